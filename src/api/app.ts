@@ -1,0 +1,92 @@
+import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import { matchedRoutes } from 'hono/route'
+import { describeRoute, generateSpecs } from 'hono-openapi'
+import { z } from 'zod'
+import { answers } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import { resources } from '../resources.ts'
+import { json, type Responses } from './describe.ts'
+import { groupsV3 } from './groups-v3/routes.ts'
+import type { Http } from './http.ts'
+import { onError } from './oauth/errors.ts'
+import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
+
+/** One line for each request: which operation, for whom, how it ended and what it cost. Ids of people are in no route pattern. */
+const logged = createMiddleware<Http>(async (c, next) => {
+  const res = resources(c.env)
+  c.set('res', res)
+  c.set('requestId', crypto.randomUUID())
+  const start = performance.now()
+  await next()
+  const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path
+  console.log(
+    JSON.stringify({
+      event: 'request',
+      transactionId: c.var.requestId,
+      method: c.req.method,
+      route,
+      workspace: c.var.workspace,
+      client: c.var.caller?.client,
+      status: c.res.status,
+      ms: Math.round(performance.now() - start),
+      ...res.meter,
+    }),
+  )
+})
+
+const Health = z.object({ status: z.enum(['ok', 'down']) })
+
+const described = (operationId: string, summary: string, responses: Responses) =>
+  describeRoute({ operationId, summary, tags: ['Service'], security: [], responses })
+
+export const app = new Hono<Http>()
+  .onError(onError)
+  .use(logged)
+  .get(
+    '/health',
+    described('health', 'Whether the database answers', { 200: json('It does', Health), 503: json('It does not', Health) }),
+    async (c) => ((await answers(c.var.res.directory)) ? c.json({ status: 'ok' }) : c.json({ status: 'down' }, 503)),
+  )
+  .get(
+    '/openapi.json',
+    described('openapi', 'This document', { 200: json('An OpenAPI 3.1 document', z.record(z.string(), z.unknown())) }),
+    async (c) => c.json(await (document ??= describeAll())),
+  )
+  .route('/.well-known', wellKnown)
+  .route('/oauth', oauth)
+  .route('/oauth2/v1', tokenEndpoint)
+  .route('/groups/v3', groupsV3)
+  .route('/digitalbanking/groups/v3', groupsV3)
+  .route('/v3', groupsV3)
+  .all('*', (c) => {
+    throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
+  })
+
+let document: Promise<object> | undefined
+
+/** Built when first asked for: a Worker that only looks groups up never pays for it. */
+const describeAll = (): Promise<object> =>
+  generateSpecs(app, {
+    exclude: [/^\/(v3|digitalbanking|oauth2)\//],
+    excludeStaticFile: false,
+    defaultValidationErrorResponse: false,
+    documentation: {
+      info: {
+        title: 'Coterie',
+        version: '0.1.0',
+        description:
+          'Which groups is this person in, and what do they share with the others in them? ' +
+          'The operations under /groups/v3 answer under /digitalbanking/groups/v3 and /v3 too, /oauth/token under /oauth2/v1/token.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A token from POST /oauth/token' },
+          basic: { type: 'http', scheme: 'basic', description: "A client's id and secret" },
+          admin: { type: 'http', scheme: 'bearer', description: 'The secret ADMIN_TOKEN of this installation' },
+        },
+      },
+    },
+  })

@@ -1,0 +1,30 @@
+import { createMiddleware } from 'hono/factory'
+import { verifyToken } from '../access/tokens.ts'
+import type { Scope } from '../access/scopes.ts'
+import { Failure } from '../failure.ts'
+import type { Http } from './http.ts'
+
+/** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). */
+export function bearerToken(authorization: string | undefined): string {
+  if (authorization === undefined) throw new Failure({ reason: 'unauthenticated', why: 'missing' })
+  const token = /^Bearer +([\w\-.~+/]+=*) *$/i.exec(authorization)?.[1]
+  if (token === undefined) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
+  return token
+}
+
+/** Who is calling, from the token alone: no database is asked. */
+export const bearer = createMiddleware<Http>(async (c, next) => {
+  const res = c.var.res
+  const caller = await verifyToken(res.signing, bearerToken(c.req.header('authorization')), res.now())
+  c.set('caller', caller)
+  c.set('workspace', caller.workspace)
+  c.set('db', res.databaseOf(caller.workspace))
+  await next()
+})
+
+/** Lets only tokens with the scope pass. */
+export const allows = (scope: Scope) =>
+  createMiddleware<Http>(async (c, next) => {
+    if (!c.var.caller.scopes.includes(scope)) throw new Failure({ reason: 'forbidden', scope })
+    await next()
+  })

@@ -1,0 +1,47 @@
+import { describeRoute } from 'hono-openapi'
+import type { z } from 'zod'
+import type { Scope } from '../../access/scopes.ts'
+import { json } from '../describe.ts'
+import { Refused } from './wire.ts'
+
+const transactionId = {
+  in: 'header',
+  name: 'transactionId',
+  required: true,
+  description: 'Names the call, and is repeated in the answer.',
+  schema: { type: 'string', format: 'uuid' },
+} as const
+
+const file = { type: 'string', format: 'binary', description: 'One participant id to a line, at most 32 characters each.' } as const
+
+/** The body of an upload, which is streamed and so validated by hand. */
+const uploadBody = {
+  required: true,
+  content: {
+    'multipart/form-data': {
+      schema: {
+        type: 'object' as const,
+        required: ['type', 'fileName'],
+        properties: { type: { type: 'string' as const, enum: ['ADD', 'REMOVE', 'REPLACE'] }, fileName: file },
+      },
+    },
+    'text/csv': { schema: file },
+  },
+}
+
+/** What the OpenAPI document says of an operation beside its validated parts. */
+export const operation = (operationId: string, scope: Scope, summary: string, answer: z.ZodType, takes?: 'upload') =>
+  describeRoute({
+    operationId,
+    summary,
+    tags: ['Experience Groups'],
+    security: [{ bearer: [scope] }],
+    parameters: [transactionId],
+    ...(takes === 'upload' && { requestBody: uploadBody }),
+    responses: {
+      200: json('Done', answer),
+      400: json('Refused: the sentence names the field', Refused),
+      401: json('No valid token, or one without the scope', Refused),
+      500: json('A bug', Refused),
+    },
+  })

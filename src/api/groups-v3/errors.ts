@@ -1,0 +1,84 @@
+import type { Context } from 'hono'
+import type { Problem } from '../../experience/participant.ts'
+import type { Reason } from '../../failure.ts'
+import type { Http } from '../http.ts'
+import { failureOf } from '../valid.ts'
+
+/** Our fields in the words of this dialect. */
+const fieldNames: Record<string, string> = { name: 'groupName', description: 'groupDescription' }
+const said = (field: string) => fieldNames[field] ?? field
+
+type Refusal = [status: 400 | 401, code: '2000' | '2001' | '2003' | '2004', message: string]
+
+/** Every refusal in the words of Experience Groups ("Error codes"; CONTRACT 2). */
+export function say(facts: Reason): Refusal {
+  switch (facts.reason) {
+    case 'unauthenticated':
+    case 'forbidden':
+    case 'bad-credentials':
+      return [401, '2003', 'Invalid Authorization']
+    case 'header-invalid':
+      return [400, '2000', `Header ${facts.header} is invalid`]
+    case 'not-an-id':
+      return [400, '2000', `Invalid groupId ${facts.id}`]
+    case 'not-found':
+      if (facts.what === 'group') return [400, '2000', `groupId ${facts.id} not found or has been marked for deletion`]
+      return [400, '2000', `${facts.what}Id ${facts.id} not found`]
+    case 'required':
+      return [400, '2000', `${said(facts.field)} is required`]
+    case 'too-long':
+      return [400, '2000', `${said(facts.field)} cannot exceed ${facts.max} characters`]
+    case 'invalid':
+      return [400, '2000', `${said(facts.field)} ${facts.problem}`]
+    case 'taken':
+      return [400, '2004', `A group with name ${facts.name} already exists.`]
+    case 'media-type':
+      return [400, '2000', `Content-Type must be ${facts.allowed.join(' or ')}`]
+    case 'malformed':
+      return [400, '2000', `The request body is not valid ${facts.what}`]
+    case 'too-large':
+      return [400, '2000', `The request body cannot exceed ${facts.max} bytes`]
+    case 'upload-type-missing':
+      return [400, '2000', 'Type parameter is required.']
+    case 'upload-type-unknown':
+      return [400, '2000', 'Invalid type value. Type value can only be ADD, REMOVE, or REPLACE.']
+    case 'file-empty':
+      return [400, '2000', 'Uploaded file data is empty.']
+    case 'file-type':
+      return [400, '2000', `File type: ${facts.contentType} not allowed.`]
+    case 'jobs-waiting':
+      return [400, '2001', 'There are import jobs in process, need to wait for them to finish.']
+    case 'no-such-operation':
+      return [400, '2000', `There is no operation ${facts.method} ${facts.path}`]
+    case 'two-credentials':
+    case 'grant-unknown':
+    case 'audience-unknown':
+    case 'scope-not-held':
+      return [400, '2000', `The request is refused: ${facts.reason}`]
+  }
+}
+
+/** What was wrong with a row, in the sentences of the contract. They sort as the problems' own names do. */
+export const problemSentences: Record<Problem, string> = {
+  columns: 'Incorrect number of columns.  File should only contain 1 column for ParticipantId',
+  format: 'Invalid participant ID format',
+  'too-long': 'ParticipantId cannot be larger than 32 characters',
+}
+
+export function onError(error: Error, c: Context<Http>): Response {
+  const failure = failureOf(error)
+  if (failure === undefined) {
+    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, error: String(error), stack: error.stack }))
+    return c.json({ code: '2001', message: 'Internal server error' }, 500)
+  }
+  const { facts } = failure
+  const [status, code, message] = say(facts)
+  if (status === 401) c.header('WWW-Authenticate', challenge(facts))
+  return c.json({ code, message }, status)
+}
+
+/** RFC 6750 §3: no error where no token was sent. */
+function challenge(facts: Reason): string {
+  if (facts.reason === 'forbidden') return `Bearer error="insufficient_scope", scope="${facts.scope}"`
+  return facts.reason === 'unauthenticated' && facts.why === 'missing' ? 'Bearer' : 'Bearer error="invalid_token"'
+}

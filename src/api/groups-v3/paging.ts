@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import type { Paging } from '../../experience/groups.ts'
+import { Link } from './wire.ts'
+
+export const sizeMax = 2000
+
+/** `page`, `size` and `sort`, where `fields` names what may be sorted by in the dialect's words, the default first. */
+export function PageQuery<Field extends string>(fields: Record<string, Field>) {
+  const names = Object.keys(fields)
+  return z.object({
+    page: z.coerce
+      .number('must be a whole number from 0')
+      .int('must be a whole number from 0')
+      .min(0, 'must be a whole number from 0')
+      .default(0),
+    size: z.coerce
+      .number(`must be a whole number from 1 to ${sizeMax}`)
+      .int(`must be a whole number from 1 to ${sizeMax}`)
+      .min(1, `must be a whole number from 1 to ${sizeMax}`)
+      .max(sizeMax, `must be a whole number from 1 to ${sizeMax}`)
+      .default(20),
+    sort: z
+      .string()
+      .regex(
+        new RegExp(`^(${names.map((name) => name.replace('.', '\\.')).join('|')})(,(asc|desc))?$`, 'i'),
+        `must be ${names.join(', ')}, followed by ,asc or ,desc if need be`,
+      )
+      .optional(),
+  })
+}
+
+interface PageAsked {
+  page: number
+  size: number
+}
+
+/** The page asked for, in our words; without `sort` in the order of `otherwise`. */
+export function pagingOf<Field extends string>(
+  { page, size, sort }: PageAsked & { sort?: string | undefined },
+  fields: Record<string, Field>,
+  otherwise: Paging<Field>['sort'],
+): Paging<Field> {
+  const [name = '', direction = 'asc'] = (sort ?? '').toLowerCase().split(',')
+  const field = Object.entries(fields).find(([known]) => known.toLowerCase() === name)?.[1]
+  return { page, size, sort: field === undefined ? otherwise : { field, descending: direction === 'desc' } }
+}
+
+export const Page = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    links: z.array(Link),
+    content: z.array(item),
+    page: z.object({ size: z.int(), totalElements: z.int(), totalPages: z.int(), number: z.int() }),
+  })
+
+/** The envelope of a list, with links to the pages around it that carry the rest of the question along. */
+export function showPage<Item, Shown>(
+  url: string,
+  { page, size }: PageAsked,
+  { items, total }: { items: Item[]; total: number },
+  show: (item: Item) => Shown,
+) {
+  const totalPages = Math.ceil(total / size)
+  const linkTo = (rel: string, to: number) => {
+    const target = new URL(url)
+    target.searchParams.set('page', String(to))
+    target.searchParams.set('size', String(size))
+    return { rel, href: target.href }
+  }
+  const last = totalPages - 1
+  const links = [
+    ...(last > 0 ? [linkTo('first', 0)] : []),
+    ...(page > 0 && last >= 0 ? [linkTo('prev', Math.min(page - 1, last))] : []),
+    linkTo('self', page),
+    ...(page < last ? [linkTo('next', page + 1)] : []),
+    ...(last > 0 ? [linkTo('last', last)] : []),
+  ]
+  return { links, content: items.map(show), page: { size, totalElements: total, totalPages, number: page } }
+}

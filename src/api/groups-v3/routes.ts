@@ -1,0 +1,145 @@
+import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import { createGroup, deleteGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
+import { getJob, listJobs, listProblems } from '../../experience/jobs.ts'
+import { receiveUpload } from '../../experience/upload.ts'
+import { Failure } from '../../failure.ts'
+import { allows, bearer } from '../bearer.ts'
+import type { Http } from '../http.ts'
+import { uploadParts } from '../upload.ts'
+import { jsonBody, valid } from '../valid.ts'
+import { operation } from './describe.ts'
+import { onError } from './errors.ts'
+import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
+import * as wire from './wire.ts'
+
+const groupFields = { groupName: 'name', groupId: 'id', 'groupType.groupTypeName': 'type' } as const
+const jobFields = { insertDateTime: 'createdAt', 'group.groupName': 'groupName' } as const
+const problemFields = { lineNbr: 'line', errorMsg: 'problem' } as const
+
+/** Each call names its transaction, and each answer repeats it, refusals too. */
+const transaction = createMiddleware<Http>(async (c, next) => {
+  const id = c.req.header('transactionId') ?? ''
+  if (wire.isUuid(id)) {
+    c.set('requestId', id)
+    c.header('transactionId', id)
+  }
+  await next()
+})
+
+const transactionNamed = createMiddleware<Http>(async (c, next) => {
+  if (!wire.isUuid(c.req.header('transactionId') ?? '')) throw new Failure({ reason: 'header-invalid', header: 'transactionId' })
+  await next()
+})
+
+/** Experience Groups, as CONTRACT 2 has it. */
+export const groupsV3 = new Hono<Http>()
+  .onError(onError)
+  .use(transaction, bearer, transactionNamed)
+
+  .post(
+    '/groups',
+    operation('createGroup', 'groups:write', 'Create a group', wire.ShownGroup),
+    allows('groups:write'),
+    jsonBody,
+    valid('json', wire.NewGroup),
+    async (c) => {
+      const { db, workspace, res } = c.var
+      return c.json(wire.showGroup(await createGroup(db, workspace, wire.newGroupOf(c.req.valid('json')), res.limits, res.now())))
+    },
+  )
+
+  .get(
+    '/groups',
+    operation('listGroups', 'groups:read', 'List the groups, a page at a time', Page(wire.ListedGroup)),
+    allows('groups:read'),
+    valid('query', PageQuery(groupFields)),
+    async (c) => {
+      const paging = pagingOf(c.req.valid('query'), groupFields, { field: 'name', descending: false })
+      return c.json(showPage(c.req.url, paging, await listGroups(c.var.db, c.var.workspace, paging), wire.listGroup))
+    },
+  )
+
+  .get('/groups/:groupId', operation('getGroup', 'groups:read', 'One group', wire.ShownGroup), allows('groups:read'), async (c) =>
+    c.json(wire.showGroup(await getGroup(c.var.db, c.var.workspace, wire.groupIdOf(c.req.param('groupId'))))),
+  )
+
+  .put(
+    '/groups/:groupId',
+    operation('updateGroup', 'groups:write', 'Change name and description', wire.ShownGroup),
+    allows('groups:write'),
+    jsonBody,
+    valid('json', wire.GroupDraft),
+    async (c) => {
+      const { db, workspace, res } = c.var
+      const id = wire.groupIdOf(c.req.param('groupId'))
+      return c.json(wire.showGroup(await renameGroup(db, workspace, id, wire.draftOf(c.req.valid('json')), res.limits, res.now())))
+    },
+  )
+
+  .delete(
+    '/groups/:groupId',
+    operation('deleteGroup', 'groups:write', 'Delete a group, its members and its jobs', wire.Accepted),
+    allows('groups:write'),
+    async (c) => {
+      const id = wire.groupIdOf(c.req.param('groupId'))
+      await deleteGroup(c.var.res, c.var.workspace, id)
+      return c.json({ code: '1000', message: `groupId ${id} was successfully deleted` })
+    },
+  )
+
+  .on(
+    ['PUT', 'POST'],
+    '/groups/:groupId/participants',
+    operation(
+      'uploadParticipants',
+      'groups:write',
+      'Upload a file that adds, removes or replaces participants',
+      wire.ShownUpload,
+      'upload',
+    ),
+    allows('groups:write'),
+    valid('query', wire.UploadQuery),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      const id = wire.groupIdOf(c.req.param('groupId'))
+      const job = await receiveUpload(res, workspace, id, caller.name, uploadParts(c.req.raw, c.req.valid('query')))
+      return c.json(wire.showUpload(job, id))
+    },
+  )
+
+  .get(
+    '/jobs',
+    operation('listJobs', 'groups:read', 'List the jobs, newest first, of one group or all', Page(wire.ListedJob)),
+    allows('groups:read'),
+    valid('query', PageQuery(jobFields).extend(wire.JobsOf)),
+    async (c) => {
+      const asked = c.req.valid('query')
+      const paging = pagingOf(asked, jobFields, { field: 'createdAt', descending: true })
+      const groupId = asked.groupId === undefined ? undefined : wire.groupIdOf(asked.groupId)
+      return c.json(showPage(c.req.url, paging, await listJobs(c.var.db, c.var.workspace, groupId, paging), wire.listJob(c.req.url)))
+    },
+  )
+
+  .get(
+    '/jobs/:jobId',
+    operation('getJob', 'groups:read', 'One job: how far it is, and how it ended', wire.ShownJob),
+    allows('groups:read'),
+    async (c) => c.json(wire.showJob(await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase()))),
+  )
+
+  .get(
+    '/jobs/:jobId/errors',
+    operation('listJobErrors', 'groups:read', 'The rows of a file that were refused', Page(wire.ShownProblem)),
+    allows('groups:read'),
+    valid('query', PageQuery(problemFields)),
+    async (c) => {
+      const paging = pagingOf(c.req.valid('query'), problemFields, { field: 'line', descending: false })
+      const problems = await listProblems(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase(), paging)
+      return c.json(showPage(c.req.url, paging, problems, wire.showProblem))
+    },
+  )
+
+  .all('*', (c) => {
+    throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
+  })

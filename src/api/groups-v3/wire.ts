@@ -1,0 +1,179 @@
+import { z } from 'zod'
+import type { Group } from '../../experience/groups.ts'
+import type { GroupJob, Job } from '../../experience/jobs.ts'
+import { percentOf, type JobState } from '../../experience/outcome.ts'
+import type { Problem } from '../../experience/participant.ts'
+import { Failure } from '../../failure.ts'
+import { problemSentences } from './errors.ts'
+
+const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
+
+/** The id in lower case, as it is stored. Throws `not-an-id`. */
+export function groupIdOf(text: string): string {
+  if (!uuid.test(text)) throw new Failure({ reason: 'not-an-id', what: 'group', id: text })
+  return text.toLowerCase()
+}
+
+/** Whether a `transactionId` is one. */
+export const isUuid = (text: string) => uuid.test(text)
+
+const text = z.string().trim()
+
+export const NewGroup = z.object({
+  groupName: text.min(1).meta({ description: 'Unique in the workspace; at most 50 characters unless configured otherwise.' }),
+  groupDescription: text.nullish().meta({ description: 'At most 450 characters unless configured otherwise.' }),
+  groupType: text.min(1).max(50).default('EXPERIENCE_GROUP'),
+  groupPlatform: text.min(1).max(50).default('RETAIL_BANKING'),
+})
+
+export const GroupDraft = NewGroup.pick({ groupName: true, groupDescription: true })
+
+export const newGroupOf = (draft: z.infer<typeof NewGroup>) => ({ ...draftOf(draft), type: draft.groupType, platform: draft.groupPlatform })
+
+export const draftOf = (draft: z.infer<typeof GroupDraft>) => ({ name: draft.groupName, description: draft.groupDescription ?? undefined })
+
+export const ShownGroup = z.object({
+  groupId: z.uuid(),
+  groupName: z.string(),
+  groupDescription: z.string().optional(),
+  groupType: z.string(),
+  groupPlatform: z.string(),
+  groupLastUpdatedDateTime: z.iso.datetime(),
+  groupParticipantCount: z.int(),
+  groupStatus: z.literal('ACTIVE'),
+})
+
+export const showGroup = (group: Group): z.infer<typeof ShownGroup> => ({
+  groupId: group.id,
+  groupName: group.name,
+  ...(group.description !== null && { groupDescription: group.description }),
+  groupType: group.type,
+  groupPlatform: group.platform,
+  groupLastUpdatedDateTime: new Date(group.updatedAt).toISOString(),
+  groupParticipantCount: group.participantCount,
+  groupStatus: 'ACTIVE',
+})
+
+export const Link = z.object({ rel: z.string(), href: z.string() })
+
+export const ListedGroup = z.object({
+  groupId: z.uuid(),
+  groupName: z.string(),
+  groupType: z.string(),
+  noOfParticipants: z.int(),
+  links: z.array(Link),
+})
+
+export const listGroup = (group: Group): z.infer<typeof ListedGroup> => ({
+  groupId: group.id,
+  groupName: group.name,
+  groupType: group.type,
+  noOfParticipants: group.participantCount,
+  links: [],
+})
+
+const statuses = {
+  waiting: 'CREATED',
+  applying: 'PROCESSING',
+  sweeping: 'PROCESSING',
+  undoing: 'PROCESSING',
+  successful: 'SUCCESSFUL',
+  partial: 'PARTIAL_SUCCESS',
+  failed: 'FAILED',
+  cancelled: 'CANCELLED',
+} as const satisfies Record<JobState, string>
+
+export const ShownJob = z.object({
+  jobId: z.uuid(),
+  groupId: z.uuid(),
+  groupName: z.string(),
+  groupType: z.string(),
+  inputFileName: z.string(),
+  workingFileName: z.string(),
+  type: z.enum(['ADD', 'REMOVE', 'REPLACE']),
+  totalRecordsCount: z.int(),
+  successRecordsCount: z.int(),
+  failedRecordsCount: z.int(),
+  addedCount: z.int(),
+  removedCount: z.int(),
+  unchangedCount: z.int(),
+  progressPercent: z.int().min(0).max(100),
+  jobDetails: z.string().optional(),
+  jobStatus: z.enum(['CREATED', 'PROCESSING', 'SUCCESSFUL', 'PARTIAL_SUCCESS', 'FAILED', 'CANCELLED']),
+  jobCreatedBy: z.string(),
+  createdDateTime: z.iso.datetime(),
+  lastUpdatedDateTime: z.iso.datetime(),
+})
+
+const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+
+/** Counts of changes are those of the whole job, and so stand at nothing until readers see it. */
+export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
+  const good = job.failure === 'gave-up' ? 0 : job.rows - job.badRows
+  const live = job.state === 'successful' || job.state === 'partial'
+  const details = detailsOf(job)
+  return {
+    jobId: job.id,
+    groupId: job.groupId,
+    groupName: job.groupName,
+    groupType: job.groupType,
+    inputFileName: job.fileName,
+    workingFileName: job.fileKey.slice(job.fileKey.lastIndexOf('/') + 1),
+    type: shownTypes[job.type],
+    totalRecordsCount: job.rows,
+    successRecordsCount: good,
+    failedRecordsCount: job.badRows,
+    addedCount: live ? job.added : 0,
+    removedCount: live ? job.removed : 0,
+    unchangedCount: live ? good - (job.type === 'remove' ? job.removed : job.added) : 0,
+    progressPercent: percentOf({ ...job, looked: job.groupCount + job.touched }),
+    ...(details !== undefined && { jobDetails: details }),
+    jobStatus: statuses[job.state],
+    jobCreatedBy: job.createdBy,
+    createdDateTime: new Date(job.createdAt).toISOString(),
+    lastUpdatedDateTime: new Date(job.updatedAt).toISOString(),
+  }
+}
+
+function detailsOf({ state, failure }: Job): string | undefined {
+  if (state === 'partial') return 'Partial Success.  See detailed report.'
+  if (state !== 'failed') return undefined
+  return failure === 'gave-up' ? 'Import failed.  Nothing of the file was applied.' : 'Import failed.  See detailed report.'
+}
+
+export const ListedJob = ShownJob.extend({ links: z.array(Link) })
+
+/** `url` is that of the list. */
+export const listJob =
+  (url: string) =>
+  (job: GroupJob): z.infer<typeof ListedJob> => ({
+    ...showJob(job),
+    links: [{ rel: 'self', href: `${url.replace(/\?.*/, '')}/${job.id}` }],
+  })
+
+export const JobsOf = { groupId: z.string().optional() }
+
+export const ShownProblem = z.object({ lineNbr: z.int(), errorMsg: z.string() })
+
+export const showProblem = ({ line, problem }: { line: number; problem: Problem }): z.infer<typeof ShownProblem> => ({
+  lineNbr: line,
+  errorMsg: problemSentences[problem],
+})
+
+export const UploadQuery = z.object({
+  type: z.string().optional().meta({ description: 'ADD, REMOVE or REPLACE; for a body that is the file itself.' }),
+  fileName: z.string().default('participants.csv').meta({ description: 'For a body that is the file itself.' }),
+})
+
+export const Accepted = z.object({ code: z.literal('1000'), message: z.string() })
+
+export const ShownUpload = Accepted.extend({ jobId: z.uuid(), jobStatus: z.literal('CREATED') })
+
+export const showUpload = (job: Job, groupId: string): z.infer<typeof ShownUpload> => ({
+  code: '1000',
+  message: `File upload for file: ${job.fileName} and group: ${groupId} was successful with jobId: ${job.id}`,
+  jobId: job.id,
+  jobStatus: 'CREATED',
+})
+
+export const Refused = z.object({ code: z.enum(['2000', '2001', '2003', '2004']), message: z.string() })

@@ -1,0 +1,65 @@
+import type { Context } from 'hono'
+import type { Reason } from '../../failure.ts'
+import type { Http } from '../http.ts'
+import { failureOf } from '../valid.ts'
+
+type Refusal = [status: 400 | 401 | 404 | 413, error: string, description: string]
+
+/** Refusals as OAuth says them (RFC 6749 §5.2, RFC 6750 §3.1). */
+function say(facts: Reason): Refusal {
+  switch (facts.reason) {
+    case 'bad-credentials':
+      return [401, 'invalid_client', 'Unknown client or wrong secret']
+    case 'two-credentials':
+      return [400, 'invalid_request', 'The client is named twice: use either HTTP Basic or the body']
+    case 'grant-unknown':
+      return [400, 'unsupported_grant_type', 'grant_type must be client_credentials']
+    case 'audience-unknown':
+      return [400, 'invalid_request', `audience must be one of: ${facts.audiences.join(' ')}`]
+    case 'scope-not-held':
+      return [400, 'invalid_scope', `The client does not hold: ${facts.scopes.join(' ')}`]
+    case 'unauthenticated':
+      return [401, 'invalid_token', 'The bearer token is missing or wrong']
+    case 'forbidden':
+      return [401, 'insufficient_scope', `The token lacks the scope ${facts.scope}`]
+    case 'media-type':
+      return [400, 'invalid_request', `Content-Type must be ${facts.allowed.join(' or ')}`]
+    case 'malformed':
+      return [400, 'invalid_request', `The body is not valid ${facts.what}`]
+    case 'too-large':
+      return [413, 'invalid_request', `The body cannot exceed ${facts.max} bytes`]
+    case 'required':
+      return [400, 'invalid_request', `${facts.field} is required`]
+    case 'too-long':
+      return [400, 'invalid_request', `${facts.field} cannot exceed ${facts.max} characters`]
+    case 'invalid':
+      return [400, 'invalid_request', `${facts.field} ${facts.problem}`]
+    case 'not-found':
+      return [404, 'not_found', `There is no ${facts.what} ${facts.id}`]
+    case 'no-such-operation':
+      return [404, 'not_found', `There is no operation ${facts.method} ${facts.path}`]
+    case 'header-invalid':
+    case 'not-an-id':
+    case 'taken':
+    case 'upload-type-missing':
+    case 'upload-type-unknown':
+    case 'file-empty':
+    case 'file-type':
+    case 'jobs-waiting':
+      return [400, 'invalid_request', facts.reason]
+  }
+}
+
+export function onError(error: Error, c: Context<Http>): Response {
+  const failure = failureOf(error)
+  c.header('Cache-Control', 'no-store')
+  if (failure === undefined) {
+    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, error: String(error), stack: error.stack }))
+    return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
+  }
+  const [status, code, description] = say(failure.facts)
+  if (code === 'invalid_token') c.header('WWW-Authenticate', 'Bearer')
+  if (code === 'invalid_client' && /^basic\b/i.test(c.req.header('authorization') ?? ''))
+    c.header('WWW-Authenticate', 'Basic realm="token"')
+  return c.json({ error: code, error_description: description }, status)
+}

@@ -1,0 +1,81 @@
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { Failure } from '../../failure.ts'
+import type { Http } from '../http.ts'
+import { TokenRequest } from './wire.ts'
+
+export interface TokenAsked {
+  grant: string
+  id: string
+  secret: string
+  audience: string | undefined
+  scope: string | undefined
+}
+
+/** A token request in either form, form-encoded (RFC 6749 §4.4.2) or JSON, its client in the body or in HTTP Basic. */
+export async function tokenAsked(c: Context<Http>): Promise<TokenAsked> {
+  const contentType = c.req.header('content-type') ?? ''
+  const fields = /^application\/json\b/i.test(contentType)
+    ? jsonFields(await c.req.text())
+    : /^application\/x-www-form-urlencoded\b/i.test(contentType)
+      ? formFields(await c.req.text())
+      : undefined
+  if (fields === undefined) throw new Failure({ reason: 'media-type', allowed: ['application/x-www-form-urlencoded', 'application/json'] })
+
+  const asked = TokenRequest.safeParse(Object.fromEntries(fields))
+  const field = asked.error?.issues[0]?.path.join('.') ?? 'body'
+  if (!asked.success)
+    throw new Failure(fields.has(field) ? { reason: 'invalid', field, problem: 'must be a string' } : { reason: 'required', field })
+  const { grant_type: grant, client_id, client_secret, audience, scope } = asked.data
+
+  const authorization = c.req.header('authorization')
+  const inBody = client_id !== undefined || client_secret !== undefined
+  if (authorization !== undefined && inBody) throw new Failure({ reason: 'two-credentials' })
+  if (authorization !== undefined) return { grant, ...basicCredentials(authorization), audience, scope }
+  if (client_id === undefined) throw new Failure({ reason: 'required', field: 'client_id' })
+  if (client_secret === undefined) throw new Failure({ reason: 'required', field: 'client_secret' })
+  return { grant, id: client_id, secret: client_secret, audience, scope }
+}
+
+function jsonFields(text: string): Map<string, unknown> {
+  try {
+    return new Map(Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(text))))
+  } catch {
+    throw new Failure({ reason: 'malformed', what: 'JSON' })
+  }
+}
+
+/** A parameter sent twice is refused, one sent empty counts as not sent (RFC 6749 §3.2). */
+function formFields(text: string): Map<string, unknown> {
+  const fields = new Map<string, unknown>()
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (fields.has(name)) throw new Failure({ reason: 'invalid', field: name, problem: 'must not be sent twice' })
+    if (value !== '') fields.set(name, value)
+  }
+  return fields
+}
+
+/** Id and secret are form-encoded inside the header (RFC 6749 §2.3.1). */
+function basicCredentials(authorization: string): { id: string; secret: string } {
+  const encoded = /^Basic +([\w+/]+=*) *$/i.exec(authorization)?.[1]
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(fromBase64(encoded ?? '')) ?? []
+  if (id === undefined || secret === undefined) throw new Failure({ reason: 'bad-credentials' })
+  const decoded = new URLSearchParams(`id=${id}&secret=${secret}`)
+  return { id: decoded.get('id') ?? '', secret: decoded.get('secret') ?? '' }
+}
+
+function fromBase64(encoded: string): string {
+  try {
+    return atob(encoded)
+  } catch {
+    return ''
+  }
+}
+
+/** The scopes asked for, or all that the client holds. */
+export function grantedScopes(held: readonly string[], asked: string | undefined): readonly string[] {
+  const wanted = [...new Set((asked ?? '').split(' ').filter((scope) => scope !== ''))]
+  const missing = wanted.filter((scope) => !held.includes(scope))
+  if (missing.length > 0) throw new Failure({ reason: 'scope-not-held', scopes: missing })
+  return wanted.length > 0 ? wanted : held
+}

@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import type { Client } from '../../access/clients.ts'
+import { scopes as knownScopes } from '../../access/scopes.ts'
+
+export const TokenRequest = z.object({
+  grant_type: z.string(),
+  client_id: z.string().optional(),
+  client_secret: z.string().optional(),
+  audience: z.string().optional(),
+  scope: z.string().optional(),
+})
+
+export const Token = z.object({ access_token: z.string(), expires_in: z.int(), token_type: z.literal('Bearer'), scope: z.string() })
+
+export const OAuthError = z.object({ error: z.string(), error_description: z.string() })
+
+export const NewClient = z.object({
+  workspace_id: z.int().min(1),
+  name: z.string().trim().min(1).max(100),
+  scopes: z.array(z.enum(knownScopes)).min(1),
+})
+
+export const ShownClient = z.object({
+  client_id: z.string(),
+  workspace_id: z.int(),
+  name: z.string(),
+  scopes: z.array(z.string()),
+  created_on: z.iso.datetime(),
+})
+
+export const showClient = (client: Client): z.infer<typeof ShownClient> => ({
+  client_id: client.id,
+  workspace_id: client.workspace,
+  name: client.name,
+  scopes: client.scopes,
+  created_on: new Date(client.createdAt).toISOString(),
+})
+
+export const ClientQuery = z.object({
+  workspace_id: z.coerce.number().int().min(1).optional(),
+  after: z.string().default(''),
+  size: z.coerce.number().int().min(1).max(1000).default(100),
+})

@@ -1,0 +1,61 @@
+import { decodeField, make, type MultipartError } from 'multipasta'
+import type { UploadPart } from '../experience/upload.ts'
+import { Failure } from '../failure.ts'
+
+const fileFields = new Set(['fileName', 'file'])
+
+/** The parts of an upload as they arrive, a network chunk at a time. Throws `media-type` or `malformed`. */
+export function uploadParts(request: Request, beside: { type?: string | undefined; fileName: string }): AsyncGenerator<UploadPart> {
+  const contentType = request.headers.get('content-type') ?? ''
+  if (/^text\/csv\b/i.test(contentType)) return rawParts(request, beside)
+  if (/^multipart\/(form-data|mixed)\b/i.test(contentType)) return multipartParts(request, contentType)
+  throw new Failure({ reason: 'media-type', allowed: ['multipart/form-data', 'multipart/mixed'] })
+}
+
+async function* multipartParts(request: Request, contentType: string): AsyncGenerator<UploadPart> {
+  const malformed = new Failure({ reason: 'malformed', what: 'multipart' })
+
+  const arrived: UploadPart[] = []
+  let error: MultipartError | undefined
+  let complete = false
+  const parser = make({
+    headers: { 'content-type': contentType },
+    maxParts: 20,
+    maxFieldSize: 1024,
+    isFile: ({ name, filename }) => fileFields.has(name) || filename !== undefined,
+    onField: (info, value) => arrived.push({ field: info.name, value: decodeField(info, value) }),
+    onFile: ({ name, filename, headers }) => {
+      if (!fileFields.has(name)) return () => undefined
+      const contentType =
+        String(headers['content-type'] ?? '')
+          .split(';')[0]
+          ?.trim() ?? ''
+      arrived.push({ file: filename ?? name, contentType })
+      return (bytes) => bytes !== null && arrived.push({ bytes })
+    },
+    onError: (first) => (error ??= first),
+    onDone: () => (complete = true),
+  })
+  for await (const chunk of request.body ?? []) {
+    try {
+      parser.write(chunk)
+    } catch {
+      throw malformed // a file name whose percent-encoding is broken
+    }
+    if (error !== undefined) throw malformed
+    yield* arrived.splice(0)
+  }
+  parser.end()
+  if (error !== undefined || !complete) throw malformed
+  yield* arrived.splice(0)
+}
+
+/** A body that is the file itself, with its type and name in the query. */
+async function* rawParts(
+  request: Request,
+  { type = '', fileName }: { type?: string | undefined; fileName: string },
+): AsyncGenerator<UploadPart> {
+  yield { field: 'type', value: type }
+  yield { file: fileName, contentType: 'text/csv' }
+  for await (const bytes of request.body ?? []) yield { bytes }
+}

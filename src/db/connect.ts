@@ -1,0 +1,73 @@
+import type { SQLWrapper } from 'drizzle-orm'
+import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
+import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import * as schema from './schema.ts'
+
+export type Db = DrizzleD1Database<typeof schema> & { $client: D1Database }
+
+/** What D1 bills: rows read and written so far. */
+export interface Meter {
+  rowsRead: number
+  rowsWritten: number
+}
+
+/** A database whose every answer is added to the meter. */
+export function connect(d1: D1Database, meter: Meter): Db {
+  return drizzle(metered(d1, meter), { schema })
+}
+
+const dialect = new SQLiteSyncDialect()
+
+/**
+ * Runs statements as one atomic batch, in order, and tells each one's result.
+ * (drizzle's own `batch` refuses `sql` with parameters.)
+ */
+export async function together(db: Db, statements: SQLWrapper[]): Promise<D1Result[]> {
+  return db.$client.batch(
+    statements.map((statement) => {
+      const { sql, params } = dialect.sqlToQuery(statement.getSQL())
+      return db.$client.prepare(sql).bind(...params)
+    }),
+  )
+}
+
+/** D1's own client, whose results are counted. `first` and `raw` carry no figures of their own, so they are asked as `all`. */
+function metered(d1: D1Database, meter: Meter): D1Database {
+  const inner = new WeakMap<object, D1PreparedStatement>()
+  const count = <R extends D1Result>(result: R): R => {
+    meter.rowsRead += result.meta.rows_read
+    meter.rowsWritten += result.meta.rows_written
+    return result
+  }
+  const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
+    const all = async () => count(await statement.all<Record<string, unknown>>())
+    const wrapped = {
+      bind: (...values: unknown[]) => wrap(statement.bind(...values)),
+      all,
+      run: all,
+      first: async (column?: string) => {
+        const row = (await all()).results[0]
+        return row === undefined ? null : column === undefined ? row : row[column]
+      },
+      // Columns of one name would fall together: a join names its columns apart.
+      raw: async () => (await all()).results.map((row) => Object.values(row)),
+    }
+    inner.set(wrapped, statement)
+    return wrapped as D1PreparedStatement // the overloads of `first` and `raw` that nobody here calls are left out
+  }
+  return {
+    prepare: (query: string) => wrap(d1.prepare(query)),
+    batch: async (statements: D1PreparedStatement[]) =>
+      (await d1.batch(statements.map((statement) => inner.get(statement) ?? statement))).map(count),
+  } as D1Database // `exec`, `dump` and `withSession` are not used
+}
+
+/** Whether the database answers at all. */
+export async function answers(db: Db): Promise<boolean> {
+  try {
+    await db.$client.prepare('SELECT 1').run()
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,47 @@
+import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { experienceGroups, jobs } from '../db/schema.ts'
+import { eraseMembers } from '../membership/members.ts'
+import type { Resources } from '../resources.ts'
+import { wake } from './wake.ts'
+
+const rowsPerStep = 10_000
+const jobsPerStep = 100
+const stepsPerPass = 50
+
+/** Takes a deleted group's rows away, a bounded step at a time: members, problems, files and jobs, and the group itself last. */
+export async function eraseGroup(res: Resources, workspace: number, group: number): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const deleted = and(eq(experienceGroups.workspace, workspace), eq(experienceGroups.key, group), isNotNull(experienceGroups.deletedAt))
+  const [found] = await db.select({ key: experienceGroups.key }).from(experienceGroups).where(deleted)
+  if (found === undefined) return
+  for (let step = 0; step < stepsPerPass; step++) {
+    if (await eraseSome(res, db, workspace, group)) continue
+    await db.delete(experienceGroups).where(deleted)
+    return
+  }
+  await wake(res, { kind: 'erase', workspace, group })
+}
+
+/** One step; false when nothing is left but the group. */
+async function eraseSome(res: Resources, db: Db, workspace: number, group: number): Promise<boolean> {
+  const ofGroup = and(eq(jobs.workspace, workspace), eq(jobs.group, group))
+  const [members, problems] = await together(db, [
+    eraseMembers({ workspace, group }, rowsPerStep),
+    sql`DELETE FROM job_problems WHERE (job_key, line) IN (SELECT job_key, line FROM job_problems
+      WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rowsPerStep})`,
+  ])
+  if (members?.meta.changes !== 0 || problems?.meta.changes !== 0) return true
+
+  const left = await db
+    .select({ revision: jobs.revision, fileKey: jobs.fileKey })
+    .from(jobs)
+    .where(ofGroup)
+    .orderBy(asc(jobs.revision))
+    .limit(jobsPerStep)
+  const last = left.at(-1)
+  if (last === undefined) return false
+  await res.files.delete(left.map(({ fileKey }) => fileKey))
+  await db.delete(jobs).where(and(ofGroup, lte(jobs.revision, last.revision)))
+  return true
+}

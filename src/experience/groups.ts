@@ -1,0 +1,117 @@
+import { and, asc, count, desc, eq, isNull, sql } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { experienceGroups, jobs } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import type { Limits, Resources } from '../resources.ts'
+import { wake } from './wake.ts'
+
+export type Group = typeof experienceGroups.$inferSelect
+
+export interface GroupDraft {
+  name: string
+  description: string | undefined
+}
+
+export interface Paging<Field extends string> {
+  page: number
+  size: number
+  sort: { field: Field; descending: boolean }
+}
+
+const live = (workspace: number) => and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
+
+/** Throws `too-long` where a text is longer than the limits of this installation allow, `taken` where a group has the name already. */
+export async function createGroup(
+  db: Db,
+  workspace: number,
+  draft: GroupDraft & { type: string; platform: string },
+  limits: Limits,
+  now: number,
+): Promise<Group> {
+  checkLengths(draft, limits)
+  const [group] = await db
+    .insert(experienceGroups)
+    .values({ ...draft, id: crypto.randomUUID(), workspace, createdAt: now, updatedAt: now })
+    .onConflictDoNothing()
+    .returning()
+  if (group === undefined) throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+  return group
+}
+
+const sortColumns = { id: experienceGroups.id, name: experienceGroups.name, type: experienceGroups.type }
+
+export type GroupField = keyof typeof sortColumns
+
+/** One page of the workspace's groups, and how many there are in all. */
+export async function listGroups(
+  db: Db,
+  workspace: number,
+  { page, size, sort }: Paging<GroupField>,
+): Promise<{ items: Group[]; total: number }> {
+  const order = sort.descending ? desc : asc
+  const [items, [counted]] = await Promise.all([
+    db
+      .select()
+      .from(experienceGroups)
+      .where(live(workspace))
+      .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
+      .limit(size)
+      .offset(page * size),
+    db.select({ total: count() }).from(experienceGroups).where(live(workspace)),
+  ])
+  return { items, total: counted?.total ?? 0 }
+}
+
+/** Throws `not-found` for an unknown or deleted group and for another workspace's alike. */
+export async function getGroup(db: Db, workspace: number, id: string): Promise<Group> {
+  const [group] = await db
+    .select()
+    .from(experienceGroups)
+    .where(and(live(workspace), eq(experienceGroups.id, id)))
+  if (group === undefined) throw new Failure({ reason: 'not-found', what: 'group', id })
+  return group
+}
+
+/** Changes name and description; a description that is left out is cleared. Throws as `createGroup` and `getGroup` do. */
+export async function renameGroup(db: Db, workspace: number, id: string, draft: GroupDraft, limits: Limits, now: number): Promise<Group> {
+  checkLengths(draft, limits)
+  const { name, description = null } = draft
+  // The name is looked for in the same statement, as a unique index could only answer with an error.
+  const taken = sql`EXISTS (SELECT 1 FROM experience_groups AS other WHERE other.workspace_id = ${workspace}
+    AND other.name = ${name} AND other.deleted_at IS NULL AND other.id <> ${id})`
+  const [group] = await db
+    .update(experienceGroups)
+    .set({ name, description, updatedAt: now })
+    .where(and(live(workspace), eq(experienceGroups.id, id), sql`NOT ${taken}`))
+    .returning()
+  if (group !== undefined) return group
+  await getGroup(db, workspace, id)
+  throw new Failure({ reason: 'taken', what: 'group', name })
+}
+
+/**
+ * Deletes a group for every reader at once and cancels its jobs. Its rows go in bounded steps over the queue (see erase.ts).
+ * Throws `not-found`.
+ */
+export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const { key } = await getGroup(db, workspace, id)
+  const now = res.now()
+  const [deleted] = await together(db, [
+    db
+      .update(experienceGroups)
+      .set({ deletedAt: now })
+      .where(and(live(workspace), eq(experienceGroups.key, key))),
+    db
+      .update(jobs)
+      .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
+      .where(and(eq(jobs.workspace, workspace), eq(jobs.group, key), isNull(jobs.endedAt))),
+  ])
+  if (deleted?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'group', id })
+  await wake(res, { kind: 'erase', workspace, group: key })
+}
+
+function checkLengths({ name, description = '' }: GroupDraft, { nameMax, descriptionMax }: Limits): void {
+  if ([...name].length > nameMax) throw new Failure({ reason: 'too-long', field: 'name', max: nameMax })
+  if ([...description].length > descriptionMax) throw new Failure({ reason: 'too-long', field: 'description', max: descriptionMax })
+}

@@ -1,0 +1,26 @@
+import type { jobs, jobStates } from '../db/schema.ts'
+
+type Counts = Pick<typeof jobs.$inferSelect, 'rows' | 'badRows'>
+export type JobState = (typeof jobStates)[number]
+
+/** How a job ends whose file was read to its end. One without a good row fails, so that an empty REPLACE never empties a group. */
+export function outcomeOf({ rows, badRows }: Counts): 'successful' | 'partial' | 'failed' {
+  if (rows === badRows) return 'failed'
+  return badRows === 0 ? 'successful' : 'partial'
+}
+
+/** Whether nothing more will happen to the job. */
+export function hasEnded(state: JobState): state is 'successful' | 'partial' | 'failed' | 'cancelled' {
+  return state === 'successful' || state === 'partial' || state === 'failed' || state === 'cancelled'
+}
+
+type Progress = Pick<typeof jobs.$inferSelect, 'state' | 'type' | 'reached' | 'fileSize' | 'applied'> & { looked: number }
+
+/** Whole percent. Reading the file is the larger part of a REPLACE, looking for who is no longer in it the rest. */
+export function percentOf({ state, type, reached, fileSize, applied, looked }: Progress): number {
+  if (hasEnded(state)) return 100
+  if (state === 'waiting') return 0
+  const reading = type === 'replace' ? 75 : 99
+  if (state === 'applying') return Math.floor((reading * reached) / fileSize)
+  return Math.min(99, reading + Math.floor((24 * applied) / Math.max(1, looked)))
+}

@@ -1,0 +1,34 @@
+/** Every reason for which a request is refused: facts, no sentences. Each dialect says them in its own `errors.ts`. */
+export type Reason =
+  | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
+  | { reason: 'forbidden'; scope: string }
+  | { reason: 'bad-credentials' }
+  | { reason: 'two-credentials' }
+  | { reason: 'grant-unknown' }
+  | { reason: 'audience-unknown'; audiences: readonly string[] }
+  | { reason: 'scope-not-held'; scopes: readonly string[] }
+  | { reason: 'header-invalid'; header: string }
+  | { reason: 'media-type'; allowed: readonly string[] }
+  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' }
+  | { reason: 'too-large'; max: number }
+  | { reason: 'required'; field: string }
+  | { reason: 'too-long'; field: string; max: number }
+  | { reason: 'invalid'; field: string; problem: string }
+  | { reason: 'not-an-id'; what: 'group'; id: string }
+  | { reason: 'not-found'; what: 'group' | 'job' | 'client'; id: string }
+  | { reason: 'taken'; what: 'group'; name: string }
+  | { reason: 'upload-type-missing' }
+  | { reason: 'upload-type-unknown' }
+  | { reason: 'file-empty' }
+  | { reason: 'file-type'; contentType: string }
+  | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'no-such-operation'; method: string; path: string }
+
+/** The request must be refused, and nothing has changed. */
+export class Failure extends Error {
+  readonly facts: Reason
+  constructor(facts: Reason) {
+    super(facts.reason)
+    this.facts = facts
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * What travels on a queue. A message is a doorbell: it names a row, and the row says what is to be done,
+ * so that it may arrive twice, late or in any order.
+ */
+export type Message =
+  | { kind: 'job'; workspace: number; job: number }
+  | { kind: 'prune'; workspace: number; group: number; after: string }
+  | { kind: 'erase'; workspace: number; group: number }

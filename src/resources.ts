@@ -1,0 +1,68 @@
+import { connect, type Db, type Meter } from './db/connect.ts'
+import type { Message } from './messages.ts'
+
+/** The Worker's bindings, as in `wrangler.toml`, and its two secrets. */
+export interface Env {
+  DB: D1Database
+  FILES: R2Bucket
+  WORK: Queue<Message>
+  DELIVERIES: Queue<Message>
+  ADMIN_TOKEN: string
+  SIGNING_KEY: string
+  PREVIOUS_KEYS: string
+  AUDIENCES: string
+  NAME_MAX: number
+  DESCRIPTION_MAX: number
+  JOBS_WAITING_MAX: number
+  SLICE_BYTES: number
+}
+
+export interface Limits {
+  nameMax: number
+  descriptionMax: number
+  jobsWaitingMax: number
+  sliceBytes: number
+}
+
+/** What tokens are made and checked with: a private JWK, a JSON list of public ones, and whom tokens may be for. */
+export interface Signing {
+  key: string
+  previous: string
+  audiences: readonly string[]
+}
+
+/** All that a room may reach, made anew for each event; `meter` tells what the event has cost so far. */
+export interface Resources {
+  /** Everything of a workspace lives in one database. */
+  databaseOf: (workspace: number) => Db
+  /** Where clients are looked up before their workspace is known. */
+  directory: Db
+  files: R2Bucket
+  work: Queue<Message>
+  now: () => number
+  limits: Limits
+  adminToken: string
+  signing: Signing
+  meter: Meter
+}
+
+export function resources(env: Env): Resources {
+  const meter: Meter = { rowsRead: 0, rowsWritten: 0 }
+  const db = connect(env.DB, meter)
+  return {
+    databaseOf: () => db,
+    directory: db,
+    files: env.FILES,
+    work: env.WORK,
+    now: Date.now,
+    limits: {
+      nameMax: env.NAME_MAX,
+      descriptionMax: env.DESCRIPTION_MAX,
+      jobsWaitingMax: env.JOBS_WAITING_MAX,
+      sliceBytes: env.SLICE_BYTES,
+    },
+    adminToken: env.ADMIN_TOKEN,
+    signing: { key: env.SIGNING_KEY, previous: env.PREVIOUS_KEYS, audiences: env.AUDIENCES.split(' ') },
+    meter,
+  }
+}
