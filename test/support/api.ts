@@ -1,0 +1,127 @@
+import { env, exports } from 'cloudflare:workers'
+import { expect, vi } from 'vitest'
+
+const origin = 'https://coterie.test'
+
+/** Calls the real Worker. */
+export const call = (path: string, init?: RequestInit): Promise<Response> => exports.default.fetch(new Request(origin + path, init))
+
+/** An answer, of whose shape nothing is taken for granted. */
+export type Json = Record<string, unknown>
+
+export const json = (method: string, body: unknown): RequestInit => ({
+  method,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+})
+
+export const asAdmin = (init: RequestInit = {}): RequestInit => ({
+  ...init,
+  headers: { ...(init.headers as Record<string, string>), authorization: `Bearer ${env.ADMIN_TOKEN}` },
+})
+
+let workspaces = 0
+
+export interface Client {
+  workspace: number
+  id: string
+  secret: string
+}
+
+export async function newClient(scopes = ['groups:read', 'groups:write'], workspace = ++workspaces): Promise<Client> {
+  const answer = await call('/oauth/clients', asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes })))
+  expect(answer.status).toBe(201)
+  const { client_id, client_secret } = await answer.json<Record<string, string>>()
+  return { workspace, id: String(client_id), secret: String(client_secret) }
+}
+
+export async function tokenOf({ id, secret }: Client, more: Json = {}): Promise<string> {
+  const body = { grant_type: 'client_credentials', client_id: id, client_secret: secret, ...more }
+  const { access_token } = await (await call('/oauth/token', json('POST', body))).json<Json>()
+  return String(access_token)
+}
+
+/** A bank with a workspace of its own and a token. */
+export class Bank {
+  readonly workspace: number
+  readonly token: string
+  private constructor(workspace: number, token: string) {
+    this.workspace = workspace
+    this.token = token
+  }
+
+  static async open(scopes?: string[], workspace?: number): Promise<Bank> {
+    const client = await newClient(scopes, workspace)
+    return new Bank(client.workspace, await tokenOf(client))
+  }
+
+  headers(): Record<string, string> {
+    return { authorization: `Bearer ${this.token}`, transactionId: crypto.randomUUID() }
+  }
+
+  call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    return call(`/groups/v3${path}`, { ...init, method, headers: { ...this.headers(), ...(init.headers as Record<string, string>) } })
+  }
+
+  send(method: string, path: string, body: unknown): Promise<Response> {
+    return this.call(method, path, json(method, body))
+  }
+
+  async get(path: string): Promise<Json> {
+    const answer = await this.call('GET', path)
+    expect(answer.status).toBe(200)
+    return answer.json<Json>()
+  }
+
+  async group(name: string = crypto.randomUUID()): Promise<string> {
+    const answer = await this.send('POST', '/groups', { groupName: name })
+    expect(answer.status).toBe(200)
+    return String((await answer.json<Json>())['groupId'])
+  }
+
+  async count(groupId: string): Promise<number> {
+    return Number((await this.get(`/groups/${groupId}`))['groupParticipantCount'])
+  }
+
+  upload(groupId: string, type: string, file: string | Uint8Array<ArrayBuffer>, fileName = 'people.csv'): Promise<Response> {
+    const form = new FormData()
+    form.set('type', type)
+    form.set('fileName', new File([file], fileName, { type: 'text/csv' }))
+    return this.call('PUT', `/groups/${groupId}/participants`, { body: form })
+  }
+
+  /** Uploads and waits until the job has ended. */
+  async apply(groupId: string, type: string, file: string | Uint8Array<ArrayBuffer>): Promise<Json> {
+    const answer = await this.upload(groupId, type, file)
+    expect(answer.status).toBe(200)
+    return this.ended(String((await answer.json<Json>())['jobId']))
+  }
+
+  async ended(jobId: string, timeout = 25_000): Promise<Json> {
+    return vi.waitUntil(
+      async () => {
+        const job = await this.get(`/jobs/${jobId}`)
+        return !['CREATED', 'PROCESSING'].includes(String(job['jobStatus'])) && job
+      },
+      { timeout, interval: 20 },
+    )
+  }
+
+  /** Who is in the group, as its live revision says. */
+  async members(groupId: string): Promise<string[]> {
+    return membersOf(this.workspace, groupId)
+  }
+}
+
+export async function membersOf(workspace: number, groupId: string): Promise<string[]> {
+  const { results } = await env.DB.prepare(
+    `SELECT participant_id AS id FROM members JOIN experience_groups AS g ON g.key = group_key
+     WHERE g.workspace_id = ?1 AND members.workspace_id = ?1 AND g.id = ?2 AND g.deleted_at IS NULL
+       AND added_rev <= revision AND (removed_rev IS NULL OR removed_rev > revision) ORDER BY participant_id`,
+  )
+    .bind(workspace, groupId)
+    .all<{ id: string }>()
+  return results.map(({ id }) => id)
+}
+
+export const lines = (ids: string[]) => ids.map((id) => `${id}\n`).join('')

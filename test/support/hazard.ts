@@ -1,0 +1,45 @@
+import { env } from 'cloudflare:workers'
+import type { Message } from '../../src/messages.ts'
+import { resources, type Env, type Resources } from '../../src/resources.ts'
+
+/** The database went away: before the call, so that nothing came of it, or after, so that nobody knows what came of it. */
+export class Crash extends Error {}
+
+/** A database that fails at its `at`-th call from now. */
+export interface Fuse {
+  at: number
+  when: 'before' | 'after'
+}
+
+/**
+ * The real rooms over the real database and bucket, with a queue that only keeps what is sent, so that a test decides what is
+ * delivered, how often and in which order, and a database that can be made to fail.
+ */
+export function hazardous(vars: Partial<Env> = {}): { res: Resources; rung: Message[]; fuse: (fuse: Fuse | undefined) => void } {
+  const rung: Message[] = []
+  let lit: Fuse | undefined
+  const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
+    if (lit === undefined || lit.at-- > 0) return run()
+    const { when } = lit
+    lit = undefined
+    if (when === 'after') await run()
+    throw new Crash(`the database was lost ${when} a call`)
+  }
+  const watched = (statement: D1PreparedStatement): D1PreparedStatement =>
+    new Proxy(statement, {
+      get(target, key) {
+        if (key === 'bind') return (...values: unknown[]) => watched(target.bind(...values))
+        if (key === 'all') return () => guarded(() => target.all())
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  const db = {
+    prepare: (query: string) => watched(env.DB.prepare(query)),
+    batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
+  }
+  const queue = { send: async (message: Message) => void rung.push(message) }
+  // Only what `connect` and `wake` call is there.
+  const res = resources({ ...env, ...vars, DB: db as unknown as D1Database, WORK: queue as unknown as Queue<Message> })
+  return { res, rung, fuse: (fuse) => (lit = fuse) }
+}

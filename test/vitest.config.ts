@@ -1,0 +1,27 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
+import { defineConfig } from 'vitest/config'
+
+const { privateKey } = generateKeyPairSync('ed25519')
+
+export default defineConfig(async () => ({
+  plugins: [
+    cloudflareTest({
+      wrangler: { configPath: './wrangler.toml' },
+      miniflare: {
+        bindings: {
+          ADMIN_TOKEN: randomBytes(24).toString('base64url'),
+          SIGNING_KEY: JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'test', alg: 'EdDSA' }),
+          MIGRATIONS: await readD1Migrations('./migrations'),
+        },
+      },
+    }),
+  ],
+  test: {
+    include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/migrate.ts'],
+    testTimeout: 30_000,
+    // One log line per request is for those who run the Worker, not for those who test it.
+    silent: 'passed-only' as const,
+  },
+}))
