@@ -14,28 +14,33 @@ interface File {
   badRows: number
 }
 
-/** What happens next to the message of one of the unfinished jobs. */
+/** What happens next to the message of one of the jobs. */
 type Delivery =
   | { what: 'delivered'; pick: number }
-  | { what: 'twice-at-once'; pick: number }
-  | { what: 'crash'; pick: number; at: number; when: 'before' | 'after' }
-  | { what: 'dead'; pick: number }
+  | { what: 'twice at once'; pick: number }
+  | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+  /** Its run stands still before a call, and goes on after another job has run, or after its own was given up. */
+  | { what: 'sleeps'; pick: number; at: number; other: number; dead: boolean }
+  | { what: 'fails for good'; pick: number }
 
 const file: fc.Arbitrary<File> = fc.record({
   type: fc.constantFrom('add', 'remove', 'replace'),
   ids: fc.array(
-    fc.nat(40).map((n) => `person-${n}`),
-    { maxLength: 60 },
+    fc.nat(24).map((n) => `person-${n}`),
+    { maxLength: 50, size: 'max' },
   ),
   badRows: fc.constantFrom(0, 0, 1, 3),
 })
 
 const pick = fc.nat(7)
+const at = fc.nat(12)
+const what = <What extends Delivery['what']>(name: What) => fc.constant(name)
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
-  fc.record({ what: fc.constant('delivered' as const), pick }),
-  fc.record({ what: fc.constant('twice-at-once' as const), pick }),
-  fc.record({ what: fc.constant('crash' as const), pick, at: fc.nat(12), when: fc.constantFrom('before' as const, 'after' as const) }),
-  fc.record({ what: fc.constant('dead' as const), pick }),
+  { weight: 3, arbitrary: fc.record({ what: what('delivered'), pick }) },
+  { weight: 2, arbitrary: fc.record({ what: what('twice at once'), pick }) },
+  { weight: 4, arbitrary: fc.record({ what: what('dies'), pick, at, when: fc.constantFrom('before' as const, 'after' as const) }) },
+  { weight: 4, arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
 )
 
 async function* upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
@@ -50,6 +55,10 @@ function model(before: ReadonlySet<string>, { type, ids }: File) {
   const named = new Set(ids)
   const after = ids.length === 0 ? before : type === 'add' ? before.union(named) : type === 'remove' ? before.difference(named) : named
   return { after, added: after.difference(before).size, removed: before.difference(after).size }
+}
+
+function unlessCrash(error: unknown): void {
+  if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash)) throw error
 }
 
 let workspaces = 1_000_000
@@ -67,8 +76,8 @@ describe('a sequence of uploads to one group', () => {
   it('ends as if applied once and in order, whatever is delivered twice, at once, out of order, or dies', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(file, { minLength: 1, maxLength: 5 }),
-        fc.array(delivery, { maxLength: 25 }),
+        fc.array(file, { minLength: 2, maxLength: 5, size: 'max' }),
+        fc.array(delivery, { maxLength: 12, size: 'max' }),
         fc.constantFrom(64, 200, 100_000),
         fc.constantFrom(2, 7, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
@@ -97,17 +106,27 @@ describe('a sequence of uploads to one group', () => {
             return jobs
           }
 
+          const keyOf = (pick: number) => keys[pick % keys.length] ?? 0
+          const run = (pick: number) => runJob(res, workspace, keyOf(pick))
+          const buried = (pick: number) => giveUp(res.databaseOf(workspace), workspace, keyOf(pick), res.now())
           for (const next of deliveries) {
-            const key = keys[next.pick % keys.length] ?? 0
-            if (next.what === 'delivered') await runJob(res, workspace, key)
-            else if (next.what === 'twice-at-once') await Promise.all([runJob(res, workspace, key), runJob(res, workspace, key)])
-            else if (next.what === 'dead') await giveUp(res.databaseOf(workspace), workspace, key, res.now())
-            else {
+            if (next.what === 'delivered') await run(next.pick)
+            else if (next.what === 'twice at once') await Promise.all([run(next.pick), run(next.pick)])
+            else if (next.what === 'fails for good') await buried(next.pick)
+            else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
-              await runJob(res, workspace, key).catch((error: unknown) => {
-                if (!(error instanceof Crash) && !(error instanceof Error && error.cause instanceof Crash)) throw error
-              })
+              await run(next.pick).catch(unlessCrash)
               fuse(undefined)
+            } else {
+              const { promise, resolve } = Promise.withResolvers<void>()
+              const asleep = new Promise<void>((fallen) => fuse({ at: next.at, until: promise, fallen }))
+              const sleeper = run(next.pick)
+              await Promise.race([asleep, sleeper])
+              fuse(undefined)
+              if (next.dead) await buried(next.pick)
+              await run(next.other)
+              resolve()
+              await sleeper
             }
             await check()
           }

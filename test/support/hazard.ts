@@ -5,11 +5,8 @@ import { resources, type Env, type Resources } from '../../src/resources.ts'
 /** The database went away: before the call, so that nothing came of it, or after, so that nobody knows what came of it. */
 export class Crash extends Error {}
 
-/** A database that fails at its `at`-th call from now. */
-export interface Fuse {
-  at: number
-  when: 'before' | 'after'
-}
+/** What becomes of the database's `at`-th call from now: it fails, or it sleeps until `until` is settled, and says so. */
+export type Fuse = { at: number; when: 'before' | 'after' } | { at: number; until: Promise<unknown>; fallen: () => void }
 
 /**
  * The real rooms over the real database and bucket, with a queue that only keeps what is sent, so that a test decides what is
@@ -20,8 +17,14 @@ export function hazardous(vars: Partial<Env> = {}): { res: Resources; rung: Mess
   let lit: Fuse | undefined
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
     if (lit === undefined || lit.at-- > 0) return run()
-    const { when } = lit
+    const burnt = lit
     lit = undefined
+    if ('until' in burnt) {
+      burnt.fallen()
+      await burnt.until
+      return run()
+    }
+    const { when } = burnt
     if (when === 'after') await run()
     throw new Crash(`the database was lost ${when} a call`)
   }
