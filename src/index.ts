@@ -4,7 +4,7 @@ import { giveUp } from './experience/jobs.ts'
 import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'
 import { wake, wakeForgotten } from './experience/wake.ts'
-import type { Message } from './messages.ts'
+import { retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
@@ -26,7 +26,7 @@ export default {
             error: String(error),
           }),
         )
-        message.retry({ delaySeconds: Math.min(2 ** message.attempts, 300) })
+        message.retry({ delaySeconds: retryDelay(message.attempts) })
       }
     }
   },

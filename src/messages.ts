@@ -6,3 +6,6 @@ export type Message =
   | { kind: 'job'; workspace: number; job: number }
   | { kind: 'prune'; workspace: number; group: number; after: string }
   | { kind: 'erase'; workspace: number; group: number }
+
+/** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
+export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)

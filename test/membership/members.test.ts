@@ -1,0 +1,53 @@
+import { env } from 'cloudflare:workers'
+import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import { sql, type SQL } from 'drizzle-orm'
+import { describe, expect, it } from 'vitest'
+import * as members from '../../src/membership/members.ts'
+
+const dialect = new SQLiteSyncDialect()
+
+async function plan(statement: SQL): Promise<string[]> {
+  const { sql: text, params } = dialect.sqlToQuery(statement)
+  const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${text}`)
+    .bind(...params)
+    .all<{ detail: string }>()
+  return results.map(({ detail }) => detail)
+}
+
+const at = { workspace: 1, group: 1, revision: 2 }
+const stretch = { after: 'a', upTo: 'b' }
+const guard = sql`EXISTS (SELECT 1 FROM jobs WHERE key = 1 AND step = 1)`
+
+describe('the plan of a statement over members', () => {
+  it('seeks each id of a REMOVE by the whole primary key', async () => {
+    expect(await plan(members.removeMembers(at, ['ann'], guard))).toContain(
+      'SEARCH members USING PRIMARY KEY (workspace_id=? AND participant_id=? AND group_key=?)',
+    )
+  })
+
+  it.each([
+    ['removing the unseen', members.removeUnseen(at, stretch, guard)],
+    ['pruning', members.pruneDead(at, stretch)],
+    ...members.undoRevision(at, stretch, guard).map((statement, i) => [`undoing (${i + 1})`, statement] as const),
+  ] as const)('walks one stretch of the group for %s', async (_, statement) => {
+    expect(await plan(statement)).toContain(
+      'SEARCH members USING INDEX members_by_group (group_key=? AND participant_id>? AND participant_id<?)',
+    )
+  })
+
+  it('finds the end of a stretch in the index alone', async () => {
+    expect(await plan(members.stretchEnd(at, 'a', 10))).toEqual([
+      'SEARCH members USING COVERING INDEX members_by_group (group_key=? AND participant_id>?)',
+    ])
+  })
+
+  it('never scans a table', async () => {
+    const statements = [
+      members.addMembers(at, ['ann'], guard),
+      members.seeMembers(at, ['ann'], guard),
+      members.eraseMembers(at, 10),
+      members.removeUnseen(at, { after: '', upTo: undefined }, guard),
+    ]
+    for (const statement of statements) expect((await plan(statement)).join('\n')).not.toMatch(/SCAN (members|jobs)/)
+  })
+})

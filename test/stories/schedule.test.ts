@@ -1,0 +1,82 @@
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import config from '../../wrangler.toml?raw'
+import { wakeForgotten } from '../../src/experience/wake.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import worker from '../../src/index.ts'
+import { Bank } from '../support/api.ts'
+import { hazardous } from '../support/hazard.ts'
+
+async function tick(cron: string): Promise<void> {
+  const context = createExecutionContext()
+  await worker.scheduled(createScheduledController({ cron }), env)
+  await waitOnExecutionContext(context)
+}
+
+async function* oneName() {
+  yield { field: 'type', value: 'ADD' }
+  yield { file: 'people.csv', contentType: '' }
+  yield { bytes: new TextEncoder().encode('ann\n') }
+}
+
+describe('every five minutes', () => {
+  it('a job whose message was never sent, or lost, goes on', async () => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    // The queue of `hazardous` keeps what is sent: nobody rings for this job.
+    const { res } = hazardous()
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', oneName())
+    await tick('*/5 * * * *')
+    expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
+
+    await env.DB.prepare('UPDATE jobs SET updated_at = updated_at - 700000 WHERE id = ?').bind(job.id).run()
+    await tick('*/5 * * * *')
+    expect(await bank.ended(job.id)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 1 })
+  })
+
+  it('a deleted group whose message was lost is erased', async () => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?').bind(group).run()
+    await tick('*/5 * * * *')
+    const left = () => env.DB.prepare('SELECT count(*) AS n FROM experience_groups WHERE id = ?').bind(group).first('n')
+    await vi.waitUntil(async () => (await left()) === 0, { timeout: 5000, interval: 50 })
+  })
+
+  it('nothing is rung for that goes on by itself', async () => {
+    const { res, rung } = hazardous()
+    await wakeForgotten(res)
+    expect(rung).toEqual([])
+  })
+
+  it('an upload is accepted although the queue is silent', async () => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    const { res } = hazardous()
+    const silent = { ...res.work, send: () => Promise.reject(new Error('the queue is silent')) }
+    const job = await receiveUpload({ ...res, work: silent as unknown as typeof res.work }, bank.workspace, group, 'tester', oneName())
+    expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
+  })
+})
+
+describe('wrangler.toml', () => {
+  const blocks = config.split(/^\[\[/m).map((block) => block.replaceAll(/#.*$/gm, ''))
+  const consumers = blocks.filter((block) => block.startsWith('queues.consumers'))
+  const field = (block: string, name: string) => new RegExp(`^${name} = "?([^"\\n]+)"?`, 'm').exec(block)?.[1]
+
+  it('names Monday, as Cloudflare counts Sunday as 1', () => {
+    expect(/^crons = (.*)$/m.exec(config)?.[1]).toBe('["0 3 * * MON", "*/5 * * * *"]')
+  })
+
+  it('gives each queue a dead-letter queue that someone reads, and says batches, retries and concurrency outright', () => {
+    const read = consumers.map((block) => field(block, 'queue'))
+    expect(read.sort()).toEqual(['deliveries', 'deliveries-dead', 'work', 'work-dead'])
+    for (const block of consumers) {
+      for (const name of ['max_batch_size', 'max_batch_timeout', 'max_retries', 'max_concurrency'])
+        expect(field(block, name)).toMatch(/^\d+/)
+      const queue = field(block, 'queue') ?? ''
+      if (!queue.endsWith('-dead')) expect(field(block, 'dead_letter_queue')).toBe(`${queue}-dead`)
+    }
+  })
+})
