@@ -32,3 +32,12 @@ export class Failure extends Error {
     this.facts = facts
   }
 }
+
+/**
+ * What a log may say of an error that is no refusal. drizzle's errors list the parameters of their query, people's ids among them:
+ * what the database said stands in their cause.
+ */
+export function faultOf(error: unknown): { error: string; stack?: string | undefined } {
+  const fault = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return fault instanceof Error ? { error: fault.message, stack: fault.stack } : { error: String(fault) }
+}

@@ -3,7 +3,9 @@ import { eraseGroup } from './experience/erase.ts'
 import { giveUp } from './experience/jobs.ts'
 import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'
-import { wake, wakeForgotten } from './experience/wake.ts'
+import { wakeForgotten } from './experience/forgotten.ts'
+import { wake } from './experience/wake.ts'
+import { faultOf } from './failure.ts'
 import { retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
@@ -23,7 +25,7 @@ export default {
             queue: batch.queue,
             attempts: message.attempts,
             ...message.body,
-            error: String(error),
+            ...faultOf(error),
           }),
         )
         message.retry({ delaySeconds: retryDelay(message.attempts) })

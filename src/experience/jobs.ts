@@ -150,14 +150,16 @@ export function keepProblems(job: Pick<Job, 'key' | 'step'>, problems: [line: nu
     SELECT ${job.key}, value ->> 0, value ->> 1 FROM json_each(${JSON.stringify(problems)}) WHERE ${unmoved(job)}`
 }
 
+/** Whether an earlier job of the same group has not ended. */
+export const earlierUnended = sql`EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
+  AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
+
 /** Starts a waiting job unless an earlier one of its group has not ended. Tells whether it did. */
 export async function claimJob(db: Db, job: Job, now: number): Promise<boolean> {
-  const earlier = sql`EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = ${job.group}
-    AND earlier.revision < ${job.revision} AND earlier.ended_at IS NULL)`
   const { meta } = await db
     .update(jobs)
     .set({ state: 'applying', step: job.step + 1, updatedAt: now })
-    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlier}`))
+    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierUnended}`))
   return meta.changes === 1
 }
 

@@ -2,7 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
-import { wakeForgotten } from '../../src/experience/wake.ts'
+import { wakeForgotten } from '../../src/experience/forgotten.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import { Bank } from '../support/api.ts'

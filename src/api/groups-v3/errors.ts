@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { Problem } from '../../experience/participant.ts'
-import type { Reason } from '../../failure.ts'
+import { faultOf, type Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { failureOf } from '../valid.ts'
 
@@ -68,7 +68,7 @@ export const problemSentences: Record<Problem, string> = {
 export function onError(error: Error, c: Context<Http>): Response {
   const failure = failureOf(error)
   if (failure === undefined) {
-    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, error: String(error), stack: error.stack }))
+    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, ...faultOf(error) }))
     return c.json({ code: '2001', message: 'Internal server error' }, 500)
   }
   const { facts } = failure

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Reason } from '../../failure.ts'
+import { faultOf, type Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { failureOf } from '../valid.ts'
 
@@ -54,7 +54,7 @@ export function onError(error: Error, c: Context<Http>): Response {
   const failure = failureOf(error)
   c.header('Cache-Control', 'no-store')
   if (failure === undefined) {
-    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, error: String(error), stack: error.stack }))
+    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, ...faultOf(error) }))
     return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
   }
   const [status, code, description] = say(failure.facts)
