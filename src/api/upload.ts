@@ -1,4 +1,4 @@
-import { decodeField, make, type MultipartError } from 'multipasta'
+import { decodeField, make, type MultipartError, type PartInfo } from 'multipasta'
 import type { UploadPart } from '../experience/upload.ts'
 import { Failure } from '../failure.ts'
 
@@ -22,15 +22,16 @@ async function* multipartParts(request: Request, contentType: string): AsyncGene
     headers: { 'content-type': contentType },
     maxParts: 20,
     maxFieldSize: 1024,
-    isFile: ({ name, filename }) => fileFields.has(name) || filename !== undefined,
-    onField: (info, value) => arrived.push({ field: info.name, value: decodeField(info, value) }),
-    onFile: ({ name, filename, headers }) => {
+    isFile: (info) => fileFields.has(nameOf(info)) || fileNameOf(info) !== undefined,
+    onField: (info, value) => arrived.push({ field: nameOf(info), value: decodeField(info, value) }),
+    onFile: (info) => {
+      const name = nameOf(info)
       if (!fileFields.has(name)) return () => undefined
       const contentType =
-        String(headers['content-type'] ?? '')
+        String(info.headers['content-type'] ?? '')
           .split(';')[0]
           ?.trim() ?? ''
-      arrived.push({ file: filename ?? name, contentType })
+      arrived.push({ file: fileNameOf(info) ?? name, contentType })
       return (bytes) => bytes !== null && arrived.push({ bytes })
     },
     onError: (first) => (error ??= first),
@@ -49,6 +50,11 @@ async function* multipartParts(request: Request, contentType: string): AsyncGene
   if (error !== undefined || !complete) throw malformed
   yield* arrived.splice(0)
 }
+
+// multipasta reads no disposition with a character beyond Latin-1; browsers and curl send file names as they are.
+const disposition = ({ headers }: PartInfo) => String(headers['content-disposition'] ?? '')
+const nameOf = (info: PartInfo) => info.name || (/; *name="([^"]*)"/i.exec(disposition(info))?.[1] ?? '')
+const fileNameOf = (info: PartInfo) => info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
 
 /** A body that is the file itself, with its type and name in the query. */
 async function* rawParts(

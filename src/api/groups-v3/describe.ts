@@ -32,7 +32,8 @@ const uploadBody = {
 /** What the OpenAPI document says of an operation beside its validated parts. */
 export const operation = (operationId: string, scope: Scope, summary: string, answer: z.ZodType, takes?: 'upload') =>
   describeRoute({
-    operationId,
+    // PUT and POST of one route are two operations, and an id names one.
+    operationId: ({ method }) => (takes === 'upload' ? `${operationId}By${method}` : operationId),
     summary,
     tags: ['Experience Groups'],
     security: [{ bearer: [scope] }],

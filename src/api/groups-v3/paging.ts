@@ -2,23 +2,19 @@ import { z } from 'zod'
 import type { Paging } from '../../experience/groups.ts'
 import { Link } from './wire.ts'
 
-export const sizeMax = 2000
+const sizeMax = 2000
+
+function wholeNumber(from: number, to: number) {
+  const problem = `must be a whole number from ${from} to ${to}`
+  return z.coerce.number(problem).int(problem).min(from, problem).max(to, problem)
+}
 
 /** `page`, `size` and `sort`, where `fields` names what may be sorted by in the dialect's words, the default first. */
 export function PageQuery<Field extends string>(fields: Record<string, Field>) {
   const names = Object.keys(fields)
   return z.object({
-    page: z.coerce
-      .number('must be a whole number from 0')
-      .int('must be a whole number from 0')
-      .min(0, 'must be a whole number from 0')
-      .default(0),
-    size: z.coerce
-      .number(`must be a whole number from 1 to ${sizeMax}`)
-      .int(`must be a whole number from 1 to ${sizeMax}`)
-      .min(1, `must be a whole number from 1 to ${sizeMax}`)
-      .max(sizeMax, `must be a whole number from 1 to ${sizeMax}`)
-      .default(20),
+    page: wholeNumber(0, 1_000_000_000).default(0),
+    size: wholeNumber(1, sizeMax).default(20),
     sort: z
       .string()
       .regex(

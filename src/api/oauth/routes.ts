@@ -48,7 +48,12 @@ const clientOperation = (operationId: string, summary: string, success: Response
     summary,
     tags: ['Access'],
     security: [{ admin: [] }],
-    responses: { ...success, 400: json('invalid_request', wire.OAuthError), 401: json('invalid_token', wire.OAuthError) },
+    responses: {
+      ...success,
+      400: json('invalid_request', wire.OAuthError),
+      401: json('invalid_token', wire.OAuthError),
+      413: json('The body is too large', wire.OAuthError),
+    },
   })
 
 const token = async (c: Context<Http>) => {

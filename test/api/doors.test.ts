@@ -1,0 +1,267 @@
+import { env } from 'cloudflare:workers'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { app } from '../../src/api/app.ts'
+import { deepJson, jsonText, refused, said, unauthorized } from '../support/answers.ts'
+import { asAdmin, Bank, call, json, tokenOf, newClient, type Json } from '../support/api.ts'
+import { resigned, wrongTokens } from '../support/tokens.ts'
+
+// Every route of the Worker is in one of these three tables, with a request that would succeed.
+
+type Door = { scope: 'groups:read' | 'groups:write'; init?: RequestInit; takesJson?: true }
+const read: Door = { scope: 'groups:read' }
+const write: Door = { scope: 'groups:write' }
+const csv: RequestInit = { body: 'ann\n', headers: { 'content-type': 'text/csv' } }
+
+const ofGroups: Record<string, Door> = {
+  'POST /groups': { ...write, init: json('POST', { groupName: 'new' }), takesJson: true },
+  'GET /groups': read,
+  'GET /groups/:groupId': read,
+  'PUT /groups/:groupId': { ...write, init: json('PUT', { groupName: 'renamed' }), takesJson: true },
+  'DELETE /groups/:groupId': write,
+  'PUT /groups/:groupId/participants': { ...write, init: csv },
+  'POST /groups/:groupId/participants': { ...write, init: csv },
+  'GET /jobs': read,
+  'GET /jobs/:jobId': read,
+  'GET /jobs/:jobId/errors': read,
+}
+const faces = ['/groups/v3', '/v3', '/digitalbanking/groups/v3']
+
+const ofAdmin: Record<string, RequestInit> = {
+  'POST /oauth/clients': json('POST', { workspace_id: 7, name: 'x', scopes: ['groups:read'] }),
+  'GET /oauth/clients': {},
+  'DELETE /oauth/clients/:client_id': {},
+}
+
+/** The others that take JSON. */
+const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/token']
+
+const toAll: Record<string, number> = {
+  'GET /health': 200,
+  'GET /openapi.json': 200,
+  'GET /.well-known/jwks.json': 200,
+  'GET /.well-known/oauth-authorization-server': 200,
+  'POST /oauth/token': 400, // without a client
+  'POST /oauth2/v1/token': 400,
+}
+
+const groupDoors = faces.flatMap((face) =>
+  Object.entries(ofGroups).map(([name, door]) => {
+    const [method = '', path = ''] = name.split(' ')
+    return { ...door, name: `${method} ${face}${path}`, method, template: face + path }
+  }),
+)
+
+/** What a request through a group's door may name. */
+interface Ids {
+  groupId: string
+  jobId: string
+}
+const pathTo = (template: string, { groupId, jobId }: Ids) =>
+  template.replace(':groupId', groupId).replace(':jobId', jobId) + (template.endsWith('/participants') ? '?type=ADD' : '')
+
+let bank: Bank
+let ids: Ids
+let other: Bank
+let wrong: [why: string, token: string][]
+let withScope: Record<string, string>
+
+beforeAll(async () => {
+  ;[bank, other] = [await Bank.open(), await Bank.open()]
+  const groupId = await bank.group('owls')
+  ids = { groupId, jobId: String((await bank.apply(groupId, 'ADD', 'ann\na,b\n'))['jobId']) }
+  wrong = Object.entries(await wrongTokens(bank.token, other.token))
+  const scopes = ['groups:read', 'groups:write', 'users:read', 'users:write']
+  const client = await newClient(scopes, bank.workspace)
+  withScope = Object.fromEntries(
+    await Promise.all(
+      ['groups:read', 'groups:write'].map(async (without) => {
+        const scope = scopes.filter((held) => held !== without).join(' ')
+        return [without, await tokenOf(client, { scope })] as const
+      }),
+    ),
+  )
+})
+
+const knock = (
+  { method, template, init = {} }: { method: string; template: string; init?: RequestInit },
+  headers: Record<string, string>,
+  to = ids,
+) => call(pathTo(template, to), { ...init, method, headers: { ...(init.headers as Record<string, string>), ...headers } })
+
+/** All that a caller who should not have come in could have changed. */
+async function nothingChanged() {
+  expect(await bank.get('/groups')).toMatchObject({
+    content: [{ groupId: ids.groupId, groupName: 'owls', noOfParticipants: 1 }],
+    page: { totalElements: 1 },
+  })
+  expect(await bank.get('/jobs')).toMatchObject({ page: { totalElements: 1 } })
+}
+
+describe('the doors', () => {
+  it('are all in this file', () => {
+    const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`)
+    const known = [...groupDoors.map(({ name }) => name), ...Object.keys(ofAdmin), ...Object.keys(toAll)]
+    expect([...new Set(routes)].sort()).toEqual(known.sort())
+  })
+
+  it('that take JSON are known to this file', async () => {
+    const { paths } = await (
+      await call('/openapi.json')
+    ).json<{ paths: Record<string, Record<string, { requestBody?: { content: Json } }>> }>()
+    const taking = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, { requestBody }]) => requestBody !== undefined && 'application/json' in requestBody.content)
+        .map(([method]) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
+    )
+    const known = groupDoors.filter(({ name, takesJson }) => takesJson && name.includes(' /groups/v3/')).map(({ name }) => name)
+    expect(taking.sort()).toEqual([...known, ...oauthTakesJson].sort())
+  })
+
+  it('are followed by one that refuses what no other takes, below each face', () => {
+    const catching = app.routes.filter(({ method, path }) => method === 'ALL' && path.endsWith('*')).map(({ path }) => path)
+    expect(catching).toEqual(expect.arrayContaining(['/*', '/oauth/*', '/.well-known/*', ...faces.map((face) => `${face}/*`)]))
+  })
+})
+
+describe.each(groupDoors)('$name', (door) => {
+  const { scope, template } = door
+
+  it('opens to the right token', async () => {
+    const owner = await Bank.open()
+    const groupId = await owner.group()
+    const { jobId } = template.includes(':jobId') ? await owner.apply(groupId, 'ADD', 'ann\n') : {}
+    const headers = owner.headers()
+    const answer = await knock(door, headers, { groupId, jobId: String(jobId) })
+    expect(answer.headers.get('transactionId')).toBe(headers['transactionId'])
+    expect(await said(answer)).toMatchObject({ status: 200 })
+  })
+
+  it('stays shut without a token', async () => {
+    const transactionId = crypto.randomUUID()
+    const none = await knock(door, { transactionId })
+    expect(none.headers.get('www-authenticate')).toBe('Bearer')
+    expect(none.headers.get('transactionId')).toBe(transactionId)
+    expect(await said(none)).toEqual(unauthorized)
+    for (const authorization of [
+      '',
+      'Bearer',
+      'Bearer ',
+      `Basic ${bank.token}`,
+      bank.token,
+      `Bearer ${bank.token} x`,
+      `Bearer ${env.ADMIN_TOKEN}`,
+    ]) {
+      const answer = await knock(door, { transactionId, authorization })
+      expect(answer.headers.get('www-authenticate'), authorization).toMatch(/^Bearer/)
+      expect(await said(answer), authorization).toEqual(unauthorized)
+    }
+    await nothingChanged()
+  })
+
+  it('stays shut to a token that is not what it seems', async () => {
+    for (const [why, token] of wrong) {
+      const answer = await knock(door, { transactionId: crypto.randomUUID(), authorization: `Bearer ${token}` })
+      expect(answer.headers.get('www-authenticate'), why).toBe('Bearer error="invalid_token"')
+      expect(await said(answer), why).toEqual(unauthorized)
+    }
+    await nothingChanged()
+  })
+
+  it('stays shut to a token without the scope', async () => {
+    const answer = await knock(door, { ...bank.headers(), authorization: `Bearer ${withScope[scope] ?? ''}` })
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer .*error="insufficient_scope"/)
+    expect(await said(answer)).toEqual(unauthorized)
+    await nothingChanged()
+  })
+
+  it('wants the transaction named by a uuid', async () => {
+    const { authorization = '' } = bank.headers()
+    const uuid = crypto.randomUUID()
+    for (const transactionId of [undefined, '', 'x', `${uuid}0`, `{${uuid}}`, uuid.replaceAll('-', ''), `${uuid}, ${uuid}`, '__proto__']) {
+      const answer = await knock(door, { authorization, ...(transactionId !== undefined && { transactionId }) })
+      expect(await said(answer), transactionId).toEqual(refused('Header transactionId is invalid'))
+    }
+    await nothingChanged()
+  })
+})
+
+describe.each(groupDoors.filter(({ takesJson }) => takesJson))('$name', (door) => {
+  it('refuses broken JSON', async () => {
+    for (const body of ['', '{', '{"groupName":', 'undefined', deepJson().slice(1)]) {
+      const answer = await knock({ ...door, init: { ...door.init, body } }, bank.headers())
+      expect(await said(answer)).toEqual(refused('The request body is not valid JSON'))
+    }
+    await nothingChanged()
+  })
+})
+
+describe.each(groupDoors.filter(({ template }) => template.includes(':')))('$name', (door) => {
+  it("finds nothing of another workspace's", async () => {
+    const sentence = door.template.includes(':jobId')
+      ? `jobId ${ids.jobId} not found`
+      : `groupId ${ids.groupId} not found or has been marked for deletion`
+    const transactionId = crypto.randomUUID().toUpperCase()
+    const answer = await knock(door, { ...other.headers(), transactionId })
+    expect(answer.headers.get('transactionId')).toBe(transactionId)
+    expect(await said(answer)).toEqual(refused(sentence))
+    await nothingChanged()
+  })
+})
+
+describe.each([...oauthTakesJson, 'POST /oauth2/v1/token'])('%s', (name) => {
+  it('refuses broken JSON', async () => {
+    for (const body of ['', '{', '{"name":', 'undefined', deepJson().slice(1)]) {
+      const answer = await said(
+        call(name.replace('POST ', ''), { ...asAdmin(jsonText(body)), ...(name.includes('token') && jsonText(body)) }),
+      )
+      expect(answer).toEqual({ status: 400, error: 'invalid_request', error_description: 'The body is not valid JSON' })
+    }
+  })
+})
+
+describe.each(Object.entries(ofAdmin))('%s', (name, init) => {
+  const [method = '', template = ''] = name.split(' ')
+  const clients = async () => (await call('/oauth/clients?workspace_id=7', asAdmin())).json<Json>()
+
+  it('opens to the administrator alone', async () => {
+    const { id } = await newClient(undefined, 7)
+    const path = template.replace(':client_id', id)
+    const before = await clients()
+    for (const authorization of [
+      undefined,
+      '',
+      'Bearer',
+      `Bearer ${bank.token}`,
+      `Bearer ${env.ADMIN_TOKEN}x`,
+      `Basic ${env.ADMIN_TOKEN}`,
+      'Bearer undefined',
+    ]) {
+      const headers = { ...(init.headers as Record<string, string>), ...(authorization !== undefined && { authorization }) }
+      const answer = await call(path, { ...init, method, headers })
+      expect(answer.headers.get('www-authenticate'), authorization).toMatch(/^Bearer/)
+      expect(await said(answer), authorization).toMatchObject({ status: 401, error: 'invalid_token' })
+    }
+    expect(await clients()).toEqual(before)
+    expect((await call(path, asAdmin({ ...init, method }))).status).toBe({ POST: 201, GET: 200 }[method] ?? 204)
+  })
+})
+
+describe.each(Object.entries(toAll))('%s', (name, status) => {
+  it('is open to everyone', async () => {
+    const [method = '', path = ''] = name.split(' ')
+    for (const headers of [{}, { authorization: 'Bearer x' }]) {
+      const init = method === 'POST' ? { ...json('POST', {}), headers: { 'content-type': 'application/json' } } : { headers }
+      expect((await call(path, { ...init, method })).status).toBe(status)
+    }
+  })
+})
+
+describe('a token', () => {
+  it('that was good holds until it expires, and not a moment longer', async () => {
+    const short = await resigned(bank.token, { exp: Math.floor(Date.now() / 1000) + 2 })
+    const ask = () => call('/groups/v3/groups', { headers: { ...bank.headers(), authorization: `Bearer ${short}` } })
+    expect((await ask()).status).toBe(200)
+    await scheduler.wait(2100)
+    expect(await said(ask())).toEqual(unauthorized)
+  })
+})

@@ -1,0 +1,38 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { temporaryFolder } from '../local/folder.ts'
+import { main } from '../local/program.ts'
+import { growth } from './growth.ts'
+import { requests } from './requests.ts'
+import { meets, table, valueOf, type Row } from './row.ts'
+import { trips } from './trips.ts'
+
+const sections = new Map([
+  ['trips', trips],
+  ['growth', growth],
+  ['requests', requests],
+])
+
+/** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */
+await main(async () => {
+  const asked = process.argv.slice(2)
+  const unknown = asked.find((name) => !sections.has(name))
+  if (unknown !== undefined) throw new Error(`There is no section ${unknown}; there are ${[...sections.keys()].join(', ')}`)
+
+  const folder = temporaryFolder()
+  const rows: Row[] = []
+  for (const [name, section] of sections) {
+    if (asked.length > 0 && !asked.includes(name)) continue
+    const own = join(folder, name)
+    mkdirSync(own)
+    rows.push(...(await section(own)))
+    rmSync(own, { recursive: true })
+  }
+
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, at: new Date().toISOString() }
+  const results = { ...machine, rows: rows.map((row) => ({ ...row, value: valueOf(row), met: meets(row) })) }
+  writeFileSync(join(import.meta.dirname, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`)
+  console.log(`\n${table(rows)}`)
+  return 0
+})

@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { getToken, registerClient } from '../local/api.ts'
+import { startServer } from '../local/server.ts'
+import { median, type Row } from './row.ts'
+
+const tokens = 500
+const checks = 3000
+const transactionId = randomUUID()
+
+/** Small requests, one after the other over a kept connection, at the median. */
+export async function requests(folder: string): Promise<Row[]> {
+  const server = await startServer({ stateDir: join(folder, 'state') })
+  const { url, adminToken } = server
+  const client = await registerClient(url, adminToken, 'bench')
+
+  // Neither route asks the database, and both are sent the same: they differ in that the second looks at its token.
+  const empty = (token: string) => request(`${url}/nothing`, token, 404)
+  const checked = (token: string) => request(`${url}/groups/v3/nothing`, token, 400)
+
+  const held: string[] = []
+  const token = async () => void held.push(await getToken(url, client))
+  await token()
+  const known = held[0] ?? ''
+  await inTurn(200, [() => empty(known), token, () => checked(known)])
+
+  held.length = 0
+  const issued = await inTurn(tokens, [() => empty(known), token])
+  const unseen = await inTurn(tokens, [(i) => empty(held[i] ?? ''), (i) => checked(held[i] ?? '')])
+  const seen = await inTurn(checks, [() => empty(known), () => checked(known)])
+  await server.stop()
+
+  const row = ([empty = [], measured = []]: number[][]) =>
+    ({ measured: median(measured), beside: 'empty route', baseline: median(empty), unit: 'ms' }) as const
+  return [
+    { figure: 'a token', ...row(issued), by: 'itself', most: 10 },
+    { figure: 'a request with a token', ...row(seen), by: 'difference', most: 0.2 },
+    { figure: 'a request with a token not seen before', ...row(unseen), by: 'difference' },
+  ]
+}
+
+/** Runs each thing in turn, again and again, and gives the milliseconds that each took each time. */
+async function inTurn(times: number, things: ((i: number) => Promise<void>)[]): Promise<number[][]> {
+  const took = things.map((): number[] => [])
+  for (let i = 0; i < times; i++)
+    for (const [which, thing] of things.entries()) {
+      const start = performance.now()
+      await thing(i)
+      took[which]?.push(performance.now() - start)
+    }
+  return took
+}
+
+async function request(url: string, token: string, status: number): Promise<void> {
+  const response = await fetch(url, { headers: { Authorization: `Bearer ${token}`, transactionId } })
+  await response.arrayBuffer()
+  if (response.status !== status) throw new Error(`${url} answered ${response.status}, not ${status}`)
+}

@@ -1,0 +1,53 @@
+/** One figure of the bench beside its baseline. */
+export interface Row {
+  figure: string
+  measured: number
+  beside: string
+  baseline: number
+  unit: 's' | 'ms' | 'µs' | 'MiB'
+  /** What the goal is about: measured through baseline, measured less baseline, or what was measured by itself. */
+  by: 'ratio' | 'difference' | 'itself'
+  /** The goal, if there is one: at most this. */
+  most?: number
+}
+
+export function valueOf({ measured, baseline, by }: Row): number {
+  return by === 'ratio' ? measured / baseline : by === 'difference' ? measured - baseline : measured
+}
+
+/** Undefined where there is no goal. */
+export const meets = (row: Row) => (row.most === undefined ? undefined : valueOf(row) <= row.most)
+
+/** All rows as one table of text. */
+export function table(rows: Row[]): string {
+  const lines = [
+    ['', 'measured', 'beside', '', 'compared', 'goal', ''],
+    ...rows.map((row) => {
+      const { figure, measured, beside, baseline, unit, by, most } = row
+      const compared = by === 'ratio' ? '×' : unit
+      const sign = by === 'difference' && valueOf(row) > 0 ? '+' : ''
+      return [
+        figure,
+        `${short(measured)} ${unit}`,
+        beside,
+        `${short(baseline)} ${unit}`,
+        `${sign}${short(valueOf(row))} ${compared}`,
+        most === undefined ? '' : `≤ ${most} ${compared}`,
+        { true: 'met', false: 'MISSED', undefined: '' }[`${meets(row)}`],
+      ]
+    }),
+  ]
+  const widths = lines.reduce<number[]>((known, line) => line.map((cell, i) => Math.max(known[i] ?? 0, cell.length)), [])
+  const left = new Set([0, 2, 6])
+  const pad = (cell: string, i: number) => (left.has(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))
+  return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
+}
+
+const short = (value: number) => value.toFixed(Math.abs(value) < 100 ? 2 : 0)
+
+/** The middle one, or the mean of the two in the middle. */
+export function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const half = (sorted.length - 1) / 2
+  return ((sorted[Math.floor(half)] ?? NaN) + (sorted[Math.ceil(half)] ?? NaN)) / 2
+}

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export type UploadType = 'ADD' | 'REMOVE' | 'REPLACE'
+
+export interface Upload {
+  type: UploadType
+  name: string
+  /** The file's bytes, read as they are sent. */
+  content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+}
+
+export interface Job {
+  jobStatus: 'CREATED' | 'PROCESSING' | 'SUCCESSFUL' | 'PARTIAL_SUCCESS' | 'FAILED' | 'CANCELLED'
+  jobDetails?: string
+  progressPercent: number
+  totalRecordsCount: number
+  successRecordsCount: number
+  failedRecordsCount: number
+  addedCount: number
+  removedCount: number
+  unchangedCount: number
+}
+
+export interface JobError {
+  lineNbr: number
+  errorMsg: string
+}
+
+/** Registers a client that may read and write groups, with the installation's ADMIN_TOKEN. */
+export async function registerClient(
+  url: string,
+  adminToken: string,
+  name: string,
+  workspace = 1,
+): Promise<{ id: string; secret: string }> {
+  const draft = { workspace_id: workspace, name, scopes: ['groups:read', 'groups:write'] }
+  const client = await answer<{ client_id: string; client_secret: string }>('registering a client', `${url}/oauth/clients`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${adminToken}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(draft),
+  })
+  return { id: client.client_id, secret: client.client_secret }
+}
+
+/** A bearer token for a client, good for eight hours. */
+export async function getToken(url: string, client: { id: string; secret: string }): Promise<string> {
+  const token = await answer<{ access_token: string }>('getting a token', `${url}/oauth/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'client_credentials', client_id: client.id, client_secret: client.secret }),
+  })
+  return token.access_token
+}
+
+/** Experience Groups over HTTP, for whom a token speaks. Every call throws where the answer is not 200. */
+export class Groups {
+  readonly #url: string
+  readonly #token: string
+
+  constructor(url: string, token: string) {
+    this.#url = `${url}/groups/v3`
+    this.#token = token
+  }
+
+  /** Gives the new group's id. */
+  async create(groupName: string): Promise<string> {
+    const group = await this.#call<{ groupId: string }>('/groups', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ groupName }),
+    })
+    return group.groupId
+  }
+
+  async participantCount(groupId: string): Promise<number> {
+    return (await this.#call<{ groupParticipantCount: number }>(`/groups/${groupId}`)).groupParticipantCount
+  }
+
+  /** Uploads a file and gives its job's id; `sent` hears how many bytes of the file have left. */
+  async upload(groupId: string, upload: Upload, sent: (bytes: number) => void = () => undefined): Promise<string> {
+    const boundary = randomUUID()
+    const { jobId } = await this.#call<{ jobId: string }>(`/groups/${groupId}/participants`, {
+      method: 'PUT',
+      headers: { 'Content-Type': `multipart/form-data; boundary=${boundary}` },
+      body: ReadableStream.from(multipart(boundary, upload, sent)),
+      duplex: 'half',
+    })
+    return jobId
+  }
+
+  async job(jobId: string): Promise<Job> {
+    return this.#call(`/jobs/${jobId}`)
+  }
+
+  /** Asks every so many milliseconds until the job has ended; `seen` hears of it each time. */
+  async finished(jobId: string, every: number, seen: (job: Job) => void = () => undefined): Promise<Job> {
+    for (;;) {
+      const job = await this.job(jobId)
+      seen(job)
+      if (job.jobStatus !== 'CREATED' && job.jobStatus !== 'PROCESSING') return job
+      await sleep(every)
+    }
+  }
+
+  /** The rows of the file that were refused: the first page of them. */
+  async errors(jobId: string): Promise<JobError[]> {
+    return (await this.#call<{ content: JobError[] }>(`/jobs/${jobId}/errors`)).content
+  }
+
+  async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+    const headers = { ...init.headers, Authorization: `Bearer ${this.#token}`, transactionId: randomUUID() }
+    return answer(`${init.method ?? 'GET'} ${path}`, this.#url + path, { ...init, headers })
+  }
+}
+
+async function answer<Answer>(what: string, url: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, init)
+  if (!response.ok) throw new Error(`${what}: HTTP ${response.status} ${await response.text()}`)
+  return (await response.json()) as Answer // the shapes that the contract promises
+}
+
+async function* multipart(boundary: string, { type, name, content }: Upload, sent: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  const field = `--${boundary}\r\nContent-Disposition: form-data; name="type"\r\n\r\n${type}\r\n`
+  const file = `--${boundary}\r\nContent-Disposition: form-data; name="fileName"; filename="${name}"\r\nContent-Type: text/csv\r\n\r\n`
+  yield Buffer.from(field + file)
+  let bytes = 0
+  for await (const piece of content) {
+    yield piece
+    sent((bytes += piece.length))
+  }
+  yield Buffer.from(`\r\n--${boundary}--\r\n`)
+}

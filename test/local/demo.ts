@@ -1,0 +1,40 @@
+import { getToken, Groups, registerClient } from './api.ts'
+import { Expectations } from './expectations.ts'
+import { temporaryFolder } from './folder.ts'
+import { main } from './program.ts'
+import { startServer, type Server } from './server.ts'
+import { add, badRows, remove, replace, type Stage } from './uploads.ts'
+
+const chapters = [add, replace, remove, badRows]
+
+/** `npm run demo`: a day in the life of a group, on a server of its own. Exits with 0 only if every count is what it should be. */
+await main(async () => {
+  const start = performance.now()
+  console.log('Coterie, on this machine: the real Worker with its database, its file store and its queue.\n')
+  const server = await startServer({ stateDir: temporaryFolder() })
+  const expect = new Expectations()
+  const stage = await open(server, expect)
+  for (const chapter of chapters) {
+    console.log()
+    await chapter(stage)
+  }
+  await server.stop()
+  console.log(`\nThe server is stopped, its state deleted: ${Math.round((performance.now() - start) / 1000)} s in all.`)
+  for (const difference of expect.differences) console.error(`✗ ${difference}`)
+  if (expect.differences.length > 0) return 1
+  console.log('✓ Every count is what it should be.')
+  return 0
+})
+
+/** Chapter: from nothing to an empty group. */
+async function open({ url, adminToken }: Server, expect: Expectations): Promise<Stage> {
+  console.log(`server  ${url}`)
+  const client = await registerClient(url, adminToken, 'demo')
+  console.log(`client  ${client.id}, registered with the ADMIN_TOKEN`)
+  const groups = new Groups(url, await getToken(url, client))
+  console.log('token   good for eight hours')
+  const group = await groups.create('Early adopters')
+  console.log(`group   ${group}, named Early adopters`)
+  expect.compare('a new group', { groupParticipantCount: await groups.participantCount(group) }, { groupParticipantCount: 0 })
+  return { groups, group, expect }
+}

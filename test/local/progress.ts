@@ -1,0 +1,24 @@
+const width = 30
+
+/** How far something is, on one line that is drawn again and again; where no one watches, only its end is written. */
+export interface Progress {
+  /** `fraction` goes from 0 to 1. */
+  at: (fraction: number) => void
+  end: (note: string) => void
+}
+
+export function progress(label: string): Progress {
+  const draw = (fraction: number, rest: string) => {
+    const full = Math.round(width * fraction)
+    return `   ${label.padEnd(8)}${'█'.repeat(full)}${'░'.repeat(width - full)}  ${rest}`
+  }
+  const { stdout } = process
+  return {
+    at: (fraction) => {
+      if (stdout.isTTY) stdout.write(`\r${draw(fraction, `${Math.floor(100 * fraction)} %`)}\x1b[K`)
+    },
+    end: (note) => {
+      stdout.write(stdout.isTTY ? `\r${draw(1, note)}\x1b[K\n` : `   ${label.padEnd(8)}${note}\n`)
+    },
+  }
+}

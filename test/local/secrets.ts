@@ -1,0 +1,25 @@
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { root } from './program.ts'
+
+const file = join(root, '.dev.vars')
+
+const makers = {
+  ADMIN_TOKEN: () => randomBytes(32).toString('base64url'),
+  SIGNING_KEY: () =>
+    JSON.stringify({ ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }), kid: randomUUID(), alg: 'EdDSA' }),
+}
+
+/** Makes the secrets that `.dev.vars` does not hold yet, keeps those that it does, and gives the one that registers clients. */
+export function ensureSecrets(): { adminToken: string } {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const known = parseEnv(text)
+  const missing = Object.entries(makers).filter(([name]) => !known[name])
+  if (missing.length > 0) {
+    const lines = missing.map(([name, make]) => `${name}=${make()}\n`).join('')
+    appendFileSync(file, text === '' || text.endsWith('\n') ? lines : `\n${lines}`, { mode: 0o600 })
+  }
+  return { adminToken: known['ADMIN_TOKEN'] || ensureSecrets().adminToken }
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { workerdMemory, type Memory } from './memory.ts'
+import { freePort } from './port.ts'
+import { start, type Program } from './program.ts'
+import { ensureSecrets } from './secrets.ts'
+
+/** The real Worker on this machine: workerd with D1, R2 and the queues, as `wrangler dev` runs it. */
+export interface Server {
+  url: string
+  /** Registers clients (POST /oauth/clients). */
+  adminToken: string
+  /** Of its workerd processes; undefined where the system does not tell. */
+  memory: () => Memory | undefined
+  /** Resolves once it runs no more, with what it said last. */
+  ended: Promise<string>
+  stop: () => Promise<void>
+}
+
+const quiet = {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_WRITE_LOGS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  // Wrangler would keep a record of every request, which takes longer than the request.
+  X_LOCAL_OBSERVABILITY: 'false',
+  X_LOCAL_EXPLORER: 'false',
+}
+
+/** Milliseconds that it may take to answer. */
+const startTime = 60_000
+
+/**
+ * Starts a server on the state in a folder, made if need be, and waits until it answers. `hear` gets its output line by line.
+ * Throws with the end of that output if it does not come up.
+ */
+export async function startServer(options: { stateDir: string; port?: number; hear?: (line: string) => void }): Promise<Server> {
+  const { stateDir, hear } = options
+  const { adminToken } = ensureSecrets()
+  const port = await freePort(options.port)
+  await migrate(stateDir)
+
+  const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
+  // Log lines that nobody hears would only cost time.
+  const manner = ['--log-level', hear === undefined ? 'error' : 'log', '--show-interactive-dev-session', 'false']
+  const worker = start('wrangler', ['dev', ...places, ...manner], quiet, hear)
+  const url = `http://localhost:${port}`
+  try {
+    await answering(url, worker)
+  } catch (error) {
+    await worker.stop()
+    throw error
+  }
+  return {
+    url,
+    adminToken,
+    memory: () => workerdMemory(worker.group),
+    ended: worker.ended.then(worker.tail),
+    stop: worker.stop,
+  }
+}
+
+async function migrate(stateDir: string): Promise<void> {
+  const run = start('wrangler', ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir], quiet)
+  if ((await run.ended) !== 0) throw new Error(`The migrations could not be applied:\n${run.tail()}`)
+}
+
+async function answering(url: string, worker: Program): Promise<void> {
+  const until = Date.now() + startTime
+  let ended = false
+  void worker.ended.then(() => (ended = true))
+  while (!ended && Date.now() < until) {
+    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
+    if (health?.ok) return
+    await sleep(50)
+  }
+  throw new Error(`The Worker ${ended ? 'did not start' : `did not answer within ${startTime / 1000} s`}:\n${worker.tail()}`)
+}

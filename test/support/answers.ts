@@ -1,0 +1,39 @@
+import type { Bank, Json } from './api.ts'
+
+/** A request whose body is said to be JSON, and may not be. */
+export const jsonText = (body: BodyInit): RequestInit => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
+
+/** An answer's status beside the members of its JSON body: what a refusal is compared with. */
+export async function said(answering: Response | Promise<Response>): Promise<Json> {
+  const answer = await answering
+  return { status: answer.status, ...(await answer.json<Json>()) }
+}
+
+/** A refusal of Experience Groups, as `said` tells it. */
+export const refused = (message: string, code = '2000', status = 400): Json => ({ status, code, message })
+
+export const unauthorized = refused('Invalid Authorization', '2003', 401)
+
+/** A list as Experience Groups envelop it. */
+export interface Page {
+  links: { rel: string; href: string }[]
+  content: Json[]
+  page: Json
+}
+
+export const pageOf = async (bank: Bank, path: string) => (await bank.get(path)) as unknown as Page // the tests of the lists check it
+
+/** JSON as deep as no honest caller sends it. */
+export const deepJson = (depth = 10_000) => '['.repeat(depth) + ']'.repeat(depth)
+
+/** A body that comes in pieces and so without a length. */
+export const inPieces = (pieces: Iterable<string | Uint8Array>): ReadableStream<Uint8Array> => {
+  const iterator = pieces[Symbol.iterator]()
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = iterator.next()
+      if (done) controller.close()
+      else controller.enqueue(typeof value === 'string' ? new TextEncoder().encode(value) : value)
+    },
+  })
+}
