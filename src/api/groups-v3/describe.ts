@@ -33,7 +33,7 @@ const uploadBody = {
 export const operation = (operationId: string, scope: Scope, summary: string, answer: z.ZodType, takes?: 'upload') =>
   describeRoute({
     // PUT and POST of one route are two operations, and an id names one.
-    operationId: ({ method }) => (takes === 'upload' ? `${operationId}By${method}` : operationId),
+    operationId: ({ method }) => (takes === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId),
     summary,
     tags: ['Experience Groups'],
     security: [{ bearer: [scope] }],
