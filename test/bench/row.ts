@@ -9,6 +9,8 @@ export interface Row {
   by: 'ratio' | 'difference' | 'itself'
   /** The goal, if there is one: at most this. */
   most?: number
+  /** What one should know of the figure. */
+  note?: string
 }
 
 export function valueOf({ measured, baseline, by }: Row): number {
@@ -18,7 +20,7 @@ export function valueOf({ measured, baseline, by }: Row): number {
 /** Undefined where there is no goal. */
 export const meets = (row: Row) => (row.most === undefined ? undefined : valueOf(row) <= row.most)
 
-/** All rows as one table of text. */
+/** All rows as one table of text, and under it what there is to know of them. */
 export function table(rows: Row[]): string {
   const lines = [
     ['', 'measured', 'beside', '', 'compared', 'goal', ''],
@@ -40,7 +42,8 @@ export function table(rows: Row[]): string {
   const widths = lines.reduce<number[]>((known, line) => line.map((cell, i) => Math.max(known[i] ?? 0, cell.length)), [])
   const left = new Set([0, 2, 6])
   const pad = (cell: string, i: number) => (left.has(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))
-  return lines.map((line) => line.map(pad).join('  ').trimEnd()).join('\n')
+  const notes = new Set(rows.flatMap(({ note = [] }) => note))
+  return [...lines.map((line) => line.map(pad).join('  ').trimEnd()), ...[...notes].map((note) => `\n${note}`)].join('\n')
 }
 
 const short = (value: number) => value.toFixed(Math.abs(value) < 100 ? 2 : 0)

@@ -29,12 +29,19 @@ const quiet = {
 /** Milliseconds that it may take to answer. */
 const startTime = 60_000
 
-/**
- * Starts a server on the state in a folder, made if need be, and waits until it answers. `hear` gets its output line by line.
- * Throws with the end of that output if it does not come up.
- */
-export async function startServer(options: { stateDir: string; port?: number; hear?: (line: string) => void }): Promise<Server> {
-  const { stateDir, hear } = options
+export interface ServerOptions {
+  /** Made if need be. */
+  stateDir: string
+  /** A free one if none is named. */
+  port?: number
+  /** Gets its output line by line. */
+  hear?: (line: string) => void
+  /** Mebibytes of each isolate's heap at most. Locally there is no limit, and so little reason to collect garbage. */
+  heapMax?: number
+}
+
+/** Starts a server and waits until it answers. Throws with the end of its output if it does not come up. */
+export async function startServer({ stateDir, hear, heapMax, ...options }: ServerOptions): Promise<Server> {
   const { adminToken } = ensureSecrets()
   const port = await freePort(options.port)
   await migrate(stateDir)
@@ -42,7 +49,8 @@ export async function startServer(options: { stateDir: string; port?: number; he
   const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
   // Log lines that nobody hears would only cost time.
   const manner = ['--log-level', hear === undefined ? 'error' : 'log', '--show-interactive-dev-session', 'false']
-  const worker = start('wrangler', ['dev', ...places, ...manner], quiet, hear)
+  const heap = heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
+  const worker = start('wrangler', ['dev', ...places, ...manner], { ...quiet, ...heap }, hear)
   const url = `http://localhost:${port}`
   try {
     await answering(url, worker)
