@@ -10,6 +10,7 @@ export type Reason =
   | { reason: 'header-invalid'; header: string }
   | { reason: 'media-type'; allowed: readonly string[] }
   | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' }
+  | { reason: 'cut-short' }
   | { reason: 'too-large'; max: number }
   | { reason: 'required'; field: string }
   | { reason: 'too-long'; field: string; max: number }

@@ -47,7 +47,7 @@ export interface Resources {
 }
 
 export function resources(env: Env): Resources {
-  const meter: Meter = { rowsRead: 0, rowsWritten: 0 }
+  const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
   const db = connect(env.DB, meter)
   return {
     databaseOf: () => db,

@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts'
 
 const fileFields = new Set(['fileName', 'file'])
 
-/** The parts of an upload as they arrive, a network chunk at a time. Throws `media-type` or `malformed`. */
+/** The parts of an upload as they arrive, a network chunk at a time. Throws `media-type`, `malformed` or `cut-short`. */
 export function uploadParts(request: Request, beside: { type?: string | undefined; fileName: string }): AsyncGenerator<UploadPart> {
   const contentType = request.headers.get('content-type') ?? ''
   if (/^text\/csv\b/i.test(contentType)) return rawParts(request, beside)
@@ -37,7 +37,7 @@ async function* multipartParts(request: Request, contentType: string): AsyncGene
     onError: (first) => (error ??= first),
     onDone: () => (complete = true),
   })
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of received(request)) {
     try {
       parser.write(chunk)
     } catch {
@@ -63,5 +63,14 @@ async function* rawParts(
 ): AsyncGenerator<UploadPart> {
   yield { field: 'type', value: type }
   yield { file: fileName, contentType: 'text/csv' }
-  for await (const bytes of request.body ?? []) yield { bytes }
+  for await (const bytes of received(request)) yield { bytes }
+}
+
+/** The body as it arrives. Throws `cut-short` where the client goes away. */
+async function* received(request: Request): AsyncGenerator<Uint8Array> {
+  try {
+    yield* request.body ?? []
+  } catch {
+    throw new Failure({ reason: 'cut-short' })
+  }
 }

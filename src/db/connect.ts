@@ -5,8 +5,9 @@ import * as schema from './schema.ts'
 
 export type Db = DrizzleD1Database<typeof schema> & { $client: D1Database }
 
-/** What D1 bills: rows read and written so far. */
+/** What D1 bills and limits: statements run, rows read and rows written so far. */
 export interface Meter {
+  statements: number
   rowsRead: number
   rowsWritten: number
 }
@@ -35,6 +36,7 @@ export async function together(db: Db, statements: SQLWrapper[]): Promise<D1Resu
 function metered(d1: D1Database, meter: Meter): D1Database {
   const inner = new WeakMap<object, D1PreparedStatement>()
   const count = <R extends D1Result>(result: R): R => {
+    meter.statements++
     meter.rowsRead += result.meta.rows_read
     meter.rowsWritten += result.meta.rows_written
     return result

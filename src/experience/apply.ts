@@ -18,8 +18,9 @@ import { readSlice } from './slice.ts'
 import { pruneDue } from './prune.ts'
 import { wake } from './wake.ts'
 
-/** Milliseconds after which a pass hands the rest of its job to another message. */
+/** A pass hands the rest of its job to another message after so many milliseconds, and before D1's 1,000 statements an invocation. */
 const passTime = 20_000
+const passStatements = 900
 
 const idsPerStatement = 10_000
 const idsPerBatchMax = 100_000
@@ -33,22 +34,23 @@ const rowsPerStretch = 20_000
 export async function runJob(res: Resources, workspace: number, key: number): Promise<void> {
   const db = res.databaseOf(workspace)
   const until = res.now() + passTime
+  const over = () => res.now() > until || res.meter.statements > passStatements
   for (;;) {
     const job = await findJob(db, workspace, key)
     if (job === undefined) return
     if (hasEnded(job.state)) return handOver(res, db, job)
-    if (res.now() > until) return wake(res, { kind: 'job', workspace, job: key })
-    if (!(await step(res, db, job, until))) return
+    if (over()) return wake(res, { kind: 'job', workspace, job: key })
+    if (!(await step(res, db, job, over))) return
   }
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
-async function step(res: Resources, db: Db, job: GroupJob, until: number): Promise<boolean> {
+async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
       return claimJob(db, job, res.now())
     case 'applying':
-      return job.offset < job.fileSize ? applySlice(res, db, job, until) : endOfFile(res, db, job)
+      return job.offset < job.fileSize ? applySlice(res, db, job, over) : endOfFile(res, db, job)
     case 'sweeping':
       return walk(res, db, job, (at, stretch) => [removeUnseen(at, stretch, unmoved(job)), tally(job, 'removed')], endReplace)
     case 'undoing':
@@ -72,7 +74,7 @@ async function commit(res: Resources, db: Db, job: GroupJob, statements: SQLWrap
   return { moved, ms }
 }
 
-async function applySlice(res: Resources, db: Db, job: GroupJob, until: number): Promise<boolean> {
+async function applySlice(res: Resources, db: Db, job: GroupJob, over: () => boolean): Promise<boolean> {
   const range = { offset: job.offset, length: Math.min(job.sliceBytes, job.fileSize - job.offset) }
   const file = await res.files.get(job.fileKey, { range })
   if (file === null) throw new Error(`the file of job ${job.id} is gone`)
@@ -103,7 +105,7 @@ async function applySlice(res: Resources, db: Db, job: GroupJob, until: number):
         }
       : { applied, reached }
     const { moved, ms } = await commit(res, db, here, statements, { ...to, batchIds: here.batchIds })
-    if (!moved || done || res.now() > until) return moved
+    if (!moved || done || over()) return moved
     here = { ...here, applied, step: here.step + 1, batchIds: nextBatch(here.batchIds, ms) }
   }
 }

@@ -58,7 +58,7 @@ describe('POST /oauth/clients', () => {
         error: 'invalid_request',
       })
     const long = JSON.stringify({ ...draft, more: 'x'.repeat(300_000) })
-    expect(await said(call('/oauth/clients', asAdmin(jsonText(long))))).toMatchObject({ status: 413, error: 'invalid_request' })
+    expect(await said(call('/oauth/clients', asAdmin(jsonText(long))))).toMatchObject({ status: 400, error: 'invalid_request' })
   })
 })
 

@@ -144,7 +144,7 @@ describe('POST /oauth/token', () => {
       expect(await said(token(jsonText(body))), body.slice(0, 20)).toMatchObject({ status: 400, error: 'invalid_request' })
     const long = { ...inBody(await newClient()), more: 'x'.repeat(300_000) }
     for (const answer of [token(form(long)), token(json('POST', long)), token(jsonText(inPieces([JSON.stringify(long)])))])
-      expect(await said(answer)).toMatchObject({ status: 413, error: 'invalid_request' })
+      expect(await said(answer)).toMatchObject({ status: 400, error: 'invalid_request' })
   })
 })
 

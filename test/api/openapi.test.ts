@@ -58,7 +58,6 @@ describe('GET /openapi.json', () => {
       [/ \/groups\/v3\//, ['400', '401', '500']],
       [/ \/oauth\//, ['400', '401']],
       [/ \/oauth\/clients\/\{/, ['404']],
-      [/POST \/oauth\//, ['413']],
       [/ \/health$/, ['503']],
     ]
     for (const [name, { responses }] of operations) {

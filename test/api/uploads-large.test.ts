@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { inPieces, pageOf, refused } from '../support/answers.ts'
+import { inPieces, pageOf, refused, said } from '../support/answers.ts'
 import { lines } from '../support/api.ts'
 import { add, csv, end, leavesNothing, objects, opened, part, send, storeIsEmpty } from '../support/uploads.ts'
 
@@ -60,9 +60,9 @@ describe('a file larger than a part of its storage', () => {
       await sender.abort(new Error('gone'))
     })()
     const path = `/groups/${group}/participants?type=ADD`
-    const answer = await bank.call('PUT', path, { body: readable, headers: { 'content-type': contentType } }).catch(() => undefined)
+    const answer = await bank.call('PUT', path, { body: readable, headers: { 'content-type': contentType } })
     await sending.catch(() => undefined)
-    expect(answer?.ok).not.toBe(true)
+    expect(await said(answer)).toEqual(refused('The request body ended before it was complete'))
     await wereAborted(begun)
     expect((await pageOf(bank, `/jobs?groupId=${group}`)).page['totalElements']).toBe(0)
     expect(await objects()).toEqual([])

@@ -2,10 +2,11 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
+import { runJob } from '../../src/experience/apply.ts'
 import { wakeForgotten } from '../../src/experience/forgotten.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
-import { Bank } from '../support/api.ts'
+import { Bank, lines } from '../support/api.ts'
 import { hazardous } from '../support/hazard.ts'
 
 async function tick(cron: string): Promise<void> {
@@ -14,10 +15,10 @@ async function tick(cron: string): Promise<void> {
   await waitOnExecutionContext(context)
 }
 
-async function* oneName() {
+async function* named(ids: string[]) {
   yield { field: 'type', value: 'ADD' }
   yield { file: 'people.csv', contentType: '' }
-  yield { bytes: new TextEncoder().encode('ann\n') }
+  yield { bytes: new TextEncoder().encode(lines(ids)) }
 }
 
 describe('every five minutes', () => {
@@ -26,7 +27,7 @@ describe('every five minutes', () => {
     const group = await bank.group()
     // The queue of `hazardous` keeps what is sent: nobody rings for this job.
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', oneName())
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', named(['ann']))
     await tick('*/5 * * * *')
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
 
@@ -55,8 +56,28 @@ describe('every five minutes', () => {
     const group = await bank.group()
     const { res } = hazardous()
     const silent = { ...res.work, send: () => Promise.reject(new Error('the queue is silent')) }
-    const job = await receiveUpload({ ...res, work: silent as unknown as typeof res.work }, bank.workspace, group, 'tester', oneName())
+    const job = await receiveUpload({ ...res, work: silent as unknown as typeof res.work }, bank.workspace, group, 'tester', named(['ann']))
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
+  })
+})
+
+describe('a long job', () => {
+  it('goes on in another message before D1 has run 1,000 statements for one', async () => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    const { res } = hazardous({ SLICE_BYTES: 16 })
+    const ids = Array.from({ length: 1000 }, (_, i) => `person-${i}`)
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', named(ids))
+    let passes = 0
+    for (let state = ''; state !== 'SUCCESSFUL'; passes++) {
+      const pass = hazardous({ SLICE_BYTES: 16 })
+      await runJob(pass.res, bank.workspace, job.key)
+      expect(pass.res.meter.statements).toBeLessThan(1000)
+      state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
+      expect(pass.rung).toEqual(state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }])
+    }
+    expect(passes).toBeGreaterThan(2)
+    expect(await bank.count(group)).toBe(1000)
   })
 })
 

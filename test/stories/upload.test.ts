@@ -23,3 +23,20 @@ describe('an upload', () => {
     expect(await bank.count(group)).toBe(3)
   })
 })
+
+describe('two workspaces', () => {
+  it('with the same group names and participant ids never see each other', async () => {
+    const [one, other] = [await Bank.open(), await Bank.open()]
+    const [ours, theirs] = [await one.group('owls'), await other.group('owls')]
+    await one.apply(ours, 'ADD', lines(['ann', 'bob', 'cid']))
+    await other.apply(theirs, 'ADD', lines(['ann', 'bob', 'dan']))
+    await one.apply(ours, 'REMOVE', lines(['ann', 'dan']))
+    await other.apply(theirs, 'REPLACE', lines(['bob', 'eve']))
+    expect(await one.members(ours)).toEqual(['bob', 'cid'])
+    expect(await other.members(theirs)).toEqual(['bob', 'eve'])
+    expect([await one.count(ours), await other.count(theirs)]).toEqual([2, 2])
+    expect(await one.get('/jobs')).toMatchObject({ page: { totalElements: 2 } })
+    expect((await other.upload(ours, 'ADD', 'mallory\n')).status).toBe(400)
+    expect(await one.members(ours)).toEqual(['bob', 'cid'])
+  })
+})

@@ -36,6 +36,8 @@ export function say(facts: Reason): Refusal {
       return [400, '2000', `Content-Type must be ${facts.allowed.join(' or ')}`]
     case 'malformed':
       return [400, '2000', `The request body is not valid ${facts.what}`]
+    case 'cut-short':
+      return [400, '2000', 'The request body ended before it was complete']
     case 'too-large':
       return [400, '2000', `The request body cannot exceed ${facts.max} bytes`]
     case 'upload-type-missing':

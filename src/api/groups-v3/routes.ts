@@ -32,6 +32,13 @@ const transactionNamed = createMiddleware<Http>(async (c, next) => {
   await next()
 })
 
+/** A client that goes away does not cut the work short: what has come of its file is cleaned up. */
+const toTheEnd = createMiddleware<Http>(async (c, next) => {
+  const work = next()
+  c.executionCtx.waitUntil(work)
+  await work
+})
+
 /** Experience Groups, as CONTRACT 2 has it. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
@@ -99,6 +106,7 @@ export const groupsV3 = new Hono<Http>()
       'upload',
     ),
     allows('groups:write'),
+    toTheEnd,
     valid('query', wire.UploadQuery),
     async (c) => {
       const { res, workspace, caller } = c.var

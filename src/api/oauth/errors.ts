@@ -3,7 +3,7 @@ import { faultOf, type Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { failureOf } from '../valid.ts'
 
-type Refusal = [status: 400 | 401 | 404 | 413, error: string, description: string]
+type Refusal = [status: 400 | 401 | 404, error: string, description: string]
 
 /** Refusals as OAuth says them (RFC 6749 §5.2, RFC 6750 §3.1). */
 function say(facts: Reason): Refusal {
@@ -26,8 +26,10 @@ function say(facts: Reason): Refusal {
       return [400, 'invalid_request', `Content-Type must be ${facts.allowed.join(' or ')}`]
     case 'malformed':
       return [400, 'invalid_request', `The body is not valid ${facts.what}`]
+    case 'cut-short':
+      return [400, 'invalid_request', 'The body ended before it was complete']
     case 'too-large':
-      return [413, 'invalid_request', `The body cannot exceed ${facts.max} bytes`]
+      return [400, 'invalid_request', `The body cannot exceed ${facts.max} bytes`]
     case 'required':
       return [400, 'invalid_request', `${facts.field} is required`]
     case 'too-long':

@@ -38,7 +38,6 @@ const tokenOperation = describeRoute({
     200: json('A token that holds for eight hours', wire.Token),
     400: json('invalid_request, unsupported_grant_type or invalid_scope', wire.OAuthError),
     401: json('invalid_client', wire.OAuthError),
-    413: json('The body is too large', wire.OAuthError),
   },
 })
 
@@ -52,7 +51,6 @@ const clientOperation = (operationId: string, summary: string, success: Response
       ...success,
       400: json('invalid_request', wire.OAuthError),
       401: json('invalid_token', wire.OAuthError),
-      413: json('The body is too large', wire.OAuthError),
     },
   })
 
