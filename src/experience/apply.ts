@@ -24,7 +24,7 @@ const passStatements = 900
 
 const idsPerStatement = 10_000
 const idsPerBatchMax = 100_000
-const rowsPerStretch = 20_000
+const rowsPerStretch = 50_000
 
 /**
  * Carries a job on from where it stands: through its file slice by slice, through the members that a REPLACE did not see, or back

@@ -45,15 +45,22 @@ export function readRows(
     line++
     place = 'row'
   }
+  const readFields = beyondAscii.test(text) ? readAsUtf8 : (fields: string[]) => fields
+  // Where the next of each stands: most lines hold neither, and cost no search of their own.
   let quote = text.indexOf('"', at)
+  let comma = text.indexOf(',', at)
   for (let rows = 0; at < text.length && rows < most;) {
     const lineEnd = text.indexOf('\n', at)
     if (quote !== -1 && quote < at) quote = text.indexOf('"', at)
+    if (comma !== -1 && comma < at) comma = text.indexOf(',', at)
     const quoted = quote !== -1 && (lineEnd === -1 || quote < lineEnd)
     let record: Record
     if (quoted) record = readQuoted(text, at, last)
     else if (lineEnd === -1 && !last) record = 'unfinished'
-    else record = plain(text, at, lineEnd)
+    else {
+      const line = withoutReturn(text.slice(at, lineEnd === -1 ? text.length : lineEnd))
+      record = { fields: comma === -1 || (lineEnd !== -1 && comma > lineEnd) ? [line] : line.split(','), end: lineEnd }
+    }
 
     if (record === 'unfinished') {
       if (at > 0) break
@@ -61,7 +68,7 @@ export function readRows(
       record = 'broken'
     }
     const end = record === 'broken' ? lineEnd : record.end
-    const fields = record === 'broken' ? undefined : readAsUtf8(record.fields)
+    const fields = record === 'broken' ? undefined : readFields(record.fields)
     if (fields === undefined || quoted || fields.length > 1 || fields[0]?.trim() !== '') {
       visit({ line: line + 1, fields, first: place === 'start' })
       rows++
@@ -80,10 +87,6 @@ export function readRows(
 
 /** A record's fields and where its line feed stands, or -1 where the file ends instead. */
 type Record = { fields: string[]; end: number } | 'broken' | 'unfinished'
-
-function plain(text: string, at: number, lineEnd: number): Record {
-  return { fields: withoutReturn(text.slice(at, lineEnd === -1 ? text.length : lineEnd)).split(','), end: lineEnd }
-}
 
 function readQuoted(text: string, start: number, last: boolean): Record {
   const fields: string[] = []
@@ -113,7 +116,7 @@ function readQuoted(text: string, start: number, last: boolean): Record {
   }
 }
 
-const withoutReturn = (text: string) => (text.endsWith('\r') ? text.slice(0, -1) : text)
+const withoutReturn = (text: string) => (text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text)
 
 function countLines(text: string, from: number, to: number): number {
   let lines = 0
