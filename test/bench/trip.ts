@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs'
 import { getToken, Groups, registerClient, type Job, type UploadType } from '../local/api.ts'
 import type { Server } from '../local/server.ts'
 
-/** Milliseconds between two looks at a job. */
-const every = 25
+/** Milliseconds between two looks at a job. Each look takes its turn on the thread that Worker and database share here. */
+const every = 200
 
 /** A new, empty group on a server, and the way to it. */
 export async function openGroup({ url, adminToken }: Server): Promise<{ groups: Groups; group: string }> {

@@ -20,12 +20,17 @@ export interface Job {
   addedCount: number
   removedCount: number
   unchangedCount: number
+  /** Moves with every step of the job. */
+  lastUpdatedDateTime: string
 }
 
 export interface JobError {
   lineNbr: number
   errorMsg: string
 }
+
+/** Milliseconds without a step after which a job is thought lost. */
+const patience = 120_000
 
 /** Registers a client that may read and write groups, with the installation's ADMIN_TOKEN. */
 export async function registerClient(
@@ -92,12 +97,15 @@ export class Groups {
     return this.#call(`/jobs/${jobId}`)
   }
 
-  /** Asks every so many milliseconds until the job has ended; `seen` hears of it each time. */
+  /** Asks every so many milliseconds until the job has ended; `seen` hears of it each time. Throws where it does not move for long. */
   async finished(jobId: string, every: number, seen: (job: Job) => void = () => undefined): Promise<Job> {
+    let moved = { to: '', at: Date.now() }
     for (;;) {
       const job = await this.job(jobId)
       seen(job)
       if (job.jobStatus !== 'CREATED' && job.jobStatus !== 'PROCESSING') return job
+      if (moved.to !== job.lastUpdatedDateTime) moved = { to: job.lastUpdatedDateTime, at: Date.now() }
+      if (Date.now() - moved.at > patience) throw new Error(`Job ${jobId} has stood at ${job.progressPercent} % for ${patience / 1000} s`)
       await sleep(every)
     }
   }
