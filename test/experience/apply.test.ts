@@ -5,8 +5,8 @@ import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { giveUp, type Job, type JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload, type UploadPart } from '../../src/experience/upload.ts'
-import { membersOf } from '../support/api.ts'
-import { Crash, hazardous } from '../support/hazard.ts'
+import { lines, membersOf } from '../support/api.ts'
+import { Crash, hazardous, parts } from '../support/hazard.ts'
 
 interface File {
   type: JobType
@@ -43,11 +43,9 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
 )
 
-async function* upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
-  yield { field: 'type', value: type }
-  yield { file: 'people.csv', contentType: 'text/csv' }
-  const rows = [...ids, ...Array<string>(badRows).fill('one,two')]
-  yield { bytes: new TextEncoder().encode('ParticipantId\n' + rows.map((row) => `${row}\n`).join('')) }
+function upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
+  const rows = ['ParticipantId', ...ids, ...Array<string>(badRows).fill('one,two')]
+  return parts(type, lines(rows))
 }
 
 /** The same in memory: who is in the group after a file, and what of it changed. */

@@ -4,24 +4,14 @@ import { runJob } from '../../src/experience/apply.ts'
 import { pruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
-import { hazardous } from '../support/hazard.ts'
+import { hazardous, parts } from '../support/hazard.ts'
 
 const people = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `person-${from + i}`)
 
 /** Applies a file and tells what D1 bills for the job, from its first message to its last. */
 async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   const { res } = hazardous()
-  const job = await receiveUpload(
-    res,
-    bank.workspace,
-    group,
-    'tester',
-    (async function* () {
-      yield { field: 'type', value: type }
-      yield { file: 'people.csv', contentType: '' }
-      yield { bytes: new TextEncoder().encode(lines(ids)) }
-    })(),
-  )
+  const job = await receiveUpload(res, bank.workspace, group, 'tester', parts(type, lines(ids)))
   const before = { ...res.meter }
   await runJob(res, bank.workspace, job.key)
   expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL' })

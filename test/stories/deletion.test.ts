@@ -3,8 +3,9 @@ import { describe, expect, it, vi } from 'vitest'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
-import { hazardous } from '../support/hazard.ts'
+import { hazardous, parts } from '../support/hazard.ts'
 
 const people = (count: number) => lines(Array.from({ length: count }, (_, i) => `person-${i}`))
 
@@ -60,18 +61,7 @@ describe('deleting a group', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res, rung, fuse } = hazardous({ SLICE_BYTES: 64 })
-    const { receiveUpload } = await import('../../src/experience/upload.ts')
-    const job = await receiveUpload(
-      res,
-      bank.workspace,
-      group,
-      'tester',
-      (async function* () {
-        yield { field: 'type', value: 'ADD' }
-        yield { file: 'people.csv', contentType: '' }
-        yield { bytes: new TextEncoder().encode(people(100)) }
-      })(),
-    )
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', people(100)))
     let wakeUp = () => {}
     const until = new Promise<void>((resolve) => (wakeUp = resolve))
     const asleep = new Promise<void>((fallen) => fuse({ at: 8, until, fallen }))

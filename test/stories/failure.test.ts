@@ -5,16 +5,10 @@ import { runJob } from '../../src/experience/apply.ts'
 import { getGroup } from '../../src/experience/groups.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import worker from '../../src/index.ts'
-import { receiveUpload, type UploadPart } from '../../src/experience/upload.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
 import { retryDelay, type Message } from '../../src/messages.ts'
 import { Bank, lines } from '../support/api.ts'
-import { hazardous } from '../support/hazard.ts'
-
-async function* parts(type: string, content: string): AsyncGenerator<UploadPart> {
-  yield { field: 'type', value: type }
-  yield { file: 'people.csv', contentType: 'text/csv' }
-  yield { bytes: new TextEncoder().encode(content) }
-}
+import { hazardous, parts } from '../support/hazard.ts'
 
 const message = (body: Message, attempts = 1) => ({ id: crypto.randomUUID(), timestamp: new Date(), attempts, body })
 

@@ -7,18 +7,12 @@ import { wakeForgotten } from '../../src/experience/forgotten.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import { Bank, lines } from '../support/api.ts'
-import { hazardous } from '../support/hazard.ts'
+import { hazardous, parts } from '../support/hazard.ts'
 
 async function tick(cron: string): Promise<void> {
   const context = createExecutionContext()
   await worker.scheduled(createScheduledController({ cron }), env)
   await waitOnExecutionContext(context)
-}
-
-async function* named(ids: string[]) {
-  yield { field: 'type', value: 'ADD' }
-  yield { file: 'people.csv', contentType: '' }
-  yield { bytes: new TextEncoder().encode(lines(ids)) }
 }
 
 describe('every five minutes', () => {
@@ -27,7 +21,7 @@ describe('every five minutes', () => {
     const group = await bank.group()
     // The queue of `hazardous` keeps what is sent: nobody rings for this job.
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', named(['ann']))
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
     await tick('*/5 * * * *')
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
 
@@ -56,7 +50,13 @@ describe('every five minutes', () => {
     const group = await bank.group()
     const { res } = hazardous()
     const silent = { ...res.work, send: () => Promise.reject(new Error('the queue is silent')) }
-    const job = await receiveUpload({ ...res, work: silent as unknown as typeof res.work }, bank.workspace, group, 'tester', named(['ann']))
+    const job = await receiveUpload(
+      { ...res, work: silent as unknown as typeof res.work },
+      bank.workspace,
+      group,
+      'tester',
+      parts('ADD', 'ann\n'),
+    )
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
   })
 })
@@ -67,7 +67,7 @@ describe('a long job', () => {
     const group = await bank.group()
     const { res } = hazardous({ SLICE_BYTES: 16 })
     const ids = Array.from({ length: 1000 }, (_, i) => `person-${i}`)
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', named(ids))
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', lines(ids)))
     let passes = 0
     for (let state = ''; state !== 'SUCCESSFUL'; passes++) {
       const pass = hazardous({ SLICE_BYTES: 16 })

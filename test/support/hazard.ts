@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers'
+import type { UploadPart } from '../../src/experience/upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
 
@@ -45,4 +46,11 @@ export function hazardous(vars: Partial<Env> = {}): { res: Resources; rung: Mess
   // Only what `connect` and `wake` call is there.
   const res = resources({ ...env, ...vars, DB: db as unknown as D1Database, WORK: queue as unknown as Queue<Message> })
   return { res, rung, fuse: (fuse) => (lit = fuse) }
+}
+
+/** An upload as it arrives from the door. */
+export async function* parts(type: string, content: string): AsyncGenerator<UploadPart> {
+  yield { field: 'type', value: type }
+  yield { file: 'people.csv', contentType: 'text/csv' }
+  yield { bytes: new TextEncoder().encode(content) }
 }
