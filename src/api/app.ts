@@ -4,12 +4,12 @@ import { matchedRoutes } from 'hono/route'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
 import { answers } from '../db/connect.ts'
-import { Failure } from '../failure.ts'
 import { resources } from '../resources.ts'
 import { json, type Responses } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
+import { noSuchOperation } from './refusal.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** One line for each request: which operation, for whom, how it ended and what it cost. Ids of people are in no route pattern. */
@@ -59,9 +59,7 @@ export const app = new Hono<Http>()
   .route('/groups/v3', groupsV3)
   .route('/digitalbanking/groups/v3', groupsV3)
   .route('/v3', groupsV3)
-  .all('*', (c) => {
-    throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
-  })
+  .all('*', noSuchOperation)
 
 let document: Promise<object> | undefined
 

@@ -1,4 +1,3 @@
-import { HTTPException } from 'hono/http-exception'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { validator } from 'hono-openapi'
@@ -28,12 +27,6 @@ export const jsonBody = createMiddleware<Http>(async (c, next) => {
     throw new Failure({ reason: 'media-type', allowed: ['application/json'] })
   return boundedBody(c, next)
 })
-
-/** The Failure that an error is, if it is a refusal: hono says a malformed body in words of its own. */
-export function failureOf(error: Error): Failure | undefined {
-  if (error instanceof HTTPException && error.status === 400) return new Failure({ reason: 'malformed', what: 'JSON' })
-  return error instanceof Failure ? error : undefined
-}
 
 function refusal(issue: z.core.$ZodIssue | undefined, data: unknown): Failure {
   if (issue === undefined || issue.path.length === 0) return new Failure({ reason: 'invalid', field: 'body', problem: 'must be an object' })

@@ -1,16 +1,7 @@
 import { and, eq, type SQLWrapper } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups } from '../db/schema.ts'
-import {
-  addMembers,
-  removeMembers,
-  removeUnseen,
-  seeMembers,
-  stretchEnd,
-  undoRevision,
-  type Revision,
-  type Stretch,
-} from '../membership/members.ts'
+import { addMembers, removeMembers, removeUnseen, seeMembers, stretchEnd, undoRevision, type Stretch } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { advance, claimJob, findJob, findNextJob, keepProblems, problemsMax, tally, unmoved, type GroupJob } from './jobs.ts'
 import { hasEnded, outcomeOf } from './outcome.ts'
@@ -52,9 +43,9 @@ async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean):
     case 'applying':
       return job.offset < job.fileSize ? applySlice(res, db, job, over) : endOfFile(res, db, job)
     case 'sweeping':
-      return walk(res, db, job, (at, stretch) => [removeUnseen(at, stretch, unmoved(job)), tally(job, 'removed')], endReplace)
+      return walk(res, db, job, (stretch) => [removeUnseen(job, stretch, unmoved(job)), tally(job, 'removed')], endReplace)
     case 'undoing':
-      return walk(res, db, job, (at, stretch) => undoRevision(at, stretch, unmoved(job)), endUndone)
+      return walk(res, db, job, (stretch) => undoRevision(job, stretch, unmoved(job)), endUndone)
     default:
       return false
   }
@@ -82,13 +73,12 @@ async function applySlice(res: Resources, db: Db, job: GroupJob, over: () => boo
   const last = range.offset + range.length === job.fileSize
   const slice = readSlice(await file.arrayBuffer(), { place, line, last }, problemsMax - Math.min(job.badRows, problemsMax))
 
-  const at = { workspace: job.workspace, group: job.group, revision: job.revision }
   const write = { add: addMembers, remove: removeMembers, replace: seeMembers }[job.type]
   for (let here = job; ;) {
     const applied = Math.min(here.applied + here.batchIds, slice.ids.length)
     const statements: SQLWrapper[] = []
     for (let from = here.applied; from < applied; from += idsPerStatement)
-      statements.push(write(at, slice.ids.slice(from, Math.min(from + idsPerStatement, applied)), unmoved(here)), tally(here, 'touched'))
+      statements.push(write(job, slice.ids.slice(from, Math.min(from + idsPerStatement, applied)), unmoved(here)), tally(here, 'touched'))
 
     const done = applied === slice.ids.length
     if (done && slice.problems.length > 0) statements.push(keepProblems(here, slice.problems))
@@ -156,13 +146,12 @@ async function walk(
   res: Resources,
   db: Db,
   job: GroupJob,
-  write: (at: Revision, stretch: Stretch) => SQLWrapper[],
+  write: (stretch: Stretch) => SQLWrapper[],
   end: (res: Resources, db: Db, job: GroupJob) => Promise<boolean>,
 ): Promise<boolean> {
   if (job.cursor === null) return end(res, db, job)
-  const at = { workspace: job.workspace, group: job.group, revision: job.revision }
-  const [bound] = await db.all<{ id: string }>(stretchEnd(at, job.cursor, rowsPerStretch))
-  const statements = write(at, { after: job.cursor, upTo: bound?.id })
+  const [bound] = await db.all<{ id: string }>(stretchEnd(job, job.cursor, rowsPerStretch))
+  const statements = write({ after: job.cursor, upTo: bound?.id })
   return (await commit(res, db, job, statements, { cursor: bound?.id ?? null, applied: job.applied + rowsPerStretch })).moved
 }
 

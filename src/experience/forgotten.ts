@@ -5,6 +5,7 @@ import type { Resources } from '../resources.ts'
 import { earlierUnended } from './jobs.ts'
 
 const forgottenAfter = 10 * 60_000
+/** As many as one `sendBatch` takes. */
 const most = 100
 
 /** Rings for jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
@@ -25,10 +26,16 @@ export async function wakeForgotten(res: Resources): Promise<void> {
       .orderBy(asc(experienceGroups.deletedAt))
       .limit(most),
   ])
-  const messages: Message[] = [
-    ...idle.map((job) => ({ kind: 'job' as const, ...job })),
-    ...deleted.map((group) => ({ kind: 'erase' as const, ...group })),
-  ]
-  for (let from = 0; from < messages.length; from += 100)
-    await res.work.sendBatch(messages.slice(from, from + 100).map((body) => ({ body })))
+  await send(
+    res,
+    idle.map((job) => ({ kind: 'job', ...job })),
+  )
+  await send(
+    res,
+    deleted.map((group) => ({ kind: 'erase', ...group })),
+  )
+}
+
+async function send(res: Resources, messages: Message[]): Promise<void> {
+  if (messages.length > 0) await res.work.sendBatch(messages.map((body) => ({ body })))
 }

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { pageOf, said, type Page } from '../support/answers.ts'
+import { pageOf, said, type Page, uuid } from '../support/answers.ts'
 import { Bank, lines } from '../support/api.ts'
 
 const list = (bank: Bank, query = '') => pageOf(bank, `/groups${query}`)
 const names = ({ content }: Page) => content.map(({ groupName }) => groupName)
 const rels = ({ links }: Page) => links.map(({ rel }) => rel)
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 
 describe('GET /groups', () => {
   const bankWith = async (...groups: string[]) => {

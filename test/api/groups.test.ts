@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { deepJson, pageOf, refused, said } from '../support/answers.ts'
+import { deepJson, pageOf, refused, said, uuid } from '../support/answers.ts'
 import { Bank, call, json, lines, type Json } from '../support/api.ts'
 
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const missing = crypto.randomUUID()
 const notFound = (id: string) => refused(`groupId ${id} not found or has been marked for deletion`)

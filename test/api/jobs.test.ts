@@ -1,10 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { pageOf, refused, said, type Page } from '../support/answers.ts'
+import { pageOf, refused, said, type Page, uuid } from '../support/answers.ts'
 import { Bank, lines, type Json } from '../support/api.ts'
 import { opened } from '../support/uploads.ts'
 
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 const ids = ({ content }: Page) => content.map(({ jobId }) => jobId)

@@ -1,9 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { refused, said, unauthorized } from '../support/answers.ts'
+import { refused, said, unauthorized, uuid } from '../support/answers.ts'
 import { asAdmin, Bank, call, json, lines, newClient, tokenOf, type Json } from '../support/api.ts'
 
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 const count = (value: unknown) => Number.isInteger(value) && Number(value) >= 0
 
 let written: string[]

@@ -1,5 +1,8 @@
 import type { Bank, Json } from './api.ts'
 
+/** An id as we give it. */
+export const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+
 /** A request whose body is said to be JSON, and may not be. */
 export const jsonText = (body: BodyInit): RequestInit => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
 

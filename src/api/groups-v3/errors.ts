@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
 import type { Problem } from '../../experience/participant.ts'
-import { faultOf, type Reason } from '../../failure.ts'
+import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { failureOf } from '../valid.ts'
+import { refusalOf } from '../refusal.ts'
 
 /** Our fields in the words of this dialect. */
 const fieldNames: Record<string, string> = { name: 'groupName', description: 'groupDescription' }
@@ -68,12 +68,8 @@ export const problemSentences: Record<Problem, string> = {
 }
 
 export function onError(error: Error, c: Context<Http>): Response {
-  const failure = failureOf(error)
-  if (failure === undefined) {
-    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, ...faultOf(error) }))
-    return c.json({ code: '2001', message: 'Internal server error' }, 500)
-  }
-  const { facts } = failure
+  const facts = refusalOf(error, c)
+  if (facts === undefined) return c.json({ code: '2001', message: 'Internal server error' }, 500)
   const [status, code, message] = say(facts)
   if (status === 401) c.header('WWW-Authenticate', challenge(facts))
   return c.json({ code, message }, status)

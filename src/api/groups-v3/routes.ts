@@ -6,6 +6,7 @@ import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
+import { noSuchOperation } from '../refusal.ts'
 import { uploadParts } from '../upload.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
@@ -148,6 +149,4 @@ export const groupsV3 = new Hono<Http>()
     },
   )
 
-  .all('*', (c) => {
-    throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
-  })
+  .all('*', noSuchOperation)

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
-import { faultOf, type Reason } from '../../failure.ts'
+import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { failureOf } from '../valid.ts'
+import { refusalOf } from '../refusal.ts'
 
 type Refusal = [status: 400 | 401 | 404, error: string, description: string]
 
@@ -53,13 +53,10 @@ function say(facts: Reason): Refusal {
 }
 
 export function onError(error: Error, c: Context<Http>): Response {
-  const failure = failureOf(error)
+  const facts = refusalOf(error, c)
   c.header('Cache-Control', 'no-store')
-  if (failure === undefined) {
-    console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, ...faultOf(error) }))
-    return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
-  }
-  const [status, code, description] = say(failure.facts)
+  if (facts === undefined) return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
+  const [status, code, description] = say(facts)
   if (code === 'invalid_token') c.header('WWW-Authenticate', 'Bearer')
   if (code === 'invalid_client' && /^basic\b/i.test(c.req.header('authorization') ?? ''))
     c.header('WWW-Authenticate', 'Basic realm="token"')

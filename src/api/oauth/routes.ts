@@ -10,6 +10,7 @@ import { Failure } from '../../failure.ts'
 import { bearerToken } from '../bearer.ts'
 import { json, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { noSuchOperation } from '../refusal.ts'
 import { boundedBody, jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
 import { grantedScopes, tokenAsked } from './token-request.ts'
@@ -119,9 +120,7 @@ export const oauth = new Hono<Http>()
       return c.body(null, 204)
     },
   )
-  .all('*', (c) => {
-    throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
-  })
+  .all('*', noSuchOperation)
 
 const document = (operationId: string, summary: string) =>
   describeRoute({
@@ -150,6 +149,4 @@ export const wellKnown = new Hono<Http>()
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     })
   })
-  .all('*', (c) => {
-    throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
-  })
+  .all('*', noSuchOperation)
