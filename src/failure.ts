@@ -2,6 +2,7 @@
 export type Reason =
   | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
   | { reason: 'forbidden'; scope: string }
+  | { reason: 'other-workspace' }
   | { reason: 'bad-credentials' }
   | { reason: 'two-credentials' }
   | { reason: 'grant-unknown' }
@@ -16,8 +17,11 @@ export type Reason =
   | { reason: 'too-long'; field: string; max: number }
   | { reason: 'invalid'; field: string; problem: string }
   | { reason: 'not-an-id'; what: 'group'; id: string }
-  | { reason: 'not-found'; what: 'group' | 'job' | 'client'; id: string }
-  | { reason: 'taken'; what: 'group'; name: string }
+  | { reason: 'not-found'; what: 'group' | 'job' | 'client' | 'definition' | 'run' | 'user' | 'attribute'; id: string }
+  | { reason: 'taken'; what: 'group' | 'definition'; name: string }
+  | { reason: 'limit'; what: 'definitions' | 'attributes'; max: number }
+  | { reason: 'user-missing' }
+  | { reason: 'attribute-refused'; name: string | undefined; problem: string }
   | { reason: 'upload-type-missing' }
   | { reason: 'upload-type-unknown' }
   | { reason: 'file-empty' }

@@ -4,8 +4,11 @@
  */
 export type Message =
   | { kind: 'job'; workspace: number; job: number }
+  | { kind: 'import'; workspace: number; job: number }
   | { kind: 'prune'; workspace: number; group: number; after: string }
   | { kind: 'erase'; workspace: number; group: number }
+  | { kind: 'recompute'; workspace: number; run: number }
+  | { kind: 'erase-definition'; workspace: number; definition: number }
 
 /** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
 export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)

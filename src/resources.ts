@@ -15,6 +15,10 @@ export interface Env {
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
   SLICE_BYTES: number
+  USERS_PER_STEP: number
+  DEFINITIONS_MAX: number
+  SHARED_ATTRIBUTES_MAX: number
+  GROUP_USERS_MAX: number
 }
 
 export interface Limits {
@@ -22,6 +26,10 @@ export interface Limits {
   descriptionMax: number
   jobsWaitingMax: number
   sliceBytes: number
+  usersPerStep: number
+  definitionsMax: number
+  sharedAttributesMax: number
+  groupUsersMax: number
 }
 
 /** What tokens are made and checked with: a private JWK, a JSON list of public ones, and whom tokens may be for. */
@@ -60,6 +68,10 @@ export function resources(env: Env): Resources {
       descriptionMax: env.DESCRIPTION_MAX,
       jobsWaitingMax: env.JOBS_WAITING_MAX,
       sliceBytes: env.SLICE_BYTES,
+      usersPerStep: env.USERS_PER_STEP,
+      definitionsMax: env.DEFINITIONS_MAX,
+      sharedAttributesMax: env.SHARED_ATTRIBUTES_MAX,
+      groupUsersMax: env.GROUP_USERS_MAX,
     },
     adminToken: env.ADMIN_TOKEN,
     signing: { key: env.SIGNING_KEY, previous: env.PREVIOUS_KEYS, audiences: env.AUDIENCES.split(' ') },

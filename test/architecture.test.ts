@@ -9,7 +9,7 @@ const ranks = [
   ['api'],
   ['audiences'],
   ['experience', 'identity'],
-  ['membership', 'webhooks', 'access'],
+  ['membership', 'webhooks', 'access', 'work'],
   ['resources'],
   ['db'],
   ['failure', 'messages'],
@@ -18,7 +18,18 @@ const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
 
 /** Files of rules: time, ids and network are handed in, and so they import only each other, types and libraries. */
-const pure = ['experience/csv.ts', 'experience/participant.ts', 'experience/slice.ts', 'experience/outcome.ts', 'failure.ts', 'messages.ts']
+const pure = [
+  'experience/participant.ts',
+  'experience/slice.ts',
+  'identity/aggregate.ts',
+  'identity/attributes.ts',
+  'identity/week.ts',
+  'work/csv.ts',
+  'work/outcome.ts',
+  'work/slice.ts',
+  'failure.ts',
+  'messages.ts',
+]
 
 interface Import {
   from: string

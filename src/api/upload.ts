@@ -1,6 +1,15 @@
+import { createMiddleware } from 'hono/factory'
 import { decodeField, make, type MultipartError, type PartInfo } from 'multipasta'
-import type { UploadPart } from '../experience/upload.ts'
+import type { UploadPart } from '../work/upload.ts'
 import { Failure } from '../failure.ts'
+import type { Http } from './http.ts'
+
+/** A client that goes away does not cut the work short: what has come of its file is cleaned up. */
+export const toTheEnd = createMiddleware<Http>(async (c, next) => {
+  const work = next()
+  c.executionCtx.waitUntil(work)
+  await work
+})
 
 const fileFields = new Set(['fileName', 'file'])
 

@@ -10,7 +10,7 @@ const bodyMax = 256 * 1024
 /** The shape of a part of the request; it is also what the OpenAPI document says of it. Refuses by naming the field. */
 export const valid = <Schema extends z.ZodType, Target extends 'json' | 'query' | 'param'>(target: Target, schema: Schema) =>
   validator<Schema, Target, Http, string>(target, schema, (result) => {
-    if (!result.success) throw refusal(result.error[0] as z.core.$ZodIssue | undefined, result.data) // every schema here is zod's
+    if (!result.success) throw refusalOfShape(result.error[0] as z.core.$ZodIssue | undefined, result.data) // every schema here is zod's
   })
 
 /** Refuses a body that is longer than any operation but an upload takes. */
@@ -28,7 +28,8 @@ export const jsonBody = createMiddleware<Http>(async (c, next) => {
   return boundedBody(c, next)
 })
 
-function refusal(issue: z.core.$ZodIssue | undefined, data: unknown): Failure {
+/** What the first issue with a body says of it, by naming the field. */
+export function refusalOfShape(issue: z.core.$ZodIssue | undefined, data: unknown): Failure {
   if (issue === undefined || issue.path.length === 0) return new Failure({ reason: 'invalid', field: 'body', problem: 'must be an object' })
   const field = issue.path.join('.')
   const value = issue.path.reduce<unknown>((inside, key) => Object(inside)[key], data)

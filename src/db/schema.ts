@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Who may ask for tokens. Times everywhere are milliseconds since 1970. */
 export const clients = sqliteTable(
@@ -67,11 +67,13 @@ export const jobs = sqliteTable(
     key: integer('key').primaryKey({ autoIncrement: true }),
     id: text('id').notNull(),
     workspace: integer('workspace_id').notNull(),
+    /** Whose files run one at a time: a group's, or the users' of a workspace, which is its number with a minus. */
     group: integer('group_key').notNull(),
+    /** The order in which they were accepted; of a group, the revision that the job will become. */
     revision: integer('revision').notNull(),
-    type: text('type', { enum: ['add', 'remove', 'replace'] }).notNull(),
+    type: text('type', { enum: ['add', 'remove', 'replace', 'users'] }).notNull(),
     state: text('state', { enum: jobStates }).notNull(),
-    failure: text('failure', { enum: ['no-good-row', 'gave-up'] }),
+    failure: text('failure', { enum: ['no-good-row', 'gave-up', 'header'] }),
     fileName: text('file_name').notNull(),
     fileKey: text('file_key').notNull(),
     fileSize: integer('file_size').notNull(),
@@ -95,10 +97,12 @@ export const jobs = sqliteTable(
     cursor: text('cursor').default(''),
     rows: integer('rows').notNull().default(0),
     badRows: integer('bad_rows').notNull().default(0),
-    /** Rows of `members` that the file's ids changed. For a REPLACE that is each distinct id, once. */
+    /** Rows of `members`, or attributes of users, that the file has changed. For a REPLACE that is each distinct id, once. */
     touched: integer('touched').notNull().default(0),
     added: integer('added').notNull().default(0),
     removed: integer('removed').notNull().default(0),
+    /** What the columns of a file of users are called after the first, once its first slice is read. */
+    header: text('header', { mode: 'json' }).$type<string[]>(),
   },
   (t) => [
     uniqueIndex('jobs_by_id').on(t.workspace, t.id),
@@ -116,7 +120,142 @@ export const jobProblems = sqliteTable(
   {
     job: integer('job_key').notNull(),
     line: integer('line').notNull(),
-    problem: text('problem', { enum: ['columns', 'format', 'too-long'] }).notNull(),
+    problem: text('problem', { enum: ['columns', 'format', 'header', 'too-long'] }).notNull(),
   },
   (t) => [primaryKey({ columns: [t.job, t.line] })],
+)
+
+export const users = sqliteTable(
+  'users',
+  {
+    workspace: integer('workspace_id').notNull(),
+    id: text('user_id').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.workspace, t.id] })],
+)
+
+export const valueTypes = ['string', 'number', 'boolean', 'list'] as const
+
+/**
+ * What is known of a user. Each value is kept as text (a list as JSON), with its type beside it; one that was deleted is NULL and
+ * keeps its time, so that an older event does not bring it back. The index holds the type too: a list forms no group.
+ */
+export const userAttributes = sqliteTable(
+  'user_attributes',
+  {
+    workspace: integer('workspace_id').notNull(),
+    user: text('user_id').notNull(),
+    name: text('name').notNull(),
+    value: text('value'),
+    type: text('type', { enum: valueTypes }).notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.workspace, t.user, t.name] }),
+    index('user_attributes_by_value').on(t.workspace, t.name, t.value, t.user, t.type),
+  ],
+)
+
+export const functions = ['latest', 'boolean_or', 'sum', 'average'] as const
+
+/** An attribute that the members of a group share, and how it is made of what each of them has. */
+export interface SharedAttribute {
+  id: string
+  type: (typeof functions)[number]
+}
+
+/** Groups that form themselves: of the users who have one value of `source` in common. */
+export const groupDefinitions = sqliteTable(
+  'group_definitions',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    id: text('id').notNull(),
+    description: text('description').notNull(),
+    source: text('source_user_attribute').notNull(),
+    attributes: text('attributes', { mode: 'json' }).$type<SharedAttribute[]>().notNull(),
+    createdAt: integer('created_on').notNull(),
+    createdBy: text('created_by').notNull(),
+    updatedAt: integer('last_modified_on').notNull(),
+    updatedBy: text('last_modified_by').notNull(),
+    deletedAt: integer('deleted_at'),
+  },
+  (t) => [
+    uniqueIndex('group_definitions_by_id')
+      .on(t.workspace, t.id)
+      .where(sql`deleted_at IS NULL`),
+    index('group_definitions_deleted')
+      .on(t.deletedAt)
+      .where(sql`deleted_at IS NOT NULL`),
+  ],
+)
+
+/** Who sits in which group: each user in one group of a definition at most, the one of `value`. */
+export const identityMembers = sqliteTable(
+  'identity_members',
+  {
+    definition: integer('definition_key').notNull(),
+    user: text('user_id').notNull(),
+    value: text('value').notNull(),
+    joinedAt: integer('joined_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.definition, t.user] }), index('identity_members_by_value').on(t.definition, t.value, t.user)],
+)
+
+/**
+ * What the members of a group share, computed once for all of them; NULL where none of them has anything to share. `function` is what
+ * made the result: one that the definition no longer asks for is not shown. `result` is of no affinity: a sum stays a number.
+ */
+export const groupAttributes = sqliteTable(
+  'group_attributes',
+  {
+    definition: integer('definition_key').notNull(),
+    value: text('value').notNull(),
+    name: text('name').notNull(),
+    function: text('function', { enum: functions }).notNull(),
+    result: blob('result').$type<string | number>(),
+    type: text('type', { enum: valueTypes }),
+  },
+  (t) => [primaryKey({ columns: [t.definition, t.value, t.name] })],
+)
+
+export const runStates = ['waiting', 'running', 'successful', 'failed', 'cancelled'] as const
+
+/** A recompute of a definition as it was when the run began: the one of a week, or one asked for. Guarded by `step`, as jobs are. */
+export const recomputeRuns = sqliteTable(
+  'recompute_runs',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    id: text('id').notNull(),
+    workspace: integer('workspace_id').notNull(),
+    definition: integer('definition_key').notNull(),
+    /** As ISO 8601 names it: 2026-W48. */
+    week: text('week'),
+    state: text('state', { enum: runStates }).notNull(),
+    step: integer('step').notNull().default(0),
+    source: text('source_user_attribute'),
+    attributes: text('attributes', { mode: 'json' }).$type<SharedAttribute[]>(),
+    /** The greatest source value that was dealt with. */
+    cursor: text('cursor').notNull().default(''),
+    /** Users to look at, as counted when the run began, and of them: looked at, seated, without a seat. */
+    expected: integer('expected').notNull().default(0),
+    looked: integer('looked').notNull().default(0),
+    seated: integer('seated').notNull().default(0),
+    overLimit: integer('over_limit').notNull().default(0),
+    groups: integer('groups').notNull().default(0),
+    changed: integer('changed').notNull().default(0),
+    createdAt: integer('created_at').notNull(),
+    startedAt: integer('started_at'),
+    updatedAt: integer('updated_at').notNull(),
+    endedAt: integer('ended_at'),
+  },
+  (t) => [
+    uniqueIndex('recompute_runs_by_id').on(t.workspace, t.id),
+    uniqueIndex('recompute_runs_by_week').on(t.definition, t.week),
+    index('recompute_runs_by_definition').on(t.definition, t.key),
+    index('recompute_runs_unended')
+      .on(t.updatedAt)
+      .where(sql`ended_at IS NULL`),
+  ],
 )

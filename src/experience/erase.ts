@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { eraseMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
-import { wake } from './wake.ts'
+import { wake } from '../work/wake.ts'
 
 const rowsPerStep = 10_000
 const jobsPerStep = 100

@@ -1,12 +1,8 @@
 import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
-import type { Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { earlierUnended } from './jobs.ts'
-
-const forgottenAfter = 10 * 60_000
-/** As many as one `sendBatch` takes. */
-const most = 100
+import { earlierUnended } from '../work/jobs.ts'
+import { forgottenAfter, forgottenMost, wakeAll } from '../work/wake.ts'
 
 /** Rings for jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
 export async function wakeForgotten(res: Resources): Promise<void> {
@@ -14,28 +10,24 @@ export async function wakeForgotten(res: Resources): Promise<void> {
   const db = res.directory
   const [idle, deleted] = await Promise.all([
     db
-      .select({ workspace: jobs.workspace, job: jobs.key })
+      .select({ workspace: jobs.workspace, job: jobs.key, type: jobs.type })
       .from(jobs)
       .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierUnended}`))
       .orderBy(asc(jobs.updatedAt))
-      .limit(most),
+      .limit(forgottenMost),
     db
       .select({ workspace: experienceGroups.workspace, group: experienceGroups.key })
       .from(experienceGroups)
       .where(and(isNotNull(experienceGroups.deletedAt), lt(experienceGroups.deletedAt, before)))
       .orderBy(asc(experienceGroups.deletedAt))
-      .limit(most),
+      .limit(forgottenMost),
   ])
-  await send(
+  await wakeAll(
     res,
-    idle.map((job) => ({ kind: 'job', ...job })),
+    idle.map(({ type, ...job }) => ({ kind: type === 'users' ? 'import' : 'job', ...job })),
   )
-  await send(
+  await wakeAll(
     res,
     deleted.map((group) => ({ kind: 'erase', ...group })),
   )
-}
-
-async function send(res: Resources, messages: Message[]): Promise<void> {
-  if (messages.length > 0) await res.work.sendBatch(messages.map((body) => ({ body })))
 }

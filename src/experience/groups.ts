@@ -3,19 +3,14 @@ import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { wake } from './wake.ts'
+import type { Paging } from '../work/jobs.ts'
+import { wake } from '../work/wake.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 
 export interface GroupDraft {
   name: string
   description: string | undefined
-}
-
-export interface Paging<Field extends string> {
-  page: number
-  size: number
-  sort: { field: Field; descending: boolean }
 }
 
 const live = (workspace: number) => and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))

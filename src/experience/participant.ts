@@ -1,4 +1,4 @@
-export type Problem = 'columns' | 'format' | 'too-long'
+import type { Problem } from '../work/jobs.ts'
 
 /** Characters of a participant id at most (Experience Groups, "File Upload Requirements"). */
 export const participantMax = 32
@@ -14,12 +14,12 @@ export function isHeader(fields: string[]): boolean {
 const control = /[\u0000-\u001f\u007f-\u009f]/
 
 /** The participant that a row names, or what is wrong with the row; `undefined` is a row that could not be read. */
-export function readParticipant(fields: string[] | undefined): { id: string } | { problem: Problem } {
+export function readParticipant(fields: string[] | undefined): { item: string } | { problem: Problem } {
   if (fields === undefined) return { problem: 'format' }
   if (fields.length > 1) return { problem: 'columns' }
   const id = fields[0]?.trim() ?? ''
   if (id === '' || control.test(id)) return { problem: 'format' }
   // Characters, not UTF-16 units: an emoji is one.
   if (id.length > participantMax && [...id].length > participantMax) return { problem: 'too-long' }
-  return { id }
+  return { item: id }
 }

@@ -4,7 +4,7 @@ import { experienceGroups } from '../db/schema.ts'
 import { pruneDead, stretchEnd } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import type { GroupJob } from './jobs.ts'
-import { wake } from './wake.ts'
+import { wake } from '../work/wake.ts'
 
 const rowsPerStretch = 20_000
 const stretchesPerPass = 20

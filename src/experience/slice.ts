@@ -1,30 +1,12 @@
-import { readRows, type Place, type Reading } from './csv.ts'
-import { isHeader, readParticipant, type Problem } from './participant.ts'
+import { readSlice, type Placed, type Slice } from '../work/slice.ts'
+import { isHeader, readParticipant } from './participant.ts'
 
-/** A slice of a file as it is written to the members: a sorted run of ids, each once, and what was wrong with the other rows. */
-export interface Slice extends Reading {
-  ids: string[]
-  rows: number
-  badRows: number
-  problems: [line: number, problem: Problem][]
-}
-
-/** Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. */
-const rowsMax = 200_000
-
-/** Reads one slice. At most `problemsMax` problems are named; `badRows` counts them all. */
-export function readSlice(bytes: ArrayBuffer, from: { place: Place; line: number; last: boolean }, problemsMax: number): Slice {
-  const ids: string[] = []
-  const problems: [number, Problem][] = []
-  let badRows = 0
-  const text: string = Buffer.from(bytes).toString('latin1')
-  const reading = readRows(text, { ...from, most: rowsMax }, ({ line, fields, first }) => {
-    if (first && fields !== undefined && isHeader(fields)) return
-    const row = readParticipant(fields)
-    if ('id' in row) ids.push(row.id)
-    else if (badRows++ < problemsMax) problems.push([line, row.problem])
-  })
-  return { ...reading, ids: sortedRun(ids), rows: ids.length + badRows, badRows, problems }
+/** Reads a slice of a file of participants: its ids as a sorted run, each once. */
+export function readParticipants(bytes: ArrayBuffer, at: Placed): Slice<string> {
+  const slice = readSlice(bytes, at, ({ fields, first }) =>
+    first && fields !== undefined && isHeader(fields) ? undefined : readParticipant(fields),
+  )
+  return { ...slice, items: sortedRun(slice.items) }
 }
 
 /** In key order, a batch touches neighbouring pages of the index: loading is three times as fast as in the order of the file. */

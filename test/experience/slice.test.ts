@@ -1,26 +1,27 @@
 import { describe, expect, it } from 'vitest'
-import { readSlice } from '../../src/experience/slice.ts'
+import { readParticipants } from '../../src/experience/slice.ts'
 
 const slice = (text: string | Uint8Array<ArrayBuffer>, problemsMax = 10) =>
-  readSlice(
-    Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
-    { place: 'start', line: 0, last: true },
+  readParticipants(Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer, {
+    place: 'start',
+    line: 0,
+    last: true,
     problemsMax,
-  )
+  })
 
 describe('a slice of a file', () => {
   it('is a sorted run of ids, each once, trimmed', () => {
-    expect(slice('ParticipantId\nb\n a \nb\n')).toMatchObject({ ids: ['a', 'b'], rows: 3, badRows: 0 })
+    expect(slice('ParticipantId\nb\n a \nb\n')).toMatchObject({ items: ['a', 'b'], rows: 3, badRows: 0 })
   })
 
   it.each(['ParticipantId', 'PARTICIPANTID', 'participant_id', 'Participant Id', 'id', 'userId', '"ParticipantId"', '\ufeffParticipantId'])(
     'takes a first row %s for a header',
-    (header) => expect(slice(`${header}\nann\n`)).toMatchObject({ ids: ['ann'], rows: 1 }),
+    (header) => expect(slice(`${header}\nann\n`)).toMatchObject({ items: ['ann'], rows: 1 }),
   )
 
   it('takes a first row that names someone for a participant, and a header further down too', () => {
-    expect(slice('ann\nid\n')).toMatchObject({ ids: ['ann', 'id'], rows: 2 })
-    expect(slice('\n\nid\nann\n')).toMatchObject({ ids: ['ann'], rows: 1 })
+    expect(slice('ann\nid\n')).toMatchObject({ items: ['ann', 'id'], rows: 2 })
+    expect(slice('\n\nid\nann\n')).toMatchObject({ items: ['ann'], rows: 1 })
   })
 
   it.each([
@@ -33,7 +34,7 @@ describe('a slice of a file', () => {
     ['bytes that are not UTF-8', Uint8Array.from([0x61, 0xff, 0x0a]), 'format'],
     ['UTF-16', Uint8Array.from([0xff, 0xfe, 0x61, 0x00, 0x0a]), 'format'],
   ])('refuses a row of %s', (_, text, problem) => {
-    expect(slice(text)).toMatchObject({ ids: [], rows: 1, badRows: 1, problems: [[1, problem]] })
+    expect(slice(text)).toMatchObject({ items: [], rows: 1, badRows: 1, problems: [[1, problem]] })
   })
 
   it('counts characters, not bytes or UTF-16 units', () => {
@@ -47,11 +48,11 @@ describe('a slice of a file', () => {
   })
 
   it('ends after 200,000 rows, so that short ids do not fill the memory', () => {
-    const { ids, length, lines } = slice('7\n'.repeat(250_000))
-    expect({ ids, length, lines }).toEqual({ ids: ['7'], length: 400_000, lines: 200_000 })
+    const { items, length, lines } = slice('7\n'.repeat(250_000))
+    expect({ items, length, lines }).toEqual({ items: ['7'], length: 400_000, lines: 200_000 })
   })
 
   it('keeps ids that are names of prototype members', () => {
-    expect(slice('__proto__\nconstructor\ntoString\n').ids).toEqual(['__proto__', 'constructor', 'toString'])
+    expect(slice('__proto__\nconstructor\ntoString\n').items).toEqual(['__proto__', 'constructor', 'toString'])
   })
 })

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Problem } from '../../experience/participant.ts'
+import type { Problem } from '../../work/jobs.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { refusalOf } from '../refusal.ts'
@@ -56,6 +56,10 @@ export function say(facts: Reason): Refusal {
     case 'grant-unknown':
     case 'audience-unknown':
     case 'scope-not-held':
+    case 'other-workspace':
+    case 'limit':
+    case 'user-missing':
+    case 'attribute-refused':
       return [400, '2000', `The request is refused: ${facts.reason}`]
   }
 }
@@ -64,6 +68,7 @@ export function say(facts: Reason): Refusal {
 export const problemSentences: Record<Problem, string> = {
   columns: 'Incorrect number of columns.  File should only contain 1 column for ParticipantId',
   format: 'Invalid participant ID format',
+  header: 'Invalid header',
   'too-long': 'ParticipantId cannot be larger than 32 characters',
 }
 

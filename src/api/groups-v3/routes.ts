@@ -1,13 +1,14 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { createGroup, deleteGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
-import { getJob, listJobs, listProblems } from '../../experience/jobs.ts'
+import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
+import { listProblems } from '../../work/jobs.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { noSuchOperation } from '../refusal.ts'
-import { uploadParts } from '../upload.ts'
+import { toTheEnd, uploadParts } from '../upload.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError } from './errors.ts'
@@ -31,13 +32,6 @@ const transaction = createMiddleware<Http>(async (c, next) => {
 const transactionNamed = createMiddleware<Http>(async (c, next) => {
   if (!wire.isUuid(c.req.header('transactionId') ?? '')) throw new Failure({ reason: 'header-invalid', header: 'transactionId' })
   await next()
-})
-
-/** A client that goes away does not cut the work short: what has come of its file is cleaned up. */
-const toTheEnd = createMiddleware<Http>(async (c, next) => {
-  const work = next()
-  c.executionCtx.waitUntil(work)
-  await work
 })
 
 /** Experience Groups, as CONTRACT 2 has it. */
@@ -144,8 +138,8 @@ export const groupsV3 = new Hono<Http>()
     valid('query', PageQuery(problemFields)),
     async (c) => {
       const paging = pagingOf(c.req.valid('query'), problemFields, { field: 'line', descending: false })
-      const problems = await listProblems(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase(), paging)
-      return c.json(showPage(c.req.url, paging, problems, wire.showProblem))
+      const job = await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase())
+      return c.json(showPage(c.req.url, paging, await listProblems(c.var.db, job, paging), wire.showProblem))
     },
   )
 

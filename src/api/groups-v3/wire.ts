@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
-import type { GroupJob, Job } from '../../experience/jobs.ts'
-import { percentOf, type JobState } from '../../experience/outcome.ts'
-import type { Problem } from '../../experience/participant.ts'
+import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
+import type { Job, Problem } from '../../work/jobs.ts'
+import { percentOf, type JobState } from '../../work/outcome.ts'
 import { problemSentences } from './errors.ts'
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
@@ -135,7 +135,7 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
   }
 }
 
-function detailsOf({ state, failure }: Job): string | undefined {
+function detailsOf({ state, failure }: GroupJob): string | undefined {
   if (state === 'partial') return 'Partial Success.  See detailed report.'
   if (state !== 'failed') return undefined
   return failure === 'gave-up' ? 'Import failed.  Nothing of the file was applied.' : 'Import failed.  See detailed report.'

@@ -48,6 +48,10 @@ function say(facts: Reason): Refusal {
     case 'file-empty':
     case 'file-type':
     case 'jobs-waiting':
+    case 'other-workspace':
+    case 'limit':
+    case 'user-missing':
+    case 'attribute-refused':
       return [400, 'invalid_request', facts.reason]
   }
 }

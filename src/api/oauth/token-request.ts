@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { Failure } from '../../failure.ts'
+import { basicCredentials } from '../basic.ts'
 import type { Http } from '../http.ts'
 import { TokenRequest } from './wire.ts'
 
@@ -55,23 +56,6 @@ function formFields(text: string): Map<string, unknown> {
     if (value !== '') fields.set(name, value)
   }
   return fields
-}
-
-/** Id and secret are form-encoded inside the header (RFC 6749 §2.3.1). */
-function basicCredentials(authorization: string): { id: string; secret: string } {
-  const encoded = /^Basic +([\w+/]+=*) *$/i.exec(authorization)?.[1]
-  const [, id, secret] = /^([^:]*):(.*)$/s.exec(fromBase64(encoded ?? '')) ?? []
-  if (id === undefined || secret === undefined) throw new Failure({ reason: 'bad-credentials' })
-  const decoded = new URLSearchParams(`id=${id}&secret=${secret}`)
-  return { id: decoded.get('id') ?? '', secret: decoded.get('secret') ?? '' }
-}
-
-function fromBase64(encoded: string): string {
-  try {
-    return atob(encoded)
-  } catch {
-    return ''
-  }
 }
 
 /** The scopes asked for, or all that the client holds. */

@@ -1,0 +1,18 @@
+import { Failure } from '../failure.ts'
+
+/** The credentials of an `Authorization: Basic` header (RFC 7617). Id and secret are form-encoded inside it (RFC 6749 §2.3.1). */
+export function basicCredentials(authorization: string): { id: string; secret: string } {
+  const encoded = /^Basic +([\w+/]+=*) *$/i.exec(authorization)?.[1]
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(fromBase64(encoded ?? '')) ?? []
+  if (id === undefined || secret === undefined) throw new Failure({ reason: 'bad-credentials' })
+  const decoded = new URLSearchParams(`id=${id}&secret=${secret}`)
+  return { id: decoded.get('id') ?? '', secret: decoded.get('secret') ?? '' }
+}
+
+function fromBase64(encoded: string): string {
+  try {
+    return atob(encoded)
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,88 @@
+import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { jobs } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+import { commit, unmoved } from './checkpoint.ts'
+import { advance, findNextJob, problemsMax, type Job } from './jobs.ts'
+import type { Placed, Slice } from './slice.ts'
+import { wake } from './wake.ts'
+
+const itemsPerBatchMax = 100_000
+
+type Changes = Parameters<typeof advance>[3]
+
+/** What a file is about: how a slice of it is read, and the statements that write some of what it says, guarded by the job's step. */
+export interface Content<Item, Of extends Job = Job> {
+  read: (bytes: ArrayBuffer, at: Placed) => Slice<Item>
+  write: (items: Item[], job: Of) => SQL[]
+  /** What the job keeps of the slice beside its counts. */
+  keep?: (slice: Slice<Item>) => Changes
+}
+
+/** Runs one batch of a job, logs it, and tells whether the job was still where it was read, and how long it took. */
+export function commitJob(res: Resources, db: Db, job: Job, statements: SQLWrapper[], to: Changes) {
+  const { workspace, id: jobId, state, step } = job
+  const facts = { event: 'job-step', workspace, jobId, step, status: String(to.state ?? state) }
+  return commit(db, facts, [...statements, advance(db, job, res.now(), to)])
+}
+
+/** Applies the next slice of a job's file, or of it as much as there is time for. False: someone else moved the job. */
+export async function applySlice<Item, Of extends Job>(
+  res: Resources,
+  db: Db,
+  job: Of,
+  { read, write, keep }: Content<Item, Of>,
+  over: () => boolean,
+): Promise<boolean> {
+  const range = { offset: job.offset, length: Math.min(job.sliceBytes, job.fileSize - job.offset) }
+  const file = await res.files.get(job.fileKey, { range })
+  if (file === null) throw new Error(`the file of job ${job.id} is gone`)
+  const slice = read(await file.arrayBuffer(), {
+    place: job.place,
+    line: job.line,
+    last: range.offset + range.length === job.fileSize,
+    problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
+  })
+
+  for (let here = job; ;) {
+    const applied = Math.min(here.applied + here.batchIds, slice.items.length)
+    const statements = applied === here.applied ? [] : write(slice.items.slice(here.applied, applied), here)
+    const done = applied === slice.items.length
+    if (done && slice.problems.length > 0) statements.push(keepProblems(here, slice.problems))
+    const reached = job.offset + (done ? slice.length : Math.floor((slice.length * applied) / slice.items.length))
+    const to = done
+      ? {
+          ...keep?.(slice),
+          offset: reached,
+          line: job.line + slice.lines,
+          place: slice.place,
+          rows: job.rows + slice.rows,
+          badRows: job.badRows + slice.badRows,
+          applied: 0,
+          reached,
+        }
+      : { applied, reached }
+    const { moved, ms } = await commitJob(res, db, here, statements, { ...to, batchIds: here.batchIds })
+    if (!moved || done || over()) return moved
+    here = { ...here, applied, step: here.step + 1, batchIds: nextBatch(here.batchIds, ms) }
+  }
+}
+
+function keepProblems(job: Job, problems: Slice<unknown>['problems']): SQL {
+  return sql`
+    INSERT INTO job_problems (job_key, line, problem)
+    SELECT ${job.key}, value ->> 0, value ->> 1 FROM json_each(${JSON.stringify(problems)}) WHERE ${unmoved(jobs, job)}`
+}
+
+/** Batches grow while they are quick and shrink when they are slow: D1 ends one that takes longer than 30 seconds. */
+function nextBatch(items: number, ms: number): number {
+  if (ms < 1000) return Math.min(items * 2, itemsPerBatchMax)
+  return ms > 5000 ? Math.max(1000, Math.floor(items / 2)) : items
+}
+
+/** After a job: its file goes, and the next job of its group starts. Safe to repeat. */
+export async function handOver(res: Resources, db: Db, job: Job, kind: 'job' | 'import'): Promise<void> {
+  await res.files.delete(job.fileKey)
+  const next = await findNextJob(db, job)
+  if (next !== undefined) await wake(res, { kind, workspace: job.workspace, job: next })
+}

@@ -1,0 +1,44 @@
+import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import type { jobs, recomputeRuns } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+
+/** A row of work that goes on step by step: every change of it raises its step. */
+export interface Checkpoint {
+  key: number
+  step: number
+}
+
+/** Whether the work is where it was read: the condition of every statement that is made for it. */
+export function unmoved(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
+  return sql`EXISTS (SELECT 1 FROM ${work} WHERE key = ${key} AND step = ${step})`
+}
+
+/**
+ * Runs the statements of one step as one batch, the one that moves the checkpoint last; logs `facts` beside what the step cost; and
+ * tells whether the work was still where it was read, and how long the database took, in milliseconds.
+ */
+export async function commit(
+  db: Db,
+  facts: { event: string; workspace: number; step: number; status: string } & Record<string, unknown>,
+  statements: SQLWrapper[],
+): Promise<{ moved: boolean; ms: number }> {
+  // Lets other requests in: where Worker and database share a thread, as locally, a chain of queries would keep it to itself.
+  await scheduler.wait(1)
+  const results = await together(db, statements)
+  const sum = (figure: 'duration' | 'rows_read' | 'rows_written') => results.reduce((total, { meta }) => total + meta[figure], 0)
+  const ms = sum('duration')
+  const moved = results.at(-1)?.meta.changes === 1
+  console.log(JSON.stringify({ ...facts, moved, ms, rowsRead: sum('rows_read'), rowsWritten: sum('rows_written') }))
+  return { moved, ms }
+}
+
+/** A pass hands the rest of its work to another message after so many milliseconds, and before D1's 1,000 statements an invocation. */
+const passTime = 20_000
+const passStatements = 900
+
+/** Tells, from now on, whether the pass has gone on for long enough. */
+export function beginPass(res: Resources): () => boolean {
+  const until = res.now() + passTime
+  return () => res.now() > until || res.meter.statements > passStatements
+}
