@@ -1,10 +1,16 @@
 import { app } from './api/app.ts'
 import { eraseGroup } from './experience/erase.ts'
-import { giveUp } from './experience/jobs.ts'
 import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'
 import { wakeForgotten } from './experience/forgotten.ts'
-import { wake } from './experience/wake.ts'
+import { eraseDefinition } from './identity/erase.ts'
+import { wakeForgottenRuns } from './identity/forgotten.ts'
+import { runImport } from './identity/import.ts'
+import { beginWeek } from './identity/monday.ts'
+import { runRecompute } from './identity/recompute.ts'
+import { giveUpRun } from './identity/runs.ts'
+import { giveUp } from './work/jobs.ts'
+import { wake } from './work/wake.ts'
 import { faultOf } from './failure.ts'
 import { retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
@@ -34,7 +40,10 @@ export default {
   },
 
   async scheduled(controller, env) {
-    if (controller.cron === '*/5 * * * *') await wakeForgotten(resources(env))
+    const res = resources(env)
+    if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
+    await wakeForgotten(res)
+    await wakeForgottenRuns(res)
   },
 } satisfies ExportedHandler<Env, Message>
 
@@ -43,10 +52,16 @@ async function answer(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
       return runJob(res, message.workspace, message.job)
+    case 'import':
+      return runImport(res, message.workspace, message.job)
     case 'prune':
       return pruneGroup(res, message.workspace, message.group, message.after)
     case 'erase':
       return eraseGroup(res, message.workspace, message.group)
+    case 'recompute':
+      return runRecompute(res, message.workspace, message.run)
+    case 'erase-definition':
+      return eraseDefinition(res, message.workspace, message.definition)
     default:
       throw new Error(`no room answers ${JSON.stringify(message)}`)
   }
@@ -54,11 +69,19 @@ async function answer(res: Resources, message: Message): Promise<void> {
 
 /**
  * What becomes of a message that failed for good. A job is marked as failed and undone; where undoing is what failed, it is tried
- * again later. Pruning comes back with the next removals, erasing with `wakeForgotten`.
+ * again later. A run is marked as failed where it stands, and its definition's next one rung for. Pruning comes back with the next
+ * removals, erasing with `wakeForgotten`.
  */
 async function bury(res: Resources, message: Message): Promise<void> {
-  if (message.kind !== 'job') return
-  const { workspace, job } = message
-  const undoing = await giveUp(res.databaseOf(workspace), workspace, job, res.now())
-  await wake(res, message, undoing ? 0 : 300)
+  const db = res.databaseOf(message.workspace)
+  switch (message.kind) {
+    case 'job':
+    case 'import': {
+      const undoing = await giveUp(db, message.workspace, message.job, res.now())
+      return wake(res, message, undoing ? 0 : 300)
+    }
+    case 'recompute':
+      await giveUpRun(db, message.workspace, message.run, res.now())
+      return wake(res, message)
+  }
 }

@@ -10,6 +10,9 @@ import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
 import { noSuchOperation } from './refusal.ts'
+import { events } from './platform/events.ts'
+import { platform } from './platform/routes.ts'
+import { userprofile } from './platform/userprofile.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** One line for each request: which operation, for whom, how it ended and what it cost. Ids of people are in no route pattern. */
@@ -40,7 +43,8 @@ const Health = z.object({ status: z.enum(['ok', 'down']) })
 const described = (operationId: string, summary: string, responses: Responses) =>
   describeRoute({ operationId, summary, tags: ['Service'], security: [], responses })
 
-export const app = new Hono<Http>()
+// A trailing slash makes no difference (CONTRACT 4).
+export const app = new Hono<Http>({ strict: false })
   .onError(onError)
   .use(logged)
   .get(
@@ -59,6 +63,9 @@ export const app = new Hono<Http>()
   .route('/groups/v3', groupsV3)
   .route('/digitalbanking/groups/v3', groupsV3)
   .route('/v3', groupsV3)
+  .route('/platform/workspaces/:workspace_id', platform)
+  .route('/v2', events)
+  .route('/userprofile/v1', userprofile)
   .all('*', noSuchOperation)
 
 let document: Promise<object> | undefined

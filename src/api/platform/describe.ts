@@ -1,0 +1,31 @@
+import { describeRoute } from 'hono-openapi'
+import type { z } from 'zod'
+import type { Scope } from '../../access/scopes.ts'
+import { json, type Responses } from '../describe.ts'
+import { PlatformError } from './wire.ts'
+
+/** What the OpenAPI document says of an operation beside its validated parts; without `answer` it succeeds with an empty 204. */
+export const operation = (
+  operationId: string,
+  scope: Scope,
+  summary: string,
+  answer: z.ZodType | undefined,
+  { status = answer === undefined ? 204 : 200, ...more }: { status?: number } & Parameters<typeof describeRoute>[0] = {},
+) =>
+  describeRoute({
+    operationId,
+    summary,
+    tags: [scope.startsWith('users') ? 'Users' : 'Group Identity'],
+    security: [{ bearer: [scope] }],
+    responses: { [status]: answer === undefined ? { description: 'Done' } : json('Done', answer), ...refusals },
+    ...more,
+  })
+
+const refusals: Responses = {
+  400: json('Not readable, or no user id', PlatformError),
+  401: json('No valid token', PlatformError),
+  403: json('A token without the scope, or of another workspace', PlatformError),
+  404: json('Not found', PlatformError),
+  422: json('Readable, and refused: the sentence names the field', PlatformError),
+  500: json('A bug', PlatformError),
+}

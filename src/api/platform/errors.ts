@@ -1,0 +1,81 @@
+import type { Context } from 'hono'
+import type { Reason } from '../../failure.ts'
+import type { Http } from '../http.ts'
+import { refusalOf } from '../refusal.ts'
+
+type Refusal = [status: 400 | 401 | 403 | 404 | 422, message: string]
+
+/** Every refusal in the words of Group Identity ("Error handling"; CONTRACT 4). */
+function say(facts: Reason): Refusal {
+  switch (facts.reason) {
+    case 'unauthenticated':
+    case 'bad-credentials':
+      return [401, 'Unauthorized']
+    case 'forbidden':
+    case 'other-workspace':
+      return [403, 'Forbidden']
+    case 'not-found':
+    case 'no-such-operation':
+      return [404, 'Not found']
+    case 'user-missing':
+      return [400, 'No user ID provided']
+    case 'attribute-refused':
+      return [400, facts.name === undefined ? `user_attributes ${facts.problem}` : `The user attribute ${facts.name} ${facts.problem}`]
+    case 'malformed':
+      return [400, `The request body is not valid ${facts.what}`]
+    case 'media-type':
+      return [400, `Content-Type must be ${facts.allowed.join(' or ')}`]
+    case 'cut-short':
+      return [400, 'The request body ended before it was complete']
+    case 'too-large':
+      return [400, `The request body cannot exceed ${facts.max} bytes`]
+    case 'file-empty':
+      return [400, 'The file is empty']
+    case 'file-type':
+      return [400, `The file cannot be of type ${facts.contentType}`]
+    case 'required':
+      return [422, `${facts.field} is required`]
+    case 'too-long':
+      return [422, `${facts.field} cannot exceed ${facts.max} characters`]
+    case 'invalid':
+      return [422, `${facts.field} ${facts.problem}`]
+    case 'taken':
+      return [422, `A group with id ${facts.name} already exists`]
+    case 'limit':
+      return [
+        422,
+        facts.what === 'definitions' ? `A workspace has at most ${facts.max} groups` : `A group has at most ${facts.max} attributes`,
+      ]
+    case 'jobs-waiting':
+      return [422, `There are ${facts.max} files waiting already`]
+    case 'header-invalid':
+    case 'not-an-id':
+    case 'two-credentials':
+    case 'grant-unknown':
+    case 'audience-unknown':
+    case 'scope-not-held':
+    case 'upload-type-missing':
+    case 'upload-type-unknown':
+      return [400, facts.reason]
+  }
+}
+
+export function onError(error: Error, c: Context<Http>): Response {
+  const facts = refusalOf(error, c)
+  if (facts === undefined) return c.json({ errors: [{ message: 'Internal server error' }] }, 500)
+  const [status, message] = say(facts)
+  if (status === 401) c.header('WWW-Authenticate', 'Bearer')
+  return c.json({ errors: [{ message }] }, status)
+}
+
+const codes = { 400: 'BAD_REQUEST', 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'NOT_FOUND' } as const
+
+/** The same as the events endpoints say it: with a code, and whatever cannot be taken is a bad request. */
+export function onEventsError(error: Error, c: Context<Http>): Response {
+  const facts = refusalOf(error, c)
+  if (facts === undefined) return c.json({ errors: [{ code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error' }] }, 500)
+  const [status, message] = say(facts)
+  const shown = status === 422 ? 400 : status
+  if (shown === 401) c.header('WWW-Authenticate', 'Basic realm="events"')
+  return c.json({ errors: [{ code: codes[shown], message }] }, shown)
+}

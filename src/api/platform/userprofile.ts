@@ -1,0 +1,48 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { getProfile } from '../../identity/profiles.ts'
+import { allows, bearer } from '../bearer.ts'
+import type { Http } from '../http.ts'
+import { noSuchOperation } from '../refusal.ts'
+import { valid } from '../valid.ts'
+import { operation } from './describe.ts'
+import { onError } from './errors.ts'
+import * as wire from './wire.ts'
+import { ownWorkspace } from './workspace.ts'
+
+const known = ['user_attributes', 'audience_memberships'] as const
+
+const FieldsQuery = z.object({
+  fields: z
+    .string()
+    .default(known.join(','))
+    .meta({ description: `Of ${known.join(', ')}, separated by commas; all, if none is named. Others are left out.` }),
+})
+
+const ShownProfile = z.object({
+  mpid: z.string(),
+  user_attributes: wire.ShownUser.shape.user_attributes.optional(),
+  audience_memberships: z.array(z.object({ audience_id: z.string(), audience_name: z.string() })).optional(),
+})
+
+/** A profile as the vendor's Profile API shows it; organisation and account are not ours to check. */
+export const userprofile = new Hono<Http>()
+  .onError(onError)
+  .use('/:org_id/:account_id/:workspace_id/*', bearer, ownWorkspace)
+  .get(
+    '/:org_id/:account_id/:workspace_id/:mpid',
+    operation('getUserProfile', 'users:read', 'A user in the shape of the Profile API', ShownProfile),
+    allows('users:read'),
+    valid('query', FieldsQuery),
+    async (c) => {
+      const fields = c.req.valid('query').fields.split(',')
+      const profile = await getProfile(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('mpid')))
+      return c.json({
+        mpid: profile.user,
+        ...(fields.includes('user_attributes') && { user_attributes: wire.showAttributes(profile) }),
+        // There are no audiences yet that a user could be in.
+        ...(fields.includes('audience_memberships') && { audience_memberships: [] }),
+      })
+    },
+  )
+  .all('*', noSuchOperation)

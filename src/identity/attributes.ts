@@ -1,0 +1,97 @@
+import type { valueTypes } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+
+export type Value = string | number | boolean | string[]
+export type ValueType = (typeof valueTypes)[number]
+
+/** A value as it is kept: its text, by which values are compared, and what it was. */
+export interface Kept {
+  text: string
+  type: ValueType
+}
+
+/** What becomes of one attribute; null deletes it. */
+export interface Change {
+  name: string
+  to: Kept | null
+}
+
+/** CONTRACT 4, "Users": lengths in characters. */
+const attributesMax = 100
+const nameMax = 256
+export const valueMax = 4096
+const itemsMax = 1000
+const itemMax = 512
+
+/** Whether a text has more characters than `max`: an emoji is one, though it is two of UTF-16's units. */
+export const isTooLong = (text: string, max: number) => text.length > max && [...text].length > max
+
+/**
+ * The changes that an object of attributes asks for. Throws `required`, `invalid` or `attribute-refused`, which names the attribute; a text comes
+ * back as it went in, but for halves of characters, and without U+0000, which SQLite would cut it at.
+ */
+export function readAttributes(given: unknown): Change[] {
+  if (given === undefined) throw new Failure({ reason: 'required', field: 'user_attributes' })
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new Failure({ reason: 'invalid', field: 'user_attributes', problem: 'must be an object' })
+  const entries = Object.entries(given)
+  if (entries.length > attributesMax)
+    throw new Failure({ reason: 'attribute-refused', name: undefined, problem: `cannot be more than ${attributesMax}` })
+  return entries.map(([name, value]) => ({ name: readName(name), to: value === null ? null : readValue(name, value) }))
+}
+
+/** The name of an attribute, as it is kept. Throws as `readAttributes` does. */
+export function readName(name: string): string {
+  if (name === '') throw refused(name, 'must have a name')
+  if (isTooLong(name, nameMax)) throw refused(`${name.slice(0, 50)}…`, `must have a name of at most ${nameMax} characters`)
+  return readText(name, name)
+}
+
+function readValue(name: string, value: unknown): Kept {
+  if (typeof value === 'boolean') return { text: String(value), type: 'boolean' }
+  if (typeof value === 'bigint') return { text: String(value), type: 'number' }
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw refused(name, 'must be a finite number')
+    return { text: String(value), type: 'number' }
+  }
+  if (typeof value === 'string') {
+    if (isTooLong(value, valueMax)) throw refused(name, `cannot exceed ${valueMax} characters`)
+    return { text: readText(name, value), type: 'string' }
+  }
+  if (!Array.isArray(value)) throw refused(name, 'must be a string, a number, a boolean, null or a list of strings')
+  return { text: JSON.stringify(readList(name, value)), type: 'list' }
+}
+
+function readList(name: string, list: unknown[]): string[] {
+  if (list.length > itemsMax) throw refused(name, `cannot have more than ${itemsMax} items`)
+  return list.map((item) => {
+    if (typeof item !== 'string') throw refused(name, 'must be a list of strings')
+    if (isTooLong(item, itemMax)) throw refused(name, `cannot have an item of more than ${itemMax} characters`)
+    return readText(name, item)
+  })
+}
+
+function readText(name: string, text: string): string {
+  if (text.includes('\0')) throw refused(name, 'cannot contain U+0000')
+  return text.toWellFormed()
+}
+
+const refused = (name: string, problem: string) => new Failure({ reason: 'attribute-refused', name, problem })
+
+/** A kept value as its owner gave it. */
+export function valueOf({ text, type }: Kept): Value {
+  if (type === 'number') return Number(text)
+  if (type === 'boolean') return text === 'true'
+  return type === 'list' ? (JSON.parse(text) as string[]) : text // a list is written by `readValue` alone
+}
+
+/** Characters of a user's id at most (CONTRACT 4, "Users"). */
+export const userMax = 64
+
+// C0, DEL and C1.
+const control = /[\u0000-\u001f\u007f-\u009f]/
+
+/** Whether a text can name a user. */
+export function isUserId(text: string): boolean {
+  return text.trim() !== '' && !isTooLong(text, userMax) && !control.test(text)
+}

@@ -1,0 +1,101 @@
+import { and, asc, count, eq, isNull, sql } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import type { Limits, Resources } from '../resources.ts'
+import { wake } from '../work/wake.ts'
+import { cancelRuns } from './runs.ts'
+
+export type GroupDefinition = typeof groupDefinitions.$inferSelect
+
+/** What a definition says; `by` is the name of the client who says it. */
+export interface DefinitionDraft {
+  description: string
+  source: string
+  attributes: SharedAttribute[]
+}
+
+const live = (workspace: number) => and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
+const named = (workspace: number, id: string) => and(live(workspace), eq(groupDefinitions.id, id))
+
+/** The definitions of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
+export async function listDefinitions(db: Db, workspace: number): Promise<GroupDefinition[]> {
+  return db.select().from(groupDefinitions).where(live(workspace)).orderBy(asc(groupDefinitions.key))
+}
+
+/** Throws `not-found` for an unknown or deleted definition and for another workspace's alike. */
+export async function getDefinition(db: Db, workspace: number, id: string): Promise<GroupDefinition> {
+  const [definition] = await db.select().from(groupDefinitions).where(named(workspace, id))
+  if (definition === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id })
+  return definition
+}
+
+/** Throws `taken`, or `limit` where the workspace has as many definitions, or the draft more attributes, than it may. */
+export async function createDefinition(
+  db: Db,
+  workspace: number,
+  id: string,
+  { description, source, attributes }: DefinitionDraft,
+  by: string,
+  limits: Limits,
+  now: number,
+): Promise<GroupDefinition> {
+  checkAttributes(attributes, limits)
+  const held = sql`(SELECT count(*) FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
+  // One statement, so that two requests at once do not both find room.
+  const [definition] = await db
+    .insert(groupDefinitions)
+    .select(
+      sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL
+        WHERE ${held} < ${limits.definitionsMax}`,
+    )
+    .onConflictDoNothing()
+    .returning()
+  if (definition !== undefined) return definition
+  const [same] = await db.select({ same: count() }).from(groupDefinitions).where(named(workspace, id))
+  if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
+  throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
+}
+
+/** Changes what is given of a definition. Attributes that it no longer has are gone for every reader. Throws `not-found` and `limit`. */
+export async function updateDefinition(
+  db: Db,
+  workspace: number,
+  id: string,
+  change: Partial<DefinitionDraft>,
+  by: string,
+  limits: Limits,
+  now: number,
+): Promise<GroupDefinition> {
+  checkAttributes(change.attributes ?? [], limits)
+  const [definition] = await db
+    .update(groupDefinitions)
+    .set({ ...change, updatedAt: now, updatedBy: by })
+    .where(named(workspace, id))
+    .returning()
+  if (definition === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id })
+  return definition
+}
+
+/**
+ * Deletes a definition and what users have inherited by it, for every reader at once, and ends its runs. Its rows go in bounded
+ * steps over the queue (see erase.ts). Throws `not-found`.
+ */
+export async function deleteDefinition(res: Resources, workspace: number, id: string): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const { key } = await getDefinition(db, workspace, id)
+  const now = res.now()
+  const [deleted] = await together(db, [
+    db
+      .update(groupDefinitions)
+      .set({ deletedAt: now })
+      .where(and(live(workspace), eq(groupDefinitions.key, key))),
+    cancelRuns(db, workspace, key, now),
+  ])
+  if (deleted?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'definition', id })
+  await wake(res, { kind: 'erase-definition', workspace, definition: key })
+}
+
+function checkAttributes(attributes: SharedAttribute[], { sharedAttributesMax }: Limits): void {
+  if (attributes.length > sharedAttributesMax) throw new Failure({ reason: 'limit', what: 'attributes', max: sharedAttributesMax })
+}

@@ -1,0 +1,29 @@
+import { and, eq, isNotNull, sql } from 'drizzle-orm'
+import { together } from '../db/connect.ts'
+import { groupDefinitions } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+import { wake } from '../work/wake.ts'
+
+const rowsPerStep = 10_000
+const stepsPerPass = 50
+
+/** Takes a deleted definition's rows away, a bounded step at a time: members, what they share and runs, and the definition itself last. */
+export async function eraseDefinition(res: Resources, workspace: number, key: number): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const deleted = and(eq(groupDefinitions.workspace, workspace), eq(groupDefinitions.key, key), isNotNull(groupDefinitions.deletedAt))
+  const [found] = await db.select({ key: groupDefinitions.key }).from(groupDefinitions).where(deleted)
+  if (found === undefined) return
+  for (let step = 0; step < stepsPerPass; step++) {
+    const results = await together(db, [
+      sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN
+        (SELECT definition_key, user_id FROM identity_members WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN
+        (SELECT definition_key, value, name FROM group_attributes WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM recompute_runs WHERE key IN (SELECT key FROM recompute_runs WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+    ])
+    if (results.some(({ meta }) => meta.changes > 0)) continue
+    await db.delete(groupDefinitions).where(deleted)
+    return
+  }
+  await wake(res, { kind: 'erase-definition', workspace, definition: key })
+}

@@ -1,0 +1,67 @@
+import { sql } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import type { SharedAttribute } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import { counts } from './aggregate.ts'
+import { valueOf, type Kept, type Value } from './attributes.ts'
+
+export interface Explanation {
+  definition: string
+  source: string
+  /** The value that the members of the group have in common. */
+  group: string
+  function: SharedAttribute['type']
+  value: Value
+  /** When the run began that computed the value, in milliseconds; what a member has changed since counts from the next run on. */
+  computedAt: number | null
+  members: Contribution[]
+}
+
+export interface Contribution {
+  user: string
+  value: Value | null
+  updatedAt: number | null
+  /** Whether the member's value, as it is now, has a part in the result. */
+  counts: boolean
+}
+
+type Shared = Kept & Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
+type Member = { user: string; updatedAt: number | null } & (Kept | { text: null })
+
+/** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
+export async function explain(db: Db, workspace: number, user: string, name: string): Promise<Explanation> {
+  // The id of a definition has no colon, that of an attribute may.
+  const colon = name.indexOf(':')
+  const [definition, attribute] = [name.slice(0, colon), name.slice(colon + 1)]
+  const seat = sql`group_definitions AS d JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}`
+  const asked = sql`d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`
+  const [shared, members] = await together(db, [
+    sql`
+    SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group", a.function, a.result AS text, a.type,
+      (SELECT max(started_at) FROM recompute_runs AS r
+        WHERE r.definition_key = d.key AND (r.state = 'successful' OR r.cursor >= s.value)) AS computedAt
+    FROM ${seat} JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = ${attribute}
+    WHERE ${asked} AND a.result IS NOT NULL
+      AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
+    sql`
+    SELECT m.user_id AS user, u.value AS text, u.type, u.updated_at AS updatedAt
+    FROM ${seat} JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
+      LEFT JOIN user_attributes AS u ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${attribute} AND u.value IS NOT NULL
+    WHERE ${asked} ORDER BY m.user_id`,
+  ])
+  // The columns selected above.
+  const [found] = (shared?.results ?? []) as Shared[]
+  if (found === undefined) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
+  const { text, type, ...facts } = found
+  return { ...facts, value: valueOf({ text, type }), members: contributions(found.function, (members?.results ?? []) as Member[]) }
+}
+
+function contributions(type: SharedAttribute['type'], members: Member[]): Contribution[] {
+  const last = Math.max(...members.map(({ updatedAt }) => updatedAt ?? 0))
+  const latest = members.find(({ text, updatedAt }) => text !== null && updatedAt === last)
+  return members.map((member) => {
+    const { user, updatedAt } = member
+    if (member.text === null) return { user, value: null, updatedAt, counts: false }
+    return { user, value: valueOf(member), updatedAt, counts: type === 'latest' ? member === latest : counts(type, member.text) }
+  })
+}

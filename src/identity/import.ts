@@ -1,0 +1,113 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { jobs } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
+import { beginPass, unmoved } from '../work/checkpoint.ts'
+import { claimJob, tally, type Job } from '../work/jobs.ts'
+import { hasEnded, outcomeOf } from '../work/outcome.ts'
+import { receiveFile, type UploadPart } from '../work/upload.ts'
+import { wake } from '../work/wake.ts'
+import { checkRoom, findImport, openImport } from './imports.ts'
+import { readUsers, type UserRow, type UserSlice } from './rows.ts'
+
+/**
+ * Takes a file of users in and opens the job that merges it into what is known of them. Whatever goes wrong on the way, neither file
+ * nor job is left. Throws `jobs-waiting`, and what `receiveFile` throws.
+ */
+export async function receiveUsers(res: Resources, workspace: number, createdBy: string, parts: AsyncIterable<UploadPart>): Promise<Job> {
+  const db = res.databaseOf(workspace)
+  await checkRoom(db, workspace, res.limits)
+  const job = await receiveFile(res, workspace, parts, {
+    take: (file) => openImport(db, workspace, { ...file, createdBy }, res.limits, res.now()),
+  })
+  await wake(res, { kind: 'import', workspace, job: job.key })
+  return job
+}
+
+/**
+ * Carries a file of users on from where it stands, slice by slice, and at its end, on to the workspace's next. Each row is seen as
+ * soon as its batch is written; a file that cannot be finished leaves what was written, and may be sent again.
+ */
+export async function runImport(res: Resources, workspace: number, key: number): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const over = beginPass(res)
+  for (;;) {
+    const job = await findImport(db, workspace, key)
+    if (job === undefined) return
+    if (hasEnded(job.state)) return handOver(res, db, job, 'import')
+    if (over()) return wake(res, { kind: 'import', workspace, job: key })
+    if (!(await step(res, db, job, over))) return
+  }
+}
+
+/** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
+async function step(res: Resources, db: Db, job: Job, over: () => boolean): Promise<boolean> {
+  if (job.state === 'waiting') return claimJob(db, job, res.now())
+  if (job.state === 'undoing') return end(res, db, job, 'failed')
+  const headless = job.offset > 0 && job.header === null
+  return headless || job.offset === job.fileSize ? end(res, db, job, outcomeOf(job)) : applySlice(res, db, job, usersOf(job), over)
+}
+
+async function end(res: Resources, db: Db, job: Job, state: 'successful' | 'partial' | 'failed'): Promise<boolean> {
+  const failure = state === 'failed' ? (job.failure ?? (job.header === null ? 'header' : 'no-good-row')) : null
+  return (await commitJob(res, db, job, [], { state, failure, endedAt: res.now() })).moved
+}
+
+function usersOf(job: Job): Content<UserRow> {
+  let names = job.header
+  return {
+    read: (bytes, at) => {
+      const slice = readUsers(bytes, at, job.header ?? undefined)
+      names = slice.names ?? null
+      return slice
+    },
+    write: (rows, at) => statementsOf(rows).flatMap((texts) => merge(texts, names ?? [], at)),
+    keep: () => ({ header: names }),
+  }
+}
+
+/** Characters of one statement's rows, about: D1 takes strings of up to 2 MB, and a character may be four bytes. */
+const charactersPerStatement = 400_000
+
+/** The rows as lists of JSON that D1 takes, in their order. */
+function statementsOf(rows: UserRow[]): string[] {
+  const lists: string[] = []
+  let list: string[] = []
+  let length = 0
+  for (const row of rows) {
+    const text = JSON.stringify(row)
+    if (length + text.length > charactersPerStatement && list.length > 0) {
+      lists.push(`[${list.join()}]`)
+      list = []
+      length = 0
+    }
+    list.push(text)
+    length += text.length
+  }
+  if (list.length > 0) lists.push(`[${list.join()}]`)
+  return lists
+}
+
+/** Merges rows into what is known of their users, as of the moment at which the file was accepted. An empty cell says nothing. */
+function merge(rows: string, names: string[], job: Job): SQL[] {
+  const { workspace, createdAt } = job
+  const guard = unmoved(jobs, job)
+  return [
+    sql`
+    INSERT INTO users (workspace_id, user_id, created_at)
+    SELECT ${workspace}, value ->> 0, ${createdAt} FROM json_each(${rows}) WHERE ${guard}
+    ON CONFLICT (workspace_id, user_id) DO NOTHING`,
+    tally(job, 'added'),
+    sql`
+    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+    SELECT ${workspace}, r.value ->> 0, n.value, r.value ->> (n.key + 1), 'string', ${createdAt}
+    FROM json_each(${rows}) AS r CROSS JOIN json_each(${JSON.stringify(names)}) AS n
+    WHERE r.value ->> (n.key + 1) IS NOT NULL AND ${guard}
+    ON CONFLICT (workspace_id, user_id, name) DO UPDATE
+    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
+    WHERE excluded.updated_at > updated_at
+      OR (excluded.updated_at = updated_at AND (value IS NOT excluded.value OR type <> excluded.type))`,
+    tally(job, 'touched'),
+  ]
+}

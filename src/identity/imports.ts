@@ -1,0 +1,66 @@
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { jobs } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import type { Limits } from '../resources.ts'
+import { newJob, unended, type Job, type StoredFile } from '../work/jobs.ts'
+
+/** Files of users are applied one at a time, in the order accepted, as those of a group are (see schema.ts). */
+const groupOf = (workspace: number) => -workspace
+
+const ofUsers = (workspace: number) => and(eq(jobs.workspace, workspace), eq(jobs.group, groupOf(workspace)))
+
+/** Throws `jobs-waiting` where a file could not be taken now. */
+export async function checkRoom(db: Db, workspace: number, { jobsWaitingMax }: Limits): Promise<void> {
+  const row = await db.get<{ waiting: number }>(sql`SELECT ${unended(sql`${groupOf(workspace)}`)} AS waiting`)
+  if (row.waiting >= jobsWaitingMax) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+}
+
+/** Opens the workspace's next job. Throws `jobs-waiting`. */
+export async function openImport(
+  db: Db,
+  workspace: number,
+  draft: StoredFile & Pick<Job, 'createdBy'>,
+  { sliceBytes, jobsWaitingMax }: Limits,
+  now: number,
+): Promise<Job> {
+  const group = sql`${groupOf(workspace)}`
+  // One statement, so that the room in the queue cannot go between looking and inserting.
+  const [job] = await db
+    .insert(jobs)
+    .select(
+      sql`SELECT ${newJob(sql`${workspace}`, group, { ...draft, type: 'users' }, sliceBytes, now)} WHERE ${unended(group)} < ${jobsWaitingMax}`,
+    )
+    .returning()
+  if (job === undefined) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  return job
+}
+
+/** The job as it stands now, for whoever carries it on. */
+export async function findImport(db: Db, workspace: number, key: number): Promise<Job | undefined> {
+  const [job] = await db
+    .select()
+    .from(jobs)
+    .where(and(ofUsers(workspace), eq(jobs.key, key)))
+  return job
+}
+
+/** Throws `not-found` for an unknown job and for another workspace's alike. */
+export async function getImport(db: Db, workspace: number, id: string): Promise<Job> {
+  const [job] = await db
+    .select()
+    .from(jobs)
+    .where(and(ofUsers(workspace), eq(jobs.id, id)))
+  if (job === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
+  return job
+}
+
+/** The jobs of a workspace's files of users, newest first: up to `size` before the revision `before`. */
+export async function listImports(db: Db, workspace: number, before: number, size: number): Promise<Job[]> {
+  return db
+    .select()
+    .from(jobs)
+    .where(and(ofUsers(workspace), lt(jobs.revision, before)))
+    .orderBy(desc(jobs.revision))
+    .limit(size)
+}

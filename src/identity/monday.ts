@@ -1,0 +1,22 @@
+import type { Resources } from '../resources.ts'
+import { wakeAll } from '../work/wake.ts'
+import { openWeek } from './runs.ts'
+import { weekOf } from './week.ts'
+
+/** As many as one `sendBatch` takes. */
+const most = 100
+
+/**
+ * Opens the run of the week that `at` is in (milliseconds) for every definition that was there at `at`, and rings for it. A week has
+ * one run of a definition, however often this is called.
+ */
+export async function beginWeek(res: Resources, at: number): Promise<void> {
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const { opened, next } = await openWeek(res.directory, weekOf(at), { before: at, after, most, now: res.now() })
+    await wakeAll(
+      res,
+      opened.map((run) => ({ kind: 'recompute', ...run })),
+    )
+    after = next
+  }
+}

@@ -1,0 +1,131 @@
+import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import { valueOf, type Change, type Kept, type Value } from './attributes.ts'
+import { listDefinitions } from './definitions.ts'
+import { leave } from './seats.ts'
+
+export interface Profile {
+  user: string
+  createdAt: number
+  updatedAt: number
+  /** Own attributes, then inherited ones. */
+  attributes: [name: string, value: Value][]
+  groups: { definition: string; value: string }[]
+}
+
+/** What is said of a user, and when it was true, in milliseconds. */
+export interface Report {
+  user: string
+  at: number
+  changes: Change[]
+}
+
+/** Gives a user these attributes and no others. */
+export async function replaceUser(db: Db, workspace: number, user: string, changes: Change[], now: number): Promise<Profile> {
+  return written(db, workspace, user, [
+    forgetOthers(workspace, user, changes, now),
+    ...record(workspace, [{ user, at: now, changes }], now),
+  ])
+}
+
+/** Merges attributes into those that a user has. */
+export async function mergeUser(db: Db, workspace: number, user: string, changes: Change[], now: number): Promise<Profile> {
+  return written(db, workspace, user, record(workspace, [{ user, at: now, changes }], now))
+}
+
+/** Writes what server-side events report, all of it or nothing. One that is older than what is known of an attribute changes nothing. */
+export async function recordReports(db: Db, workspace: number, reports: Report[], now: number): Promise<void> {
+  await together(db, record(workspace, reports, now))
+}
+
+/** The statements that write reports, whose users need not be known yet. The later of two reports of the same moment holds. */
+export function record(workspace: number, reports: Report[], now: number): SQL[] {
+  const users = JSON.stringify(reports.map(({ user }) => user))
+  const rows = reports.flatMap(({ user, at, changes }) => changes.map(({ name, to }) => [user, name, to?.text, to?.type ?? 'string', at]))
+  return [
+    sql`
+    INSERT INTO users (workspace_id, user_id, created_at)
+    SELECT ${workspace}, value, ${now} FROM json_each(${users}) WHERE true
+    ON CONFLICT (workspace_id, user_id) DO NOTHING`,
+    sql`
+    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+    SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(${JSON.stringify(rows)}) WHERE true
+    ON CONFLICT (workspace_id, user_id, name) DO UPDATE
+    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
+    WHERE excluded.updated_at > updated_at
+      OR (excluded.updated_at = updated_at AND (value IS NOT excluded.value OR type <> excluded.type))`,
+  ]
+}
+
+const forgetOthers = (workspace: number, user: string, changes: Change[], now: number) => sql`
+  UPDATE user_attributes SET value = NULL, updated_at = ${now}
+  WHERE workspace_id = ${workspace} AND user_id = ${user} AND value IS NOT NULL AND updated_at <= ${now}
+    AND name NOT IN (SELECT value FROM json_each(${JSON.stringify(changes.map(({ name }) => name))}))`
+
+async function written(db: Db, workspace: number, user: string, statements: SQLWrapper[]): Promise<Profile> {
+  const results = await together(db, [...statements, ...reading(workspace, user)])
+  const profile = profileOf(user, results.slice(statements.length))
+  if (profile === undefined) throw new Error('a user was written and is not there')
+  return profile
+}
+
+/** A user with own and inherited attributes, all of one moment, in one round trip. Throws `not-found`. */
+export async function getProfile(db: Db, workspace: number, user: string): Promise<Profile> {
+  const profile = profileOf(user, await together(db, reading(workspace, user)))
+  if (profile === undefined) throw new Failure({ reason: 'not-found', what: 'user', id: user })
+  return profile
+}
+
+const reading = (workspace: number, user: string): SQL[] => [
+  sql`SELECT created_at FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
+  sql`
+  SELECT name, value AS text, type, updated_at FROM user_attributes
+  WHERE workspace_id = ${workspace} AND user_id = ${user} ORDER BY name`,
+  sql`
+  SELECT d.id AS definition, s.value AS in_group, a.name, a.result AS text, a.type
+  FROM group_definitions AS d
+    JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}
+    LEFT JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.result IS NOT NULL
+      AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))
+  WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL ORDER BY d.key, a.name`,
+]
+
+// The columns that `reading` selects.
+type Named = Kept & { name: string }
+type Own = { updated_at: number } & (Named | { text: null })
+type Inherited = { definition: string; in_group: string } & (Named | { name: null })
+
+function profileOf(user: string, [known, own, inherited]: D1Result[]): Profile | undefined {
+  const [row] = (known?.results ?? []) as { created_at: number }[]
+  if (row === undefined) return undefined
+  const told = (own?.results ?? []) as Own[]
+  const seats = (inherited?.results ?? []) as Inherited[]
+  return {
+    user,
+    createdAt: row.created_at,
+    updatedAt: Math.max(row.created_at, ...told.map(({ updated_at }) => updated_at)),
+    attributes: [
+      ...told.flatMap((kept): [string, Value][] => (kept.text === null ? [] : [[kept.name, valueOf(kept)]])),
+      ...seats.flatMap((kept): [string, Value][] =>
+        kept.name === null ? [] : [[inheritedName(kept.definition, kept.name), valueOf(kept)]],
+      ),
+    ],
+    groups: [...new Map(seats.map(({ definition, in_group }) => [definition, { definition, value: in_group }])).values()],
+  }
+}
+
+/** What a shared attribute is called by those who inherit it (Group Identity, "Step 2"). */
+export const inheritedName = (definition: string, attribute: string) => `${definition}:${attribute}`
+
+/** Deletes a user and all that is known of them; what their groups share is computed without them, in the same moment. Throws `not-found`. */
+export async function deleteUser(db: Db, workspace: number, user: string): Promise<void> {
+  const definitions = await listDefinitions(db, workspace)
+  const them = sql`SELECT ${user} AS user_id`
+  const results = await together(db, [
+    ...definitions.flatMap(({ key, attributes }) => leave({ workspace, definition: key, attributes }, them, sql`true`)),
+    sql`DELETE FROM user_attributes WHERE workspace_id = ${workspace} AND user_id = ${user}`,
+    sql`DELETE FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
+  ])
+  if (results.at(-1)?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'user', id: user })
+}

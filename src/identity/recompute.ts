@@ -1,0 +1,74 @@
+import { sql, type SQLWrapper } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { recomputeRuns } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+import { beginPass, commit, unmoved } from '../work/checkpoint.ts'
+import { wake } from '../work/wake.ts'
+import { advanceRun, claimRun, findNextRun, findRun, requestRun, type Run } from './runs.ts'
+import { leave, look, movers, seat, seatedIn, shareAll, stretchAfter, unseat, type Look, type Seating, type Stretch } from './seats.ts'
+
+/** Has the groups of a definition formed anew, beside the run of every Monday. Throws `not-found`. */
+export async function requestRecompute(res: Resources, workspace: number, definitionId: string): Promise<Run> {
+  const run = await requestRun(res.databaseOf(workspace), workspace, definitionId, res.now())
+  await wake(res, { kind: 'recompute', workspace, run: run.key })
+  return run
+}
+
+/**
+ * Carries a run on from where it stands, a stretch of source values at a time, and at its end, on to the next run of the definition.
+ * Each step is one batch that moves the run's checkpoint and holds only if nobody else has moved it. Safe to repeat, also at once.
+ */
+export async function runRecompute(res: Resources, workspace: number, key: number): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const over = beginPass(res)
+  for (;;) {
+    const run = await findRun(db, workspace, key)
+    if (run === undefined) return
+    if (run.endedAt !== null) {
+      const next = await findNextRun(db, workspace, run.definition)
+      return next === undefined ? undefined : wake(res, { kind: 'recompute', workspace, run: next })
+    }
+    if (over()) return wake(res, { kind: 'recompute', workspace, run: key })
+    const moved = run.state === 'waiting' ? await claimRun(db, run, res.now()) : await step(res, db, run)
+    if (!moved) return
+  }
+}
+
+/** Takes the run one stretch further. False: someone else moved it. */
+async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
+  const { workspace, definition, source, attributes } = run
+  if (source === null || attributes === null) throw new Error(`run ${run.id} was never begun`)
+  const at: Seating = { workspace, definition, source, attributes, seatsMax: res.limits.groupUsersMax }
+
+  const [end] = await db.all<{ upTo: string | null; crowded: number }>(stretchAfter(at, run.cursor, res.limits.usersPerStep))
+  const stretch: Stretch = { after: run.cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
+  const [seen = { users: 0, joining: 0, leaving: 0, moving: 0 }] = await db.all<Look>(look(at, stretch))
+
+  const now = res.now()
+  const guard = unmoved(recomputeRuns, run)
+  const statements: SQLWrapper[] = [
+    sql`UPDATE recompute_runs SET changed = changed - total_changes() WHERE key = ${run.key} AND step = ${run.step}`,
+  ]
+  // What the look did not see, a later run will: who has changed since then sits where they sat, among the same.
+  if (seen.moving > 0) statements.push(...leave(at, movers(at, stretch), guard))
+  if (seen.leaving > 0) statements.push(unseat(at, stretch, guard))
+  if (seen.joining > 0) statements.push(seat(at, stretch, now, guard))
+  statements.push(...shareAll(at, stretch, guard))
+
+  const { members, groups } = seatedIn(at, stretch)
+  const last = stretch.upTo === null
+  const to = {
+    state: last ? ('successful' as const) : run.state,
+    cursor: stretch.upTo ?? run.cursor,
+    endedAt: last ? now : null,
+    looked: run.looked + seen.users,
+    seated: sql`seated + ${members}`,
+    overLimit: sql`over_limit + max(0, ${seen.users} - ${members})`,
+    groups: sql`groups + ${groups}`,
+    // Less the run's own row, above.
+    changed: sql`changed + total_changes() - 1`,
+  }
+  const facts = { event: 'recompute-step', workspace, runId: run.id, step: run.step, status: to.state, users: seen.users }
+  const { moved } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
+  return moved
+}

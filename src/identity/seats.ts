@@ -1,0 +1,165 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { SharedAttribute } from '../db/schema.ts'
+import { aggregate } from './aggregate.ts'
+
+/**
+ * The statements that change who sits in which group of a definition, and what the groups share. A group and what it shares
+ * change in one batch, each row only where it differs, and only while `guard` holds.
+ */
+export interface Definition {
+  workspace: number
+  definition: number
+  attributes: SharedAttribute[]
+}
+
+/** Whose value of which attribute decides, in groups of how many. */
+export interface Seating extends Definition {
+  source: string
+  seatsMax: number
+}
+
+/** Source values in their order: after `after`, up to and including `upTo` or the end. */
+export interface Stretch {
+  after: string
+  upTo: string | null
+  /** The stretch is one value that more users have than a step takes: only those who can get a seat are looked at. */
+  crowded: boolean
+}
+
+const within = (value: SQL, { after, upTo }: Stretch) =>
+  upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
+
+/**
+ * Where the stretch after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
+ * last, `crowded` tells that it is one value of more.
+ */
+export function stretchAfter({ workspace, definition, source }: Seating, after: string, users: number): SQL {
+  const ofUsers = sql`user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value > ${after}`
+  const ofMembers = sql`identity_members WHERE definition_key = ${definition} AND value > ${after}`
+  // The value that the stretch stops short of.
+  const next = (rows: SQL) => sql`(SELECT value FROM ${rows} ORDER BY value LIMIT 1 OFFSET ${users})`
+  const last = (rows: SQL) => sql`(SELECT max(value) FROM ${rows} AND value < next)`
+  return sql`
+    WITH stop AS (SELECT min(value) AS next FROM (SELECT ${next(ofUsers)} AS value UNION ALL SELECT ${next(ofMembers)})),
+      short AS (SELECT next, max(value) AS upTo FROM (SELECT next, ${last(ofUsers)} AS value FROM stop UNION ALL SELECT next, ${last(ofMembers)} FROM stop))
+    SELECT CASE WHEN next IS NULL THEN NULL ELSE coalesce(upTo, next) END AS upTo, next IS NOT NULL AND upTo IS NULL AS crowded FROM short`
+}
+
+/** What JavaScript trims, SQLite does not by itself: a value of blanks forms no group (CONTRACT 4). */
+const blanks =
+  '\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff'
+
+/** The users of a stretch whose value can form a group: `u`. */
+const having = ({ workspace, source }: Seating, stretch: Stretch) => sql`
+  user_attributes AS u INDEXED BY user_attributes_by_value
+  WHERE u.workspace_id = ${workspace} AND u.name = ${source} AND ${within(sql`u.value`, stretch)}
+    AND u.type <> 'list' AND trim(u.value, ${blanks}) <> ''`
+
+/** Of them, who come into question for a seat, and the seat that each has now. */
+function candidates(at: Seating, stretch: Stretch): SQL {
+  const { workspace, definition, source, seatsMax } = at
+  // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
+  const pivot = sql`(SELECT user_id FROM user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value = ${stretch.upTo}
+    AND type <> 'list' ORDER BY user_id LIMIT 1 OFFSET ${2 * seatsMax})`
+  const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${stretch.upTo}`
+  const few = stretch.crowded ? sql`AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))` : sql``
+  return sql`(
+    SELECT c.value, c.user_id, s.value AS seat
+    FROM (SELECT u.value, u.user_id FROM ${having(at, stretch)} ${few}) AS c
+      LEFT JOIN identity_members AS s ON s.definition_key = ${definition} AND s.user_id = c.user_id)`
+}
+
+/** The same with each one's place among those of the same value. */
+const placed = (at: Seating, stretch: Stretch) => sql`(
+  SELECT value, user_id, seat, row_number() OVER (PARTITION BY value ORDER BY seat IS NOT value, user_id) AS place
+  FROM ${candidates(at, stretch)})`
+
+/** What a look at a stretch tells: how many users have its values, and how many of them come, go, or come from another group. */
+export interface Look {
+  users: number
+  joining: number
+  leaving: number
+  moving: number
+}
+
+export function look(at: Seating, stretch: Stretch): SQL {
+  const members = sql`(SELECT count(*) FROM identity_members WHERE definition_key = ${at.definition} AND ${within(sql`value`, stretch)})`
+  return sql`
+    SELECT (SELECT count(*) FROM ${having(at, stretch)}) AS users,
+      count(*) FILTER (WHERE place <= ${at.seatsMax} AND seat IS NOT value) AS joining,
+      ${members} - count(*) FILTER (WHERE place <= ${at.seatsMax} AND seat = value) AS leaving,
+      count(*) FILTER (WHERE seat <> value) AS moving
+    FROM ${placed(at, stretch)}`
+}
+
+/** The users of a stretch who sit in the group of another value. */
+export const movers = (at: Seating, stretch: Stretch): SQL => sql`SELECT user_id FROM ${candidates(at, stretch)} WHERE seat <> value`
+
+/**
+ * Takes users (a query of their ids) out of the groups that they sit in, and computes what those groups share without them.
+ * Safe beside any other change: the groups are found when it runs.
+ */
+export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
+  const { definition } = at
+  const going = sql`
+    WITH going AS MATERIALIZED (${users}),
+      touched AS MATERIALIZED (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id IN (SELECT user_id FROM going))`
+  const staying = sql`m.user_id NOT IN (SELECT user_id FROM going)`
+  return [
+    ...share(at, sql`m.value IN (SELECT value FROM touched) AND ${staying}`, guard, going),
+    sql`${going}
+    DELETE FROM group_attributes
+    WHERE definition_key = ${definition} AND value IN (SELECT value FROM touched) AND ${guard} AND NOT EXISTS
+      (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value AND ${staying})`,
+    sql`DELETE FROM identity_members WHERE definition_key = ${definition} AND user_id IN (${users}) AND ${guard}`,
+  ]
+}
+
+/** Takes out of a stretch's groups who has the value no more, or whose seat there is no more. */
+export const unseat = (at: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+  DELETE FROM identity_members
+  WHERE definition_key = ${at.definition} AND ${within(sql`value`, stretch)} AND ${guard}
+    AND user_id NOT IN (SELECT user_id FROM ${placed(at, stretch)} WHERE seat = value AND place <= ${at.seatsMax})`
+
+/** Gives a stretch's free seats to who sits nowhere. */
+export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQL => sql`
+  INSERT INTO identity_members (definition_key, user_id, value, joined_at)
+  SELECT ${at.definition}, user_id, value, ${now} FROM ${placed(at, stretch)}
+  WHERE seat IS NULL AND place <= ${at.seatsMax} AND ${guard}
+  ORDER BY value, user_id`
+
+/** Computes what the groups of a stretch share. */
+export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] => [
+  ...share(at, within(sql`m.value`, stretch), guard),
+  unshare(at, stretch, guard),
+]
+
+/** One statement for each attribute: of the groups of those members (a condition on `m`) whom it names. */
+function share({ workspace, definition, attributes }: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
+  return attributes.map(({ id, type }) => {
+    const members = sql`(
+      SELECT m.value AS in_group, m.user_id, u.value, u.type, u.updated_at
+      FROM identity_members AS m LEFT JOIN user_attributes AS u
+        ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${id}
+      WHERE m.definition_key = ${definition} AND ${whom} AND ${guard})`
+    return sql`${going}
+      INSERT INTO group_attributes (definition_key, value, name, function, result, type)
+      SELECT ${definition}, in_group, ${id}, ${type}, result, type FROM (${aggregate(type, members)}) WHERE true
+      ON CONFLICT (definition_key, value, name) DO UPDATE
+      SET function = excluded.function, result = excluded.result, type = excluded.type
+      WHERE result IS NOT excluded.result OR type IS NOT excluded.type OR function <> excluded.function`
+  })
+}
+
+/** Deletes what is shared by nobody, or asked for no more. */
+const unshare = ({ definition, attributes }: Definition, stretch: Stretch, guard: SQL): SQL => sql`
+  DELETE FROM group_attributes
+  WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND (
+    (name, function) NOT IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))
+    OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value))`
+
+/** How many members and groups a stretch has: `seated`, `groups`. */
+export const seatedIn = ({ definition }: Definition, stretch: Stretch): { members: SQL; groups: SQL } => {
+  const rows = sql`FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}`
+  return { members: sql`(SELECT count(*) ${rows})`, groups: sql`(SELECT count(DISTINCT value) ${rows})` }
+}
