@@ -8,7 +8,7 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import { giveUp, type Job } from '../../src/work/jobs.ts'
 import type { UploadPart } from '../../src/work/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
-import { Crash, hazardous, parts } from '../support/hazard.ts'
+import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 
 interface File {
   type: JobType
@@ -55,10 +55,6 @@ function model(before: ReadonlySet<string>, { type, ids }: File) {
   const named = new Set(ids)
   const after = ids.length === 0 ? before : type === 'add' ? before.union(named) : type === 'remove' ? before.difference(named) : named
   return { after, added: after.difference(before).size, removed: before.difference(after).size }
-}
-
-function unlessCrash(error: unknown): void {
-  if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash)) throw error
 }
 
 let workspaces = 1_000_000

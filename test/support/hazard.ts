@@ -48,9 +48,19 @@ export function hazardous(vars: Partial<Env> = {}): { res: Resources; rung: Mess
   return { res, rung, fuse: (fuse) => (lit = fuse) }
 }
 
+/** What a pass ends with that the fuse has killed. */
+export function unlessCrash(error: unknown): void {
+  if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash)) throw error
+}
+
 /** An upload as it arrives from the door. */
 export async function* parts(type: string, content: string): AsyncGenerator<UploadPart> {
   yield { field: 'type', value: type }
+  yield* fileParts(content)
+}
+
+/** The same without a type. */
+export async function* fileParts(content: string): AsyncGenerator<UploadPart> {
   yield { file: 'people.csv', contentType: 'text/csv' }
   yield { bytes: new TextEncoder().encode(content) }
 }

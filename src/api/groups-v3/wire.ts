@@ -3,7 +3,8 @@ import type { Group } from '../../experience/groups.ts'
 import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
 import type { Job, Problem } from '../../work/jobs.ts'
-import { percentOf, type JobState } from '../../work/outcome.ts'
+import { percentOf } from '../../work/outcome.ts'
+import { statuses } from '../status.ts'
 import { problemSentences } from './errors.ts'
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
@@ -72,17 +73,6 @@ export const listGroup = (group: Group): z.infer<typeof ListedGroup> => ({
   links: [],
 })
 
-const statuses = {
-  waiting: 'CREATED',
-  applying: 'PROCESSING',
-  sweeping: 'PROCESSING',
-  undoing: 'PROCESSING',
-  successful: 'SUCCESSFUL',
-  partial: 'PARTIAL_SUCCESS',
-  failed: 'FAILED',
-  cancelled: 'CANCELLED',
-} as const satisfies Record<JobState, string>
-
 export const ShownJob = z.object({
   jobId: z.uuid(),
   groupId: z.uuid(),
@@ -99,7 +89,7 @@ export const ShownJob = z.object({
   unchangedCount: z.int(),
   progressPercent: z.int().min(0).max(100),
   jobDetails: z.string().optional(),
-  jobStatus: z.enum(['CREATED', 'PROCESSING', 'SUCCESSFUL', 'PARTIAL_SUCCESS', 'FAILED', 'CANCELLED']),
+  jobStatus: z.enum(Object.values(statuses)),
   jobCreatedBy: z.string(),
   createdDateTime: z.iso.datetime(),
   lastUpdatedDateTime: z.iso.datetime(),

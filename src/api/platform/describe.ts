@@ -1,8 +1,9 @@
 import { describeRoute } from 'hono-openapi'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
 import { json, type Responses } from '../describe.ts'
-import { PlatformError } from './wire.ts'
+
+const PlatformError = z.object({ errors: z.array(z.object({ message: z.string() })) })
 
 /** What the OpenAPI document says of an operation beside its validated parts; without `answer` it succeeds with an empty 204. */
 export const operation = (

@@ -13,7 +13,7 @@ import type { Http } from '../http.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { boundedBody, refusalOfShape } from '../valid.ts'
 import { onEventsError } from './errors.ts'
-import { UserAttributes } from './wire.ts'
+import { UserAttributes } from './wire/users.ts'
 
 /** A batch as server SDKs send it. Its events are not kept: what they say of the user is. */
 const Batch = z.object({

@@ -8,7 +8,7 @@ import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
-import * as wire from './wire.ts'
+import * as wire from './wire/groups.ts'
 
 /** Definitions, their runs and the groups that have formed (CONTRACT 4). */
 export const groups = new Hono<Http>()

@@ -7,7 +7,7 @@ import type { Http } from '../http.ts'
 import { toTheEnd, uploadParts } from '../upload.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
-import * as wire from './wire.ts'
+import * as wire from './wire/imports.ts'
 
 /** Where a file of users is sent to (CONTRACT 4, "Users"). */
 export const usersFile = new Hono<Http>().put(

@@ -7,7 +7,7 @@ import { noSuchOperation } from '../refusal.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError } from './errors.ts'
-import * as wire from './wire.ts'
+import * as wire from './wire/users.ts'
 import { ownWorkspace } from './workspace.ts'
 
 const known = ['user_attributes', 'audience_memberships'] as const

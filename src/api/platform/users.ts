@@ -7,7 +7,7 @@ import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
-import * as wire from './wire.ts'
+import * as wire from './wire/users.ts'
 
 /** Users and what is known of them, their own and inherited (CONTRACT 4, "Users"). */
 export const users = new Hono<Http>()

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
+import type { Instance } from '../../../identity/instances.ts'
+import { inheritedName } from '../../../identity/profiles.ts'
+import { percentOfRun, type Run } from '../../../identity/runs.ts'
+import { Attributes, date, dateOrNull } from './values.ts'
+
+// Definitions (Group Identity, "Limitations"; lengths in characters).
+
+export const SharedAttribute = z.object({
+  id: z.string().regex(/^[^\0]{1,223}$/u, 'must be 1 to 223 characters'),
+  type: z.enum(['latest', 'boolean_or', 'sum', 'average'], 'must be latest, boolean_or, sum or average'),
+})
+
+const SharedAttributes = z
+  .array(SharedAttribute)
+  .refine((list) => new Set(list.map(({ id }) => id)).size === list.length, 'must not name one id twice')
+
+export const DefinitionChange = z.object({
+  description: z
+    .string()
+    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
+    .nullish(),
+  source_user_attribute: z.string().regex(/^[^\0]{1,256}$/u, 'must be 1 to 256 characters'),
+  attributes: SharedAttributes.nullish(),
+})
+
+export const NewDefinition = DefinitionChange.extend({
+  id: z.string().regex(/^[^:/\p{Cc}]{3,32}$/u, "must be 3 to 32 characters, and none of them ':', '/' or a control character"),
+})
+
+export const AttributesChange = z.object({ attributes: SharedAttributes })
+
+/** A draft in our words; what is left out is empty. */
+export const draftOf = (draft: z.infer<typeof DefinitionChange>): DefinitionDraft => ({
+  description: draft.description ?? '',
+  source: draft.source_user_attribute,
+  attributes: draft.attributes ?? [],
+})
+
+export const ShownDefinition = z.object({
+  id: z.string(),
+  description: z.string(),
+  source_user_attribute: z.string(),
+  attributes: z.array(SharedAttribute),
+  created_on: z.iso.datetime(),
+  created_by: z.string(),
+  last_modified_on: z.iso.datetime(),
+  last_modified_by: z.string(),
+})
+
+export const showDefinition = (definition: GroupDefinition): z.infer<typeof ShownDefinition> => ({
+  id: definition.id,
+  description: definition.description,
+  source_user_attribute: definition.source,
+  attributes: definition.attributes,
+  created_on: date(definition.createdAt),
+  created_by: definition.createdBy,
+  last_modified_on: date(definition.updatedAt),
+  last_modified_by: definition.updatedBy,
+})
+
+// Runs.
+
+const statuses = {
+  waiting: 'CREATED',
+  running: 'PROCESSING',
+  successful: 'SUCCESSFUL',
+  failed: 'FAILED',
+  cancelled: 'CANCELLED',
+} as const satisfies Record<Run['state'], string>
+
+export const ShownRun = z.object({
+  id: z.uuid(),
+  status: z.enum(['CREATED', 'PROCESSING', 'SUCCESSFUL', 'FAILED', 'CANCELLED']),
+  week: z.string().nullable().meta({ description: 'The ISO week that the run is of; null for one that was asked for.' }),
+  progress_percent: z.int().min(0).max(100),
+  users_seated: z.int(),
+  users_over_limit: z.int(),
+  groups: z.int(),
+  rows_changed: z.int(),
+  cursor: z
+    .string()
+    .nullable()
+    .meta({ description: 'The last value of the source attribute that was dealt with, until the run succeeds.' }),
+  created_on: z.iso.datetime(),
+  started_on: z.iso.datetime().nullable(),
+  ended_on: z.iso.datetime().nullable(),
+})
+
+export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
+  id: run.id,
+  status: statuses[run.state],
+  week: run.week,
+  progress_percent: percentOfRun(run),
+  users_seated: run.seated,
+  users_over_limit: run.overLimit,
+  groups: run.groups,
+  rows_changed: run.changed,
+  cursor: run.state === 'successful' || run.cursor === '' ? null : run.cursor,
+  created_on: date(run.createdAt),
+  started_on: dateOrNull(run.startedAt),
+  ended_on: dateOrNull(run.endedAt),
+})
+
+// Groups that have formed.
+
+export const InstanceQuery = z.object({
+  value: z.string().optional().meta({ description: 'Only the group of this value.' }),
+  after: z.string().default('').meta({ description: 'The value to go on after.' }),
+  size: z.coerce.number().int().min(1).max(100).default(20),
+})
+
+export const ShownInstances = z.object({
+  instances: z.array(
+    z.object({
+      value: z.string(),
+      members: z.array(z.object({ user_id: z.string(), joined_on: z.iso.datetime() })),
+      attributes: Attributes,
+    }),
+  ),
+  next: z.string().nullable(),
+})
+
+export const showInstances = (
+  definition: string,
+  { instances, next }: { instances: Instance[]; next: string | undefined },
+): z.infer<typeof ShownInstances> => ({
+  instances: instances.map(({ value, members, shared }) => ({
+    value,
+    members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
+    attributes: Object.fromEntries(shared.map(([attribute, result]) => [inheritedName(definition, attribute), result])),
+  })),
+  next: next ?? null,
+})

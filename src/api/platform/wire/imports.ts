@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import type { Job, Problem } from '../../../work/jobs.ts'
+import { percentOf } from '../../../work/outcome.ts'
+import { statuses } from '../../status.ts'
+import { date } from './values.ts'
+
+const usersFile = {
+  type: 'string',
+  format: 'binary',
+  description: 'user_id, then a column for each attribute; an empty cell says nothing.',
+} as const
+
+/** The body of a file of users, which is streamed and so validated by hand. */
+export const usersBody = {
+  required: true,
+  content: {
+    'text/csv': { schema: usersFile },
+    'multipart/form-data': { schema: { type: 'object' as const, required: ['file'], properties: { file: usersFile } } },
+  },
+}
+
+export const UsersFileQuery = z.object({
+  fileName: z.string().default('users.csv').meta({ description: 'For a body that is the file itself.' }),
+})
+
+export const ShownImport = z.object({
+  id: z.uuid(),
+  status: z.enum(Object.values(statuses)),
+  file_name: z.string(),
+  rows: z.int(),
+  rows_refused: z.int(),
+  users_created: z.int(),
+  attributes_changed: z.int(),
+  progress_percent: z.int().min(0).max(100),
+  details: z.string().nullable(),
+  created_by: z.string(),
+  created_on: z.iso.datetime(),
+  last_modified_on: z.iso.datetime(),
+})
+
+const failures = {
+  'no-good-row': 'No row could be read: see its errors.',
+  header: 'The first row must be user_id and then up to 100 attribute names, each once.',
+  'gave-up': 'The file could not be finished. What was written of it stays; it may be sent again.',
+}
+
+export const showImport = (job: Job): z.infer<typeof ShownImport> => ({
+  id: job.id,
+  status: statuses[job.state],
+  file_name: job.fileName,
+  rows: job.rows,
+  rows_refused: job.badRows,
+  users_created: job.added,
+  attributes_changed: job.touched,
+  progress_percent: percentOf({ ...job, looked: 1 }),
+  details: job.failure === null ? null : failures[job.failure],
+  created_by: job.createdBy,
+  created_on: date(job.createdAt),
+  last_modified_on: date(job.updatedAt),
+})
+
+export const ImportsQuery = z.object({
+  before: z.coerce.number().int().default(Number.MAX_SAFE_INTEGER).meta({ description: 'As `next` of the page before says.' }),
+  size: z.coerce.number().int().min(1).max(100).default(20),
+})
+
+export const ShownImports = z.object({ imports: z.array(ShownImport), next: z.int().nullable() })
+
+export const showImports = (jobs: Job[], size: number): z.infer<typeof ShownImports> => ({
+  imports: jobs.map(showImport),
+  next: jobs.length < size ? null : (jobs.at(-1)?.revision ?? null),
+})
+
+export const ImportErrorsQuery = z.object({
+  page: z.coerce.number().int().min(0).max(10_000).default(0),
+  size: z.coerce.number().int().min(1).max(1000).default(100),
+})
+
+export const ShownImportErrors = z.object({ errors: z.array(z.object({ line: z.int(), message: z.string() })), total: z.int() })
+
+const problemSentences: Record<Problem, string> = {
+  columns: 'The row has not as many columns as the header',
+  format: 'The row is not CSV in UTF-8, or its user_id is empty or has control characters',
+  header: failures.header,
+  'too-long': 'user_id cannot exceed 64 characters, nor a value 4096',
+}
+
+export const showImportErrors = ({
+  items,
+  total,
+}: {
+  items: { line: number; problem: Problem }[]
+  total: number
+}): z.infer<typeof ShownImportErrors> => ({
+  errors: items.map(({ line, problem }) => ({ line, message: problemSentences[problem] })),
+  total,
+})

@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { Failure } from '../../../failure.ts'
+import { isUserId, userMax, type Value } from '../../../identity/attributes.ts'
+import type { Explanation } from '../../../identity/explain.ts'
+import type { Profile } from '../../../identity/profiles.ts'
+import { SharedAttribute } from './groups.ts'
+import { Attributes, AttributeValue, date, dateOrNull } from './values.ts'
+
+/** Throws `user-missing` or `invalid`. */
+export function userIdOf(text: string): string {
+  if (text.trim() === '') throw new Failure({ reason: 'user-missing' })
+  if (!isUserId(text))
+    throw new Failure({ reason: 'invalid', field: 'user_id', problem: `must be 1 to ${userMax} characters without control characters` })
+  return text
+}
+
+/** Attributes are read by identity/attributes.ts, which knows their limits; zod would drop one that is named as a prototype. */
+export const UserAttributes = z.unknown().meta({
+  type: 'object',
+  description: 'At most 100, each a string of at most 4096 characters, a number, a boolean or a list of strings; null deletes.',
+  additionalProperties: { type: ['string', 'number', 'boolean', 'null', 'array'], items: { type: 'string' } },
+})
+
+export const UserChange = z.object({ user_attributes: UserAttributes })
+
+export const ShownUser = z.object({
+  user_id: z.string().max(userMax),
+  user_attributes: Attributes,
+  groups: z.array(z.object({ definition: z.string(), value: z.string() })),
+  created_on: z.iso.datetime(),
+  last_modified_on: z.iso.datetime(),
+})
+
+export const showUser = (profile: Profile): z.infer<typeof ShownUser> => ({
+  user_id: profile.user,
+  user_attributes: showAttributes(profile),
+  groups: profile.groups,
+  created_on: date(profile.createdAt),
+  last_modified_on: date(profile.updatedAt),
+})
+
+export const showAttributes = ({ attributes }: Profile): Record<string, Value> => Object.fromEntries(attributes)
+
+export const ShownExplanation = z.object({
+  attribute: z.string(),
+  definition: z.string(),
+  source_user_attribute: z.string(),
+  group_value: z.string(),
+  function: SharedAttribute.shape.type,
+  value: AttributeValue,
+  computed_on: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: 'When the run began that computed the value. What a member has changed since counts from the next run on.' }),
+  contributions: z.array(
+    z.object({
+      user_id: z.string(),
+      value: AttributeValue.nullable(),
+      last_updated_on: z.iso.datetime().nullable(),
+      counts: z.boolean().meta({ description: 'Whether this value has a part in the result.' }),
+    }),
+  ),
+})
+
+export const showExplanation = (attribute: string, explanation: Explanation): z.infer<typeof ShownExplanation> => ({
+  attribute,
+  definition: explanation.definition,
+  source_user_attribute: explanation.source,
+  group_value: explanation.group,
+  function: explanation.function,
+  value: explanation.value,
+  computed_on: dateOrNull(explanation.computedAt),
+  contributions: explanation.members.map(({ user, value, updatedAt, counts }) => ({
+    user_id: user,
+    value,
+    last_updated_on: dateOrNull(updatedAt),
+    counts,
+  })),
+})

@@ -1,0 +1,130 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { receiveUsers, runImport } from '../../src/identity/import.ts'
+import { giveUp, type Job } from '../../src/work/jobs.ts'
+import { lines } from '../support/api.ts'
+import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
+
+interface File {
+  columns: string[]
+  rows: { user: string; cells: string[] }[]
+  badRows: number
+}
+
+const file: fc.Arbitrary<File> = fc
+  .subarray(['plan', '$address', '__proto__'], { minLength: 1 })
+  .chain((columns) =>
+    fc.record({
+      columns: fc.shuffledSubarray(columns, { minLength: columns.length }),
+      rows: fc.array(
+        fc.record({
+          user: fc.nat(9).map((n) => `user-${n}`),
+          cells: fc.array(fc.constantFrom('', 'a', 'b,c', 'é"🎉'), { minLength: columns.length, maxLength: columns.length }),
+        }),
+        { maxLength: 30, size: 'max' },
+      ),
+      badRows: fc.constantFrom(0, 0, 2),
+    }),
+  )
+
+type Delivery = { what: 'delivered' | 'twice at once'; pick: number } | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+
+const pick = fc.nat(7)
+const delivery: fc.Arbitrary<Delivery> = fc.oneof(
+  fc.record({ what: fc.constantFrom('delivered' as const, 'twice at once' as const), pick }),
+  fc.record({ what: fc.constant('dies' as const), pick, at: fc.nat(12), when: fc.constantFrom('before' as const, 'after' as const) }),
+)
+
+const quoted = (cell: string) => (/[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)
+const csv = ({ columns, rows, badRows }: File) =>
+  lines([
+    ['user_id', ...columns].join(),
+    ...rows.map(({ user, cells }) => [user, ...cells.map(quoted)].join()),
+    ...Array<string>(badRows).fill('one,two,three,four,five'),
+  ])
+
+/** The same in memory: each row merged in the order of the files. */
+function model(files: File[]): Map<string, Map<string, string>> {
+  const users = new Map<string, Map<string, string>>()
+  for (const { columns, rows } of files)
+    for (const { user, cells } of rows) {
+      const known = users.get(user) ?? new Map<string, string>()
+      cells.forEach((cell, i) => cell !== '' && known.set(columns[i] ?? '', cell))
+      users.set(user, known)
+    }
+  return users
+}
+
+const all = async <Row>(query: string, workspace: number) => (await env.DB.prepare(query).bind(workspace).all<Row>()).results
+
+let workspaces = 3_000_000
+
+describe('files of users', () => {
+  it('end as if merged once and in order, whatever is delivered twice, at once, out of order, or dies', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(file, { minLength: 1, maxLength: 4 }),
+        fc.array(delivery, { maxLength: 10, size: 'max' }),
+        fc.constantFrom(64, 300, 100_000),
+        fc.constantFrom(2, 10_000),
+        async (files, deliveries, sliceBytes, batchIds) => {
+          const workspace = ++workspaces
+          const { res, rung, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
+          const keys: number[] = []
+          for (const one of files) keys.push((await receiveUsers(res, workspace, 'tester', fileParts(csv(one)))).key)
+          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?').bind(batchIds, workspace).run()
+
+          const run = (pick: number) => runImport(res, workspace, keys[pick % keys.length] ?? 0)
+          for (const next of deliveries) {
+            if (next.what === 'delivered') await run(next.pick)
+            else if (next.what === 'twice at once') await Promise.all([run(next.pick), run(next.pick)])
+            else {
+              fuse({ at: next.at, when: next.when })
+              await run(next.pick).catch(unlessCrash)
+              fuse(undefined)
+            }
+          }
+          for (const key of [...keys, ...keys]) await runImport(res, workspace, key)
+          for (let message = rung.pop(); message !== undefined; message = rung.pop())
+            if (message.kind === 'import') await runImport(res, workspace, message.job)
+
+          const ended = await all<Job & { badRows: number }>(
+            'SELECT state, rows, bad_rows AS badRows, added FROM jobs WHERE workspace_id = ? ORDER BY revision',
+            workspace,
+          )
+          const expected = model(files)
+          files.forEach(({ rows, badRows }, i) => {
+            const state = rows.length === 0 ? 'failed' : badRows === 0 ? 'successful' : 'partial'
+            expect(ended[i]).toMatchObject({ state, rows: rows.length + badRows, badRows })
+          })
+          expect(ended.reduce((sum, { added }) => sum + added, 0)).toBe(expected.size)
+          const users = await all<{ user: string }>('SELECT user_id AS user FROM users WHERE workspace_id = ?', workspace)
+          expect(new Set(users.map(({ user }) => user))).toEqual(new Set(expected.keys()))
+          const told = await all<Record<string, string>>('SELECT user_id, name, value FROM user_attributes WHERE workspace_id = ?', workspace)
+          const known = told.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
+          const should = [...expected].flatMap(([user, cells]) => [...cells].map(([name, value]) => `${user} ${name} ${value}`))
+          expect(known.sort()).toEqual(should.sort())
+          expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
+        },
+      ),
+      { numRuns: 40 },
+    )
+  }, 120_000)
+
+  it('that cannot be finished fail, and let the next one through', async () => {
+    const workspace = ++workspaces
+    const { res } = hazardous()
+    const first = await receiveUsers(res, workspace, 'tester', fileParts('user_id,plan\nann,gold\n'))
+    const second = await receiveUsers(res, workspace, 'tester', fileParts('user_id,plan\nann,free\n'))
+    await giveUp(res.databaseOf(workspace), workspace, first.key, res.now())
+    await runImport(res, workspace, second.key)
+    await runImport(res, workspace, first.key)
+    await runImport(res, workspace, second.key)
+    const states = await all<Job>('SELECT state, failure FROM jobs WHERE workspace_id = ? ORDER BY revision', workspace)
+    expect(states).toEqual([
+      { state: 'failed', failure: 'gave-up' },
+      { state: 'successful', failure: null },
+    ])
+  })
+})
