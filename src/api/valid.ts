@@ -30,7 +30,8 @@ export const jsonBody = createMiddleware<Http>(async (c, next) => {
 
 /** What the first issue with a body says of it, by naming the field. */
 export function refusalOfShape(issue: z.core.$ZodIssue | undefined, data: unknown): Failure {
-  if (issue === undefined || issue.path.length === 0) return new Failure({ reason: 'invalid', field: 'body', problem: 'must be an object' })
+  if (issue === undefined || issue.path.length === 0)
+    return new Failure({ reason: 'invalid', field: 'body', problem: problemOfBody(issue) })
   const field = issue.path.join('.')
   const value = issue.path.reduce<unknown>((inside, key) => Object(inside)[key], data)
   if (value === undefined || (typeof value === 'string' && value.trim() === '')) return new Failure({ reason: 'required', field })
@@ -38,4 +39,9 @@ export function refusalOfShape(issue: z.core.$ZodIssue | undefined, data: unknow
   const problem =
     issue.code === 'invalid_type' && issue.message.startsWith('Invalid input') ? `must be of type ${issue.expected}` : issue.message
   return new Failure({ reason: 'invalid', field, problem })
+}
+
+function problemOfBody(issue: z.core.$ZodIssue | undefined): string {
+  if (issue === undefined || issue.code === 'invalid_type') return issue?.expected === 'array' ? 'must be a list' : 'must be an object'
+  return issue.message
 }

@@ -32,6 +32,7 @@ type Member = { user: string; updatedAt: number | null } & (Kept | { text: null 
 export async function explain(db: Db, workspace: number, user: string, name: string): Promise<Explanation> {
   // The id of a definition has no colon, that of an attribute may.
   const colon = name.indexOf(':')
+  if (colon < 0) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
   const [definition, attribute] = [name.slice(0, colon), name.slice(colon + 1)]
   const seat = sql`group_definitions AS d JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}`
   const asked = sql`d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`

@@ -101,9 +101,8 @@ function merge(rows: string, names: string[], job: Job): SQL[] {
     tally(job, 'added'),
     sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
-    SELECT ${workspace}, r.value ->> 0, n.value, r.value ->> (n.key + 1), 'string', ${createdAt}
-    FROM json_each(${rows}) AS r CROSS JOIN json_each(${JSON.stringify(names)}) AS n
-    WHERE r.value ->> (n.key + 1) IS NOT NULL AND ${guard}
+    SELECT ${workspace}, r.value ->> 0, ${JSON.stringify(names)} ->> (c.key - 1), c.value, 'string', ${createdAt}
+    FROM json_each(${rows}) AS r, json_each(r.value) AS c WHERE c.key > 0 AND c.value IS NOT NULL AND ${guard}
     ON CONFLICT (workspace_id, user_id, name) DO UPDATE
     SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
     WHERE excluded.updated_at > updated_at

@@ -86,8 +86,9 @@ const reading = (workspace: number, user: string): SQL[] => [
   SELECT d.id AS definition, s.value AS in_group, a.name, a.result AS text, a.type
   FROM group_definitions AS d
     JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}
-    LEFT JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.result IS NOT NULL
-      AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))
+    LEFT JOIN json_each(d.attributes) AS f
+    LEFT JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = f.value ->> 'id'
+      AND a.function = f.value ->> 'type' AND a.result IS NOT NULL
   WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL ORDER BY d.key, a.name`,
 ]
 

@@ -51,7 +51,8 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
   ]
   // What the look did not see, a later run will: who has changed since then sits where they sat, among the same.
   if (seen.moving > 0) statements.push(...leave(at, movers(at, stretch), guard))
-  if (seen.leaving > 0) statements.push(unseat(at, stretch, guard))
+  // Before anyone is seated too: who has gone since the look must not keep a seat that another gets.
+  if (seen.leaving > 0 || seen.joining > 0) statements.push(unseat(at, stretch, guard))
   if (seen.joining > 0) statements.push(seat(at, stretch, now, guard))
   statements.push(...shareAll(at, stretch, guard))
 

@@ -34,16 +34,18 @@ export async function openWeek(
 ): Promise<{ opened: { workspace: number; run: number }[]; next: number | undefined }> {
   const missing = sql`NOT EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = ${groupDefinitions.key} AND r.week = ${week})`
   const due = await db
-    .select({ definition: groupDefinitions.key, workspace: groupDefinitions.workspace })
+    .select({ definition: groupDefinitions.key })
     .from(groupDefinitions)
     .where(and(gt(groupDefinitions.key, after), isNull(groupDefinitions.deletedAt), lte(groupDefinitions.createdAt, before), missing))
     .orderBy(asc(groupDefinitions.key))
     .limit(most)
   if (due.length === 0) return { opened: [], next: undefined }
-  const rows = due.map(({ definition, workspace }) => [crypto.randomUUID(), workspace, definition])
+  const rows = due.map(({ definition }) => [crypto.randomUUID(), definition])
   const opened = await db.all<{ workspace: number; run: number }>(sql`
     INSERT INTO recompute_runs (id, workspace_id, definition_key, week, state, created_at, updated_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, ${week}, 'waiting', ${now}, ${now} FROM json_each(${JSON.stringify(rows)}) WHERE true
+    SELECT value ->> 0, d.workspace_id, d.key, ${week}, 'waiting', ${now}, ${now}
+    FROM json_each(${JSON.stringify(rows)}) CROSS JOIN group_definitions AS d ON d.key = value ->> 1
+    WHERE d.deleted_at IS NULL -- since they were found due, some may have gone
     ON CONFLICT (definition_key, week) DO NOTHING RETURNING workspace_id AS workspace, key AS run`)
   return { opened, next: due.length < most ? undefined : due.at(-1)?.definition }
 }

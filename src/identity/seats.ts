@@ -100,7 +100,7 @@ export const movers = (at: Seating, stretch: Stretch): SQL => sql`SELECT user_id
  * Safe beside any other change: the groups are found when it runs.
  */
 export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
-  const { definition } = at
+  const { definition, attributes } = at
   const going = sql`
     WITH going AS MATERIALIZED (${users}),
       touched AS MATERIALIZED (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id IN (SELECT user_id FROM going))`
@@ -109,8 +109,9 @@ export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
     ...share(at, sql`m.value IN (SELECT value FROM touched) AND ${staying}`, guard, going),
     sql`${going}
     DELETE FROM group_attributes
-    WHERE definition_key = ${definition} AND value IN (SELECT value FROM touched) AND ${guard} AND NOT EXISTS
-      (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value AND ${staying})`,
+    WHERE definition_key = ${definition} AND value IN (SELECT value FROM touched) AND ${guard} AND (
+      ${unasked(attributes)}
+      OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value AND ${staying}))`,
     sql`DELETE FROM identity_members WHERE definition_key = ${definition} AND user_id IN (${users}) AND ${guard}`,
   ]
 }
@@ -151,11 +152,15 @@ function share({ workspace, definition, attributes }: Definition, whom: SQL, gua
   })
 }
 
+/** What is asked for no more is not computed anew. It would be wrong if it were asked for again, and so it goes. */
+const unasked = (attributes: SharedAttribute[]) =>
+  sql`(name, function) NOT IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))`
+
 /** Deletes what is shared by nobody, or asked for no more. */
 const unshare = ({ definition, attributes }: Definition, stretch: Stretch, guard: SQL): SQL => sql`
   DELETE FROM group_attributes
   WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND (
-    (name, function) NOT IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))
+    ${unasked(attributes)}
     OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value))`
 
 /** How many members and groups a stretch has: `seated`, `groups`. */

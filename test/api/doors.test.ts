@@ -3,64 +3,22 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { app } from '../../src/api/app.ts'
 import { deepJson, jsonText, refused, said, unauthorized } from '../support/answers.ts'
 import { asAdmin, Bank, call, json, tokenOf, newClient, type Json } from '../support/api.ts'
+import {
+  adminDoors,
+  eventDoors,
+  faces,
+  groupDoors,
+  knock as knockAt,
+  oauthTakesJson,
+  openDoors,
+  workspaceDoors,
+  type NamedDoor,
+} from '../support/doors.ts'
 import { resigned, wrongTokens } from '../support/tokens.ts'
 
-// Every route of the Worker is in one of these three tables, with a request that would succeed.
-
-type Door = { scope: 'groups:read' | 'groups:write'; init?: RequestInit; takesJson?: true }
-const read: Door = { scope: 'groups:read' }
-const write: Door = { scope: 'groups:write' }
-const csv: RequestInit = { body: 'ann\n', headers: { 'content-type': 'text/csv' } }
-
-const ofGroups: Record<string, Door> = {
-  'POST /groups': { ...write, init: json('POST', { groupName: 'new' }), takesJson: true },
-  'GET /groups': read,
-  'GET /groups/:groupId': read,
-  'PUT /groups/:groupId': { ...write, init: json('PUT', { groupName: 'renamed' }), takesJson: true },
-  'DELETE /groups/:groupId': write,
-  'PUT /groups/:groupId/participants': { ...write, init: csv },
-  'POST /groups/:groupId/participants': { ...write, init: csv },
-  'GET /jobs': read,
-  'GET /jobs/:jobId': read,
-  'GET /jobs/:jobId/errors': read,
-}
-const faces = ['/groups/v3', '/v3', '/digitalbanking/groups/v3']
-
-const ofAdmin: Record<string, RequestInit> = {
-  'POST /oauth/clients': json('POST', { workspace_id: 7, name: 'x', scopes: ['groups:read'] }),
-  'GET /oauth/clients': {},
-  'DELETE /oauth/clients/:client_id': {},
-}
-
-/** The others that take JSON. */
-const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/token']
-
-const toAll: Record<string, number> = {
-  'GET /health': 200,
-  'GET /openapi.json': 200,
-  'GET /.well-known/jwks.json': 200,
-  'GET /.well-known/oauth-authorization-server': 200,
-  'POST /oauth/token': 400, // without a client
-  'POST /oauth2/v1/token': 400,
-}
-
-const groupDoors = faces.flatMap((face) =>
-  Object.entries(ofGroups).map(([name, door]) => {
-    const [method = '', path = ''] = name.split(' ')
-    return { ...door, name: `${method} ${face}${path}`, method, template: face + path }
-  }),
-)
-
-/** What a request through a group's door may name. */
-interface Ids {
-  groupId: string
-  jobId: string
-}
-const pathTo = (template: string, { groupId, jobId }: Ids) =>
-  template.replace(':groupId', groupId).replace(':jobId', jobId) + (template.endsWith('/participants') ? '?type=ADD' : '')
-
 let bank: Bank
-let ids: Ids
+/** What a request through a group's door may name. */
+let ids: { groupId: string; jobId: string }
 let other: Bank
 let wrong: [why: string, token: string][]
 let withScope: Record<string, string>
@@ -82,11 +40,8 @@ beforeAll(async () => {
   )
 })
 
-const knock = (
-  { method, template, init = {} }: { method: string; template: string; init?: RequestInit },
-  headers: Record<string, string>,
-  to = ids,
-) => call(pathTo(template, to), { ...init, method, headers: { ...(init.headers as Record<string, string>), ...headers } })
+const knock = (door: Pick<NamedDoor, 'method' | 'template' | 'init'>, headers: Record<string, string>, to = ids) =>
+  knockAt(door, headers, { ...to })
 
 /** All that a caller who should not have come in could have changed. */
 async function nothingChanged() {
@@ -98,13 +53,14 @@ async function nothingChanged() {
 }
 
 describe('the doors', () => {
-  it('are all in this file', () => {
+  it('are all in the tables', () => {
     const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`)
-    const known = [...groupDoors.map(({ name }) => name), ...Object.keys(ofAdmin), ...Object.keys(toAll)]
+    const doors = [...groupDoors, ...workspaceDoors, ...eventDoors].map(({ name }) => name)
+    const known = [...doors, ...Object.keys(adminDoors), ...Object.keys(openDoors)]
     expect([...new Set(routes)].sort()).toEqual(known.sort())
   })
 
-  it('that take JSON are known to this file', async () => {
+  it('that take JSON are known as such', async () => {
     const { paths } = await (
       await call('/openapi.json')
     ).json<{ paths: Record<string, Record<string, { requestBody?: { content: Json } }>> }>()
@@ -113,13 +69,24 @@ describe('the doors', () => {
         .filter(([, { requestBody }]) => requestBody !== undefined && 'application/json' in requestBody.content)
         .map(([method]) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
     )
-    const known = groupDoors.filter(({ name, takesJson }) => takesJson && name.includes(' /groups/v3/')).map(({ name }) => name)
+    const shown = [...groupDoors.filter(({ template }) => template.startsWith('/groups/v3/')), ...workspaceDoors, ...eventDoors]
+    const known = shown.filter(({ takesJson }) => takesJson).map(({ name }) => name)
     expect(taking.sort()).toEqual([...known, ...oauthTakesJson].sort())
   })
 
   it('are followed by one that refuses what no other takes, below each face', () => {
     const catching = app.routes.filter(({ method, path }) => method === 'ALL' && path.endsWith('*')).map(({ path }) => path)
-    expect(catching).toEqual(expect.arrayContaining(['/*', '/oauth/*', '/.well-known/*', ...faces.map((face) => `${face}/*`)]))
+    expect(catching).toEqual(
+      expect.arrayContaining([
+        '/*',
+        '/oauth/*',
+        '/.well-known/*',
+        ...faces.map((face) => `${face}/*`),
+        '/platform/workspaces/:workspace_id/*',
+        '/v2/*',
+        '/userprofile/v1/*',
+      ]),
+    )
   })
 })
 
@@ -219,7 +186,7 @@ describe.each([...oauthTakesJson, 'POST /oauth2/v1/token'])('%s', (name) => {
   })
 })
 
-describe.each(Object.entries(ofAdmin))('%s', (name, init) => {
+describe.each(Object.entries(adminDoors))('%s', (name, init) => {
   const [method = '', template = ''] = name.split(' ')
   const clients = async () => (await call('/oauth/clients?workspace_id=7', asAdmin())).json<Json>()
 
@@ -246,7 +213,7 @@ describe.each(Object.entries(ofAdmin))('%s', (name, init) => {
   })
 })
 
-describe.each(Object.entries(toAll))('%s', (name, status) => {
+describe.each(Object.entries(openDoors))('%s', (name, status) => {
   it('is open to everyone', async () => {
     const [method = '', path = ''] = name.split(' ')
     for (const headers of [{}, { authorization: 'Bearer x' }]) {

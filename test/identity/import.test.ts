@@ -12,27 +12,29 @@ interface File {
   badRows: number
 }
 
-const file: fc.Arbitrary<File> = fc
-  .subarray(['plan', '$address', '__proto__'], { minLength: 1 })
-  .chain((columns) =>
-    fc.record({
-      columns: fc.shuffledSubarray(columns, { minLength: columns.length }),
-      rows: fc.array(
-        fc.record({
-          user: fc.nat(9).map((n) => `user-${n}`),
-          cells: fc.array(fc.constantFrom('', 'a', 'b,c', 'é"🎉'), { minLength: columns.length, maxLength: columns.length }),
-        }),
-        { maxLength: 30, size: 'max' },
-      ),
-      badRows: fc.constantFrom(0, 0, 2),
-    }),
-  )
+const file: fc.Arbitrary<File> = fc.subarray(['plan', '$address', '__proto__'], { minLength: 1 }).chain((columns) =>
+  fc.record({
+    columns: fc.shuffledSubarray(columns, { minLength: columns.length }),
+    rows: fc.array(
+      fc.record({
+        user: fc.nat(9).map((n) => `user-${n}`),
+        cells: fc.array(fc.constantFrom('', 'a', 'b,c', 'é"🎉'), { minLength: columns.length, maxLength: columns.length }),
+      }),
+      { maxLength: 30, size: 'max' },
+    ),
+    badRows: fc.constantFrom(0, 0, 2),
+  }),
+)
 
-type Delivery = { what: 'delivered' | 'twice at once'; pick: number } | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+type Delivery =
+  | { what: 'delivered'; pick: number }
+  | { what: 'twice at once'; pick: number }
+  | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
 
 const pick = fc.nat(7)
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
-  fc.record({ what: fc.constantFrom('delivered' as const, 'twice at once' as const), pick }),
+  fc.record({ what: fc.constant('delivered' as const), pick }),
+  fc.record({ what: fc.constant('twice at once' as const), pick }),
   fc.record({ what: fc.constant('dies' as const), pick, at: fc.nat(12), when: fc.constantFrom('before' as const, 'after' as const) }),
 )
 
@@ -101,7 +103,10 @@ describe('files of users', () => {
           expect(ended.reduce((sum, { added }) => sum + added, 0)).toBe(expected.size)
           const users = await all<{ user: string }>('SELECT user_id AS user FROM users WHERE workspace_id = ?', workspace)
           expect(new Set(users.map(({ user }) => user))).toEqual(new Set(expected.keys()))
-          const told = await all<Record<string, string>>('SELECT user_id, name, value FROM user_attributes WHERE workspace_id = ?', workspace)
+          const told = await all<Record<string, string>>(
+            'SELECT user_id, name, value FROM user_attributes WHERE workspace_id = ?',
+            workspace,
+          )
           const known = told.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
           const should = [...expected].flatMap(([user, cells]) => [...cells].map(([name, value]) => `${user} ${name} ${value}`))
           expect(known.sort()).toEqual(should.sort())

@@ -1,7 +1,11 @@
+import { expect } from 'vitest'
 import type { Bank, Json } from './api.ts'
 
 /** An id as we give it. */
 export const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+
+/** A moment as we tell it. */
+export const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /** A request whose body is said to be JSON, and may not be. */
 export const jsonText = (body: BodyInit): RequestInit => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
@@ -16,6 +20,15 @@ export async function said(answering: Response | Promise<Response>): Promise<Jso
 export const refused = (message: string, code = '2000', status = 400): Json => ({ status, code, message })
 
 export const unauthorized = refused('Invalid Authorization', '2003', 401)
+
+/** A refusal of Group Identity, as `said` tells it. */
+export const declined = (status: number, message: unknown): Json => ({ status, errors: [{ message }] })
+
+/** Nothing but a status. */
+export async function isEmpty(answering: Promise<Response>, status: number): Promise<void> {
+  const answer = await answering
+  expect([answer.status, await answer.text()]).toEqual([status, ''])
+}
 
 /** A list as Experience Groups envelop it. */
 export interface Page {

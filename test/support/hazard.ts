@@ -13,10 +13,22 @@ export type Fuse = { at: number; when: 'before' | 'after' } | { at: number; unti
  * The real rooms over the real database and bucket, with a queue that only keeps what is sent, so that a test decides what is
  * delivered, how often and in which order, and a database that can be made to fail.
  */
-export function hazardous(vars: Partial<Env> = {}): { res: Resources; rung: Message[]; fuse: (fuse: Fuse | undefined) => void } {
+export function hazardous(vars: Partial<Env> = {}): {
+  res: Resources
+  rung: Message[]
+  fuse: (fuse: Fuse | undefined) => void
+  /** What is done after each call of the database, before its answer arrives. */
+  meanwhile: (what: (() => Promise<void>) | undefined) => void
+} {
   const rung: Message[] = []
   let lit: Fuse | undefined
+  let between: (() => Promise<void>) | undefined
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
+    const answer = await burning(run)
+    await between?.()
+    return answer
+  }
+  const burning = async <T>(run: () => Promise<T>): Promise<T> => {
     if (lit === undefined || lit.at-- > 0) return run()
     const burnt = lit
     lit = undefined
@@ -42,10 +54,13 @@ export function hazardous(vars: Partial<Env> = {}): { res: Resources; rung: Mess
     prepare: (query: string) => watched(env.DB.prepare(query)),
     batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
   }
-  const queue = { send: async (message: Message) => void rung.push(message) }
+  const queue = {
+    send: async (message: Message) => void rung.push(message),
+    sendBatch: async (messages: { body: Message }[]) => void rung.push(...messages.map(({ body }) => body)),
+  }
   // Only what `connect` and `wake` call is there.
   const res = resources({ ...env, ...vars, DB: db as unknown as D1Database, WORK: queue as unknown as Queue<Message> })
-  return { res, rung, fuse: (fuse) => (lit = fuse) }
+  return { res, rung, fuse: (fuse) => (lit = fuse), meanwhile: (what) => (between = what) }
 }
 
 /** What a pass ends with that the fuse has killed. */

@@ -44,7 +44,9 @@ function say(facts: Reason): Refusal {
     case 'limit':
       return [
         422,
-        facts.what === 'definitions' ? `A workspace has at most ${facts.max} groups` : `A group has at most ${facts.max} attributes`,
+        facts.what === 'definitions'
+          ? `The number of groups in a workspace is limited to ${facts.max}`
+          : `The number of attributes of a group is limited to ${facts.max}`,
       ]
     case 'jobs-waiting':
       return [422, `There are ${facts.max} files waiting already`]

@@ -122,7 +122,7 @@ function reportOf(batch: z.infer<typeof Batch>, now: number): Report {
 function userOf({ mpid, user_identities }: z.infer<typeof Batch>): string {
   const user = mpid ?? user_identities?.customer_id ?? undefined
   if (user === undefined) throw new Failure({ reason: 'required', field: 'mpid' })
-  if (mpid !== undefined && mpid !== null && !/^-?\d{1,19}$/.test(String(mpid)))
+  if (mpid !== undefined && mpid !== null && (typeof mpid === 'object' || !/^-?\d{1,19}$/.test(String(mpid))))
     throw new Failure({ reason: 'invalid', field: 'mpid', problem: 'must be a whole number' })
   const id = String(user).toWellFormed()
   if (!isUserId(id)) throw new Failure({ reason: 'invalid', field: 'user_identities.customer_id', problem: 'must be 1 to 64 characters' })

@@ -1,0 +1,175 @@
+import { env } from 'cloudflare:workers'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { declined, deepJson, said } from '../support/answers.ts'
+import { call, newClient, tokenOf } from '../support/api.ts'
+import { eventDoors, knock, workspaceDoors } from '../support/doors.ts'
+import { household, Team } from '../support/identity.ts'
+import { wrongTokens } from '../support/tokens.ts'
+
+const unauthorized = declined(401, 'Unauthorized')
+const forbidden = declined(403, 'Forbidden')
+const scopes = ['groups:read', 'groups:write', 'users:read', 'users:write']
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+/** A team with all that a path can name. */
+async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
+  const team = await Team.open()
+  await team.define(household)
+  await team.user('1', { $address: '123 Main St', has_dog: true })
+  const run = await team.recompute()
+  const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
+  const { id: import_id } = await said(team.call('PUT', '/users', file))
+  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL') await scheduler.wait(20)
+  return {
+    team,
+    ids: {
+      workspace_id: String(team.workspace),
+      group_id: household.id,
+      run_id: String(run['id']),
+      import_id: String(import_id),
+      user_id: '1',
+      name: 'household:has_dog',
+      org_id: '10',
+      account_id: '20',
+      mpid: '1',
+    },
+  }
+}
+
+let team: Team
+let ids: Record<string, string>
+let other: Team
+let wrong: [why: string, token: string][]
+let withoutScope: Record<string, string>
+
+/** All that a caller who should not have come in could have changed. */
+const stateOf = (whose: Team) =>
+  Promise.all(['/groups', '/groups/household/runs', '/users/1', '/imports'].map((path) => whose.get<unknown>(path)))
+let before: unknown
+let beforeOfOther: unknown
+
+beforeAll(async () => {
+  ;({ team, ids } = await settled())
+  other = (await settled()).team
+  wrong = Object.entries(await wrongTokens(team.token, other.token))
+  const client = await newClient(scopes, team.workspace)
+  const without = async (scope: string) => tokenOf(client, { scope: scopes.filter((held) => held !== scope).join(' ') })
+  withoutScope = Object.fromEntries(await Promise.all(scopes.map(async (scope) => [scope, await without(scope)] as const)))
+  ;[before, beforeOfOther] = [await stateOf(team), await stateOf(other)]
+})
+
+describe.each(workspaceDoors)('$name', (door) => {
+  const { method, template, scope, status = 200 } = door
+
+  it('opens to a token with nothing but the scope', async () => {
+    const { team: owner, ids } = await settled()
+    if (method === 'POST' && template.endsWith('/groups')) await owner.call('DELETE', '/groups/household')
+    const token = await tokenOf(await newClient([scope], owner.workspace))
+    for (const slash of method === 'GET' ? ['', '/'] : [''])
+      expect((await knock({ ...door, template: template + slash }, bearer(token), ids)).status).toBe(status)
+  })
+
+  it('stays shut without a token', async () => {
+    const basic = btoa(`${team.client.id}:${team.client.secret}`)
+    const others = ['', 'Bearer', 'Bearer ', `Basic ${basic}`, team.token, `Bearer ${team.token} x`, `Bearer ${env.ADMIN_TOKEN}`]
+    for (const headers of [{}, ...others.map((authorization) => ({ authorization }))]) {
+      const answer = await knock(door, headers, ids)
+      expect(answer.headers.get('www-authenticate'), JSON.stringify(headers)).toMatch(/^Bearer/)
+      expect(await said(answer), JSON.stringify(headers)).toEqual(unauthorized)
+    }
+    expect(await stateOf(team)).toEqual(before)
+  })
+
+  it('stays shut to a token that is not what it seems', async () => {
+    for (const [why, token] of wrong) {
+      const answer = await knock(door, bearer(token), ids)
+      expect(answer.headers.get('www-authenticate'), why).toMatch(/^Bearer/)
+      expect(await said(answer), why).toEqual(unauthorized)
+    }
+    expect(await stateOf(team)).toEqual(before)
+  })
+
+  it('stays shut to a token without the scope', async () => {
+    expect(await said(knock(door, bearer(withoutScope[scope] ?? ''), ids))).toEqual(forbidden)
+    expect(await stateOf(team)).toEqual(before)
+  })
+
+  it("stays shut on another workspace's path, and on one that is no workspace", async () => {
+    expect(await said(knock(door, bearer(other.token), ids))).toEqual(forbidden)
+    for (const workspace_id of [
+      other.workspace,
+      0,
+      -1,
+      `0${team.workspace}`,
+      `${team.workspace}.0`,
+      ` ${team.workspace}`,
+      'x',
+      '__proto__',
+      '🎉',
+    ])
+      expect(await said(knock(door, bearer(team.token), { ...ids, workspace_id: String(workspace_id) })), String(workspace_id)).toEqual(
+        forbidden,
+      )
+    expect(await stateOf(team)).toEqual(before)
+    expect(await stateOf(other)).toEqual(beforeOfOther)
+  })
+})
+
+describe.each(workspaceDoors.filter(({ takesJson }) => takesJson))('$name', (door) => {
+  it('refuses broken JSON', async () => {
+    for (const body of ['', '{', '{"id":', 'undefined', deepJson().slice(1)]) {
+      const answer = await said(knock({ ...door, init: { ...door.init, body } }, bearer(team.token), ids))
+      expect(answer).toEqual(declined(400, 'The request body is not valid JSON'))
+    }
+    expect(await stateOf(team)).toEqual(before)
+  })
+})
+
+describe.each(eventDoors)('$name', (door) => {
+  const { scope, status } = door
+  const basic = ({ id, secret }: { id: string; secret: string }) => ({ authorization: `Basic ${btoa(`${id}:${secret}`)}` })
+  const refused = (status: number, code: string, message: string) => ({ status, errors: [{ code, message }] })
+
+  it('opens to a client with nothing but the scope', async () => {
+    const client = await newClient([scope])
+    for (const slash of ['', '/'])
+      expect((await knock({ ...door, template: door.template + slash }, basic(client), {})).status).toBe(status)
+  })
+
+  it('stays shut to a token, to the administrator and to nobody', async () => {
+    const wrong = basic({ ...team.client, secret: 'wrong' })
+    for (const headers of [{}, bearer(team.token), bearer(env.ADMIN_TOKEN), wrong]) {
+      const answer = await knock(door, headers, {})
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Basic/)
+      expect(await said(answer)).toEqual(refused(401, 'UNAUTHORIZED', 'Unauthorized'))
+    }
+    expect(await stateOf(team)).toEqual(before)
+  })
+
+  it('stays shut to a client without the scope', async () => {
+    const without = await newClient(
+      scopes.filter((held) => held !== scope),
+      team.workspace,
+    )
+    expect(await said(knock(door, basic(without), {}))).toEqual(refused(403, 'FORBIDDEN', 'Forbidden'))
+    expect(await stateOf(team)).toEqual(before)
+  })
+
+  it('refuses broken JSON', async () => {
+    for (const body of ['', '{', '{"mpid":', 'undefined', deepJson().slice(1)])
+      expect(await said(knock({ ...door, init: { ...door.init, body } }, basic(team.client), {}))).toEqual(
+        refused(400, 'BAD_REQUEST', 'The request body is not valid JSON'),
+      )
+    expect(await stateOf(team)).toEqual(before)
+  })
+})
+
+describe('a workspace', () => {
+  it('is looked at after the token, and before the scope and whatever the path names below it', async () => {
+    const path = `/platform/workspaces/${team.workspace}/groups/nowhere`
+    expect(await said(call(path))).toEqual(unauthorized)
+    expect(await said(call(path, { headers: bearer(other.token) }))).toEqual(forbidden)
+    expect(await said(call(path, { headers: bearer(withoutScope['groups:read'] ?? '') }))).toEqual(forbidden)
+    expect(await said(call(path, { headers: bearer(team.token) }))).toEqual(declined(404, 'Not found'))
+  })
+})

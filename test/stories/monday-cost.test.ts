@@ -1,0 +1,296 @@
+import { env } from 'cloudflare:workers'
+import { sql, type SQL } from 'drizzle-orm'
+import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import { describe, expect, it } from 'vitest'
+import { connect, type Db, type Meter } from '../../src/db/connect.ts'
+import { functions, type SharedAttribute } from '../../src/db/schema.ts'
+import { getProfile } from '../../src/identity/profiles.ts'
+import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
+import { listRuns } from '../../src/identity/runs.ts'
+import * as seats from '../../src/identity/seats.ts'
+import { hazardous } from '../support/hazard.ts'
+import { defined, deliver, told } from '../support/weeks.ts'
+
+let workspaces = 4_000_000
+const attributes: SharedAttribute[] = [
+  { id: 'has_dog', type: 'boolean_or' },
+  { id: 'spent', type: 'sum' },
+  { id: 'visits', type: 'average' },
+  { id: 'plan', type: 'latest' },
+]
+
+/** Users, four of an address, each with an attribute of every function. */
+const person = (n: number): [string, Record<string, string | number | boolean>] => [
+  `user-${String(n).padStart(6, '0')}`,
+  { $address: `${Math.floor(n / 4)} Main St`, has_dog: n % 7 === 0, spent: n, visits: n % 5, plan: n % 3 === 0 ? 'gold' : 'free' },
+]
+
+async function cityOf(people: number, usersPerStep = 20_000) {
+  const workspace = ++workspaces
+  const { res } = hazardous()
+  await defined(res, workspace, 'household', '$address', attributes)
+  for (let from = 0; from < people; from += 2500)
+    await told(
+      res,
+      workspace,
+      Array.from({ length: Math.min(2500, people - from) }, (_, i) => person(from + i)),
+    )
+  const monday = async () => {
+    const pass = hazardous({ USERS_PER_STEP: usersPerStep }).res
+    const { key } = await requestRecompute(pass, workspace, 'household')
+    const before = { ...pass.meter }
+    await runRecompute(pass, workspace, key)
+    const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
+    if (run?.state !== 'successful') throw new Error(`the run is ${run?.state}`)
+    return { read: pass.meter.rowsRead - before.rowsRead, written: pass.meter.rowsWritten - before.rowsWritten, run }
+  }
+  return { workspace, res, monday }
+}
+
+/** A run's own row, for each of its steps. */
+const bookkeeping = 15
+
+describe('what a Monday costs', () => {
+  it('is no row of a member or an attribute if nothing has changed, and rows read in proportion to the users', async () => {
+    const perUser: number[] = []
+    for (const people of [2500, 10_000]) {
+      const { monday } = await cityOf(people)
+      const first = await monday()
+      expect(first.run).toMatchObject({ seated: people, groups: people / 4, changed: people + attributes.length * (people / 4) })
+      // A member is a row and an entry of its index, a shared attribute is a row.
+      const rows = 2 * people + attributes.length * (people / 4)
+      expect(first.written).toBeGreaterThanOrEqual(rows)
+      expect(first.written).toBeLessThan(rows + bookkeeping)
+      const again = await monday()
+      expect(again.run).toMatchObject({ seated: people, changed: 0 })
+      expect(again.written).toBeLessThan(bookkeeping)
+      perUser.push(again.read / people)
+      console.log(`first Monday, a user: ${first.read / people} read, ${first.written / people} written`)
+      console.log(`unchanged Monday of ${people}, a user: ${again.read / people} read, ${again.written} written in all`)
+    }
+    const [few = 0, many = 0] = perUser
+    expect(many).toBeLessThan(readPerUser)
+    expect(many / few).toBeLessThan(1.05)
+  })
+
+  it('does not grow by the number of its steps, but for their own rows', async () => {
+    const { monday } = await cityOf(5000, 500)
+    await monday()
+    const { read, written, run } = await monday()
+    expect(run.changed).toBe(0)
+    expect(read / 5000).toBeLessThan(readPerUser + 2)
+    expect(written).toBeLessThanOrEqual(bookkeeping + 3 * 11)
+    console.log(`unchanged Monday of 5000 by 500, a user: ${read / 5000} read, ${written} written in all`)
+  })
+
+  it.each([1, 10, 100])('is rows written in proportion to the %s users of 5,000 who have changed', async (changed) => {
+    const { workspace, res, monday } = await cityOf(5000)
+    await monday()
+    const some = Array.from({ length: changed }, (_, i) => person(i * 41))
+
+    // Another plan is one attribute of one group.
+    await told(
+      res,
+      workspace,
+      some.map(([user]) => [user, { plan: 'platinum' }]),
+      2,
+    )
+    const shared = await monday()
+    expect(shared.run.changed).toBe(changed)
+    expect(shared.written).toBeLessThanOrEqual(changed + bookkeeping)
+
+    // A move is a seat left and one taken (a row and an entry of the index each), and what two groups share.
+    await told(
+      res,
+      workspace,
+      some.map(([user], i) => [user, { $address: `${1249 - i} Main St` }]),
+      2,
+    )
+    const moved = await monday()
+    expect(moved.run.changed).toBeGreaterThanOrEqual(2 * changed)
+    expect(moved.written).toBeLessThanOrEqual((4 + 2 * attributes.length) * changed + bookkeeping)
+    console.log(`${changed} of 5000: attribute ${shared.written} written, moved ${moved.written} written, ${moved.read / 5000} read a user`)
+    expect(moved.read / 5000).toBeLessThan(3 * readPerUser)
+
+    expect((await monday()).run.changed).toBe(0)
+  })
+
+  it('is not more for a street of more users than a step takes than for as many apart', async () => {
+    const workspace = ++workspaces
+    const { res } = hazardous()
+    await defined(res, workspace, 'household', '$address', attributes)
+    const people = 8000
+    await told(
+      res,
+      workspace,
+      Array.from({ length: people }, (_, n) => [person(n)[0], { $address: '1 Main St', spent: n }]),
+    )
+    for (const written of [2 * 10 + attributes.length + bookkeeping, bookkeeping]) {
+      const pass = hazardous({ USERS_PER_STEP: 500 }).res
+      const { key } = await requestRecompute(pass, workspace, 'household')
+      await runRecompute(pass, workspace, key)
+      const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
+      expect(run).toMatchObject({ state: 'successful', seated: 10, overLimit: people - 10 })
+      expect(pass.meter.rowsWritten).toBeLessThan(written)
+      expect(pass.meter.rowsRead / people).toBeLessThan(readPerUser)
+      console.log(`a street of ${people}, a user: ${pass.meter.rowsRead / people} read`)
+    }
+  })
+})
+
+/** Of a user who has an attribute of each function, on a Monday that changes nothing. */
+const readPerUser = 35
+
+describe('what a profile costs', () => {
+  /** The database, and how often it was called. */
+  function counted(): { db: Db; meter: Meter; calls: () => number } {
+    let calls = 0
+    const count = <T>(made: T): T => {
+      calls++
+      return made
+    }
+    const d1 = { prepare: (query: string) => env.DB.prepare(query), batch: (all: D1PreparedStatement[]) => count(env.DB.batch(all)) }
+    const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
+    return { db: connect(d1 as D1Database, meter), meter, calls: () => calls } // what `together` calls is there
+  }
+
+  it('is one round trip, and rows read for what it shows, however many users there are', async () => {
+    const { workspace, res, monday } = await cityOf(4000)
+    await monday()
+    const [user] = person(2000)
+    const readOf = async () => {
+      const { db, meter, calls } = counted()
+      const { attributes, groups } = await getProfile(db, workspace, user)
+      expect(calls()).toBe(1)
+      expect(meter.rowsWritten).toBe(0)
+      return { read: meter.rowsRead, own: attributes.filter(([name]) => !name.startsWith('household:')).length, groups: groups.length }
+    }
+    const few = await readOf()
+    console.log('profile', JSON.stringify(few))
+    expect(few).toMatchObject({ own: 5, groups: 1 })
+    expect(few.read).toBeLessThanOrEqual(1 + 5 + 3 + 3 * attributes.length)
+
+    await told(res, workspace, [[user, Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`attribute-${i}`, i]))]])
+    const many = await readOf()
+    console.log('profile', JSON.stringify(many))
+    expect(many).toMatchObject({ own: 95, groups: 1 })
+    expect(many.read - few.read).toBe(90)
+  })
+
+  it('grows by the attributes that a group shares, three rows for each', async () => {
+    const { res, rung } = hazardous({ SHARED_ATTRIBUTES_MAX: 40 })
+    const reads: number[] = []
+    for (const many of [10, 20, 40]) {
+      const workspace = ++workspaces
+      const all = Array.from({ length: many }, (_, i): SharedAttribute => ({ id: `a-${i}`, type: 'boolean_or' }))
+      await defined(res, workspace, 'household', 'street', all)
+      await told(res, workspace, [['ann', { street: 'ash' }]])
+      await requestRecompute(res, workspace, 'household')
+      await deliver(res, rung, workspace)
+      const { db, meter } = counted()
+      expect((await getProfile(db, workspace, 'ann')).attributes).toHaveLength(1 + many)
+      reads.push(meter.rowsRead)
+    }
+    const [ten = 0, ...more] = reads
+    expect(more.map((read) => read - ten)).toEqual([30, 90])
+  })
+
+  it('grows by the groups that a user is in', async () => {
+    const workspace = ++workspaces
+    const { res, rung } = hazardous({ DEFINITIONS_MAX: 20 })
+    const reads: number[] = []
+    await told(res, workspace, [['ann', { street: 'ash', spent: 1, plan: 'gold', visits: 1, has_dog: true }]])
+    for (let n = 0; n < 20; n++) {
+      await defined(res, workspace, `definition-${n}`, 'street', attributes)
+      await requestRecompute(res, workspace, `definition-${n}`)
+      await deliver(res, rung, workspace)
+      const { db, meter } = counted()
+      expect((await getProfile(db, workspace, 'ann')).groups).toHaveLength(n + 1)
+      reads.push(meter.rowsRead)
+    }
+    const steps = reads.slice(1).map((read, i) => read - (reads[i] ?? 0))
+    console.log('profile rows a group', steps.join(' '))
+    expect(new Set(steps).size).toBe(1)
+    expect(steps[0]).toBeLessThanOrEqual(2 + 3 * attributes.length)
+  })
+})
+
+const dialect = new SQLiteSyncDialect()
+
+async function plan(statement: SQL): Promise<string[]> {
+  const { sql: text, params } = dialect.sqlToQuery(statement)
+  const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${text}`)
+    .bind(...params)
+    .all<{ detail: string }>()
+  return results.map(({ detail }) => detail)
+}
+
+describe('the plan of', () => {
+  const at = {
+    workspace: 1,
+    definition: 1,
+    source: '$address',
+    seatsMax: 10,
+    attributes: functions.map((type) => ({ id: `a-${type}`, type })),
+  }
+  const guard = sql`EXISTS (SELECT 1 FROM recompute_runs WHERE key = 1 AND step = 1)`
+  const stretches = [
+    { after: 'a', upTo: 'b', crowded: false },
+    { after: 'a', upTo: 'b', crowded: true },
+    { after: 'a', upTo: null, crowded: false },
+  ]
+  const statements = stretches.flatMap((stretch) => {
+    const { members, groups } = seats.seatedIn(at, stretch)
+    const named: Record<string, SQL[]> = {
+      'the look': [seats.look(at, stretch)],
+      leaving: seats.leave(at, seats.movers(at, stretch), guard),
+      unseating: [seats.unseat(at, stretch, guard)],
+      seating: [seats.seat(at, stretch, 1, guard)],
+      sharing: seats.shareAll(at, stretch, guard),
+      counting: [sql`SELECT ${members}, ${groups}`],
+    }
+    const name = stretch.crowded ? 'a crowded value' : stretch.upTo === null ? 'the last stretch' : 'a stretch'
+    return Object.entries(named).flatMap(([what, all]) => all.map((one, i) => [`${what} (${i + 1}) of ${name}`, one] as const))
+  })
+
+  it.each([
+    ['the end of a stretch', seats.stretchAfter(at, 'a', 100)] as const,
+    ...statements,
+    ...seats.leave(at, sql`SELECT ${'ann'} AS user_id`, sql`true`).map((one, i) => [`a user's departure (${i + 1})`, one] as const),
+  ])('%s seeks in indexes and never scans a table', async (_, statement) => {
+    const details = await plan(statement)
+    const tables = ['user_attributes', 'identity_members', 'group_attributes', 'recompute_runs', 'users', 'u', 'm', 's', 'a', 'd']
+    for (const detail of details) {
+      const scanned = /^SCAN (\w+)/.exec(detail)?.[1]
+      if (scanned !== undefined && tables.includes(scanned)) throw new Error(details.join('\n'))
+      // More than the workspace or the definition is known of what is sought.
+      expect(detail).not.toMatch(/\((workspace_id|definition_key)=\?\)$/)
+    }
+  })
+
+  it('a profile seeks in indexes alone', async () => {
+    const asked: SQL[] = []
+    const spy = {
+      prepare: (query: string) => ({ bind: (...params: unknown[]) => ({ query, params }) }),
+      batch: async (all: { query: string; params: unknown[] }[]) => {
+        for (const { query, params } of all) {
+          const pieces = query.split('?')
+          asked.push(sql.join(pieces.flatMap((piece, i) => (i < params.length ? [sql.raw(piece), sql`${params[i]}`] : [sql.raw(piece)]))))
+        }
+        return all.map(() => ({ results: [], meta: { rows_read: 0, rows_written: 0 } }))
+      },
+    }
+    const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
+    await getProfile(connect(spy as unknown as D1Database, meter), 1, 'ann').catch(() => undefined) // only what it asks is of interest
+    expect(asked).toHaveLength(3)
+    const details = (await Promise.all(asked.map(plan))).flat().filter((detail) => /^(SCAN|SEARCH) /.test(detail))
+    expect(details).toEqual([
+      'SEARCH users USING PRIMARY KEY (workspace_id=? AND user_id=?)',
+      'SEARCH user_attributes USING PRIMARY KEY (workspace_id=? AND user_id=?)',
+      'SEARCH d USING INDEX group_definitions_by_id (workspace_id=?)',
+      'SEARCH s USING PRIMARY KEY (definition_key=? AND user_id=?)',
+      'SCAN f VIRTUAL TABLE INDEX 1: LEFT-JOIN', // the attributes that the definition lists
+      'SEARCH a USING PRIMARY KEY (definition_key=? AND value=? AND name=?) LEFT-JOIN',
+    ])
+  })
+})

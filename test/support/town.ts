@@ -1,0 +1,113 @@
+import { expect } from 'vitest'
+import type { SharedAttribute } from '../../src/db/schema.ts'
+import type { Value } from '../../src/identity/attributes.ts'
+
+/** What is known of each user by attribute, null where it was deleted, and since when. */
+export type Town = Map<string, Map<string, { value: Value | null; at: number }>>
+
+/** Groups in the order of their values. */
+export type Groups = Map<string, { members: string[]; shared: Record<string, Value> }>
+
+const utf8 = new TextEncoder()
+
+/** The order of SQLite: of UTF-8 bytes. JavaScript's own, of UTF-16 units, differs past U+FFFF. */
+export function inBytes(a: string, b: string): number {
+  const [left, right] = [utf8.encode(a), utf8.encode(b)]
+  const at = left.findIndex((byte, i) => byte !== right[i])
+  return at === -1 ? left.length - right.length : (left[at] ?? 0) - (right[at] ?? -1)
+}
+
+/** What is said of a user at a moment; what is older than what is known is not heard. */
+export function hear(town: Town, user: string, at: number, attributes: Record<string, Value | null>): void {
+  const known = town.get(user) ?? new Map<string, { value: Value | null; at: number }>()
+  town.set(user, known)
+  for (const [name, value] of Object.entries(attributes)) {
+    const minusZero = value === 0
+    if (at >= (known.get(name)?.at ?? -Infinity)) known.set(name, { value: minusZero ? 0 : value, at })
+  }
+}
+
+/** The value by which a user is in a group: its text. A list, nothing and blanks are in none. */
+function groupOf(value: Value | null | undefined): string | undefined {
+  if (value === null || value === undefined || Array.isArray(value)) return undefined
+  const text = String(value)
+  return text.trim() === '' ? undefined : text
+}
+
+/**
+ * Monday by the words of the design, in memory: who sits where, of those who sat somewhere before (user to value), and how many have no
+ * seat. The members of a group keep their seats, the free ones go by user id.
+ */
+export function seatAll(town: Town, before: ReadonlyMap<string, string>, source: string, seatsMax: number) {
+  const wanting = new Map<string, string[]>()
+  for (const [user, known] of town) {
+    const value = groupOf(known.get(source)?.value)
+    if (value !== undefined) wanting.set(value, [...(wanting.get(value) ?? []), user])
+  }
+  const seats = new Map<string, string>()
+  let overLimit = 0
+  for (const [value, users] of wanting) {
+    const [sitting, standing] = [users.filter((user) => before.get(user) === value), users.filter((user) => before.get(user) !== value)]
+    const queue = [...sitting.sort(inBytes), ...standing.sort(inBytes)]
+    for (const user of queue.slice(0, seatsMax)) seats.set(user, value)
+    overLimit += Math.max(0, queue.length - seatsMax)
+  }
+  return { seats, overLimit }
+}
+
+/** The groups of those seats, and what each shares. */
+export function groupsOf(town: Town, seats: ReadonlyMap<string, string>, attributes: SharedAttribute[]): Groups {
+  const values = [...new Set(seats.values())].sort(inBytes)
+  return new Map(
+    values.map((value) => {
+      const members = [...seats].filter(([, at]) => at === value).map(([user]) => user)
+      return [value, { members: members.sort(inBytes), shared: shareOf(town, members, attributes) }]
+    }),
+  )
+}
+
+function shareOf(town: Town, members: string[], attributes: SharedAttribute[]): Record<string, Value> {
+  const shared: Record<string, Value> = {}
+  for (const { id, type } of attributes) {
+    const known = members.flatMap((user) => {
+      const { value, at } = town.get(user)?.get(id) ?? { value: null, at: 0 }
+      return value === null ? [] : [{ user, value, at }]
+    })
+    const result = made(type, known)
+    if (result !== undefined) shared[id] = result
+  }
+  return shared
+}
+
+function made(type: SharedAttribute['type'], known: { user: string; value: Value; at: number }[]): Value | undefined {
+  if (type === 'boolean_or') return known.some(({ value }) => value === true || value === 'true')
+  if (type === 'latest') return known.sort((a, b) => b.at - a.at || inBytes(a.user, b.user))[0]?.value
+  const numbers = known.map(({ value }) => numberIn(value)).filter((number) => number !== undefined)
+  const sum = numbers.reduce((total, number) => total + number, 0)
+  // What is beyond all numbers is nothing that JSON could say.
+  if (numbers.length === 0 || !Number.isFinite(sum)) return undefined
+  return type === 'sum' ? sum : sum / numbers.length
+}
+
+/** A number, or the one that a text says in decimal as a whole, blanks around it aside. */
+function numberIn(value: Value): number | undefined {
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string') return undefined
+  const decimal = /^(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
+  const text = value.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '')
+  const number = decimal.test(text.replace(/^[+-]/, '')) ? Number(text) : NaN
+  return Number.isFinite(number) ? number : undefined
+}
+
+/** Both say the same, but for the last digits of numbers, which the order of adding decides. */
+export function expectSame(actual: Groups, expected: Groups): void {
+  const told = [...actual].map(([value, { members, shared }]) => {
+    const wanted = expected.get(value)?.shared ?? {}
+    const near = Object.entries(shared).map(([name, result]): [string, Value] => [name, close(result, wanted[name]) ?? result])
+    return [value, { members, shared: Object.fromEntries(near) }]
+  })
+  expect(told).toEqual([...expected])
+}
+
+const close = (a: Value, b: Value | undefined) =>
+  typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) <= 1e-9 * Math.abs(b) ? b : undefined
