@@ -33,6 +33,12 @@ CREATE TABLE `identity_members` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `identity_members_by_value` ON `identity_members` (`definition_key`,`value`,`user_id`);--> statement-breakpoint
+CREATE TABLE `identity_movers` (
+	`definition_key` integer NOT NULL,
+	`user_id` text NOT NULL,
+	PRIMARY KEY(`definition_key`, `user_id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `recompute_runs` (
 	`key` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`id` text NOT NULL,

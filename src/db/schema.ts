@@ -203,6 +203,13 @@ export const identityMembers = sqliteTable(
   (t) => [primaryKey({ columns: [t.definition, t.user] }), index('identity_members_by_value').on(t.definition, t.value, t.user)],
 )
 
+/** Who leaves one group for another in the batch that is running: empty between batches. */
+export const identityMovers = sqliteTable(
+  'identity_movers',
+  { definition: integer('definition_key').notNull(), user: text('user_id').notNull() },
+  (t) => [primaryKey({ columns: [t.definition, t.user] })],
+)
+
 /**
  * What the members of a group share, computed once for all of them; NULL where none of them has anything to share. `function` is what
  * made the result: one that the definition no longer asks for is not shown. `result` is of no affinity: a sum stays a number.

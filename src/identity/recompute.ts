@@ -5,7 +5,23 @@ import type { Resources } from '../resources.ts'
 import { beginPass, commit, unmoved } from '../work/checkpoint.ts'
 import { wake } from '../work/wake.ts'
 import { advanceRun, claimRun, findNextRun, findRun, requestRun, type Run } from './runs.ts'
-import { leave, look, movers, seat, seatedIn, shareAll, stretchAfter, unseat, type Look, type Seating, type Stretch } from './seats.ts'
+import {
+  forgetMovers,
+  leave,
+  look,
+  movers,
+  noteMovers,
+  seat,
+  seatedIn,
+  shareAll,
+  shrink,
+  stretchAfter,
+  unseat,
+  unshare,
+  type Look,
+  type Seating,
+  type Stretch,
+} from './seats.ts'
 
 /** Has the groups of a definition formed anew, beside the run of every Monday. Throws `not-found`. */
 export async function requestRecompute(res: Resources, workspace: number, definitionId: string): Promise<Run> {
@@ -42,19 +58,21 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
 
   const [end] = await db.all<{ upTo: string | null; crowded: number }>(stretchAfter(at, run.cursor, res.limits.usersPerStep))
   const stretch: Stretch = { after: run.cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
-  const [seen = { users: 0, joining: 0, leaving: 0, moving: 0 }] = await db.all<Look>(look(at, stretch))
+  const [seen] = await db.all<Look>(look(at, stretch))
+  if (seen === undefined) throw new Error('a look tells nothing')
 
   const now = res.now()
   const guard = unmoved(recomputeRuns, run)
-  const statements: SQLWrapper[] = [
-    sql`UPDATE recompute_runs SET changed = changed - total_changes() WHERE key = ${run.key} AND step = ${run.step}`,
-  ]
+  const statements: SQLWrapper[] = []
   // What the look did not see, a later run will: who has changed since then sits where they sat, among the same.
-  if (seen.moving > 0) statements.push(...leave(at, movers(at, stretch), guard))
-  // Before anyone is seated too: who has gone since the look must not keep a seat that another gets.
-  if (seen.leaving > 0 || seen.joining > 0) statements.push(unseat(at, stretch, guard))
-  if (seen.joining > 0) statements.push(seat(at, stretch, now, guard))
-  statements.push(...shareAll(at, stretch, guard))
+  if (seen.moving > 0) statements.push(noteMovers(at, stretch, guard))
+  statements.push(beginCount(run))
+  if (seen.moving > 0) statements.push(...leave(at, movers(at), guard))
+  if (seen.members > seen.staying) statements.push(unseat(at, stretch, guard))
+  if (seen.largest > at.seatsMax) statements.push(shrink(at, stretch, guard))
+  if (seen.seatless + seen.moving > 0) statements.push(seat(at, stretch, now, guard))
+  statements.push(unshare(at, stretch, guard), ...shareAll(at, stretch, guard), endCount(run))
+  if (seen.moving > 0) statements.push(forgetMovers(at, guard))
 
   const { members, groups } = seatedIn(at, stretch)
   const last = stretch.upTo === null
@@ -66,10 +84,14 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
     seated: sql`seated + ${members}`,
     overLimit: sql`over_limit + max(0, ${seen.users} - ${members})`,
     groups: sql`groups + ${groups}`,
-    // Less the run's own row, above.
-    changed: sql`changed + total_changes() - 1`,
   }
   const facts = { event: 'recompute-step', workspace, runId: run.id, step: run.step, status: to.state, users: seen.users }
   const { moved } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
   return moved
 }
+
+/** Around the statements whose changed rows are counted; less the run's own row, which the first of them changes. */
+const beginCount = ({ key, step }: Run) =>
+  sql`UPDATE recompute_runs SET changed = changed - total_changes() WHERE key = ${key} AND step = ${step}`
+const endCount = ({ key, step }: Run) =>
+  sql`UPDATE recompute_runs SET changed = changed + total_changes() - 1 WHERE key = ${key} AND step = ${step}`

@@ -18,7 +18,12 @@ export async function requestRun(db: Db, workspace: number, definitionId: string
     SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now} FROM group_definitions AS d
     WHERE d.workspace_id = ${workspace} AND d.id = ${definitionId} AND d.deleted_at IS NULL AND NOT ${waiting}`)
   const { key } = await getDefinition(db, workspace, definitionId)
-  const [run] = await db.select().from(recomputeRuns).where(eq(recomputeRuns.definition, key)).orderBy(desc(recomputeRuns.key)).limit(1)
+  const [run] = await db
+    .select()
+    .from(recomputeRuns)
+    .where(eq(recomputeRuns.definition, key))
+    .orderBy(desc(eq(recomputeRuns.state, 'waiting')), desc(recomputeRuns.key))
+    .limit(1)
   if (run === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id: definitionId })
   return run
 }

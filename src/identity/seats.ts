@@ -55,7 +55,7 @@ const having = ({ workspace, source }: Seating, stretch: Stretch) => sql`
   WHERE u.workspace_id = ${workspace} AND u.name = ${source} AND ${within(sql`u.value`, stretch)}
     AND u.type <> 'list' AND trim(u.value, ${blanks}) <> ''`
 
-/** Of them, who come into question for a seat, and the seat that each has now. */
+/** Of them, who come into question for a seat, and the value of the group that each sits in now. */
 function candidates(at: Seating, stretch: Stretch): SQL {
   const { workspace, definition, source, seatsMax } = at
   // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
@@ -63,37 +63,47 @@ function candidates(at: Seating, stretch: Stretch): SQL {
     AND type <> 'list' ORDER BY user_id LIMIT 1 OFFSET ${2 * seatsMax})`
   const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${stretch.upTo}`
   const few = stretch.crowded ? sql`AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))` : sql``
+  // Most sit where they belong, and are found side by side in the order of values; the others by their id.
   return sql`(
-    SELECT c.value, c.user_id, s.value AS seat
+    SELECT c.value, c.user_id,
+      coalesce(s.value, (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = c.user_id)) AS seat
     FROM (SELECT u.value, u.user_id FROM ${having(at, stretch)} ${few}) AS c
-      LEFT JOIN identity_members AS s ON s.definition_key = ${definition} AND s.user_id = c.user_id)`
+      LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+        ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
 }
 
-/** The same with each one's place among those of the same value. */
-const placed = (at: Seating, stretch: Stretch) => sql`(
-  SELECT value, user_id, seat, row_number() OVER (PARTITION BY value ORDER BY seat IS NOT value, user_id) AS place
-  FROM ${candidates(at, stretch)})`
-
-/** What a look at a stretch tells: how many users have its values, and how many of them come, go, or come from another group. */
+/** What a look at a stretch tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
 export interface Look {
   users: number
-  joining: number
-  leaving: number
+  seatless: number
   moving: number
+  staying: number
+  members: number
+  /** In the largest group. */
+  largest: number
 }
 
 export function look(at: Seating, stretch: Stretch): SQL {
-  const members = sql`(SELECT count(*) FROM identity_members WHERE definition_key = ${at.definition} AND ${within(sql`value`, stretch)})`
+  const users = stretch.crowded ? sql`(SELECT count(*) FROM ${having(at, stretch)})` : sql`count(*)`
   return sql`
-    SELECT (SELECT count(*) FROM ${having(at, stretch)}) AS users,
-      count(*) FILTER (WHERE place <= ${at.seatsMax} AND seat IS NOT value) AS joining,
-      ${members} - count(*) FILTER (WHERE place <= ${at.seatsMax} AND seat = value) AS leaving,
-      count(*) FILTER (WHERE seat <> value) AS moving
-    FROM ${placed(at, stretch)}`
+    WITH c AS MATERIALIZED (SELECT * FROM ${candidates(at, stretch)}),
+      g AS MATERIALIZED (SELECT count(*) AS size FROM identity_members
+        WHERE definition_key = ${at.definition} AND ${within(sql`value`, stretch)} GROUP BY value)
+    SELECT ${users} AS users, count(*) FILTER (WHERE seat IS NULL) AS seatless, count(*) FILTER (WHERE seat <> value) AS moving,
+      count(*) FILTER (WHERE seat = value) AS staying,
+      (SELECT coalesce(sum(size), 0) FROM g) AS members, (SELECT coalesce(max(size), 0) FROM g) AS largest
+    FROM c`
 }
 
-/** The users of a stretch who sit in the group of another value. */
-export const movers = (at: Seating, stretch: Stretch): SQL => sql`SELECT user_id FROM ${candidates(at, stretch)} WHERE seat <> value`
+/** Writes down who of a stretch's users sits in the group of another value, for as long as the batch lasts: see `forgetMovers`. */
+export const noteMovers = (at: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+  INSERT INTO identity_movers (definition_key, user_id)
+  SELECT ${at.definition}, user_id FROM ${candidates(at, stretch)} WHERE seat <> value AND ${guard}`
+
+export const movers = ({ definition }: Definition): SQL => sql`SELECT user_id FROM identity_movers WHERE definition_key = ${definition}`
+
+export const forgetMovers = ({ definition }: Definition, guard: SQL): SQL => sql`
+  DELETE FROM identity_movers WHERE definition_key = ${definition} AND ${guard}`
 
 /**
  * Takes users (a query of their ids) out of the groups that they sit in, and computes what those groups share without them.
@@ -116,24 +126,30 @@ export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
   ]
 }
 
-/** Takes out of a stretch's groups who has the value no more, or whose seat there is no more. */
-export const unseat = (at: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+/** Takes out of a stretch's groups who has their value no more. */
+export const unseat = ({ workspace, definition, source }: Seating, stretch: Stretch, guard: SQL): SQL => sql`
   DELETE FROM identity_members
-  WHERE definition_key = ${at.definition} AND ${within(sql`value`, stretch)} AND ${guard}
-    AND user_id NOT IN (SELECT user_id FROM ${placed(at, stretch)} WHERE seat = value AND place <= ${at.seatsMax})`
+  WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND NOT EXISTS
+    (SELECT 1 FROM user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}
+      AND u.value = identity_members.value AND u.user_id = identity_members.user_id AND u.type <> 'list')`
 
-/** Gives a stretch's free seats to who sits nowhere. */
+/** Takes out of a stretch's groups whose seat is beyond the limit, where that was lowered: the last by user id. */
+export const shrink = ({ definition, seatsMax }: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+  DELETE FROM identity_members WHERE definition_key = ${definition} AND ${guard} AND user_id IN
+    (SELECT user_id FROM (SELECT user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
+      FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}) WHERE place > ${seatsMax})`
+
+/** Gives a stretch's free seats to who sits nowhere, by user id. */
 export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQL => sql`
   INSERT INTO identity_members (definition_key, user_id, value, joined_at)
-  SELECT ${at.definition}, user_id, value, ${now} FROM ${placed(at, stretch)}
-  WHERE seat IS NULL AND place <= ${at.seatsMax} AND ${guard}
-  ORDER BY value, user_id`
+  SELECT ${at.definition}, user_id, value, ${now}
+  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
+    FROM ${candidates(at, stretch)} WHERE seat IS NULL) AS n
+  WHERE ${guard} AND
+    place + (SELECT count(*) FROM identity_members AS m WHERE m.definition_key = ${at.definition} AND m.value = n.value) <= ${at.seatsMax}`
 
-/** Computes what the groups of a stretch share. */
-export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] => [
-  ...share(at, within(sql`m.value`, stretch), guard),
-  unshare(at, stretch, guard),
-]
+/** Computes what the groups of a stretch share: last of all, as it counts who sits there. */
+export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] => share(at, within(sql`m.value`, stretch), guard)
 
 /** One statement for each attribute: of the groups of those members (a condition on `m`) whom it names. */
 function share({ workspace, definition, attributes }: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
@@ -156,8 +172,8 @@ function share({ workspace, definition, attributes }: Definition, whom: SQL, gua
 const unasked = (attributes: SharedAttribute[]) =>
   sql`(name, function) NOT IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))`
 
-/** Deletes what is shared by nobody, or asked for no more. */
-const unshare = ({ definition, attributes }: Definition, stretch: Stretch, guard: SQL): SQL => sql`
+/** Deletes what is asked for no more, or was shared by a group that has no member left. */
+export const unshare = ({ definition, attributes }: Definition, stretch: Stretch, guard: SQL): SQL => sql`
   DELETE FROM group_attributes
   WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND (
     ${unasked(attributes)}

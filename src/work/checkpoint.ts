@@ -11,7 +11,8 @@ export interface Checkpoint {
 
 /** Whether the work is where it was read: the condition of every statement that is made for it. */
 export function unmoved(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
-  return sql`EXISTS (SELECT 1 FROM ${work} WHERE key = ${key} AND step = ${step})`
+  // SQLite would make a join of EXISTS, and look at the checkpoint again for each row.
+  return sql`(SELECT step FROM ${work} WHERE key = ${key}) = ${step}`
 }
 
 /**

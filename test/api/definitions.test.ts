@@ -127,13 +127,15 @@ describe('POST /groups', () => {
     const team = await Team.open()
     const created = await team.define(household)
     for (const id of ['Household', 'other'])
-      expect(await said(team.send('POST', '/groups', { ...household, id }))).toEqual(declined(422, 'The number of groups in a workspace is limited to 1'))
+      expect(await said(team.send('POST', '/groups', { ...household, id }))).toEqual(
+        declined(422, 'The number of groups in a workspace is limited to 1'),
+      )
     expect(await definitions(team)).toEqual([created])
   })
 
   it.each([
     ['of one id', () => 'household', /already exists$/],
-    ['of different ids', (i: number) => `household ${i}`, /at most 1 groups$/],
+    ['of different ids', (i: number) => `household ${i}`, /limited to 1$/],
   ])('lets one of several at the same time win: %s', async (_, idOf, sentence) => {
     const team = await Team.open()
     const answers = await Promise.all([1, 2, 3].map((i) => said(team.send('POST', '/groups', { ...household, id: idOf(i) }))))

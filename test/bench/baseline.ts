@@ -1,10 +1,9 @@
-import { createReadStream, readdirSync, readFileSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { UploadType } from '../local/api.ts'
-import { root } from '../local/program.ts'
+import { newStore } from './store.ts'
 
 /**
  * What a program writes that has the file and SQLite at hand, with no HTTP, no storage and no queue between them: the same rows
@@ -14,9 +13,7 @@ export abstract class Baseline {
   readonly db: DatabaseSync
 
   constructor(path: string) {
-    this.db = new DatabaseSync(path)
-    const migrations = join(root, 'migrations')
-    for (const name of readdirSync(migrations).sort()) if (name.endsWith('.sql')) this.db.exec(readFileSync(join(migrations, name), 'utf8'))
+    this.db = newStore(path)
   }
 
   /** Applies a file of participants as one revision of the group, in one transaction. */

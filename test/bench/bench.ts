@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
 import { growth } from './growth.ts'
+import { mondays } from './mondays.ts'
 import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
 import { trips } from './trips.ts'
@@ -12,6 +13,7 @@ const sections = new Map([
   ['trips', trips],
   ['growth', growth],
   ['requests', requests],
+  ['mondays', mondays],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { getToken, registerClient } from '../local/api.ts'
 import { startServer } from '../local/server.ts'
 import { median, type Row } from './row.ts'
+import { inTurn, request } from './turns.ts'
 
 const tokens = 500
 const checks = 3000
@@ -15,8 +16,9 @@ export async function requests(folder: string): Promise<Row[]> {
   const client = await registerClient(url, adminToken, 'bench')
 
   // Neither route asks the database, and both are sent the same: they differ in that the second looks at its token.
-  const empty = (token: string) => request(`${url}/nothing`, token, 404)
-  const checked = (token: string) => request(`${url}/groups/v3/nothing`, token, 400)
+  const headers = (token: string) => ({ Authorization: `Bearer ${token}`, transactionId })
+  const empty = (token: string) => request(`${url}/nothing`, headers(token), 404)
+  const checked = (token: string) => request(`${url}/groups/v3/nothing`, headers(token), 400)
 
   const held: string[] = []
   const token = async () => void held.push(await getToken(url, client))
@@ -38,22 +40,4 @@ export async function requests(folder: string): Promise<Row[]> {
     { figure: 'a request with a token', ...row(seen), by: 'difference', most: 0.2 },
     { figure: 'a request with a token not seen before', ...row(unseen), by: 'difference' },
   ]
-}
-
-/** Runs each thing in turn, again and again, and gives the milliseconds that each took each time. */
-async function inTurn(times: number, things: ((i: number) => Promise<void>)[]): Promise<number[][]> {
-  const took = things.map((): number[] => [])
-  for (let i = 0; i < times; i++)
-    for (const [which, thing] of things.entries()) {
-      const start = performance.now()
-      await thing(i)
-      took[which]?.push(performance.now() - start)
-    }
-  return took
-}
-
-async function request(url: string, token: string, status: number): Promise<void> {
-  const response = await fetch(url, { headers: { Authorization: `Bearer ${token}`, transactionId } })
-  await response.arrayBuffer()
-  if (response.status !== status) throw new Error(`${url} answered ${response.status}, not ${status}`)
 }

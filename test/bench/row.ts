@@ -4,7 +4,7 @@ export interface Row {
   measured: number
   beside: string
   baseline: number
-  unit: 's' | 'ms' | 'µs' | 'MiB'
+  unit: 's' | 'ms' | 'µs' | 'MiB' | 'rows'
   /** What the goal is about: measured through baseline, measured less baseline, or what was measured by itself. */
   by: 'ratio' | 'difference' | 'itself'
   /** The goal, if there is one: at most this. */
@@ -53,4 +53,9 @@ export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const half = (sorted.length - 1) / 2
   return ((sorted[Math.floor(half)] ?? NaN) + (sorted[Math.ceil(half)] ?? NaN)) / 2
+}
+
+/** The least value that so many percent of all do not exceed. */
+export function percentile(values: number[], percent: number): number {
+  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil((values.length * percent) / 100) - 1)] ?? NaN
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { answer, json } from './http.ts'
+import { watch } from './watch.ts'
 
 export type UploadType = 'ADD' | 'REMOVE' | 'REPLACE'
 
@@ -29,27 +30,25 @@ export interface JobError {
   errorMsg: string
 }
 
-/** Milliseconds without a step after which a job is thought lost. */
-const patience = 120_000
+export interface Client {
+  id: string
+  secret: string
+  workspace: number
+}
 
-/** Registers a client that may read and write groups, with the installation's ADMIN_TOKEN. */
-export async function registerClient(
-  url: string,
-  adminToken: string,
-  name: string,
-  workspace = 1,
-): Promise<{ id: string; secret: string }> {
-  const draft = { workspace_id: workspace, name, scopes: ['groups:read', 'groups:write'] }
+/** Registers a client that may read and write groups and users, with the installation's ADMIN_TOKEN. */
+export async function registerClient(url: string, adminToken: string, name: string, workspace = 1): Promise<Client> {
+  const draft = { workspace_id: workspace, name, scopes: ['groups:read', 'groups:write', 'users:read', 'users:write'] }
+  const { headers, ...post } = json('POST', draft)
   const client = await answer<{ client_id: string; client_secret: string }>('registering a client', `${url}/oauth/clients`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${adminToken}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify(draft),
+    ...post,
+    headers: { ...headers, Authorization: `Bearer ${adminToken}` },
   })
-  return { id: client.client_id, secret: client.client_secret }
+  return { id: client.client_id, secret: client.client_secret, workspace }
 }
 
 /** A bearer token for a client, good for eight hours. */
-export async function getToken(url: string, client: { id: string; secret: string }): Promise<string> {
+export async function getToken(url: string, client: Client): Promise<string> {
   const token = await answer<{ access_token: string }>('getting a token', `${url}/oauth/token`, {
     method: 'POST',
     body: new URLSearchParams({ grant_type: 'client_credentials', client_id: client.id, client_secret: client.secret }),
@@ -69,12 +68,7 @@ export class Groups {
 
   /** Gives the new group's id. */
   async create(groupName: string): Promise<string> {
-    const group = await this.#call<{ groupId: string }>('/groups', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ groupName }),
-    })
-    return group.groupId
+    return (await this.#call<{ groupId: string }>('/groups', json('POST', { groupName }))).groupId
   }
 
   async participantCount(groupId: string): Promise<number> {
@@ -99,15 +93,11 @@ export class Groups {
 
   /** Asks every so many milliseconds until the job has ended; `seen` hears of it each time. Throws where it does not move for long. */
   async finished(jobId: string, every: number, seen: (job: Job) => void = () => undefined): Promise<Job> {
-    let moved = { to: '', at: Date.now() }
-    for (;;) {
-      const job = await this.job(jobId)
-      seen(job)
-      if (job.jobStatus !== 'CREATED' && job.jobStatus !== 'PROCESSING') return job
-      if (moved.to !== job.lastUpdatedDateTime) moved = { to: job.lastUpdatedDateTime, at: Date.now() }
-      if (Date.now() - moved.at > patience) throw new Error(`Job ${jobId} has stood at ${job.progressPercent} % for ${patience / 1000} s`)
-      await sleep(every)
-    }
+    const progress = ({ jobStatus, lastUpdatedDateTime }: Job) => ({
+      ended: jobStatus !== 'CREATED' && jobStatus !== 'PROCESSING',
+      step: lastUpdatedDateTime,
+    })
+    return watch({ name: `Job ${jobId}`, look: () => this.job(jobId), progress }, every, seen)
   }
 
   /** The rows of the file that were refused: the first page of them. */
@@ -119,12 +109,6 @@ export class Groups {
     const headers = { ...init.headers, Authorization: `Bearer ${this.#token}`, transactionId: randomUUID() }
     return answer(`${init.method ?? 'GET'} ${path}`, this.#url + path, { ...init, headers })
   }
-}
-
-async function answer<Answer>(what: string, url: string, init: RequestInit): Promise<Answer> {
-  const response = await fetch(url, init)
-  if (!response.ok) throw new Error(`${what}: HTTP ${response.status} ${await response.text()}`)
-  return (await response.json()) as Answer // the shapes that the contract promises
 }
 
 async function* multipart(boundary: string, { type, name, content }: Upload, sent: (bytes: number) => void): AsyncGenerator<Uint8Array> {

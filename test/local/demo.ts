@@ -1,13 +1,19 @@
 import { getToken, Groups, registerClient } from './api.ts'
 import { Expectations } from './expectations.ts'
 import { temporaryFolder } from './folder.ts'
+import { define, firstMonday, load, moveOut, secondMonday, why } from './household.ts'
+import { Platform } from './platform.ts'
 import { main } from './program.ts'
 import { startServer, type Server } from './server.ts'
-import { add, badRows, remove, replace, type Stage } from './uploads.ts'
+import type { Stage } from './stage.ts'
+import { add, badRows, remove, replace } from './uploads.ts'
 
-const chapters = [add, replace, remove, badRows]
+const chapters = [add, replace, remove, badRows, load, define, firstMonday, why, moveOut, secondMonday]
 
-/** `npm run demo`: a day in the life of a group, on a server of its own. Exits with 0 only if every count is what it should be. */
+/**
+ * `npm run demo`: a day in the life of a group that is kept by hand, and two weeks in that of households that form themselves, on a
+ * server of its own. Exits with 0 only if all is as it should be.
+ */
 await main(async () => {
   const start = performance.now()
   console.log('Coterie, on this machine: the real Worker with its database, its file store and its queue.\n')
@@ -22,7 +28,7 @@ await main(async () => {
   console.log(`\nThe server is stopped, its state deleted: ${Math.round((performance.now() - start) / 1000)} s in all.`)
   for (const difference of expect.differences) console.error(`✗ ${difference}`)
   if (expect.differences.length > 0) return 1
-  console.log('✓ Every count is what it should be.')
+  console.log('✓ Every count and every profile is what it should be.')
   return 0
 })
 
@@ -31,10 +37,11 @@ async function open({ url, adminToken }: Server, expect: Expectations): Promise<
   console.log(`server  ${url}`)
   const client = await registerClient(url, adminToken, 'demo')
   console.log(`client  ${client.id}, registered with the ADMIN_TOKEN`)
-  const groups = new Groups(url, await getToken(url, client))
+  const token = await getToken(url, client)
+  const groups = new Groups(url, token)
   console.log('token   good for eight hours')
   const group = await groups.create('Early adopters')
   console.log(`group   ${group}, named Early adopters`)
   expect.compare('a new group', { groupParticipantCount: await groups.participantCount(group) }, { groupParticipantCount: 0 })
-  return { groups, group, expect }
+  return { url, groups, group, platform: new Platform(url, client, token), expect }
 }

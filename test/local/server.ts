@@ -67,7 +67,8 @@ export async function startServer({ stateDir, hear, heapMax, ...options }: Serve
   }
 }
 
-async function migrate(stateDir: string): Promise<void> {
+/** Makes the database below a folder what the Worker needs. */
+export async function migrate(stateDir: string): Promise<void> {
   const run = start('wrangler', ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir], quiet)
   if ((await run.ended) !== 0) throw new Error(`The migrations could not be applied:\n${run.tail()}`)
 }

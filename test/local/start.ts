@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { ring } from './clock.ts'
 import { main, root } from './program.ts'
 import { startServer } from './server.ts'
 
@@ -20,16 +21,12 @@ await main(async () => {
   })
   ready = true
   console.log(welcome(url, stateDir))
-  setInterval(() => void ring(url), 300_000).unref()
+  // For work whose message was lost when the server stopped, and for a Monday that has come.
+  setInterval(() => void ring(url, '*/5 * * * *').catch(() => undefined), 300_000).unref()
 
   const last = await ended
   throw new Error(`The server has ended:\n${last}`)
 })
-
-/** Plays the clock: locally nothing rings for a job whose message was lost when the server stopped. */
-async function ring(url: string): Promise<void> {
-  await fetch(`${url}/cdn-cgi/handler/scheduled?cron=${encodeURIComponent('*/5 * * * *')}`).catch(() => undefined)
-}
 
 function welcome(url: string, stateDir: string): string {
   return `
@@ -40,7 +37,7 @@ Register a client; its secret is shown once. The ADMIN_TOKEN is in .dev.vars:
   curl ${url}/oauth/clients \\
     -H "Authorization: Bearer $(grep ^ADMIN_TOKEN= .dev.vars | cut -d= -f2-)" \\
     -H 'Content-Type: application/json' \\
-    -d '{"workspace_id": 1, "name": "me", "scopes": ["groups:read", "groups:write"]}'
+    -d '{"workspace_id": 1, "name": "me", "scopes": ["groups:read", "groups:write", "users:read", "users:write"]}'
 
 Get a token with its client_id and client_secret:
 

@@ -1,15 +1,6 @@
-import type { Groups, Job, JobError, UploadType } from './api.ts'
-import type { Expectations } from './expectations.ts'
+import type { Job, JobError, UploadType } from './api.ts'
 import { progress } from './progress.ts'
-
-/** A group on its way through the demo. */
-export interface Stage {
-  groups: Groups
-  group: string
-  expect: Expectations
-}
-
-const number = new Intl.NumberFormat('en')
+import { number, since, type Stage } from './stage.ts'
 
 /** Chapter: everybody of a file joins an empty group. */
 export async function add(stage: Stage): Promise<void> {
@@ -81,7 +72,7 @@ async function uploaded(stage: Stage, title: string, type: UploadType, ids: stri
   const start = performance.now()
   const working = progress('job')
   const job = await groups.finished(jobId, 50, ({ progressPercent }) => working.at(progressPercent / 100))
-  working.end(`${job.jobStatus} after ${((performance.now() - start) / 1000).toFixed(1)} s`)
+  working.end(`${job.jobStatus} after ${since(start)}`)
 
   const members = await groups.participantCount(group)
   console.log(`   ${sentence(job)} The group has ${number.format(members)} participants.`)

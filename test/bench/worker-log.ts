@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** What the Worker says of a step of a run. */
+export interface Step {
+  /** Milliseconds that the database took for the batch. */
+  ms: number
+  /** Milliseconds from the line before to this one: with what the step looked at first. */
+  whole: number
+  rowsRead: number
+  rowsWritten: number
+}
+
+interface Line {
+  event: string
+  runId?: string
+  status?: string | number
+  method?: string
+  route?: string
+  ms: number
+  rowsRead: number
+  rowsWritten: number
+  /** When it came. */
+  at: number
+}
+
+const patience = 10_000
+
+/** What the Worker has logged of steps and of requests. */
+export class WorkerLog {
+  readonly #lines: Line[] = []
+
+  /** For a server's output. */
+  readonly hear = (text: string): void => {
+    if (!text.startsWith('{"event":')) return
+    const line = JSON.parse(text) as Line // the lines of src/work/checkpoint.ts and src/api/app.ts
+    this.#lines.push({ ...line, at: performance.now() })
+  }
+
+  /** The steps of a run that began at `start`, which has ended. */
+  async stepsOf(runId: string, start: number): Promise<Step[]> {
+    const steps = (line: Line) => line.event === 'recompute-step' && line.runId === runId
+    const lines = await this.#once(steps, (found) => found.at(-1)?.status === 'successful')
+    return lines.map(({ ms, at, rowsRead, rowsWritten }, i) => ({ ms, whole: at - (lines[i - 1]?.at ?? start), rowsRead, rowsWritten }))
+  }
+
+  /** Rows read for each profile, of so many profiles. */
+  async profilesRead(count: number): Promise<number[]> {
+    const reads = (line: Line) => line.event === 'request' && line.method === 'GET' && line.route?.endsWith('/users/:user_id') === true
+    return (await this.#once(reads, (found) => found.length === count)).map(({ rowsRead }) => rowsRead)
+  }
+
+  /** Lines come a little later than answers. */
+  async #once(which: (line: Line) => boolean, complete: (found: Line[]) => boolean): Promise<Line[]> {
+    for (const until = Date.now() + patience; ; await sleep(20)) {
+      const found = this.#lines.filter(which)
+      if (complete(found)) return found
+      if (Date.now() > until) throw new Error(`The Worker has not logged what it should: ${found.length} lines of it`)
+    }
+  }
+}

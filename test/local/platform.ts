@@ -1,0 +1,119 @@
+import type { Client } from './api.ts'
+import { answer, json, send } from './http.ts'
+import { watch } from './watch.ts'
+
+export interface Definition {
+  id: string
+  description: string
+  source_user_attribute: string
+  attributes: { id: string; type: 'latest' | 'boolean_or' | 'sum' | 'average' }[]
+}
+
+export interface Run {
+  id: string
+  status: 'CREATED' | 'PROCESSING' | 'SUCCESSFUL' | 'FAILED' | 'CANCELLED'
+  week: string | null
+  progress_percent: number
+  users_seated: number
+  users_over_limit: number
+  groups: number
+  rows_changed: number
+  cursor: string | null
+}
+
+export type Attributes = Record<string, string | number | boolean>
+
+/** What is said of a user. */
+export interface Report {
+  user: string
+  attributes: Attributes
+}
+
+export interface Profile {
+  user_attributes: Attributes
+  groups: { definition: string; value: string }[]
+}
+
+export interface Explanation {
+  attribute: string
+  definition: string
+  source_user_attribute: string
+  group_value: string
+  function: string
+  value: string | number | boolean
+  contributions: { user_id: string; value: string | number | boolean | null; counts: boolean }[]
+}
+
+/** As many as `POST /v2/bulkevents` takes at once. A hundred of ours are far from its 256 KB. */
+const batchesMost = 100
+
+/** Group Identity over HTTP, for a client and its token. Every call throws where the answer is no success. */
+export class Platform {
+  readonly #url: string
+  readonly #client: Client
+  readonly #token: string
+
+  constructor(url: string, client: Client, token: string) {
+    this.#url = url
+    this.#client = client
+    this.#token = token
+  }
+
+  async define(definition: Definition): Promise<Definition> {
+    return this.#call('/groups', json('POST', definition))
+  }
+
+  /** Hands reports in as a server SDK does, with id and secret and a hundred at a time; `taken` hears how many have been taken. */
+  async report(reports: Report[], taken: (count: number) => void = () => undefined): Promise<void> {
+    const credentials = Buffer.from(`${encodeURIComponent(this.#client.id)}:${encodeURIComponent(this.#client.secret)}`).toString('base64')
+    for (let from = 0; from < reports.length; from += batchesMost) {
+      const some = reports.slice(from, from + batchesMost)
+      const { headers, ...post } = json('POST', some.map(batchOf))
+      const init = { ...post, headers: { ...headers, Authorization: `Basic ${credentials}` } }
+      await send('POST /v2/bulkevents', `${this.#url}/v2/bulkevents`, init)
+      taken(from + some.length)
+    }
+  }
+
+  async profile(user: string): Promise<Profile> {
+    return this.#call(`/users/${encodeURIComponent(user)}`)
+  }
+
+  /** Merges attributes into those of a user. */
+  async merge({ user, attributes }: Report): Promise<Profile> {
+    return this.#call(`/users/${encodeURIComponent(user)}`, json('PATCH', { user_attributes: attributes }))
+  }
+
+  async explain(user: string, attribute: string): Promise<Explanation> {
+    return this.#call(`/users/${encodeURIComponent(user)}/attributes/${encodeURIComponent(attribute)}/explain`)
+  }
+
+  /** The last hundred runs of a definition, newest first. */
+  async runs(definition: string): Promise<Run[]> {
+    return this.#call(`/groups/${definition}/runs`)
+  }
+
+  async recompute(definition: string): Promise<Run> {
+    return this.#call(`/groups/${definition}/recompute`, { method: 'POST' })
+  }
+
+  /** Asks every so many milliseconds until the run has ended; `seen` hears of it each time. Throws where it does not move for long. */
+  async finished(definition: string, id: string, every: number, seen: (run: Run) => void = () => undefined): Promise<Run> {
+    const progress = ({ status, progress_percent, cursor }: Run) => ({
+      ended: status !== 'CREATED' && status !== 'PROCESSING',
+      step: `${progress_percent} %, ${cursor}`,
+    })
+    return watch({ name: `Run ${id}`, look: () => this.#call(`/groups/${definition}/runs/${id}`), progress }, every, seen)
+  }
+
+  async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+    const url = `${this.#url}/platform/workspaces/${this.#client.workspace}${path}`
+    return answer(`${init.method ?? 'GET'} ${path}`, url, { ...init, headers: { ...init.headers, Authorization: `Bearer ${this.#token}` } })
+  }
+}
+
+const batchOf = ({ user, attributes }: Report) => ({
+  environment: 'production',
+  user_identities: { customer_id: user },
+  user_attributes: attributes,
+})

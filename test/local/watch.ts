@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Milliseconds without a step after which work is thought lost. */
+const patience = 120_000
+
+/** Work that goes on by itself, as one sees it from outside. */
+export interface Work<State> {
+  name: string
+  look: () => Promise<State>
+  /** Whether it has ended, and what is another with every step that it takes. */
+  progress: (state: State) => { ended: boolean; step: string }
+}
+
+/** Looks every so many milliseconds until the work has ended; `seen` hears of each look. Throws where it does not move for long. */
+export async function watch<State>({ name, look, progress }: Work<State>, every: number, seen: (state: State) => void): Promise<State> {
+  let moved = { to: '', at: Date.now() }
+  for (;;) {
+    const state = await look()
+    seen(state)
+    const { ended, step } = progress(state)
+    if (ended) return state
+    if (moved.to !== step) moved = { to: step, at: Date.now() }
+    if (Date.now() - moved.at > patience) throw new Error(`${name} has stood at ${step} for ${patience / 1000} s`)
+    await sleep(every)
+  }
+}
