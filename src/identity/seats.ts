@@ -139,14 +139,15 @@ export const shrink = ({ definition, seatsMax }: Seating, stretch: Stretch, guar
     (SELECT user_id FROM (SELECT user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
       FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}) WHERE place > ${seatsMax})`
 
-/** Gives a stretch's free seats to who sits nowhere, by user id. */
+/** Gives a stretch's free seats to who sits nowhere, by user id; and writes them in that order, which is that of the key. */
 export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQL => sql`
   INSERT INTO identity_members (definition_key, user_id, value, joined_at)
   SELECT ${at.definition}, user_id, value, ${now}
   FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
     FROM ${candidates(at, stretch)} WHERE seat IS NULL) AS n
   WHERE ${guard} AND
-    place + (SELECT count(*) FROM identity_members AS m WHERE m.definition_key = ${at.definition} AND m.value = n.value) <= ${at.seatsMax}`
+    place + (SELECT count(*) FROM identity_members AS m WHERE m.definition_key = ${at.definition} AND m.value = n.value) <= ${at.seatsMax}
+  ORDER BY user_id`
 
 /** Computes what the groups of a stretch share: last of all, as it counts who sits there. */
 export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] => share(at, within(sql`m.value`, stretch), guard)

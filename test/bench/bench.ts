@@ -8,12 +8,14 @@ import { mondays } from './mondays.ts'
 import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
 import { trips } from './trips.ts'
+import { users } from './users.ts'
 
 const sections = new Map([
   ['trips', trips],
   ['growth', growth],
   ['requests', requests],
   ['mondays', mondays],
+  ['users', users],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

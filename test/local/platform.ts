@@ -21,6 +21,14 @@ export interface Run {
   cursor: string | null
 }
 
+export interface Import {
+  id: string
+  status: 'CREATED' | 'PROCESSING' | 'SUCCESSFUL' | 'PARTIAL_SUCCESS' | 'FAILED' | 'CANCELLED'
+  users_created: number
+  attributes_changed: number
+  last_modified_on: string
+}
+
 export type Attributes = Record<string, string | number | boolean>
 
 /** What is said of a user. */
@@ -104,6 +112,21 @@ export class Platform {
       step: `${progress_percent} %, ${cursor}`,
     })
     return watch({ name: `Run ${id}`, look: () => this.#call(`/groups/${definition}/runs/${id}`), progress }, every, seen)
+  }
+
+  /** Sends a file of users and gives its job's id. */
+  async sendUsers(content: AsyncIterable<Uint8Array>): Promise<string> {
+    const init = { method: 'PUT', headers: { 'Content-Type': 'text/csv' }, body: ReadableStream.from(content), duplex: 'half' as const }
+    return (await this.#call<Import>('/users', init)).id
+  }
+
+  /** Asks every so many milliseconds until the file's job has ended. Throws where it does not move for long. */
+  async imported(id: string, every: number, seen: (job: Import) => void = () => undefined): Promise<Import> {
+    const progress = ({ status, last_modified_on }: Import) => ({
+      ended: status !== 'CREATED' && status !== 'PROCESSING',
+      step: last_modified_on,
+    })
+    return watch({ name: `Import ${id}`, look: () => this.#call<Import>(`/imports/${id}`), progress }, every, seen)
   }
 
   async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
