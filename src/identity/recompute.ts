@@ -71,19 +71,15 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
   if (seen.members > seen.staying) statements.push(unseat(at, stretch, guard))
   if (seen.largest > at.seatsMax) statements.push(shrink(at, stretch, guard))
   if (seen.seatless + seen.moving > 0) statements.push(seat(at, stretch, now, guard))
-  statements.push(unshare(at, stretch, guard), ...shareAll(at, stretch, guard), endCount(run))
+  statements.push(unshare(at, stretch, guard), ...shareAll(at, stretch, guard), endCount(run, at, stretch, seen.users))
   if (seen.moving > 0) statements.push(forgetMovers(at, guard))
 
-  const { members, groups } = seatedIn(at, stretch)
   const last = stretch.upTo === null
   const to = {
     state: last ? ('successful' as const) : run.state,
     cursor: stretch.upTo ?? run.cursor,
     endedAt: last ? now : null,
     looked: run.looked + seen.users,
-    seated: sql`seated + ${members}`,
-    overLimit: sql`over_limit + max(0, ${seen.users} - ${members})`,
-    groups: sql`groups + ${groups}`,
   }
   const facts = { event: 'recompute-step', workspace, runId: run.id, step: run.step, status: to.state, users: seen.users }
   const { moved } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
@@ -93,5 +89,7 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
 /** Around the statements whose changed rows are counted; less the run's own row, which the first of them changes. */
 const beginCount = ({ key, step }: Run) =>
   sql`UPDATE recompute_runs SET changed = changed - total_changes() WHERE key = ${key} AND step = ${step}`
-const endCount = ({ key, step }: Run) =>
-  sql`UPDATE recompute_runs SET changed = changed + total_changes() - 1 WHERE key = ${key} AND step = ${step}`
+const endCount = ({ key, step }: Run, at: Seating, stretch: Stretch, users: number) => sql`
+  UPDATE recompute_runs SET changed = changed + total_changes() - 1,
+    seated = recompute_runs.seated + s.seated, over_limit = over_limit + max(0, ${users} - s.seated), groups = recompute_runs.groups + s.groups
+  FROM (${seatedIn(at, stretch)}) AS s WHERE key = ${key} AND step = ${step}`

@@ -55,21 +55,26 @@ const having = ({ workspace, source }: Seating, stretch: Stretch) => sql`
   WHERE u.workspace_id = ${workspace} AND u.name = ${source} AND ${within(sql`u.value`, stretch)}
     AND u.type <> 'list' AND trim(u.value, ${blanks}) <> ''`
 
-/** Of them, who come into question for a seat, and the value of the group that each sits in now. */
-function candidates(at: Seating, stretch: Stretch): SQL {
+/** Of them, who come into question for a seat: a query of value and user. */
+function coming(at: Seating, stretch: Stretch): SQL {
   const { workspace, definition, source, seatsMax } = at
+  if (!stretch.crowded) return sql`SELECT u.value, u.user_id FROM ${having(at, stretch)}`
   // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
   const pivot = sql`(SELECT user_id FROM user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value = ${stretch.upTo}
     AND type <> 'list' ORDER BY user_id LIMIT 1 OFFSET ${2 * seatsMax})`
   const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${stretch.upTo}`
-  const few = stretch.crowded ? sql`AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))` : sql``
+  return sql`SELECT u.value, u.user_id FROM ${having(at, stretch)} AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))`
+}
+
+/** The same with the value of the group that each sits in now. */
+const candidates = (at: Seating, stretch: Stretch): SQL => {
+  const { definition } = at
   // Most sit where they belong, and are found side by side in the order of values; the others by their id.
   return sql`(
     SELECT c.value, c.user_id,
       coalesce(s.value, (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = c.user_id)) AS seat
-    FROM (SELECT u.value, u.user_id FROM ${having(at, stretch)} ${few}) AS c
-      LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
-        ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
+    FROM (${coming(at, stretch)}) AS c LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+      ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
 }
 
 /** What a look at a stretch tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
@@ -140,34 +145,71 @@ export const shrink = ({ definition, seatsMax }: Seating, stretch: Stretch, guar
       FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}) WHERE place > ${seatsMax})`
 
 /** Gives a stretch's free seats to who sits nowhere, by user id; and writes them in that order, which is that of the key. */
-export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQL => sql`
+export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQL => {
+  const { definition, seatsMax } = at
+  return sql`
   INSERT INTO identity_members (definition_key, user_id, value, joined_at)
-  SELECT ${at.definition}, user_id, value, ${now}
-  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
-    FROM ${candidates(at, stretch)} WHERE seat IS NULL) AS n
-  WHERE ${guard} AND
-    place + (SELECT count(*) FROM identity_members AS m WHERE m.definition_key = ${at.definition} AND m.value = n.value) <= ${at.seatsMax}
-  ORDER BY user_id`
+  SELECT ${definition}, n.user_id, n.value, ${now}
+  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place FROM (${coming(at, stretch)}) AS c
+    WHERE NOT EXISTS (SELECT 1 FROM identity_members AS s WHERE s.definition_key = ${definition} AND s.user_id = c.user_id)) AS n
+    LEFT JOIN (SELECT value, count(*) AS size FROM identity_members
+      WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} GROUP BY value) AS g ON g.value = n.value
+  WHERE n.place + coalesce(g.size, 0) <= ${seatsMax} AND ${guard}
+  ORDER BY n.user_id`
+}
 
 /** Computes what the groups of a stretch share: last of all, as it counts who sits there. */
 export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] => share(at, within(sql`m.value`, stretch), guard)
 
-/** One statement for each attribute: of the groups of those members (a condition on `m`) whom it names. */
-function share({ workspace, definition, attributes }: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
-  return attributes.map(({ id, type }) => {
-    const members = sql`(
-      SELECT m.value AS in_group, m.user_id, u.value, u.type, u.updated_at
-      FROM identity_members AS m LEFT JOIN user_attributes AS u
-        ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${id}
-      WHERE m.definition_key = ${definition} AND ${whom} AND ${guard})`
-    return sql`${going}
+type Aggregate = SharedAttribute & { type: Exclude<SharedAttribute['type'], 'latest'> }
+
+/** Attributes of one statement: D1 takes a hundred parameters. */
+const aggregatesPerStatement = 20
+
+/** The statements of the groups of those members (a condition on `m`) whom it names; each begins with `going`. */
+function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
+  const { definition, attributes } = at
+  const aggregates = attributes.filter((attribute): attribute is Aggregate => attribute.type !== 'latest')
+  const selections = attributes.filter(({ type }) => type === 'latest').map(({ id }) => latest(at, id, sql`${whom} AND ${guard}`))
+  for (let from = 0; from < aggregates.length; from += aggregatesPerStatement)
+    selections.push(aggregated(at, aggregates.slice(from, from + aggregatesPerStatement), sql`${whom} AND ${guard}`))
+  return selections.map(
+    (selection) => sql`${going}
       INSERT INTO group_attributes (definition_key, value, name, function, result, type)
-      SELECT ${definition}, in_group, ${id}, ${type}, result, type FROM (${aggregate(type, members)}) WHERE true
+      SELECT ${definition}, in_group, name, function, result, type FROM (${selection}) WHERE true
       ON CONFLICT (definition_key, value, name) DO UPDATE
       SET function = excluded.function, result = excluded.result, type = excluded.type
-      WHERE result IS NOT excluded.result OR type IS NOT excluded.type OR function <> excluded.function`
-  })
+      WHERE result IS NOT excluded.result OR type IS NOT excluded.type OR function <> excluded.function`,
+  )
 }
+
+const told = ({ workspace }: Definition, name: SQL) => sql`u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`
+
+/** All of them in one walk through the members: what is known of a user stands side by side. */
+function aggregated(at: Definition, attributes: Aggregate[], whom: SQL): SQL {
+  const names = sql.join(
+    attributes.map(({ id }) => sql`${id}`),
+    sql`, `,
+  )
+  const results = attributes.map(({ id, type }, i) => sql`, ${aggregate(type, id)} AS ${sql.raw(`r${i}`)}`)
+  const cases = attributes.map((_, i) => sql.raw(`WHEN ${i} THEN r${i} `))
+  return sql`
+    SELECT g.in_group, asked.value ->> 'id' AS name, asked.value ->> 'type' AS function, CASE asked.key ${sql.join(cases)} END AS result,
+      iif(asked.value ->> 'type' = 'boolean_or', 'boolean', 'number') AS type
+    FROM (SELECT m.value AS in_group ${sql.join(results)}
+      FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${told(at, sql`IN (${names})`)}
+      WHERE m.definition_key = ${at.definition} AND ${whom} GROUP BY m.value) AS g
+    CROSS JOIN json_each(${JSON.stringify(attributes)}) AS asked`
+}
+
+/** The most recently updated value; of two of one moment, that of the smaller user id. */
+const latest = (at: Definition, id: string, whom: SQL): SQL => sql`
+  SELECT in_group, ${id} AS name, 'latest' AS function, result, type
+  FROM (SELECT m.value AS in_group, u.value AS result, u.type,
+      row_number() OVER (PARTITION BY m.value ORDER BY u.value IS NULL, u.updated_at DESC, m.user_id) AS place
+    FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${told(at, sql`= ${id}`)}
+    WHERE m.definition_key = ${at.definition} AND ${whom})
+  WHERE place = 1`
 
 /** What is asked for no more is not computed anew. It would be wrong if it were asked for again, and so it goes. */
 const unasked = (attributes: SharedAttribute[]) =>
@@ -180,8 +222,7 @@ export const unshare = ({ definition, attributes }: Definition, stretch: Stretch
     ${unasked(attributes)}
     OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value))`
 
-/** How many members and groups a stretch has: `seated`, `groups`. */
-export const seatedIn = ({ definition }: Definition, stretch: Stretch): { members: SQL; groups: SQL } => {
-  const rows = sql`FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}`
-  return { members: sql`(SELECT count(*) ${rows})`, groups: sql`(SELECT count(DISTINCT value) ${rows})` }
-}
+/** How many members and groups a stretch has: a query of `seated`, `groups`. */
+export const seatedIn = ({ definition }: Definition, stretch: Stretch): SQL => sql`
+  SELECT count(*) AS seated, count(DISTINCT value) AS groups FROM identity_members
+  WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}`

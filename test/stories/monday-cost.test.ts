@@ -242,7 +242,6 @@ describe('the plan of', () => {
     { after: 'a', upTo: null, crowded: false },
   ]
   const statements = stretches.flatMap((stretch) => {
-    const { members, groups } = seats.seatedIn(at, stretch)
     const named: Record<string, SQL[]> = {
       'the look': [seats.look(at, stretch)],
       'noting movers': [seats.noteMovers(at, stretch, guard)],
@@ -253,7 +252,7 @@ describe('the plan of', () => {
       seating: [seats.seat(at, stretch, 1, guard)],
       unsharing: [seats.unshare(at, stretch, guard)],
       sharing: seats.shareAll(at, stretch, guard),
-      counting: [sql`SELECT ${members}, ${groups}`],
+      counting: [seats.seatedIn(at, stretch)],
     }
     const name = stretch.crowded ? 'a crowded value' : stretch.upTo === null ? 'the last stretch' : 'a stretch'
     return Object.entries(named).flatMap(([what, all]) => all.map((one, i) => [`${what} (${i + 1}) of ${name}`, one] as const))
