@@ -113,7 +113,7 @@ describe('files of users', () => {
           expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 20 },
     )
   }, 120_000)
 
