@@ -27,6 +27,7 @@ export type Reason =
   | { reason: 'file-empty' }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'no-such-operation'; method: string; path: string }
 
 /** The request must be refused, and nothing has changed. */

@@ -19,6 +19,11 @@ export interface Env {
   DEFINITIONS_MAX: number
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
+  LOOKUP_CACHE_SECONDS: number
+  RATE_LIMIT: number
+  RATE_PERIOD: number
+  RATE_LIMITED: boolean
+  LIMITER?: RateLimit
 }
 
 export interface Limits {
@@ -30,6 +35,11 @@ export interface Limits {
   definitionsMax: number
   sharedAttributesMax: number
   groupUsersMax: number
+  /** How old an answer to a look-up may be; 0: not at all. */
+  lookupCacheSeconds: number
+  /** Requests of a client in so many seconds. */
+  rateLimit: number
+  ratePeriod: number
 }
 
 /** What tokens are made and checked with: a private JWK, a JSON list of public ones, and whom tokens may be for. */
@@ -43,12 +53,16 @@ export interface Signing {
 export interface Resources {
   /** Everything of a workspace lives in one database. */
   databaseOf: (workspace: number) => Db
+  /** The same from the replica nearest to the caller, which may be a moment behind. */
+  replicaOf: (workspace: number) => Db
   /** Where clients are looked up before their workspace is known. */
   directory: Db
   files: R2Bucket
   work: Queue<Message>
   now: () => number
   limits: Limits
+  /** Counts requests by client; undefined where they are not limited. */
+  limiter: RateLimit | undefined
   adminToken: string
   signing: Signing
   meter: Meter
@@ -59,6 +73,7 @@ export function resources(env: Env): Resources {
   const db = connect(env.DB, meter)
   return {
     databaseOf: () => db,
+    replicaOf: () => connect(env.DB.withSession('first-unconstrained'), meter),
     directory: db,
     files: env.FILES,
     work: env.WORK,
@@ -72,7 +87,11 @@ export function resources(env: Env): Resources {
       definitionsMax: env.DEFINITIONS_MAX,
       sharedAttributesMax: env.SHARED_ATTRIBUTES_MAX,
       groupUsersMax: env.GROUP_USERS_MAX,
+      lookupCacheSeconds: env.LOOKUP_CACHE_SECONDS,
+      rateLimit: env.RATE_LIMIT,
+      ratePeriod: env.RATE_PERIOD,
     },
+    limiter: env.RATE_LIMITED ? env.LIMITER : undefined,
     adminToken: env.ADMIN_TOKEN,
     signing: { key: env.SIGNING_KEY, previous: env.PREVIOUS_KEYS, audiences: env.AUDIENCES.split(' ') },
     meter,

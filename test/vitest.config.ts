@@ -9,7 +9,10 @@ export default defineConfig(async () => ({
     cloudflareTest({
       wrangler: { configPath: './wrangler.toml' },
       miniflare: {
+        // Few, so that a test can go beyond them.
+        ratelimits: { LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } } },
         bindings: {
+          RATE_LIMITED: false,
           ADMIN_TOKEN: randomBytes(24).toString('base64url'),
           SIGNING_KEY: JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'test', alg: 'EdDSA' }),
           MIGRATIONS: await readD1Migrations('./migrations'),

@@ -13,6 +13,7 @@ import { noSuchOperation } from './refusal.ts'
 import { events } from './platform/events.ts'
 import { platform } from './platform/routes.ts'
 import { userprofile } from './platform/userprofile.ts'
+import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** One line for each request: which operation, for whom, how it ended and what it cost. Ids of people are in no route pattern. */
@@ -65,8 +66,12 @@ export const app = new Hono<Http>({ strict: false })
   .route('/v3', groupsV3)
   .route('/platform/workspaces/:workspace_id', platform)
   .route('/v2', events)
+  .route('/ofrep/v1', ofrep)
   .route('/userprofile/v1', userprofile)
   .all('*', noSuchOperation)
+
+/** What `hc` of hono/client is told of this Worker: its paths, parameters and answers. */
+export type App = typeof app
 
 let document: Promise<object> | undefined
 

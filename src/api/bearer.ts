@@ -19,6 +19,7 @@ export const bearer = createMiddleware<Http>(async (c, next) => {
   c.set('caller', caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))
+  c.set('replica', res.replicaOf(caller.workspace))
   await next()
 })
 

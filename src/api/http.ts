@@ -11,5 +11,7 @@ export interface Http {
     caller: Caller
     workspace: number
     db: Db
+    /** For reading what may be a moment old. */
+    replica: Db
   }
 }

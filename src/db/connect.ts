@@ -12,8 +12,11 @@ export interface Meter {
   rowsWritten: number
 }
 
+/** A database, or a session with a replica of it. */
+type Queried = Pick<D1Database, 'prepare' | 'batch'>
+
 /** A database whose every answer is added to the meter. */
-export function connect(d1: D1Database, meter: Meter): Db {
+export function connect(d1: Queried, meter: Meter): Db {
   return drizzle(metered(d1, meter), { schema })
 }
 
@@ -33,7 +36,7 @@ export async function together(db: Db, statements: SQLWrapper[]): Promise<D1Resu
 }
 
 /** D1's own client, whose results are counted. `first` and `raw` carry no figures of their own, so they are asked as `all`. */
-function metered(d1: D1Database, meter: Meter): D1Database {
+function metered(d1: Queried, meter: Meter): D1Database {
   const inner = new WeakMap<object, D1PreparedStatement>()
   const count = <R extends D1Result>(result: R): R => {
     meter.statements++

@@ -8,6 +8,7 @@ import {
   eventDoors,
   faces,
   groupDoors,
+  ofrepDoors,
   knock as knockAt,
   oauthTakesJson,
   openDoors,
@@ -41,7 +42,7 @@ beforeAll(async () => {
 })
 
 const knock = (door: Pick<NamedDoor, 'method' | 'template' | 'init'>, headers: Record<string, string>, to = ids) =>
-  knockAt(door, headers, { ...to })
+  knockAt(door, headers, { participantId: 'ann', ...to })
 
 /** All that a caller who should not have come in could have changed. */
 async function nothingChanged() {
@@ -55,7 +56,7 @@ async function nothingChanged() {
 describe('the doors', () => {
   it('are all in the tables', () => {
     const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`)
-    const doors = [...groupDoors, ...workspaceDoors, ...eventDoors].map(({ name }) => name)
+    const doors = [...groupDoors, ...workspaceDoors, ...eventDoors, ...ofrepDoors].map(({ name }) => name)
     const known = [...doors, ...Object.keys(adminDoors), ...Object.keys(openDoors)]
     expect([...new Set(routes)].sort()).toEqual(known.sort())
   })
@@ -69,7 +70,12 @@ describe('the doors', () => {
         .filter(([, { requestBody }]) => requestBody !== undefined && 'application/json' in requestBody.content)
         .map(([method]) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
     )
-    const shown = [...groupDoors.filter(({ template }) => template.startsWith('/groups/v3/')), ...workspaceDoors, ...eventDoors]
+    const shown = [
+      ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3/')),
+      ...workspaceDoors,
+      ...eventDoors,
+      ...ofrepDoors,
+    ]
     const known = shown.filter(({ takesJson }) => takesJson).map(({ name }) => name)
     expect(taking.sort()).toEqual([...known, ...oauthTakesJson].sort())
   })
@@ -85,6 +91,7 @@ describe('the doors', () => {
         '/platform/workspaces/:workspace_id/*',
         '/v2/*',
         '/userprofile/v1/*',
+        '/ofrep/v1/*',
       ]),
     )
   })
@@ -162,7 +169,7 @@ describe.each(groupDoors.filter(({ takesJson }) => takesJson))('$name', (door) =
   })
 })
 
-describe.each(groupDoors.filter(({ template }) => template.includes(':')))('$name', (door) => {
+describe.each(groupDoors.filter(({ template }) => /:(groupId|jobId)/.test(template)))('$name', (door) => {
   it("finds nothing of another workspace's", async () => {
     const sentence = door.template.includes(':jobId')
       ? `jobId ${ids.jobId} not found`

@@ -73,6 +73,11 @@ it('what Experience Groups answer is as the document says', async () => {
   await ask('GET', `${v3}/jobs`)
   await ask('GET', `${v3}/jobs/{jobId}`, { jobId: String(jobId) })
   await ask('GET', `${v3}/jobs/{jobId}/errors`, { jobId: String(jobId) })
+  const participantId = 'ann'
+  await ask('GET', `${v3}/groups/{groupId}/participants`, { groupId })
+  await ask('GET', `${v3}/groups/{groupId}/participants/{participantId}`, { groupId, participantId })
+  await ask('GET', `${v3}/participants/{participantId}/groups`, { participantId })
+  await ask('POST', `${v3}/memberships`, {}, json('POST', { participantIds: [participantId, 'nobody'] }))
   await ask('DELETE', `${v3}/groups/{groupId}`, { groupId })
 })
 
@@ -142,6 +147,19 @@ it('what events are answered with is as the document says', async () => {
   await refusals(ask, '/v2', { ...json('POST', batch), headers: { authorization: 'Basic x' } })
   const reader = (await Team.open(['users:read'])).client
   await refusals(ask, '/v2', { ...json('POST', batch), headers: { authorization: `Basic ${btoa(`${reader.id}:${reader.secret}`)}` } })
+})
+
+it('what OpenFeature is answered is as the document says', async () => {
+  const bank = await Bank.open()
+  const key = await bank.group('owls')
+  const ask = asking(() => bank.headers(), { key })
+  for (const context of [{ targetingKey: 'ann' }, {}]) {
+    await ask('POST', '/ofrep/v1/evaluate/flags', {}, json('POST', { context }))
+    await ask('POST', '/ofrep/v1/evaluate/flags/{key}', {}, json('POST', { context }))
+  }
+  await ask('POST', '/ofrep/v1/evaluate/flags/{key}', { key: 'crows' }, json('POST', { context: { targetingKey: 'ann' } }))
+  const writer = await Bank.open(['groups:write'], bank.workspace)
+  for (const authorization of ['Bearer x', `Bearer ${writer.token}`]) await refusals(ask, '/ofrep', { headers: { authorization } })
 })
 
 it('each operation of the document was asked for', () => {

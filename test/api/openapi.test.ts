@@ -1,7 +1,7 @@
 import { validate } from '@hyperjump/json-schema/openapi-3-1'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { app } from '../../src/api/app.ts'
-import { groupDoors, eventDoors, workspaceDoors } from '../support/doors.ts'
+import { eventDoors, groupDoors, ofrepDoors, workspaceDoors } from '../support/doors.ts'
 import { published, type Document, type Operation } from '../support/openapi.ts'
 
 let document: Document
@@ -42,6 +42,7 @@ describe('GET /openapi.json', () => {
       [/ \/platform\//, ['400', '401', '403', '404', '422', '500']],
       [/ \/userprofile\//, ['400', '401', '403', '404', '500']],
       [/ \/v2\//, ['400', '401', '403', '500']],
+      [/ \/ofrep\//, ['400', '401', '403', '404', '500']],
       [/ \/health$/, ['503']],
     ]
     for (const [name, { responses }] of operations) {
@@ -65,7 +66,9 @@ describe('GET /openapi.json', () => {
       const transaction = parameters.find((parameter) => parameter.name === 'transactionId')
       const ofGroups = name.includes(' /groups/v3/')
       expect(transaction !== undefined && transaction.in === 'header' && transaction.required === true, name).toBe(ofGroups)
-      const door = [...groupDoors, ...workspaceDoors, ...eventDoors].find((door) => door.name.replace(/:(\w+)/g, '{$1}') === name)
+      const door = [...groupDoors, ...workspaceDoors, ...eventDoors, ...ofrepDoors].find(
+        (door) => door.name.replace(/:(\w+)/g, '{$1}') === name,
+      )
       if (door !== undefined) expect(security, name).toEqual([{ [name.includes(' /v2/') ? 'basic' : 'bearer']: [door.scope] }])
       for (const scheme of security.flatMap(Object.keys)) expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(/^(POST|PUT|PATCH)/.test(name) && !name.endsWith('/recompute'))

@@ -24,6 +24,10 @@ const ofGroups: Record<string, Door> = {
   'DELETE /groups/:groupId': { scope: 'groups:write' },
   'PUT /groups/:groupId/participants': { scope: 'groups:write', init: csv },
   'POST /groups/:groupId/participants': { scope: 'groups:write', init: csv },
+  'GET /groups/:groupId/participants': { scope: 'groups:read' },
+  'GET /groups/:groupId/participants/:participantId': { scope: 'groups:read' },
+  'GET /participants/:participantId/groups': { scope: 'groups:read' },
+  'POST /memberships': { scope: 'groups:read', ...takes('POST', { participantIds: ['ann'] }) },
   'GET /jobs': { scope: 'groups:read' },
   'GET /jobs/:jobId': { scope: 'groups:read' },
   'GET /jobs/:jobId/errors': { scope: 'groups:read' },
@@ -68,6 +72,12 @@ export const workspaceDoors = [
   ...below('/platform/workspaces/:workspace_id', ofWorkspaces),
   ...below('/userprofile/v1', { 'GET /:org_id/:account_id/:workspace_id/:mpid': { scope: 'users:read' } }),
 ]
+
+/** Those of OpenFeature. */
+export const ofrepDoors = below('/ofrep/v1', {
+  'POST /evaluate/flags/:key': { scope: 'groups:read', ...takes('POST', { context: { targetingKey: 'ann' } }) },
+  'POST /evaluate/flags': { scope: 'groups:read', ...takes('POST', { context: { targetingKey: 'ann' } }) },
+})
 
 /** Whose callers come with a client's id and secret. */
 export const eventDoors = below('/v2', {

@@ -30,7 +30,7 @@ const uploadBody = {
 }
 
 /** What the OpenAPI document says of an operation beside its validated parts. */
-export const operation = (operationId: string, scope: Scope, summary: string, answer: z.ZodType, takes?: 'upload') =>
+export const operation = (operationId: string, scope: Scope, summary: string, answer: z.ZodType, takes?: 'upload' | 'export') =>
   describeRoute({
     // PUT and POST of one route are two operations, and an id names one.
     operationId: ({ method }) => (takes === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId),
@@ -40,7 +40,10 @@ export const operation = (operationId: string, scope: Scope, summary: string, an
     parameters: [transactionId],
     ...(takes === 'upload' && { requestBody: uploadBody }),
     responses: {
-      200: json('Done', answer),
+      200:
+        takes === 'export'
+          ? { ...json('Done', answer), content: { ...json('', answer).content, 'text/csv': { schema: file } } }
+          : json('Done', answer),
       400: json('Refused: the sentence names the field', Refused),
       401: json('No valid token, or one without the scope', Refused),
       500: json('A bug', Refused),

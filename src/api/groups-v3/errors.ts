@@ -3,12 +3,13 @@ import type { Problem } from '../../work/jobs.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { refusalOf } from '../refusal.ts'
+import { sayLimit, tooMany } from '../limited.ts'
 
 /** Our fields in the words of this dialect. */
 const fieldNames: Record<string, string> = { name: 'groupName', description: 'groupDescription' }
 const said = (field: string) => fieldNames[field] ?? field
 
-type Refusal = [status: 400 | 401, code: '2000' | '2001' | '2003' | '2004', message: string]
+type Refusal = [status: 400 | 401 | 429, code: '2000' | '2001' | '2003' | '2004', message: string]
 
 /** Every refusal in the words of Experience Groups ("Error codes"; CONTRACT 2). */
 export function say(facts: Reason): Refusal {
@@ -50,6 +51,9 @@ export function say(facts: Reason): Refusal {
       return [400, '2000', `File type: ${facts.contentType} not allowed.`]
     case 'jobs-waiting':
       return [400, '2001', 'There are import jobs in process, need to wait for them to finish.']
+    // The vendor's table has no 429, but no other status makes a client come back later (RFC 6585 §4).
+    case 'too-many-requests':
+      return [429, '2001', tooMany(facts)]
     case 'no-such-operation':
       return [400, '2000', `There is no operation ${facts.method} ${facts.path}`]
     case 'two-credentials':
@@ -77,6 +81,7 @@ export function onError(error: Error, c: Context<Http>): Response {
   if (facts === undefined) return c.json({ code: '2001', message: 'Internal server error' }, 500)
   const [status, code, message] = say(facts)
   if (status === 401) c.header('WWW-Authenticate', challenge(facts))
+  sayLimit(c, facts)
   return c.json({ code, message }, status)
 }
 

@@ -7,11 +7,13 @@ import { Failure } from '../../failure.ts'
 import { listProblems } from '../../work/jobs.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
+import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { toTheEnd, uploadParts } from '../upload.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError } from './errors.ts'
+import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as wire from './wire.ts'
 
@@ -37,7 +39,8 @@ const transactionNamed = createMiddleware<Http>(async (c, next) => {
 /** Experience Groups, as CONTRACT 2 has it. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
-  .use(transaction, bearer, transactionNamed)
+  .use(transaction, bearer, limited, transactionNamed)
+  .route('/', lookups)
 
   .post(
     '/groups',

@@ -52,6 +52,7 @@ function say(facts: Reason): Refusal {
     case 'limit':
     case 'user-missing':
     case 'attribute-refused':
+    case 'too-many-requests':
       return [400, 'invalid_request', facts.reason]
   }
 }

@@ -2,8 +2,9 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { refusalOf } from '../refusal.ts'
+import { sayLimit, tooMany } from '../limited.ts'
 
-type Refusal = [status: 400 | 401 | 403 | 404 | 422, message: string]
+type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429, message: string]
 
 /** Every refusal in the words of Group Identity ("Error handling"; CONTRACT 4). */
 function say(facts: Reason): Refusal {
@@ -17,6 +18,8 @@ function say(facts: Reason): Refusal {
     case 'not-found':
     case 'no-such-operation':
       return [404, 'Not found']
+    case 'too-many-requests':
+      return [429, tooMany(facts)]
     case 'user-missing':
       return [400, 'No user ID provided']
     case 'attribute-refused':
@@ -67,10 +70,11 @@ export function onError(error: Error, c: Context<Http>): Response {
   if (facts === undefined) return c.json({ errors: [{ message: 'Internal server error' }] }, 500)
   const [status, message] = say(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
+  sayLimit(c, facts)
   return c.json({ errors: [{ message }] }, status)
 }
 
-const codes = { 400: 'BAD_REQUEST', 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'NOT_FOUND' } as const
+const codes = { 400: 'BAD_REQUEST', 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 429: 'TOO_MANY_REQUESTS' } as const
 
 /** The same as the events endpoints say it: with a code, and whatever cannot be taken is a bad request. */
 export function onEventsError(error: Error, c: Context<Http>): Response {
@@ -78,6 +82,7 @@ export function onEventsError(error: Error, c: Context<Http>): Response {
   if (facts === undefined) return c.json({ errors: [{ code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error' }] }, 500)
   const [status, message] = say(facts)
   const shown = status === 422 ? 400 : status
+  sayLimit(c, facts)
   if (shown === 401) c.header('WWW-Authenticate', 'Basic realm="events"')
   return c.json({ errors: [{ code: codes[shown], message }] }, shown)
 }

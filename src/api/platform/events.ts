@@ -10,6 +10,7 @@ import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { boundedBody, refusalOfShape } from '../valid.ts'
 import { onEventsError } from './errors.ts'
@@ -76,7 +77,7 @@ const take = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
 /** Events of server SDKs (CONTRACT 4, "Users"). */
 export const events = new Hono<Http>()
   .onError(onEventsError)
-  .use(basic, allows('users:write'), boundedBody)
+  .use(basic, limited, allows('users:write'), boundedBody)
   .post('/events', operation('uploadEvents', 'Take a batch of a user', Batch), async (c) => {
     await take([await read(c, Batch)], c)
     return c.body(null, 202)

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
+import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { onError } from './errors.ts'
 import { groups } from './groups.ts'
@@ -11,7 +12,7 @@ import { ownWorkspace } from './workspace.ts'
 /** Group Identity, as CONTRACT 4 has it: all below the path of a workspace. */
 export const platform = new Hono<Http>()
   .onError(onError)
-  .use(bearer, ownWorkspace)
+  .use(bearer, limited, ownWorkspace)
   .route('/groups', groups)
   .route('/users', usersFile)
   .route('/users', users)

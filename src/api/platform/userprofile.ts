@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { getProfile } from '../../identity/profiles.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
+import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
@@ -28,7 +29,7 @@ const ShownProfile = z.object({
 /** A profile as the vendor's Profile API shows it; organisation and account are not ours to check. */
 export const userprofile = new Hono<Http>()
   .onError(onError)
-  .use('/:org_id/:account_id/:workspace_id/*', bearer, ownWorkspace)
+  .use('/:org_id/:account_id/:workspace_id/*', bearer, limited, ownWorkspace)
   .get(
     '/:org_id/:account_id/:workspace_id/:mpid',
     operation('getUserProfile', 'users:read', 'A user in the shape of the Profile API', ShownProfile),

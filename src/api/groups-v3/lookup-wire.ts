@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import type { GroupSeen } from '../../membership/lookup.ts'
+
+const Revision = z.int().meta({ description: 'Counts the uploads to the group: which of them the answer has seen.' })
+
+export const ShownGroupsOf = z.object({
+  participantId: z.string(),
+  groups: z.array(z.object({ groupId: z.uuid(), groupName: z.string(), revision: Revision })),
+})
+
+export const showGroupsOf = (participantId: string, groups: GroupSeen[]): z.infer<typeof ShownGroupsOf> => ({
+  participantId,
+  groups: groups.map(({ id, name, revision }) => ({ groupId: id, groupName: name, revision })),
+})
+
+export const ShownMember = z.object({ groupId: z.uuid(), participantId: z.string(), member: z.boolean(), revision: Revision })
+
+export const showMember = (
+  participantId: string,
+  { id, member, revision }: GroupSeen & { member: boolean },
+): z.infer<typeof ShownMember> => ({
+  groupId: id,
+  participantId,
+  member,
+  revision,
+})
+
+export const MembershipsAsked = z.object({
+  participantIds: z.array(z.string()).min(1, 'must name at least one').max(1000, 'cannot name more than 1000'),
+  groupIds: z
+    .array(z.string())
+    .max(100, 'cannot name more than 100')
+    .nullish()
+    .meta({ description: 'Only these groups; all, if not given.' }),
+})
+
+export const ShownMemberships = z.object({
+  memberships: z.array(z.object({ participantId: z.string(), groupIds: z.array(z.uuid()) })),
+  revisions: z.record(z.uuid(), Revision).meta({ description: 'Of each group that is named above or was asked for.' }),
+})
+
+export const showMemberships = ({
+  memberships,
+  groups,
+}: {
+  memberships: { participant: string; groupIds: string[] }[]
+  groups: GroupSeen[]
+}): z.infer<typeof ShownMemberships> => ({
+  memberships: memberships.map(({ participant, groupIds }) => ({ participantId: participant, groupIds })),
+  revisions: Object.fromEntries(groups.map(({ id, revision }) => [id, revision])),
+})
+
+export const MembersQuery = z.object({
+  after: z.string().default('').meta({ description: 'The participant to go on after.' }),
+  size: z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(10_000, 'cannot be more than 10000')
+    .default(1000),
+})
+
+export const ShownMembers = z.object({ participants: z.array(z.string()), next: z.string().nullable(), revision: Revision })
+
+export const showMembers = (
+  { group, participants }: { group: GroupSeen; participants: string[] },
+  size: number,
+): z.infer<typeof ShownMembers> => ({
+  participants,
+  next: participants.length < size ? null : (participants.at(-1) ?? null),
+  revision: group.revision,
+})

@@ -1,0 +1,77 @@
+import { Hono } from 'hono'
+import { exportMembers } from '../../membership/export.ts'
+import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
+import { allows } from '../bearer.ts'
+import type { Http } from '../http.ts'
+import { remembered } from '../remembered.ts'
+import { jsonBody, valid } from '../valid.ts'
+import { operation } from './describe.ts'
+import * as wire from './lookup-wire.ts'
+import { groupIdOf } from './wire.ts'
+
+/** Who is in which group, from a replica near the caller (CONTRACT 3). */
+export const lookups = new Hono<Http>()
+  .get(
+    '/participants/:participantId/groups',
+    operation('findGroups', 'groups:read', 'The groups that a participant is in', wire.ShownGroupsOf),
+    allows('groups:read'),
+    remembered,
+    async (c) => {
+      const { replica, workspace } = c.var
+      const participant = c.req.param('participantId')
+      return c.json(wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant)))
+    },
+  )
+
+  .get(
+    '/groups/:groupId/participants/:participantId',
+    operation('isMember', 'groups:read', 'Whether a participant is in a group', wire.ShownMember),
+    allows('groups:read'),
+    remembered,
+    async (c) => {
+      const { replica, workspace } = c.var
+      const participant = c.req.param('participantId')
+      return c.json(
+        wire.showMember(participant, await getMember(replica, workspace, { id: groupIdOf(c.req.param('groupId')) }, participant)),
+      )
+    },
+  )
+
+  .post(
+    '/memberships',
+    operation('findMemberships', 'groups:read', 'In which groups each of up to 1000 participants is', wire.ShownMemberships),
+    allows('groups:read'),
+    jsonBody,
+    valid('json', wire.MembershipsAsked),
+    remembered,
+    async (c) => {
+      const { participantIds, groupIds } = c.req.valid('json')
+      const groups = groupIds?.map(groupIdOf)
+      return c.json(wire.showMemberships(await findMemberships(c.var.replica, c.var.workspace, participantIds, groups)))
+    },
+  )
+
+  .get(
+    '/groups/:groupId/participants',
+    operation(
+      'listParticipants',
+      'groups:read',
+      'Who is in a group, in the order of ids; as text/csv, all of them',
+      wire.ShownMembers,
+      'export',
+    ),
+    allows('groups:read'),
+    valid('query', wire.MembersQuery),
+    async (c, next) => {
+      if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
+      const id = groupIdOf(c.req.param('groupId'))
+      // From the primary: a file of a million is of one revision, which replicas may reach at different times.
+      const { file } = await exportMembers(c.var.db, c.var.workspace, id, c.req.valid('query').after)
+      return c.body(file, 200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': `attachment; filename="${id}.csv"` })
+    },
+    async (c) => {
+      const { after, size } = c.req.valid('query')
+      const page = await listMembers(c.var.replica, c.var.workspace, groupIdOf(c.req.param('groupId')), { after, size })
+      return c.json(wire.showMembers(page, size))
+    },
+  )

@@ -1,0 +1,85 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { said } from '../support/answers.ts'
+import { Bank, lines, newClient, tokenOf } from '../support/api.ts'
+import { callWith } from '../support/door.ts'
+
+const remembering = { LOOKUP_CACHE_SECONDS: 60 }
+
+describe('a look-up that may be a minute old', () => {
+  let bank: Bank
+  let owls: string
+  beforeAll(async () => {
+    bank = await Bank.open()
+    owls = await bank.group('owls')
+    await bank.apply(owls, 'ADD', 'ann\n')
+  })
+
+  const ask = (path: string, init: RequestInit = {}, vars: object = remembering, headers = bank.headers()) =>
+    callWith(vars, path, { ...init, headers: { ...headers, 'content-type': 'application/json' } })
+  const post = (body: unknown): RequestInit => ({ method: 'POST', body: JSON.stringify(body) })
+
+  it.each([
+    ['the groups of a participant', () => ['/groups/v3/participants/ann/groups', {}] as const],
+    ['one in one group', () => [`/groups/v3/groups/${owls}/participants/ann`, {}] as const],
+    ['many at once', () => ['/groups/v3/memberships', post({ participantIds: ['ann'] })] as const],
+    ['a flag', () => [`/ofrep/v1/evaluate/flags/owls`, post({ context: { targetingKey: 'ann' } })] as const],
+    ['all flags', () => ['/ofrep/v1/evaluate/flags', post({ context: { targetingKey: 'ann' } })] as const],
+  ])('tells what it told before, and how old that is: %s', async (_, question) => {
+    await bank.apply(owls, 'REPLACE', 'ann\n')
+    const [path, init] = question()
+    const first = await ask(path, init)
+    expect(first.headers.get('age')).toBe('0')
+    const told = await first.json()
+    await bank.apply(owls, 'REPLACE', 'bob\n')
+
+    const again = await ask(path, init)
+    expect(Number(again.headers.get('age'))).toBeGreaterThanOrEqual(0)
+    expect(await again.json()).toEqual(told)
+    const exact = await ask(path, init, {})
+    expect(exact.headers.get('age')).toBeNull()
+    expect(await exact.json()).not.toEqual(told)
+  })
+
+  it('answers each question by itself', async () => {
+    await bank.apply(owls, 'REPLACE', 'gus\n')
+    for (const [targetingKey, value] of [
+      ['gus', true],
+      ['hal', false],
+    ] as const) {
+      const context = post({ context: { targetingKey } })
+      expect(await said(ask('/ofrep/v1/evaluate/flags/owls', context))).toMatchObject({ value })
+      expect(await said(ask('/ofrep/v1/evaluate/flags', context))).toMatchObject({ metadata: { targetingKey } })
+      expect(await said(ask('/groups/v3/memberships', post({ participantIds: [targetingKey] })))).toMatchObject({
+        memberships: [{ participantId: targetingKey, groupIds: value ? [owls] : [] }],
+      })
+      expect(await said(ask(`/groups/v3/participants/${targetingKey}/groups`))).toMatchObject({ participantId: targetingKey })
+    }
+  })
+
+  it('answers each transaction by its own id', async () => {
+    const path = '/groups/v3/participants/dan/groups'
+    for (let i = 0; i < 2; i++) {
+      const headers = bank.headers()
+      expect((await ask(path, {}, remembering, headers)).headers.get('transactionId')).toBe(headers['transactionId'])
+    }
+  })
+
+  it('is told to no other workspace, to no token without the scope, and to nobody without one', async () => {
+    const path = '/groups/v3/participants/eve/groups'
+    await bank.apply(owls, 'ADD', lines(['eve']))
+    expect(await (await ask(path)).json()).toMatchObject({ groups: [{ groupId: owls }] })
+    const other = await Bank.open()
+    expect(await (await ask(path, {}, remembering, other.headers())).json()).toMatchObject({ groups: [] })
+    const client = await newClient(['users:read'], bank.workspace)
+    expect((await ask(path, {}, remembering, { ...bank.headers(), authorization: `Bearer ${await tokenOf(client)}` })).status).toBe(401)
+    expect((await ask(path, {}, remembering, { transactionId: crypto.randomUUID() })).status).toBe(401)
+  })
+
+  it('is not kept where it was refused', async () => {
+    const path = '/ofrep/v1/evaluate/flags/later'
+    const init = post({ context: { targetingKey: 'ann' } })
+    expect((await ask(path, init)).status).toBe(404)
+    await bank.group('later')
+    expect(await said(ask(path, init))).toMatchObject({ status: 200, key: 'later', value: false })
+  })
+})

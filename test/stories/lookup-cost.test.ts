@@ -1,0 +1,63 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { findGroupsOf, findMemberships, getMember, listMembers } from '../../src/membership/lookup.ts'
+import type { Db } from '../../src/db/connect.ts'
+import { resources } from '../../src/resources.ts'
+
+/** Groups of one member and up, written as an upload would have left them. */
+async function groups(workspace: number, count: number, members: (i: number) => string[]): Promise<void> {
+  const rows = Array.from({ length: count }, (_, i) => [crypto.randomUUID(), `group ${i}`, members(i)])
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at, revision, participant_count)
+      SELECT value ->> 0, ?1, value ->> 1, 'EXPERIENCE_GROUP', 'RETAIL_BANKING', 1, 1, 1, json_array_length(value, '$[2]') FROM json_each(?2)`,
+    ).bind(workspace, JSON.stringify(rows)),
+    env.DB.prepare(
+      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
+      SELECT ?1, m.value, g.key, 1, 1 FROM json_each(?2) AS r, json_each(r.value, '$[2]') AS m
+        CROSS JOIN experience_groups AS g ON g.workspace_id = ?1 AND g.id = r.value ->> 0`,
+    ).bind(workspace, JSON.stringify(rows)),
+  ])
+}
+
+async function cost(ask: (db: Db) => Promise<unknown>, workspace: number) {
+  const res = resources(env)
+  await ask(res.replicaOf(workspace))
+  return res.meter
+}
+
+describe('what a look-up costs', () => {
+  it('is no more rows read for an id that thousands of other workspaces hold too', async () => {
+    await groups(1, 1, () => ['shared', 'alone'])
+    const asks = (id: string) => [
+      (db: Db) => findGroupsOf(db, 1, id),
+      (db: Db) => getMember(db, 1, { idOrName: 'group 0' }, id),
+      (db: Db) => findMemberships(db, 1, [id], undefined),
+    ]
+    const before = await Promise.all(asks('alone').map((ask) => cost(ask, 1)))
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+      INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev) SELECT i, 'shared', 100000 + i, 1, 1 FROM n`,
+    ).run()
+    expect(await Promise.all(asks('shared').map((ask) => cost(ask, 1)))).toEqual(before)
+  })
+
+  it('is two rows read for each group of a participant, however many the workspace has', async () => {
+    await groups(2, 5000, (i) => (i % 25 === 0 ? ['ann', 'bob'] : ['bob']))
+    const { rowsRead, statements } = await cost((db) => findGroupsOf(db, 2, 'ann'), 2)
+    expect(statements).toBe(1)
+    expect(rowsRead).toBeLessThanOrEqual(2 * 200 + 5)
+    const many = await cost((db) => findMemberships(db, 2, ['ann', 'nobody'], undefined), 2)
+    expect(many.statements).toBe(1)
+    expect(many.rowsRead).toBeLessThanOrEqual(2 * 200 + 10)
+    expect((await cost((db) => getMember(db, 2, { idOrName: 'group 25' }, 'ann'), 2)).rowsRead).toBeLessThanOrEqual(5)
+  })
+
+  it('writes nothing, and reads a page of members as far as it goes', async () => {
+    await groups(3, 1, () => Array.from({ length: 1000 }, (_, i) => `person-${i}`))
+    const id = String(await env.DB.prepare('SELECT id FROM experience_groups WHERE workspace_id = 3').first('id'))
+    const { rowsRead, rowsWritten } = await cost((db) => listMembers(db, 3, id, { after: '', size: 10 }), 3)
+    expect(rowsWritten).toBe(0)
+    expect(rowsRead).toBeLessThanOrEqual(30)
+  })
+})

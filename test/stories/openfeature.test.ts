@@ -1,0 +1,89 @@
+import { OFREPProvider } from '@openfeature/ofrep-provider'
+import { ErrorCode, OpenFeature, type Client } from '@openfeature/server-sdk'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { Bank, call, newClient, tokenOf } from '../support/api.ts'
+import { callWith } from '../support/door.ts'
+
+type Fetching = (path: string, init: RequestInit) => Promise<Response>
+
+/** The SDK as an application holds it: its provider knows the address of this Worker and a token. */
+async function client(token: string, fetching: Fetching = call): Promise<Client> {
+  const fetchImplementation = async (input: RequestInfo | URL) => {
+    const request = new Request(input)
+    const { pathname } = new URL(request.url)
+    return fetching(pathname, { method: request.method, headers: request.headers, body: await request.text() })
+  }
+  const domain = crypto.randomUUID()
+  const headers = { authorization: `Bearer ${token}` }
+  await OpenFeature.setProviderAndWait(domain, new OFREPProvider({ baseUrl: 'https://coterie.test', headers, fetchImplementation }))
+  return OpenFeature.getClient(domain)
+}
+
+const ann = { targetingKey: 'ann', plan: 'gold', since: new Date(0), nested: { tags: ['x', null] } }
+
+describe('the server SDK of OpenFeature', () => {
+  let bank: Bank
+  let owls: string
+  let sdk: Client
+  beforeAll(async () => {
+    bank = await Bank.open()
+    owls = await bank.group('night owls/ü')
+    await bank.apply(owls, 'ADD', 'ann\n')
+    sdk = await client(bank.token)
+  })
+
+  it('tells that a participant is in a group, and in which', async () => {
+    expect(await sdk.getBooleanDetails(owls, false, ann)).toMatchObject({
+      flagKey: owls,
+      value: true,
+      reason: 'TARGETING_MATCH',
+      variant: 'member',
+      flagMetadata: { groupId: owls, groupName: 'night owls/ü', revision: 1 },
+    })
+    expect(await sdk.getBooleanValue(encodeURIComponent('night owls/ü'), false, ann)).toBe(true)
+  })
+
+  it('tells that one is not, whatever the application takes for granted', async () => {
+    const details = await sdk.getBooleanDetails(owls, true, { targetingKey: 'bob' })
+    expect(details).toMatchObject({ value: false, reason: 'TARGETING_MATCH', variant: 'other' })
+    expect(details.errorCode).toBeUndefined()
+  })
+
+  it('falls back where there is no such group', async () => {
+    const others = await (await Bank.open()).group('theirs')
+    for (const key of ['crows', crypto.randomUUID(), others, 'theirs'])
+      for (const otherwise of [true, false])
+        expect(await sdk.getBooleanDetails(key, otherwise, ann)).toMatchObject({ value: otherwise, errorCode: ErrorCode.FLAG_NOT_FOUND })
+  })
+
+  it('falls back where nobody is named', async () => {
+    for (const nobody of [undefined, {}, { targetingKey: '' }, { plan: 'gold' }])
+      expect(await sdk.getBooleanDetails(owls, true, nobody)).toMatchObject({ value: true, errorCode: ErrorCode.TARGETING_KEY_MISSING })
+  })
+
+  it('falls back where a group is asked for anything but yes or no', async () => {
+    expect(await sdk.getStringDetails(owls, 'blue', ann)).toMatchObject({ value: 'blue', errorCode: ErrorCode.TYPE_MISMATCH })
+  })
+
+  it('falls back where its token is wrong or lacks the scope', async () => {
+    const writer = await tokenOf(await newClient(['groups:write'], bank.workspace))
+    for (const token of ['x', `${bank.token}x`, writer]) {
+      const details = await (await client(token)).getBooleanDetails(owls, false, ann)
+      expect(details).toMatchObject({ value: false, reason: 'ERROR', errorCode: ErrorCode.GENERAL })
+    }
+  })
+
+  it('stops asking when it is told that it asks too often', async () => {
+    let asked = 0
+    const busy = await client((await Bank.open()).token, (path, init) => {
+      asked++
+      return callWith({ RATE_LIMITED: true }, path, init)
+    })
+    const details = async () => (await busy.getBooleanDetails('crows', true, ann)).errorCode
+    while (asked < 50 && (await details()) === ErrorCode.FLAG_NOT_FOUND);
+    const before = asked
+    expect(before).toBeLessThan(50)
+    expect(await details()).toBe(ErrorCode.GENERAL)
+    expect(asked).toBe(before)
+  })
+})
