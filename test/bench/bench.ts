@@ -4,18 +4,20 @@ import { join } from 'node:path'
 import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
 import { growth } from './growth.ts'
+import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
 import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
 import { trips } from './trips.ts'
 import { users } from './users.ts'
 
-const sections = new Map([
+const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['trips', trips],
   ['growth', growth],
   ['requests', requests],
   ['mondays', mondays],
   ['users', users],
+  ['lookups', lookups],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

@@ -4,11 +4,12 @@ export interface Row {
   measured: number
   beside: string
   baseline: number
-  unit: 's' | 'ms' | 'µs' | 'MiB' | 'rows'
+  unit: 's' | 'ms' | 'µs' | 'MiB' | 'rows' | '/s'
   /** What the goal is about: measured through baseline, measured less baseline, or what was measured by itself. */
   by: 'ratio' | 'difference' | 'itself'
-  /** The goal, if there is one: at most this. */
+  /** The goal, if there is one: at most this, or at least. */
   most?: number
+  least?: number
   /** What one should know of the figure. */
   note?: string
 }
@@ -18,14 +19,17 @@ export function valueOf({ measured, baseline, by }: Row): number {
 }
 
 /** Undefined where there is no goal. */
-export const meets = (row: Row) => (row.most === undefined ? undefined : valueOf(row) <= row.most)
+export function meets(row: Row): boolean | undefined {
+  if (row.most !== undefined) return valueOf(row) <= row.most
+  return row.least === undefined ? undefined : valueOf(row) >= row.least
+}
 
 /** All rows as one table of text, and under it what there is to know of them. */
 export function table(rows: Row[]): string {
   const lines = [
     ['', 'measured', 'beside', '', 'compared', 'goal', ''],
     ...rows.map((row) => {
-      const { figure, measured, beside, baseline, unit, by, most } = row
+      const { figure, measured, beside, baseline, unit, by } = row
       const compared = by === 'ratio' ? '×' : unit
       const sign = by === 'difference' && valueOf(row) > 0 ? '+' : ''
       return [
@@ -34,7 +38,7 @@ export function table(rows: Row[]): string {
         beside,
         `${short(baseline)} ${unit}`,
         `${sign}${short(valueOf(row))} ${compared}`,
-        most === undefined ? '' : `≤ ${most} ${compared}`,
+        goalOf(row, compared),
         { true: 'met', false: 'MISSED', undefined: '' }[`${meets(row)}`],
       ]
     }),
@@ -45,6 +49,9 @@ export function table(rows: Row[]): string {
   const notes = new Set(rows.flatMap(({ note = [] }) => note))
   return [...lines.map((line) => line.map(pad).join('  ').trimEnd()), ...[...notes].map((note) => `\n${note}`)].join('\n')
 }
+
+const goalOf = ({ most, least }: Row, compared: string) =>
+  most !== undefined ? `≤ ${most} ${compared}` : least !== undefined ? `≥ ${least} ${compared}` : ''
 
 const short = (value: number) => value.toFixed(Math.abs(value) < 100 ? 2 : 0)
 

@@ -1,5 +1,6 @@
 import { getToken, Groups, registerClient } from './api.ts'
 import { Expectations } from './expectations.ts'
+import { feature } from './feature.ts'
 import { temporaryFolder } from './folder.ts'
 import { define, firstMonday, load, moveOut, secondMonday, why } from './household.ts'
 import { Platform } from './platform.ts'
@@ -8,11 +9,11 @@ import { startServer, type Server } from './server.ts'
 import type { Stage } from './stage.ts'
 import { add, badRows, remove, replace } from './uploads.ts'
 
-const chapters = [add, replace, remove, badRows, load, define, firstMonday, why, moveOut, secondMonday]
+const chapters = [add, replace, remove, badRows, load, define, firstMonday, why, moveOut, secondMonday, feature]
 
 /**
- * `npm run demo`: a day in the life of a group that is kept by hand, and two weeks in that of households that form themselves, on a
- * server of its own. Exits with 0 only if all is as it should be.
+ * `npm run demo`: a day in the life of a group that is kept by hand, two weeks in that of households that form themselves, and
+ * a feature for the group, on a server of its own. Exits with 0 only if all is as it should be.
  */
 await main(async () => {
   const start = performance.now()
@@ -28,7 +29,7 @@ await main(async () => {
   console.log(`\nThe server is stopped, its state deleted: ${Math.round((performance.now() - start) / 1000)} s in all.`)
   for (const difference of expect.differences) console.error(`✗ ${difference}`)
   if (expect.differences.length > 0) return 1
-  console.log('✓ Every count and every profile is what it should be.')
+  console.log('✓ Every count, every profile and every flag is what it should be.')
   return 0
 })
 
@@ -43,5 +44,5 @@ async function open({ url, adminToken }: Server, expect: Expectations): Promise<
   const group = await groups.create('Early adopters')
   console.log(`group   ${group}, named Early adopters`)
   expect.compare('a new group', { groupParticipantCount: await groups.participantCount(group) }, { groupParticipantCount: 0 })
-  return { url, groups, group, platform: new Platform(url, client, token), expect }
+  return { url, token, groups, group, platform: new Platform(url, client, token), expect }
 }

@@ -38,10 +38,14 @@ export interface ServerOptions {
   hear?: (line: string) => void
   /** Mebibytes of each isolate's heap at most. Locally there is no limit, and so little reason to collect garbage. */
   heapMax?: number
+  /** The wrangler.toml of another Worker; ours if none is named. */
+  config?: string
+  /** Of the Worker, instead of those in its wrangler.toml. */
+  vars?: Record<string, string>
 }
 
 /** Starts a server and waits until it answers. Throws with the end of its output if it does not come up. */
-export async function startServer({ stateDir, hear, heapMax, ...options }: ServerOptions): Promise<Server> {
+export async function startServer({ stateDir, hear, heapMax, config, vars, ...options }: ServerOptions): Promise<Server> {
   const { adminToken } = ensureSecrets()
   const port = await freePort(options.port)
   await migrate(stateDir)
@@ -50,7 +54,10 @@ export async function startServer({ stateDir, hear, heapMax, ...options }: Serve
   // Log lines that nobody hears would only cost time.
   const manner = ['--log-level', hear === undefined ? 'error' : 'log', '--show-interactive-dev-session', 'false']
   const heap = heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
-  const worker = start('wrangler', ['dev', ...places, ...manner], { ...quiet, ...heap }, hear)
+  const which = config === undefined ? [] : ['--config', config]
+  // Nobody shares this machine's Worker with us.
+  const settings = Object.entries({ RATE_LIMITED: 'false', ...vars }).flatMap(([name, value]) => ['--var', `${name}:${value}`])
+  const worker = start('wrangler', ['dev', ...which, ...places, ...manner, ...settings], { ...quiet, ...heap }, hear)
   const url = `http://localhost:${port}`
   try {
     await answering(url, worker)

@@ -6,6 +6,8 @@ import type { Platform } from './platform.ts'
 export interface Stage {
   /** Of the server. */
   url: string
+  /** For whoever calls by other means than those below. */
+  token: string
   groups: Groups
   /** The group on its way through the uploads. */
   group: string

@@ -59,7 +59,7 @@ interface Outcome {
 }
 
 /** Uploads a file, follows its job to the end, shows and checks what came of it, and gives the job's id. */
-async function uploaded(stage: Stage, title: string, type: UploadType, ids: string[], outcome: Outcome): Promise<string> {
+export async function uploaded(stage: Stage, title: string, type: UploadType, ids: string[], outcome: Outcome): Promise<string> {
   const { groups, group, expect } = stage
   console.log(title)
   const file = Buffer.from(`ParticipantId\n${ids.join('\n')}\n`)

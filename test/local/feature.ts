@@ -1,0 +1,27 @@
+import { OFREPProvider } from '@openfeature/ofrep-provider'
+import { OpenFeature } from '@openfeature/server-sdk'
+import type { Stage } from './stage.ts'
+import { uploaded } from './uploads.ts'
+
+const flag = 'Early adopters'
+const john = 'john-doe'
+
+/** Chapter: an application asks for a feature with the SDK that it has anyway; the flag is the group, by its name. */
+export async function feature(stage: Stage): Promise<void> {
+  const { url, token, expect } = stage
+  console.log(`An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`)
+  const headers = { Authorization: `Bearer ${token}` }
+  await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))
+  const client = OpenFeature.getClient()
+
+  const ask = async (value: boolean, variant: string) => {
+    // The default is what should not come, so that a failed evaluation shows.
+    const told = await client.getBooleanDetails(flag, !value, { targetingKey: john })
+    console.log(`   ${flag} of ${john}: ${told.value} (${told.errorMessage ?? told.reason})`)
+    expect.compare<object>(`the flag of ${john}`, told, { value, variant, reason: 'TARGETING_MATCH' })
+  }
+  await ask(false, 'other')
+  await uploaded(stage, `ADD ${john}`, 'ADD', [john], { rows: 1, added: 1, members: 90_003 })
+  await ask(true, 'member')
+  await OpenFeature.close()
+}
