@@ -24,7 +24,7 @@ const logged = createMiddleware<Http>(async (c, next) => {
   const start = performance.now()
   await next()
   const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path
-  console.log(
+  console.info(
     JSON.stringify({
       event: 'request',
       transactionId: c.var.requestId,

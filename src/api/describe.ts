@@ -8,3 +8,13 @@ export const json = (description: string, schema: z.ZodType) => ({
   description,
   content: { 'application/json': { schema: resolver(schema) } },
 })
+
+/** The refusal of a client that has asked too often (see limited.ts). */
+export const tooOften = (schema: z.ZodType) => ({
+  ...json('Asked too often', schema),
+  headers: {
+    'Retry-After': { description: 'Seconds after which to ask again', schema: { type: 'integer' as const } },
+    'RateLimit-Policy': { schema: { type: 'string' as const } },
+    RateLimit: { schema: { type: 'string' as const } },
+  },
+})

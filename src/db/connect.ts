@@ -17,7 +17,7 @@ type Queried = Pick<D1Database, 'prepare' | 'batch'>
 
 /** A database whose every answer is added to the meter. */
 export function connect(d1: Queried, meter: Meter): Db {
-  return drizzle(metered(d1, meter), { schema })
+  return drizzle(metered(d1, meter))
 }
 
 const dialect = new SQLiteSyncDialect()

@@ -1,8 +1,8 @@
 import type { Db } from '../db/connect.ts'
 import { listMembers } from './lookup.ts'
 
-/** Members of one piece of an export: 35 bytes each at most, all that is held of it at a time. */
-const membersPerPiece = 10_000
+/** Members of one piece of an export: 35 bytes each at most, all that is held of it at a time. Larger ones hardly save time. */
+const membersPerPiece = 4_000
 
 /** The group's upload went live while it was exported: what was told and what would follow are not one revision's. */
 export class RevisionChanged extends Error {}

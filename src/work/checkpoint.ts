@@ -30,7 +30,7 @@ export async function commit(
   const sum = (figure: 'duration' | 'rows_read' | 'rows_written') => results.reduce((total, { meta }) => total + meta[figure], 0)
   const ms = sum('duration')
   const moved = results.at(-1)?.meta.changes === 1
-  console.log(JSON.stringify({ ...facts, moved, ms, rowsRead: sum('rows_read'), rowsWritten: sum('rows_written') }))
+  console.info(JSON.stringify({ ...facts, moved, ms, rowsRead: sum('rows_read'), rowsWritten: sum('rows_written') }))
   return { moved, ms }
 }
 

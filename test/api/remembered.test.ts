@@ -40,6 +40,16 @@ describe('a look-up that may be a minute old', () => {
     expect(await exact.json()).not.toEqual(told)
   })
 
+  it('is asked anew once it is older than that', async () => {
+    const path = `/groups/v3/groups/${owls}/participants/ivy`
+    const brief = { LOOKUP_CACHE_SECONDS: 1 }
+    expect(await said(ask(path, {}, brief))).toMatchObject({ member: false })
+    await bank.apply(owls, 'ADD', 'ivy\n')
+    expect(await said(ask(path, {}, brief))).toMatchObject({ member: false })
+    await scheduler.wait(1100)
+    expect(await said(ask(path, {}, brief))).toMatchObject({ member: true })
+  })
+
   it('answers each question by itself', async () => {
     await bank.apply(owls, 'REPLACE', 'gus\n')
     for (const [targetingKey, value] of [

@@ -24,6 +24,8 @@ const quiet = {
   // Wrangler would keep a record of every request, which takes longer than the request.
   X_LOCAL_OBSERVABILITY: 'false',
   X_LOCAL_EXPLORER: 'false',
+  // As in production, no debugger: wrangler steps aside for an editor's own, and would send its one each line that is logged.
+  VSCODE_INSPECTOR_OPTIONS: '{}',
 }
 
 /** Milliseconds that it may take to answer. */
@@ -50,7 +52,7 @@ export async function startServer({ stateDir, hear, heapMax, config, vars, ...op
   const port = await freePort(options.port)
   await migrate(stateDir)
 
-  const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`, '--inspector-port', `${await freePort()}`]
+  const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`]
   // Log lines that nobody hears would only cost time.
   const manner = ['--log-level', hear === undefined ? 'error' : 'log', '--show-interactive-dev-session', 'false']
   const heap = heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }

@@ -1,7 +1,7 @@
 import { describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
-import { json } from '../describe.ts'
+import { json, tooOften } from '../describe.ts'
 import { Refused } from './wire.ts'
 
 const transactionId = {
@@ -46,6 +46,7 @@ export const operation = (operationId: string, scope: Scope, summary: string, an
           : json('Done', answer),
       400: json('Refused: the sentence names the field', Refused),
       401: json('No valid token, or one without the scope', Refused),
+      429: tooOften(Refused),
       500: json('A bug', Refused),
     },
   })

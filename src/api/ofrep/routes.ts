@@ -4,7 +4,7 @@ import { describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
 import { getMember, listMember } from '../../membership/lookup.ts'
 import { allows, bearer } from '../bearer.ts'
-import { json } from '../describe.ts'
+import { json, tooOften } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
@@ -26,7 +26,7 @@ const operation = (operationId: string, summary: string, answer: z.ZodType, refu
       401: json('No valid token', refusal),
       403: json('A token without the scope', refusal),
       404: json('No such flag', refusal),
-      429: json('Asked too often: come back after so many seconds as Retry-After says', refusal),
+      429: tooOften(refusal),
       500: json('A bug', refusal),
     },
   })

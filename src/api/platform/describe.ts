@@ -1,7 +1,7 @@
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
-import { json, type Responses } from '../describe.ts'
+import { json, tooOften, type Responses } from '../describe.ts'
 
 const PlatformError = z.object({ errors: z.array(z.object({ message: z.string() })) })
 
@@ -28,5 +28,6 @@ const refusals: Responses = {
   403: json('A token without the scope, or of another workspace', PlatformError),
   404: json('Not found', PlatformError),
   422: json('Readable, and refused: the sentence names the field', PlatformError),
+  429: tooOften(PlatformError),
   500: json('A bug', PlatformError),
 }

@@ -8,7 +8,7 @@ import { recordReports, type Report } from '../../identity/profiles.ts'
 import { Failure } from '../../failure.ts'
 import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
-import { json } from '../describe.ts'
+import { json, tooOften } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
@@ -50,6 +50,7 @@ const operation = (operationId: string, summary: string, body: z.ZodType) =>
       400: json('Refused, and nothing of it is stored', EventsError),
       401: json('Not the id and secret of a client', EventsError),
       403: json('A client without the scope users:write', EventsError),
+      429: tooOften(EventsError),
       500: json('A bug', EventsError),
     },
   })
