@@ -1,4 +1,6 @@
 import { app } from './api/app.ts'
+import { refreshDue } from './audiences/refresh.ts'
+import { applyAudience } from './audiences/sync.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'
@@ -44,6 +46,7 @@ export default {
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
     await wakeForgotten(res)
     await wakeForgottenRuns(res)
+    await refreshDue(res)
   },
 } satisfies ExportedHandler<Env, Message>
 
@@ -51,7 +54,7 @@ export default {
 async function answer(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
-      return runJob(res, message.workspace, message.job)
+      return runJob(res, message.workspace, message.job, applyAudience)
     case 'import':
       return runImport(res, message.workspace, message.job)
     case 'prune':

@@ -19,6 +19,7 @@ export interface Env {
   DEFINITIONS_MAX: number
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
+  AUDIENCES_MAX: number
   LOOKUP_CACHE_SECONDS: number
   RATE_LIMIT: number
   RATE_PERIOD: number
@@ -35,6 +36,7 @@ export interface Limits {
   definitionsMax: number
   sharedAttributesMax: number
   groupUsersMax: number
+  audiencesMax: number
   /** How old an answer to a look-up may be; 0: not at all. */
   lookupCacheSeconds: number
   /** Requests of a client in so many seconds. */
@@ -87,6 +89,7 @@ export function resources(env: Env): Resources {
       definitionsMax: env.DEFINITIONS_MAX,
       sharedAttributesMax: env.SHARED_ATTRIBUTES_MAX,
       groupUsersMax: env.GROUP_USERS_MAX,
+      audiencesMax: env.AUDIENCES_MAX,
       lookupCacheSeconds: Number(env.LOOKUP_CACHE_SECONDS),
       rateLimit: env.RATE_LIMIT,
       ratePeriod: env.RATE_PERIOD,

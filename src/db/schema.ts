@@ -32,12 +32,17 @@ export const experienceGroups = sqliteTable(
     participantCount: integer('participant_count').notNull().default(0),
     removedSincePrune: integer('removed_since_prune').notNull().default(0),
     deletedAt: integer('deleted_at'),
+    /** The audience that fills it, if one does: such a group takes no uploads. */
+    audience: text('audience_id'),
   },
   (t) => [
     uniqueIndex('experience_groups_by_id').on(t.workspace, t.id),
     uniqueIndex('experience_groups_by_name')
       .on(t.workspace, t.name)
       .where(sql`deleted_at IS NULL`),
+    uniqueIndex('experience_groups_by_audience')
+      .on(t.workspace, t.audience)
+      .where(sql`audience_id IS NOT NULL AND deleted_at IS NULL`),
     index('experience_groups_deleted')
       .on(t.deletedAt)
       .where(sql`deleted_at IS NOT NULL`),
@@ -73,7 +78,7 @@ export const jobs = sqliteTable(
     revision: integer('revision').notNull(),
     type: text('type', { enum: ['add', 'remove', 'replace', 'users'] }).notNull(),
     state: text('state', { enum: jobStates }).notNull(),
-    failure: text('failure', { enum: ['no-good-row', 'gave-up', 'header'] }),
+    failure: text('failure', { enum: ['no-good-row', 'gave-up', 'header', 'withdrawn'] }),
     fileName: text('file_name').notNull(),
     fileKey: text('file_key').notNull(),
     fileSize: integer('file_size').notNull(),
@@ -103,11 +108,16 @@ export const jobs = sqliteTable(
     removed: integer('removed').notNull().default(0),
     /** What the columns of a file of users are called after the first, once its first slice is read. */
     header: text('header', { mode: 'json' }).$type<string[]>(),
+    /** The audience that the group is made of; users are counted then where a file has bytes, and `cursor` is the last user looked at. */
+    audience: text('audience_id'),
   },
   (t) => [
     uniqueIndex('jobs_by_id').on(t.workspace, t.id),
     uniqueIndex('jobs_by_group').on(t.group, t.revision),
     index('jobs_by_time').on(t.workspace, t.createdAt),
+    index('jobs_by_audience')
+      .on(t.workspace, t.audience)
+      .where(sql`audience_id IS NOT NULL AND ended_at IS NULL`),
     index('jobs_unended')
       .on(t.updatedAt)
       .where(sql`ended_at IS NULL`),
@@ -266,3 +276,37 @@ export const recomputeRuns = sqliteTable(
       .where(sql`ended_at IS NULL`),
   ],
 )
+
+/** Users for whom a rule holds (see audiences/rule.ts), which is asked anew each time: no one is kept as belonging. */
+export const audiences = sqliteTable(
+  'audiences',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    id: text('id').notNull(),
+    name: text('name').notNull(),
+    description: text('description').notNull(),
+    rule: text('rule', { mode: 'json' }).notNull(),
+    /** The audiences that the rule itself names. */
+    uses: text('uses', { mode: 'json' }).$type<string[]>().notNull(),
+    refresh: text('refresh', { enum: ['on_demand', 'weekly', 'daily'] }).notNull(),
+    /** The week or day (2026-W48, 2026-11-24) for which it has filled its group, or whose beginning it was not there for. */
+    refreshed: text('refreshed'),
+    createdAt: integer('created_on').notNull(),
+    createdBy: text('created_by').notNull(),
+    updatedAt: integer('last_modified_on').notNull(),
+    updatedBy: text('last_modified_by').notNull(),
+  },
+  (t) => [
+    uniqueIndex('audiences_by_id').on(t.workspace, t.id),
+    index('audiences_by_refresh')
+      .on(t.refreshed)
+      .where(sql`refresh <> 'on_demand'`),
+  ],
+)
+
+/** The rule that a job fills its group by: the audience's, and those of the audiences that it uses, as they were when it was asked for. */
+export const syncRules = sqliteTable('sync_rules', {
+  job: integer('job_key').primaryKey(),
+  rule: text('rule', { mode: 'json' }).notNull(),
+})

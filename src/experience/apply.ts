@@ -1,6 +1,6 @@
 import { and, eq, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { experienceGroups, jobs } from '../db/schema.ts'
+import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { addMembers, removeMembers, removeUnseen, seeMembers, stretchEnd, undoRevision, type Stretch } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
@@ -15,12 +15,15 @@ import { readParticipants } from './slice.ts'
 const idsPerStatement = 10_000
 const rowsPerStretch = 50_000
 
+/** Takes a job whose participants are an audience one stretch of users further; false if someone else moved it (see audiences/sync.ts). */
+export type ApplyAudience = (res: Resources, db: Db, job: GroupJob) => Promise<boolean>
+
 /**
  * Carries a job on from where it stands: through its file slice by slice, through the members that a REPLACE did not see, or back
  * through what a failed job has written; and at its end, on to the next job of the group. Each step is one batch that moves the
  * job's checkpoint and holds only if nobody else has moved it, so that this may run twice, at the same time, or die anywhere.
  */
-export async function runJob(res: Resources, workspace: number, key: number): Promise<void> {
+export async function runJob(res: Resources, workspace: number, key: number, applyAudience: ApplyAudience): Promise<void> {
   const db = res.databaseOf(workspace)
   const over = beginPass(res)
   for (;;) {
@@ -28,17 +31,18 @@ export async function runJob(res: Resources, workspace: number, key: number): Pr
     if (job === undefined) return
     if (hasEnded(job.state)) return afterwards(res, db, job)
     if (over()) return wake(res, { kind: 'job', workspace, job: key })
-    if (!(await step(res, db, job, over))) return
+    if (!(await step(res, db, job, over, applyAudience))) return
   }
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
-async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean): Promise<boolean> {
+async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean, applyAudience: ApplyAudience): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
       return claimJob(db, job, res.now())
     case 'applying':
-      return job.offset < job.fileSize ? applySlice(res, db, job, participants, over) : endOfFile(res, db, job)
+      if (job.offset === job.fileSize) return endOfFile(res, db, job)
+      return job.audience === null ? applySlice(res, db, job, participants, over) : applyAudience(res, db, job)
     case 'sweeping':
       return walk(res, db, job, (stretch) => [removeUnseen(job, stretch, unmoved(jobs, job)), tally(job, 'removed')], endReplace)
     case 'undoing':
@@ -50,17 +54,16 @@ async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean):
 
 const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
 
-/** A file of participants: each statement takes a part of the run of ids, and counts whom it changed. */
-const participants = {
-  read: readParticipants,
-  write: (ids: string[], job: GroupJob) => {
-    const write = writers[job.type]
-    const statements: SQL[] = []
-    for (let from = 0; from < ids.length; from += idsPerStatement)
-      statements.push(write(job, ids.slice(from, from + idsPerStatement), unmoved(jobs, job)), tally(job, 'touched'))
-    return statements
-  },
-} satisfies Content<string, GroupJob>
+/** The statements that write what a job says of these participants: each takes a part of the run of ids, and counts whom it changed. */
+export function writeParticipants(ids: string[], job: GroupJob): SQL[] {
+  const write = writers[job.type]
+  const statements: SQL[] = []
+  for (let from = 0; from < ids.length; from += idsPerStatement)
+    statements.push(write(job, ids.slice(from, from + idsPerStatement), unmoved(jobs, job)), tally(job, 'touched'))
+  return statements
+}
+
+const participants: Content<string, GroupJob> = { read: readParticipants, write: writeParticipants }
 
 async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const outcome = outcomeOf(job)
@@ -94,7 +97,8 @@ async function goLive(res: Resources, db: Db, job: GroupJob, { added, removed }:
 }
 
 async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
-  return (await commitJob(res, db, job, [], { state: 'failed', added: 0, removed: 0, touched: 0, endedAt: res.now() })).moved
+  const state = job.failure === 'withdrawn' ? 'cancelled' : 'failed'
+  return (await commitJob(res, db, job, [], { state, added: 0, removed: 0, touched: 0, endedAt: res.now() })).moved
 }
 
 /** Goes one stretch of the group's rows further, and ends the job's state after the last. */
@@ -113,6 +117,7 @@ async function walk(
 
 /** After a job: what any file's job does, and rows long dead go when there are many. Safe to repeat. */
 async function afterwards(res: Resources, db: Db, job: GroupJob): Promise<void> {
+  if (job.audience !== null) await db.delete(syncRules).where(eq(syncRules.job, job.key))
   await handOver(res, db, job, 'job')
   if (pruneDue(job)) await wake(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

@@ -1,6 +1,6 @@
 import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { experienceGroups, jobs } from '../db/schema.ts'
+import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { wake } from '../work/wake.ts'
@@ -42,6 +42,7 @@ async function eraseSome(res: Resources, db: Db, workspace: number, group: numbe
   const last = left.at(-1)
   if (last === undefined) return false
   await res.files.delete(left.map(({ fileKey }) => fileKey))
-  await db.delete(jobs).where(and(ofGroup, lte(jobs.revision, last.revision)))
+  const erased = and(ofGroup, lte(jobs.revision, last.revision))
+  await together(db, [db.delete(syncRules).where(sql`job_key IN (SELECT key FROM jobs WHERE ${erased})`), db.delete(jobs).where(erased)])
   return true
 }

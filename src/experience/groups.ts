@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
@@ -105,6 +105,16 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
   if (deleted?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'group', id })
   await wake(res, { kind: 'erase', workspace, group: key })
 }
+
+/** The statement that has an audience fill a group which no other fills, while `guard` holds. */
+export const tie = (workspace: number, groupId: string, audience: string, guard: SQL): SQL => sql`
+  UPDATE experience_groups SET audience_id = ${audience}
+  WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL AND ${guard}`
+
+/** The statement that lets go of the group which an audience fills, while `guard` holds. */
+export const untie = (workspace: number, audience: string, guard: SQL): SQL => sql`
+  UPDATE experience_groups SET audience_id = NULL
+  WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL AND ${guard}`
 
 function checkLengths({ name, description = '' }: GroupDraft, { nameMax, descriptionMax }: Limits): void {
   if ([...name].length > nameMax) throw new Failure({ reason: 'too-long', field: 'name', max: nameMax })

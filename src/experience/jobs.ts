@@ -1,6 +1,6 @@
-import { and, asc, count, desc, eq, getTableColumns, isNull, sql } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
-import { experienceGroups, jobs } from '../db/schema.ts'
+import { and, asc, count, desc, eq, getTableColumns, isNull, sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
 import { newJob, unended, type Job, type Paging, type StoredFile } from '../work/jobs.ts'
@@ -64,9 +64,16 @@ export async function listJobs(
   return { items, total: counted?.total ?? 0 }
 }
 
-/** Throws `not-found` or `jobs-waiting` where a job could not be opened on the group now. */
+/** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where a file could not be taken for the group now. */
 export async function checkRoom(db: Db, workspace: number, groupId: string, { jobsWaitingMax }: Limits): Promise<void> {
-  const { key } = await getGroup(db, workspace, groupId)
+  const { key, audience } = await getGroup(db, workspace, groupId)
+  if (audience !== null) {
+    const [known] = await db
+      .select({ name: audiences.name })
+      .from(audiences)
+      .where(and(eq(audiences.workspace, workspace), eq(audiences.id, audience)))
+    throw new Failure({ reason: 'filled-by-audience', audience, name: known?.name ?? audience })
+  }
   const row = await db.get<{ waiting: number }>(sql`SELECT ${unended(sql`${key}`)} AS waiting`)
   if (row.waiting >= jobsWaitingMax) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
@@ -85,7 +92,7 @@ export async function openJob(
     .insert(jobs)
     .select(
       sql`SELECT ${newJob(sql`g.workspace_id`, sql`g.key`, draft, limits.sliceBytes, now)} FROM experience_groups AS g
-      WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL AND ${unended(sql`g.key`)} < ${limits.jobsWaitingMax}`,
+      WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL AND g.audience_id IS NULL AND ${unended(sql`g.key`)} < ${limits.jobsWaitingMax}`,
     )
     .returning()
   if (job !== undefined) return job

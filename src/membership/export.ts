@@ -40,4 +40,4 @@ export async function exportMembers(
 }
 
 /** RFC 4180 §2. */
-const quoted = (id: string) => (/[",]/.test(id) ? `"${id.replaceAll('"', '""')}"` : id)
+export const quoted = (id: string) => (/[",]/.test(id) ? `"${id.replaceAll('"', '""')}"` : id)

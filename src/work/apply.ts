@@ -68,7 +68,8 @@ export async function applySlice<Item, Of extends Job>(
   }
 }
 
-function keepProblems(job: Job, problems: Slice<unknown>['problems']): SQL {
+/** The statement that keeps problems of a job's rows. */
+export function keepProblems(job: Job, problems: Slice<unknown>['problems']): SQL {
   return sql`
     INSERT INTO job_problems (job_key, line, problem)
     SELECT ${job.key}, value ->> 0, value ->> 1 FROM json_each(${JSON.stringify(problems)}) WHERE ${unmoved(jobs, job)}`
@@ -82,7 +83,7 @@ function nextBatch(items: number, ms: number): number {
 
 /** After a job: its file goes, and the next job of its group starts. Safe to repeat. */
 export async function handOver(res: Resources, db: Db, job: Job, kind: 'job' | 'import'): Promise<void> {
-  await res.files.delete(job.fileKey)
+  if (job.audience === null) await res.files.delete(job.fileKey)
   const next = await findNextJob(db, job)
   if (next !== undefined) await wake(res, { kind, workspace: job.workspace, job: next })
 }

@@ -47,17 +47,19 @@ export interface StoredFile {
 /** How many jobs of a group (see schema.ts) have not ended. */
 export const unended = (group: SQL) => sql`(SELECT count(*) FROM jobs WHERE group_key = ${group} AND ended_at IS NULL)`
 
+export type NewJob = Omit<StoredFile, 'fileSize'> & { fileSize: number | SQL; audience?: string | null } & Pick<Job, 'type' | 'createdBy'>
+
 /** The columns of a new job, for an insert from a select: the next of its group. */
 export function newJob(
   workspace: SQL,
   group: SQL,
-  { type, fileName, fileKey, fileSize, createdBy }: StoredFile & Pick<Job, 'type' | 'createdBy'>,
+  { type, fileName, fileKey, fileSize, createdBy, audience = null }: NewJob,
   sliceBytes: number,
   now: number,
 ): SQL {
   return sql`NULL, ${crypto.randomUUID()}, ${workspace}, ${group}, 1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${group}), 0),
     ${type}, 'waiting', NULL, ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
-    ${createdBy}, ${now}, ${now}, NULL, 0, 0, 0, 'start', 0, 10000, 0, '', 0, 0, 0, 0, 0, NULL`
+    ${createdBy}, ${now}, ${now}, NULL, 0, 0, 0, 'start', 0, 10000, 0, '', 0, 0, 0, 0, 0, NULL, ${audience}`
 }
 
 /** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */

@@ -1,10 +1,14 @@
 import type { jobs, jobStates } from '../db/schema.ts'
 
-type Counts = Pick<typeof jobs.$inferSelect, 'rows' | 'badRows'>
+type Counts = Pick<typeof jobs.$inferSelect, 'rows' | 'badRows' | 'audience'>
 export type JobState = (typeof jobStates)[number]
 
-/** How a job ends whose file was read to its end. One without a good row fails, so that an empty REPLACE never empties a group. */
-export function outcomeOf({ rows, badRows }: Counts): 'successful' | 'partial' | 'failed' {
+/**
+ * How a job ends whose file was read to its end. One without a good row fails, so that an empty REPLACE never empties a group by accident:
+ * an audience to which nobody belongs is no accident.
+ */
+export function outcomeOf({ rows, badRows, audience }: Counts): 'successful' | 'partial' | 'failed' {
+  if (rows === 0 && audience !== null) return 'successful'
   if (rows === badRows) return 'failed'
   return badRows === 0 ? 'successful' : 'partial'
 }

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { applyAudience } from '../../src/audiences/sync.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
@@ -103,7 +104,7 @@ describe('a sequence of uploads to one group', () => {
           }
 
           const keyOf = (pick: number) => keys[pick % keys.length] ?? 0
-          const run = (pick: number) => runJob(res, workspace, keyOf(pick))
+          const run = (pick: number) => runJob(res, workspace, keyOf(pick), applyAudience)
           const buried = (pick: number) => giveUp(res.databaseOf(workspace), workspace, keyOf(pick), res.now())
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
@@ -127,9 +128,9 @@ describe('a sequence of uploads to one group', () => {
             await check()
           }
           // At least once: what was never answered is delivered until nothing is left.
-          for (const key of [...keys, ...keys]) await runJob(res, workspace, key)
+          for (const key of [...keys, ...keys]) await runJob(res, workspace, key, applyAudience)
           for (let message = rung.pop(); message !== undefined; message = rung.pop())
-            if (message.kind === 'job') await runJob(res, workspace, message.job)
+            if (message.kind === 'job') await runJob(res, workspace, message.job, applyAudience)
 
           const jobs = await check()
           for (const [i, job] of jobs.entries()) {

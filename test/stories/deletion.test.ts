@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
+import { applyAudience } from '../../src/audiences/sync.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
@@ -65,7 +66,7 @@ describe('deleting a group', () => {
     let wakeUp = () => {}
     const until = new Promise<void>((resolve) => (wakeUp = resolve))
     const asleep = new Promise<void>((fallen) => fuse({ at: 8, until, fallen }))
-    const run = runJob(res, bank.workspace, job.key)
+    const run = runJob(res, bank.workspace, job.key, applyAudience)
     await asleep
     await deleteGroup(res, bank.workspace, group)
     const erase = rung.find((message) => message.kind === 'erase')

@@ -1,6 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
+import { applyAudience } from '../../src/audiences/sync.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { getGroup } from '../../src/experience/groups.ts'
 import { findJob } from '../../src/experience/jobs.ts'
@@ -31,7 +32,7 @@ describe('a job that fails for good', () => {
     const { res, fuse } = hazardous({ SLICE_BYTES: 8 })
     const job = await receiveUpload(res, bank.workspace, id, 'tester', parts(type, lines(['bob', 'cid', 'dan', 'eve'])))
     fuse({ at: 5, when: 'before' })
-    await expect(runJob(res, bank.workspace, job.key)).rejects.toThrow()
+    await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
     fuse(undefined)
     const db = res.databaseOf(bank.workspace)
     expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state: 'applying', offset: 8 })

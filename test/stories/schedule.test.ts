@@ -2,6 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
+import { applyAudience } from '../../src/audiences/sync.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { wakeForgotten } from '../../src/experience/forgotten.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -71,7 +72,7 @@ describe('a long job', () => {
     let passes = 0
     for (let state = ''; state !== 'SUCCESSFUL'; passes++) {
       const pass = hazardous({ SLICE_BYTES: 16 })
-      await runJob(pass.res, bank.workspace, job.key)
+      await runJob(pass.res, bank.workspace, job.key, applyAudience)
       expect(pass.res.meter.statements).toBeLessThan(1000)
       state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
       expect(pass.rung).toEqual(state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }])

@@ -56,6 +56,11 @@ export function say(facts: Reason): Refusal {
       return [429, '2001', tooMany(facts)]
     case 'no-such-operation':
       return [400, '2000', `There is no operation ${facts.method} ${facts.path}`]
+    case 'filled-by-audience':
+      return [400, '2001', `The group is filled by the audience ${facts.name} (${facts.audience}): untie it before you upload.`]
+    case 'rule-refused':
+    case 'in-use':
+    case 'not-tied':
     case 'two-credentials':
     case 'grant-unknown':
     case 'audience-unknown':

@@ -52,6 +52,10 @@ function say(facts: Reason): Refusal {
     case 'limit':
     case 'user-missing':
     case 'attribute-refused':
+    case 'rule-refused':
+    case 'in-use':
+    case 'not-tied':
+    case 'filled-by-audience':
     case 'too-many-requests':
       return [400, 'invalid_request', facts.reason]
   }

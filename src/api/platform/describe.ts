@@ -3,7 +3,10 @@ import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
 import { json, tooOften, type Responses } from '../describe.ts'
 
-const PlatformError = z.object({ errors: z.array(z.object({ message: z.string() })) })
+const Pointer = z.string().meta({ description: 'Of a rule: the node that is refused, as a JSON pointer into the request (RFC 6901).' })
+const PlatformError = z.object({ errors: z.array(z.object({ message: z.string(), pointer: Pointer.optional() })) })
+
+const tags: Record<string, string> = { users: 'Users', audiences: 'Audiences' }
 
 /** What the OpenAPI document says of an operation beside its validated parts; without `answer` it succeeds with an empty 204. */
 export const operation = (
@@ -16,7 +19,7 @@ export const operation = (
   describeRoute({
     operationId,
     summary,
-    tags: [scope.startsWith('users') ? 'Users' : 'Group Identity'],
+    tags: [tags[scope.split(':')[0] ?? ''] ?? 'Group Identity'],
     security: [{ bearer: [scope] }],
     responses: { [status]: answer === undefined ? { description: 'Done' } : json('Done', answer), ...refusals },
     ...more,

@@ -6,6 +6,12 @@ import { sayLimit, tooMany } from '../limited.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429, message: string]
 
+const limited = {
+  definitions: 'groups in a workspace',
+  attributes: 'attributes of a group',
+  audiences: 'audiences in a workspace',
+} as const
+
 /** Every refusal in the words of Group Identity ("Error handling"; CONTRACT 4). */
 function say(facts: Reason): Refusal {
   switch (facts.reason) {
@@ -43,14 +49,15 @@ function say(facts: Reason): Refusal {
     case 'invalid':
       return [422, `${facts.field} ${facts.problem}`]
     case 'taken':
-      return [422, `A group with id ${facts.name} already exists`]
+      return [422, `${facts.what === 'audience' ? 'An audience' : 'A group'} with id ${facts.name} already exists`]
+    case 'rule-refused':
+      return [422, `${facts.pointer} ${facts.problem}`]
+    case 'in-use':
+      return [422, `The ${facts.what} ${facts.id} is used by the audience ${facts.by}`]
+    case 'not-tied':
+      return [422, `The audience ${facts.audience} is tied to no experience group`]
     case 'limit':
-      return [
-        422,
-        facts.what === 'definitions'
-          ? `The number of groups in a workspace is limited to ${facts.max}`
-          : `The number of attributes of a group is limited to ${facts.max}`,
-      ]
+      return [422, `The number of ${limited[facts.what]} is limited to ${facts.max}`]
     case 'jobs-waiting':
       return [422, `There are ${facts.max} files waiting already`]
     case 'header-invalid':
@@ -61,6 +68,7 @@ function say(facts: Reason): Refusal {
     case 'scope-not-held':
     case 'upload-type-missing':
     case 'upload-type-unknown':
+    case 'filled-by-audience':
       return [400, facts.reason]
   }
 }
@@ -71,7 +79,7 @@ export function onError(error: Error, c: Context<Http>): Response {
   const [status, message] = say(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   sayLimit(c, facts)
-  return c.json({ errors: [{ message }] }, status)
+  return c.json({ errors: [{ message, ...(facts.reason === 'rule-refused' && { pointer: facts.pointer }) }] }, status)
 }
 
 const codes = { 400: 'BAD_REQUEST', 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 429: 'TOO_MANY_REQUESTS' } as const

@@ -4,6 +4,7 @@ import type { Http } from '../http.ts'
 import { limited } from '../limited.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { onError } from './errors.ts'
+import { audiences } from './audiences.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { users } from './users.ts'
@@ -17,4 +18,5 @@ export const platform = new Hono<Http>()
   .route('/users', usersFile)
   .route('/users', users)
   .route('/imports', imports)
+  .route('/audiences', audiences)
   .all('*', noSuchOperation)

@@ -42,6 +42,7 @@ const failures = {
   'no-good-row': 'No row could be read: see its errors.',
   header: 'The first row must be user_id and then up to 100 attribute names, each once.',
   'gave-up': 'The file could not be finished. What was written of it stays; it may be sent again.',
+  withdrawn: 'The file was withdrawn.',
 }
 
 export const showImport = (job: Job): z.infer<typeof ShownImport> => ({

@@ -1,0 +1,154 @@
+import { z } from 'zod'
+import type { Audience, AudienceDraft } from '../../../audiences/audiences.ts'
+import type { Explained } from '../../../audiences/explain.ts'
+import { operators, readRule } from '../../../audiences/rule.ts'
+import type { GroupJob } from '../../../experience/jobs.ts'
+import { statuses } from '../../status.ts'
+import { AttributeValue, date } from './values.ts'
+
+/** Rules are read by audiences/rule.ts, which points to the node that it refuses. */
+const Rule = z.unknown().meta({
+  type: 'object',
+  required: ['operator'],
+  properties: {
+    operator: { type: 'string', enum: [...operators] },
+    attribute: { type: 'string', description: 'Own or inherited: has_dog, household:has_dog.' },
+    value: { description: 'A string, a number or a boolean; of in and not_in a list of them.' },
+    expressions: { type: 'array', items: { type: 'object' }, description: 'Of and, or.' },
+    expression: { type: 'object', description: 'Of not, any_member, all_members, no_member.' },
+    group: { type: 'string', description: 'Of any_member, all_members, no_member: a group definition; of in_group: an experience group.' },
+    audience: { type: 'string', description: 'Of in_audience.' },
+  },
+  description: 'At most 10 levels and 100 conditions, those of the audiences that it uses included.',
+  examples: [{ operator: 'equals', attribute: 'household:has_dog', value: true }],
+})
+
+const Refresh = z.enum(['on_demand', 'weekly', 'daily'], 'must be on_demand, weekly or daily')
+
+export const AudienceChange = z.object({
+  name: z.string().regex(/^[^\0]{1,100}$/u, 'must be 1 to 100 characters'),
+  description: z
+    .string()
+    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
+    .nullish(),
+  rule: Rule,
+  refresh: Refresh.default('on_demand').meta({ description: 'When it fills the experience group that it is tied to.' }),
+})
+
+export const NewAudience = AudienceChange.extend({
+  id: z
+    .string()
+    .regex(/^[^:/\p{Cc}]{3,64}$/u, "must be 3 to 64 characters, and none of them ':', '/' or a control character")
+    .refine((id) => id !== 'preview' && id !== 'overlap', 'is taken by an operation of this name')
+    .optional()
+    .meta({ description: 'A uuid, if not given.' }),
+})
+
+export const draftOf = ({ name, description, rule, refresh }: z.infer<typeof AudienceChange>): AudienceDraft => ({
+  name,
+  description: description ?? '',
+  rule: readRule(rule),
+  refresh,
+})
+
+export const ShownAudience = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  rule: Rule,
+  refresh: Refresh,
+  experience_group: z.uuid().nullable().meta({ description: 'The experience group that it fills.' }),
+  created_on: z.iso.datetime(),
+  created_by: z.string(),
+  last_modified_on: z.iso.datetime(),
+  last_modified_by: z.string(),
+})
+
+export const showAudience = (audience: Audience): z.infer<typeof ShownAudience> => ({
+  id: audience.id,
+  name: audience.name,
+  description: audience.description,
+  rule: audience.rule,
+  refresh: audience.refresh,
+  experience_group: audience.group,
+  created_on: date(audience.createdAt),
+  created_by: audience.createdBy,
+  last_modified_on: date(audience.updatedAt),
+  last_modified_by: audience.updatedBy,
+})
+
+export const Preview = z.object({ rule: Rule })
+export const ShownPreview = z.object({ count: z.int(), sample: z.array(z.string()).max(10) })
+export const ShownCount = z.object({ count: z.int() })
+
+export const UsersQuery = z.object({
+  after: z.string().default('').meta({ description: 'The user to go on after.' }),
+  size: z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(10_000, 'cannot be more than 10000')
+    .default(1000),
+})
+
+export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
+
+export const OverlapQuery = z.object({ a: z.string('is required'), b: z.string('is required') })
+export const ShownOverlap = z.object({
+  a: z.object({ id: z.string(), count: z.int() }),
+  b: z.object({ id: z.string(), count: z.int() }),
+  both: z.int(),
+})
+
+export const showOverlap = (a: string, b: string, counts: { a: number; b: number; both: number }): z.infer<typeof ShownOverlap> => ({
+  a: { id: a, count: counts.a },
+  b: { id: b, count: counts.b },
+  both: counts.both,
+})
+
+// A node has nodes below it, which the schema of a schema cannot say without a name of its own.
+const ShownNode = z.looseObject({
+  operator: z.enum(operators),
+  result: z.boolean(),
+  saw: AttributeValue.nullable().optional().meta({ description: 'The value that the user has of the attribute.' }),
+  expressions: z.array(z.unknown()).optional(),
+  expression: z.unknown().optional(),
+  members: z.array(z.object({ user_id: z.string(), expression: z.unknown() })).optional(),
+})
+
+export const ShownMembership = z.object({ member: z.boolean(), explain: ShownNode })
+
+export const showMembership = (explained: Explained): z.infer<typeof ShownMembership> => ({
+  member: explained.result,
+  explain: showNode(explained),
+})
+
+/** A node as it was given, with what it came to and saw; the nodes below it likewise. */
+function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typeof ShownNode> {
+  const [first] = inner ?? []
+  const { expression: _, ...told } = { expression: undefined, ...rule }
+  return {
+    ...told,
+    result,
+    ...(saw !== undefined && { saw }),
+    ...('expressions' in rule && { expressions: inner?.map(showNode) }),
+    ...(!('expressions' in rule) && first !== undefined && { expression: showNode(first) }),
+    ...(members !== undefined && { members: members.map(({ user, explained }) => ({ user_id: user, expression: showNode(explained) })) }),
+  }
+}
+
+export const Tie = z.object({ groupId: z.uuid('must be a uuid').transform((id) => id.toLowerCase()) })
+
+export const ShownSync = z.object({
+  job_id: z.uuid().meta({ description: 'As under /groups/v3/jobs.' }),
+  group_id: z.uuid(),
+  status: z.enum(Object.values(statuses)),
+  created_on: z.iso.datetime(),
+})
+
+export const showSync = (job: GroupJob): z.infer<typeof ShownSync> => ({
+  job_id: job.id,
+  group_id: job.groupId,
+  status: statuses[job.state],
+  created_on: date(job.createdAt),
+})

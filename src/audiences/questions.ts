@@ -1,0 +1,121 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { compile, compiler, type Compiled, type Names } from './compile.ts'
+import type { Rule } from './rule.ts'
+
+/** A whole rule, and what the names in it stand for (see `wholeRule`). */
+export interface Asked {
+  rule: Rule
+  names: Names
+}
+
+/** Users of one statement: D1 ends one that takes longer than 30 seconds, and rules differ in what they cost by a factor of a thousand. */
+const usersFirst = 2000
+const usersMost = 50_000
+
+/** How many users the next statement looks at, after one that took so many milliseconds. */
+export function nextStretch(users: number, ms: number): number {
+  if (ms < 500) return Math.min(users * 4, usersMost)
+  return ms > 5000 ? Math.max(100, Math.floor(users / 4)) : users
+}
+
+/** How many users of the workspace belong to an audience. */
+export async function countUsers(db: Db, workspace: number, { rule, names }: Asked): Promise<number> {
+  return (await countEach(db, workspace, [rule], names)).all
+}
+
+/** How many users of the workspace each of some rules holds for, and how many all of them. */
+export async function countEach(db: Db, workspace: number, rules: Rule[], names: Names): Promise<{ each: number[]; all: number }> {
+  const constants: unknown[] = []
+  const compileRule = compiler(names, constants)
+  const conditions = rules.map((rule) => compileRule(rule, 'u.user_id'))
+  const counts = { each: rules.map(() => 0), all: 0 }
+  let users = usersFirst
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const [answer] = await together(db, [counting(workspace, conditions, constants, { after, users })])
+    // The columns selected there.
+    const [row] = (answer?.results ?? []) as { each: string; all: number; looked: number; reached: string }[]
+    if (row === undefined) throw new Error('a count tells nothing')
+    counts.all += row.all
+    counts.each = (JSON.parse(row.each) as number[]).map((count, i) => count + (counts.each[i] ?? 0))
+    after = row.looked < users ? undefined : row.reached
+    users = nextStretch(users, answer?.meta.duration ?? 0)
+  }
+  return counts
+}
+
+/** Users of an audience in the order of their ids: the first `size` after `after`, and the one to go on after if there may be more. */
+export async function listUsers(
+  db: Db,
+  workspace: number,
+  asked: Asked,
+  { after, size }: { after: string; size: number },
+): Promise<{ users: string[]; next: string | undefined }> {
+  const compiled = compileFor(asked)
+  const found: string[] = []
+  let stretch = Math.max(usersFirst, size)
+  for (let from: string | undefined = after; from !== undefined;) {
+    const { users, reached, ms } = await matchingIn(db, workspace, compiled, { after: from, users: stretch })
+    found.push(...users)
+    if (found.length >= size && (found.length > size || reached !== undefined))
+      return { users: found.slice(0, size), next: found[size - 1] }
+    from = reached
+    stretch = nextStretch(stretch, ms)
+  }
+  return { users: found, next: undefined }
+}
+
+/** Users in the order of their ids: so many after `after`, whether they belong to the audience or not. */
+export interface Stretch {
+  after: string
+  users: number
+}
+
+/** Those of a stretch who belong to an audience; the last user looked at, undefined where none is left after them; and the database's time in milliseconds. */
+export async function matchingIn(
+  db: Db,
+  workspace: number,
+  compiled: Compiled,
+  stretch: Stretch,
+): Promise<{ users: string[]; reached: string | undefined; looked: number; ms: number }> {
+  const [answer] = await together(db, [matching(workspace, compiled, stretch)])
+  // The columns selected there: the last row is of the last user looked at, who may not belong.
+  const rows = (answer?.results ?? []) as { id: string; belongs: number; looked: number }[]
+  const looked = rows.at(-1)?.looked ?? 0
+  return {
+    users: rows.filter(({ belongs }) => belongs === 1).map(({ id }) => id),
+    reached: looked < stretch.users ? undefined : rows.at(-1)?.id,
+    looked,
+    ms: answer?.meta.duration ?? 0,
+  }
+}
+
+export const compileFor = ({ rule, names }: Asked): Compiled => compile(rule, names, 'u.user_id')
+
+/** The table `p` of a compiled rule (see compile.ts). */
+export const given = (workspace: number, constants: unknown[]): SQL =>
+  sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${JSON.stringify(constants)} AS c)`
+
+const those = (workspace: number, { after, users }: Stretch): SQL =>
+  sql`(SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${after} ORDER BY user_id LIMIT ${users}) AS u`
+
+/**
+ * A query of how many of a stretch each condition holds for, `each` as JSON, and `all` of them; `looked`, how many the stretch has, and
+ * `reached`, the last of it.
+ */
+export function counting(workspace: number, conditions: string[], constants: unknown[], stretch: Stretch): SQL {
+  const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
+  const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
+  const all = conditions.map((_, i) => `c${i}`).join(' AND ')
+  return sql`
+  WITH ${given(workspace, constants)}
+  SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all", count(*) AS looked, max(id) AS reached
+  FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())} FROM ${those(workspace, stretch)})`
+}
+
+/** A query of `id`, those of a stretch who belong and the last of it; `belongs`; and `looked`, how many the stretch has. */
+export const matching = (workspace: number, { condition, constants }: Compiled, stretch: Stretch): SQL => sql`
+  WITH ${given(workspace, constants)},
+    seen AS MATERIALIZED (SELECT u.user_id AS id, ${sql.raw(condition)} AS belongs FROM ${those(workspace, stretch)}),
+    ends AS MATERIALIZED (SELECT max(id) AS id, count(*) AS looked FROM seen)
+  SELECT seen.id, seen.belongs, ends.looked FROM ends CROSS JOIN seen WHERE seen.belongs OR seen.id = ends.id ORDER BY seen.id`

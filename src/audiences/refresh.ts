@@ -1,0 +1,50 @@
+import { and, eq, sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { audiences } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import type { Resources } from '../resources.ts'
+import { periodOf } from './period.ts'
+import { beginSync } from './sync.ts'
+
+/** A pass leaves the rest to the next, five minutes later. */
+const syncsPerPass = 50
+
+/**
+ * Opens a sync for the audiences whose week or day has begun: weekly ones once their workspace's groups have been formed anew. Safe to
+ * repeat: what is due is done once.
+ */
+export async function refreshDue(res: Resources): Promise<void> {
+  const now = res.now()
+  for (const { workspace, id, refresh } of await findDue(res.directory, now)) {
+    const period = periodOf(refresh, now) ?? ''
+    try {
+      await beginSync(res, workspace, id, 'refresh', period)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      console.error(JSON.stringify({ event: 'refresh-refused', workspace, audience: id, period, ...error.facts }))
+      // A group with too many jobs has room again soon. Another reason holds until somebody changes something.
+      if (error.facts.reason === 'jobs-waiting') continue
+      await res
+        .databaseOf(workspace)
+        .update(audiences)
+        .set({ refreshed: period })
+        .where(and(eq(audiences.workspace, workspace), eq(audiences.id, id)))
+    }
+  }
+}
+
+function findDue(db: Db, now: number): Promise<Pick<typeof audiences.$inferSelect, 'workspace' | 'id' | 'refresh'>[]> {
+  const week = periodOf('weekly', now)
+  const unformed = sql`EXISTS (SELECT 1 FROM group_definitions AS d WHERE d.workspace_id = audiences.workspace_id AND d.deleted_at IS NULL
+    AND EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.week = ${week} AND r.ended_at IS NULL))`
+  const tied = sql`EXISTS (SELECT 1 FROM experience_groups AS g
+    WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id AND g.deleted_at IS NULL)`
+  const due = sql`(${audiences.refresh} = 'daily' AND ${audiences.refreshed} IS NOT ${periodOf('daily', now)})
+    OR (${audiences.refresh} = 'weekly' AND ${audiences.refreshed} IS NOT ${week} AND NOT ${unformed})`
+  return db
+    .select({ workspace: audiences.workspace, id: audiences.id, refresh: audiences.refresh })
+    .from(audiences)
+    .where(and(sql`${audiences.refresh} <> 'on_demand'`, tied, sql`(${due})`))
+    .orderBy(audiences.refreshed, audiences.key)
+    .limit(syncsPerPass)
+}
