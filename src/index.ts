@@ -46,7 +46,7 @@ export default {
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
     await wakeForgotten(res)
     await wakeForgottenRuns(res)
-    await refreshDue(res)
+    await refreshDue(res, controller.scheduledTime)
   },
 } satisfies ExportedHandler<Env, Message>
 

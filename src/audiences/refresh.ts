@@ -10,13 +10,12 @@ import { beginSync } from './sync.ts'
 const syncsPerPass = 50
 
 /**
- * Opens a sync for the audiences whose week or day has begun: weekly ones once their workspace's groups have been formed anew. Safe to
- * repeat: what is due is done once.
+ * Opens a sync for the audiences whose week or day has begun at `at` (milliseconds): weekly ones once their workspace's groups have been
+ * formed anew. Safe to repeat: what is due is done once.
  */
-export async function refreshDue(res: Resources): Promise<void> {
-  const now = res.now()
-  for (const { workspace, id, refresh } of await findDue(res.directory, now)) {
-    const period = periodOf(refresh, now) ?? ''
+export async function refreshDue(res: Resources, at: number): Promise<void> {
+  for (const { workspace, id, refresh } of await findDue(res.directory, at)) {
+    const period = periodOf(refresh, at) ?? ''
     try {
       await beginSync(res, workspace, id, 'refresh', period)
     } catch (error) {
@@ -33,13 +32,13 @@ export async function refreshDue(res: Resources): Promise<void> {
   }
 }
 
-function findDue(db: Db, now: number): Promise<Pick<typeof audiences.$inferSelect, 'workspace' | 'id' | 'refresh'>[]> {
-  const week = periodOf('weekly', now)
+function findDue(db: Db, at: number): Promise<Pick<typeof audiences.$inferSelect, 'workspace' | 'id' | 'refresh'>[]> {
+  const week = periodOf('weekly', at)
   const unformed = sql`EXISTS (SELECT 1 FROM group_definitions AS d WHERE d.workspace_id = audiences.workspace_id AND d.deleted_at IS NULL
     AND EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.week = ${week} AND r.ended_at IS NULL))`
   const tied = sql`EXISTS (SELECT 1 FROM experience_groups AS g
     WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id AND g.deleted_at IS NULL)`
-  const due = sql`(${audiences.refresh} = 'daily' AND ${audiences.refreshed} IS NOT ${periodOf('daily', now)})
+  const due = sql`(${audiences.refresh} = 'daily' AND ${audiences.refreshed} IS NOT ${periodOf('daily', at)})
     OR (${audiences.refresh} = 'weekly' AND ${audiences.refreshed} IS NOT ${week} AND NOT ${unformed})`
   return db
     .select({ workspace: audiences.workspace, id: audiences.id, refresh: audiences.refresh })

@@ -36,9 +36,11 @@ export interface Client {
   workspace: number
 }
 
-/** Registers a client that may read and write groups and users, with the installation's ADMIN_TOKEN. */
+const scopes = ['groups:read', 'groups:write', 'users:read', 'users:write', 'audiences:read', 'audiences:write']
+
+/** Registers a client that may read and write groups, users and audiences, with the installation's ADMIN_TOKEN. */
 export async function registerClient(url: string, adminToken: string, name: string, workspace = 1): Promise<Client> {
-  const draft = { workspace_id: workspace, name, scopes: ['groups:read', 'groups:write', 'users:read', 'users:write'] }
+  const draft = { workspace_id: workspace, name, scopes }
   const { headers, ...post } = json('POST', draft)
   const client = await answer<{ client_id: string; client_secret: string }>('registering a client', `${url}/oauth/clients`, {
     ...post,
@@ -98,6 +100,11 @@ export class Groups {
       step: lastUpdatedDateTime,
     })
     return watch({ name: `Job ${jobId}`, look: () => this.job(jobId), progress }, every, seen)
+  }
+
+  /** The newest jobs of all groups. */
+  async jobs(): Promise<(Job & { jobId: string })[]> {
+    return (await this.#call<{ content: (Job & { jobId: string })[] }>('/jobs')).content
   }
 
   /** The rows of the file that were refused: the first page of them. */

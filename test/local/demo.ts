@@ -1,5 +1,6 @@
 import { getToken, Groups, registerClient } from './api.ts'
 import { Expectations } from './expectations.ts'
+import { coupon, couponAWeekLater } from './coupon.ts'
 import { feature } from './feature.ts'
 import { temporaryFolder } from './folder.ts'
 import { define, firstMonday, load, moveOut, secondMonday, why } from './household.ts'
@@ -9,11 +10,11 @@ import { startServer, type Server } from './server.ts'
 import type { Stage } from './stage.ts'
 import { add, badRows, remove, replace } from './uploads.ts'
 
-const chapters = [add, replace, remove, badRows, load, define, firstMonday, why, moveOut, secondMonday, feature]
+const chapters = [add, replace, remove, badRows, load, define, firstMonday, why, coupon, moveOut, secondMonday, couponAWeekLater, feature]
 
 /**
- * `npm run demo`: a day in the life of a group that is kept by hand, two weeks in that of households that form themselves, and
- * a feature for the group, on a server of its own. Exits with 0 only if all is as it should be.
+ * `npm run demo`: a day in the life of a group that is kept by hand, two weeks in that of households that form themselves and of
+ * the audience that they make, and a feature for the group, on a server of its own. Exits with 0 only if all is as it should be.
  */
 await main(async () => {
   const start = performance.now()

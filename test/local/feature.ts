@@ -1,5 +1,5 @@
 import { OFREPProvider } from '@openfeature/ofrep-provider'
-import { OpenFeature } from '@openfeature/server-sdk'
+import { OpenFeature, type Client } from '@openfeature/server-sdk'
 import type { Stage } from './stage.ts'
 import { uploaded } from './uploads.ts'
 
@@ -10,9 +10,7 @@ const john = 'john-doe'
 export async function feature(stage: Stage): Promise<void> {
   const { url, token, expect } = stage
   console.log(`An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`)
-  const headers = { Authorization: `Bearer ${token}` }
-  await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))
-  const client = OpenFeature.getClient()
+  const client = await flagsOf(url, token)
 
   const ask = async (value: boolean, variant: string) => {
     // The default is what should not come, so that a failed evaluation shows.
@@ -23,5 +21,11 @@ export async function feature(stage: Stage): Promise<void> {
   await ask(false, 'other')
   await uploaded(stage, `ADD ${john}`, 'ADD', [john], { rows: 1, added: 1, members: 90_003 })
   await ask(true, 'member')
-  await OpenFeature.close()
+}
+
+/** An OpenFeature client that asks the Worker. */
+export async function flagsOf(url: string, token: string): Promise<Client> {
+  const headers = { Authorization: `Bearer ${token}` }
+  await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))
+  return OpenFeature.getClient()
 }

@@ -52,6 +52,13 @@ export interface Explanation {
   contributions: { user_id: string; value: string | number | boolean | null; counts: boolean }[]
 }
 
+export interface Audience {
+  id: string
+  name: string
+  rule: object
+  refresh: 'on_demand' | 'weekly' | 'daily'
+}
+
 /** As many as `POST /v2/bulkevents` takes at once. A hundred of ours are far from its 256 KB. */
 const batchesMost = 100
 
@@ -127,6 +134,28 @@ export class Platform {
       step: last_modified_on,
     })
     return watch({ name: `Import ${id}`, look: () => this.#call<Import>(`/imports/${id}`), progress }, every, seen)
+  }
+
+  async createAudience(audience: Audience): Promise<Audience> {
+    return this.#call('/audiences', json('POST', audience))
+  }
+
+  async countAudience(id: string): Promise<number> {
+    return (await this.#call<{ count: number }>(`/audiences/${id}/count`)).count
+  }
+
+  async audienceMember(id: string, user: string): Promise<{ member: boolean; explain: object }> {
+    return this.#call(`/audiences/${id}/users/${encodeURIComponent(user)}`)
+  }
+
+  /** Names the experience group that an audience fills. */
+  async tie(audience: string, groupId: string): Promise<void> {
+    await this.#call(`/audiences/${audience}/experience-group`, json('PUT', { groupId }))
+  }
+
+  /** Has an audience fill its group, and gives the id of the group's job. */
+  async sync(audience: string): Promise<string> {
+    return (await this.#call<{ job_id: string }>(`/audiences/${audience}/sync`, { method: 'POST' })).job_id
   }
 
   async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { audiencesOf } from '../../audiences/memberships.ts'
 import { getProfile } from '../../identity/profiles.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
@@ -41,8 +42,12 @@ export const userprofile = new Hono<Http>()
       return c.json({
         mpid: profile.user,
         ...(fields.includes('user_attributes') && { user_attributes: wire.showAttributes(profile) }),
-        // There are no audiences yet that a user could be in.
-        ...(fields.includes('audience_memberships') && { audience_memberships: [] }),
+        ...(fields.includes('audience_memberships') && {
+          audience_memberships: (await audiencesOf(c.var.db, c.var.workspace, profile.user)).map(({ id, name }) => ({
+            audience_id: id,
+            audience_name: name,
+          })),
+        }),
       })
     },
   )
