@@ -7,6 +7,12 @@ export interface Names {
   definitions: ReadonlyMap<string, { key: number; attributes: readonly SharedAttribute[] }>
 }
 
+/** A whole rule (see `expand`), and what the names in it stand for. */
+export interface Asked {
+  rule: Rule
+  names: Names
+}
+
 /**
  * A rule as an SQL condition that is 1 or 0, never NULL. Its text is of our own words alone: the strings and numbers of a rule are
  * `constants`, which the statement has as JSON in the column `c` of a table `p`, beside the workspace in `w`.

@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { valueOf, type Kept, type Value } from '../identity/attributes.ts'
-import { compiler, sharedBy } from './compile.ts'
-import { given, type Asked } from './questions.ts'
+import { compiler, sharedBy, type Asked } from './compile.ts'
+import { given } from './questions.ts'
 import { isLeaf, isOverMembers, nodesOf, type Leaf, type Rule } from './rule.ts'
 
 /** A node of a rule: what it says, what it came to, and what it saw. */
@@ -18,10 +18,13 @@ export interface Explained {
   members?: { user: string; explained: Explained }[]
 }
 
-/** A leaf, and the definition whose members it is asked of; of the user alone if there is none. */
+/** A leaf, the definition whose members it is asked of, of the user alone if there is none, and what it looks at (see `sharedBy`). */
 interface Placed {
   leaf: Leaf
   among: number | null
+  definition?: number
+  name: string | null
+  function?: string
 }
 
 /** What a leaf came to for one user. */
@@ -37,54 +40,50 @@ interface Told {
 export async function explainUser(db: Db, workspace: number, asked: Asked, user: string): Promise<Explained> {
   const { rule, names } = asked
   const keyOf = (definition: string | undefined) => (definition === undefined ? null : (names.definitions.get(definition)?.key ?? -1))
-  const leaves = [...nodesOf(rule)].flatMap(({ rule, among }): Placed[] => (isLeaf(rule) ? [{ leaf: rule, among: keyOf(among) }] : []))
+  const leaves = [...nodesOf(rule)].flatMap(({ rule, among }): Placed[] => {
+    if (!isLeaf(rule)) return []
+    const shared = 'attribute' in rule ? sharedBy(names, rule.attribute) : undefined
+    return [{ leaf: rule, among: keyOf(among), ...(shared ?? { name: 'attribute' in rule ? rule.attribute : null }) }]
+  })
 
   const constants: unknown[] = []
   const compileLeaf = compiler(names, constants)
   const cases = leaves.map(({ leaf }, i) => `WHEN ${i} THEN ${compileLeaf(leaf, 's.user_id')}`)
-  const seen = leaves.map(({ leaf, among }) => {
-    const attribute = 'attribute' in leaf ? leaf.attribute : null
-    return { among, attribute, shared: attribute === null ? undefined : sharedBy(names, attribute) }
-  })
-  const definitions = [...new Set(leaves.flatMap(({ among }) => (among === null ? [] : [among])))]
-  const tables = sql`
-    WITH ${given(workspace, constants)},
-      s AS MATERIALIZED (SELECT NULL AS among, ${user} AS user_id UNION ALL
-        SELECT definition_key, member_id FROM group_peers WHERE user_id = ${user} AND definition_key IN (SELECT value FROM json_each(${JSON.stringify(definitions)}))),
-      asked AS MATERIALIZED (SELECT key AS leaf, value ->> 'among' AS among, value ->> 'attribute' AS attribute,
-        value -> 'shared' ->> 'definition' AS definition, value -> 'shared' ->> 'name' AS name, value -> 'shared' ->> 'function' AS function
-        FROM json_each(${JSON.stringify(seen)}))`
-  const [known, members, results, own, shared] = await together(db, [
+  const [known, results] = await together(db, [
     sql`SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
-    sql`SELECT definition_key AS among, member_id AS user FROM group_peers
-      WHERE user_id = ${user} AND definition_key IN (SELECT value FROM json_each(${JSON.stringify(definitions)})) ORDER BY member_id`,
-    sql`${tables} SELECT leaf, s.user_id AS user, CASE leaf ${sql.raw(cases.join(' '))} END AS result FROM asked CROSS JOIN s WHERE s.among IS asked.among`,
-    sql`${tables} SELECT leaf, s.user_id AS user, a.value AS text, a.type FROM asked CROSS JOIN s
-      CROSS JOIN user_attributes AS a ON a.workspace_id = ${workspace} AND a.user_id = s.user_id AND a.name = asked.attribute AND a.value IS NOT NULL
-      WHERE s.among IS asked.among AND asked.definition IS NULL`,
-    sql`${tables} SELECT leaf, s.user_id AS user, a.result AS text, a.type FROM asked CROSS JOIN s
-      CROSS JOIN identity_members AS seat ON seat.definition_key = asked.definition AND seat.user_id = s.user_id
-      CROSS JOIN group_attributes AS a ON a.definition_key = asked.definition AND a.value = seat.value AND a.name = asked.name
-        AND a.function = asked.function AND a.result IS NOT NULL
-      WHERE s.among IS asked.among`,
+    sql`
+    WITH ${given(workspace, constants)}
+    SELECT s.leaf, s.among, s.user_id AS user, CASE s.leaf ${sql.raw(cases.join(' '))} END AS result,
+      CASE WHEN s.value ->> 'definition' IS NULL
+        THEN (SELECT json_array(a.value, a.type) FROM user_attributes AS a WHERE a.workspace_id = ${workspace} AND a.user_id = s.user_id
+          AND a.name = s.value ->> 'name' AND a.value IS NOT NULL)
+        ELSE (SELECT json_array(CAST(a.result AS TEXT), a.type) FROM identity_members AS seat CROSS JOIN group_attributes AS a
+          ON a.definition_key = seat.definition_key AND a.value = seat.value AND a.name = s.value ->> 'name'
+          WHERE seat.definition_key = s.value ->> 'definition' AND seat.user_id = s.user_id
+            AND a.function = s.value ->> 'function' AND a.result IS NOT NULL)
+      END AS saw
+    FROM (SELECT leaf.key AS leaf, leaf.value, leaf.value ->> 'among' AS among, iif(leaf.value ->> 'among' IS NULL, ${user}, m.user_id) AS user_id
+      FROM json_each(${JSON.stringify(leaves)}) AS leaf
+        LEFT JOIN identity_members AS seat ON seat.definition_key = leaf.value ->> 'among' AND seat.user_id = ${user}
+        LEFT JOIN identity_members AS m ON m.definition_key = seat.definition_key AND m.value = seat.value) AS s
+    WHERE s.user_id IS NOT NULL`,
   ])
   if (known?.results.length === 0) throw new Failure({ reason: 'not-found', what: 'user', id: user })
 
   // The columns selected above.
-  const told = new Map<string, Told>()
-  const place = (leaf: number, user: string) => `${leaf} ${user}`
-  for (const { leaf, user, result } of (results?.results ?? []) as { leaf: number; user: string; result: number }[])
-    told.set(place(leaf, user), { result: result === 1, saw: null })
-  for (const { leaf, user, ...kept } of [...(own?.results ?? []), ...(shared?.results ?? [])] as (Kept & {
-    leaf: number
-    user: string
-  })[]) {
-    const one = told.get(place(leaf, user))
-    if (one !== undefined) one.saw = valueOf(kept)
-  }
-  const peers = (members?.results ?? []) as { among: number; user: string }[]
-  const membersOf = (definition: string) => peers.filter(({ among }) => among === keyOf(definition)).map(({ user }) => user)
-  return tell(rule, user, { told: (leaf, user) => told.get(place(leaf, user)) ?? { result: false, saw: null }, membersOf })
+  const rows = (results?.results ?? []) as { leaf: number; among: number | null; user: string; result: number; saw: string | null }[]
+  const told = new Map(rows.map(({ leaf, user, result, saw }) => [`${leaf} ${user}`, { result: result === 1, saw: valueSeen(saw) }]))
+  return tell(rule, user, {
+    told: (leaf, user) => told.get(`${leaf} ${user}`) ?? { result: false, saw: null },
+    // D1 bills a row read for each that it sorts.
+    membersOf: (definition) => [...new Set(rows.filter(({ among }) => among === keyOf(definition)).map(({ user }) => user))].sort(),
+  })
+}
+
+function valueSeen(saw: string | null): Value | null {
+  if (saw === null) return null
+  const [text, type] = JSON.parse(saw) as [Kept['text'], Kept['type']] // as selected above
+  return valueOf({ text, type })
 }
 
 /** Puts together what the leaves came to; they are numbered in the order of `nodesOf`. */

@@ -1,6 +1,7 @@
 import type { Db } from '../db/connect.ts'
 import { quoted } from '../membership/export.ts'
-import { compileFor, matchingIn, type Asked } from './questions.ts'
+import type { Asked } from './compile.ts'
+import { compileFor, matchingIn } from './questions.ts'
 
 /** Users looked at for one piece of an export. */
 const usersPerPiece = 10_000

@@ -1,13 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { compile, compiler, type Compiled, type Names } from './compile.ts'
+import { compile, compiler, type Asked, type Compiled, type Names } from './compile.ts'
 import type { Rule } from './rule.ts'
-
-/** A whole rule, and what the names in it stand for (see `wholeRule`). */
-export interface Asked {
-  rule: Rule
-  names: Names
-}
 
 /** Users of one statement: D1 ends one that takes longer than 30 seconds, and rules differ in what they cost by a factor of a thousand. */
 const usersFirst = 2000
@@ -54,13 +48,17 @@ export async function listUsers(
   const compiled = compileFor(asked)
   const found: string[] = []
   let stretch = Math.max(usersFirst, size)
+  let looked = 0
   for (let from: string | undefined = after; from !== undefined;) {
     const { users, reached, ms } = await matchingIn(db, workspace, compiled, { after: from, users: stretch })
     found.push(...users)
     if (found.length >= size && (found.length > size || reached !== undefined))
       return { users: found.slice(0, size), next: found[size - 1] }
     from = reached
-    stretch = nextStretch(stretch, ms)
+    // As many as the rest of the page should need, if the next users are like those before.
+    looked += stretch
+    const needed = Math.ceil((1.1 * looked * (size - found.length)) / Math.max(1, found.length))
+    stretch = Math.min(nextStretch(stretch, ms), Math.max(needed, 100))
   }
   return { users: found, next: undefined }
 }
@@ -78,15 +76,14 @@ export async function matchingIn(
   compiled: Compiled,
   stretch: Stretch,
 ): Promise<{ users: string[]; reached: string | undefined; looked: number; ms: number }> {
-  const [answer] = await together(db, [matching(workspace, compiled, stretch)])
-  // The columns selected there: the last row is of the last user looked at, who may not belong.
-  const rows = (answer?.results ?? []) as { id: string; belongs: number; looked: number }[]
-  const looked = rows.at(-1)?.looked ?? 0
+  const [end, found] = await together(db, [ending(workspace, stretch), matching(workspace, compiled, stretch)])
+  // The columns selected there.
+  const [{ looked, reached } = { looked: 0, reached: '' }] = (end?.results ?? []) as { looked: number; reached: string }[]
   return {
-    users: rows.filter(({ belongs }) => belongs === 1).map(({ id }) => id),
-    reached: looked < stretch.users ? undefined : rows.at(-1)?.id,
+    users: ((found?.results ?? []) as { id: string }[]).map(({ id }) => id),
+    reached: looked < stretch.users ? undefined : reached,
     looked,
-    ms: answer?.meta.duration ?? 0,
+    ms: found?.meta.duration ?? 0,
   }
 }
 
@@ -103,7 +100,7 @@ const those = (workspace: number, { after, users }: Stretch): SQL =>
  * A query of how many of a stretch each condition holds for, `each` as JSON, and `all` of them; `looked`, how many the stretch has, and
  * `reached`, the last of it.
  */
-export function counting(workspace: number, conditions: string[], constants: unknown[], stretch: Stretch): SQL {
+function counting(workspace: number, conditions: string[], constants: unknown[], stretch: Stretch): SQL {
   const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
   const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
   const all = conditions.map((_, i) => `c${i}`).join(' AND ')
@@ -113,9 +110,10 @@ export function counting(workspace: number, conditions: string[], constants: unk
   FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())} FROM ${those(workspace, stretch)})`
 }
 
-/** A query of `id`, those of a stretch who belong and the last of it; `belongs`; and `looked`, how many the stretch has. */
-export const matching = (workspace: number, { condition, constants }: Compiled, stretch: Stretch): SQL => sql`
-  WITH ${given(workspace, constants)},
-    seen AS MATERIALIZED (SELECT u.user_id AS id, ${sql.raw(condition)} AS belongs FROM ${those(workspace, stretch)}),
-    ends AS MATERIALIZED (SELECT max(id) AS id, count(*) AS looked FROM seen)
-  SELECT seen.id, seen.belongs, ends.looked FROM ends CROSS JOIN seen WHERE seen.belongs OR seen.id = ends.id ORDER BY seen.id`
+/** A query of `looked`, how many users a stretch has, and `reached`, the last of them. */
+const ending = (workspace: number, stretch: Stretch): SQL =>
+  sql`SELECT count(*) AS looked, max(u.user_id) AS reached FROM ${those(workspace, stretch)}`
+
+/** A query of `id`, those of a stretch who belong, in the order of their ids. */
+const matching = (workspace: number, { condition, constants }: Compiled, stretch: Stretch): SQL => sql`
+  WITH ${given(workspace, constants)} SELECT u.user_id AS id FROM ${those(workspace, stretch)} WHERE ${sql.raw(condition)} ORDER BY u.user_id`

@@ -9,13 +9,13 @@ import type { Resources } from '../resources.ts'
 import { commitJob, keepProblems } from '../work/apply.ts'
 import { problemsMax, type Problem } from '../work/jobs.ts'
 import { wake } from '../work/wake.ts'
-import { getAudience, namesIn, wholeRule } from './audiences.ts'
+import { askAudience, getAudience, namesIn } from './audiences.ts'
 import { compileFor, matchingIn, nextStretch } from './questions.ts'
 import type { Rule } from './rule.ts'
 
 /**
  * Opens a job that makes an audience's experience group what the audience is: a REPLACE like that of a file, with the rule as it is now.
- * One that waits already is given the rule instead. Throws `not-found`, `not-tied`, `jobs-waiting`, and what `wholeRule` throws.
+ * One that waits already is given the rule instead. Throws `not-found`, `not-tied`, `jobs-waiting`, and what `askAudience` throws.
  */
 export async function requestSync(res: Resources, workspace: number, id: string, by: string): Promise<GroupJob> {
   const job = await beginSync(res, workspace, id, by, undefined)
@@ -32,10 +32,9 @@ export async function beginSync(
   period: string | undefined,
 ): Promise<GroupJob | undefined> {
   const db = res.databaseOf(workspace)
-  const audience = await getAudience(db, workspace, id)
-  if (audience.group === null) throw new Failure({ reason: 'not-tied', audience: id })
-  const { rule } = await wholeRule(db, workspace, audience.rule, id)
-  const job = await openSync(db, workspace, audience.group, { audience: id, rule, createdBy: by, period }, res.limits, res.now())
+  const [{ group }, { rule }] = await Promise.all([getAudience(db, workspace, id), askAudience(db, workspace, id)])
+  if (group === null) throw new Failure({ reason: 'not-tied', audience: id })
+  const job = await openSync(db, workspace, group, { audience: id, rule, createdBy: by, period }, res.limits, res.now())
   if (job !== undefined) await wake(res, { kind: 'job', workspace, job: job.key })
   return job
 }
@@ -46,7 +45,8 @@ export async function beginSync(
  */
 export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const { workspace } = job
-  const asked = { rule: await ruleOf(db, job), names: await namesIn(db, workspace) }
+  const [rule, names] = await Promise.all([ruleOf(db, job), namesIn(db, workspace)])
+  const asked = { rule, names }
   const stretch = { after: job.cursor ?? '', users: job.batchIds }
   const { users, reached, looked, ms } = await matchingIn(db, workspace, compileFor(asked), stretch)
 

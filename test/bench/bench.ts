@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
+import { audiences } from './audiences.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
@@ -18,6 +19,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['mondays', mondays],
   ['users', users],
   ['lookups', lookups],
+  ['audiences', audiences],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

@@ -70,5 +70,5 @@ export async function readProfiles({ server: { url }, token, log }: Households, 
   ]
   await inTurn(first, things)
   const [empty = [], profile = []] = await inTurn(users.length, things)
-  return { profile, empty, rowsRead: await log.profilesRead(first + users.length) }
+  return { profile, empty, rowsRead: await log.rowsRead('/users/:user_id', first + users.length) }
 }

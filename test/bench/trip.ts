@@ -2,17 +2,23 @@ import { createReadStream } from 'node:fs'
 import { getToken, Groups, registerClient, type Job, type UploadType } from '../local/api.ts'
 import type { Server } from '../local/server.ts'
 
-/** Milliseconds between two looks at a job. Each look takes its turn on the thread that Worker and database share here. */
-const every = 200
-
 /** A new, empty group on a server, and the way to it. */
 export async function openGroup({ url, adminToken }: Server): Promise<{ groups: Groups; group: string }> {
   const groups = new Groups(url, await getToken(url, await registerClient(url, adminToken, 'bench')))
   return { groups, group: await groups.create('Bench') }
 }
 
-/** The whole way of a file: seconds from its first byte to the job's SUCCESSFUL. Throws where the job ends otherwise. */
-export async function trip(groups: Groups, group: string, type: UploadType, file: string): Promise<{ seconds: number; job: Job }> {
+/**
+ * The whole way of a file: seconds from its first byte to the job's SUCCESSFUL, looked for every so many milliseconds: each look takes its
+ * turn on the thread that Worker and database share here. Throws where the job ends otherwise.
+ */
+export async function trip(
+  groups: Groups,
+  group: string,
+  type: UploadType,
+  file: string,
+  every = 200,
+): Promise<{ seconds: number; job: Job }> {
   const start = performance.now()
   const jobId = await groups.upload(group, { type, name: 'bench.csv', content: createReadStream(file) })
   const job = await groups.finished(jobId, every)

@@ -43,9 +43,10 @@ export class WorkerLog {
     return lines.map(({ ms, at, rowsRead, rowsWritten }, i) => ({ ms, whole: at - (lines[i - 1]?.at ?? start), rowsRead, rowsWritten }))
   }
 
-  /** Rows read for each profile, of so many profiles. */
-  async profilesRead(count: number): Promise<number[]> {
-    const reads = (line: Line) => line.event === 'request' && line.method === 'GET' && line.route?.endsWith('/users/:user_id') === true
+  /** Rows read for each GET of a route below a workspace, of so many. */
+  async rowsRead(route: string, count: number): Promise<number[]> {
+    const reads = (line: Line) =>
+      line.event === 'request' && line.method === 'GET' && line.route === `/platform/workspaces/:workspace_id${route}`
     return (await this.#once(reads, (found) => found.length === count)).map(({ rowsRead }) => rowsRead)
   }
 

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import {
+  askAudience,
   checkRule,
   createAudience,
   deleteAudience,
@@ -9,15 +10,13 @@ import {
   tieAudience,
   untieAudience,
   updateAudience,
-  wholeRule,
 } from '../../audiences/audiences.ts'
 import { explainUser } from '../../audiences/explain.ts'
 import { exportUsers } from '../../audiences/export.ts'
-import { countUsers, listUsers, type Asked } from '../../audiences/questions.ts'
+import { countUsers, listUsers } from '../../audiences/questions.ts'
 import { overlap } from '../../audiences/overlap.ts'
 import { readRule } from '../../audiences/rule.ts'
 import { requestSync } from '../../audiences/sync.ts'
-import type { Db } from '../../db/connect.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -26,10 +25,6 @@ import * as wire from './wire/audiences.ts'
 import { userIdOf } from './wire/users.ts'
 
 const samples = 10
-
-/** An audience as it can be asked about. Throws `not-found` and `rule-refused`. */
-const askedOf = async (db: Db, workspace: number, id: string): Promise<Asked> =>
-  wholeRule(db, workspace, (await getAudience(db, workspace, id)).rule, id)
 
 /** Audiences: the users for whom a rule holds, and the way from there into an experience group. */
 export const audiences = new Hono<Http>()
@@ -115,7 +110,7 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      return c.json({ count: await countUsers(db, workspace, await askedOf(db, workspace, c.req.param('audience_id'))) })
+      return c.json({ count: await countUsers(db, workspace, await askAudience(db, workspace, c.req.param('audience_id'))) })
     },
   )
 
@@ -132,12 +127,12 @@ export const audiences = new Hono<Http>()
     async (c, next) => {
       if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
       const { db, workspace } = c.var
-      const file = exportUsers(db, workspace, await askedOf(db, workspace, c.req.param('audience_id')), c.req.valid('query').after)
+      const file = exportUsers(db, workspace, await askAudience(db, workspace, c.req.param('audience_id')), c.req.valid('query').after)
       return c.body(file, 200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="audience.csv"' })
     },
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await askedOf(db, workspace, c.req.param('audience_id'))
+      const asked = await askAudience(db, workspace, c.req.param('audience_id'))
       const { users, next = null } = await listUsers(db, workspace, asked, c.req.valid('query'))
       return c.json({ users, next })
     },
@@ -149,7 +144,7 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await askedOf(db, workspace, c.req.param('audience_id'))
+      const asked = await askAudience(db, workspace, c.req.param('audience_id'))
       return c.json(wire.showMembership(await explainUser(db, workspace, asked, userIdOf(c.req.param('user_id')))))
     },
   )

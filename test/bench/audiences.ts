@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { backup } from 'node:sqlite'
+import { exportUsers } from '../../src/audiences/export.ts'
+import type { Asked } from '../../src/audiences/compile.ts'
+import { countUsers, listUsers } from '../../src/audiences/questions.ts'
+import type { Rule } from '../../src/audiences/rule.ts'
+import type { Db } from '../../src/db/connect.ts'
+import { Groups } from '../local/api.ts'
+import { send } from '../local/http.ts'
+import type { Platform, Report } from '../local/platform.ts'
+import { openHouseholds, prepareState } from './households.ts'
+import { formAtOnce, household } from './one-shot.ts'
+import { plainDb } from './plain-db.ts'
+import { randomUsers } from './population.ts'
+import { median, type Row } from './row.ts'
+import { openStore } from './store.ts'
+import { trip } from './trip.ts'
+import { inTurn } from './turns.ts'
+
+const full = { users: 300_000, members: 100_000, rounds: 3 }
+
+/** The first of a server. */
+const definition = 1
+
+const page = 1000
+/** Milliseconds between two looks at a job. */
+const every = 50
+
+const rules: Record<string, Rule> = {
+  own: { operator: 'greater_than', attribute: 'age', value: 60 },
+  inherited: { operator: 'equals', attribute: 'household:has_dog', value: true },
+  'any member': { operator: 'any_member', group: 'household', expression: { operator: 'greater_than', attribute: 'spend', value: 900 } },
+}
+
+/** Rules asked of many users, beside the same statements by node:sqlite; one user's membership; and an audience's way into a group. */
+export async function audiences(folder: string, size = full): Promise<Row[]> {
+  const [stateDir, copy] = [join(folder, 'state'), join(folder, 'plain.sqlite')]
+  const users = randomUsers(size.users).map(({ user, attributes }, i): Report => ({
+    user,
+    attributes: i < size.members ? { ...attributes, plan: 'gold' } : attributes,
+  }))
+  await prepareState(stateDir, users)
+  const store = openStore(stateDir)
+  formAtOnce(store, definition)
+  await backup(store, copy)
+  store.close()
+
+  const { server, platform, token, log } = await openHouseholds(stateDir)
+  const plain = plainDb(copy)
+  const names = { definitions: new Map([[household.id, { key: definition, attributes: household.attributes }]]) }
+  const rows: Row[] = []
+  for (const [name, rule] of Object.entries(rules))
+    rows.push(
+      ...(await questions(server.url, token, platform, plain, { id: name.replace(' ', '-'), name, asked: { rule, names } }, size.rounds)),
+    )
+
+  const one = users[0]?.user ?? ''
+  for (const id of ['own', 'inherited', 'any-member']) await platform.audienceMember(id, one)
+  const read = Math.max(...(await log.rowsRead('/audiences/:audience_id/users/:user_id', 3)))
+  rows.push({ figure: "one user's membership", measured: read, beside: '', baseline: 0, unit: 'rows', by: 'itself', most: 49 })
+
+  const file = join(folder, 'gold.csv')
+  writeFileSync(
+    file,
+    users
+      .slice(0, size.members)
+      .map(({ user }) => `${user}\n`)
+      .join(''),
+  )
+  rows.push(await syncs(new Groups(server.url, token), platform, file, size))
+  await server.stop()
+  return rows
+}
+
+interface Case {
+  id: string
+  name: string
+  asked: Asked
+}
+
+/** Seconds of each question, of the Worker and of node:sqlite in turn. Throws where they do not say the same. */
+async function questions(
+  url: string,
+  token: string,
+  platform: Platform,
+  plain: Db,
+  { id, name, asked }: Case,
+  rounds: number,
+): Promise<Row[]> {
+  await platform.createAudience({ id, name, rule: asked.rule, refresh: 'on_demand' })
+  const path = `${url}/platform/workspaces/1/audiences/${id}`
+  const get = async (path: string, accept = 'application/json') =>
+    (await send(`GET ${path}`, path, { headers: { Authorization: `Bearer ${token}`, Accept: accept } })).text()
+  const kinds: [kind: string, ours: () => Promise<string>, theirs: () => Promise<string>][] = [
+    ['count', () => get(`${path}/count`), async () => JSON.stringify({ count: await countUsers(plain, 1, asked) })],
+    [
+      'first page',
+      () => get(`${path}/users?size=${page}`),
+      async () => {
+        const { users, next = null } = await listUsers(plain, 1, asked, { after: '', size: page })
+        return JSON.stringify({ users, next })
+      },
+    ],
+    ['export', () => get(`${path}/users`, 'text/csv'), () => new Response(exportUsers(plain, 1, asked, '')).text()],
+  ]
+  const rows: Row[] = []
+  for (const [kind, ours, theirs] of kinds) {
+    if ((await ours()) !== (await theirs())) throw new Error(`The ${kind} of ${name} is not what node:sqlite says`)
+    const [mine = [], plainly = []] = await inTurn(rounds, [async () => void (await ours()), async () => void (await theirs())])
+    rows.push({
+      figure: `${name}: ${kind}`,
+      measured: median(mine),
+      beside: 'node:sqlite',
+      baseline: median(plainly),
+      unit: 'ms',
+      by: 'ratio',
+      most: 1.5,
+    })
+  }
+  return rows
+}
+
+/** A REPLACE of an empty group by the audience, and by a file of the same users, in turn. */
+async function syncs(groups: Groups, platform: Platform, file: string, { members, rounds }: typeof full): Promise<Row> {
+  await platform.createAudience({
+    id: 'gold',
+    name: 'Gold',
+    rule: { operator: 'equals', attribute: 'plan', value: 'gold' },
+    refresh: 'on_demand',
+  })
+  const [ours, theirs]: [number[], number[]] = [[], []]
+  for (let i = 0; i < rounds; i++) {
+    const [synced, uploaded] = [await groups.create(randomUUID()), await groups.create(randomUUID())]
+    await platform.tie('gold', synced)
+    const start = performance.now()
+    const job = await groups.finished(await platform.sync('gold'), every)
+    ours.push((performance.now() - start) / 1000)
+    if (job.addedCount !== members) throw new Error(`A sync of ${members} users ended as ${JSON.stringify(job)}`)
+    theirs.push((await trip(groups, uploaded, 'REPLACE', file, every)).seconds)
+  }
+  return {
+    figure: `sync of ${members}`,
+    measured: median(ours),
+    beside: 'upload',
+    baseline: median(theirs),
+    unit: 's',
+    by: 'ratio',
+    most: 1.2,
+  }
+}
