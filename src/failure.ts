@@ -17,9 +17,13 @@ export type Reason =
   | { reason: 'too-long'; field: string; max: number }
   | { reason: 'invalid'; field: string; problem: string }
   | { reason: 'not-an-id'; what: 'group'; id: string }
-  | { reason: 'not-found'; what: 'group' | 'job' | 'client' | 'definition' | 'run' | 'user' | 'attribute' | 'audience'; id: string }
+  | {
+      reason: 'not-found'
+      what: 'group' | 'job' | 'client' | 'definition' | 'run' | 'user' | 'attribute' | 'audience' | 'webhook' | 'delivery' | 'event'
+      id: string
+    }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }
-  | { reason: 'limit'; what: 'definitions' | 'attributes' | 'audiences'; max: number }
+  | { reason: 'limit'; what: 'definitions' | 'attributes' | 'audiences' | 'webhooks'; max: number }
   | { reason: 'rule-refused'; pointer: string; problem: string }
   | { reason: 'in-use'; what: 'group' | 'audience'; id: string; by: string }
   | { reason: 'not-tied'; audience: string }

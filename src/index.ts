@@ -11,6 +11,8 @@ import { runImport } from './identity/import.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
 import { giveUpRun } from './identity/runs.ts'
+import { deliver, deliverDue } from './webhooks/deliver.ts'
+import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './work/jobs.ts'
 import { wake } from './work/wake.ts'
 import { faultOf } from './failure.ts'
@@ -21,32 +23,37 @@ export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    for (const message of batch.messages) {
-      const res = resources(env)
-      try {
-        await (batch.queue.endsWith('-dead') ? bury(res, message.body) : answer(res, message.body))
-        message.ack()
-      } catch (error) {
-        console.error(
-          JSON.stringify({
-            event: 'message-failed',
-            queue: batch.queue,
-            attempts: message.attempts,
-            ...message.body,
-            ...faultOf(error),
-          }),
-        )
-        message.retry({ delaySeconds: retryDelay(message.attempts) })
-      }
-    }
+    // Side by side, as a receiver of events may take its time; other queues give one message at a time.
+    await Promise.all(
+      batch.messages.map(async (message) => {
+        const res = resources(env)
+        try {
+          await (batch.queue.endsWith('-dead') ? bury(res, message.body) : answer(res, message.body))
+          message.ack()
+        } catch (error) {
+          console.error(
+            JSON.stringify({
+              event: 'message-failed',
+              queue: batch.queue,
+              attempts: message.attempts,
+              ...message.body,
+              ...faultOf(error),
+            }),
+          )
+          message.retry({ delaySeconds: retryDelay(message.attempts) })
+        }
+      }),
+    )
   },
 
   async scheduled(controller, env) {
     const res = resources(env)
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
+    if (controller.cron === '* * * * *') return deliverDue(res)
     await wakeForgotten(res)
     await wakeForgottenRuns(res)
     await refreshDue(res, controller.scheduledTime)
+    await sweepEvents(res)
   },
 } satisfies ExportedHandler<Env, Message>
 
@@ -65,6 +72,8 @@ async function answer(res: Resources, message: Message): Promise<void> {
       return runRecompute(res, message.workspace, message.run)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
+    case 'deliver':
+      return deliver(res, message.workspace, message.webhook)
     default:
       throw new Error(`no room answers ${JSON.stringify(message)}`)
   }

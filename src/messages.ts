@@ -9,6 +9,7 @@ export type Message =
   | { kind: 'erase'; workspace: number; group: number }
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }
+  | { kind: 'deliver'; workspace: number; webhook: number }
 
 /** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
 export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)

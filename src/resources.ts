@@ -20,6 +20,8 @@ export interface Env {
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
   AUDIENCES_MAX: number
+  WEBHOOKS_MAX: number
+  WEBHOOKS_LOCAL: boolean
   LOOKUP_CACHE_SECONDS: number
   RATE_LIMIT: number
   RATE_PERIOD: number
@@ -37,6 +39,7 @@ export interface Limits {
   sharedAttributesMax: number
   groupUsersMax: number
   audiencesMax: number
+  webhooksMax: number
   /** How old an answer to a look-up may be; 0: not at all. */
   lookupCacheSeconds: number
   /** Requests of a client in so many seconds. */
@@ -61,10 +64,14 @@ export interface Resources {
   directory: Db
   files: R2Bucket
   work: Queue<Message>
+  deliveries: Queue<Message>
+  fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   limits: Limits
   /** Counts requests by client; undefined where they are not limited. */
   limiter: RateLimit | undefined
+  /** Whether events may be sent over http and to this machine. */
+  localWebhooks: boolean
   adminToken: string
   signing: Signing
   meter: Meter
@@ -79,6 +86,8 @@ export function resources(env: Env): Resources {
     directory: db,
     files: env.FILES,
     work: env.WORK,
+    deliveries: env.DELIVERIES,
+    fetch: (url, init) => fetch(url, init),
     now: Date.now,
     limits: {
       nameMax: env.NAME_MAX,
@@ -90,12 +99,14 @@ export function resources(env: Env): Resources {
       sharedAttributesMax: env.SHARED_ATTRIBUTES_MAX,
       groupUsersMax: env.GROUP_USERS_MAX,
       audiencesMax: env.AUDIENCES_MAX,
+      webhooksMax: env.WEBHOOKS_MAX,
       lookupCacheSeconds: Number(env.LOOKUP_CACHE_SECONDS),
       rateLimit: env.RATE_LIMIT,
       ratePeriod: env.RATE_PERIOD,
     },
     // A var given on the command line comes as text.
     limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
+    localWebhooks: String(env.WEBHOOKS_LOCAL) === 'true',
     adminToken: env.ADMIN_TOKEN,
     signing: { key: env.SIGNING_KEY, previous: env.PREVIOUS_KEYS, audiences: env.AUDIENCES.split(' ') },
     meter,

@@ -19,11 +19,17 @@ const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room)
 
 /** Files of rules: time, ids and network are handed in, and so they import only each other, types and libraries. */
 const pure = [
+  'audiences/compile.ts',
+  'audiences/period.ts',
+  'audiences/rule.ts',
   'experience/participant.ts',
   'experience/slice.ts',
   'identity/aggregate.ts',
   'identity/attributes.ts',
   'identity/week.ts',
+  'webhooks/address.ts',
+  'webhooks/event.ts',
+  'webhooks/sign.ts',
   'work/csv.ts',
   'work/outcome.ts',
   'work/slice.ts',

@@ -1,8 +1,10 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
+import { startReceiver } from './support/receiver-server.ts'
 
 const { privateKey } = generateKeyPairSync('ed25519')
+const receiver = await startReceiver()
 
 export default defineConfig(async () => ({
   plugins: [
@@ -15,6 +17,8 @@ export default defineConfig(async () => ({
           RATE_LIMITED: false,
           ADMIN_TOKEN: randomBytes(24).toString('base64url'),
           SIGNING_KEY: JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'test', alg: 'EdDSA' }),
+          WEBHOOKS_LOCAL: true,
+          RECEIVER: receiver,
           MIGRATIONS: await readD1Migrations('./migrations'),
         },
       },

@@ -310,3 +310,86 @@ export const syncRules = sqliteTable('sync_rules', {
   job: integer('job_key').primaryKey(),
   rule: text('rule', { mode: 'json' }).notNull(),
 })
+
+/** Where a workspace's events are sent. `secret` signs them; during a rotation the one before signs beside it until `formerUntil`. */
+export const webhooks = sqliteTable(
+  'webhooks',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    id: text('id').notNull(),
+    url: text('url').notNull(),
+    description: text('description').notNull(),
+    /** Null: all of them. */
+    eventTypes: text('event_types', { mode: 'json' }).$type<string[]>(),
+    secret: text('secret').notNull(),
+    former: text('former_secret'),
+    formerUntil: integer('former_until'),
+    /** Why it gets nothing; null while it does. */
+    disabled: text('disabled', { enum: ['asked', 'gone', 'failing'] }),
+    /** Since when nothing has arrived. */
+    failingSince: integer('failing_since'),
+    /** Until when a pass sends to it alone; later, who held it has died. */
+    busyUntil: integer('busy_until'),
+    createdAt: integer('created_on').notNull(),
+    createdBy: text('created_by').notNull(),
+    updatedAt: integer('last_modified_on').notNull(),
+    updatedBy: text('last_modified_by').notNull(),
+  },
+  (t) => [uniqueIndex('webhooks_by_id').on(t.workspace, t.id)],
+)
+
+/** What has happened in a workspace, in the order of `key`; written in the batch of the change that it tells of. */
+export const events = sqliteTable(
+  'events',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    id: text('id').notNull(),
+    type: text('type').notNull(),
+    at: integer('at').notNull(),
+    data: text('data', { mode: 'json' }).notNull(),
+  },
+  (t) => [uniqueIndex('events_by_id').on(t.workspace, t.id), index('events_by_workspace').on(t.workspace, t.key)],
+)
+
+/** An event on its way to a webhook. */
+export const deliveries = sqliteTable(
+  'deliveries',
+  {
+    webhook: integer('webhook_key').notNull(),
+    event: integer('event_key').notNull(),
+    workspace: integer('workspace_id').notNull(),
+    state: text('state', { enum: ['pending', 'delivered', 'failed'] }).notNull(),
+    /** In all, and since it was last asked for: which place of the schedule comes next. */
+    attempts: integer('attempts').notNull(),
+    tries: integer('tries').notNull(),
+    nextAttemptAt: integer('next_attempt_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.webhook, t.event] }),
+    index('deliveries_by_event').on(t.event),
+    index('deliveries_due')
+      .on(t.webhook, t.nextAttemptAt)
+      .where(sql`state = 'pending'`),
+    index('deliveries_failed')
+      .on(t.webhook, t.event)
+      .where(sql`state = 'failed'`),
+  ],
+)
+
+/** What came of each attempt: the status that the receiver answered with, or null and in `answer` why there was none. */
+export const deliveryAttempts = sqliteTable(
+  'delivery_attempts',
+  {
+    webhook: integer('webhook_key').notNull(),
+    event: integer('event_key').notNull(),
+    attempt: integer('attempt').notNull(),
+    at: integer('at').notNull(),
+    status: integer('status'),
+    /** Milliseconds. */
+    duration: integer('duration').notNull(),
+    answer: text('answer').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.webhook, t.event, t.attempt] })],
+)

@@ -7,6 +7,8 @@ import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
 import { beginPass, unmoved } from '../work/checkpoint.ts'
 import { claimJob, tally } from '../work/jobs.ts'
 import { hasEnded, outcomeOf } from '../work/outcome.ts'
+import { announce, ringFor } from '../webhooks/announce.ts'
+import type { Event } from '../webhooks/event.ts'
 import { wake } from '../work/wake.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 import { pruneDue } from './prune.ts'
@@ -67,10 +69,7 @@ const participants: Content<string, GroupJob> = { read: readParticipants, write:
 
 async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const outcome = outcomeOf(job)
-  if (outcome === 'failed') {
-    const { moved } = await commitJob(res, db, job, [], { state: 'failed', failure: 'no-good-row', endedAt: res.now() })
-    return moved
-  }
+  if (outcome === 'failed') return end(res, db, job, [], { state: 'failed', failure: 'no-good-row' }, [failed(job, 'no-good-row')])
   if (job.type === 'replace') return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
   return goLive(res, db, job, job.type === 'add' ? { added: job.touched, removed: 0 } : { added: 0, removed: job.touched })
 }
@@ -83,22 +82,57 @@ async function endReplace(res: Resources, db: Db, job: GroupJob): Promise<boolea
 
 /** The moment at which every reader sees the job's changes, all of them. */
 async function goLive(res: Resources, db: Db, job: GroupJob, { added, removed }: { added: number; removed: number }): Promise<boolean> {
-  const now = res.now()
   const group = db
     .update(experienceGroups)
     .set({
       revision: job.revision,
       participantCount: job.groupCount + added - removed,
       removedSincePrune: job.groupRemoved + removed,
-      updatedAt: now,
+      updatedAt: res.now(),
     })
     .where(and(eq(experienceGroups.key, job.group), unmoved(jobs, job)))
-  return (await commitJob(res, db, job, [group], { state: outcomeOf(job), added, removed, endedAt: now })).moved
+  const data = {
+    group_id: job.groupId,
+    job_id: job.id,
+    type: typesTold[job.type],
+    revision: job.revision,
+    added,
+    removed,
+    unchanged: job.rows - job.badRows - (job.type === 'remove' ? removed : added),
+    failed: job.badRows,
+  }
+  const told: Event[] = [{ type: 'group.participants.changed', data }]
+  if (job.audience !== null) told.push({ type: 'audience.synced', data: { ...data, audience_id: job.audience } })
+  return end(res, db, job, [group], { state: outcomeOf(job), added, removed }, told)
 }
 
+const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+
 async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
-  const state = job.failure === 'withdrawn' ? 'cancelled' : 'failed'
-  return (await commitJob(res, db, job, [], { state, added: 0, removed: 0, touched: 0, endedAt: res.now() })).moved
+  const nothing = { added: 0, removed: 0, touched: 0 }
+  if (job.failure === 'withdrawn') return end(res, db, job, [], { ...nothing, state: 'cancelled' }, [])
+  return end(res, db, job, [], { ...nothing, state: 'failed' }, [failed(job, 'gave-up')])
+}
+
+const failed = ({ id, groupId }: GroupJob, reason: string): Event => ({
+  type: 'job.failed',
+  data: { job_id: id, group_id: groupId, reason },
+})
+
+/** The last batch of a job, in which others are told of it. */
+async function end(
+  res: Resources,
+  db: Db,
+  job: GroupJob,
+  statements: SQLWrapper[],
+  to: Parameters<typeof commitJob>[4],
+  told: Event[],
+): Promise<boolean> {
+  const now = res.now()
+  const telling = told.flatMap((event) => announce(job.workspace, event, now, unmoved(jobs, job)))
+  const { moved, results } = await commitJob(res, db, job, [...statements, ...telling], { ...to, endedAt: now })
+  await ringFor(res, job.workspace, results)
+  return moved
 }
 
 /** Goes one stretch of the group's rows further, and ends the job's state after the last. */

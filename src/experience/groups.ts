@@ -4,6 +4,7 @@ import { experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import type { Paging } from '../work/jobs.ts'
+import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
@@ -17,20 +18,24 @@ const live = (workspace: number) => and(eq(experienceGroups.workspace, workspace
 
 /** Throws `too-long` where a text is longer than the limits of this installation allow, `taken` where a group has the name already. */
 export async function createGroup(
-  db: Db,
+  res: Resources,
   workspace: number,
   draft: GroupDraft & { type: string; platform: string },
-  limits: Limits,
-  now: number,
 ): Promise<Group> {
-  checkLengths(draft, limits)
-  const [group] = await db
-    .insert(experienceGroups)
-    .values({ ...draft, id: crypto.randomUUID(), workspace, createdAt: now, updatedAt: now })
-    .onConflictDoNothing()
-    .returning()
-  if (group === undefined) throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
-  return group
+  checkLengths(draft, res.limits)
+  const db = res.databaseOf(workspace)
+  const now = res.now()
+  const id = crypto.randomUUID()
+  const results = await together(db, [
+    db
+      .insert(experienceGroups)
+      .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
+      .onConflictDoNothing(),
+    ...announce(workspace, { type: 'group.created', data: { group_id: id, name: draft.name } }, now),
+  ])
+  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+  await ringFor(res, workspace, results)
+  return getGroup(db, workspace, id)
 }
 
 const sortColumns = { id: experienceGroups.id, name: experienceGroups.name, type: experienceGroups.type }
@@ -68,20 +73,25 @@ export async function getGroup(db: Db, workspace: number, id: string): Promise<G
 }
 
 /** Changes name and description; a description that is left out is cleared. Throws as `createGroup` and `getGroup` do. */
-export async function renameGroup(db: Db, workspace: number, id: string, draft: GroupDraft, limits: Limits, now: number): Promise<Group> {
-  checkLengths(draft, limits)
+export async function renameGroup(res: Resources, workspace: number, id: string, draft: GroupDraft): Promise<Group> {
+  checkLengths(draft, res.limits)
+  const db = res.databaseOf(workspace)
+  const now = res.now()
   const { name, description = null } = draft
   // The name is looked for in the same statement, as a unique index could only answer with an error.
   const taken = sql`EXISTS (SELECT 1 FROM experience_groups AS other WHERE other.workspace_id = ${workspace}
     AND other.name = ${name} AND other.deleted_at IS NULL AND other.id <> ${id})`
-  const [group] = await db
-    .update(experienceGroups)
-    .set({ name, description, updatedAt: now })
-    .where(and(live(workspace), eq(experienceGroups.id, id), sql`NOT ${taken}`))
-    .returning()
-  if (group !== undefined) return group
-  await getGroup(db, workspace, id)
-  throw new Failure({ reason: 'taken', what: 'group', name })
+  const results = await together(db, [
+    db
+      .update(experienceGroups)
+      .set({ name, description, updatedAt: now })
+      .where(and(live(workspace), eq(experienceGroups.id, id), sql`NOT ${taken}`)),
+    ...announce(workspace, { type: 'group.updated', data: { group_id: id, name } }, now),
+  ])
+  const group = await getGroup(db, workspace, id)
+  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'taken', what: 'group', name })
+  await ringFor(res, workspace, results)
+  return group
 }
 
 /**
@@ -92,17 +102,19 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
   const db = res.databaseOf(workspace)
   const { key } = await getGroup(db, workspace, id)
   const now = res.now()
-  const [deleted] = await together(db, [
+  const results = await together(db, [
     db
       .update(experienceGroups)
       .set({ deletedAt: now })
       .where(and(live(workspace), eq(experienceGroups.key, key))),
+    ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
     db
       .update(jobs)
       .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
       .where(and(eq(jobs.workspace, workspace), eq(jobs.group, key), isNull(jobs.endedAt))),
   ])
-  if (deleted?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'group', id })
+  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'group', id })
+  await ringFor(res, workspace, results)
   await wake(res, { kind: 'erase', workspace, group: key })
 }
 

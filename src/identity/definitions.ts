@@ -3,6 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
+import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { cancelRuns } from './runs.ts'
 
@@ -32,49 +33,57 @@ export async function getDefinition(db: Db, workspace: number, id: string): Prom
 
 /** Throws `taken`, or `limit` where the workspace has as many definitions, or the draft more attributes, than it may. */
 export async function createDefinition(
-  db: Db,
+  res: Resources,
   workspace: number,
   id: string,
   { description, source, attributes }: DefinitionDraft,
   by: string,
-  limits: Limits,
-  now: number,
 ): Promise<GroupDefinition> {
+  const { limits } = res
   checkAttributes(attributes, limits)
+  const db = res.databaseOf(workspace)
+  const now = res.now()
   const held = sql`(SELECT count(*) FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
-  // One statement, so that two requests at once do not both find room.
-  const [definition] = await db
-    .insert(groupDefinitions)
-    .select(
-      sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL
-        WHERE ${held} < ${limits.definitionsMax}`,
-    )
-    .onConflictDoNothing()
-    .returning()
-  if (definition !== undefined) return definition
-  const [same] = await db.select({ same: count() }).from(groupDefinitions).where(named(workspace, id))
-  if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
-  throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
+  const results = await together(db, [
+    // One statement, so that two requests at once do not both find room.
+    db
+      .insert(groupDefinitions)
+      .select(
+        sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL
+          WHERE ${held} < ${limits.definitionsMax}`,
+      )
+      .onConflictDoNothing(),
+    ...announce(workspace, { type: 'definition.created', data: { definition_id: id } }, now),
+  ])
+  if (results[0]?.meta.changes === 0) {
+    const [same] = await db.select({ same: count() }).from(groupDefinitions).where(named(workspace, id))
+    if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
+    throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
+  }
+  await ringFor(res, workspace, results)
+  return getDefinition(db, workspace, id)
 }
 
 /** Changes what is given of a definition. Attributes that it no longer has are gone for every reader. Throws `not-found` and `limit`. */
 export async function updateDefinition(
-  db: Db,
+  res: Resources,
   workspace: number,
   id: string,
   change: Partial<DefinitionDraft>,
   by: string,
-  limits: Limits,
-  now: number,
 ): Promise<GroupDefinition> {
-  checkAttributes(change.attributes ?? [], limits)
-  const [definition] = await db
-    .update(groupDefinitions)
-    .set({ ...change, updatedAt: now, updatedBy: by })
-    .where(named(workspace, id))
-    .returning()
-  if (definition === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id })
-  return definition
+  checkAttributes(change.attributes ?? [], res.limits)
+  const db = res.databaseOf(workspace)
+  const now = res.now()
+  const results = await together(db, [
+    db
+      .update(groupDefinitions)
+      .set({ ...change, updatedAt: now, updatedBy: by })
+      .where(named(workspace, id)),
+    ...announce(workspace, { type: 'definition.updated', data: { definition_id: id } }, now),
+  ])
+  await ringFor(res, workspace, results)
+  return getDefinition(db, workspace, id)
 }
 
 /**
@@ -85,14 +94,16 @@ export async function deleteDefinition(res: Resources, workspace: number, id: st
   const db = res.databaseOf(workspace)
   const { key } = await getDefinition(db, workspace, id)
   const now = res.now()
-  const [deleted] = await together(db, [
+  const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ deletedAt: now })
       .where(and(live(workspace), eq(groupDefinitions.key, key))),
+    ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
     cancelRuns(db, workspace, key, now),
   ])
-  if (deleted?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'definition', id })
+  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'definition', id })
+  await ringFor(res, workspace, results)
   await wake(res, { kind: 'erase-definition', workspace, definition: key })
 }
 

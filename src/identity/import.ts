@@ -7,6 +7,7 @@ import { beginPass, unmoved } from '../work/checkpoint.ts'
 import { claimJob, tally, type Job } from '../work/jobs.ts'
 import { hasEnded, outcomeOf } from '../work/outcome.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
+import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { checkRoom, findImport, openImport } from './imports.ts'
 import { readUsers, type UserRow, type UserSlice } from './rows.ts'
@@ -50,8 +51,13 @@ async function step(res: Resources, db: Db, job: Job, over: () => boolean): Prom
 }
 
 async function end(res: Resources, db: Db, job: Job, state: 'successful' | 'partial' | 'failed'): Promise<boolean> {
+  const now = res.now()
   const failure = state === 'failed' ? (job.failure ?? (job.header === null ? 'header' : 'no-good-row')) : null
-  return (await commitJob(res, db, job, [], { state, failure, endedAt: res.now() })).moved
+  const failed = { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure ?? '' } } as const
+  const telling = failure === null ? [] : announce(job.workspace, failed, now, unmoved(jobs, job))
+  const { moved, results } = await commitJob(res, db, job, telling, { state, failure, endedAt: now })
+  await ringFor(res, job.workspace, results)
+  return moved
 }
 
 function usersOf(job: Job): Content<UserRow> {

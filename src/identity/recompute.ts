@@ -3,6 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { beginPass, commit, unmoved } from '../work/checkpoint.ts'
+import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { advanceRun, claimRun, findNextRun, findRun, requestRun, type Run } from './runs.ts'
 import {
@@ -81,10 +82,17 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
     endedAt: last ? now : null,
     looked: run.looked + seen.users,
   }
+  if (last) statements.push(...announce(workspace, { type: 'household.recomputed', data: recomputed(run) }, now, guard))
   const facts = { event: 'recompute-step', workspace, runId: run.id, step: run.step, status: to.state, users: seen.users }
-  const { moved } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
+  const { moved, results } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
+  await ringFor(res, workspace, results)
   return moved
 }
+
+/** What is told of a run at its end, its last step counted in. */
+const recomputed = ({ key }: Run) => sql`
+  (SELECT json_object('definition_id', d.id, 'run_id', r.id, 'groups', r.groups, 'users_seated', r.seated, 'users_over_limit', r.over_limit,
+    'rows_changed', r.changed) FROM recompute_runs AS r JOIN group_definitions AS d ON d.key = r.definition_key WHERE r.key = ${key})`
 
 /** Around the statements whose changed rows are counted; less the run's own row, which the first of them changes. */
 const beginCount = ({ key, step }: Run) =>

@@ -17,13 +17,13 @@ export function unmoved(work: typeof jobs | typeof recomputeRuns, { key, step }:
 
 /**
  * Runs the statements of one step as one batch, the one that moves the checkpoint last; logs `facts` beside what the step cost; and
- * tells whether the work was still where it was read, and how long the database took, in milliseconds.
+ * tells whether the work was still where it was read, how long the database took, in milliseconds, and what each statement gave.
  */
 export async function commit(
   db: Db,
   facts: { event: string; workspace: number; step: number; status: string } & Record<string, unknown>,
   statements: SQLWrapper[],
-): Promise<{ moved: boolean; ms: number }> {
+): Promise<{ moved: boolean; ms: number; results: D1Result[] }> {
   // Lets other requests in: where Worker and database share a thread, as locally, a chain of queries would keep it to itself.
   await scheduler.wait(1)
   const results = await together(db, statements)
@@ -31,7 +31,7 @@ export async function commit(
   const ms = sum('duration')
   const moved = results.at(-1)?.meta.changes === 1
   console.info(JSON.stringify({ ...facts, moved, ms, rowsRead: sum('rows_read'), rowsWritten: sum('rows_written') }))
-  return { moved, ms }
+  return { moved, ms, results }
 }
 
 /** A pass hands the rest of its work to another message after so many milliseconds, and before D1's 1,000 statements an invocation. */

@@ -81,7 +81,7 @@ describe('a sequence of uploads to one group', () => {
           const workspace = ++workspaces
           const { res, rung, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const draft = { name: 'g', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
-          const { id } = await createGroup(res.databaseOf(workspace), workspace, draft, res.limits, res.now())
+          const { id } = await createGroup(res, workspace, draft)
           const keys: number[] = []
           for (const one of files) keys.push((await receiveUpload(res, workspace, id, 'tester', upload(one))).key)
           await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?').bind(batchIds, workspace).run()

@@ -116,7 +116,7 @@ describe('Monday after Monday', () => {
             const db = res.databaseOf(workspace)
             if (change !== null && i > 0) {
               asked.set('household', change)
-              await updateDefinition(db, workspace, 'household', change, 'tester', res.limits, res.now())
+              await updateDefinition(res, workspace, 'household', change, 'tester')
             }
             for (const next of inRuns(events)) {
               if (Array.isArray(next)) {

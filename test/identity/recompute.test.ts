@@ -422,7 +422,7 @@ async function disturbed(
 }
 
 const redefine = (hand: Resources, workspace: number, attributes: SharedAttribute[]) =>
-  updateDefinition(hand.databaseOf(workspace), workspace, 'household', { attributes }, 'tester', hand.limits, hand.now())
+  updateDefinition(hand, workspace, 'household', { attributes }, 'tester')
 
 describe('a group', () => {
   it('never has more members than seats, even if one moves away between the look at a stretch and its seating', async () => {
@@ -534,7 +534,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
             }
             if (deed.what === 'redefines') {
               redefined = true
-              await updateDefinition(db, workspace, 'household', { attributes: deed.attributes }, 'tester', hand.limits, hand.now())
+              await updateDefinition(hand, workspace, 'household', { attributes: deed.attributes }, 'tester')
             }
           }
 

@@ -3,6 +3,8 @@ declare namespace Cloudflare {
     mainModule: typeof import('../../src/index.ts')
   }
   interface Env extends Omit<import('../../src/resources.ts').Env, never> {
+    /** Where the receiver of webhooks listens (see receiver-server.ts). */
+    RECEIVER: string
     MIGRATIONS: import('cloudflare:test').D1Migration[]
   }
 }

@@ -13,7 +13,7 @@ import { inBytes, type Groups, type Town } from './town.ts'
 /** A definition by the rooms alone, in a workspace that has no client. */
 export function defined(res: Resources, workspace: number, id: string, source: string, attributes: SharedAttribute[]) {
   const draft = { description: '', source, attributes }
-  return createDefinition(res.databaseOf(workspace), workspace, id, draft, 'tester', res.limits, res.now())
+  return createDefinition(res, workspace, id, draft, 'tester')
 }
 
 /** Writes users, each with what is said of them at `at`. */

@@ -49,8 +49,7 @@ export const groupsV3 = new Hono<Http>()
     jsonBody,
     valid('json', wire.NewGroup),
     async (c) => {
-      const { db, workspace, res } = c.var
-      return c.json(wire.showGroup(await createGroup(db, workspace, wire.newGroupOf(c.req.valid('json')), res.limits, res.now())))
+      return c.json(wire.showGroup(await createGroup(c.var.res, c.var.workspace, wire.newGroupOf(c.req.valid('json')))))
     },
   )
 
@@ -76,9 +75,8 @@ export const groupsV3 = new Hono<Http>()
     jsonBody,
     valid('json', wire.GroupDraft),
     async (c) => {
-      const { db, workspace, res } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
-      return c.json(wire.showGroup(await renameGroup(db, workspace, id, wire.draftOf(c.req.valid('json')), res.limits, res.now())))
+      return c.json(wire.showGroup(await renameGroup(c.var.res, c.var.workspace, id, wire.draftOf(c.req.valid('json')))))
     },
   )
 

@@ -6,7 +6,7 @@ import { json, tooOften, type Responses } from '../describe.ts'
 const Pointer = z.string().meta({ description: 'Of a rule: the node that is refused, as a JSON pointer into the request (RFC 6901).' })
 const PlatformError = z.object({ errors: z.array(z.object({ message: z.string(), pointer: Pointer.optional() })) })
 
-const tags: Record<string, string> = { users: 'Users', audiences: 'Audiences' }
+const tags: Record<string, string> = { users: 'Users', audiences: 'Audiences', webhooks: 'Webhooks' }
 
 /** What the OpenAPI document says of an operation beside its validated parts; without `answer` it succeeds with an empty 204. */
 export const operation = (

@@ -10,6 +10,7 @@ const limited = {
   definitions: 'groups in a workspace',
   attributes: 'attributes of a group',
   audiences: 'audiences in a workspace',
+  webhooks: 'webhooks in a workspace',
 } as const
 
 /** Every refusal in the words of Group Identity ("Error handling"; CONTRACT 4). */

@@ -26,9 +26,9 @@ export const groups = new Hono<Http>()
     jsonBody,
     valid('json', wire.NewDefinition),
     async (c) => {
-      const { db, workspace, caller, res } = c.var
+      const { res, workspace, caller } = c.var
       const draft = c.req.valid('json')
-      const definition = await createDefinition(db, workspace, draft.id, wire.draftOf(draft), caller.name, res.limits, res.now())
+      const definition = await createDefinition(res, workspace, draft.id, wire.draftOf(draft), caller.name)
       return c.json(wire.showDefinition(definition))
     },
   )
@@ -47,9 +47,9 @@ export const groups = new Hono<Http>()
     jsonBody,
     valid('json', wire.DefinitionChange),
     async (c) => {
-      const { db, workspace, caller, res } = c.var
+      const { res, workspace, caller } = c.var
       const change = wire.draftOf(c.req.valid('json'))
-      const definition = await updateDefinition(db, workspace, c.req.param('group_id'), change, caller.name, res.limits, res.now())
+      const definition = await updateDefinition(res, workspace, c.req.param('group_id'), change, caller.name)
       return c.json(wire.showDefinition(definition))
     },
   )
@@ -61,9 +61,9 @@ export const groups = new Hono<Http>()
     jsonBody,
     valid('json', wire.AttributesChange),
     async (c) => {
-      const { db, workspace, caller, res } = c.var
+      const { res, workspace, caller } = c.var
       const change = c.req.valid('json')
-      const definition = await updateDefinition(db, workspace, c.req.param('group_id'), change, caller.name, res.limits, res.now())
+      const definition = await updateDefinition(res, workspace, c.req.param('group_id'), change, caller.name)
       return c.json(wire.showDefinition(definition))
     },
   )

@@ -8,6 +8,7 @@ import { audiences } from './audiences.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { users } from './users.ts'
+import { events, webhooks } from './webhooks.ts'
 import { ownWorkspace } from './workspace.ts'
 
 /** Group Identity, as CONTRACT 4 has it: all below the path of a workspace. */
@@ -19,4 +20,6 @@ export const platform = new Hono<Http>()
   .route('/users', users)
   .route('/imports', imports)
   .route('/audiences', audiences)
+  .route('/webhooks', webhooks)
+  .route('/events', events)
   .all('*', noSuchOperation)

@@ -1,0 +1,150 @@
+import { z } from 'zod'
+import { deliveryStates, eventTypes } from '../../../webhooks/event.ts'
+import type { Delivery, PastEvent } from '../../../webhooks/history.ts'
+import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
+import { date, dateOrNull } from './values.ts'
+
+const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
+
+export const WebhookChange = z.object({
+  url: z.string('must be a URL').meta({ description: 'https, and open to all.' }),
+  event_types: z.array(EventType).min(1, 'must name at least one').nullish().meta({ description: 'All, if not given.' }),
+  description: z
+    .string()
+    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
+    .nullish(),
+})
+
+export const draftOf = ({ url, event_types, description }: z.infer<typeof WebhookChange>): SubscriptionDraft => ({
+  url,
+  description: description ?? '',
+  eventTypes: event_types == null ? null : [...new Set(event_types)],
+})
+
+export const ShownWebhook = z.object({
+  id: z.uuid(),
+  url: z.string(),
+  event_types: z.array(z.string()).nullable(),
+  description: z.string(),
+  enabled: z.boolean(),
+  disabled_because: z
+    .enum(['asked', 'gone', 'failing'])
+    .nullable()
+    .meta({ description: 'asked: by POST …/disable; gone: the receiver answered 410; failing: nothing has arrived for five days.' }),
+  failing_since: z.iso.datetime().nullable(),
+  former_secret_until: z.iso.datetime().nullable().meta({ description: 'Until when the secret before the last rotation signs too.' }),
+  created_on: z.iso.datetime(),
+  created_by: z.string(),
+  last_modified_on: z.iso.datetime(),
+  last_modified_by: z.string(),
+})
+
+export const showWebhook = (webhook: Subscription): z.infer<typeof ShownWebhook> => ({
+  id: webhook.id,
+  url: webhook.url,
+  event_types: webhook.eventTypes,
+  description: webhook.description,
+  enabled: webhook.disabled === null,
+  disabled_because: webhook.disabled,
+  failing_since: dateOrNull(webhook.failingSince),
+  former_secret_until: dateOrNull(webhook.formerUntil),
+  created_on: date(webhook.createdAt),
+  created_by: webhook.createdBy,
+  last_modified_on: date(webhook.updatedAt),
+  last_modified_by: webhook.updatedBy,
+})
+
+export const ShownWithSecret = ShownWebhook.extend({ secret: z.string().meta({ description: 'Shown this once.' }) })
+
+export const showWithSecret = ({ secret, ...webhook }: Subscription & { secret: string }): z.infer<typeof ShownWithSecret> => ({
+  ...showWebhook(webhook),
+  secret,
+})
+
+export const ShownTest = z.object({ event_id: z.string() })
+
+const size = z.coerce
+  .number('must be a whole number')
+  .int('must be a whole number')
+  .min(1, 'must be at least 1')
+  .max(1000, 'cannot be more than 1000')
+  .default(100)
+
+export const DeliveriesQuery = z.object({
+  status: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),
+  after: z.string().optional().meta({ description: 'The delivery to go on after, towards older ones.' }),
+  size,
+})
+
+export const ShownDelivery = z.object({
+  id: z.string().meta({ description: 'That of the event, and of every attempt, in the header webhook-id.' }),
+  type: z.string(),
+  timestamp: z.iso.datetime(),
+  status: z.enum(deliveryStates),
+  next_attempt_on: z.iso.datetime().nullable(),
+  attempts: z.array(
+    z.object({
+      attempt: z.int(),
+      timestamp: z.iso.datetime(),
+      status_code: z.int().nullable(),
+      duration_ms: z.int(),
+      answer: z.string().meta({ description: 'The first kilobyte of it, or why there was none.' }),
+    }),
+  ),
+})
+
+export const ShownDeliveries = z.object({ deliveries: z.array(ShownDelivery), next: z.string().nullable() })
+
+export const showDeliveries = (deliveries: Delivery[], size: number): z.infer<typeof ShownDeliveries> => ({
+  deliveries: deliveries.map(({ event, type, at, state, nextAttemptAt, attempts }) => ({
+    id: event,
+    type,
+    timestamp: date(at),
+    status: state,
+    next_attempt_on: dateOrNull(nextAttemptAt),
+    attempts: attempts.map(({ attempt, at, status, duration, answer }) => ({
+      attempt,
+      timestamp: date(at),
+      status_code: status,
+      duration_ms: duration,
+      answer,
+    })),
+  })),
+  next: deliveries.length < size ? null : (deliveries.at(-1)?.event ?? null),
+})
+
+export const Replay = z.object({
+  since: z.iso.datetime({ offset: true, error: 'must be a time as 2026-11-24T03:00:00Z' }),
+  until: z.iso
+    .datetime({ offset: true, error: 'must be a time as 2026-11-24T03:00:00Z' })
+    .optional()
+    .meta({ description: 'Now, if not given.' }),
+  only: z.enum(['failed', 'all'], 'must be failed or all'),
+})
+
+export const ShownReplay = z.object({ replayed: z.int() })
+
+export const EventsQuery = z.object({
+  after: z.string().optional().meta({ description: 'The event to go on after; the oldest of thirty days, if not given.' }),
+  types: z
+    .string()
+    .transform((list) => list.split(','))
+    .pipe(z.array(EventType))
+    .optional()
+    .meta({ description: 'Of these types, separated by commas; all, if not given.' }),
+  size,
+})
+
+export const ShownEvent = z.object({
+  id: z.string(),
+  type: z.string(),
+  timestamp: z.iso.datetime(),
+  data: z.record(z.string(), z.unknown()),
+})
+
+export const ShownEvents = z.object({ events: z.array(ShownEvent), next: z.string().nullable() })
+
+export const showEvents = (events: PastEvent[]): z.infer<typeof ShownEvents> => ({
+  events: events.map(({ id, type, at, data }) => ({ id, type, timestamp: date(at), data: { ...data } })),
+  next: events.at(-1)?.id ?? null,
+})

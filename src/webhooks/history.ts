@@ -1,0 +1,155 @@
+import { sql } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import type { Resources } from '../resources.ts'
+import { ring } from './announce.ts'
+import type { deliveryStates, EventType } from './event.ts'
+import { getWebhook } from './subscriptions.ts'
+
+export interface PastEvent {
+  id: string
+  type: EventType
+  at: number
+  data: object
+}
+
+export type DeliveryState = (typeof deliveryStates)[number]
+
+export interface Attempt {
+  attempt: number
+  at: number
+  status: number | null
+  /** Milliseconds. */
+  duration: number
+  answer: string
+}
+
+/** An event on its way to a webhook, named by the event, and what came of it so far. */
+export interface Delivery {
+  event: string
+  type: EventType
+  at: number
+  state: DeliveryState
+  nextAttemptAt: number | null
+  attempts: Attempt[]
+}
+
+/** Events in the order in which they happened, of all types or some: up to `size` after the event `after`. Throws `not-found` for that. */
+export async function listEvents(
+  db: Db,
+  workspace: number,
+  { after, types, size }: { after: string | undefined; types: EventType[] | undefined; size: number },
+): Promise<PastEvent[]> {
+  const from = after === undefined ? 0 : await keyOf(db, workspace, after)
+  const those = types === undefined ? sql`` : sql`AND type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`
+  const rows = await db.all<Omit<PastEvent, 'data'> & { data: string }>(sql`
+    SELECT id, type, at, data FROM events WHERE workspace_id = ${workspace} AND key > ${from} ${those} ORDER BY key LIMIT ${size}`)
+  return rows.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) as object })) // only objects are written
+}
+
+async function keyOf(db: Db, workspace: number, event: string): Promise<number> {
+  const [row] = await db.all<{ key: number }>(sql`SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event}`)
+  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'event', id: event })
+  return row.key
+}
+
+/** What a webhook was sent, newest first: up to `size` before the event `after`, in one state or all. Throws `not-found`. */
+export async function listDeliveries(
+  db: Db,
+  workspace: number,
+  id: string,
+  { state, after, size }: { state: DeliveryState | undefined; after: string | undefined; size: number },
+): Promise<Delivery[]> {
+  const { key } = await getWebhook(db, workspace, id)
+  const before = after === undefined ? Number.MAX_SAFE_INTEGER : await keyOf(db, workspace, after)
+  // A word of our own, and not a parameter: indexes of one state serve no other query.
+  const those = state === undefined ? sql`` : sql.raw(`AND d.state = '${state}'`)
+  const page = sql`SELECT d.event_key, d.state, d.next_attempt_at FROM deliveries AS d
+    WHERE d.webhook_key = ${key} AND d.event_key < ${before} ${those} ORDER BY d.event_key DESC LIMIT ${size}`
+  const [found, attempts] = await together(db, [
+    sql`SELECT e.id AS event, e.type, e.at, p.state, p.next_attempt_at AS nextAttemptAt FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key`,
+    sql`
+    SELECT e.id AS event, a.attempt, a.at, a.status, a.duration, a.answer FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key
+      CROSS JOIN delivery_attempts AS a ON a.webhook_key = ${key} AND a.event_key = p.event_key`,
+  ])
+  // The columns selected above.
+  const deliveries = ((found?.results ?? []) as unknown as Omit<Delivery, 'attempts'>[]).map((one): Delivery => ({ ...one, attempts: [] }))
+  const byEvent = new Map(deliveries.map((delivery) => [delivery.event, delivery]))
+  for (const { event, ...attempt } of (attempts?.results ?? []) as unknown as (Attempt & { event: string })[])
+    byEvent.get(event)?.attempts.push(attempt)
+  return deliveries
+}
+
+/** Sends an event to a webhook once more, at once, and then by the whole schedule. Throws `not-found`. */
+export async function retryDelivery(res: Resources, workspace: number, id: string, event: string): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const { key } = await getWebhook(db, workspace, id)
+  const [retried] = await together(db, [
+    sql`
+    UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${res.now()}
+    WHERE webhook_key = ${key} AND event_key = (SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event})`,
+  ])
+  if (retried?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
+  await ring(res, [{ workspace, webhook: key }])
+}
+
+/** Events of one statement. */
+const eventsPerStep = 1000
+
+/**
+ * Sends a webhook the events of a time once more: those that failed, or all that it listens for, also what happened before it was there or
+ * while it was disabled. Gives how many. Throws `not-found`.
+ */
+export async function replay(
+  res: Resources,
+  workspace: number,
+  id: string,
+  { since, until, only }: { since: number; until: number; only: 'failed' | 'all' },
+): Promise<number> {
+  const db = res.databaseOf(workspace)
+  const { key } = await getWebhook(db, workspace, id)
+  const now = res.now()
+  let count = 0
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const step = sql`SELECT key, type, at FROM events WHERE workspace_id = ${workspace} AND key > ${after} ORDER BY key LIMIT ${eventsPerStep}`
+    const those = sql`SELECT s.key FROM (${step}) AS s CROSS JOIN webhooks AS w ON w.key = ${key}
+      WHERE s.at >= ${since} AND s.at <= ${until} AND s.type <> 'webhook.test'
+        AND (w.event_types IS NULL OR s.type IN (SELECT value FROM json_each(w.event_types)))`
+    const again =
+      only === 'failed'
+        ? sql`UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${now}
+            WHERE webhook_key = ${key} AND state = 'failed' AND event_key IN (${those})`
+        : sql`INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
+            SELECT ${key}, key, ${workspace}, 'pending', 0, 0, ${now} FROM (${those}) WHERE true
+            ON CONFLICT (webhook_key, event_key) DO UPDATE SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
+    const [replayed, end] = await together(db, [again, sql`SELECT count(*) AS looked, max(key) AS reached FROM (${step})`])
+    // The columns selected there.
+    const [{ looked, reached } = { looked: 0, reached: 0 }] = (end?.results ?? []) as { looked: number; reached: number }[]
+    count += replayed?.meta.changes ?? 0
+    after = looked < eventsPerStep ? undefined : reached
+  }
+  await ring(res, [{ workspace, webhook: key }])
+  return count
+}
+
+const day = 86_400_000
+const keptDays = 30
+const eventsPerSweep = 200
+const sweepsPerPass = 50
+
+/** Deletes events that are older than thirty days, and what came of them, a bounded step at a time; what is left, the next pass does. */
+export async function sweepEvents(res: Resources): Promise<void> {
+  const db = res.directory
+  const before = res.now() - keptDays * day
+  for (let sweep = 0; sweep < sweepsPerPass; sweep++) {
+    const [end] = await db.all<{ key: number | null }>(
+      sql`SELECT max(key) AS key FROM (SELECT key, at FROM events ORDER BY key LIMIT ${eventsPerSweep}) WHERE at < ${before}`,
+    )
+    if (end === undefined || end.key === null) return
+    await together(db, [
+      sql`DELETE FROM delivery_attempts WHERE (webhook_key, event_key) IN (SELECT webhook_key, event_key FROM deliveries WHERE event_key <= ${end.key})`,
+      sql`DELETE FROM deliveries WHERE event_key <= ${end.key}`,
+      sql`DELETE FROM events WHERE key <= ${end.key}`,
+    ])
+  }
+}

@@ -1,0 +1,58 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What arrived at an address of the receiver. */
+export interface Arrived {
+  method: string
+  headers: Record<string, string>
+  body: string
+}
+
+/** How an address answers: a status, headers, a body, after so many milliseconds; `hang` never answers. */
+export interface Answering {
+  status?: number
+  headers?: Record<string, string>
+  body?: string
+  after?: number
+  hang?: boolean
+}
+
+/**
+ * A real HTTP server in the process of the test runner, as the tests themselves run in workerd. Each test has addresses of its own:
+ * `/in/NAME` takes what is sent there, `/told/NAME` says what that was, and `/answers/NAME` takes how it is answered, one after the other
+ * and the last for ever. Gives its URL.
+ */
+export async function startReceiver(): Promise<string> {
+  const arrived = new Map<string, Arrived[]>()
+  const answers = new Map<string, Answering[]>()
+  const server = createServer(async (request, response) => {
+    const [, what = '', name = ''] = (request.url ?? '').split('?')[0]?.split('/') ?? []
+    const body = await bodyOf(request)
+    if (what === 'told') return void response.end(JSON.stringify(arrived.get(name) ?? []))
+    if (what === 'answers') {
+      answers.set(name, JSON.parse(body) as Answering[]) // sent by receiver.ts
+      return void response.end()
+    }
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([key, value]) => [key, String(value)]))
+    arrived.set(name, [...(arrived.get(name) ?? []), { method: request.method ?? '', headers, body }])
+    const queue = answers.get(name) ?? []
+    const {
+      status = 204,
+      headers: more = {},
+      body: text = '',
+      after = 0,
+      hang = false,
+    } = (queue.length > 1 ? queue.shift() : queue[0]) ?? {}
+    if (hang) return
+    setTimeout(() => response.writeHead(status, more).end(status === 204 ? undefined : text), after)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  server.unref()
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}` // a port was asked for
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = ''
+  for await (const piece of request.setEncoding('utf8')) body += String(piece)
+  return body
+}

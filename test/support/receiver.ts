@@ -1,0 +1,37 @@
+import { env } from 'cloudflare:workers'
+import type { Json } from './api.ts'
+import type { Team } from './identity.ts'
+import type { Answering, Arrived } from './receiver-server.ts'
+
+/** An address of the real HTTP receiver that nobody else has (see receiver-server.ts). */
+export class Receiver {
+  readonly name = crypto.randomUUID()
+  readonly url = `${env.RECEIVER}/in/${this.name}`
+
+  /** How it answers from now on: one after the other, and the last for ever. Without a word, 204. */
+  async answers(...answers: Answering[]): Promise<void> {
+    await fetch(`${env.RECEIVER}/answers/${this.name}`, { method: 'POST', body: JSON.stringify(answers) })
+  }
+
+  async arrived(): Promise<Arrived[]> {
+    return (await fetch(`${env.RECEIVER}/told/${this.name}`)).json()
+  }
+
+  /** Waits until so many requests have arrived. */
+  async until(count: number): Promise<Arrived[]> {
+    for (;;) {
+      const arrived = await this.arrived()
+      if (arrived.length >= count) return arrived
+      await scheduler.wait(20)
+    }
+  }
+}
+
+/** What a webhook was sent, newest first, once so many attempts have been made in all. */
+export async function attempted(team: Team, webhook: string, attempts: number): Promise<Json[]> {
+  for (;;) {
+    const { deliveries } = await team.get<{ deliveries: (Json & { attempts: Json[] })[] }>(`/webhooks/${webhook}/deliveries?size=1000`)
+    if (deliveries.reduce((sum, { attempts }) => sum + attempts.length, 0) >= attempts) return deliveries
+    await scheduler.wait(20)
+  }
+}
