@@ -12,6 +12,7 @@ import { onError } from './oauth/errors.ts'
 import { noSuchOperation } from './refusal.ts'
 import { events } from './platform/events.ts'
 import { platform } from './platform/routes.ts'
+import { describeEvents } from './platform/wire/events.ts'
 import { userprofile } from './platform/userprofile.ts'
 import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
@@ -91,6 +92,7 @@ const describeAll = (): Promise<object> =>
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
+      webhooks: describeEvents(),
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A token from POST /oauth/token' },

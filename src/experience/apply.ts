@@ -114,7 +114,7 @@ async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean
   return end(res, db, job, [], { ...nothing, state: 'failed' }, [failed(job, 'gave-up')])
 }
 
-const failed = ({ id, groupId }: GroupJob, reason: string): Event => ({
+const failed = ({ id, groupId }: GroupJob, reason: 'no-good-row' | 'gave-up'): Event => ({
   type: 'job.failed',
   data: { job_id: id, group_id: groupId, reason },
 })

@@ -52,12 +52,19 @@ async function step(res: Resources, db: Db, job: Job, over: () => boolean): Prom
 
 async function end(res: Resources, db: Db, job: Job, state: 'successful' | 'partial' | 'failed'): Promise<boolean> {
   const now = res.now()
-  const failure = state === 'failed' ? (job.failure ?? (job.header === null ? 'header' : 'no-good-row')) : null
-  const failed = { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure ?? '' } } as const
-  const telling = failure === null ? [] : announce(job.workspace, failed, now, unmoved(jobs, job))
+  const failure = state === 'failed' ? failureOf(job) : null
+  const telling =
+    failure === null
+      ? []
+      : announce(job.workspace, { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } }, now, unmoved(jobs, job))
   const { moved, results } = await commitJob(res, db, job, telling, { state, failure, endedAt: now })
   await ringFor(res, job.workspace, results)
   return moved
+}
+
+function failureOf({ failure, header }: Job): 'gave-up' | 'header' | 'no-good-row' {
+  if (failure === 'gave-up') return failure
+  return header === null ? 'header' : 'no-good-row'
 }
 
 function usersOf(job: Job): Content<UserRow> {

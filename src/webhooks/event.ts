@@ -19,19 +19,26 @@ interface Recomputed {
   rows_changed: number
 }
 
-/** What happens in a workspace, as others are told: thin, so that whoever hears of it asks for what it needs. */
-export type Event =
-  | { type: 'group.created' | 'group.updated'; data: { group_id: string; name: string } }
-  | { type: 'group.deleted'; data: { group_id: string } }
-  | { type: 'group.participants.changed'; data: Applied }
-  | { type: 'job.failed'; data: { job_id: string; group_id: string | null; reason: string } }
-  | { type: 'definition.created' | 'definition.updated' | 'definition.deleted'; data: { definition_id: string } }
-  | { type: 'household.recomputed'; data: Recomputed }
-  | { type: 'audience.synced'; data: Applied & { audience_id: string } }
-  | { type: 'webhook.disabled'; data: { webhook_id: string; reason: 'gone' | 'failing' } }
-  | { type: 'webhook.test'; data: { webhook_id: string } }
+/** What an event of each type says: thin, so that whoever hears of it asks for what it needs. */
+export interface EventData {
+  'group.created': { group_id: string; name: string }
+  'group.updated': { group_id: string; name: string }
+  'group.deleted': { group_id: string }
+  'group.participants.changed': Applied
+  'job.failed': { job_id: string; group_id: string | null; reason: 'no-good-row' | 'gave-up' | 'header' }
+  'definition.created': { definition_id: string }
+  'definition.updated': { definition_id: string }
+  'definition.deleted': { definition_id: string }
+  'household.recomputed': Recomputed
+  'audience.synced': Applied & { audience_id: string }
+  'webhook.disabled': { webhook_id: string; reason: 'gone' | 'failing' }
+  'webhook.test': { webhook_id: string }
+}
 
-export type EventType = Event['type']
+export type EventType = keyof EventData
+
+/** Something that has happened in a workspace, as others are told of it. */
+export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
 
 export const eventTypes = [
   'group.created',

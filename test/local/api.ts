@@ -36,9 +36,18 @@ export interface Client {
   workspace: number
 }
 
-const scopes = ['groups:read', 'groups:write', 'users:read', 'users:write', 'audiences:read', 'audiences:write']
+const scopes = [
+  'groups:read',
+  'groups:write',
+  'users:read',
+  'users:write',
+  'audiences:read',
+  'audiences:write',
+  'webhooks:read',
+  'webhooks:write',
+]
 
-/** Registers a client that may read and write groups, users and audiences, with the installation's ADMIN_TOKEN. */
+/** Registers a client that may read and write all there is, with the installation's ADMIN_TOKEN. */
 export async function registerClient(url: string, adminToken: string, name: string, workspace = 1): Promise<Client> {
   const draft = { workspace_id: workspace, name, scopes }
   const { headers, ...post } = json('POST', draft)

@@ -1,5 +1,6 @@
 import { getToken, Groups, registerClient } from './api.ts'
 import { Expectations } from './expectations.ts'
+import { automation } from './automation.ts'
 import { coupon, couponAWeekLater } from './coupon.ts'
 import { feature } from './feature.ts'
 import { temporaryFolder } from './folder.ts'
@@ -10,11 +11,27 @@ import { startServer, type Server } from './server.ts'
 import type { Stage } from './stage.ts'
 import { add, badRows, remove, replace } from './uploads.ts'
 
-const chapters = [add, replace, remove, badRows, load, define, firstMonday, why, coupon, moveOut, secondMonday, couponAWeekLater, feature]
+const chapters = [
+  add,
+  replace,
+  remove,
+  badRows,
+  load,
+  define,
+  firstMonday,
+  why,
+  coupon,
+  moveOut,
+  secondMonday,
+  couponAWeekLater,
+  automation,
+  feature,
+]
 
 /**
  * `npm run demo`: a day in the life of a group that is kept by hand, two weeks in that of households that form themselves and of
- * the audience that they make, and a feature for the group, on a server of its own. Exits with 0 only if all is as it should be.
+ * the audience that they make, what another system hears
+ * of it all, and a feature for the group, on a server of its own. Exits with 0 only if all is as it should be.
  */
 await main(async () => {
   const start = performance.now()

@@ -19,7 +19,7 @@ export async function feature(stage: Stage): Promise<void> {
     expect.compare<object>(`the flag of ${john}`, told, { value, variant, reason: 'TARGETING_MATCH' })
   }
   await ask(false, 'other')
-  await uploaded(stage, `ADD ${john}`, 'ADD', [john], { rows: 1, added: 1, members: 90_003 })
+  await uploaded(stage, `ADD ${john}`, 'ADD', [john], { rows: 1, added: 1, members: 90_004 })
   await ask(true, 'member')
 }
 

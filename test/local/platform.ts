@@ -158,6 +158,11 @@ export class Platform {
     return (await this.#call<{ job_id: string }>(`/audiences/${audience}/sync`, { method: 'POST' })).job_id
   }
 
+  /** Has events of a type sent to a URL, and gives the secret that they are signed with. */
+  async openWebhook(url: string, type: string): Promise<string> {
+    return (await this.#call<{ secret: string }>('/webhooks', json('POST', { url, event_types: [type] }))).secret
+  }
+
   async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
     const url = `${this.#url}/platform/workspaces/${this.#client.workspace}${path}`
     return answer(`${init.method ?? 'GET'} ${path}`, url, { ...init, headers: { ...init.headers, Authorization: `Bearer ${this.#token}` } })

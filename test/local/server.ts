@@ -57,8 +57,11 @@ export async function startServer({ stateDir, hear, heapMax, config, vars, ...op
   const manner = ['--log-level', hear === undefined ? 'error' : 'log', '--show-interactive-dev-session', 'false']
   const heap = heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
   const which = config === undefined ? [] : ['--config', config]
-  // Nobody shares this machine's Worker with us.
-  const settings = Object.entries({ RATE_LIMITED: 'false', ...vars }).flatMap(([name, value]) => ['--var', `${name}:${value}`])
+  // Nobody shares this machine's Worker with us, and whom it tells of its events is on this machine too.
+  const settings = Object.entries({ RATE_LIMITED: 'false', WEBHOOKS_LOCAL: 'true', ...vars }).flatMap(([name, value]) => [
+    '--var',
+    `${name}:${value}`,
+  ])
   const worker = start('wrangler', ['dev', ...which, ...places, ...manner, ...settings], { ...quiet, ...heap }, hear)
   const url = `http://localhost:${port}`
   try {

@@ -23,6 +23,8 @@ await main(async () => {
   console.log(welcome(url, stateDir))
   // For work whose message was lost when the server stopped, and for a Monday that has come.
   setInterval(() => void ring(url, '*/5 * * * *').catch(() => undefined), 300_000).unref()
+  // For events whose next attempt has come.
+  setInterval(() => void ring(url, '* * * * *').catch(() => undefined), 60_000).unref()
 
   const last = await ended
   throw new Error(`The server has ended:\n${last}`)
@@ -37,7 +39,7 @@ Register a client; its secret is shown once. The ADMIN_TOKEN is in .dev.vars:
   curl ${url}/oauth/clients \\
     -H "Authorization: Bearer $(grep ^ADMIN_TOKEN= .dev.vars | cut -d= -f2-)" \\
     -H 'Content-Type: application/json' \\
-    -d '{"workspace_id": 1, "name": "me", "scopes": ["groups:read", "groups:write", "users:read", "users:write"]}'
+    -d '{"workspace_id": 1, "name": "me", "scopes": ["groups:read", "groups:write", "users:read", "users:write", "audiences:read", "audiences:write", "webhooks:read", "webhooks:write"]}'
 
 Get a token with its client_id and client_secret:
 
