@@ -11,6 +11,7 @@ import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
 import { trips } from './trips.ts'
 import { users } from './users.ts'
+import { webhooks } from './webhooks.ts'
 
 const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['trips', trips],
@@ -20,6 +21,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['users', users],
   ['lookups', lookups],
   ['audiences', audiences],
+  ['webhooks', webhooks],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */
