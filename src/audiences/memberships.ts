@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import { listAudiences, namesIn, type Audience } from './audiences.ts'
+import { listAudiences, type Audience } from './audiences.ts'
 import { given, compileFor } from './questions.ts'
 import { expand, type Rule } from './rule.ts'
+import { namesIn } from './whole.ts'
 
 /** The audiences that a user belongs to, oldest first: a statement for each, all in one round trip. */
 export async function audiencesOf(db: Db, workspace: number, user: string): Promise<Audience[]> {

@@ -1,6 +1,7 @@
 import type { Db } from '../db/connect.ts'
-import { getAudience, wholeRule } from './audiences.ts'
+import { getAudience } from './audiences.ts'
 import { countEach } from './questions.ts'
+import { wholeRule } from './whole.ts'
 
 /**
  * How many users two audiences have, and how many belong to both. Throws `not-found`, and `rule-refused` where the two together are more

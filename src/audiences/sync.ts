@@ -9,9 +9,10 @@ import type { Resources } from '../resources.ts'
 import { commitJob, keepProblems } from '../work/apply.ts'
 import { problemsMax, type Problem } from '../work/jobs.ts'
 import { wake } from '../work/wake.ts'
-import { askAudience, getAudience, namesIn } from './audiences.ts'
+import { getAudience } from './audiences.ts'
 import { compileFor, matchingIn, nextStretch } from './questions.ts'
 import type { Rule } from './rule.ts'
+import { askAudience, namesIn } from './whole.ts'
 
 /**
  * Opens a job that makes an audience's experience group what the audience is: a REPLACE like that of a file, with the rule as it is now.

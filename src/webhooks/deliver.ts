@@ -57,7 +57,7 @@ export async function deliver(res: Resources, workspace: number, webhook: number
     await record(res, db, { workspace, webhook, id: receiver.id, lease }, taken, outcomes)
     const delivered = outcomes.filter(({ status }) => arrived(status)).length
     console.info(JSON.stringify({ event: 'deliveries', workspace, webhook: receiver.id, attempts: outcomes.length, delivered, left }))
-    if (taken.length < takenMost && left === 0) return
+    // What was rung for meanwhile found the webhook taken: it is looked for before the pass ends.
     if (res.now() > until) return ring(res, [{ workspace, webhook }])
   }
 }

@@ -1,9 +1,18 @@
 import { hc } from 'hono/client'
 import { describe, expect, it } from 'vitest'
 import type { App } from '../../src/api/app.ts'
+import readme from '../../README.md?raw'
 import { Bank, call } from '../support/api.ts'
+import example from '../support/typed-client.ts?raw'
 
 describe('the typed client', () => {
+  it('is used in README as it compiles', () => {
+    const body = /groupId: string\) \{\n([\s\S]*?)\n  return/.exec(example)?.[1] ?? ''
+    const lines = body.split('\n').map((line) => line.trim())
+    expect(lines).toHaveLength(4)
+    for (const line of lines) expect(readme).toContain(`\n${line}\n`)
+  })
+
   it('knows paths, parameters and answers', async () => {
     const bank = await Bank.open()
     const groupId = await bank.group('owls')

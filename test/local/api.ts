@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { scopes } from '../../src/access/scopes.ts'
 import { answer, json } from './http.ts'
 import { watch } from './watch.ts'
 
@@ -35,17 +36,6 @@ export interface Client {
   secret: string
   workspace: number
 }
-
-const scopes = [
-  'groups:read',
-  'groups:write',
-  'users:read',
-  'users:write',
-  'audiences:read',
-  'audiences:write',
-  'webhooks:read',
-  'webhooks:write',
-]
 
 /** Registers a client that may read and write all there is, with the installation's ADMIN_TOKEN. */
 export async function registerClient(url: string, adminToken: string, name: string, workspace = 1): Promise<Client> {

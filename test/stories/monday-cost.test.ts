@@ -50,7 +50,7 @@ async function cityOf(people: number, usersPerStep = 20_000) {
 }
 
 /** A run's own row, for each of its steps. */
-const bookkeeping = 15
+const bookkeeping = 20
 
 describe('what a Monday costs', () => {
   it('is no row of a member or an attribute if nothing has changed, and rows read in proportion to the users', async () => {

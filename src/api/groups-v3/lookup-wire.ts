@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { GroupSeen } from '../../membership/lookup.ts'
+import { KeysetQuery } from '../keyset.ts'
 
 const Revision = z.int().meta({ description: 'Counts the uploads to the group: which of them the answer has seen.' })
 
@@ -50,15 +51,7 @@ export const showMemberships = ({
   revisions: Object.fromEntries(groups.map(({ id, revision }) => [id, revision])),
 })
 
-export const MembersQuery = z.object({
-  after: z.string().default('').meta({ description: 'The participant to go on after.' }),
-  size: z.coerce
-    .number('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(10_000, 'cannot be more than 10000')
-    .default(1000),
-})
+export const MembersQuery = KeysetQuery('participant')
 
 export const ShownMembers = z.object({ participants: z.array(z.string()), next: z.string().nullable(), revision: Revision })
 

@@ -1,8 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import {
-  askAudience,
-  checkRule,
   createAudience,
   deleteAudience,
   getAudience,
@@ -17,6 +15,7 @@ import { countUsers, listUsers } from '../../audiences/questions.ts'
 import { overlap } from '../../audiences/overlap.ts'
 import { readRule } from '../../audiences/rule.ts'
 import { requestSync } from '../../audiences/sync.ts'
+import { askAudience, checkRule } from '../../audiences/whole.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'

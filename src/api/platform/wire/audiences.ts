@@ -3,6 +3,7 @@ import type { Audience, AudienceDraft } from '../../../audiences/audiences.ts'
 import type { Explained } from '../../../audiences/explain.ts'
 import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
+import { KeysetQuery } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
 import { AttributeValue, date } from './values.ts'
 
@@ -81,15 +82,7 @@ export const Preview = z.object({ rule: Rule })
 export const ShownPreview = z.object({ count: z.int(), sample: z.array(z.string()).max(10) })
 export const ShownCount = z.object({ count: z.int() })
 
-export const UsersQuery = z.object({
-  after: z.string().default('').meta({ description: 'The user to go on after.' }),
-  size: z.coerce
-    .number('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(10_000, 'cannot be more than 10000')
-    .default(1000),
-})
+export const UsersQuery = KeysetQuery('user')
 
 export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { deliveryStates, eventTypes } from '../../../webhooks/event.ts'
 import type { Delivery, PastEvent } from '../../../webhooks/history.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
+import { pageSize } from '../../keyset.ts'
 import { date, dateOrNull } from './values.ts'
 
 const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
@@ -63,12 +64,7 @@ export const showWithSecret = ({ secret, ...webhook }: Subscription & { secret: 
 
 export const ShownTest = z.object({ event_id: z.string() })
 
-const size = z.coerce
-  .number('must be a whole number')
-  .int('must be a whole number')
-  .min(1, 'must be at least 1')
-  .max(1000, 'cannot be more than 1000')
-  .default(100)
+const size = pageSize(1000, 100)
 
 export const DeliveriesQuery = z.object({
   status: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),

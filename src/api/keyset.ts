@@ -1,0 +1,20 @@
+import { z } from 'zod'
+
+/** How many items of a list are asked for at a time. */
+export const pageSize = (most: number, usual: number) =>
+  z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(1, 'must be at least 1')
+    .max(most, `cannot be more than ${most}`)
+    .default(usual)
+
+/** A page of a list that is in the order of its items' ids. */
+export const KeysetQuery = (item: string) =>
+  z.object({
+    after: z
+      .string()
+      .default('')
+      .meta({ description: `The ${item} to go on after.` }),
+    size: pageSize(10_000, 1000),
+  })
