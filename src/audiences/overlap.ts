@@ -1,17 +1,19 @@
 import type { Db } from '../db/connect.ts'
-import { getAudience } from './audiences.ts'
+import { Failure } from '../failure.ts'
 import { countEach } from './questions.ts'
-import { wholeRule } from './whole.ts'
+import { conditionsMax, isLeaf, nodesOf, type Rule } from './rule.ts'
+import { askAudience } from './whole.ts'
 
 /**
- * How many users two audiences have, and how many belong to both. Throws `not-found`, and `rule-refused` where the two together are more
- * than a rule may be.
+ * How many users two audiences have, and how many belong to both. Throws `not-found`, `rule-refused`, and `invalid` where the two have more
+ * conditions than one statement takes.
  */
 export async function overlap(db: Db, workspace: number, a: string, b: string): Promise<{ a: number; b: number; both: number }> {
-  await Promise.all([getAudience(db, workspace, a), getAudience(db, workspace, b)])
-  const expressions = [a, b].map((audience) => ({ operator: 'in_audience', audience }) as const)
-  const { rule, names } = await wholeRule(db, workspace, { operator: 'and', expressions })
-  const rules = 'expressions' in rule ? rule.expressions : []
-  const { each, all } = await countEach(db, workspace, rules, names)
+  const [one, other] = await Promise.all([askAudience(db, workspace, a), askAudience(db, workspace, b)])
+  if (conditionsOf(one.rule) + conditionsOf(other.rule) > conditionsMax)
+    throw new Failure({ reason: 'invalid', field: 'b', problem: `has, together with a, more than ${conditionsMax} conditions` })
+  const { each, all } = await countEach(db, workspace, [one.rule, other.rule], one.names)
   return { a: each[0] ?? 0, b: each[1] ?? 0, both: all }
 }
+
+const conditionsOf = (rule: Rule) => [...nodesOf(rule)].filter(({ rule }) => isLeaf(rule)).length

@@ -55,8 +55,9 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
   const problems: [line: number, problem: Problem][] = []
   for (const [i, user] of users.entries()) {
     const read = readParticipant([user])
-    if ('item' in read) good.push(read.item)
-    else problems.push([job.rows + i + 1, read.problem])
+    // Trimmed, an id would be another's.
+    if ('item' in read && read.item === user) good.push(user)
+    else problems.push([job.rows + i + 1, 'problem' in read ? read.problem : 'format'])
   }
   const statements = writeParticipants(good, job)
   const kept = problems.slice(0, Math.max(0, problemsMax - job.badRows))

@@ -3,6 +3,7 @@ import { beforeAll, expect, it } from 'vitest'
 import { asAdmin, Bank, call, json, type Json } from '../support/api.ts'
 import { household, Team } from '../support/identity.ts'
 import { published, type Operation } from '../support/openapi.ts'
+import { attempted, Receiver } from '../support/receiver.ts'
 
 let operations: [name: string, Operation][]
 const done = new Set<string>()
@@ -135,6 +136,88 @@ it('what Group Identity answers is as the document says', async () => {
   await refusals(ask, '/userprofile', { headers: { authorization: `Bearer ${token}` } })
   await ask('DELETE', `${root}/users/{user_id}`)
   await ask('DELETE', `${root}/groups/{group_id}`)
+})
+
+it('what audiences answer is as the document says', async () => {
+  const team = await Team.open()
+  const bank = await Bank.open(undefined, team.workspace)
+  const groupId = await bank.group('owls')
+  await bank.apply(groupId, 'ADD', 'ann\n')
+  await team.define({ ...household, attributes: ['latest', 'boolean_or', 'sum', 'average'].map((type) => ({ id: type, type })) })
+  await team.user('ann', { $address: 'A', latest: ['x'], boolean_or: true, sum: 1.5, average: '2' })
+  await team.user('bob', { $address: 'A' })
+  await team.recompute()
+
+  const root = '/platform/workspaces/{workspace_id}/audiences'
+  const audience = `${root}/{audience_id}`
+  const ids = { workspace_id: String(team.workspace), audience_id: 'every', user_id: 'ann' }
+  const ask = asking(() => ({ authorization: `Bearer ${team.token}` }), ids)
+  const seen = ['latest', 'household:latest', 'household:boolean_or', 'household:sum', 'household:average', 'gone']
+  const exists = seen.map((attribute) => ({ operator: 'exists', attribute }))
+  const expressions = [
+    ...exists,
+    { operator: 'in', attribute: 'sum', value: [1.5, 'x', true] },
+    { operator: 'in_group', group: groupId },
+    { operator: 'not', expression: { operator: 'in_audience', audience: 'used' } },
+    ...['any_member', 'all_members', 'no_member'].map((operator) => ({ operator, group: 'household', expression: exists[0] })),
+  ]
+  const every = { id: 'every', name: 'x', description: 'y', rule: { operator: 'or', expressions }, refresh: 'weekly' }
+
+  await ask('POST', root, {}, json('POST', every)) // its `used` is not there yet
+  await ask('POST', root, {}, json('POST', { id: 'used', name: 'x', rule: exists[0] }))
+  for (const draft of [every, every, { name: 'x' }, [], { name: 'x', rule: {} }]) await ask('POST', root, {}, json('POST', draft))
+  await ask('POST', root, {}, { body: '{', headers: { 'content-type': 'application/json' } })
+  await ask('GET', root)
+  await ask('POST', `${root}/preview`, {}, json('POST', { rule: every.rule }))
+  await ask('POST', `${root}/preview`, {}, json('POST', { rule: { operator: 'and' } }))
+  for (const query of ['?a=every&b=used', '?a=every', '?a=every&b=nowhere']) {
+    const headers = { authorization: `Bearer ${team.token}` }
+    await asDescribed(`GET ${root}/overlap`, await call(`/platform/workspaces/${team.workspace}/audiences/overlap${query}`, { headers }))
+  }
+  for (const below of ['', '/count', '/users', '/users/{user_id}'])
+    for (const audience_id of ['every', 'nowhere']) await ask('GET', audience + below, { audience_id })
+  for (const user_id of ['bob', 'nobody', 'x'.repeat(65)]) await ask('GET', `${audience}/users/{user_id}`, { user_id })
+
+  await ask('POST', `${audience}/sync`)
+  for (const named of [{ groupId }, {}, { groupId: crypto.randomUUID() }])
+    await ask('PUT', `${audience}/experience-group`, {}, json('PUT', named))
+  await ask('PUT', `${audience}/experience-group`, { audience_id: 'used' }, json('PUT', { groupId }))
+  await ask('GET', audience)
+  const { job_id } = await ask('POST', `${audience}/sync`)
+  await bank.ended(String(job_id))
+  await ask('PUT', audience, {}, json('PUT', { name: 'z', rule: every.rule }))
+  await ask('PUT', audience, { audience_id: 'used' }, json('PUT', { name: 'z', rule: { operator: 'in_audience', audience: 'every' } }))
+  for (const below of ['/experience-group', '/experience-group', '']) await ask('DELETE', audience + below)
+  await ask('POST', root, {}, json('POST', every))
+  await ask('DELETE', audience, { audience_id: 'used' })
+  await ask('DELETE', audience)
+  await ask('DELETE', audience)
+})
+
+it('what webhooks answer is as the document says', async () => {
+  const team = await Team.open()
+  const receiver = new Receiver()
+  const ask = asking(() => ({ authorization: `Bearer ${team.token}` }), { workspace_id: String(team.workspace) })
+  const root = '/platform/workspaces/{workspace_id}/webhooks'
+  const webhook = `${root}/{webhook_id}`
+  for (const draft of [{}, { url: 'x' }, { url: receiver.url, event_types: ['x'] }]) await ask('POST', root, {}, json('POST', draft))
+  const opened = await ask('POST', root, {}, json('POST', { url: receiver.url, event_types: ['definition.created'], description: 'x' }))
+  const ids = { webhook_id: String(opened['id']) }
+  const { event_id } = await ask('POST', `${webhook}/test`, ids)
+  await attempted(team, ids.webhook_id, 1)
+  for (const named of [ids, { webhook_id: 'nowhere' }]) {
+    await ask('GET', webhook, named)
+    await ask('GET', `${webhook}/deliveries`, named)
+    await ask('PUT', webhook, named, json('PUT', { url: receiver.url }))
+    for (const what of ['rotate', 'disable', 'enable']) await ask('POST', `${webhook}/${what}`, named)
+    await ask('POST', `${webhook}/replay`, named, json('POST', { since: new Date(0).toISOString(), only: 'all' }))
+    for (const delivery_id of [String(event_id), 'none'])
+      await ask('POST', `${webhook}/deliveries/{delivery_id}/retry`, { ...named, delivery_id })
+  }
+  await ask('POST', `${webhook}/replay`, ids, json('POST', { since: 'x' }))
+  await ask('GET', root)
+  await ask('GET', '/platform/workspaces/{workspace_id}/events')
+  for (let i = 0; i < 2; i++) await ask('DELETE', webhook, ids)
 })
 
 it('what events are answered with is as the document says', async () => {

@@ -69,10 +69,19 @@ describe('GET /openapi.json', () => {
       const door = [...groupDoors, ...workspaceDoors, ...eventDoors, ...ofrepDoors].find(
         (door) => door.name.replace(/:(\w+)/g, '{$1}') === name,
       )
-      if (door !== undefined) expect(security, name).toEqual([{ [name.includes(' /v2/') ? 'basic' : 'bearer']: [door.scope] }])
+      if (door !== undefined)
+        expect(security, name).toEqual([{ [name.includes(' /v2/') ? 'basic' : 'bearer']: [door.scope, ...(door.also ?? [])] }])
       for (const scheme of security.flatMap(Object.keys)) expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
-      expect(requestBody !== undefined, name).toBe(/^(POST|PUT|PATCH)/.test(name) && !name.endsWith('/recompute'))
+      expect(requestBody !== undefined, name).toBe(/^(POST|PUT|PATCH)/.test(name) && !/\/(recompute|sync)$/.test(name))
     }
+  })
+
+  it('tells of the people of a group and of an audience as a file too', () => {
+    const files = operations.filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined).map(([name]) => name)
+    expect(files.sort()).toEqual([
+      'GET /groups/v3/groups/{groupId}/participants',
+      'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
+    ])
   })
 
   it('leads nowhere that is not in it', () => {

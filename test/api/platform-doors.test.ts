@@ -1,14 +1,14 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { declined, deepJson, said } from '../support/answers.ts'
-import { call, newClient, tokenOf } from '../support/api.ts'
+import { Bank, call, newClient, tokenOf } from '../support/api.ts'
 import { eventDoors, knock, workspaceDoors } from '../support/doors.ts'
-import { household, Team } from '../support/identity.ts'
+import { household, platformScopes as scopes, Team } from '../support/identity.ts'
+import { Receiver } from '../support/receiver.ts'
 import { wrongTokens } from '../support/tokens.ts'
 
 const unauthorized = declined(401, 'Unauthorized')
 const forbidden = declined(403, 'Forbidden')
-const scopes = ['groups:read', 'groups:write', 'users:read', 'users:write']
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** A team with all that a path can name. */
@@ -20,6 +20,12 @@ async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
   const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
   const { id: import_id } = await said(team.call('PUT', '/users', file))
   while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL') await scheduler.wait(20)
+  const bank = await Bank.open(undefined, team.workspace)
+  const experience_group = await bank.group()
+  await team.audience('coupon', { operator: 'equals', attribute: 'household:has_dog', value: true })
+  await team.tie('coupon', experience_group)
+  const { id: webhook_id } = await said(team.send('POST', '/webhooks', { url: new Receiver().url }))
+  const { event_id: delivery_id } = await said(team.call('POST', `/webhooks/${String(webhook_id)}/test`))
   return {
     team,
     ids: {
@@ -32,6 +38,10 @@ async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
       org_id: '10',
       account_id: '20',
       mpid: '1',
+      audience_id: 'coupon',
+      experience_group,
+      webhook_id: String(webhook_id),
+      delivery_id: String(delivery_id),
     },
   }
 }
@@ -44,7 +54,12 @@ let withoutScope: Record<string, string>
 
 /** All that a caller who should not have come in could have changed. */
 const stateOf = (whose: Team) =>
-  Promise.all(['/groups', '/groups/household/runs', '/users/1', '/imports'].map((path) => whose.get<unknown>(path)))
+  Promise.all([
+    ...['/groups', '/groups/household/runs', '/users/1', '/imports', '/audiences', '/webhooks', '/events'].map((path) =>
+      whose.get<unknown>(path),
+    ),
+    said(call('/groups/v3/jobs', { headers: { ...bearer(whose.token), transactionId: crypto.randomUUID() } })),
+  ])
 let before: unknown
 let beforeOfOther: unknown
 
@@ -59,12 +74,12 @@ beforeAll(async () => {
 })
 
 describe.each(workspaceDoors)('$name', (door) => {
-  const { method, template, scope, status = 200 } = door
+  const { method, template, scope, also = [], status = 200 } = door
 
   it('opens to a token with nothing but the scope', async () => {
     const { team: owner, ids } = await settled()
     if (method === 'POST' && template.endsWith('/groups')) await owner.call('DELETE', '/groups/household')
-    const token = await tokenOf(await newClient([scope], owner.workspace))
+    const token = await tokenOf(await newClient([scope, ...also], owner.workspace))
     for (const slash of method === 'GET' ? ['', '/'] : [''])
       expect((await knock({ ...door, template: template + slash }, bearer(token), ids)).status).toBe(status)
   })
@@ -90,7 +105,8 @@ describe.each(workspaceDoors)('$name', (door) => {
   })
 
   it('stays shut to a token without the scope', async () => {
-    expect(await said(knock(door, bearer(withoutScope[scope] ?? ''), ids))).toEqual(forbidden)
+    for (const needed of [scope, ...also])
+      expect(await said(knock(door, bearer(withoutScope[needed] ?? ''), ids)), needed).toEqual(forbidden)
     expect(await stateOf(team)).toEqual(before)
   })
 

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import type { Scope } from '../../src/access/scopes.ts'
 import { call, json } from './api.ts'
 import { household } from './identity.ts'
@@ -7,6 +8,10 @@ import { household } from './identity.ts'
 /** A door that asks for a scope, and with what status it answers who may come in. */
 export interface Door {
   scope: Scope
+  /** The scopes that it asks for beside the first. */
+  also?: Scope[]
+  query?: string
+  /** `{name}` in its body stands for what `ids` of `knock` names. */
   init?: RequestInit
   takesJson?: true
   status?: number
@@ -22,8 +27,8 @@ const ofGroups: Record<string, Door> = {
   'GET /groups/:groupId': { scope: 'groups:read' },
   'PUT /groups/:groupId': { scope: 'groups:write', ...takes('PUT', { groupName: 'renamed' }) },
   'DELETE /groups/:groupId': { scope: 'groups:write' },
-  'PUT /groups/:groupId/participants': { scope: 'groups:write', init: csv },
-  'POST /groups/:groupId/participants': { scope: 'groups:write', init: csv },
+  'PUT /groups/:groupId/participants': { scope: 'groups:write', query: 'type=ADD', init: csv },
+  'POST /groups/:groupId/participants': { scope: 'groups:write', query: 'type=ADD', init: csv },
   'GET /groups/:groupId/participants': { scope: 'groups:read' },
   'GET /groups/:groupId/participants/:participantId': { scope: 'groups:read' },
   'GET /participants/:participantId/groups': { scope: 'groups:read' },
@@ -32,6 +37,10 @@ const ofGroups: Record<string, Door> = {
   'GET /jobs/:jobId': { scope: 'groups:read' },
   'GET /jobs/:jobId/errors': { scope: 'groups:read' },
 }
+
+const audience = { name: 'Dog owners', rule: { operator: 'equals', attribute: 'household:has_dog', value: true } }
+
+const webhook = { url: `${env.RECEIVER}/in/door` }
 
 const ofWorkspaces: Record<string, Door> = {
   'GET /groups': { scope: 'groups:read' },
@@ -53,6 +62,40 @@ const ofWorkspaces: Record<string, Door> = {
   'GET /users/:user_id': { scope: 'users:read' },
   'DELETE /users/:user_id': { scope: 'users:write', status: 204 },
   'GET /users/:user_id/attributes/:name/explain': { scope: 'users:read' },
+  'GET /audiences': { scope: 'audiences:read' },
+  'POST /audiences': { scope: 'audiences:write', ...takes('POST', audience) },
+  'POST /audiences/preview': { scope: 'audiences:read', ...takes('POST', { rule: audience.rule }) },
+  'GET /audiences/overlap': { scope: 'audiences:read', query: 'a=coupon&b=coupon' },
+  'GET /audiences/:audience_id': { scope: 'audiences:read' },
+  'PUT /audiences/:audience_id': { scope: 'audiences:write', ...takes('PUT', audience) },
+  'DELETE /audiences/:audience_id': { scope: 'audiences:write', status: 204 },
+  'GET /audiences/:audience_id/count': { scope: 'audiences:read' },
+  'GET /audiences/:audience_id/users': { scope: 'audiences:read' },
+  'GET /audiences/:audience_id/users/:user_id': { scope: 'audiences:read' },
+  'PUT /audiences/:audience_id/experience-group': {
+    scope: 'audiences:write',
+    also: ['groups:write'],
+    ...takes('PUT', { groupId: '{experience_group}' }),
+  },
+  'DELETE /audiences/:audience_id/experience-group': { scope: 'audiences:write', status: 204 },
+  'POST /audiences/:audience_id/sync': { scope: 'audiences:write', init: { method: 'POST' }, status: 202 },
+  'GET /webhooks': { scope: 'webhooks:read' },
+  'POST /webhooks': { scope: 'webhooks:write', ...takes('POST', webhook), status: 201 },
+  'GET /webhooks/:webhook_id': { scope: 'webhooks:read' },
+  'PUT /webhooks/:webhook_id': { scope: 'webhooks:write', ...takes('PUT', webhook) },
+  'DELETE /webhooks/:webhook_id': { scope: 'webhooks:write', status: 204 },
+  'POST /webhooks/:webhook_id/enable': { scope: 'webhooks:write', init: { method: 'POST' } },
+  'POST /webhooks/:webhook_id/disable': { scope: 'webhooks:write', init: { method: 'POST' } },
+  'POST /webhooks/:webhook_id/rotate': { scope: 'webhooks:write', init: { method: 'POST' } },
+  'POST /webhooks/:webhook_id/test': { scope: 'webhooks:write', init: { method: 'POST' }, status: 202 },
+  'GET /webhooks/:webhook_id/deliveries': { scope: 'webhooks:read' },
+  'POST /webhooks/:webhook_id/deliveries/:delivery_id/retry': { scope: 'webhooks:write', init: { method: 'POST' }, status: 204 },
+  'POST /webhooks/:webhook_id/replay': {
+    scope: 'webhooks:write',
+    ...takes('POST', { since: '2026-11-24T03:00:00Z', only: 'all' }),
+    status: 202,
+  },
+  'GET /events': { scope: 'webhooks:read' },
 }
 
 const batch = { mpid: 1, environment: 'production', user_attributes: { has_dog: true } }
@@ -103,13 +146,18 @@ export const openDoors: Record<string, number> = {
   'POST /oauth2/v1/token': 400,
 }
 
-/** The request of a door with these headers, its path filled in with what `ids` names. */
+/** The request of a door with these headers, its path and body filled in with what `ids` names. */
 export function knock(
-  { method, template, init = {} }: Pick<NamedDoor, 'method' | 'template' | 'init'>,
+  { method, template, query, init = {} }: Pick<NamedDoor, 'method' | 'template' | 'query' | 'init'>,
   headers: Record<string, string>,
   ids: Record<string, string>,
 ): Promise<Response> {
   const path = template.replace(/:(\w+)/g, (_, id: string) => encodeURIComponent(ids[id] ?? ''))
-  const query = template.endsWith('/participants') ? '?type=ADD' : ''
-  return call(path + query, { ...init, method, headers: { ...(init.headers as Record<string, string>), ...headers } })
+  const filled = typeof init.body === 'string' && { body: init.body.replace(/\{(\w+)\}/g, (as, id: string) => ids[id] ?? as) }
+  return call(query === undefined ? path : `${path}?${query}`, {
+    ...init,
+    ...filled,
+    method,
+    headers: { ...(init.headers as Record<string, string>), ...headers },
+  })
 }

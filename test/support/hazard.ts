@@ -10,12 +10,19 @@ export class Crash extends Error {}
 export type Fuse = { at: number; when: 'before' | 'after' } | { at: number; until: Promise<unknown>; fallen: () => void }
 
 /**
- * The real rooms over the real database and bucket, with a queue that only keeps what is sent, so that a test decides what is
- * delivered, how often and in which order, and a database that can be made to fail.
+ * The real rooms over the real database and bucket, with queues that only keep what is sent, so that a test decides what is
+ * delivered, how often and in which order, and a database that can be made to fail. Receivers and the time may be handed in.
  */
-export function hazardous(vars: Partial<Env> = {}): {
+export function hazardous(
+  vars: Partial<Env> = {},
+  hands: Partial<Pick<Resources, 'fetch' | 'now'>> = {},
+): {
   res: Resources
   rung: Message[]
+  /** What was rung for webhooks. */
+  doorbells: Message[]
+  /** Whether the queues refuse whatever they are sent. */
+  silence: (silent: boolean) => void
   fuse: (fuse: Fuse | undefined) => void
   /** What is done after each call of the database, before its answer arrives. */
   meanwhile: (what: (() => Promise<void>) | undefined) => void
@@ -54,13 +61,35 @@ export function hazardous(vars: Partial<Env> = {}): {
     prepare: (query: string) => watched(env.DB.prepare(query)),
     batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
   }
-  const queue = {
-    send: async (message: Message) => void rung.push(message),
-    sendBatch: async (messages: { body: Message }[]) => void rung.push(...messages.map(({ body }) => body)),
+  const doorbells: Message[] = []
+  let silent = false
+  const queue = (kept: Message[]) => {
+    const keep = (messages: Message[]) => {
+      if (silent) throw new Error('the queue is silent')
+      if (messages.length > 100) throw new Error('a queue takes a hundred messages at a time')
+      kept.push(...messages)
+    }
+    return {
+      send: async (message: Message) => keep([message]),
+      sendBatch: async (messages: { body: Message }[]) => keep(messages.map(({ body }) => body)),
+    }
   }
-  // Only what `connect` and `wake` call is there.
-  const res = resources({ ...env, ...vars, DB: db as unknown as D1Database, WORK: queue as unknown as Queue<Message> })
-  return { res, rung, fuse: (fuse) => (lit = fuse), meanwhile: (what) => (between = what) }
+  // Only what `connect`, `wake` and `ring` call is there.
+  const real = resources({
+    ...env,
+    ...vars,
+    DB: db as unknown as D1Database,
+    WORK: queue(rung) as unknown as Queue<Message>,
+    DELIVERIES: queue(doorbells) as unknown as Queue<Message>,
+  })
+  return {
+    res: { ...real, ...hands },
+    rung,
+    doorbells,
+    silence: (now) => (silent = now),
+    fuse: (fuse) => (lit = fuse),
+    meanwhile: (what) => (between = what),
+  }
 }
 
 /** What a pass ends with that the fuse has killed. */

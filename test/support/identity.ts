@@ -1,8 +1,12 @@
 import { createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
+import { scopes } from '../../src/access/scopes.ts'
 import worker from '../../src/index.ts'
 import { call, json, newClient, tokenOf, type Json } from './api.ts'
+
+/** All that Group Identity asks for. */
+export const platformScopes: string[] = [...scopes]
 
 /** A marketing team with a workspace of its own and a token. */
 export class Team {
@@ -15,7 +19,7 @@ export class Team {
     this.client = client
   }
 
-  static async open(scopes = ['groups:read', 'groups:write', 'users:read', 'users:write'], workspace?: number): Promise<Team> {
+  static async open(scopes: string[] = platformScopes, workspace?: number): Promise<Team> {
     const client = await newClient(scopes, workspace)
     return new Team(client.workspace, await tokenOf(client), client)
   }
@@ -37,6 +41,18 @@ export class Team {
 
   async define(definition: Json): Promise<Json> {
     const answer = await this.send('POST', '/groups', definition)
+    expect(answer.status).toBe(200)
+    return answer.json<Json>()
+  }
+
+  async audience(id: string, rule: Json, more: Json = {}): Promise<Json> {
+    const answer = await this.send('POST', '/audiences', { id, name: id, rule, ...more })
+    expect(answer.status).toBe(200)
+    return answer.json<Json>()
+  }
+
+  async tie(id: string, groupId: string): Promise<Json> {
+    const answer = await this.send('PUT', `/audiences/${encodeURIComponent(id)}/experience-group`, { groupId })
     expect(answer.status).toBe(200)
     return answer.json<Json>()
   }

@@ -8,13 +8,15 @@ export interface Arrived {
   body: string
 }
 
-/** How an address answers: a status, headers, a body, after so many milliseconds; `hang` never answers. */
+/** How an address answers: a status, headers, a body so many times, after so many milliseconds; `hang` never answers, `open` never ends. */
 export interface Answering {
   status?: number
   headers?: Record<string, string>
   body?: string
+  times?: number
   after?: number
   hang?: boolean
+  open?: boolean
 }
 
 /**
@@ -40,11 +42,17 @@ export async function startReceiver(): Promise<string> {
       status = 204,
       headers: more = {},
       body: text = '',
+      times = 1,
       after = 0,
       hang = false,
+      open = false,
     } = (queue.length > 1 ? queue.shift() : queue[0]) ?? {}
     if (hang) return
-    setTimeout(() => response.writeHead(status, more).end(status === 204 ? undefined : text), after)
+    setTimeout(() => {
+      response.writeHead(status, more)
+      if (open) response.write(text.repeat(times))
+      else response.end(status === 204 ? undefined : text.repeat(times))
+    }, after)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()

@@ -120,6 +120,7 @@ export const audiences = new Hono<Http>()
       'audiences:read',
       'The users of an audience, in the order of ids; as text/csv, all of them',
       wire.ShownUsers,
+      { alsoAs: 'text/csv' },
     ),
     allows('audiences:read'),
     valid('query', wire.UsersQuery),
@@ -150,7 +151,9 @@ export const audiences = new Hono<Http>()
 
   .put(
     '/:audience_id/experience-group',
-    operation('tieAudience', 'audiences:write', 'Name the experience group that an audience fills', wire.ShownAudience),
+    operation('tieAudience', 'audiences:write', 'Name the experience group that an audience fills', wire.ShownAudience, {
+      security: [{ bearer: ['audiences:write', 'groups:write'] }],
+    }),
     allows('audiences:write'),
     allows('groups:write'),
     jsonBody,

@@ -14,16 +14,26 @@ export const operation = (
   scope: Scope,
   summary: string,
   answer: z.ZodType | undefined,
-  { status = answer === undefined ? 204 : 200, ...more }: { status?: number } & Parameters<typeof describeRoute>[0] = {},
+  {
+    status = answer === undefined ? 204 : 200,
+    alsoAs,
+    ...more
+  }: { status?: number; alsoAs?: 'text/csv' } & Parameters<typeof describeRoute>[0] = {},
 ) =>
   describeRoute({
     operationId,
     summary,
     tags: [tags[scope.split(':')[0] ?? ''] ?? 'Group Identity'],
     security: [{ bearer: [scope] }],
-    responses: { [status]: answer === undefined ? { description: 'Done' } : json('Done', answer), ...refusals },
+    responses: { [status]: answer === undefined ? { description: 'Done' } : done(answer, alsoAs), ...refusals },
     ...more,
   })
+
+function done(answer: z.ZodType, alsoAs: 'text/csv' | undefined) {
+  const described = json('Done', answer)
+  if (alsoAs === undefined) return described
+  return { ...described, content: { ...described.content, [alsoAs]: { schema: { type: 'string' as const, format: 'binary' } } } }
+}
 
 const refusals: Responses = {
   400: json('Not readable, or no user id', PlatformError),

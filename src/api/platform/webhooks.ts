@@ -113,11 +113,11 @@ export const webhooks = new Hono<Http>()
 
   .post(
     '/:webhook_id/deliveries/:delivery_id/retry',
-    operation('retryDelivery', 'webhooks:write', 'Send it once more, now', undefined, { status: 202 }),
+    operation('retryDelivery', 'webhooks:write', 'Send it once more, now', undefined),
     allows('webhooks:write'),
     async (c) => {
       await retryDelivery(c.var.res, c.var.workspace, c.req.param('webhook_id'), c.req.param('delivery_id'))
-      return c.body(null, 202)
+      return c.body(null, 204)
     },
   )
 

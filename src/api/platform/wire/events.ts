@@ -64,7 +64,10 @@ const headers = [
 export const describeEvents = () =>
   Object.fromEntries(
     Object.entries(told).map(([type, [summary, data]]) => {
-      const schema: object = z.toJSONSchema(z.object({ type: z.literal(type), timestamp: z.iso.datetime(), data }))
+      // The document says once of which dialect all of its schemas are.
+      const { $schema: _, ...schema }: { $schema?: unknown } = z.toJSONSchema(
+        z.object({ type: z.literal(type), timestamp: z.iso.datetime(), data }),
+      )
       const post = {
         summary,
         tags: ['Webhooks'],

@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { explainUser, type Explained } from '../../src/audiences/explain.ts'
+import { operators, type Rule } from '../../src/audiences/rule.ts'
+import { Failure } from '../../src/failure.ts'
+import { inBytes } from '../support/town.ts'
+import { audiences, population, rule } from './arbitrary.ts'
+import { evaluate } from './evaluate.ts'
+import { asked, belonging, db, populate } from './populate.ts'
+
+describe('a rule in SQL', () => {
+  it('holds for those for whom its words hold, whoever they are and whatever it says', async () => {
+    const came = new Map(operators.map((operator) => [operator, new Set<boolean>()]))
+    let looked = 0
+    await fc.assert(
+      fc.asyncProperty(
+        population,
+        audiences,
+        fc.array(fc.record({ rule, size: fc.integer({ min: 1, max: 5 }) }), { minLength: 8, maxLength: 8 }),
+        async (people, audiences, rules) => {
+          const workspace = await populate(people)
+          const ids = people.users.map(({ id }) => id).sort(inBytes)
+          for (const { rule, size } of rules) {
+            const question = await askedIfAllowed(workspace, rule, audiences)
+            if (question === undefined) continue
+            const expected = new Map(ids.map((id) => [id, evaluate(question.rule, id, people)]))
+            const those = ids.filter((id) => expected.get(id)?.result)
+            expect(await belonging(workspace, question, size)).toEqual({ users: those, count: those.length })
+            for (const id of ids.slice(0, 3)) expect(await explainUser(db, workspace, question, id)).toEqual(expected.get(id))
+            for (const one of expected.values())
+              for (const { rule, result } of told(one)) {
+                came.get(rule.operator)?.add(result)
+                looked++
+              }
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+    expect(looked).toBeGreaterThan(5000)
+    for (const [operator, results] of came) expect([operator, [...results].sort()]).toEqual([operator, [false, true]])
+  }, 180_000)
+})
+
+/** Undefined where the rule with its audiences has more conditions than it may. */
+async function askedIfAllowed(workspace: number, rule: Rule, audiences: ReadonlyMap<string, Rule>) {
+  try {
+    return await asked(workspace, rule, audiences)
+  } catch (error) {
+    if (error instanceof Failure && JSON.stringify(error.facts).includes('100th condition')) return undefined
+    throw error
+  }
+}
+
+function* told(explained: Explained): Generator<Explained> {
+  yield explained
+  for (const one of explained.inner ?? []) yield* told(one)
+  for (const { explained: one } of explained.members ?? []) yield* told(one)
+}

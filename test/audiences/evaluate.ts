@@ -1,0 +1,188 @@
+import type { Explained } from '../../src/audiences/explain.ts'
+import type { Condition, Rule, Scalar } from '../../src/audiences/rule.ts'
+import type { SharedAttribute } from '../../src/db/schema.ts'
+import type { Value } from '../../src/identity/attributes.ts'
+import { inBytes } from '../support/town.ts'
+
+export interface User {
+  id: string
+  /** Null where it was deleted. */
+  own: Map<string, Value | null>
+}
+
+/** Members by their places in the population, and what was once computed for them, by which function. */
+export interface Group {
+  members: string[]
+  shared: { name: string; function: SharedAttribute['type']; result: Value | null }[]
+}
+
+export interface Definition {
+  id: string
+  deleted: boolean
+  /** What it shares now: of older names and functions, its groups may still have results. */
+  shares: SharedAttribute[]
+  groups: Group[]
+}
+
+export interface Cohort {
+  id: string
+  deleted: boolean
+  revision: number
+  members: { user: string; added: number; removed: number | null }[]
+}
+
+export interface Population {
+  users: User[]
+  definitions: Definition[]
+  cohorts: Cohort[]
+}
+
+/** What a rule with its audiences comes to for a user, node by node: by the words of the issue, in memory, and by nothing of the SQL. */
+export function evaluate(rule: Rule, user: string, population: Population): Explained {
+  const inner = (rules: Rule[]) => rules.map((one) => evaluate(one, user, population))
+  switch (rule.operator) {
+    case 'and': {
+      const all = inner(rule.expressions)
+      return { rule, result: all.every(({ result }) => result), inner: all }
+    }
+    case 'or': {
+      const all = inner(rule.expressions)
+      return { rule, result: all.some(({ result }) => result), inner: all }
+    }
+    case 'not': {
+      const one = evaluate(rule.expression, user, population)
+      return { rule, result: !one.result, inner: [one] }
+    }
+    case 'in_audience': {
+      if (rule.expression === undefined) throw new Error('an audience was not put in')
+      const one = evaluate(rule.expression, user, population)
+      return { rule, result: one.result, inner: [one] }
+    }
+    case 'any_member':
+    case 'all_members':
+    case 'no_member': {
+      const members = membersWith(user, rule.group, population).map((member) => ({
+        user: member,
+        explained: evaluate(rule.expression, member, population),
+      }))
+      const yes = members.filter(({ explained }) => explained.result).length
+      if (rule.operator === 'any_member') return { rule, result: yes > 0, members }
+      if (rule.operator === 'no_member') return { rule, result: yes === 0, members }
+      return { rule, result: members.length > 0 && yes === members.length, members }
+    }
+    case 'in_group':
+      return { rule, result: population.cohorts.some((cohort) => cohort.id === rule.group && isIn(cohort, user)) }
+    default: {
+      const { value, summed } = seen(rule.attribute, user, population)
+      return { rule, result: holds(rule, value, summed), saw: value }
+    }
+  }
+}
+
+export const isIn = ({ deleted, revision, members }: Cohort, user: string): boolean =>
+  !deleted && members.some((one) => one.user === user && one.added <= revision && (one.removed === null || one.removed > revision))
+
+const groupOf = (user: string, { groups }: Definition) => groups.find(({ members }) => members.includes(user))
+
+const definitionOf = (id: string, { definitions }: Population) => definitions.find((one) => one.id === id && !one.deleted)
+
+function membersWith(user: string, id: string, population: Population): string[] {
+  const definition = definitionOf(id, population)
+  const group = definition && groupOf(user, definition)
+  return [...(group?.members ?? [])].sort(inBytes)
+}
+
+/** What a user has under a name, and whether it is a number that was made of several. */
+function seen(attribute: string, user: string, population: Population): { value: Value | null; summed: boolean } {
+  const [, id, name] = /^([^:]*):([^]*)$/.exec(attribute) ?? []
+  const definition = id === undefined ? undefined : definitionOf(id, population)
+  const shared = definition?.shares.find((one) => one.id === name)
+  if (definition === undefined || shared === undefined)
+    return { value: population.users.find(({ id }) => id === user)?.own.get(attribute) ?? null, summed: false }
+  const made = groupOf(user, definition)?.shared.find((one) => one.name === name && one.function === shared.type)
+  return { value: made?.result ?? null, summed: shared.type === 'sum' || shared.type === 'average' }
+}
+
+function holds(rule: Condition, value: Value | null, summed: boolean): boolean {
+  if (rule.operator === 'exists') return value !== null
+  if (rule.operator === 'not_exists') return value === null
+  const text = (one: string | number | boolean) => lower(summed && typeof one === 'number' ? fifteenDigits(one) : String(one))
+  const items = (value === null ? [] : Array.isArray(value) ? value : [value]).map((one) => ({ text: text(one), number: numberOf(one) }))
+  switch (rule.operator) {
+    case 'in':
+      return items.some((item) => rule.value.some((wanted) => same(item, wanted)))
+    case 'not_in':
+      return !items.some((item) => rule.value.some((wanted) => same(item, wanted)))
+    case 'equals':
+      return items.some((item) => same(item, rule.value))
+    case 'not_equals':
+      return !items.some((item) => same(item, rule.value))
+    case 'less_than':
+      return items.some((item) => order(item, rule.value) < 0)
+    case 'less_than_equal':
+      return items.some((item) => order(item, rule.value) <= 0)
+    case 'greater_than':
+      return items.some((item) => order(item, rule.value) > 0)
+    case 'greater_than_equal':
+      return items.some((item) => order(item, rule.value) >= 0)
+    case 'contains':
+      return items.some((item) => item.text.includes(lower(String(rule.value))))
+    case 'not_contains':
+      return !items.some((item) => item.text.includes(lower(String(rule.value))))
+    case 'starts_with':
+      return items.some((item) => item.text.startsWith(lower(String(rule.value))))
+    case 'ends_with':
+      return items.some((item) => item.text.endsWith(lower(String(rule.value))))
+    case 'matches':
+      return items.some((item) => likeness(item.text, lower(String(rule.value))))
+  }
+}
+
+interface Item {
+  text: string
+  number: number | undefined
+}
+
+function same(item: Item, wanted: Scalar): boolean {
+  const number = numberOf(wanted)
+  return item.text === lower(String(wanted)) || (number !== undefined && item.number === number)
+}
+
+function order(item: Item, wanted: Scalar): number {
+  const number = numberOf(wanted)
+  if (number !== undefined && item.number !== undefined) return item.number < number ? -1 : item.number > number ? 1 : 0
+  return inBytes(item.text, lower(String(wanted)))
+}
+
+/** Text compares without regard to case, of A to Z alone. */
+export const lower = (text: string) => text.replace(/[A-Z]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 32))
+
+/** What JavaScript reads as a number beyond decimal notation (0x10, Infinity, nothing, other blanks) is none. */
+export function numberOf(value: string | number | boolean): number | undefined {
+  if (typeof value === 'boolean') return undefined
+  const text = String(value).replace(/^[\t\n\v\f\r ]+|[\t\n\v\f\r ]+$/g, '')
+  const number = /^[-+.0-9eE]+$/.test(text) ? Number(text) : NaN
+  return Number.isFinite(number) ? number : undefined
+}
+
+/** As C's %.15g. */
+export function fifteenDigits(number: number): string {
+  const [digits = '', exponent = ''] = number.toExponential(14).split('e')
+  const power = Number(exponent)
+  if (power >= -4 && power < 15) return String(Number(number.toPrecision(15)))
+  return `${digits.replace(/\.?0+$/, '')}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
+}
+
+/** All ways at once, as a regular expression would try them one after the other: `at` has the places that can be reached so far. */
+export function likeness(text: string, pattern: string): boolean {
+  const characters = [...text]
+  let at = [true, ...characters.map(() => false)]
+  for (const sign of pattern) {
+    let reached = false
+    at = at.map((here, i) => {
+      if (sign === '*') return (reached ||= here)
+      return i > 0 && at[i - 1] === true && (sign === '?' || sign === characters[i - 1])
+    })
+  }
+  return at.at(-1) === true
+}

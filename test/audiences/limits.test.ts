@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { createAudience } from '../../src/audiences/audiences.ts'
+import { explainUser } from '../../src/audiences/explain.ts'
+import { audiencesOf } from '../../src/audiences/memberships.ts'
+import { overlap } from '../../src/audiences/overlap.ts'
+import { compileFor } from '../../src/audiences/questions.ts'
+import { readRule } from '../../src/audiences/rule.ts'
+import { hazardous } from '../support/hazard.ts'
+import { evaluate, type Population } from './evaluate.ts'
+import { asked, belonging, db, populate } from './populate.ts'
+
+// D1 takes SQL of 100,000 bytes; what stands around a condition is far below 2,000.
+const conditionMax = 98_000
+
+const longName = 'n'.repeat(256)
+const inherited = `household:${longName.slice(0, 246)}`
+const people: Population = {
+  users: [
+    {
+      id: 'ann',
+      own: new Map<string, string | number | string[]>([
+        ['n', 5],
+        [longName, 'axb--c.d--.e--.x'],
+        ['list', ['a', 'B']],
+      ]),
+    },
+    { id: 'bob', own: new Map([['n', 'nothing']]) },
+    { id: 'cid', own: new Map() },
+  ],
+  definitions: [
+    {
+      id: 'household',
+      deleted: false,
+      shares: [{ id: longName.slice(0, 246), type: 'latest' }],
+      groups: [
+        { members: ['ann', 'bob'], shared: [{ name: longName.slice(0, 246), function: 'latest', result: 'axb--c.d--.e--.f' }] },
+        { members: ['cid'], shared: [{ name: longName.slice(0, 246), function: 'latest', result: 'other' }] },
+      ],
+    },
+  ],
+  cohorts: [{ id: 'g', deleted: false, revision: 1, members: [{ user: 'ann', added: 1, removed: null }] }],
+}
+
+const many = (count: number, one: (i: number) => unknown) => Array.from({ length: count }, (_, i) => one(i))
+const or = (...expressions: unknown[]) => ({ operator: 'or', expressions })
+const and = (...expressions: unknown[]) => ({ operator: 'and', expressions })
+const not = (expression: unknown) => ({ operator: 'not', expression })
+const over = (expression: unknown, operator = 'any_member') => ({ operator, group: 'household', expression })
+const matches = (attribute: string, i = 0) => ({ operator: 'matches', attribute, value: `a?b*c${i % 2 ? 'x' : ''}?d*?e*?f` })
+const nested = (levels: number, wrap: (inner: unknown, level: number) => unknown, core: unknown): unknown =>
+  levels === 0 ? core : wrap(nested(levels - 1, wrap, core), levels)
+const wide = { operator: 'in', attribute: 'n', value: many(1000, (i) => (i % 3 === 0 ? i : `${i}`.padEnd(4096 / 64, 'x'))) }
+
+const largest: [title: string, rule: unknown][] = [
+  ['100 conditions side by side', or(...many(100, (i) => ({ operator: 'equals', attribute: `n${i}`, value: i })))],
+  ['100 conditions that all hold', and(...many(100, () => ({ operator: 'less_than_equal', attribute: 'n', value: 'z' })))],
+  ['100 times members by a pattern on an inherited name', or(...many(100, (i) => over(matches(inherited, i + 1))))],
+  ['100 times all members by a pattern on an own name', and(...many(100, (i) => not(over(matches(longName, i), 'all_members'))))],
+  [
+    '100 times members by the longest patterns',
+    and(
+      ...many(100, () =>
+        over({ operator: 'matches', attribute: inherited, value: ['a?', '?b', 'c?', '?d'].map((one) => one.repeat(511)).join('*') }),
+      ),
+    ),
+  ],
+  ['100 patterns of members, in one look at them', over(and(...many(100, () => matches(inherited))))],
+  [
+    '100 patterns with as many stars as there can be',
+    or(...many(100, () => ({ operator: 'matches', attribute: 'n', value: '?*a'.repeat(1365) }))),
+  ],
+  ['100 values of 4,096 characters', or(...many(100, () => ({ operator: 'equals', attribute: 'n', value: '😀'.repeat(4096) })))],
+  ['100 groups', or(...many(100, (i) => ({ operator: 'in_group', group: i === 99 ? 'g' : `none ${i}` })))],
+  ['100 lists', or(...many(100, () => ({ operator: 'not_in', attribute: 'n', value: many(1000, (i) => i) })))],
+  ['a list of 1,000', wide],
+  ['10 levels of not', nested(9, not, matches(inherited))],
+  ['10 levels of and and or, one each', nested(9, (inner, i) => (i % 2 ? and(inner) : or(inner)), wide)],
+  [
+    '10 levels, each with as many beside it as there can be',
+    nested(8, (inner, i) => (i % 2 ? and : or)(...many(11, (n) => matches(inherited, n)), inner), and(...many(12, () => wide))),
+  ],
+  [
+    '10 levels of not and wide lists, turn by turn, over members',
+    nested(
+      4,
+      (inner) => not(or(...many(23, (n) => ({ operator: 'greater_than', attribute: 'n', value: n })), inner)),
+      over(matches(inherited)),
+    ),
+  ],
+  ['members at the tenth level but one', nested(8, not, over(matches(inherited), 'no_member'))],
+  [
+    '10 levels below members',
+    over(nested(8, (inner) => and(inner, ...many(12, () => ({ operator: 'not_contains', attribute: 'list', value: 'c' }))), wide)),
+  ],
+]
+
+describe('the largest rule that may be', () => {
+  it.each(largest)('runs and is counted, listed and explained: %s', async (_, given) => {
+    const workspace = await populate(people)
+    const question = await asked(workspace, given)
+    const expected = people.users.map(({ id }) => evaluate(question.rule, id, people))
+    const those = people.users.map(({ id }) => id).filter((_, i) => expected[i]?.result)
+    expect(await belonging(workspace, question)).toEqual({ users: those, count: those.length })
+    for (const [i, { id }] of people.users.entries()) expect(await explainUser(db, workspace, question, id)).toEqual(expected[i])
+  })
+
+  it.each(largest)('leaves room in a statement: %s', async (_, given) => {
+    const question = await asked(await populate(people), given)
+    expect(compileFor(question).condition.length).toBeLessThan(conditionMax)
+  })
+
+  it('meets people on whom its patterns fall both ways', async () => {
+    const workspace = await populate(people)
+    const own = await asked(workspace, matches(longName))
+    expect((await belonging(workspace, own)).users).toEqual([])
+    const shared = await asked(workspace, or(matches(inherited), over(matches(inherited, 1))))
+    expect((await belonging(workspace, shared)).users).toEqual(['ann', 'bob'])
+  })
+
+  it('overlaps with another where both have 100 conditions together, and not where they have more', async () => {
+    const { res } = hazardous()
+    const workspace = await populate(people)
+    const save = (id: string, rule: unknown) =>
+      createAudience(db, workspace, id, { name: id, description: '', rule: readRule(rule), refresh: 'on_demand' }, 'tester', res.limits, 0)
+    await save('left', or(...many(50, (i) => over(matches(inherited, i)))))
+    await save('right', and(...many(50, () => ({ operator: 'not_exists', attribute: longName }))))
+    await save('all', or(...many(100, (i) => over(matches(inherited, i)))))
+    expect(await overlap(db, workspace, 'left', 'right')).toEqual({ a: 2, b: 2, both: 1 })
+    expect((await audiencesOf(db, workspace, 'bob')).map(({ id }) => id)).toEqual(['left', 'right', 'all'])
+    expect((await audiencesOf(db, workspace, 'cid')).map(({ id }) => id)).toEqual(['right'])
+    await expect(overlap(db, workspace, 'left', 'all')).rejects.toMatchObject({ facts: { reason: 'rule-refused' } })
+  })
+})

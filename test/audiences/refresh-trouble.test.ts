@@ -1,0 +1,157 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { tieAudience } from '../../src/audiences/audiences.ts'
+import { refreshDue } from '../../src/audiences/refresh.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { asked, askedAnew, deliverAll, filling, grouped, jobsIn, rulesKept, teamIs } from '../support/audiences.ts'
+import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
+import {
+  before,
+  day,
+  end,
+  everyFive,
+  forget,
+  hazardousAt,
+  hour,
+  minute,
+  monday,
+  newWorkspace,
+  red,
+  syncsOf,
+  tick,
+  workspaceWith,
+} from '../support/refresh.ts'
+
+beforeEach(forget)
+
+describe('a week or a day is not lost', () => {
+  const at = monday + hour
+
+  /** Two audiences that are due, a cron that does what it does to the database's `calls`-th call, and whatever comes after it. */
+  async function onceAfter(calls: number, when: 'before' | 'after' | 'never'): Promise<number> {
+    await forget()
+    const all = [await workspaceWith('weekly', false), await workspaceWith('daily', false)].map(({ workspace }) => workspace)
+    const { res, fuse, rung, meanwhile } = hazardousAt(at)
+    let called = 0
+    meanwhile(async () => void called++)
+    if (when !== 'never') fuse({ at: calls, when })
+    await refreshDue(res, at).catch(unlessCrash)
+    fuse(undefined)
+    await tick(everyFive, at + 5 * minute)
+    expect(await syncsOf(...all)).toEqual([1, 1])
+    await deliverAll(hazardous().res, rung)
+    for (const workspace of all) await end(workspace)
+    await tick(everyFive, at + 10 * minute)
+    expect(await syncsOf(...all)).toEqual([1, 1])
+    expect(await rulesKept()).toBe(0)
+    return called
+  }
+
+  it('and has one job, wherever a cron dies', async () => {
+    const calls = await onceAfter(0, 'never')
+    expect(calls).toBeGreaterThan(6)
+    for (let at = 0; at < calls; at++) for (const when of ['before', 'after'] as const) await onceAfter(at, when)
+  })
+
+  it('while its group has as many jobs as it takes: the next cron tries again', async () => {
+    const workspace = newWorkspace()
+    const { res, rung } = hazardousAt(monday - 2 * day)
+    const group = await grouped(res, workspace)
+    for (let i = 0; i < 20; i++) await receiveUpload(res, workspace, group.id, 'tester', parts('ADD', `ann-${i}\n`))
+    await asked(res, workspace, 'reds', red, 'weekly')
+    await tieAudience(res, workspace, 'reds', group.id)
+    await tick(everyFive, at)
+    await tick(everyFive, at + 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([0])
+    await deliverAll(res, rung)
+    await tick(everyFive, at + 10 * minute)
+    expect(await syncsOf(workspace)).toEqual([1])
+  })
+
+  it('where more than a pass does are due: a few crons do them all', async () => {
+    const workspace = newWorkspace()
+    for (let i = 0; i < 60; i++) await filling(before, workspace, `reds-${i}`, red, i % 2 === 0 ? 'weekly' : 'daily')
+    await tick(everyFive, at)
+    expect(await syncsOf(workspace)).toEqual([50])
+    await tick(everyFive, at + 5 * minute)
+    await tick(everyFive, at + 10 * minute)
+    expect(await syncsOf(workspace)).toEqual([60])
+    expect(new Set((await jobsIn(workspace)).map(({ audience }) => audience)).size).toBe(60)
+  })
+
+  it('by a tie that is refused', async () => {
+    const { workspace } = await workspaceWith('weekly', false)
+    const { id: taken } = await filling(before, workspace, 'others', red)
+    const reason = { reason: 'in-use', what: 'group', id: taken, by: 'others' }
+    await expect(tieAudience(hazardousAt(at).res, workspace, 'reds', taken)).rejects.toMatchObject({ facts: reason })
+    await tick(everyFive, at)
+    expect(await syncsOf(workspace)).toEqual([1])
+  })
+
+  it('nor had twice by a change of the audience that a cron overtakes', async () => {
+    const { workspace } = await workspaceWith('weekly', false)
+    const { res, fuse } = hazardousAt(at)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const asleep = new Promise<void>((fallen) => fuse({ at: 2, until: promise, fallen }))
+    const changing = askedAnew(res, workspace, 'reds', teamIs('blue'), 'weekly')
+    await Promise.race([asleep, changing])
+    fuse(undefined)
+    await deliverAll(hazardous().res, await tick(everyFive, at))
+    expect(await syncsOf(workspace)).toEqual([1])
+    resolve()
+    await changing
+    await tick(everyFive, at + 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([1])
+  })
+})
+
+describe('the trouble of one workspace does not hold up another', () => {
+  const at = monday + hour
+
+  it('where a group has as many jobs as it takes, be there a pass full of such', async () => {
+    const [full, well] = [newWorkspace(), newWorkspace()]
+    const { res } = hazardousAt(monday - 2 * day)
+    for (let i = 0; i < 50; i++) {
+      const group = await grouped(res, full)
+      await receiveUpload(res, full, group.id, 'tester', parts('ADD', 'ann\n'))
+      await asked(res, full, `reds-${i}`, red, 'weekly')
+      await tieAudience(res, full, `reds-${i}`, group.id)
+    }
+    await filling(res, well, 'reds', red, 'weekly')
+    for (let i = 0; i < 3; i++) await tick(everyFive, at + 5 * i * minute, { JOBS_WAITING_MAX: 1 })
+    expect(await syncsOf(full, well)).toEqual([0, 1])
+  })
+
+  it('where a rule has become more than a rule may be, which is not asked again and again', async () => {
+    const [refused, well] = [newWorkspace(), newWorkspace()]
+    await asked(before, refused, 'used', red)
+    await filling(before, refused, 'reds', { operator: 'in_audience', audience: 'used' }, 'weekly')
+    await filling(before, well, 'reds', red, 'weekly')
+    await env.DB.prepare(`UPDATE audiences SET rule = ? WHERE workspace_id = ? AND id = 'used'`)
+      .bind(JSON.stringify({ operator: 'or', expressions: Array.from({ length: 101 }, () => red) }), refused)
+      .run()
+    const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    await tick(everyFive, at)
+    await tick(everyFive, at + 5 * minute)
+    expect(error.mock.calls.map(([line]) => JSON.parse(String(line)) as unknown)).toEqual([
+      expect.objectContaining({ event: 'refresh-refused', workspace: refused, audience: 'reds', reason: 'rule-refused' }),
+    ])
+    error.mockRestore()
+    expect(await syncsOf(refused, well)).toEqual([0, 1])
+  })
+
+  it('where the database cannot make anything of what it asks', async () => {
+    const [broken, well] = [newWorkspace(), newWorkspace()]
+    await filling(before, broken, 'reds', red, 'weekly')
+    await filling(before, well, 'reds', red, 'weekly')
+    await env.DB.prepare('UPDATE audiences SET rule = ? WHERE workspace_id = ?').bind('{', broken).run()
+    const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const heard = await tick(everyFive, at).then(
+      () => error.mock.calls.length > 0,
+      () => true,
+    )
+    expect(heard).toBe(true)
+    error.mockRestore()
+    expect(await syncsOf(broken, well)).toEqual([0, 1])
+  })
+})

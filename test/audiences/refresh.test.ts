@@ -1,0 +1,181 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { tieAudience } from '../../src/audiences/audiences.ts'
+import { periodOf } from '../../src/audiences/period.ts'
+import { deleteGroup } from '../../src/experience/groups.ts'
+import { giveUpRun } from '../../src/identity/runs.ts'
+import { asked, askedAnew, deliverAll, filling, grouped, jobsIn } from '../support/audiences.ts'
+import { hazardous } from '../support/hazard.ts'
+import {
+  before,
+  day,
+  end,
+  everyFive,
+  forget,
+  hazardousAt,
+  hour,
+  minute,
+  monday,
+  mondays,
+  mornings,
+  newWorkspace,
+  recompute,
+  red,
+  syncsOf,
+  tick,
+  workspaceWith,
+} from '../support/refresh.ts'
+
+beforeEach(forget)
+
+describe('an audience of the week', () => {
+  it('fills its group once, after the recompute of its workspace has ended', async () => {
+    const { workspace, group } = await workspaceWith('weekly')
+    const { workspace: other } = await workspaceWith('weekly')
+    await tick(everyFive, monday - 5 * minute)
+    expect(await syncsOf(workspace, other)).toEqual([0, 0])
+
+    const runs = await tick(mondays, monday)
+    await tick(everyFive, monday + 5 * minute)
+    expect(await syncsOf(workspace, other)).toEqual([0, 0])
+
+    await recompute(runs.filter((message) => message.workspace === workspace))
+    const rung = await tick(everyFive, monday + 10 * minute)
+    expect(await syncsOf(workspace, other)).toEqual([1, 0])
+
+    await recompute(runs)
+    for (let i = 3; i < 7; i++) await tick(everyFive, monday + 5 * i * minute)
+    await tick(everyFive, monday + 6 * day)
+    await tick(mornings, monday + day + hour)
+    expect(await syncsOf(workspace, other)).toEqual([1, 1])
+
+    await deliverAll(hazardous().res, rung)
+    const [job] = await jobsIn(workspace)
+    expect(job).toMatchObject({ state: 'successful', added: 1, createdBy: 'refresh' })
+    expect(await env.DB.prepare('SELECT participant_count AS n FROM experience_groups WHERE key = ?').bind(group.key).first('n')).toBe(1)
+
+    await tick(everyFive, monday + 7 * day - 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([1])
+    await recompute(await tick(mondays, monday + 7 * day))
+    await tick(everyFive, monday + 7 * day + 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([2])
+  })
+
+  it('waits for a recompute that has not begun where the crons of 03:00 come in the other order', async () => {
+    const { workspace } = await workspaceWith('weekly')
+    await tick(everyFive, monday)
+    expect(await syncsOf(workspace)).toEqual([0])
+    await recompute(await tick(mondays, monday))
+    await tick(everyFive, monday + 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([1])
+  })
+
+  it('fills its group although the recompute failed, or there is none to wait for', async () => {
+    const { workspace } = await workspaceWith('weekly')
+    const { workspace: alone } = await workspaceWith('weekly', false)
+    for (const message of await tick(mondays, monday))
+      if (message.kind === 'recompute') await giveUpRun(before.databaseOf(1), message.workspace, message.run, monday)
+    await tick(everyFive, monday + 5 * minute)
+    expect(await syncsOf(workspace, alone)).toEqual([1, 1])
+  })
+
+  it('does so once although crons come at once', async () => {
+    const all = await Promise.all([workspaceWith('weekly', false), workspaceWith('weekly', false), workspaceWith('daily')])
+    await Promise.all(Array.from({ length: 4 }, () => tick(everyFive, monday + hour)))
+    await Promise.all([tick(mornings, monday + hour), tick(everyFive, monday + hour)])
+    expect(await syncsOf(...all.map(({ workspace }) => workspace))).toEqual([1, 1, 1])
+  })
+})
+
+describe('an audience of the day', () => {
+  it('fills its group once a day, from 04:00 UTC on, whatever its workspace recomputes', async () => {
+    const { workspace } = await workspaceWith('daily')
+    const tuesday = monday + day - 3 * hour // 00:00
+    await tick(mondays, monday)
+    const seen: number[] = []
+    for (const at of [
+      tuesday + 4 * hour,
+      tuesday + 4 * hour,
+      tuesday + 5 * hour,
+      tuesday + 23 * hour,
+      tuesday + day + 4 * hour - 5 * minute,
+    ]) {
+      await tick(at === tuesday + 4 * hour ? mornings : everyFive, at)
+      seen.push(...(await syncsOf(workspace)))
+    }
+    expect(seen).toEqual([1, 1, 1, 1, 1])
+    await end(workspace)
+    await tick(everyFive, tuesday + day + 4 * hour - 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([1])
+    await tick(mornings, tuesday + day + 4 * hour)
+    expect(await syncsOf(workspace)).toEqual([2])
+  })
+
+  it('does not do so again for a cron of the day before that comes late', async () => {
+    const { workspace } = await workspaceWith('daily')
+    await tick(mornings, monday + hour)
+    await end(workspace)
+    await tick(everyFive, monday + hour - 5 * minute)
+    await end(workspace)
+    await tick(everyFive, monday + hour + 5 * minute)
+    expect(await syncsOf(workspace)).toEqual([1])
+  })
+})
+
+describe('an audience is not due', () => {
+  const later = monday + hour
+  const due = async (workspace: number) => {
+    for (const [cron, at] of [
+      [everyFive, later],
+      [mornings, later],
+      [everyFive, later + day],
+    ] as const)
+      await tick(cron, at)
+    return (await syncsOf(workspace))[0]
+  }
+
+  it('that fills its group only when asked', async () => {
+    const { workspace } = await workspaceWith('on_demand', false)
+    expect(await due(workspace)).toBe(0)
+  })
+
+  it('that fills no group', async () => {
+    const workspace = newWorkspace()
+    await asked(before, workspace, 'reds', red, 'weekly')
+    expect(await due(workspace)).toBe(0)
+  })
+
+  it('whose group was deleted', async () => {
+    const { workspace, group } = await workspaceWith('daily', false)
+    await deleteGroup(before, workspace, group.id)
+    const error = vi.spyOn(console, 'error')
+    expect(await due(workspace)).toBe(0)
+    expect(error).not.toHaveBeenCalled()
+    error.mockRestore()
+  })
+
+  it.each(['weekly', 'daily'] as const)('that was made, tied or made %s since that began, until the next', async (refresh) => {
+    const now = hazardousAt(later).res
+    const next = later + (refresh === 'daily' ? day : 7 * day)
+    const [made, tied, changed] = [newWorkspace(), newWorkspace(), newWorkspace()]
+    await filling(now, made, 'reds', red, refresh)
+    await asked(before, tied, 'reds', red, refresh)
+    await tieAudience(now, tied, 'reds', (await grouped(now, tied)).id)
+    await filling(before, changed, 'reds', red)
+    await askedAnew(now, changed, 'reds', red, refresh)
+    for (const at of [later, later + 5 * minute, next - hour - 5 * minute]) await tick(everyFive, at)
+    expect(await syncsOf(made, tied, changed)).toEqual([0, 0, 0])
+    await tick(everyFive, next)
+    expect(await syncsOf(made, tied, changed)).toEqual([1, 1, 1])
+  })
+})
+
+describe('periodOf', () => {
+  it('begins a week on Monday at 03:00 UTC and a day at 04:00 UTC, as the crons do', () => {
+    const ends = (refresh: 'weekly' | 'daily', at: number) => periodOf(refresh, at - 1) !== periodOf(refresh, at)
+    const hours = Array.from({ length: 14 * 24 }, (_, i) => monday - 7 * day + i * hour)
+    expect(hours.filter((at) => ends('weekly', at))).toEqual([monday - 7 * day, monday])
+    expect(hours.filter((at) => ends('daily', at)).map((at) => new Date(at).getUTCHours())).toEqual(Array<number>(14).fill(4))
+    expect(periodOf('on_demand', monday)).toBeNull()
+  })
+})

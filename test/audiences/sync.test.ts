@@ -1,0 +1,150 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { eraseGroup } from '../../src/experience/erase.ts'
+import { deleteGroup } from '../../src/experience/groups.ts'
+import { giveUp } from '../../src/work/jobs.ts'
+import { inStepsOf, jobsIn, passOf, rulesKept } from '../support/audiences.ts'
+import { unlessCrash } from '../support/hazard.ts'
+import { person, Stage, unended, type Request } from '../support/sync-stage.ts'
+
+/** What happens next to the message of one of the jobs. */
+type Delivery =
+  | { what: 'delivered'; pick: number }
+  | { what: 'twice at once'; pick: number }
+  | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+  /** Its run stands still before a call, and goes on after something was asked for, its job given up, or another has run. */
+  | { what: 'sleeps'; pick: number; at: number; request: Request; dead: boolean; other: number }
+  | { what: 'fails for good'; pick: number }
+
+const user = fc.nat(23).map(person)
+
+const what = <What extends string>(name: What) => fc.constant(name)
+const change = fc.record({ user, team: fc.constantFrom('red', 'red', 'red', 'blue', null, 'deleted') })
+const upload = fc.record({
+  what: what('uploads'),
+  type: fc.constantFrom('add', 'remove', 'replace'),
+  ids: fc.array(
+    fc.nat(30).map((n) => `person-${String(n).padStart(2, '0')}`),
+    { maxLength: 30, size: 'max' },
+  ),
+  badRows: fc.constantFrom(0, 0, 2),
+})
+const request: fc.Arbitrary<Request> = fc.oneof(
+  { weight: 2, arbitrary: upload },
+  { weight: 4, arbitrary: fc.record({ what: what('ties') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('unties') }) },
+  { weight: 1, arbitrary: fc.record({ what: what('ties to another group') }) },
+  { weight: 1, arbitrary: fc.record({ what: what('deletes the audience') }) },
+  { weight: 6, arbitrary: fc.record({ what: what('syncs') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('changes the rule'), to: fc.constantFrom('red', 'red', 'blue') }) },
+  { weight: 2, arbitrary: change.map((one): Request => ({ what: 'changes a user', ...one })) },
+)
+const pick = fc.nat(7)
+const at = fc.nat(30)
+const delivery: fc.Arbitrary<Delivery> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ what: what('delivered'), pick }) },
+  { weight: 2, arbitrary: fc.record({ what: what('twice at once'), pick }) },
+  { weight: 4, arbitrary: fc.record({ what: what('dies'), pick, at, when: fc.constantFrom('before' as const, 'after' as const) }) },
+  { weight: 5, arbitrary: fc.record({ what: what('sleeps'), pick, at, request, dead: fc.boolean(), other: pick }) },
+  { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
+)
+
+describe('uploads to a group and syncs of the audience that fills it now and then', () => {
+  it('end as one whole order of those that ended well, whatever dies, repeats, overlaps or is withdrawn', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.oneof({ weight: 3, arbitrary: request }, { weight: 4, arbitrary: delivery }), {
+          minLength: 8,
+          maxLength: 24,
+          size: 'max',
+        }),
+        fc.array(fc.option(change), { maxLength: 80, size: 'max' }),
+        fc.constantFrom(2, 3, 5, 1000),
+        fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.record({ pick, at, erased: fc.boolean() }) }),
+        async (events, deeds, users, end) => {
+          const stage = new Stage()
+          await stage.open()
+          await stage.asks({ what: 'uploads', type: 'add', ids: ['person-00', 'person-02', 'person-29'], badRows: 0 })
+          await stage.asks({ what: 'ties' })
+          await stage.asks({ what: 'syncs' })
+          const { workspace, accepted, group } = stage
+          const { res, rung, fuse, meanwhile } = stage.hazard
+          const left = [...deeds]
+          meanwhile(async () => {
+            await stage.check()
+            await inStepsOf(users, workspace)
+            const deed = left.shift()
+            if (deed != null) await stage.changes(deed)
+          })
+
+          /** Mostly the job that is next, as messages about others do little. */
+          const keyOf = async (pick: number) => {
+            const next = (await jobsIn(workspace)).find(({ state }) => state === 'undoing' || unended.includes(state))
+            return (pick < 5 ? next?.key : undefined) ?? accepted[pick % accepted.length]?.key ?? 0
+          }
+          const run = async (pick: number) => passOf(res, workspace, await keyOf(pick))
+          const buried = async (pick: number) => giveUp(stage.hand.res.databaseOf(workspace), workspace, await keyOf(pick), res.now())
+          const asleep = async (pick: number, at: number, meantime: () => Promise<unknown>) => {
+            const key = await keyOf(pick)
+            const { promise, resolve } = Promise.withResolvers<void>()
+            const fell = new Promise<void>((fallen) => fuse({ at, until: promise, fallen }))
+            const sleeper = passOf(res, workspace, key)
+            await Promise.race([fell, sleeper])
+            fuse(undefined)
+            await meantime()
+            resolve()
+            await sleeper
+          }
+          for (const next of events) {
+            res.meter.statements = 0
+            if (next.what === 'delivered') await run(next.pick)
+            else if (next.what === 'twice at once') {
+              const key = await keyOf(next.pick)
+              await Promise.all([passOf(res, workspace, key), passOf(res, workspace, key)])
+            } else if (next.what === 'fails for good') await buried(next.pick)
+            else if (next.what === 'dies') {
+              fuse({ at: next.at, when: next.when })
+              await run(next.pick).catch(unlessCrash)
+              fuse(undefined)
+            } else if (next.what === 'sleeps')
+              await asleep(next.pick, next.at, async () => {
+                if (next.dead) await buried(next.pick)
+                await stage.asks(next.request)
+                await stage.check()
+                await run(next.other)
+              })
+            else await stage.asks(next)
+            await stage.check()
+          }
+
+          if (end !== null) {
+            meanwhile(undefined)
+            await asleep(end.pick, end.at, async () => {
+              await deleteGroup(stage.hand.res, workspace, group.id)
+              if (end.erased) await eraseGroup(stage.hand.res, workspace, group.key)
+            })
+            for (const { key } of accepted) await passOf(res, workspace, key)
+            await eraseGroup(stage.hand.res, workspace, group.key)
+            const rows = await env.DB.prepare(
+              `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
+            )
+              .bind(workspace)
+              .first('n')
+            expect(rows).toBe(0)
+            expect(await rulesKept()).toBe(0)
+            return
+          }
+          // At least once: what was never answered is delivered until nothing is left.
+          for (const { key } of [...accepted, ...accepted]) await passOf(res, workspace, key)
+          for (let message = rung.pop(); message !== undefined; message = rung.pop())
+            if (message.kind === 'job') await passOf(res, workspace, message.job)
+          meanwhile(undefined)
+          await stage.check()
+          await stage.checkEnds()
+        },
+      ),
+      { numRuns: 25 },
+    )
+  }, 240_000)
+})

@@ -1,0 +1,225 @@
+import { env } from 'cloudflare:workers'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { wholeRule } from '../../src/audiences/whole.ts'
+import { explainUser } from '../../src/audiences/explain.ts'
+import { audiencesOf } from '../../src/audiences/memberships.ts'
+import { countEach, countUsers, listUsers } from '../../src/audiences/questions.ts'
+import type { Rule } from '../../src/audiences/rule.ts'
+import { requestSync } from '../../src/audiences/sync.ts'
+import { connect, type Db, type Meter } from '../../src/db/connect.ts'
+import type { SharedAttribute } from '../../src/db/schema.ts'
+import { requestRecompute } from '../../src/identity/recompute.ts'
+import { asked, askedAnew, crowd, filling, jobsIn, passOf, teamIs } from '../support/audiences.ts'
+import { hazardous } from '../support/hazard.ts'
+import { defined, deliver, told } from '../support/weeks.ts'
+
+let workspaces = 8_000_000
+const red = teamIs('red')
+const people = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `user-${String(from + i).padStart(6, '0')}`)
+
+/** Syncs an audience and tells what D1 bills for its job, from its first message to its last. */
+async function bill(workspace: number) {
+  const { res } = hazardous()
+  const { key } = await requestSync(res, workspace, 'reds', 'tester')
+  const before = { ...res.meter }
+  await passOf(res, workspace, key)
+  const job = (await jobsIn(workspace)).at(-1)
+  expect(job?.state).toBe('successful')
+  return { read: res.meter.rowsRead - before.rowsRead, written: res.meter.rowsWritten - before.rowsWritten, job }
+}
+
+/** The job's own row and its places in indexes, for each of its steps. */
+const bookkeeping = 60
+
+describe('what a sync costs', () => {
+  it('is 2 rows written for a new member, 1 for one who stays and 1 for one who leaves', async () => {
+    const workspace = ++workspaces
+    const { res } = hazardous()
+    await crowd(workspace, people(0, 20_000))
+    await filling(res, workspace, 'reds', red)
+    const first = await bill(workspace)
+    expect(first.job).toMatchObject({ added: 20_000, removed: 0 })
+    expect(first.written).toBeGreaterThanOrEqual(40_000)
+    expect(first.written).toBeLessThan(40_000 + bookkeeping)
+
+    const again = await bill(workspace)
+    expect(again.job).toMatchObject({ added: 0, removed: 0 })
+    expect(again.written).toBeGreaterThanOrEqual(20_000)
+    expect(again.written).toBeLessThan(20_000 + bookkeeping)
+
+    await env.DB.prepare(`UPDATE user_attributes SET value = 'blue' WHERE workspace_id = ? AND user_id >= 'user-015000'`)
+      .bind(workspace)
+      .run()
+    await crowd(workspace, people(20_000, 21_000))
+    const mixed = await bill(workspace)
+    expect(mixed.job).toMatchObject({ added: 1000, removed: 5000 })
+    expect(mixed.written).toBeGreaterThanOrEqual(15_000 + 2 * 1000 + 5000)
+    expect(mixed.written).toBeLessThan(22_000 + bookkeeping)
+
+    await askedAnew(res, workspace, 'reds', teamIs('nobody'))
+    const none = await bill(workspace)
+    expect(none.job).toMatchObject({ rows: 0, removed: 16_000 })
+    expect(none.written).toBeLessThan(16_000 + bookkeeping)
+  })
+
+  it('is rows read in proportion to the users of the workspace, whatever others hold', async () => {
+    await crowd(++workspaces, people(0, 5000))
+    const perUser: number[] = []
+    for (const users of [4000, 16_000]) {
+      const workspace = ++workspaces
+      await crowd(workspace, people(0, users))
+      await filling(hazardous().res, workspace, 'reds', red)
+      const [first, again] = [await bill(workspace), await bill(workspace)]
+      console.log(`a sync of ${users}, a user: ${first.read / users} read at first, ${again.read / users} again`)
+      perUser.push(first.read / users, again.read / users)
+      expect(again.read / users).toBeLessThan(readPerUser)
+    }
+    const [fewFirst = 0, fewAgain = 0, manyFirst = 0, manyAgain = 0] = perUser
+    expect(manyFirst).toBeLessThan(1.1 * fewFirst)
+    expect(manyAgain).toBeLessThan(1.1 * fewAgain)
+  })
+})
+
+/** Of a rule of one own attribute: the user and the attribute, the row of a member, once more to sweep, and what reads them. */
+const readPerUser = 12
+
+const shared: SharedAttribute[] = [
+  { id: 'has_dog', type: 'boolean_or' },
+  { id: 'spent', type: 'sum' },
+]
+const rules: Record<string, Rule> = {
+  own: { operator: 'equals', attribute: 'plan', value: 'gold' },
+  inherited: { operator: 'equals', attribute: 'household:has_dog', value: true },
+  'any member': { operator: 'any_member', group: 'household', expression: { operator: 'greater_than', attribute: 'spent', value: 100 } },
+  'all members': { operator: 'all_members', group: 'household', expression: { operator: 'matches', attribute: 'plan', value: 'g*d' } },
+  'no member': { operator: 'no_member', group: 'household', expression: { operator: 'in', attribute: 'household:spent', value: [1, 'x'] } },
+  'in a group': { operator: 'in_group', group: '00000000-0000-4000-8000-000000000000' },
+}
+
+/** A workspace of households of ten, in each of which one has a dog. */
+async function town(households: number) {
+  const workspace = ++workspaces
+  const { res, rung } = hazardous()
+  await defined(res, workspace, 'household', 'street', shared)
+  for (let from = 0; from < households; from += 100)
+    await told(
+      res,
+      workspace,
+      people(10 * from, 10 * Math.min(households, from + 100)).map((user, i) => [
+        user,
+        { street: `${Math.floor((10 * from + i) / 10)} Oak`, has_dog: i % 10 === 3, spent: i, plan: 'gold' },
+      ]),
+    )
+  await requestRecompute(res, workspace, 'household')
+  await deliver(res, rung, workspace)
+  for (const [i, rule] of Object.values(rules).entries()) if (rule.operator !== 'in_group') await asked(res, workspace, `rule-${i}`, rule)
+  return workspace
+}
+
+interface Asking {
+  query: string
+  params: unknown[]
+}
+
+/** The database, what it costs, and what it is asked. */
+function watched(): { db: Db; meter: Meter; asked: Asking[] } {
+  const asked: Asking[] = []
+  const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
+  const prepare = (query: string) => {
+    const bind = (...params: unknown[]) => {
+      asked.push({ query, params })
+      return env.DB.prepare(query).bind(...params)
+    }
+    return { bind }
+  }
+  // What `together` and drizzle call is there.
+  const d1 = { prepare, batch: (all: D1PreparedStatement[]) => env.DB.batch(all) } as unknown as D1Database
+  return { db: connect(d1, meter), meter, asked }
+}
+
+let here = 0
+beforeAll(async () => {
+  here = await town(30)
+  for (let i = 0; i < 5; i++) await town(100)
+}, 60_000)
+
+const questions: Record<string, (db: Db, rule: Rule) => Promise<unknown>> = {
+  'the count': async (db, rule) => countUsers(db, here, await wholeRule(db, here, rule)),
+  'a page': async (db, rule) => listUsers(db, here, await wholeRule(db, here, rule), { after: 'user-000010', size: 10 }),
+  'the overlap': async (db, rule) => {
+    const { names } = await wholeRule(db, here, rule)
+    return countEach(db, here, [rule, red], names)
+  },
+  'one user': async (db, rule) => explainUser(db, here, await wholeRule(db, here, rule), 'user-000015'),
+}
+const cases = Object.keys(questions).flatMap((question) => Object.keys(rules).map((rule) => [question, rule] as const))
+
+describe("one user's membership", () => {
+  it.each(['inherited', 'any member'])('reads less than 50 rows in a household of ten: %s', async (name) => {
+    const rule = rules[name]
+    if (rule === undefined) throw new Error(`no rule ${name}`)
+    const whole = await wholeRule(hazardous().res.databaseOf(here), here, rule)
+    const { db, meter } = watched()
+    const { result } = await explainUser(db, here, whole, 'user-000015')
+    expect(result).toBe(name === 'inherited')
+    expect(meter.rowsRead).toBeGreaterThan(0)
+    console.log(`one user, ${name}: ${meter.rowsRead} rows read`)
+    expect(meter.rowsRead).toBeLessThan(50)
+    expect(meter.rowsWritten).toBe(0)
+  })
+})
+
+/** Tables that hold rows of everybody. */
+const tables = ['users', 'user_attributes', 'identity_members', 'group_attributes', 'members', 'experience_groups']
+
+/** Which of those tables a statement walks from one end, as its program says: a plan names aliases, which are those of other things too. */
+async function walked({ query, params }: Asking): Promise<string[]> {
+  const { results: pages } = await env.DB.prepare('SELECT rootpage AS page, tbl_name AS name FROM sqlite_master').all<{
+    page: number
+    name: string
+  }>()
+  const { results } = await env.DB.prepare(`EXPLAIN ${query}`)
+    .bind(...params)
+    .all<{ opcode: string; p1: number; p2: number }>()
+  const cursors = new Map<number, string>()
+  const found: string[] = []
+  for (const { opcode, p1, p2 } of results) {
+    const name = pages.find(({ page }) => page === p2)?.name
+    if (opcode === 'OpenRead' && name !== undefined && tables.includes(name)) cursors.set(p1, name)
+    const walks = cursors.get(p1)
+    if ((opcode === 'Rewind' || opcode === 'Last') && walks !== undefined) found.push(walks)
+  }
+  return found
+}
+
+describe('the plan of', () => {
+  it('a walk of all users is seen by this test', async () => {
+    expect(await walked({ query: 'SELECT max(created_at) FROM users AS u', params: [] })).toEqual(['users'])
+    expect(await walked({ query: 'SELECT 1 FROM users WHERE workspace_id = ?', params: [1] })).toEqual([])
+  })
+  it.each(cases)('%s seeks, and walks no table of everybody: %s', async (question, name) => {
+    const rule = rules[name]
+    if (rule === undefined) throw new Error(`no rule ${name}`)
+    const { db, asked } = watched()
+    await questions[question]?.(db, rule)
+    expect(asked.length).toBeGreaterThan(1)
+    for (const one of asked) {
+      expect(await walked(one)).toEqual([])
+      const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${one.query}`)
+        .bind(...one.params)
+        .all<{ detail: string }>()
+      // More than the workspace or the definition is known of what is sought: who it is, or where to go on.
+      for (const { detail } of results)
+        if (!/ (group_definitions|audiences)_by_id /.test(detail))
+          expect(detail).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)
+    }
+  })
+
+  it('the audiences of a user seeks likewise', async () => {
+    const { db, asked, meter } = watched()
+    expect((await audiencesOf(db, here, 'user-000015')).map(({ id }) => id)).toEqual(['rule-0', 'rule-1', 'rule-3', 'rule-4'])
+    expect(asked.length).toBeGreaterThan(5)
+    for (const one of asked) expect(await walked(one)).toEqual([])
+    console.log(`audiences of a user: ${meter.rowsRead} rows read`)
+  })
+})

@@ -1,0 +1,121 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { deleteAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { eraseGroup } from '../../src/experience/erase.ts'
+import { deleteGroup } from '../../src/experience/groups.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import worker from '../../src/index.ts'
+import type { Message } from '../../src/messages.ts'
+import { deliverAll, filled, inStepsOf, jobsIn, passOf, people, rulesKept } from '../support/audiences.ts'
+import { parts } from '../support/hazard.ts'
+
+beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
+
+/** Hands a message to the Worker as its queue does. */
+async function deliver(body: Message) {
+  const batch = createMessageBatch<Message>('work', [{ id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body }])
+  const context = createExecutionContext()
+  await worker.queue(batch, env)
+  return getQueueResult(batch, context)
+}
+
+describe('a sync whose group or audience goes', () => {
+  /** Stops a sync before its `at`-th call of the database, lets `goes` happen, and lets it go on; false if it took fewer calls. */
+  async function overtaken(at: number, goes: (one: Awaited<ReturnType<typeof filled>>) => Promise<unknown>) {
+    const one = await filled(people('red', 5), ['ann', 'red-00001'])
+    const { key, id } = await one.sync()
+    await inStepsOf(3, one.workspace)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let fallen = false
+    const asleep = new Promise<void>((done) => one.fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }))
+    const pass = passOf(one.res, one.workspace, key)
+    await Promise.race([asleep, pass])
+    one.fuse(undefined)
+    if (fallen) await goes(one)
+    resolve()
+    await pass
+    return { ...one, key, id, fallen }
+  }
+
+  it.each(['untied', 'deleted'] as const)(
+    'ends as CANCELLED where the audience is %s, and the next job of the group runs',
+    async (how) => {
+      const error = vi.spyOn(console, 'error')
+      let withdrawn = 0
+      for (let at = 0, fallen = true; fallen; at++) {
+        const one = await overtaken(at, async ({ workspace, group, res }) => {
+          await (how === 'untied' ? untieAudience : deleteAudience)(res, workspace, 'reds')
+          await receiveUpload(res, workspace, group, 'tester', parts('ADD', 'late\n'))
+        })
+        const { bank, workspace, group, res, rung, id } = one
+        fallen = one.fallen
+        await deliverAll(res, rung)
+        const { jobStatus } = await bank.get(`/jobs/${id}`)
+        const members = jobStatus === 'CANCELLED' ? ['ann', 'red-00001'] : people('red', 5)
+        if (fallen) members.push('late')
+        expect(['CANCELLED', 'SUCCESSFUL']).toContain(jobStatus)
+        if (jobStatus === 'CANCELLED') withdrawn++
+        expect(await bank.members(group)).toEqual(members.toSorted())
+        expect(await bank.count(group)).toBe(members.length)
+        expect((await jobsIn(workspace)).filter(({ state }) => state === 'waiting')).toEqual([])
+        expect(await rulesKept()).toBe(0)
+      }
+      expect(withdrawn).toBeGreaterThan(10)
+      expect(error).not.toHaveBeenCalled()
+      error.mockRestore()
+    },
+    120_000,
+  )
+
+  it.each([false, true])(
+    'ends with its group, erased at once: %s',
+    async (erased) => {
+      const error = vi.spyOn(console, 'error')
+      for (let at = 0, fallen = true; fallen; at++) {
+        const one = await overtaken(at, async ({ workspace, group, res, rung }) => {
+          await deleteGroup(res, workspace, group)
+          if (erased)
+            await deliverAll(
+              res,
+              rung.splice(0).filter(({ kind }) => kind === 'erase'),
+            )
+        })
+        fallen = one.fallen
+        if (!fallen) await deleteGroup(one.res, one.workspace, one.group)
+        await deliverAll(one.res, one.rung)
+        expect((await deliver({ kind: 'job', workspace: one.workspace, job: one.key })).explicitAcks).toHaveLength(1)
+        const left = env.DB.prepare(
+          'SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n',
+        )
+        expect(await left.bind(one.workspace).first('n')).toBe(0)
+        expect(await rulesKept()).toBe(0)
+      }
+      expect(error).not.toHaveBeenCalled()
+      error.mockRestore()
+    },
+    120_000,
+  )
+
+  it('leaves no rule behind where it never began', async () => {
+    const { workspace, group, groupKey, res, rung, sync } = await filled(people('red', 3), ['ann'])
+    await sync()
+    expect(await rulesKept()).toBe(1)
+    await deleteGroup(res, workspace, group)
+    rung.length = 0
+    await eraseGroup(res, workspace, groupKey)
+    expect(await rulesKept()).toBe(0)
+  })
+
+  it('and another pass has ended already, is told to nobody as an error', async () => {
+    const error = vi.spyOn(console, 'error')
+    for (let at = 0, fallen = true; fallen; at++) {
+      const one = await overtaken(at, ({ res, workspace }) => jobsIn(workspace).then(([, job]) => passOf(res, workspace, job?.key ?? 0)))
+      fallen = one.fallen
+      expect(await one.bank.get(`/jobs/${one.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 4, removedCount: 1 })
+      expect(await rulesKept()).toBe(0)
+    }
+    expect(error).not.toHaveBeenCalled()
+    error.mockRestore()
+  }, 120_000)
+})

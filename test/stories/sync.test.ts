@@ -1,0 +1,196 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { pageOf } from '../support/answers.ts'
+import {
+  askedAnew,
+  audienceScopes,
+  crowd,
+  deliverAll,
+  filled,
+  inStepsOf,
+  jobsIn,
+  passOf,
+  people,
+  rulesKept,
+  teamIs,
+} from '../support/audiences.ts'
+import { Bank, lines, type Json } from '../support/api.ts'
+import { unlessCrash } from '../support/hazard.ts'
+import { Team } from '../support/identity.ts'
+
+const red = teamIs('red')
+
+beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
+
+describe('a sync', () => {
+  it('ends as after the upload that was accepted before the tie, whichever message comes first', async () => {
+    const team = await Team.open(audienceScopes)
+    const bank = await Bank.open(undefined, team.workspace)
+    await crowd(team.workspace, people('red', 300))
+    const group = await bank.group()
+    await team.send('POST', '/audiences', { id: 'reds', name: 'Reds', rule: red })
+    const upload = (await (await bank.upload(group, 'ADD', lines(people('other', 20_000)))).json<Json>())['jobId']
+    await team.send('PUT', '/audiences/reds/experience-group', { groupId: group })
+    const sync = (await (await team.call('POST', '/audiences/reds/sync')).json<Json>())['job_id']
+    expect((await bank.upload(group, 'ADD', 'late\n')).status).toBe(400)
+    expect(await bank.ended(String(sync))).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 300, removedCount: 20_000 })
+    expect(await bank.ended(String(upload))).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 20_000 })
+    expect(await bank.members(group)).toEqual(people('red', 300))
+    expect(await bank.count(group)).toBe(300)
+  })
+
+  it('does once what it does, wherever it dies', async () => {
+    const users = [...people('red', 5), 'x'.repeat(33)]
+    let deaths = 0
+    for (const when of ['before', 'after'] as const)
+      for (let at = 0, dead = true; dead; at++) {
+        const { bank, workspace, group, res, rung, fuse, meanwhile, sync } = await filled(users, ['red-00000', 'gone'])
+        const { key, id } = await sync()
+        meanwhile(async () => void (await inStepsOf(4, workspace)))
+        await inStepsOf(4, workspace)
+        fuse({ at, when })
+        dead = await passOf(res, workspace, key).then(
+          () => false,
+          (error: unknown) => (unlessCrash(error), true),
+        )
+        fuse(undefined)
+        if (dead) deaths++
+        for (let i = 0; i < 2; i++) await passOf(res, workspace, key)
+        await deliverAll(res, rung)
+        const counts = { totalRecordsCount: 6, failedRecordsCount: 1, addedCount: 4, removedCount: 1, unchangedCount: 1 }
+        expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
+        expect(await bank.members(group)).toEqual(people('red', 5))
+        expect(await bank.count(group)).toBe(5)
+        expect(await rulesKept()).toBe(0)
+      }
+    expect(deaths).toBeGreaterThan(30)
+  }, 120_000)
+
+  it('works by the rule as it was when it was asked for, or asked for again while it waits', async () => {
+    const { bank, workspace, group, res, rung, sync } = await filled(people('red', 3), [])
+    await crowd(workspace, ['bob', 'bea'], 'team', 'blue')
+    await crowd(workspace, ['gil'], 'team', 'green')
+    const first = await sync()
+    await askedAnew(res, workspace, 'reds', teamIs('blue'))
+    await deliverAll(res, rung)
+    expect(await bank.members(group)).toEqual(people('red', 3))
+
+    const second = await sync()
+    await askedAnew(res, workspace, 'reds', teamIs('green'))
+    expect((await sync()).id).toBe(second.id)
+    expect(second.id).not.toBe(first.id)
+    await askedAnew(res, workspace, 'reds', red)
+    await deliverAll(res, rung)
+    expect(await bank.members(group)).toEqual(['gil'])
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'successful' }, { state: 'successful', added: 1, removed: 3 }])
+    expect(await rulesKept()).toBe(0)
+  })
+
+  it('that has begun goes on by its rule, and another one waits behind it', async () => {
+    const { bank, workspace, group, res, rung, fuse, sync } = await filled(people('red', 9), [])
+    await crowd(workspace, ['bob'], 'team', 'blue')
+    const first = await sync()
+    await inStepsOf(3, workspace)
+    fuse({ at: 8, when: 'before' })
+    await passOf(res, workspace, first.key).catch(unlessCrash)
+    fuse(undefined)
+    await askedAnew(res, workspace, 'reds', teamIs('blue'))
+    const second = await sync()
+    expect(second.id).not.toBe(first.id)
+    await passOf(res, workspace, first.key)
+    expect(await bank.members(group)).toEqual(people('red', 9))
+    await deliverAll(res, rung)
+    expect(await bank.members(group)).toEqual(['bob'])
+  })
+
+  it('tells of a progress that moves and never falls', async () => {
+    const { bank, workspace, res, meanwhile, sync } = await filled(people('red', 60), people('old', 40))
+    const { key, id } = await sync()
+    const told: number[] = []
+    meanwhile(async () => {
+      await inStepsOf(7, workspace)
+      told.push(Number((await bank.get(`/jobs/${id}`))['progressPercent']))
+    })
+    await inStepsOf(7, workspace)
+    await passOf(res, workspace, key)
+    expect(told).toEqual(told.toSorted((a, b) => a - b))
+    expect(new Set(told).size).toBeGreaterThan(8)
+    expect(told.filter((percent) => percent < 75).length).toBeGreaterThan(8)
+    expect([told[0], told.at(-1)]).toEqual([0, 100])
+  })
+})
+
+describe('users of whom there are no participants', () => {
+  it('are row problems of the job, of the line that each would be in a file', async () => {
+    const long = ['a'.repeat(33), `m${'é'.repeat(32)}`, `red-00001-${'x'.repeat(30)}`, 'z'.repeat(40)]
+    const { bank, workspace, group, res, rung, sync } = await filled([...people('red', 5), 'm'.repeat(32), ...long], [])
+    const { id } = await sync()
+    await inStepsOf(3, workspace)
+    await deliverAll(res, rung)
+    const counts = { totalRecordsCount: 10, successRecordsCount: 6, failedRecordsCount: 4, addedCount: 6 }
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
+    const sentence = 'ParticipantId cannot be larger than 32 characters'
+    // In the order of ids: a…, m…m, mé…, red-00000, red-00001, red-00001-x…, red-00002 to red-00004, z….
+    const { content } = await pageOf(bank, `/jobs/${id}/errors`)
+    expect(content).toEqual([1, 3, 6, 10].map((lineNbr) => ({ lineNbr, errorMsg: sentence })))
+    expect(await bank.members(group)).toEqual(['m'.repeat(32), ...people('red', 5)])
+  })
+
+  it('are all counted, and the first 10,000 kept', async () => {
+    const long = people('long'.repeat(8), 10_050)
+    const { bank, res, rung, sync } = await filled(['ann', ...long], [])
+    const { id, key } = await sync()
+    await deliverAll(res, rung)
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', failedRecordsCount: 10_050, addedCount: 1 })
+    const kept = env.DB.prepare('SELECT count(*) AS n, min(line) AS first, max(line) AS last FROM job_problems WHERE job_key = ?')
+    expect(await kept.bind(key).first()).toEqual({ n: 10_000, first: 2, last: 10_001 })
+  })
+
+  it('fail the job that has no others, and leave the group as it was', async () => {
+    const { bank, group, res, rung, sync } = await filled(people('long'.repeat(8), 5), ['ann', 'bob'])
+    const { id } = await sync()
+    await deliverAll(res, rung)
+    const counts = { totalRecordsCount: 5, failedRecordsCount: 5, addedCount: 0, removedCount: 0 }
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'FAILED', ...counts })
+    expect(await bank.members(group)).toEqual(['ann', 'bob'])
+    expect(await bank.count(group)).toBe(2)
+    expect(await rulesKept()).toBe(0)
+  })
+
+  it('if there are none at all, leave a group of nobody', async () => {
+    const { bank, group, res, rung, sync } = await filled([], ['ann', 'bob'])
+    const { id } = await sync()
+    await deliverAll(res, rung)
+    const counts = {
+      totalRecordsCount: 0,
+      successRecordsCount: 0,
+      failedRecordsCount: 0,
+      addedCount: 0,
+      removedCount: 2,
+      unchangedCount: 0,
+    }
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL', ...counts })
+    expect(await bank.members(group)).toEqual([])
+    expect(await bank.count(group)).toBe(0)
+  })
+})
+
+describe('a sync of 20,000 users', () => {
+  it('is seen by readers as the old members or the new ones, never some of both', async () => {
+    const { bank, workspace, group, res, meanwhile, sync } = await filled(people('red', 20_000), ['red-00000', 'old-1', 'old-2'])
+    const { key } = await sync()
+    const seen = new Set<string>()
+    let between = 0
+    meanwhile(async () => {
+      between++
+      const [count, first, last, old] = await Promise.all([
+        bank.count(group),
+        ...['red-00001', 'red-19999', 'old-1'].map((id) => bank.get(`/groups/${group}/participants/${id}`)),
+      ])
+      seen.add(JSON.stringify([count, first?.['member'], last?.['member'], old?.['member']]))
+    })
+    await passOf(res, workspace, key)
+    expect(between).toBeGreaterThan(10)
+    expect([...seen]).toEqual([JSON.stringify([3, false, false, true]), JSON.stringify([20_000, true, true, false])])
+  })
+})

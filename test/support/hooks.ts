@@ -1,0 +1,76 @@
+import { env } from 'cloudflare:workers'
+import { Webhook } from 'standardwebhooks'
+import { expect } from 'vitest'
+import { Bank, type Json } from './api.ts'
+import { cron, platformScopes, Team } from './identity.ts'
+import type { Arrived } from './receiver-server.ts'
+import { Receiver } from './receiver.ts'
+
+export const hookScopes = [...platformScopes, 'webhooks:read', 'webhooks:write']
+
+/** A team that may all, and a bank in the same workspace. */
+export async function openedHooks(): Promise<{ team: Team; bank: Bank }> {
+  const team = await Team.open(hookScopes)
+  return { team, bank: await Bank.open(undefined, team.workspace) }
+}
+
+export interface Hook {
+  id: string
+  secret: string
+  receiver: Receiver
+}
+
+/** Opens a webhook with a receiver of its own. */
+export async function hook(team: Team, more: Json = {}): Promise<Hook> {
+  const receiver = new Receiver()
+  const answer = await team.send('POST', '/webhooks', { url: receiver.url, ...more })
+  expect(answer.status).toBe(201)
+  const { id, secret } = await answer.json<{ id: string; secret: string }>()
+  return { id, secret, receiver }
+}
+
+export interface Delivery {
+  id: string
+  type: string
+  timestamp: string
+  status: string
+  next_attempt_on: string | null
+  attempts: { attempt: number; timestamp: string; status_code: number | null; duration_ms: number; answer: string }[]
+}
+
+export const deliveriesOf = (team: Team, { id }: { id: string }, query = '') =>
+  team.get<{ deliveries: Delivery[]; next: string | null }>(`/webhooks/${id}/deliveries${query}`)
+
+/** What a webhook was sent, newest first, once so many attempts have been made in all. */
+export async function tried(team: Team, hook: { id: string }, attempts: number): Promise<Delivery[]> {
+  for (;;) {
+    const { deliveries } = await deliveriesOf(team, hook, '?size=1000')
+    if (deliveries.reduce((sum, { attempts }) => sum + attempts.length, 0) >= attempts) return deliveries
+    await scheduler.wait(20)
+  }
+}
+
+/** Sends the webhook an event to try it by. Gives the event's id. */
+export async function tryOut(team: Team, { id }: { id: string }): Promise<string> {
+  const answer = await team.call('POST', `/webhooks/${id}/test`)
+  expect(answer.status).toBe(202)
+  return (await answer.json<{ event_id: string }>()).event_id
+}
+
+/** The next attempts of a webhook are due now, and the cron of the next minute comes. */
+export async function elapse({ id }: { id: string }): Promise<void> {
+  await env.DB.prepare(
+    `UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending' AND webhook_key = (SELECT key FROM webhooks WHERE id = ?)`,
+  )
+    .bind(Date.now(), id)
+    .run()
+  await cron('* * * * *', Date.now())
+}
+
+/** What arrived, once it is verified as a receiver does it. */
+export const verified = (secret: string, { body, headers }: Arrived): Json => {
+  new Webhook(secret).verify(body, headers)
+  return JSON.parse(body) as Json
+}
+
+export const shown = (team: Team, { id }: { id: string }) => team.get(`/webhooks/${id}`)

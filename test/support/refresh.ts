@@ -1,0 +1,77 @@
+import { createScheduledController } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import worker from '../../src/index.ts'
+import type { Refresh } from '../../src/audiences/period.ts'
+import { runRecompute } from '../../src/identity/recompute.ts'
+import type { Message } from '../../src/messages.ts'
+import type { Env, Resources } from '../../src/resources.ts'
+import { deliverAll, filling, jobsIn, teamIs } from './audiences.ts'
+import { hazardous } from './hazard.ts'
+import { mondayIn } from './identity.ts'
+import { defined, told } from './weeks.ts'
+
+export const minute = 60_000
+export const hour = 60 * minute
+export const day = 24 * hour
+export const monday = mondayIn(1)
+export const everyFive = '*/5 * * * *'
+export const mondays = '0 3 * * MON'
+export const mornings = '0 4 * * *'
+export const red = teamIs('red')
+
+let workspaces = 7_000_000
+export const newWorkspace = () => ++workspaces
+
+/** A cron asks for the audiences of all workspaces: what earlier tests have left would be among them. */
+export const forget = () => env.DB.batch(['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+
+/** A cron of the Worker; what it rings for is kept. */
+export async function tick(cron: string, at: number, vars: Partial<Env> = {}): Promise<Message[]> {
+  const rung: Message[] = []
+  const queue = {
+    send: async (message: Message) => void rung.push(message),
+    sendBatch: async (messages: { body: Message }[]) => void rung.push(...messages.map(({ body }) => body)),
+  }
+  // Only what `wake` and `wakeAll` call is there.
+  const WORK = queue as unknown as Queue<Message>
+  await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), { ...env, ...vars, WORK })
+  return rung
+}
+
+/** A hazard whose clock stands at a moment: audiences that are made or tied then wait for the next week or day. */
+export function hazardousAt(ms: number, vars?: Partial<Env>) {
+  const hazard = hazardous(vars)
+  return { ...hazard, res: { ...hazard.res, now: () => ms } satisfies Resources }
+}
+
+export const before = hazardousAt(monday - 2 * day).res
+
+export const syncsOf = async (...all: number[]) =>
+  Promise.all(all.map(async (workspace) => (await jobsIn(workspace)).filter(({ audience }) => audience !== null).length))
+
+/** Carries the runs of a week to their ends. */
+export async function recompute(rung: Message[]): Promise<void> {
+  const { res } = hazardous()
+  for (const message of rung) if (message.kind === 'recompute') await runRecompute(res, message.workspace, message.run)
+}
+
+/** Carries the jobs of a workspace to their ends. */
+export async function end(workspace: number): Promise<void> {
+  const jobs = await jobsIn(workspace)
+  await deliverAll(
+    hazardous().res,
+    jobs.map(({ key }) => ({ kind: 'job', workspace, job: key })),
+  )
+}
+
+/** A workspace with a household, people of the red team, and an audience of them that fills a group. */
+export async function workspaceWith(refresh: Refresh, withDefinition = true) {
+  const workspace = ++workspaces
+  if (withDefinition) await defined(before, workspace, 'household', 'street', [])
+  await told(before, workspace, [
+    ['ann', { team: 'red', street: 'ash' }],
+    ['bob', { team: 'blue', street: 'ash' }],
+  ])
+  const group = await filling(before, workspace, 'reds', red, refresh)
+  return { workspace, group }
+}

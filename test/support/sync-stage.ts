@@ -1,0 +1,249 @@
+import { env } from 'cloudflare:workers'
+import { expect } from 'vitest'
+import { deleteAudience, tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { requestSync } from '../../src/audiences/sync.ts'
+import type { JobType } from '../../src/experience/jobs.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { deleteUser } from '../../src/identity/profiles.ts'
+import { lines } from './api.ts'
+import { asked, askedAnew, grouped, jobsIn, rulesKept, teamIs } from './audiences.ts'
+import { hazardous, parts } from './hazard.ts'
+import { told } from './weeks.ts'
+
+interface File {
+  type: JobType
+  ids: string[]
+  badRows: number
+}
+
+/** The user of whom it is said, or who is deleted. */
+export type Change = { user: string; team: 'red' | 'blue' | null | 'deleted' }
+
+/** What somebody asks for. */
+export type Request =
+  | ({ what: 'uploads' } & File)
+  | { what: 'ties' }
+  | { what: 'unties' }
+  | { what: 'ties to another group' }
+  | { what: 'deletes the audience' }
+  | { what: 'syncs' }
+  | { what: 'changes the rule'; to: 'red' | 'blue' }
+  | ({ what: 'changes a user' } & Change)
+
+export const person = (n: number) => (n < 21 ? `person-${String(n).padStart(2, '0')}` : `${'long'.repeat(8)}-${n}`)
+const isLong = (id: string) => id.length > 32
+
+/** An upload in memory: who is in the group after it. */
+function applied(before: ReadonlySet<string>, { type, ids }: File): ReadonlySet<string> {
+  const named = new Set(ids)
+  if (ids.length === 0) return before
+  return type === 'add' ? before.union(named) : type === 'remove' ? before.difference(named) : named
+}
+
+/** A job as it was accepted. Of a sync: who belonged all the time since it began, and who at some time. */
+type Accepted = { key: number; withdrawn: boolean } & (
+  { file: File } | { file: undefined; team: string; always: ReadonlySet<string>; ever: ReadonlySet<string> }
+)
+
+let workspaces = 6_000_000
+
+/** A group that an audience fills now and then, and a model of it in memory. */
+export class Stage {
+  readonly workspace = ++workspaces
+  readonly hazard = hazardous({ SLICE_BYTES: 100 })
+  readonly hand = hazardous()
+  readonly accepted: Accepted[] = []
+  readonly teams = new Map<string, string | null>()
+  group = { id: '', key: 0 }
+  other = ''
+  rule: 'red' | 'blue' = 'red'
+  tied = false
+  there = true
+  live = { revision: 0, members: new Set<string>() }
+  time = 1
+  private last = Promise.resolve()
+
+  async open(): Promise<void> {
+    const { res } = this.hand
+    this.group = await grouped(res, this.workspace)
+    this.other = (await grouped(res, this.workspace)).id
+    await asked(res, this.workspace, 'crowd', teamIs(this.rule))
+    const people = Array.from({ length: 24 }, (_, n): [string, string] => [person(n), n % 3 === 2 ? 'blue' : 'red'])
+    for (const [one, team] of people) this.teams.set(one, team)
+    await told(
+      res,
+      this.workspace,
+      people.map(([one, team]) => [one, { team }]),
+    )
+  }
+
+  private readonly belonging = (team: string) => new Set([...this.teams].flatMap(([id, of]) => (of === team ? [id] : [])))
+
+  /** One after the other: of two passes at once, each comes to what happens between its calls. */
+  private alone(does: () => Promise<void>): Promise<void> {
+    const done = this.last.then(does)
+    this.last = done.catch(() => undefined)
+    return done
+  }
+
+  changes(change: Change): Promise<void> {
+    return this.alone(() => this.changesNow(change))
+  }
+
+  check(): Promise<void> {
+    return this.alone(() => this.checkNow())
+  }
+
+  private async changesNow({ user, team }: Change): Promise<void> {
+    const states = new Map((await jobsIn(this.workspace)).map(({ key, state }) => [key, state]))
+    const windows = this.accepted.flatMap((job) => (job.file === undefined ? [{ job, before: this.belonging(job.team) }] : []))
+    this.teams.set(user, team === 'deleted' ? null : team)
+    for (const { job, before } of windows) {
+      const after = this.belonging(job.team)
+      const begun = states.get(job.key) !== 'waiting'
+      job.ever = (begun ? job.ever : before).union(after)
+      job.always = (begun ? job.always : before).intersection(after)
+    }
+    const { res } = this.hand
+    if (team === 'deleted') await deleteUser(res.databaseOf(this.workspace), this.workspace, user).catch(() => undefined)
+    else await told(res, this.workspace, [[user, { team }]], ++this.time)
+  }
+
+  /** Marks the syncs that must end as if they had never been. */
+  private async withdraws(): Promise<void> {
+    const lost = (await jobsIn(this.workspace)).filter(({ audience, state }) => audience !== null && unended.includes(state))
+    for (const { key } of lost) for (const job of this.accepted) if (job.key === key) job.withdrawn = true
+    this.tied = false
+  }
+
+  async asks(request: Request): Promise<void> {
+    const { workspace, group } = this
+    const { res } = this.hand
+    switch (request.what) {
+      case 'uploads': {
+        const rows = ['ParticipantId', ...request.ids, ...Array<string>(request.badRows).fill('one,two')]
+        const received = receiveUpload(this.hazard.res, workspace, group.id, 'tester', parts(request.type, lines(rows)))
+        if (this.tied) return expect(received).rejects.toMatchObject({ facts: { reason: 'filled-by-audience', audience: 'crowd' } })
+        this.accepted.push({ key: (await received).key, withdrawn: false, file: request })
+        return
+      }
+      case 'ties':
+        if (!this.there) await asked(res, workspace, 'crowd', teamIs(this.rule))
+        this.there = true
+        await tieAudience(res, workspace, 'crowd', group.id)
+        this.tied = true
+        return
+      case 'unties':
+        if (!this.tied) return
+        await this.withdraws()
+        return untieAudience(res, workspace, 'crowd')
+      case 'ties to another group':
+        if (!this.there) return
+        await this.withdraws()
+        await tieAudience(res, workspace, 'crowd', this.other)
+        return untieAudience(res, workspace, 'crowd')
+      case 'deletes the audience':
+        if (!this.there) return
+        await this.withdraws()
+        this.there = false
+        return deleteAudience(res, workspace, 'crowd')
+      case 'changes the rule':
+        this.rule = request.to
+        if (this.there) await askedAnew(res, workspace, 'crowd', teamIs(this.rule))
+        return
+      case 'changes a user':
+        return this.changes(request)
+      case 'syncs': {
+        if (!this.tied) {
+          const reason = this.there ? 'not-tied' : 'not-found'
+          return expect(requestSync(res, workspace, 'crowd', 'tester')).rejects.toMatchObject({ facts: { reason } })
+        }
+        const waiting = (await jobsIn(workspace)).find(({ audience, state }) => audience !== null && state === 'waiting')
+        const { key } = await requestSync(res, workspace, 'crowd', 'tester')
+        const now = this.belonging(this.rule)
+        const job: Accepted = { key, withdrawn: false, file: undefined, team: this.rule, always: now, ever: now }
+        const known = this.accepted.findIndex((one) => one.key === key)
+        if (waiting !== undefined) expect(key).toBe(waiting.key)
+        if (waiting !== undefined) this.accepted[known] = job
+        else expect(known).toBe(-1)
+        if (waiting === undefined) this.accepted.push(job)
+      }
+    }
+  }
+
+  /** Readers see what the jobs that have gone live have made, in their order, and nothing of the others. */
+  private async checkNow(): Promise<void> {
+    const [groups, found, jobs] = await env.DB.batch([
+      env.DB.prepare('SELECT revision, participant_count AS count FROM experience_groups WHERE key = ?').bind(this.group.key),
+      env.DB.prepare(`SELECT participant_id AS id FROM live_members WHERE workspace_id = ? AND group_id = ? ORDER BY participant_id`).bind(
+        this.workspace,
+        this.group.id,
+      ),
+      env.DB.prepare('SELECT key, state, rows, bad_rows AS badRows, added, removed FROM jobs WHERE group_key = ? AND revision > ?').bind(
+        this.group.key,
+        this.live.revision,
+      ),
+    ])
+    // The columns selected above.
+    const [group] = (groups?.results ?? []) as { revision: number; count: number }[]
+    const members = new Set(((found?.results ?? []) as { id: string }[]).map(({ id }) => id))
+    const newer = (jobs?.results ?? []) as { key: number; state: string; rows: number; badRows: number; added: number; removed: number }[]
+    if (group === undefined) throw new Error('the group is gone')
+    expect(group.count).toBe(members.size)
+    const gone = newer.filter(({ state }) => state === 'successful' || state === 'partial')
+    const before = this.live.members
+    this.live = { revision: group.revision, members }
+    const [job, ...more] = gone
+    expect(more).toEqual([])
+    if (job === undefined) return expect(members).toEqual(before)
+
+    const one = this.accepted.find(({ key }) => key === job.key)
+    if (one === undefined) throw new Error('nobody has asked for this job')
+    if (one.file !== undefined) {
+      expect(members).toEqual(applied(before, one.file))
+      expect(job).toMatchObject({ rows: one.file.ids.length + one.file.badRows, badRows: one.file.badRows })
+    } else {
+      const long = (ids: ReadonlySet<string>) => [...ids].filter(isLong)
+      expect([...members].filter((id) => !one.ever.has(id) || isLong(id))).toEqual([])
+      expect([...one.always].filter((id) => !members.has(id) && !isLong(id))).toEqual([])
+      expect(job.rows).toBe(members.size + job.badRows)
+      expect(job.badRows).toBeGreaterThanOrEqual(long(one.always).length)
+      expect(job.badRows).toBeLessThanOrEqual(long(one.ever).length)
+    }
+    const counts = { added: members.difference(before).size, removed: before.difference(members).size }
+    expect(job).toMatchObject({ state: job.badRows === 0 ? 'successful' : 'partial', ...counts })
+  }
+
+  /** What has become of each job, once nothing is left to do. */
+  async checkEnds(): Promise<void> {
+    const jobs = new Map((await jobsIn(this.workspace)).map((job) => [job.key, job]))
+    for (const one of this.accepted) {
+      const job = jobs.get(one.key)
+      if (job === undefined) throw new Error('a job is gone')
+      const { state, failure, rows, badRows, added, removed } = job
+      if (failure !== null) expect({ added, removed }).toEqual({ added: 0, removed: 0 })
+      if (failure === 'gave-up') expect(state).toBe('failed')
+      else if (one.withdrawn) expect({ state, failure }).toEqual({ state: 'cancelled', failure: 'withdrawn' })
+      else if (one.file !== undefined)
+        expect(state).toBe(one.file.ids.length === 0 ? 'failed' : one.file.badRows === 0 ? 'successful' : 'partial')
+      else if (state === 'failed') {
+        expect([...one.always].filter((id) => !isLong(id))).toEqual([])
+        expect({ failure, rows }).toEqual({ failure: 'no-good-row', rows: badRows })
+      } else expect(state).toBe(badRows === 0 ? 'successful' : 'partial')
+    }
+    const { results } = await env.DB.prepare(
+      'SELECT job_key AS key, line, problem FROM job_problems WHERE job_key IN (SELECT value FROM json_each(?))',
+    )
+      .bind(JSON.stringify(this.accepted.flatMap(({ key, file }) => (file === undefined ? [key] : []))))
+      .all<{ key: number; line: number; problem: string }>()
+    for (const { key, rows, badRows, audience } of jobs.values()) {
+      const problems = results.filter((one) => one.key === key)
+      if (audience !== null) expect(problems).toHaveLength(badRows)
+      for (const { line, problem } of problems) expect([problem, line >= 1, line <= rows]).toEqual(['too-long', true, true])
+    }
+    expect(await rulesKept()).toBe(0)
+    expect((await env.FILES.list({ prefix: `uploads/${this.workspace}/` })).objects).toEqual([])
+  }
+}
+
+export const unended = ['waiting', 'applying', 'sweeping']

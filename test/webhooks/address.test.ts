@@ -1,0 +1,121 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { resources } from '../../src/resources.ts'
+import { problemOfAddress } from '../../src/webhooks/address.ts'
+import { deliver } from '../../src/webhooks/deliver.ts'
+import { declined, said } from '../support/answers.ts'
+import { json, type Json } from '../support/api.ts'
+import { callWith } from '../support/door.ts'
+import { deliveriesOf, hook, hookScopes, type Hook } from '../support/hooks.ts'
+import { Team } from '../support/identity.ts'
+import { closed, each, good, hostile, long, noUrl, ours, scheme, shut } from './urls.ts'
+
+describe('the URLs of webhooks', () => {
+  it.each(shut)('are not of %s (%s): %j', (_, problem, url) => {
+    expect(problemOfAddress(url, { local: false })).toBe(problem)
+  })
+
+  it('are looked at in many spellings', () => {
+    expect(new Set(shut.map(([, , url]) => url)).size).toBe(shut.length)
+    expect(shut.length).toBeGreaterThanOrEqual(150)
+  })
+
+  it.each(Object.entries(good))('are %s', (_, urls) => {
+    for (const url of urls) for (const local of [false, true]) expect([url, problemOfAddress(url, { local })]).toEqual([url, undefined])
+  })
+
+  it('are as long as 2048 characters', () => {
+    expect(problemOfAddress(long.slice(0, 2048), { local: false })).toBeUndefined()
+    expect(problemOfAddress(long.slice(0, 2049), { local: false })).toBe('cannot exceed 2048 characters')
+  })
+
+  it('are of this machine, and over http, where that is allowed', () => {
+    for (const [, , url] of each(ours)) expect([url, problemOfAddress(url, { local: true })]).toEqual([url, undefined])
+    for (const host of ['localhost', '127.0.0.1', '[::1]', '0x7f.1'])
+      expect(problemOfAddress(`http://${host}:8080/x?y`, { local: true })).toBeUndefined()
+  })
+
+  it.each(each(hostile))('are not of %s (%s) where this machine is allowed either: %j', (_, problem, url) => {
+    expect(problemOfAddress(url, { local: true })).toBe(problem)
+    if (problem === closed) expect(problemOfAddress(url.replace(/https:/i, 'http:'), { local: true })).not.toBe(undefined)
+  })
+})
+
+const strict = { WEBHOOKS_LOCAL: false }
+
+const ask = (team: Team, method: string, path: string, body: Json) => {
+  const init = json(method, body)
+  const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${team.token}` } // as `json` writes them
+  return callWith(strict, `/platform/workspaces/${team.workspace}/webhooks${path}`, { ...init, headers })
+}
+
+describe('a webhook over HTTP', () => {
+  it('is not opened to a URL that is not public', async () => {
+    const team = await Team.open(hookScopes)
+    for (const [, problem, url] of shut)
+      expect([url, await said(ask(team, 'POST', '', { url }))]).toEqual([url, declined(422, `url ${problem}`)])
+    expect(await team.get('/webhooks')).toEqual([])
+    expect((await ask(team, 'POST', '', { url: 'https://hooks.example.com/' })).status).toBe(201)
+  })
+
+  it('is not moved to one, and stays as it was', async () => {
+    const team = await Team.open(hookScopes)
+    const url = 'https://hooks.example.com/'
+    const { id } = await (await ask(team, 'POST', '', { url, description: 'x' })).json<Json>()
+    const before = await team.get('/webhooks')
+    for (const [, problem, url] of shut)
+      expect([url, await said(ask(team, 'PUT', `/${String(id)}`, { url }))]).toEqual([url, declined(422, `url ${problem}`)])
+    expect(await team.get('/webhooks')).toEqual(before)
+    expect(await said(ask(team, 'PUT', `/${String(id)}`, { url: 'https://8.8.8.8/' }))).toMatchObject({
+      status: 200,
+      url: 'https://8.8.8.8/',
+    })
+  })
+})
+
+const keyOf = (id: string) => env.DB.prepare('SELECT key FROM webhooks WHERE id = ?').bind(id).first<number>('key')
+
+/** An event on its way that no queue has been told of, and the pass that sends it, which counts its requests. */
+async function pass(team: Team, hook: Hook, local: boolean) {
+  const silent = { send: async () => undefined, sendBatch: async () => undefined }
+  const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `ring` calls is there
+  const headers = { authorization: `Bearer ${team.token}` }
+  const asked = await callWith(vars, `/platform/workspaces/${team.workspace}/webhooks/${hook.id}/test`, { method: 'POST', headers })
+  expect(asked.status).toBe(202)
+  const requested: string[] = []
+  const res = resources({ ...env, ...vars, WEBHOOKS_LOCAL: local })
+  const fetched = (url: string, init: RequestInit) => (requested.push(url), res.fetch(url, init))
+  await deliver({ ...res, fetch: fetched }, team.workspace, (await keyOf(hook.id)) ?? 0)
+  return requested
+}
+
+describe('a delivery', () => {
+  it('looks at the URL again, and where it is allowed no more requests nothing and says why', async () => {
+    const team = await Team.open(hookScopes)
+    const one = await hook(team)
+    expect(await pass(team, one, false)).toEqual([])
+    expect(await one.receiver.arrived()).toEqual([])
+    const { deliveries } = await deliveriesOf(team, one)
+    const attempt = { attempt: 1, status_code: null, answer: 'The URL must begin with https://' }
+    expect(deliveries).toMatchObject([{ status: 'pending', attempts: [attempt] }])
+    expect(Date.parse(deliveries[0]?.next_attempt_on ?? '')).toBeGreaterThan(Date.now())
+
+    expect(await pass(team, one, true)).toEqual([one.receiver.url])
+    expect(await one.receiver.arrived()).toHaveLength(1)
+  })
+
+  it.each([
+    ['http://169.254.169.254/latest/meta-data/', closed],
+    ['https://[::ffff:10.0.0.1]/', closed],
+    ['https://ann:secret@hooks.example.com/', 'must not name a user'],
+    ['ftp://hooks.example.com/', scheme],
+    ['x', noUrl],
+  ])('requests nothing of %s, however it came to be there', async (url, problem) => {
+    const team = await Team.open(hookScopes)
+    const one = await hook(team)
+    await env.DB.prepare('UPDATE webhooks SET url = ? WHERE id = ?').bind(url, one.id).run()
+    expect(await pass(team, one, true)).toEqual([])
+    const { deliveries } = await deliveriesOf(team, one)
+    expect(deliveries).toMatchObject([{ status: 'pending', attempts: [{ status_code: null, answer: `The URL ${problem}` }] }])
+  })
+})
