@@ -76,9 +76,12 @@ export async function explainUser(db: Db, workspace: number, asked: Asked, user:
   return tell(rule, user, {
     told: (leaf, user) => told.get(`${leaf} ${user}`) ?? { result: false, saw: null },
     // D1 bills a row read for each that it sorts.
-    membersOf: (definition) => [...new Set(rows.filter(({ among }) => among === keyOf(definition)).map(({ user }) => user))].sort(),
+    membersOf: (definition) => [...new Set(rows.filter(({ among }) => among === keyOf(definition)).map(({ user }) => user))].sort(byBytes),
   })
 }
+
+/** As SQLite orders ids. */
+const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
 function valueSeen(saw: string | null): Value | null {
   if (saw === null) return null

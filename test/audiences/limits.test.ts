@@ -128,6 +128,6 @@ describe('the largest rule that may be', () => {
     expect(await overlap(db, workspace, 'left', 'right')).toEqual({ a: 2, b: 2, both: 1 })
     expect((await audiencesOf(db, workspace, 'bob')).map(({ id }) => id)).toEqual(['left', 'right', 'all'])
     expect((await audiencesOf(db, workspace, 'cid')).map(({ id }) => id)).toEqual(['right'])
-    await expect(overlap(db, workspace, 'left', 'all')).rejects.toMatchObject({ facts: { reason: 'rule-refused' } })
+    await expect(overlap(db, workspace, 'left', 'all')).rejects.toMatchObject({ facts: { reason: 'invalid', field: 'b' } })
   })
 })
