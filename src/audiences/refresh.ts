@@ -1,9 +1,10 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
-import { Failure } from '../failure.ts'
-import type { Resources } from '../resources.ts'
-import { periodOf } from './period.ts'
+import { Failure, faultOf } from '../failure.ts'
+import type { Limits, Resources } from '../resources.ts'
+import { unended } from '../work/jobs.ts'
+import { periodOf, weekBegan } from './period.ts'
 import { beginSync } from './sync.ts'
 
 /** A pass leaves the rest to the next, five minutes later. */
@@ -14,12 +15,16 @@ const syncsPerPass = 50
  * formed anew. Safe to repeat: what is due is done once.
  */
 export async function refreshDue(res: Resources, at: number): Promise<void> {
-  for (const { workspace, id, refresh } of await findDue(res.directory, at)) {
+  for (const { workspace, id, refresh } of await findDue(res.directory, at, res.limits)) {
     const period = periodOf(refresh, at) ?? ''
     try {
       await beginSync(res, workspace, id, 'refresh', period)
     } catch (error) {
-      if (!(error instanceof Failure)) throw error
+      if (!(error instanceof Failure)) {
+        // The next cron tries again, and nobody waits for another's trouble.
+        console.error(JSON.stringify({ event: 'refresh-failed', workspace, audience: id, period, ...faultOf(error) }))
+        continue
+      }
       console.error(JSON.stringify({ event: 'refresh-refused', workspace, audience: id, period, ...error.facts }))
       // A group with too many jobs has room again soon. Another reason holds until somebody changes something.
       if (error.facts.reason === 'jobs-waiting') continue
@@ -32,14 +37,20 @@ export async function refreshDue(res: Resources, at: number): Promise<void> {
   }
 }
 
-function findDue(db: Db, at: number): Promise<Pick<typeof audiences.$inferSelect, 'workspace' | 'id' | 'refresh'>[]> {
+function findDue(
+  db: Db,
+  at: number,
+  { jobsWaitingMax }: Limits,
+): Promise<Pick<typeof audiences.$inferSelect, 'workspace' | 'id' | 'refresh'>[]> {
   const week = periodOf('weekly', at)
   const unformed = sql`EXISTS (SELECT 1 FROM group_definitions AS d WHERE d.workspace_id = audiences.workspace_id AND d.deleted_at IS NULL
-    AND EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.week = ${week} AND r.ended_at IS NULL))`
+    AND d.created_on <= ${weekBegan(at)}
+    AND NOT EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.week = ${week} AND r.ended_at IS NOT NULL))`
   const tied = sql`EXISTS (SELECT 1 FROM experience_groups AS g
-    WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id AND g.deleted_at IS NULL)`
-  const due = sql`(${audiences.refresh} = 'daily' AND ${audiences.refreshed} IS NOT ${periodOf('daily', at)})
-    OR (${audiences.refresh} = 'weekly' AND ${audiences.refreshed} IS NOT ${week} AND NOT ${unformed})`
+    WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id AND g.deleted_at IS NULL
+      AND ${unended(sql`g.key`)} < ${jobsWaitingMax})`
+  const due = sql`(${audiences.refresh} = 'daily' AND coalesce(${audiences.refreshed}, '') < ${periodOf('daily', at)})
+    OR (${audiences.refresh} = 'weekly' AND coalesce(${audiences.refreshed}, '') < ${week} AND NOT ${unformed})`
   return db
     .select({ workspace: audiences.workspace, id: audiences.id, refresh: audiences.refresh })
     .from(audiences)

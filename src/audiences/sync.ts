@@ -47,6 +47,7 @@ export async function beginSync(
 export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const { workspace } = job
   const [rule, names] = await Promise.all([ruleOf(db, job), namesIn(db, workspace)])
+  if (rule === undefined) return false
   const asked = { rule, names }
   const stretch = { after: job.cursor ?? '', users: job.batchIds }
   const { users, reached, looked, ms } = await matchingIn(db, workspace, compileFor(asked), stretch)
@@ -75,9 +76,9 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
   return moved
 }
 
-async function ruleOf(db: Db, job: GroupJob): Promise<Rule> {
+/** The job's rule; none once another pass has ended the job, or its group is erased. */
+async function ruleOf(db: Db, job: GroupJob): Promise<Rule | undefined> {
   const [answer] = await together(db, [sql`SELECT rule FROM sync_rules WHERE job_key = ${job.key}`])
   const [kept] = (answer?.results ?? []) as { rule: string }[] // the column selected
-  if (kept === undefined) throw new Error(`the rule of job ${job.id} is gone`)
-  return JSON.parse(kept.rule) as Rule // only rules are written
+  return kept === undefined ? undefined : (JSON.parse(kept.rule) as Rule) // only rules are written
 }

@@ -43,7 +43,7 @@ export async function openSync(
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL AND g.audience_id = ${audience}`
   const waiting = sql`(SELECT w.key FROM jobs AS w WHERE w.workspace_id = ${workspace} AND w.audience_id = ${audience} AND w.ended_at IS NULL
     AND w.state = 'waiting' AND w.group_key = (SELECT g.key FROM ${tied}))`
-  const open = sql`audiences AS a WHERE a.workspace_id = ${workspace} AND a.id = ${audience} AND a.refreshed IS NOT ${period ?? null}`
+  const open = sql`audiences AS a WHERE a.workspace_id = ${workspace} AND a.id = ${audience} AND coalesce(a.refreshed, '') < ${period ?? ''}`
   const due = period === undefined ? sql`true` : sql`EXISTS (SELECT 1 FROM ${open})`
   // One batch, so that a period is not marked as done without its job, nor gets two.
   const results = await together(db, [
