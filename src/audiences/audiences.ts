@@ -82,9 +82,10 @@ export async function updateAudience(
   by: string,
   now: number,
 ): Promise<Audience> {
-  const before = await getAudience(db, workspace, id)
+  await getAudience(db, workspace, id)
   await checkRule(db, workspace, rule, id)
-  const refreshed = draft.refresh === before.refresh ? before.refreshed : periodOf(draft.refresh, now)
+  // As it is in that moment: a cron may have marked a period meanwhile.
+  const refreshed = sql`iif(refresh = ${draft.refresh}, refreshed, ${periodOf(draft.refresh, now)})`
   // Looked for in the same statement: two changes at once could close a circle that neither of them sees.
   const { meta } = await db
     .update(audiences)
@@ -145,7 +146,7 @@ export async function tieAudience(res: Resources, workspace: number, id: string,
       db
         .update(audiences)
         .set({ refreshed: periodOf(refresh, now) })
-        .where(named(workspace, id)),
+        .where(and(named(workspace, id), sql`changes() > 0`)),
     ])
     await endSyncs(res, workspace, withdrawn)
   }

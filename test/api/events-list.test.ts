@@ -72,6 +72,7 @@ describe('GET /events', () => {
         expect(page.events.length).toBeLessThanOrEqual(size)
         if (page.next === null) break
         seen.push(...idsOf(page))
+        expect(ids.slice(0, seen.length)).toEqual(seen)
         expect(page.next).toBe(seen.at(-1))
         after = `&after=${page.next}`
       }

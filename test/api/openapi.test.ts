@@ -72,7 +72,9 @@ describe('GET /openapi.json', () => {
       if (door !== undefined)
         expect(security, name).toEqual([{ [name.includes(' /v2/') ? 'basic' : 'bearer']: [door.scope, ...(door.also ?? [])] }])
       for (const scheme of security.flatMap(Object.keys)) expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
-      expect(requestBody !== undefined, name).toBe(/^(POST|PUT|PATCH)/.test(name) && !/\/(recompute|sync|enable|disable|rotate|test|retry)$/.test(name))
+      expect(requestBody !== undefined, name).toBe(
+        /^(POST|PUT|PATCH)/.test(name) && !/\/(recompute|sync|enable|disable|rotate|test|retry)$/.test(name),
+      )
     }
   })
 

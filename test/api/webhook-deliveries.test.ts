@@ -113,9 +113,10 @@ describe('GET /webhooks/{id}/deliveries', () => {
           expect(page.deliveries.length).toBeLessThanOrEqual(size)
           for (const { attempts } of page.deliveries) expect(attempts).toHaveLength(1)
           seen.push(...page.deliveries.map(({ id }) => id))
+          expect(newestFirst.slice(0, seen.length)).toEqual(seen)
           next = page.next
         }
-        expect(seen).toEqual(newestFirst)
+        expect(seen).toHaveLength(5)
         expect(pages).toBe(Math.floor(5 / size) + 1)
       }
   })

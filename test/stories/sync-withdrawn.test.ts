@@ -1,13 +1,13 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { deleteAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { deleteAudience, tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
-import { deliverAll, filled, inStepsOf, jobsIn, passOf, people, rulesKept } from '../support/audiences.ts'
+import { deliverAll, filled, grouped, inStepsOf, jobsIn, passOf, people, rulesKept } from '../support/audiences.ts'
 import { parts } from '../support/hazard.ts'
 
 beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
@@ -38,14 +38,16 @@ describe('a sync whose group or audience goes', () => {
     return { ...one, key, id, fallen }
   }
 
-  it.each(['untied', 'deleted'] as const)(
+  it.each(['untied', 'deleted', 'tied to another group'] as const)(
     'ends as CANCELLED where the audience is %s, and the next job of the group runs',
     async (how) => {
       const error = vi.spyOn(console, 'error')
       let withdrawn = 0
       for (let at = 0, fallen = true; fallen; at++) {
         const one = await overtaken(at, async ({ workspace, group, res }) => {
-          await (how === 'untied' ? untieAudience : deleteAudience)(res, workspace, 'reds')
+          if (how === 'untied') await untieAudience(res, workspace, 'reds')
+          else if (how === 'deleted') await deleteAudience(res, workspace, 'reds')
+          else await tieAudience(res, workspace, 'reds', (await grouped(res, workspace)).id)
           await receiveUpload(res, workspace, group, 'tester', parts('ADD', 'late\n'))
         })
         const { bank, workspace, group, res, rung, id } = one
@@ -110,7 +112,10 @@ describe('a sync whose group or audience goes', () => {
   it('and another pass has ended already, is told to nobody as an error', async () => {
     const error = vi.spyOn(console, 'error')
     for (let at = 0, fallen = true; fallen; at++) {
-      const one = await overtaken(at, ({ res, workspace }) => jobsIn(workspace).then(([, job]) => passOf(res, workspace, job?.key ?? 0)))
+      const one = await overtaken(at, async ({ res, workspace }) => {
+        for (const { key } of await jobsIn(workspace)) await passOf(res, workspace, key)
+        expect(await jobsIn(workspace)).toMatchObject([{ state: 'successful' }])
+      })
       fallen = one.fallen
       expect(await one.bank.get(`/jobs/${one.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 4, removedCount: 1 })
       expect(await rulesKept()).toBe(0)

@@ -45,7 +45,9 @@ export const passOf = (res: Resources, workspace: number, job: number) => runJob
 
 /** Delivers what was rung for about experience groups, and what is rung for meanwhile, until nothing is left. */
 export async function deliverAll(res: Resources, rung: Message[]): Promise<void> {
+  let delivered = 0
   for (let message = rung.shift(); message !== undefined; message = rung.shift()) {
+    if (++delivered > 1000) throw new Error('the rooms ring for ever')
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'job') await passOf(res, message.workspace, message.job)
     if (message.kind === 'erase') await eraseGroup(res, message.workspace, message.group)

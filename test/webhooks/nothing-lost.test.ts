@@ -1,181 +1,231 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/sync.ts'
-import { runJob } from '../../src/experience/apply.ts'
-import { eraseGroup } from '../../src/experience/erase.ts'
-import { createGroup, deleteGroup, renameGroup } from '../../src/experience/groups.ts'
-import { receiveUpload } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
-import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
-import { eraseDefinition } from '../../src/identity/erase.ts'
-import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
-import type { Message } from '../../src/messages.ts'
 import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
 import { eventTypes, type EventType } from '../../src/webhooks/event.ts'
 import { listDeliveries, replay, retryDelivery } from '../../src/webhooks/history.ts'
-import { createWebhook, deleteWebhook, disableWebhook, enableWebhook, updateWebhook } from '../../src/webhooks/subscriptions.ts'
-import { giveUp } from '../../src/work/jobs.ts'
-import { lines } from '../support/api.ts'
-import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
-import { defined, told } from '../support/weeks.ts'
-import { changesBetween, listeners, momentOf, type Told } from './changes.ts'
+import { enableWebhook } from '../../src/webhooks/subscriptions.ts'
+import { unlessCrash } from '../support/hazard.ts'
+import { told } from '../support/weeks.ts'
+import { changesBetween, listeners, momentOf, type Moment, type Told } from './changes.ts'
+import { answer, answerMessage, changing, does, happening, hour, scene, type Answer, type Happening, type Scene } from './histories.ts'
 
-const hour = 3_600_000
+/** What became of a deed. */
+type Became = 'done' | 'refused' | 'died'
 
-let workspaces = 6_000_000
+const became = (deed: Promise<unknown> | undefined): Promise<Became> =>
+  Promise.resolve(deed).then(
+    () => 'done' as const,
+    (error: unknown) => {
+      if (error instanceof Failure) return 'refused'
+      unlessCrash(error)
+      return 'died'
+    },
+  )
 
-/** What somebody asks for. */
-type Deed =
-  | { what: 'opens a group' | 'defines'; name: string }
-  | { what: 'renames a group'; pick: number; name: string }
-  | { what: 'deletes a group' | 'redefines' | 'undefines' | 'recomputes' | 'gives a job up'; pick: number }
-  | { what: 'uploads'; pick: number; type: string; ids: string[]; badRows: number }
-  | { what: 'opens a webhook'; types: EventType[] | null }
-  | { what: 'replaces a webhook'; pick: number; types: EventType[] | null }
-  | { what: 'disables a webhook' | 'enables a webhook' | 'deletes a webhook'; pick: number }
+const sorted = (events: Told[]) =>
+  events.map(({ type, data }) => ({ type, data })).toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
-interface Dies {
-  at: number
-  when: 'before' | 'after'
-}
+/** How often things happened, in all histories. */
+const seen = new Map<string, number>()
+const saw = (what: string, count = 1) => seen.set(what, (seen.get(what) ?? 0) + count)
 
-type Happening =
-  | { then: 'deed' | 'silently' | 'twice at once'; deed: Deed }
-  | { then: 'dying'; deed: Deed; dies: Dies }
-  | { then: 'beside a pass'; deed: Deed; pick: number }
-  | { then: 'message'; of: 'work' | 'deliveries'; pick: number; how: 'once' | 'and kept' | 'never' | 'twice at once' }
-  | { then: 'message'; of: 'work' | 'deliveries'; pick: number; how: Dies }
-  | { then: 'cron' }
-  | { then: 'later'; ms: number }
+/** Sees whatever happens in a workspace, and what is told of it. */
+class Witness {
+  readonly #workspace: number
+  readonly keyOf = new Map<string, number>()
+  readonly events = new Map<string, Told & { at: number }>()
+  /** Events by webhook: those that it must hear of, and those that it may, as it was changed while they happened. */
+  readonly must = new Set<string>()
+  readonly may = new Set<string>()
+  #moment: Moment
+  #last = 0
 
-/** What the receiver does: `lost` never arrives, of `late` and `cut` nobody knows that they did. */
-type Answer = 'takes' | 'fails' | 'redirects' | 'is busy' | 'lost' | 'late' | 'cut'
-
-const pick = fc.nat(11)
-const name = fc.constantFrom('owls', 'jays', 'rooks')
-const types = fc.option(fc.subarray([...eventTypes], { minLength: 1 }), { freq: 2 })
-const one = <const What extends string>(...what: What[]) => fc.constantFrom(...what)
-
-const deed: fc.Arbitrary<Deed> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ what: one('opens a group'), name }) },
-  { weight: 2, arbitrary: fc.record({ what: one('renames a group'), pick, name }) },
-  { weight: 1, arbitrary: fc.record({ what: one('deletes a group'), pick }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      what: one('uploads'),
-      pick,
-      type: one('add', 'remove', 'replace'),
-      ids: fc.array(one('ann', 'bob', 'cid', 'dan', 'eve'), { maxLength: 5 }),
-      badRows: fc.nat(2),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ what: one('defines'), name }) },
-  { weight: 4, arbitrary: fc.record({ what: one('redefines', 'recomputes', 'recomputes', 'undefines', 'gives a job up'), pick }) },
-  { weight: 2, arbitrary: fc.record({ what: one('opens a webhook'), types }) },
-  { weight: 1, arbitrary: fc.record({ what: one('replaces a webhook'), pick, types }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ what: one('disables a webhook', 'enables a webhook', 'enables a webhook', 'deletes a webhook'), pick }),
-  },
-)
-
-const dies: fc.Arbitrary<Dies> = fc.record({ at: fc.nat(3), when: one('before', 'after') })
-const message = { then: one('message'), of: one('work', 'deliveries', 'deliveries'), pick }
-
-const happening: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ then: one('deed', 'deed', 'silently', 'twice at once'), deed }) },
-  { weight: 2, arbitrary: fc.record({ then: one('dying'), deed, dies }) },
-  { weight: 2, arbitrary: fc.record({ then: one('beside a pass'), deed, pick }) },
-  { weight: 5, arbitrary: fc.record({ ...message, how: one('once', 'once', 'and kept', 'never', 'twice at once') }) },
-  { weight: 3, arbitrary: fc.record({ ...message, how: dies }) },
-  { weight: 2, arbitrary: fc.record({ then: one('cron') }) },
-  { weight: 2, arbitrary: fc.record({ then: one('later'), ms: fc.constantFrom(1, 6000, 61_000, hour, 3 * hour, 40 * hour) }) },
-)
-
-const answer: fc.Arbitrary<Answer> = one('takes', 'takes', 'takes', 'fails', 'redirects', 'is busy', 'lost', 'late', 'cut')
-
-/** A workspace whose receivers, queues, time and luck are in the hands of the test, and what is known of what they have seen. */
-async function scene(answers: Answer[]) {
-  const workspace = ++workspaces
-  const arrivals: { url: string; id: string; body: string; taken: boolean }[] = []
-  let [time, sends, kind] = [Date.UTC(2027, 0, 1), 0, false]
-  const answered = (answer: Answer): Response => {
-    if (answer === 'late') throw new DOMException('late', 'TimeoutError')
-    if (answer === 'cut') return new Response(new ReadableStream({ pull: (controller) => controller.error(new Error('cut')) }))
-    if (answer === 'redirects') return new Response(null, { status: 302, headers: { location: 'https://hooks.shop.com/elsewhere' } })
-    if (answer === 'is busy') return new Response('later', { status: 429, headers: { 'retry-after': '120' } })
-    return new Response(null, { status: answer === 'takes' ? 204 : 500 })
+  private constructor(workspace: number, moment: Moment) {
+    this.#workspace = workspace
+    this.#moment = moment
   }
-  const fetch = async (url: string, { headers, body }: RequestInit) => {
-    const answer = kind ? 'takes' : (answers[sends++ % answers.length] ?? 'takes')
-    await scheduler.wait(0)
-    if (answer === 'lost') throw new TypeError('no connection')
-    arrivals.push({ url, id: new Headers(headers).get('webhook-id') ?? '', body: String(body), taken: answer === 'takes' })
-    return answered(answer)
+
+  static async of(workspace: number): Promise<Witness> {
+    return new Witness(workspace, await momentOf(workspace))
   }
-  const hazard = hazardous({ DEFINITIONS_MAX: 2 }, { fetch, now: () => ++time })
-  return { ...hazard, workspace, arrivals, later: (ms: number) => (time += ms), kindly: () => (kind = true) }
+
+  get moment() {
+    return this.#moment
+  }
+
+  /** Lets things happen at once, and holds what is told of them against what they have changed. */
+  async sees(...happening: (Promise<unknown> | undefined)[]): Promise<{ became: Became[]; changes: number }> {
+    const outcomes = await Promise.all(happening.map(became))
+    const [before, after] = [this.#moment, await momentOf(this.#workspace)]
+    this.#moment = after
+    for (const { key, url } of after.webhooks.values()) this.keyOf.set(url, key)
+    const { results } = await env.DB.prepare('SELECT key, id, type, at, data FROM events WHERE workspace_id = ? AND key > ? ORDER BY key')
+      .bind(this.#workspace, this.#last)
+      .all<{ key: number; id: string; type: EventType; at: number; data: string }>()
+    const events = results.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) as object })) // only objects are written
+    const changes = changesBetween(before, after)
+    expect(sorted(events)).toEqual(sorted(changes))
+    for (const { key, id, type, at, data } of events) {
+      this.#last = key
+      this.events.set(id, { type, at, data })
+      saw(type)
+      const [then, now] = [listeners(before, type), listeners(after, type)]
+      for (const webhook of then.union(now)) this.may.add(`${webhook} ${id}`)
+      for (const webhook of then.intersection(now)) this.must.add(`${webhook} ${id}`)
+    }
+    return { became: outcomes, changes: changes.length }
+  }
 }
 
-type Scene = Awaited<ReturnType<typeof scene>>
-
-function answerMessage({ res, workspace }: Scene, message: Message): Promise<void> | undefined {
-  res.meter.statements = 0 // each message is an event of its own
-  if (message.kind === 'job') return runJob(res, workspace, message.job, applyAudience)
-  if (message.kind === 'erase') return eraseGroup(res, workspace, message.group)
-  if (message.kind === 'recompute') return runRecompute(res, workspace, message.run)
-  if (message.kind === 'erase-definition') return eraseDefinition(res, workspace, message.definition)
-  if (message.kind === 'deliver') return deliver(res, workspace, message.webhook)
-  return undefined
+/** Sends what is due, as the crons do. */
+async function sendDue(at: Scene, witness: Witness): Promise<void> {
+  await deliverDue(at.res)
+  for (let body = at.doorbells.shift(); body !== undefined; body = at.doorbells.shift()) await witness.sees(answerMessage(at, body))
 }
 
-/** Changes, of which one that succeeds is told at once. */
-const changing = ['opens a group', 'renames a group', 'deletes a group', 'defines', 'redefines', 'undefines']
+/** Hours that are enough for each attempt to become due, and for all of those of the schedule fewer than five days. */
+const waits = [0, 1, 1, 1, 3, 6, 12, 17, 24, 29]
 
-let urls = 0
+async function live(at: Scene, witness: Witness, next: Happening): Promise<void> {
+  const { res, rung, doorbells, fuse, silence, workspace } = at
+  if (next.then === 'later') return void at.later(next.ms)
+  if (next.then === 'cron') return void (await witness.sees(deliverDue(res)))
+  if (next.then === 'bad days') {
+    at.receives('fails')
+    for (let attempt = 0; attempt < next.attempts; attempt++) {
+      at.later((waits[attempt] ?? 29) * hour)
+      await sendDue(at, witness)
+    }
+    return void at.receives(undefined)
+  }
+  if (next.then === 'message') {
+    const queue = next.of === 'work' ? rung : doorbells
+    const place = next.pick % Math.max(1, queue.length)
+    const body = queue[place]
+    if (body === undefined) return
+    if (next.how === 'once' || next.how === 'never') queue.splice(place, 1)
+    if (next.how === 'never') return
+    if (typeof next.how !== 'string') fuse({ ...next.how })
+    await witness.sees(answerMessage(at, body), next.how === 'twice at once' ? answerMessage(at, body) : undefined)
+    return fuse(undefined)
+  }
+  if (next.then === 'beside a pass') {
+    const keys = [...witness.moment.webhooks.keys()]
+    const key = keys[next.pick % Math.max(1, keys.length)]
+    await witness.sees(does(at, next.deed), key === undefined ? undefined : deliver(res, workspace, key))
+    return
+  }
+  // A file whose job is there, while who sent it was told otherwise, is lost: that is told in its own tests.
+  if (next.then === 'dying' && next.deed.what !== 'uploads') fuse({ ...next.dies })
+  silence(next.then === 'silently')
+  const twice = next.then === 'twice at once' && !['renames a group', 'redefines'].includes(next.deed.what)
+  const { became, changes } = await witness.sees(does(at, next.deed), ...(twice ? [does(at, next.deed)] : []))
+  silence(false)
+  fuse(undefined)
+  if (!changing.includes(next.deed.what)) return expect(changes).toBe(0)
+  const count = (what: Became) => became.filter((one) => one === what).length
+  for (const what of became) saw(what)
+  expect(changes).toBeGreaterThanOrEqual(count('done'))
+  expect(changes).toBeLessThanOrEqual(count('done') + count('died'))
+}
 
-async function does({ res, workspace }: Scene, deed: Deed): Promise<unknown> {
-  const { groups, jobs, definitions, webhooks } = await momentOf(workspace)
+/** Lets all that is left be done, whatever messages were lost, and everything be sent to receivers that take it. */
+async function endWell(at: Scene, witness: Witness): Promise<void> {
+  const { res, rung, workspace, later, receives } = at
   const db = res.databaseOf(workspace)
-  /** The id of one that is or was there, or of none. */
-  const of = (rows: Map<number, { id: string }>) =>
-    [...rows.values()].map(({ id }) => id)[('pick' in deed ? deed.pick : 0) % (rows.size + 1)] ?? crypto.randomUUID()
-  const draft = () => ({ url: `https://hooks.shop.com/${++urls}`, description: '', eventTypes: 'types' in deed ? deed.types : null })
-  switch (deed.what) {
-    case 'opens a group':
-      return createGroup(res, workspace, { name: deed.name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
-    case 'renames a group':
-      return renameGroup(res, workspace, of(groups), { name: deed.name, description: undefined })
-    case 'deletes a group':
-      return deleteGroup(res, workspace, of(groups))
-    case 'uploads': {
-      const rows = ['ParticipantId', ...deed.ids, ...Array<string>(deed.badRows).fill('one,two')]
-      return receiveUpload(res, workspace, of(groups), 'tester', parts(deed.type, lines(rows)))
+  receives('takes')
+  for (let body = rung.shift(); body !== undefined; body = rung.shift()) await witness.sees(answerMessage(at, body))
+  for (const { key, group } of witness.moment.jobs.values())
+    if (witness.moment.groups.get(group)?.deleted === null) await witness.sees(answerMessage(at, { kind: 'job', workspace, job: key }))
+  for (const run of witness.moment.runs.keys()) await witness.sees(answerMessage(at, { kind: 'recompute', workspace, run }))
+  for (const { id } of witness.moment.webhooks.values()) await witness.sees(enableWebhook(res, workspace, id, 'tester'))
+
+  const webhooks = [...witness.moment.webhooks.values()]
+  const pending = () =>
+    env.DB.prepare(
+      "SELECT count(*) AS n FROM deliveries WHERE workspace_id = ? AND state = 'pending' AND webhook_key IN (SELECT key FROM webhooks)",
+    )
+      .bind(workspace)
+      .first<number>('n')
+  const drained = async () => {
+    for (let days = 0; (await pending()) !== 0; days++) {
+      expect(days).toBeLessThan(10)
+      later(29 * hour)
+      await sendDue(at, witness)
     }
-    case 'gives a job up': {
-      const waiting = [...jobs.values()].filter(({ state }) => state === 'waiting' || state === 'applying')
-      const job = waiting[deed.pick % Math.max(1, waiting.length)]
-      return job === undefined ? undefined : giveUp(db, workspace, job.key, res.now())
-    }
-    case 'defines':
-      return defined(res, workspace, deed.name, 'street', [])
-    case 'redefines':
-      return updateDefinition(res, workspace, of(definitions), { description: crypto.randomUUID() }, 'tester')
-    case 'undefines':
-      return deleteDefinition(res, workspace, of(definitions))
-    case 'recomputes':
-      return requestRecompute(res, workspace, of(definitions))
-    case 'opens a webhook':
-      return createWebhook(res, workspace, draft(), 'tester')
-    case 'replaces a webhook':
-      return updateWebhook(res, workspace, of(webhooks), draft(), 'tester')
-    case 'disables a webhook':
-      return disableWebhook(res, workspace, of(webhooks), 'tester')
-    case 'enables a webhook':
-      return enableWebhook(res, workspace, of(webhooks), 'tester')
-    case 'deletes a webhook':
-      return deleteWebhook(db, workspace, of(webhooks))
   }
+  await drained()
+  for (const { id } of webhooks) {
+    const failed = { state: 'failed' as const, after: undefined, size: 1000 }
+    saw('failed', (await listDeliveries(db, workspace, id, failed)).length)
+    await replay(res, workspace, id, { since: 0, until: res.now(), only: 'failed' })
+    // What it does not listen for any more.
+    for (const { event } of await listDeliveries(db, workspace, id, failed)) await retryDelivery(res, workspace, id, event)
+  }
+  await drained()
 }
+
+/** A history in which everything happens once: a test that has seen nothing of a kind has shown nothing of it. */
+const everything: [Happening[], Answer[]] = [
+  [
+    { then: 'deed', deed: { what: 'opens a webhook', types: ['webhook.disabled', 'group.created'] } },
+    { then: 'deed', deed: { what: 'renames a group', pick: 0, name: 'jays' } },
+    { then: 'dying', deed: { what: 'opens a group', name: 'owls' }, dies: { at: 0, when: 'after' } },
+    { then: 'deed', deed: { what: 'opens a group', name: 'owls' } },
+    { then: 'deed', deed: { what: 'redefines', pick: 0 } },
+    { then: 'deed', deed: { what: 'recomputes', pick: 0 } },
+    { then: 'message', of: 'work', pick: 0, how: 'once' },
+    { then: 'deed', deed: { what: 'uploads', pick: 0, type: 'add', ids: ['ann', 'bob'], badRows: 1 } },
+    { then: 'message', of: 'work', pick: 0, how: 'once' },
+    { then: 'deed', deed: { what: 'uploads', pick: 0, type: 'replace', ids: [], badRows: 1 } },
+    { then: 'message', of: 'work', pick: 0, how: 'once' },
+    { then: 'deed', deed: { what: 'deletes a group', pick: 0 } },
+    { then: 'bad days', attempts: 10 },
+    { then: 'deed', deed: { what: 'undefines', pick: 0 } },
+    { then: 'cron' },
+    { then: 'message', of: 'deliveries', pick: 0, how: 'once' },
+    { then: 'deed', deed: { what: 'opens a group', name: 'rooks' } },
+    { then: 'bad days', attempts: 14 },
+  ],
+  ['takes'],
+]
+
+it('loses nothing and invents nothing, whatever happens, fails, dies, comes twice, late or never', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(happening, { minLength: 15, maxLength: 50, size: 'max' }),
+      fc.array(answer, { minLength: 1, maxLength: 20, size: 'max' }),
+      async (happenings, answers) => {
+        const at = await scene(answers)
+        const witness = await Witness.of(at.workspace)
+        await told(at.res, at.workspace, [
+          ['ann', { street: 'ash' }],
+          ['bob', { street: 'ash' }],
+        ])
+        await witness.sees(does(at, { what: 'opens a webhook', types: null }))
+        for (const what of ['opens a group', 'defines'] as const) await witness.sees(does(at, { what, name: 'owls' }))
+        for (const next of happenings) await live(at, witness, next)
+        await endWell(at, witness)
+
+        const bodies = new Map<string, string>()
+        const taken = new Set<string>()
+        for (const { url, id, body, taken: took } of at.arrivals) {
+          const event = witness.events.get(id)
+          expect(JSON.parse(body)).toEqual(event && { type: event.type, timestamp: new Date(event.at).toISOString(), data: event.data })
+          expect(body).toBe(bodies.get(id) ?? body)
+          bodies.set(id, body)
+          const one = `${witness.keyOf.get(url)} ${id}`
+          expect(witness.may).toContain(one)
+          if (took) taken.add(one)
+        }
+        for (const one of witness.must) if (witness.moment.webhooks.has(Number(one.split(' ')[0]))) expect(taken).toContain(one)
+        saw('arrived', at.arrivals.length)
+      },
+    ),
+    { numRuns: 30, examples: [everything] },
+  )
+  const all = eventTypes.filter((type) => !['audience.synced', 'webhook.test'].includes(type))
+  for (const what of [...all, 'done', 'refused', 'died', 'failed', 'arrived']) expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
+}, 180_000)

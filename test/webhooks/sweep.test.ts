@@ -193,11 +193,11 @@ async function plansOf(ask: (db: Db) => Promise<unknown>): Promise<{ query: stri
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
-  const client = {
-    prepare: (query: string) => noted(query, env.DB.prepare(query)),
-    batch: (batch: D1PreparedStatement[]) => env.DB.batch(batch),
-  }
-  await ask(connect(client, { statements: 0, rowsRead: 0, rowsWritten: 0 }))
+  const db = connect(
+    { prepare: (query: string) => noted(query, env.DB.prepare(query)), batch: (batch) => env.DB.batch(batch) },
+    { statements: 0, rowsRead: 0, rowsWritten: 0 },
+  )
+  await ask(db)
   const answers = await env.DB.batch<{ detail: string }>(asked.map(({ statement }) => statement))
   return asked.map(({ query }, i) => ({ query, plan: answers[i]?.results.map(({ detail }) => detail) ?? [] }))
 }

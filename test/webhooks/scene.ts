@@ -1,0 +1,74 @@
+import { sql } from 'drizzle-orm'
+import { together } from '../../src/db/connect.ts'
+import { announce } from '../../src/webhooks/announce.ts'
+import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
+import { createWebhook } from '../../src/webhooks/subscriptions.ts'
+import { hazardous } from '../support/hazard.ts'
+
+let workspaces = 4_000_000
+
+export interface Sent {
+  url: string
+  id: string
+  body: string
+  stamp: string
+  at: number
+}
+
+/** How a delivery stands, and the numbers of its attempts of which something is known. */
+export interface Stands {
+  state: string
+  attempts: number
+  tries: number
+  next: number | null
+  known: number[]
+}
+
+/** A webhook of a workspace of its own, whose receiver and time are in the hands of the test. */
+export async function scene(answer: (sent: Sent) => Response | Promise<Response> = () => new Response(null, { status: 204 })) {
+  const workspace = ++workspaces
+  const clock = { now: Date.UTC(2027, 0, 1) }
+  const sent: Sent[] = []
+  const fetch = async (url: string, { headers, body }: RequestInit) => {
+    const told = new Headers(headers)
+    const one = { url, id: told.get('webhook-id') ?? '', stamp: told.get('webhook-timestamp') ?? '', body: String(body), at: clock.now }
+    sent.push(one)
+    return answer(one)
+  }
+  const hazard = hazardous({}, { fetch, now: () => clock.now })
+  const { res } = hazard
+  const db = res.databaseOf(workspace)
+  const draft = { url: 'https://hooks.shop.com/first', description: '', eventTypes: null }
+  const { key, id } = await createWebhook(res, workspace, draft, 'tester')
+  return {
+    ...hazard,
+    workspace,
+    clock,
+    sent,
+    db,
+    draft,
+    id,
+    pass: () => deliver(res, workspace, key),
+    happen: (events: number) =>
+      together(
+        db,
+        Array.from({ length: events }, (_, i) => {
+          const event = { type: 'group.deleted', data: { group_id: String(i) } } as const
+          return announce(workspace, event, clock.now, sql`true`)
+        }).flat(),
+      ),
+    stands: async (): Promise<Stands[]> => {
+      const rows = await db.all<Omit<Stands, 'known'> & { known: string }>(sql`
+        SELECT state, attempts, tries, next_attempt_at AS next, (SELECT json_group_array(attempt ORDER BY attempt) FROM delivery_attempts AS a
+          WHERE a.webhook_key = d.webhook_key AND a.event_key = d.event_key) AS known
+        FROM deliveries AS d WHERE webhook_key = ${key} ORDER BY event_key`)
+      return rows.map((row) => ({ ...row, known: JSON.parse(row.known) as number[] })) // a list of integers
+    },
+    disabled: () => db.all(sql`SELECT data FROM events WHERE workspace_id = ${workspace} AND type = 'webhook.disabled'`),
+    /** Whether the cron rings for it. */
+    due: async () => {
+      await deliverDue(res)
+      return hazard.doorbells.splice(0).some((message) => message.kind === 'deliver' && message.webhook === key)
+    },
+  }
+}
