@@ -35,13 +35,15 @@ function isPublic(host: string): boolean {
 const closed = [
   ...['localhost', 'localdomain', 'local', 'internal', 'intranet', 'lan', 'home', 'corp', 'private', 'home.arpa', 'arpa', 'onion'],
   ...['test', 'example', 'invalid', 'localtest.me', 'lvh.me', 'vcap.me', 'nip.io', 'sslip.io', 'xip.io'],
+  ...['metadata.goog', 'rbndr.us', '1u.ms', 'traefik.me', 'local.gd'],
 ]
 
 /** Not those that IANA lists as reserved, private, for loopback, links, documentation or many at once (RFC 6890). */
-function isPublicV4([a = 0, b = 0, c = 0]: number[]): boolean {
+function isPublicV4([a = 0, b = 0, c = 0, d = 0]: number[]): boolean {
   if (a === 0 || a === 10 || a === 127 || a >= 224) return false
   if (a === 100 && b >= 64 && b < 128) return false
-  if (a === 169 && b === 254) return false
+  // Links, and the address that Azure's machines ask about themselves.
+  if ((a === 169 && b === 254) || (a === 168 && b === 63 && c === 129 && d === 16)) return false
   if (a === 172 && b >= 16 && b < 32) return false
   if (a === 192 && ((b === 0 && (c === 0 || c === 2)) || (b === 88 && c === 99) || b === 168)) return false
   if (a === 198 && (b === 18 || b === 19 || (b === 51 && c === 100))) return false

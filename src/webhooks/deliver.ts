@@ -15,7 +15,7 @@ const leaseTime = 60_000
 const takenMost = 50
 const atOnce = 5
 
-/** Characters kept of what a receiver answers. */
+/** Bytes kept of what a receiver answers. */
 const answerMost = 1024
 
 /** What a delivery needs, of an event and of the webhook that it goes to. */
@@ -136,22 +136,35 @@ async function send(res: Resources, { url, secrets }: Receiver, taken: Taken): P
   }
 }
 
-/** The first kilobyte of an answer; the rest need not come. */
+/** The first kilobyte of an answer, or what came of it: the rest need not come, and the status holds without it. */
 async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader()
   if (reader === undefined) return ''
   const decoder = new TextDecoder()
   let text = ''
-  while (text.length < answerMost) {
-    const { done, value } = await reader.read()
-    if (done) break
-    text += decoder.decode(value, { stream: true })
+  try {
+    for (let bytes = 0; bytes < answerMost;) {
+      const { done, value } = await reader.read()
+      if (done) break
+      text += decoder.decode(value.subarray(0, answerMost - bytes), { stream: true })
+      bytes += value.length
+    }
+    await reader.cancel()
+  } catch {
+    // It broke off, or took too long.
   }
-  await reader.cancel().catch(() => undefined)
-  return text.slice(0, answerMost).replaceAll('\0', '')
+  return text.replaceAll('\0', '')
 }
 
 const arrived = (status: number | null) => status !== null && status >= 200 && status < 300
+
+/**
+ * Whether a delivery is one of those told of, and still where the pass has taken it: another may have followed a pass that was thought dead,
+ * or somebody asked for it anew. What has arrived has arrived all the same.
+ */
+const toldOf = (told: unknown[][]): SQL => sql`
+  event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(told)})
+    WHERE value ->> 1 = 'delivered' OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries))`
 
 /** Keeps what came of a pass, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. */
 async function record(
@@ -163,13 +176,13 @@ async function record(
 ): Promise<void> {
   const now = res.now()
   const attempts = outcomes.map(({ event, attempt, at, status, duration, answer }) => [event, attempt, at, status, duration, answer])
-  const next = outcomes.map(({ event, tries, status, retryAfter }) => {
-    if (arrived(status)) return [event, 'delivered', null]
+  const next = outcomes.map(({ event, attempt, tries, status, retryAfter }) => {
+    if (arrived(status)) return [event, 'delivered', null, attempt, tries]
     const at = nextAttempt(tries, now, Math.random(), retryAfter)
-    return at === undefined ? [event, 'failed', null] : [event, 'pending', at]
+    return at === undefined ? [event, 'failed', null, attempt, tries] : [event, 'pending', at, attempt, tries]
   })
   const sent = new Set(outcomes.map(({ event }) => event))
-  const left = taken.flatMap(({ event }) => (sent.has(event) ? [] : [event]))
+  const left = taken.flatMap(({ event, attempt, tries }) => (sent.has(event) ? [] : [[event, 'left', null, attempt, tries]]))
   const gone = outcomes.some(({ status }) => status === 410)
   const some = outcomes.some(({ status }) => arrived(status))
   const failing = outcomes.length > 0 && !some
@@ -181,15 +194,16 @@ async function record(
   const results = await together(db, [
     sql`
     INSERT INTO delivery_attempts (webhook_key, event_key, attempt, at, status, duration, answer)
-    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(${JSON.stringify(attempts)}) WHERE true
+    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(${JSON.stringify(attempts)})
+    WHERE EXISTS (SELECT 1 FROM deliveries WHERE webhook_key = ${webhook} AND event_key = value ->> 0)
     ON CONFLICT DO NOTHING`,
     sql`
     UPDATE deliveries SET (state, next_attempt_at) =
       (SELECT value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(next)}) WHERE value ->> 0 = deliveries.event_key)
-    WHERE webhook_key = ${webhook} AND state = 'pending' AND event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(next)}))`,
+    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(next)}`,
     sql`
     UPDATE deliveries SET attempts = attempts - 1, tries = tries - 1
-    WHERE webhook_key = ${webhook} AND state = 'pending' AND event_key IN (SELECT value FROM json_each(${JSON.stringify(left)}))`,
+    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(left)}`,
     sql`UPDATE webhooks SET failing_since = ${failing ? sql`coalesce(failing_since, ${now})` : some ? null : sql`failing_since`} WHERE ${ours}`,
     ...(gone ? disable('gone', sql`true`) : failing ? disable('failing', sql`failing_since <= ${now - patience}`) : []),
     sql`UPDATE webhooks SET busy_until = NULL WHERE ${ours}`,

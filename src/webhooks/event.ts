@@ -81,6 +81,7 @@ export function nextAttempt(tries: number, now: number, chance: number, retryAft
 export function retryAfterOf(header: string | null, now: number): number | undefined {
   if (header === null) return undefined
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-  const date = Date.parse(header)
+  // Left to itself, Date.parse finds a date in nearly any text that has a number.
+  const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(header) ? Date.parse(header) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }
