@@ -115,7 +115,12 @@ export async function scene(answers: Answer[]) {
     const answer = always ?? answers[sends++ % answers.length] ?? 'takes'
     await scheduler.wait(0)
     if (answer === 'lost') throw new TypeError('no connection')
-    arrivals.push({ url, id: new Headers(headers).get('webhook-id') ?? '', body: String(body), taken: answer === 'takes' || answer === 'cut' })
+    arrivals.push({
+      url,
+      id: new Headers(headers).get('webhook-id') ?? '',
+      body: String(body),
+      taken: answer === 'takes' || answer === 'cut',
+    })
     return answered(answer)
   }
   const hazard = hazardous({ DEFINITIONS_MAX: 2 }, { fetch, now: () => ++time })
