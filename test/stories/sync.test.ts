@@ -1,5 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { Failure } from '../../src/failure.ts'
 import { pageOf } from '../support/answers.ts'
 import {
   askedAnew,
@@ -15,7 +18,7 @@ import {
   teamIs,
 } from '../support/audiences.ts'
 import { Bank, lines, type Json } from '../support/api.ts'
-import { unlessCrash } from '../support/hazard.ts'
+import { parts, unlessCrash } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
 
 const red = teamIs('red')
@@ -37,6 +40,36 @@ describe('a sync', () => {
     expect(await bank.ended(String(upload))).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 20_000 })
     expect(await bank.members(group)).toEqual(people('red', 300))
     expect(await bank.count(group)).toBe(300)
+  })
+
+  it('comes after an upload that arrives during the tie, or the upload is refused and leaves no file', async () => {
+    const ends = new Set<string>()
+    for (let at = 0, fallen = true; fallen; at++) {
+      const { bank, workspace, group, res, rung, fuse, sync } = await filled(people('red', 3), ['ann'])
+      await untieAudience(res, workspace, 'reds')
+      const { promise, resolve } = Promise.withResolvers<void>()
+      fallen = false
+      const asleep = new Promise<void>((done) => fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }))
+      const upload = receiveUpload(res, workspace, group, 'tester', parts('ADD', 'bob\n')).then(
+        () => 'accepted',
+        (error: unknown) => (error instanceof Failure ? error.facts.reason : Promise.reject(error)),
+      )
+      await Promise.race([asleep, upload])
+      fuse(undefined)
+      await tieAudience(res, workspace, 'reds', group)
+      const before = await jobsIn(workspace)
+      resolve()
+      const end = await upload
+      expect(end).toBe(before.length === 1 ? 'accepted' : 'filled-by-audience')
+      ends.add(end)
+      await sync()
+      await deliverAll(res, rung)
+      const told = [...(end === 'accepted' ? [{ audience: null, added: 1 }] : []), { audience: 'reds', added: 3 }]
+      expect(await jobsIn(workspace)).toMatchObject(told)
+      expect(await bank.members(group)).toEqual(people('red', 3))
+      expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
+    }
+    expect([...ends]).toEqual(['filled-by-audience', 'accepted'])
   })
 
   it('does once what it does, wherever it dies', async () => {

@@ -241,6 +241,8 @@ export class Stage {
       if (audience !== null) expect(problems).toHaveLength(badRows)
       for (const { line, problem } of problems) expect([problem, line >= 1, line <= rows]).toEqual(['too-long', true, true])
     }
+    const open = env.DB.prepare('SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL').bind(this.workspace)
+    expect(await open.first('n')).toBe(0)
     expect(await rulesKept()).toBe(0)
     expect((await env.FILES.list({ prefix: `uploads/${this.workspace}/` })).objects).toEqual([])
   }
