@@ -88,7 +88,7 @@ describe('wrangler.toml', () => {
   const field = (block: string, name: string) => new RegExp(`^${name} = "?([^"\\n]+)"?`, 'm').exec(block)?.[1]
 
   it('names Monday, as Cloudflare counts Sunday as 1', () => {
-    expect(/^crons = (.*)$/m.exec(config)?.[1]).toBe('["0 3 * * MON", "*/5 * * * *"]')
+    expect(/^crons = (.*)$/m.exec(config)?.[1]).toBe('["0 3 * * MON", "0 4 * * *", "*/5 * * * *", "* * * * *"]')
   })
 
   it('gives each queue a dead-letter queue that someone reads, and says batches, retries and concurrency outright', () => {
