@@ -163,8 +163,9 @@ const arrived = (status: number | null) => status !== null && status >= 200 && s
  * or somebody asked for it anew. What has arrived has arrived all the same.
  */
 const toldOf = (told: unknown[][]): SQL => sql`
-  event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(told)})
-    WHERE value ->> 1 = 'delivered' OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries))`
+  event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(told)}))
+  AND (SELECT value ->> 1 = 'delivered' OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries)
+    FROM json_each(${JSON.stringify(told)}) WHERE value ->> 0 = deliveries.event_key)`
 
 /** Keeps what came of a pass, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. */
 async function record(
