@@ -1,4 +1,5 @@
 import type { SharedAttribute } from '../db/schema.ts'
+import { numberIn } from '../identity/aggregate.ts'
 import { isOverMembers, type Condition, type OverMembers, type Rule, type Scalar } from './rule.ts'
 
 /** What the names in a rule stand for in its workspace. */
@@ -176,13 +177,8 @@ const textOf = (value: Scalar): string => String(value).replace(/[A-Z]/g, (lette
 
 const lengthOf = (value: Scalar) => [...String(value)].length
 
-const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
-
 /** The number that a value is, or says; undefined for others. */
-function numberOf(value: Scalar): number | undefined {
-  const number = typeof value === 'number' || (typeof value === 'string' && numeric.test(value)) ? Number(value) : Infinity
-  return Number.isFinite(number) ? number : undefined
-}
+const numberOf = (value: Scalar): number | undefined => (typeof value === 'boolean' ? undefined : numberIn(String(value)))
 
 /** A part of a piece of a pattern: where it begins, its length in characters, and itself as a pattern of GLOB. */
 type Part = [at: number, length: number, glob: string]

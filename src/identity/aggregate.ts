@@ -25,8 +25,14 @@ const number = sql.raw(`iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.va
 
 const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
 
+/** The number that a text is as a whole, as `number` above reads it; undefined for others. */
+export function numberIn(text: string): number | undefined {
+  const number = numeric.test(text) ? Number(text) : Infinity
+  return Number.isFinite(number) ? number : undefined
+}
+
 /** Whether a member's value, by itself, has a part in the result of a function. That of `latest` is one member's. */
 export function counts(type: SharedAttribute['type'], text: string): boolean {
   if (type === 'boolean_or') return text === 'true'
-  return type === 'latest' || (numeric.test(text) && Number.isFinite(Number(text)))
+  return type === 'latest' || numberIn(text) !== undefined
 }
