@@ -16,21 +16,34 @@ export function announce(
   now: number,
   guard: SQL = changed,
 ): SQL[] {
-  const id = `evt_${crypto.randomUUID()}`
+  return telling(newEventId(), workspace, type, data instanceof SQL ? data : JSON.stringify(data), now, { guard, to: listening })
+}
+
+export const newEventId = () => `evt_${crypto.randomUUID()}`
+
+/** The statements that write an event, `data` as JSON, and its delivery to each webhook `w` of the workspace that `to` holds for. */
+export function telling(
+  id: string,
+  workspace: number,
+  type: EventType,
+  data: SQL | string,
+  now: number,
+  { guard, to }: { guard: SQL; to: SQL },
+): SQL[] {
   return [
     sql`
     INSERT INTO events (workspace_id, id, type, at, data)
-    SELECT ${workspace}, ${id}, ${type}, ${now}, ${data instanceof SQL ? data : JSON.stringify(data)} WHERE ${guard}`,
+    SELECT ${workspace}, ${id}, ${type}, ${now}, ${data} WHERE ${guard}`,
     sql`
     INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
     SELECT w.key, e.key, e.workspace_id, 'pending', 0, 0, e.at FROM events AS e CROSS JOIN webhooks AS w ON w.workspace_id = e.workspace_id
-    WHERE e.workspace_id = ${workspace} AND e.id = ${id} AND ${listening}
+    WHERE e.workspace_id = ${workspace} AND e.id = ${id} AND ${to}
     RETURNING webhook_key AS due`,
   ]
 }
 
 /** Whether a webhook `w` is sent an event `e`. */
-export const listening = sql`w.disabled IS NULL
+const listening = sql`w.disabled IS NULL
   AND (w.event_types IS NULL OR e.type IN (SELECT value FROM json_each(w.event_types)))`
 
 /** Rings for the deliveries that a batch has written (see `announce`). Where the queue does not answer, the cron of the next minute does. */

@@ -4,7 +4,7 @@ import { webhooks } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { ring } from './announce.ts'
+import { newEventId, ring, ringFor, telling } from './announce.ts'
 import type { EventType } from './event.ts'
 import { newSecret } from './sign.ts'
 
@@ -117,17 +117,10 @@ export async function rotateSecret(res: Resources, workspace: number, id: string
 export async function testWebhook(res: Resources, workspace: number, id: string): Promise<string> {
   const { key, disabled } = await getWebhook(res.databaseOf(workspace), workspace, id)
   if (disabled !== null) throw new Failure({ reason: 'invalid', field: 'webhook', problem: 'is disabled' })
-  const now = res.now()
-  const event = `evt_${crypto.randomUUID()}`
-  await together(res.databaseOf(workspace), [
-    sql`
-    INSERT INTO events (workspace_id, id, type, at, data)
-    VALUES (${workspace}, ${event}, 'webhook.test', ${now}, ${JSON.stringify({ webhook_id: id })})`,
-    sql`
-    INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
-    SELECT ${key}, key, workspace_id, 'pending', 0, 0, at FROM events WHERE workspace_id = ${workspace} AND id = ${event}`,
-  ])
-  await ring(res, [{ workspace, webhook: key }])
+  const event = newEventId()
+  const data = JSON.stringify({ webhook_id: id })
+  const statements = telling(event, workspace, 'webhook.test', data, res.now(), { guard: sql`true`, to: sql`w.key = ${key}` })
+  await ringFor(res, workspace, await together(res.databaseOf(workspace), statements))
   return event
 }
 
