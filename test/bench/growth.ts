@@ -1,16 +1,21 @@
-import { rmSync } from 'node:fs'
+import { openAsBlob, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { startServer } from '../local/server.ts'
+import { send } from '../local/http.ts'
+import { startServer, type Server } from '../local/server.ts'
+import { bareConfig } from './bare.ts'
 import { randomIds, writeIds } from './ids.ts'
 import type { Row } from './row.ts'
 import { openGroup, trip } from './trip.ts'
 
-interface Size {
+interface Memory {
   rows: number
-  /** Microseconds per row. */
-  time: number
   /** MiB, where the system tells. */
   peak: number | undefined
+}
+
+interface Size extends Memory {
+  /** Microseconds per row. */
+  time: number
 }
 
 const number = new Intl.NumberFormat('en')
@@ -24,11 +29,13 @@ export async function growth(folder: string): Promise<Row[]> {
   const small = await measure(folder, 100_000)
   const middle = await measure(folder, 1_000_000)
   const large = await measure(folder, 3_000_000)
+  const [bareSmall, bareLarge] = [await measureBare(folder, 100_000), await measureBare(folder, 3_000_000)]
   return [
     ...[middle, large].map((size) => timeRow(size, small, 1.5)),
-    ...memoryRow(large, small, 64),
+    ...memoryRow('peak memory', large, small, 64),
     // A hundred thousand rows do not fill one slice of a file; a million fill five.
-    ...memoryRow(large, middle),
+    ...memoryRow('peak memory', large, middle),
+    ...memoryRow('of a bare put to R2', bareLarge, bareSmall),
   ]
 }
 
@@ -42,27 +49,46 @@ const timeRow = (size: Size, beside: Size, most: number): Row => ({
   most,
 })
 
-function memoryRow(size: Size, beside: Size, most?: number): Row[] {
-  if (size.peak === undefined || beside.peak === undefined) return []
-  const figures = { measured: size.peak, beside: `at ${number.format(beside.rows)}`, baseline: beside.peak }
+function memoryRow(what: string, { rows, peak }: Memory, beside: Memory, most?: number): Row[] {
+  if (peak === undefined || beside.peak === undefined) return []
+  const figures = { measured: peak, beside: `at ${number.format(beside.rows)}`, baseline: beside.peak }
   const goal = most === undefined ? {} : { most }
-  return [{ figure: `peak memory at ${number.format(size.rows)}`, ...figures, unit: 'MiB', by: 'difference', ...goal, note: memoryNote }]
+  return [{ figure: `${what} at ${number.format(rows)}`, ...figures, unit: 'MiB', by: 'difference', ...goal, note: memoryNote }]
 }
 
 async function measure(folder: string, rows: number): Promise<Size> {
-  const file = writeIds(join(folder, `${rows}.csv`), randomIds(rows))
-  const server = await startServer({ stateDir: join(folder, `state-${rows}`), heapMax })
-  const before = mebibytes(server.memory()?.peak)
-  const { groups, group } = await openGroup(server)
-  const { seconds, job } = await trip(groups, group, 'ADD', file)
-  if (job.addedCount !== rows) throw new Error(`${job.addedCount} rows were added, not ${rows}`)
+  const { peak, result: seconds } = await onServer(folder, rows, {}, async (server, file) => {
+    const { groups, group } = await openGroup(server)
+    const { seconds, job } = await trip(groups, group, 'ADD', file)
+    if (job.addedCount !== rows) throw new Error(`${job.addedCount} rows were added, not ${rows}`)
+    return seconds
+  })
+  return { rows, time: (seconds * 1_000_000) / rows, peak }
+}
+
+/** What R2's stand-in takes by itself: a bare Worker hands it the same file, and touches none of it. */
+async function measureBare(folder: string, rows: number): Promise<Memory> {
+  const { peak } = await onServer(folder, rows, { config: bareConfig }, async ({ url }, file) => {
+    await send('a file', `${url}/file`, { method: 'PUT', body: await openAsBlob(file) })
+  })
+  return { rows, peak }
+}
+
+/** Does something with a file of so many ids on a server of its own, whose memory it tells. */
+async function onServer<Result>(
+  folder: string,
+  rows: number,
+  options: { config?: string },
+  work: (server: Server, file: string) => Promise<Result>,
+): Promise<Memory & { result: Result }> {
+  const file = writeIds(join(folder, 'ids.csv'), randomIds(rows))
+  const stateDir = join(folder, 'state')
+  const server = await startServer({ stateDir, heapMax, ...options })
+  const result = await work(server, file)
   const peak = mebibytes(server.memory()?.peak)
   await server.stop()
-  rmSync(file)
-  const time = (seconds * 1_000_000) / rows
-  const memory = `peak memory ${peak?.toFixed(0)} MiB, ${before?.toFixed(0)} MiB before the upload`
-  console.error(`${number.format(rows)} rows: ${seconds.toFixed(2)} s, ${time.toFixed(2)} µs each, ${memory}`)
-  return { rows, time, peak }
+  for (const path of [file, stateDir]) rmSync(path, { recursive: true })
+  return { rows, peak, result }
 }
 
 const mebibytes = (bytes: number | undefined) => (bytes === undefined ? undefined : bytes / 1024 / 1024)

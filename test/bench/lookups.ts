@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { getToken, registerClient } from '../local/api.ts'
 import { startServer, type Server } from '../local/server.ts'
+import { bareConfig } from './bare.ts'
 import { exported } from './exported.ts'
 import { prepareGroups, randomGroups, type FullGroup } from './groups.ts'
 import { loadInTurn, type Load, type Target } from './load.ts'
@@ -13,8 +14,6 @@ const full = { members: 1_000_000, groups: 50, rounds: 3, seconds: 5, exported: 
 /** Different questions in one turn, and how many of them are asked beforehand to see that the answers are right. */
 const questions = 1000
 const checked = 100
-
-const bareConfig = join(import.meta.dirname, 'bare/wrangler.toml')
 
 /** Look-ups by many at once, beside Workers that hardly do anything; and the export of one large group. */
 export async function lookups(folder: string, size = full): Promise<Row[]> {
