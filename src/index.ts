@@ -1,6 +1,6 @@
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
-import { applyAudience } from './audiences/sync.ts'
+import { applyAudience } from './audiences/apply.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'

@@ -8,8 +8,8 @@ const usersFirst = 2000
 const usersMost = 50_000
 
 /** How many users the next statement looks at, after one that took so many milliseconds. */
-export function nextStretch(users: number, ms: number): number {
-  if (ms < 500) return Math.min(users * 4, usersMost)
+export function nextStretch(users: number, ms: number, most = usersMost): number {
+  if (ms < 500) return Math.min(users * 4, most)
   return ms > 5000 ? Math.max(100, Math.floor(users / 4)) : users
 }
 
@@ -93,7 +93,8 @@ export const compileFor = ({ rule, names }: Asked): Compiled => compile(rule, na
 export const given = (workspace: number, constants: unknown[]): SQL =>
   sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${JSON.stringify(constants)} AS c)`
 
-const those = (workspace: number, { after, users }: Stretch): SQL =>
+/** The users of a stretch, as a table `u`. */
+export const those = (workspace: number, { after, users }: Stretch): SQL =>
   sql`(SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${after} ORDER BY user_id LIMIT ${users}) AS u`
 
 /**

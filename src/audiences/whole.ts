@@ -30,10 +30,12 @@ export async function namesIn(db: Db, workspace: number): Promise<Names> {
   return namesOf(definitions)
 }
 
-const defined = (workspace: number): SQL =>
+/** A query of the definitions of a workspace, for `namesOf`. */
+export const defined = (workspace: number): SQL =>
   sql`SELECT id, key, attributes FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL`
 
-function namesOf(definitions: D1Result | undefined): Names {
+/** What names stand for, by the answer to `defined`. */
+export function namesOf(definitions: D1Result | undefined): Names {
   const found = (definitions?.results ?? []) as { id: string; key: number; attributes: string }[] // the columns of `defined`
   return {
     // A definition keeps a list of them alone.

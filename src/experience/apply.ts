@@ -1,7 +1,16 @@
 import { and, eq, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
-import { addMembers, removeMembers, removeUnseen, seeMembers, stretchEnd, undoRevision, type Stretch } from '../membership/members.ts'
+import {
+  addMembers,
+  listed,
+  removeMembers,
+  removeUnseen,
+  seeMembers,
+  stretchEnd,
+  undoRevision,
+  type Stretch,
+} from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
 import { beginPass, unmoved } from '../work/checkpoint.ts'
@@ -17,7 +26,7 @@ import { readParticipants } from './slice.ts'
 const idsPerStatement = 10_000
 const rowsPerStretch = 50_000
 
-/** Takes a job whose participants are an audience one stretch of users further; false if someone else moved it (see audiences/sync.ts). */
+/** Takes a job whose participants are an audience one stretch of users further; false if someone else moved it (see audiences/apply.ts). */
 export type ApplyAudience = (res: Resources, db: Db, job: GroupJob) => Promise<boolean>
 
 /**
@@ -57,11 +66,11 @@ async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean, 
 const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
 
 /** The statements that write what a job says of these participants: each takes a part of the run of ids, and counts whom it changed. */
-export function writeParticipants(ids: string[], job: GroupJob): SQL[] {
+function writeParticipants(ids: string[], job: GroupJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []
   for (let from = 0; from < ids.length; from += idsPerStatement)
-    statements.push(write(job, ids.slice(from, from + idsPerStatement), unmoved(jobs, job)), tally(job, 'touched'))
+    statements.push(write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)), tally(job, 'touched'))
   return statements
 }
 

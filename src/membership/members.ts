@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 
 /**
  * The statements that change who is in a group. Each is one set-based statement of a job's batch: it writes for the revision
- * that the job will become, which no reader sees yet, and only while `guard` holds.
+ * that the job will become, which no reader sees yet, and only while `guard` holds. Ids come as a table of `value`, each once.
  */
 export interface Revision extends Group {
   revision: number
@@ -13,32 +13,32 @@ export interface Group {
   group: number
 }
 
-/** Ids as a table: one parameter, however many there are. They are written in the order given. */
-const listed = (ids: string[]) => sql`json_each(${JSON.stringify(ids)})`
+/** Ids as a table of `value`: one parameter, however many there are. They are written in the order given. */
+export const listed = (ids: string[]): SQL => sql`json_each(${JSON.stringify(ids)})`
 
 /** Puts ids into the group: a new one costs two rows written, one that is there none. */
-export function addMembers({ workspace, group, revision }: Revision, ids: string[], guard: SQL): SQL {
+export function addMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
   return sql`
     INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
-    SELECT ${workspace}, value, ${group}, ${revision}, NULL, ${revision} FROM ${listed(ids)} WHERE ${guard}
+    SELECT ${workspace}, value, ${group}, ${revision}, NULL, ${revision} FROM ${ids} WHERE ${guard}
     ON CONFLICT (workspace_id, participant_id, group_key) DO UPDATE
     SET added_rev = excluded.added_rev, removed_rev = NULL, seen_rev = excluded.seen_rev
     WHERE removed_rev IS NOT NULL`
 }
 
 /** Takes ids out of the group: one row written for each that is in it. */
-export function removeMembers({ workspace, group, revision }: Revision, ids: string[], guard: SQL): SQL {
+export function removeMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
   return sql`
     UPDATE members SET removed_rev = ${revision}
-    WHERE workspace_id = ${workspace} AND group_key = ${group} AND participant_id IN (SELECT value FROM ${listed(ids)})
+    WHERE workspace_id = ${workspace} AND group_key = ${group} AND participant_id IN (SELECT value FROM ${ids})
       AND removed_rev IS NULL AND ${guard}`
 }
 
 /** Puts ids into the group and marks them as seen by this revision, those that are there too: each distinct id changes one row, once. */
-export function seeMembers({ workspace, group, revision }: Revision, ids: string[], guard: SQL): SQL {
+export function seeMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
   return sql`
     INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
-    SELECT ${workspace}, value, ${group}, ${revision}, NULL, ${revision} FROM ${listed(ids)} WHERE ${guard}
+    SELECT ${workspace}, value, ${group}, ${revision}, NULL, ${revision} FROM ${ids} WHERE ${guard}
     ON CONFLICT (workspace_id, participant_id, group_key) DO UPDATE
     SET added_rev = iif(removed_rev IS NULL, added_rev, excluded.added_rev), removed_rev = NULL, seen_rev = excluded.seen_rev
     WHERE seen_rev <> excluded.seen_rev`

@@ -69,7 +69,7 @@ export async function applySlice<Item, Of extends Job>(
 }
 
 /** The statement that keeps problems of a job's rows. */
-export function keepProblems(job: Job, problems: Slice<unknown>['problems']): SQL {
+function keepProblems(job: Job, problems: Slice<unknown>['problems']): SQL {
   return sql`
     INSERT INTO job_problems (job_key, line, problem)
     SELECT ${job.key}, value ->> 0, value ->> 1 FROM json_each(${JSON.stringify(problems)}) WHERE ${unmoved(jobs, job)}`

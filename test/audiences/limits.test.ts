@@ -5,6 +5,8 @@ import { audiencesOf } from '../../src/audiences/memberships.ts'
 import { overlap } from '../../src/audiences/overlap.ts'
 import { compileFor } from '../../src/audiences/questions.ts'
 import { readRule } from '../../src/audiences/rule.ts'
+import { membersOf } from '../support/api.ts'
+import { crowd, passOf, syncBy } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { evaluate, type Population } from './evaluate.ts'
 import { asked, belonging, db, populate } from './populate.ts'
@@ -95,6 +97,17 @@ const largest: [title: string, rule: unknown][] = [
 ]
 
 describe('the largest rule that may be', () => {
+  it.each(largest)('fills a group, and names who cannot be in it: %s', async (_, given) => {
+    const { res } = hazardous()
+    const workspace = await populate(people)
+    const { rule } = await asked(workspace, given)
+    const expected = people.users.map(({ id }) => id).filter((id) => evaluate(rule, id, people).result)
+    await crowd(workspace, ['x'.repeat(33)])
+    const { group, key } = await syncBy(res, workspace, rule)
+    await passOf(res, workspace, key)
+    expect(await membersOf(workspace, group.id)).toEqual(expected)
+  })
+
   it.each(largest)('runs and is counted, listed and explained: %s', async (_, given) => {
     const workspace = await populate(people)
     const question = await asked(workspace, given)

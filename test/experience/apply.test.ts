@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import type { JobType } from '../../src/experience/jobs.ts'

@@ -20,7 +20,7 @@ const guard = sql`EXISTS (SELECT 1 FROM jobs WHERE key = 1 AND step = 1)`
 
 describe('the plan of a statement over members', () => {
   it('seeks each id of a REMOVE by the whole primary key', async () => {
-    expect(await plan(members.removeMembers(at, ['ann'], guard))).toContain(
+    expect(await plan(members.removeMembers(at, members.listed(['ann']), guard))).toContain(
       'SEARCH members USING PRIMARY KEY (workspace_id=? AND participant_id=? AND group_key=?)',
     )
   })
@@ -43,8 +43,8 @@ describe('the plan of a statement over members', () => {
 
   it('never scans a table', async () => {
     const statements = [
-      members.addMembers(at, ['ann'], guard),
-      members.seeMembers(at, ['ann'], guard),
+      members.addMembers(at, members.listed(['ann']), guard),
+      members.seeMembers(at, members.listed(['ann']), guard),
       members.eraseMembers(at, 10),
       members.removeUnseen(at, { after: '', upTo: undefined }, guard),
     ]

@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { wholeRule } from '../../src/audiences/whole.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { audiencesOf } from '../../src/audiences/memberships.ts'
@@ -8,8 +9,10 @@ import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { connect, type Db, type Meter } from '../../src/db/connect.ts'
 import type { SharedAttribute } from '../../src/db/schema.ts'
+import { findJob } from '../../src/experience/jobs.ts'
+import { claimJob } from '../../src/work/jobs.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
-import { asked, askedAnew, crowd, filling, jobsIn, passOf, teamIs } from '../support/audiences.ts'
+import { asked, askedAnew, crowd, filling, jobsIn, passOf, syncBy, teamIs } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined, deliver, told } from '../support/weeks.ts'
 
@@ -213,6 +216,20 @@ describe('the plan of', () => {
         if (!/ (group_definitions|audiences)_by_id /.test(detail))
           expect(detail).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)
     }
+  })
+
+  it.each(Object.keys(rules))('a step of a sync seeks likewise: %s', async (name) => {
+    const rule = rules[name]
+    if (rule === undefined) throw new Error(`no rule ${name}`)
+    const { res } = hazardous()
+    const { key } = await syncBy(res, here, rule)
+    await claimJob(res.databaseOf(here), { key, step: 0 }, 1)
+    const job = await findJob(res.databaseOf(here), here, key)
+    if (job === undefined) throw new Error('the job is gone')
+    const { db, asked } = watched()
+    expect(await applyAudience(res, db, { ...job, batchIds: 30 })).toBe(true)
+    expect(asked.length).toBeGreaterThan(5)
+    for (const one of asked) expect(await walked(one)).toEqual([])
   })
 
   it('the audiences of a user seeks likewise', async () => {

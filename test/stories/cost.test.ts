@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { pruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'

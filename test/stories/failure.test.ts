@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { getGroup } from '../../src/experience/groups.ts'
 import { findJob } from '../../src/experience/jobs.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, call, json, lines, type Json } from '../support/api.ts'

@@ -2,7 +2,7 @@ import { createExecutionContext, createScheduledController, waitOnExecutionConte
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
-import { applyAudience } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { wakeForgotten } from '../../src/experience/forgotten.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'

@@ -1,7 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { problemSentences } from '../../src/api/groups-v3/errors.ts'
+import { readParticipant } from '../../src/experience/participant.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
+import { isUserId } from '../../src/identity/attributes.ts'
 import { Failure } from '../../src/failure.ts'
 import { pageOf } from '../support/answers.ts'
 import {
@@ -167,6 +170,29 @@ describe('users of whom there are no participants', () => {
     const { content } = await pageOf(bank, `/jobs/${id}/errors`)
     expect(content).toEqual([1, 3, 6, 10].map((lineNbr) => ({ lineNbr, errorMsg: sentence })))
     expect(await bank.members(group)).toEqual(['m'.repeat(32), ...people('red', 5)])
+  })
+
+  it('are those whose ids a file could not name as they are', async () => {
+    const signs = [...Array(0x10000).keys()].map((code) => String.fromCharCode(code)).filter((sign) => isUserId(`${sign}a`))
+    const spaces = signs.filter((sign) => sign.trim() === '')
+    expect(spaces.length).toBeGreaterThan(15)
+    const others = ['\u180e', '\u200b', '\u2060', 'é', '🐕'.repeat(16), '🐕'.repeat(32), '🐕'.repeat(33), 'b'.repeat(32), 'b'.repeat(33)]
+    const users = [
+      ...spaces.flatMap((space) => [`${space}a`, `a${space}`, `a${space}a`, `${space}${'c'.repeat(32)}`, `${space}${'c'.repeat(33)}`]),
+    ]
+    const { bank, workspace, group, res, rung, sync } = await filled([...users, ...others], [])
+    const { id } = await sync()
+    await inStepsOf(7, workspace)
+    await deliverAll(res, rung)
+    const listed = [...users, ...others].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    const wrong = listed.flatMap((id, i) => {
+      const read = readParticipant([id])
+      if ('item' in read && read.item === id) return []
+      return [{ lineNbr: i + 1, errorMsg: problemSentences['problem' in read ? read.problem : 'format'] }]
+    })
+    expect(wrong.length).toBeGreaterThan(60)
+    expect((await pageOf(bank, `/jobs/${id}/errors?size=500`)).content).toEqual(wrong)
+    expect(await bank.members(group)).toEqual(listed.filter((_, i) => !wrong.some(({ lineNbr }) => lineNbr === i + 1)))
   })
 
   it('are all counted, and the first 10,000 kept', async () => {

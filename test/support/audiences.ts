@@ -2,7 +2,8 @@ import { env } from 'cloudflare:workers'
 import { createAudience, tieAudience, updateAudience } from '../../src/audiences/audiences.ts'
 import type { Refresh } from '../../src/audiences/period.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
-import { applyAudience, requestSync } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
+import { requestSync } from '../../src/audiences/sync.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { createGroup, type Group } from '../../src/experience/groups.ts'
@@ -39,6 +40,15 @@ export async function filling(res: Resources, workspace: number, id: string, rul
   await asked(res, workspace, id, rule, refresh)
   await tieAudience(res, workspace, id, group.id)
   return group
+}
+
+/** A sync that waits, of a group of its own by a whole rule, which may name groups that are not there. */
+export async function syncBy(res: Resources, workspace: number, rule: Rule): Promise<{ group: Group; key: number }> {
+  const id = crypto.randomUUID()
+  const group = await filling(res, workspace, id, teamIs('nobody'))
+  const { key } = await requestSync(res, workspace, id, 'tester')
+  await env.DB.prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?').bind(JSON.stringify(rule), key).run()
+  return { group, key }
 }
 
 export const passOf = (res: Resources, workspace: number, job: number) => runJob(res, workspace, job, applyAudience)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { applyAudience } from '../../src/audiences/sync.ts'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { createGroup, deleteGroup, renameGroup } from '../../src/experience/groups.ts'

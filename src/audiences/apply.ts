@@ -1,0 +1,95 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { jobs } from '../db/schema.ts'
+import type { GroupJob } from '../experience/jobs.ts'
+import { participantMax } from '../experience/participant.ts'
+import { seeMembers, type Stretch } from '../membership/members.ts'
+import type { Resources } from '../resources.ts'
+import { commitJob } from '../work/apply.ts'
+import { unmoved } from '../work/checkpoint.ts'
+import { problemsMax, tally } from '../work/jobs.ts'
+import type { Asked } from './compile.ts'
+import { compileFor, given, nextStretch, those } from './questions.ts'
+import type { Rule } from './rule.ts'
+import { defined, namesOf } from './whole.ts'
+
+/** Users looked at by one statement at most, and by the statements of one step. */
+const usersPerStatement = 20_000
+const usersPerStep = 200_000
+
+/**
+ * Applies the next stretch of users to a sync's group: who belongs is asked and written by one statement, so that nobody is passed over
+ * where what is known of a user changes meanwhile, and no id leaves the database. False: someone else moved the job.
+ */
+export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
+  // A step that was too long for the database has left no trace but the time that has gone since the one before.
+  const next = nextStretch(job.batchIds, res.now() - job.updatedAt, usersPerStep)
+  const ahead = await lookAhead(db, job, Math.min(job.batchIds, next))
+  if (ahead === undefined) return false
+  const { asked, stretches, users, unfit } = ahead
+  const statements = stretches.flatMap((stretch) => writeBelonging(job, asked, stretch, unfit > 0))
+  const reached = stretches.at(-1)?.upTo
+  // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
+  const offset = reached === undefined ? job.fileSize : Math.min(job.offset + users, job.fileSize - 1)
+  const to = { cursor: reached ?? '', offset, reached: offset, rows: sql`touched + bad_rows`, batchIds: next }
+  return (await commitJob(res, db, job, statements, to)).moved
+}
+
+/**
+ * The job's rule, the next users in stretches that are one statement's, and how many of them could be no participants. Undefined once another
+ * pass has ended the job, or its group is erased.
+ */
+async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, most: number) {
+  const part = Math.min(most, usersPerStatement)
+  const parts = Math.floor(most / part)
+  const users = parts * part
+  const [rules, definitions, ends, others] = await together(db, [
+    sql`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
+    defined(workspace),
+    sql`
+    WITH RECURSIVE ends (number, last) AS (SELECT 0, ${cursor ?? ''} UNION ALL
+      SELECT number + 1, (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last ORDER BY user_id LIMIT 1 OFFSET ${part - 1})
+      FROM ends WHERE last IS NOT NULL AND number < ${parts})
+    SELECT last FROM ends ORDER BY number`,
+    sql`SELECT count(*) AS unfit FROM ${those(workspace, { after: cursor ?? '', users })} WHERE NOT ${fits}`,
+  ])
+  // The columns selected there.
+  const [kept] = (rules?.results ?? []) as { rule: string }[]
+  const reached = ((ends?.results ?? []) as { last: string | null }[]).map(({ last }) => last ?? undefined)
+  const [{ unfit } = { unfit: 0 }] = (others?.results ?? []) as { unfit: number }[]
+  if (kept === undefined) return undefined
+  const asked: Asked = { rule: JSON.parse(kept.rule) as Rule, names: namesOf(definitions) } // only rules are written
+  const stretches: Stretch[] = reached.slice(1).map((upTo, i) => ({ after: reached[i] ?? '', upTo }))
+  return { asked, stretches, users, unfit }
+}
+
+/** The statements that write those of a stretch who belong, and what is wrong with the others of them. */
+function writeBelonging(job: GroupJob, asked: Asked, { after, upTo }: Stretch, problems: boolean): SQL[] {
+  const { workspace } = job
+  const { condition, constants } = compileFor(asked)
+  const belonging = (whose: SQL) => sql`
+    (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
+     WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
+  const unmovedJob = unmoved(jobs, job)
+  const written = [seeMembers(job, belonging(fits), unmovedJob), tally(job, 'touched')]
+  if (!problems) return written
+  return [
+    sql`
+    INSERT INTO job_problems (job_key, line, problem)
+    SELECT j.key, j.touched + j.bad_rows + u.nth, iif(length(trim(u.user_id, ${spaces})) > ${participantMax}, 'too-long', 'format')
+    FROM jobs AS j, (SELECT value AS user_id, row_number() OVER (ORDER BY value) AS nth FROM ${belonging(sql`true`)}) AS u
+    WHERE j.key = ${job.key} AND j.step = ${job.step} AND NOT ${fits}
+    ORDER BY u.nth LIMIT max(0, ${problemsMax} - (SELECT bad_rows FROM jobs WHERE key = ${job.key}))`,
+    ...written,
+    sql`
+    UPDATE jobs SET bad_rows = bad_rows + (SELECT count(*) FROM ${belonging(sql`NOT ${fits}`)})
+    WHERE key = ${job.key} AND step = ${job.step}`,
+  ]
+}
+
+// What `trim` takes off in JavaScript, but for control characters, which no user's id has.
+const spaces = ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff'
+
+/** Whether a user's id can be a participant's (see experience/participant.ts). Trimmed, another would be somebody else's. */
+const fits = sql`(length(u.user_id) <= ${participantMax} AND trim(u.user_id) = u.user_id
+  AND (octet_length(u.user_id) = length(u.user_id) OR trim(u.user_id, ${spaces}) = u.user_id))`
