@@ -47,18 +47,15 @@ export async function listUsers(
 ): Promise<{ users: string[]; next: string | undefined }> {
   const compiled = compileFor(asked)
   const found: string[] = []
-  let stretch = Math.max(usersFirst, size)
-  let looked = 0
+  let stretch = Math.max(usersFirst, 4 * size)
   for (let from: string | undefined = after; from !== undefined;) {
-    const { users, reached, ms } = await matchingIn(db, workspace, compiled, { after: from, users: stretch })
+    // One more than fit the page tells that there is another.
+    const { users, reached, ms } = await matchingIn(db, workspace, compiled, { after: from, users: stretch }, size + 1 - found.length)
     found.push(...users)
-    if (found.length >= size && (found.length > size || reached !== undefined))
+    if (found.length > size || (found.length === size && reached !== undefined))
       return { users: found.slice(0, size), next: found[size - 1] }
     from = reached
-    // As many as the rest of the page should need, if the next users are like those before.
-    looked += stretch
-    const needed = Math.ceil((1.1 * looked * (size - found.length)) / Math.max(1, found.length))
-    stretch = Math.min(nextStretch(stretch, ms), Math.max(needed, 100))
+    stretch = nextStretch(stretch, ms)
   }
   return { users: found, next: undefined }
 }
@@ -69,20 +66,23 @@ export interface Stretch {
   users: number
 }
 
-/** Those of a stretch who belong to an audience; the last user looked at, undefined where none is left after them; and the database's time in milliseconds. */
+/**
+ * Those of a stretch who belong to an audience, or the first `most` of them; the last user of the stretch, undefined where none is left after
+ * them; and the database's time in milliseconds.
+ */
 export async function matchingIn(
   db: Db,
   workspace: number,
   compiled: Compiled,
   stretch: Stretch,
-): Promise<{ users: string[]; reached: string | undefined; looked: number; ms: number }> {
-  const [end, found] = await together(db, [ending(workspace, stretch), matching(workspace, compiled, stretch)])
+  most = stretch.users,
+): Promise<{ users: string[]; reached: string | undefined; ms: number }> {
+  const [end, found] = await together(db, [ending(workspace, stretch), matching(workspace, compiled, stretch, most)])
   // The columns selected there.
   const [{ looked, reached } = { looked: 0, reached: '' }] = (end?.results ?? []) as { looked: number; reached: string }[]
   return {
     users: ((found?.results ?? []) as { id: string }[]).map(({ id }) => id),
     reached: looked < stretch.users ? undefined : reached,
-    looked,
     ms: found?.meta.duration ?? 0,
   }
 }
@@ -105,10 +105,11 @@ function counting(workspace: number, conditions: string[], constants: unknown[],
   const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
   const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
   const all = conditions.map((_, i) => `c${i}`).join(' AND ')
+  // With a limit of its own, the subquery is not merged into the sums, each of which would ask every condition anew.
   return sql`
   WITH ${given(workspace, constants)}
   SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all", count(*) AS looked, max(id) AS reached
-  FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())} FROM ${those(workspace, stretch)})`
+  FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())} FROM ${those(workspace, stretch)} LIMIT ${stretch.users})`
 }
 
 /** A query of `looked`, how many users a stretch has, and `reached`, the last of them. */
@@ -116,5 +117,6 @@ const ending = (workspace: number, stretch: Stretch): SQL =>
   sql`SELECT count(*) AS looked, max(u.user_id) AS reached FROM ${those(workspace, stretch)}`
 
 /** A query of `id`, those of a stretch who belong, in the order of their ids. */
-const matching = (workspace: number, { condition, constants }: Compiled, stretch: Stretch): SQL => sql`
-  WITH ${given(workspace, constants)} SELECT u.user_id AS id FROM ${those(workspace, stretch)} WHERE ${sql.raw(condition)} ORDER BY u.user_id`
+const matching = (workspace: number, { condition, constants }: Compiled, stretch: Stretch, most: number): SQL => sql`
+  WITH ${given(workspace, constants)}
+  SELECT u.user_id AS id FROM ${those(workspace, stretch)} WHERE ${sql.raw(condition)} ORDER BY u.user_id LIMIT ${most}`

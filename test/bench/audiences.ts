@@ -19,7 +19,7 @@ import { openStore } from './store.ts'
 import { trip } from './trip.ts'
 import { inTurn } from './turns.ts'
 
-const full = { users: 300_000, members: 100_000, rounds: 3 }
+const full = { users: 300_000, members: 100_000, rounds: 3, pages: 30 }
 
 /** The first of a server. */
 const definition = 1
@@ -52,9 +52,7 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
   const names = { definitions: new Map([[household.id, { key: definition, attributes: household.attributes }]]) }
   const rows: Row[] = []
   for (const [name, rule] of Object.entries(rules))
-    rows.push(
-      ...(await questions(server.url, token, platform, plain, { id: name.replace(' ', '-'), name, asked: { rule, names } }, size.rounds)),
-    )
+    rows.push(...(await questions(server.url, token, platform, plain, { id: name.replace(' ', '-'), name, asked: { rule, names } }, size)))
 
   const one = users[0]?.user ?? ''
   for (const id of ['own', 'inherited', 'any-member']) await platform.audienceMember(id, one)
@@ -87,28 +85,29 @@ async function questions(
   platform: Platform,
   plain: Db,
   { id, name, asked }: Case,
-  rounds: number,
+  { rounds, pages }: typeof full,
 ): Promise<Row[]> {
   await platform.createAudience({ id, name, rule: asked.rule, refresh: 'on_demand' })
   const path = `${url}/platform/workspaces/1/audiences/${id}`
   const get = async (path: string, accept = 'application/json') =>
     (await send(`GET ${path}`, path, { headers: { Authorization: `Bearer ${token}`, Accept: accept } })).text()
-  const kinds: [kind: string, ours: () => Promise<string>, theirs: () => Promise<string>][] = [
-    ['count', () => get(`${path}/count`), async () => JSON.stringify({ count: await countUsers(plain, 1, asked) })],
+  const kinds: [kind: string, times: number, ours: () => Promise<string>, theirs: () => Promise<string>][] = [
+    ['count', rounds, () => get(`${path}/count`), async () => JSON.stringify({ count: await countUsers(plain, 1, asked) })],
     [
       'first page',
+      pages,
       () => get(`${path}/users?size=${page}`),
       async () => {
         const { users, next = null } = await listUsers(plain, 1, asked, { after: '', size: page })
         return JSON.stringify({ users, next })
       },
     ],
-    ['export', () => get(`${path}/users`, 'text/csv'), () => new Response(exportUsers(plain, 1, asked, '')).text()],
+    ['export', rounds, () => get(`${path}/users`, 'text/csv'), () => new Response(exportUsers(plain, 1, asked, '')).text()],
   ]
   const rows: Row[] = []
-  for (const [kind, ours, theirs] of kinds) {
+  for (const [kind, times, ours, theirs] of kinds) {
     if ((await ours()) !== (await theirs())) throw new Error(`The ${kind} of ${name} is not what node:sqlite says`)
-    const [mine = [], plainly = []] = await inTurn(rounds, [async () => void (await ours()), async () => void (await theirs())])
+    const [mine = [], plainly = []] = await inTurn(times, [async () => void (await ours()), async () => void (await theirs())])
     rows.push({
       figure: `${name}: ${kind}`,
       measured: median(mine),

@@ -157,6 +157,18 @@ const questions: Record<string, (db: Db, rule: Rule) => Promise<unknown>> = {
 }
 const cases = Object.keys(questions).flatMap((question) => Object.keys(rules).map((rule) => [question, rule] as const))
 
+describe('a count', () => {
+  it.each(['own', 'inherited'])('asks each user once: %s', async (name) => {
+    const rule = rules[name]
+    if (rule === undefined) throw new Error(`no rule ${name}`)
+    const whole = await wholeRule(hazardous().res.databaseOf(here), here, rule)
+    const { db, meter } = watched()
+    expect(await countUsers(db, here, whole)).toBe(300)
+    // The user and one attribute; or the user, the seat and what the group shares.
+    expect(meter.rowsRead / 300).toBeLessThan(name === 'own' ? 2.1 : 3.1)
+  })
+})
+
 describe("one user's membership", () => {
   it.each(['inherited', 'any member'])('reads less than 50 rows in a household of ten: %s', async (name) => {
     const rule = rules[name]
