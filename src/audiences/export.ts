@@ -1,23 +1,25 @@
 import type { Db } from '../db/connect.ts'
 import { quoted } from '../membership/export.ts'
 import type { Asked } from './compile.ts'
-import { compileFor, matchingIn } from './questions.ts'
-
-/** Users looked at for one piece of an export. */
-const usersPerPiece = 10_000
+import { compileFor, matchingIn, nextStretch, usersFirst } from './questions.ts'
 
 /** The users of an audience as a file that can be uploaded, after `after` if that names a user, a piece at a time and no sooner than the reader takes it. */
 export function exportUsers(db: Db, workspace: number, asked: Asked, after: string): ReadableStream<Uint8Array> {
   const compiled = compileFor(asked)
   const encoder = new TextEncoder()
   let from: string | undefined = after
+  let stretch = usersFirst
   return new ReadableStream<Uint8Array>(
     {
       start: (controller) => controller.enqueue(encoder.encode('user_id\n')),
       async pull(controller) {
         let users: string[] = []
-        while (users.length === 0 && from !== undefined)
-          ({ users, reached: from } = await matchingIn(db, workspace, compiled, { after: from, users: usersPerPiece }))
+        while (users.length === 0 && from !== undefined) {
+          const found = await matchingIn(db, workspace, compiled, { after: from, users: stretch })
+          users = found.users
+          from = found.reached
+          stretch = nextStretch(stretch, found.ms)
+        }
         if (users.length > 0) controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))
         if (from === undefined) controller.close()
       },

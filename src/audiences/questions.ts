@@ -4,7 +4,7 @@ import { compile, compiler, type Asked, type Compiled, type Names } from './comp
 import type { Rule } from './rule.ts'
 
 /** Users of one statement: D1 ends one that takes longer than 30 seconds, and rules differ in what they cost by a factor of a thousand. */
-const usersFirst = 2000
+export const usersFirst = 2000
 const usersMost = 50_000
 
 /** How many users the next statement looks at, after one that took so many milliseconds. */

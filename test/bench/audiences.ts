@@ -10,6 +10,8 @@ import type { Db } from '../../src/db/connect.ts'
 import { Groups } from '../local/api.ts'
 import { send } from '../local/http.ts'
 import type { Platform, Report } from '../local/platform.ts'
+import { startServer } from '../local/server.ts'
+import { bareConfig } from './bare.ts'
 import { openHouseholds, prepareState } from './households.ts'
 import { formAtOnce, household } from './one-shot.ts'
 import { plainDb } from './plain-db.ts'
@@ -17,7 +19,7 @@ import { randomUsers } from './population.ts'
 import { median, type Row } from './row.ts'
 import { openStore } from './store.ts'
 import { trip } from './trip.ts'
-import { inTurn } from './turns.ts'
+import { inTurn, request } from './turns.ts'
 
 const full = { users: 300_000, members: 100_000, rounds: 3, pages: 30 }
 
@@ -53,6 +55,8 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
   const rows: Row[] = []
   for (const [name, rule] of Object.entries(rules))
     rows.push(...(await questions(server.url, token, platform, plain, { id: name.replace(' ', '-'), name, asked: { rule, names } }, size)))
+
+  rows.push(await bareRow(stateDir, size))
 
   const one = users[0]?.user ?? ''
   for (const id of ['own', 'inherited', 'any-member']) await platform.audienceMember(id, one)
@@ -119,6 +123,16 @@ async function questions(
     })
   }
   return rows
+}
+
+/** What a page would take if it asked for nothing: a request to a bare Worker, and one round trip to the database. */
+async function bareRow(stateDir: string, { pages }: typeof full): Promise<Row> {
+  const bare = await startServer({ stateDir, config: bareConfig })
+  const ask = () => request(`${bare.url}/select`, {}, 200)
+  await ask()
+  const [times = []] = await inTurn(pages, [ask])
+  await bare.stop()
+  return { figure: 'a bare SELECT 1', measured: median(times), beside: '', baseline: 0, unit: 'ms', by: 'itself' }
 }
 
 /** A REPLACE of an empty group by the audience, and by a file of the same users, in turn. */
