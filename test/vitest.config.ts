@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 import { startReceiver } from './support/receiver-server.ts'
@@ -28,6 +29,8 @@ export default defineConfig(async () => ({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/migrate.ts'],
     testTimeout: 30_000,
+    // Vitest would leave one core to itself, and has little to do meanwhile.
+    maxWorkers: availableParallelism(),
     // One log line per request is for those who run the Worker, not for those who test it.
     silent: 'passed-only' as const,
   },
