@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import type { GroupJob } from '../experience/jobs.ts'
 import { participantMax } from '../experience/participant.ts'
-import { seeMembers, type Stretch } from '../membership/members.ts'
+import { removeUnseen, seeMembers, type Stretch } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../work/apply.ts'
 import { unmoved } from '../work/checkpoint.ts'
@@ -19,7 +19,8 @@ const usersPerStep = 200_000
 
 /**
  * Applies the next stretch of users to a sync's group: who belongs is asked and written by one statement, so that nobody is passed over
- * where what is known of a user changes meanwhile, and no id leaves the database. False: someone else moved the job.
+ * where what is known of a user changes meanwhile, and no id leaves the database. As users come in the order of members, those of the
+ * stretch who do not belong are taken out along with it. False: someone else moved the job.
  */
 export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   // A step that was too long for the database has left no trace but the time that has gone since the one before.
@@ -27,7 +28,7 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
   const ahead = await lookAhead(db, job, Math.min(job.batchIds, next))
   if (ahead === undefined) return false
   const { asked, stretches, users, unfit } = ahead
-  const statements = stretches.flatMap((stretch) => writeBelonging(job, asked, stretch, unfit > 0))
+  const statements = stretches.flatMap((stretch) => writeStretch(job, asked, stretch, unfit > 0))
   const reached = stretches.at(-1)?.upTo
   // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
   const offset = reached === undefined ? job.fileSize : Math.min(job.offset + users, job.fileSize - 1)
@@ -63,15 +64,19 @@ async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, most: num
   return { asked, stretches, users, unfit }
 }
 
-/** The statements that write those of a stretch who belong, and what is wrong with the others of them. */
-function writeBelonging(job: GroupJob, asked: Asked, { after, upTo }: Stretch, problems: boolean): SQL[] {
+/** The statements that make a stretch of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
+function writeStretch(job: GroupJob, asked: Asked, stretch: Stretch, problems: boolean): SQL[] {
+  const { after, upTo } = stretch
   const { workspace } = job
   const { condition, constants } = compileFor(asked)
   const belonging = (whose: SQL) => sql`
     (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
      WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
   const unmovedJob = unmoved(jobs, job)
-  const written = [seeMembers(job, belonging(fits), unmovedJob), tally(job, 'touched')]
+  const written = [
+    ...[seeMembers(job, belonging(fits), unmovedJob), tally(job, 'touched')],
+    ...[removeUnseen(job, stretch, unmovedJob), tally(job, 'removed')],
+  ]
   if (!problems) return written
   return [
     sql`

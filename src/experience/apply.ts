@@ -78,10 +78,15 @@ const participants: Content<string, GroupJob> = { read: readParticipants, write:
 
 async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const outcome = outcomeOf(job)
+  if (job.audience !== null) return outcome === 'failed' ? undo(res, db, job) : endReplace(res, db, job)
   if (outcome === 'failed') return end(res, db, job, [], { state: 'failed', failure: 'no-good-row' }, [failed(job, 'no-good-row')])
   if (job.type === 'replace') return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
   return goLive(res, db, job, job.type === 'add' ? { added: job.touched, removed: 0 } : { added: 0, removed: job.touched })
 }
+
+/** A sync without one good row has taken out those who were in its group already: it goes by user, and looks for both at once. */
+const undo = async (res: Resources, db: Db, job: GroupJob): Promise<boolean> =>
+  (await commitJob(res, db, job, [], { state: 'undoing', failure: 'no-good-row', cursor: '', applied: 0 })).moved
 
 /** A REPLACE has touched each distinct id once: they are the group now, and those of them that were not kept are new. */
 async function endReplace(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
@@ -120,7 +125,7 @@ const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const nothing = { added: 0, removed: 0, touched: 0 }
   if (job.failure === 'withdrawn') return end(res, db, job, [], { ...nothing, state: 'cancelled' }, [])
-  return end(res, db, job, [], { ...nothing, state: 'failed' }, [failed(job, 'gave-up')])
+  return end(res, db, job, [], { ...nothing, state: 'failed' }, [failed(job, job.failure === 'no-good-row' ? job.failure : 'gave-up')])
 }
 
 const failed = ({ id, groupId }: GroupJob, reason: 'no-good-row' | 'gave-up'): Event => ({

@@ -18,13 +18,13 @@ export function hasEnded(state: JobState): state is 'successful' | 'partial' | '
   return state === 'successful' || state === 'partial' || state === 'failed' || state === 'cancelled'
 }
 
-type Progress = Pick<typeof jobs.$inferSelect, 'state' | 'type' | 'reached' | 'fileSize' | 'applied'> & { looked: number }
+type Progress = Pick<typeof jobs.$inferSelect, 'state' | 'type' | 'audience' | 'reached' | 'fileSize' | 'applied'> & { looked: number }
 
-/** Whole percent. Reading the file is the larger part of a REPLACE, looking for who is no longer in it the rest. */
-export function percentOf({ state, type, reached, fileSize, applied, looked }: Progress): number {
+/** Whole percent. Reading the file is the larger part of a REPLACE, looking for who is no longer in it the rest; a sync does both at once. */
+export function percentOf({ state, type, audience, reached, fileSize, applied, looked }: Progress): number {
   if (hasEnded(state)) return 100
   if (state === 'waiting') return 0
-  const reading = type === 'replace' ? 75 : 99
+  const reading = type === 'replace' && audience === null ? 75 : 99
   if (state === 'applying') return Math.floor((reading * reached) / fileSize)
   return Math.min(99, reading + Math.floor((24 * applied) / Math.max(1, looked)))
 }
