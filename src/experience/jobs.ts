@@ -1,5 +1,5 @@
-import { and, asc, count, desc, eq, getTableColumns, isNull, sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { and, asc, count, desc, eq, getTableColumns, isNull, sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
 import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'

@@ -10,7 +10,7 @@ import { receiveFile, type UploadPart } from '../work/upload.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { checkRoom, findImport, openImport } from './imports.ts'
-import { readUsers, type UserRow, type UserSlice } from './rows.ts'
+import { readUsers, type UserRow } from './rows.ts'
 
 /**
  * Takes a file of users in and opens the job that merges it into what is known of them. Whatever goes wrong on the way, neither file

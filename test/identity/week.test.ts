@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import config from '../../wrangler.toml?raw'
 import { mondayOf, weekOf } from '../../src/identity/week.ts'
-import { cron, household, Team } from '../support/identity.ts'
+import { household, Team } from '../support/identity.ts'
 
 const at = (text: string) => Date.parse(text)
 const hour = 3_600_000

@@ -2,7 +2,6 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Json } from '../support/api.ts'
 import { deliveriesOf, elapse, hook, openedHooks, shown, tried, tryOut, verified, type Hook } from '../support/hooks.ts'
-import type { Team } from '../support/identity.ts'
 import { Receiver } from '../support/receiver.ts'
 
 const minute = 60_000

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { connect, together, type Db } from '../../src/db/connect.ts'
+import { connect, type Db } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { resources } from '../../src/resources.ts'
 import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'

@@ -1,0 +1,251 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { functions, type SharedAttribute } from '../../src/db/schema.ts'
+import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
+import { beginWeek } from '../../src/identity/monday.ts'
+import { deleteUser } from '../../src/identity/profiles.ts'
+import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
+import { giveUpRun } from '../../src/identity/runs.ts'
+import type { Resources } from '../../src/resources.ts'
+import { hazardous, unlessCrash } from '../support/hazard.ts'
+import { mondayIn } from '../support/identity.ts'
+import { expectSame, groupsOf, seatAll } from '../support/town.ts'
+import { defined, deliver, formed, momentOf, told } from '../support/weeks.ts'
+import { seatsMax, small, shared, inhabitants, runsOf, left } from './moved-town.ts'
+
+let workspaces = 3_100_000
+
+/**
+ * At this moment no group has more members than seats, and each shares what those who sit in it make, where they have not said something
+ * else since (`changed`: user and attribute); of a definition that was redefined since, it may share less.
+ */
+async function expectWhole(workspace: number, { redefined = false, changed = new Set<string>() } = {}) {
+  const { town, definitions } = await momentOf(workspace)
+  for (const { attributes, seats, groups } of definitions) {
+    const expected = groupsOf(town, seats, attributes)
+    for (const [value, { members, shared }] of groups) {
+      expect({ value, members, tooMany: members.length > seatsMax }).toEqual({ value, members, tooMany: false })
+      for (const user of members) expect({ user, known: town.has(user) }).toEqual({ user, known: true })
+      const wanted = expected.get(value)?.shared ?? {}
+      for (const { id } of attributes) {
+        if (members.some((user) => changed.has(`${user} ${id}`))) continue
+        if (redefined && shared[id] === undefined) continue
+        expect({ value, members, [id]: shared[id] }).toEqual({ value, members, [id]: wanted[id] })
+      }
+    }
+  }
+}
+
+/** Recomputes a town, lets things change, and has something done after the `at`-th call of the run that follows. Tells whether it came to that. */
+async function disturbed(
+  at: number,
+  {
+    streets,
+    then,
+    usersPerStep,
+  }: { streets: Record<string, string>; usersPerStep: number; then: (hand: Resources, workspace: number) => Promise<unknown> },
+  deed: (hand: Resources, workspace: number) => Promise<unknown>,
+) {
+  const workspace = ++workspaces
+  const { res, rung, meanwhile } = hazardous({ ...small, USERS_PER_STEP: 20 })
+  const hand = hazardous(small).res
+  await defined(res, workspace, 'household', 'street', shared)
+  await told(res, workspace, inhabitants(streets))
+  await requestRecompute(res, workspace, 'household')
+  await deliver(res, rung, workspace)
+  await then(hand, workspace)
+  let calls = 0
+  res.limits.usersPerStep = usersPerStep
+  await requestRecompute(res, workspace, 'household')
+  meanwhile(async () => {
+    if (calls++ === at) await deed(hand, workspace)
+    await expectWhole(workspace, { redefined: true })
+  })
+  await deliver(res, rung, workspace)
+  return calls > at
+}
+
+const redefine = (hand: Resources, workspace: number, attributes: SharedAttribute[]) =>
+  updateDefinition(hand, workspace, 'household', { attributes }, 'tester')
+
+describe('a group', () => {
+  it('never has more members than seats, even if one moves away between the look at a stretch and its seating', async () => {
+    const streets = { ash: 'abcd', birch: 'e' }
+    const then = (hand: Resources, workspace: number) => told(hand, workspace, inhabitants({ birch: 'ef' }), 2)
+    const deed = (hand: Resources, workspace: number) => told(hand, workspace, inhabitants({ yew: 'a' }), 3)
+    for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 20 }, deed); at++);
+  })
+
+  it('shows an attribute that was taken out and comes back only as its members of now make it', async () => {
+    const streets = { ash: 'ab', yew: 'cde' }
+    const then = async (hand: Resources, workspace: number) => {
+      await redefine(hand, workspace, shared.slice(0, 1))
+      await told(hand, workspace, inhabitants({ ash: 'abc' }), 2)
+    }
+    const deed = (hand: Resources, workspace: number) => redefine(hand, workspace, shared)
+    for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 3 }, deed); at++);
+  })
+
+  it('shows nothing of a user who was deleted while the attribute was taken out', async () => {
+    const workspace = ++workspaces
+    const { res, rung } = hazardous(small)
+    await defined(res, workspace, 'household', 'street', shared)
+    await told(res, workspace, inhabitants({ ash: 'ab' }))
+    await requestRecompute(res, workspace, 'household')
+    await deliver(res, rung, workspace)
+    await redefine(res, workspace, shared.slice(0, 1))
+    await deleteUser(res.databaseOf(workspace), workspace, 'b')
+    await redefine(res, workspace, shared)
+    await expectWhole(workspace, { redefined: true })
+  })
+})
+
+/** What somebody does between two calls of a run. */
+type Deed =
+  | { what: 'nothing' }
+  | { what: 'moves'; user: string; street: string | null }
+  | { what: 'says'; user: string; dog: boolean; cars: number }
+  | { what: 'goes'; user: string }
+  | { what: 'redefines'; attributes: SharedAttribute[] }
+
+/** What becomes of the message of a run. */
+type Delivery =
+  | { what: 'delivered' }
+  | { what: 'twice at once' }
+  | { what: 'given up' }
+  | { what: 'asked for' }
+  | { what: 'dies'; at: number; when: 'before' | 'after' }
+  | { what: 'sleeps'; at: number; dead: boolean }
+
+const street = fc.constantFrom('ash', 'birch', 'birch', 'cedar', 'cedar', 'cedar', 'fir', 'oak', 'yew', null)
+const user = fc.nat(23).map((n) => String.fromCharCode(97 + n))
+const what = <What extends string>(name: What) => fc.constant(name)
+const sharing = fc.uniqueArray(fc.record({ id: fc.constantFrom('dog', 'cars', 'street'), type: fc.constantFrom(...functions) }), {
+  maxLength: 3,
+  selector: ({ id }) => id,
+  size: 'max',
+})
+const deed: fc.Arbitrary<Deed> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ what: what('nothing') }) },
+  { weight: 8, arbitrary: fc.record({ what: what('moves'), user, street }) },
+  { weight: 1, arbitrary: fc.record({ what: what('says'), user, dog: fc.boolean(), cars: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ what: what('goes'), user }) },
+  { weight: 1, arbitrary: fc.record({ what: what('redefines'), attributes: sharing }) },
+)
+const delivery: fc.Arbitrary<Delivery> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ what: what('delivered') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('asked for') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('twice at once') }) },
+  { weight: 1, arbitrary: fc.record({ what: what('given up') }) },
+  { weight: 3, arbitrary: fc.record({ what: what('dies'), at: fc.nat(20), when: fc.constantFrom('before' as const, 'after' as const) }) },
+  { weight: 3, arbitrary: fc.record({ what: what('sleeps'), at: fc.nat(20), dead: fc.boolean() }) },
+)
+
+describe('users who are written, moved and deleted while a run goes', () => {
+  it('never share what others than those beside them made, and the next run seats everyone by the book', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(user, street), { minLength: 10, maxLength: 40, size: 'max' }),
+        sharing,
+        fc.array(deed, { minLength: 10, maxLength: 60, size: 'max' }),
+        fc.array(delivery, { minLength: 1, maxLength: 6, size: 'max' }),
+        fc.constantFrom(2, 3, 5, 20_000),
+        async (people, attributes, deeds, deliveries, usersPerStep) => {
+          const workspace = ++workspaces
+          const vars = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: usersPerStep }
+          const { res, rung, fuse, meanwhile } = hazardous(vars)
+          const hand = hazardous(vars).res
+          const db = hand.databaseOf(workspace)
+          const { key } = await defined(hand, workspace, 'household', 'street', attributes)
+          await told(
+            hand,
+            workspace,
+            people.map(([user, street], i) => [user, { street, dog: i % 3 === 0, cars: i }]),
+          )
+          await requestRecompute(res, workspace, 'household')
+          await deliver(res, rung, workspace)
+
+          let redefined = false
+          const changed = new Set<string>()
+          let time = 10
+          const does = async (deed: Deed) => {
+            if (deed.what === 'moves') await told(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
+            if (deed.what === 'moves') changed.add(`${deed.user} street`)
+            if (deed.what === 'goes') await deleteUser(db, workspace, deed.user).catch(() => undefined)
+            if (deed.what === 'says') {
+              changed.add(`${deed.user} dog`).add(`${deed.user} cars`)
+              await told(hand, workspace, [[deed.user, { dog: deed.dog, cars: deed.cars }]], ++time)
+            }
+            if (deed.what === 'redefines') {
+              redefined = true
+              await updateDefinition(hand, workspace, 'household', { attributes: deed.attributes }, 'tester')
+            }
+          }
+
+          const check = () => expectWhole(workspace, { redefined, changed })
+          meanwhile(async () => {
+            await check()
+            const deed = deeds.shift()
+            if (deed === undefined || deed.what === 'nothing') return
+            await does(deed)
+            await check()
+          })
+          const lastKey = async () => {
+            const { results } = await env.DB.prepare('SELECT key FROM recompute_runs WHERE definition_key = ? ORDER BY key DESC LIMIT 1')
+              .bind(key)
+              .all<{ key: number }>()
+            return results[0]?.key ?? 0
+          }
+          const pass = async () => {
+            res.meter.statements = 0
+            await runRecompute(res, workspace, await lastKey())
+          }
+          await beginWeek(hand, mondayIn(1))
+          for (const next of deliveries) {
+            if (next.what === 'delivered') await pass()
+            else if (next.what === 'twice at once') await Promise.all([pass(), pass()])
+            else if (next.what === 'given up') await giveUpRun(db, workspace, await lastKey(), hand.now())
+            else if (next.what === 'asked for') await requestRecompute(hand, workspace, 'household')
+            else if (next.what === 'dies') {
+              fuse({ at: next.at, when: next.when })
+              await pass().catch(unlessCrash)
+              fuse(undefined)
+            } else {
+              const { promise, resolve } = Promise.withResolvers<void>()
+              const asleep = new Promise<void>((fallen) => fuse({ at: next.at, until: promise, fallen }))
+              const sleeper = pass()
+              await Promise.race([asleep, sleeper])
+              fuse(undefined)
+              if (next.dead) await giveUpRun(db, workspace, await lastKey(), hand.now())
+              await pass()
+              resolve()
+              await sleeper
+            }
+            await check()
+          }
+          meanwhile(undefined)
+          for (const { key } of (await runsOf(workspace)).toReversed())
+            await deliver(res, [{ kind: 'recompute', workspace, run: key }], workspace)
+          rung.length = 0
+          await check()
+
+          const before = await momentOf(workspace)
+          await requestRecompute(res, workspace, 'household')
+          await deliver(res, rung, workspace)
+          for (const { source, attributes, seats } of before.definitions) {
+            const wanted = seatAll(before.town, seats, source, seatsMax)
+            expectSame(await formed(res, workspace, 'household'), groupsOf(before.town, wanted.seats, attributes))
+            const [last, ...earlier] = await runsOf(workspace)
+            expect(last).toMatchObject({ state: 'successful', seated: wanted.seats.size, overLimit: wanted.overLimit })
+            for (const { state } of earlier) expect(['successful', 'failed']).toContain(state)
+          }
+          await deleteDefinition(res, workspace, 'household')
+          await deliver(res, rung, workspace)
+          expect(await left(key)).toEqual([0, 0, 0, 0])
+        },
+      ),
+      { numRuns: 25 },
+    )
+  }, 120_000)
+})

@@ -1,0 +1,78 @@
+import { env } from 'cloudflare:workers'
+import { expect } from 'vitest'
+import type { SharedAttribute } from '../../src/db/schema.ts'
+import type { Value } from '../../src/identity/attributes.ts'
+import { requestRecompute } from '../../src/identity/recompute.ts'
+import { listRuns, type Run } from '../../src/identity/runs.ts'
+import { hazardous } from '../support/hazard.ts'
+import { defined, deliver, momentOf, told } from '../support/weeks.ts'
+
+let workspaces = 3_000_000
+export const seatsMax = 3
+export const small = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: 7 }
+export const shared: SharedAttribute[] = [
+  { id: 'dog', type: 'boolean_or' },
+  { id: 'cars', type: 'sum' },
+]
+
+/** The town as it is said to be: who lives where, everyone else a tramp. A street may hold more than a step takes, and more than a group. */
+export const inhabitants = (streets: Record<string, string>) =>
+  Object.entries(streets).flatMap(([street, people]) =>
+    people.split('').map((one, i): [string, Record<string, Value>] => [one, { street, dog: i % 2 === 1, cars: one.charCodeAt(0) }]),
+  )
+
+/** A town that was recomputed once and has changed since: within its groups, from earlier to later ones, back, and in a circle. */
+export async function movedTown() {
+  const workspace = ++workspaces
+  const { res, rung } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
+  const { key } = await defined(res, workspace, 'household', 'street', shared)
+  await told(res, workspace, inhabitants({ ash: 'abc', birch: 'def', cedar: 'ghijklm', fir: 'nop', oak: 'q', yew: 'rstuv' }))
+  await requestRecompute(res, workspace, 'household')
+  await deliver(res, rung, workspace)
+  await told(res, workspace, inhabitants({ ash: 'bqx', birch: 'ag', cedar: 'hijklmnz', fir: 'eos', oak: 'vwp', yew: 'rctuf' }), 2)
+  return { workspace, key }
+}
+
+export const runsOf = (workspace: number) => listRuns(hazardous().res.databaseOf(workspace), workspace, 'household')
+
+/** What a run tells of itself when nothing disturbs it. */
+export const counts = ({ state, seated, overLimit, groups, changed, looked, cursor, attributes }: Run) => {
+  return { state, seated, overLimit, groups, changed, looked, cursor, attributes }
+}
+
+/** The state of the definitions, their keys aside. */
+export const stateOf = async (workspace: number) => {
+  const { town, definitions } = await momentOf(workspace)
+  return { town, definitions: definitions.map(({ id, seats, groups }) => ({ id, seats, groups })) }
+}
+
+/** Runs it undisturbed: what it comes to, and how many calls of the database it takes. */
+export async function undisturbed() {
+  const { workspace } = await movedTown()
+  const { res, rung, meanwhile } = hazardous(small)
+  await requestRecompute(res, workspace, 'household')
+  let calls = 0
+  meanwhile(async () => void calls++)
+  await deliver(res, rung, workspace)
+  const [run] = await runsOf(workspace)
+  if (run === undefined) throw new Error('no run')
+  return { state: await stateOf(workspace), run: counts(run), calls }
+}
+
+export const once = await undisturbed()
+
+export async function expectAsOnce(workspace: number) {
+  const [run, ...others] = await runsOf(workspace)
+  expect(run && counts(run)).toEqual(once.run)
+  expect(others).toHaveLength(1)
+  expect(await stateOf(workspace)).toEqual(once.state)
+}
+
+export const left = async (definition: number) => {
+  const tables = ['identity_members', 'group_attributes', 'recompute_runs']
+  const counted = await env.DB.batch<{ n: number }>([
+    ...tables.map((table) => env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE definition_key = ?`).bind(definition)),
+    env.DB.prepare('SELECT count(*) AS n FROM group_definitions WHERE key = ?').bind(definition),
+  ])
+  return counted.map(({ results }) => results[0]?.n)
+}

@@ -1,0 +1,72 @@
+import { env } from 'cloudflare:workers'
+import { sql } from 'drizzle-orm'
+import { describe, expect, it } from 'vitest'
+import { together } from '../../src/db/connect.ts'
+import { createGroup } from '../../src/experience/groups.ts'
+import { announce } from '../../src/webhooks/announce.ts'
+import { deliverDue } from '../../src/webhooks/deliver.ts'
+import { hazardous } from '../support/hazard.ts'
+import { scene } from './scene.ts'
+
+describe('the statements that announce', () => {
+  it('write nothing in a batch whose change does nothing, whatever else of it changes something', async () => {
+    const { db, workspace, stands, clock } = await scene()
+    const change = (name: string) =>
+      sql`UPDATE webhooks SET description = ${name} WHERE workspace_id = ${workspace} AND description <> ${name}`
+    const told = (group: string) => announce(workspace, { type: 'group.deleted', data: { group_id: group } }, clock.now)
+    const results = await together(db, [
+      change('a'),
+      ...told('1'),
+      change('a'),
+      ...told('2'),
+      change('b'),
+      ...told('3'),
+      change('b'),
+      ...told('4'),
+    ])
+    const events = await db.all(sql`SELECT data ->> 'group_id' AS told FROM events WHERE workspace_id = ${workspace} ORDER BY key`)
+    expect(events).toEqual([{ told: '1' }, { told: '3' }])
+    expect(await stands()).toHaveLength(2)
+    expect(results.flatMap(({ results }) => results)).toHaveLength(2)
+  })
+
+  it('are not lost with the bell: a silent queue fails no change, and the cron rings for it', async () => {
+    const { res, workspace, sent, pass, silence, due, doorbells } = await scene()
+    const draft = { name: 'owls', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
+    silence(true)
+    const group = await createGroup(res, workspace, draft)
+    await deliverDue(res)
+    silence(false)
+    expect(doorbells).toEqual([])
+    expect(await due()).toBe(true)
+    await pass()
+    expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([{ type: 'group.created', data: { group_id: group.id } }])
+  })
+})
+
+describe('the cron of every minute', () => {
+  it('rings for all that something is due for, however many, and for none that is busy, disabled or not due yet', async () => {
+    const [workspace, now] = [4_100_000, Date.UTC(2027, 5, 1)]
+    const kinds = ['due', 'busy', 'was busy', 'disabled', 'later', 'delivered', 'idle'] as const
+    const rows = Array.from({ length: 700 }, (_, i) => [i, kinds[i % kinds.length]])
+    const keyOf = sql`(SELECT key FROM webhooks AS w WHERE w.workspace_id = ${workspace} AND w.id = value ->> 0)`
+    const { res, doorbells } = hazardous({}, { now: () => now })
+    await together(res.directory, [
+      sql`
+      INSERT INTO webhooks (workspace_id, id, url, description, secret, disabled, busy_until, created_on, created_by, last_modified_on, last_modified_by)
+      SELECT ${workspace}, value ->> 0, 'https://hooks.shop.com', '', 'whsec_', iif(value ->> 1 = 'disabled', 'asked', NULL),
+        CASE value ->> 1 WHEN 'busy' THEN ${now + 1} WHEN 'was busy' THEN ${now} END, 1, 't', 1, 't' FROM json_each(${JSON.stringify(rows)})`,
+      sql`
+      INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
+      SELECT ${keyOf}, 1, ${workspace}, iif(value ->> 1 = 'delivered', 'delivered', 'pending'), 0, 0, iif(value ->> 1 = 'later', ${now + 1}, ${now})
+      FROM json_each(${JSON.stringify(rows)}) WHERE value ->> 1 <> 'idle'`,
+    ])
+    const wanted = await res.directory.all<{ webhook: number }>(sql`
+      SELECT key AS webhook FROM webhooks WHERE workspace_id = ${workspace} AND id % ${kinds.length} IN (0, 2) ORDER BY key`)
+    expect(wanted).toHaveLength(200)
+    await deliverDue(res)
+    const rung = doorbells.filter((message) => message.workspace === workspace)
+    expect(rung).toEqual(wanted.map(({ webhook }) => ({ kind: 'deliver', workspace, webhook })))
+    await env.DB.prepare('DELETE FROM webhooks WHERE workspace_id = ?').bind(workspace).run()
+  })
+})
