@@ -9,7 +9,7 @@ import { commitJob } from '../work/apply.ts'
 import { unmoved } from '../work/checkpoint.ts'
 import { problemsMax, tally } from '../work/jobs.ts'
 import type { Asked } from './compile.ts'
-import { compileFor, given, nextStretch, those } from './questions.ts'
+import { compileFor, given, nextStretch } from './questions.ts'
 import type { Rule } from './rule.ts'
 import { defined, namesOf } from './whole.ts'
 
@@ -25,47 +25,48 @@ const usersPerStep = 200_000
 export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   // A step that was too long for the database has left no trace but the time that has gone since the one before.
   const next = nextStretch(job.batchIds, res.now() - job.updatedAt, usersPerStep)
-  const ahead = await lookAhead(db, job, Math.min(job.batchIds, next))
+  const users = Math.min(job.batchIds, next)
+  const size = Math.min(users, usersPerStatement)
+  const ahead = await lookAhead(db, job, size, Math.floor(users / size))
   if (ahead === undefined) return false
-  const { asked, stretches, users, unfit } = ahead
-  const statements = stretches.flatMap((stretch) => writeStretch(job, asked, stretch, unfit > 0))
-  const reached = stretches.at(-1)?.upTo
+  const { asked, parts } = ahead
+  const statements = parts.flatMap((part) => writePart(job, asked, part))
+  const reached = parts.at(-1)?.upTo
   // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
-  const offset = reached === undefined ? job.fileSize : Math.min(job.offset + users, job.fileSize - 1)
+  const offset = reached === undefined ? job.fileSize : Math.min(job.offset + size * parts.length, job.fileSize - 1)
   const to = { cursor: reached ?? '', offset, reached: offset, rows: sql`touched + bad_rows`, batchIds: next }
   return (await commitJob(res, db, job, statements, to)).moved
 }
 
-/**
- * The job's rule, the next users in stretches that are one statement's, and how many of them could be no participants. Undefined once another
- * pass has ended the job, or its group is erased.
- */
-async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, most: number) {
-  const part = Math.min(most, usersPerStatement)
-  const parts = Math.floor(most / part)
-  const users = parts * part
-  const [rules, definitions, ends, others] = await together(db, [
+/** Users of whom one statement makes members, and how many of them could be no participants. */
+interface Part extends Stretch {
+  unfit: number
+}
+
+/** The job's rule, and the next users in parts; undefined once another pass has ended the job, or its group is erased. */
+async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, size: number, count: number) {
+  const [rules, definitions, found] = await together(db, [
     sql`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
     defined(workspace),
+    // To the end, where fewer are left: a blob is more than any text.
     sql`
-    WITH RECURSIVE ends (number, last) AS (SELECT 0, ${cursor ?? ''} UNION ALL
-      SELECT number + 1, (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last ORDER BY user_id LIMIT 1 OFFSET ${part - 1})
-      FROM ends WHERE last IS NOT NULL AND number < ${parts})
-    SELECT last FROM ends ORDER BY number`,
-    sql`SELECT count(*) AS unfit FROM ${those(workspace, { after: cursor ?? '', users })} WHERE NOT ${fits}`,
+    WITH RECURSIVE parts (number, after, last) AS (SELECT 0, NULL, ${cursor ?? ''} UNION ALL
+      SELECT number + 1, last, (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last ORDER BY user_id LIMIT 1 OFFSET ${size - 1})
+      FROM parts WHERE last IS NOT NULL AND number < ${count})
+    SELECT after, last, (SELECT count(*) FROM users AS u
+      WHERE u.workspace_id = ${workspace} AND u.user_id > after AND u.user_id <= ifnull(last, x'ff') AND NOT ${fits}) AS unfit
+    FROM parts WHERE number > 0 ORDER BY number`,
   ])
   // The columns selected there.
   const [kept] = (rules?.results ?? []) as { rule: string }[]
-  const reached = ((ends?.results ?? []) as { last: string | null }[]).map(({ last }) => last ?? undefined)
-  const [{ unfit } = { unfit: 0 }] = (others?.results ?? []) as { unfit: number }[]
+  const rows = (found?.results ?? []) as { after: string; last: string | null; unfit: number }[]
   if (kept === undefined) return undefined
   const asked: Asked = { rule: JSON.parse(kept.rule) as Rule, names: namesOf(definitions) } // only rules are written
-  const stretches: Stretch[] = reached.slice(1).map((upTo, i) => ({ after: reached[i] ?? '', upTo }))
-  return { asked, stretches, users, unfit }
+  return { asked, parts: rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })) }
 }
 
 /** The statements that make a stretch of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
-function writeStretch(job: GroupJob, asked: Asked, stretch: Stretch, problems: boolean): SQL[] {
+function writePart(job: GroupJob, asked: Asked, { unfit, ...stretch }: Part): SQL[] {
   const { after, upTo } = stretch
   const { workspace } = job
   const { condition, constants } = compileFor(asked)
@@ -77,7 +78,7 @@ function writeStretch(job: GroupJob, asked: Asked, stretch: Stretch, problems: b
     ...[seeMembers(job, belonging(fits), unmovedJob), tally(job, 'touched')],
     ...[removeUnseen(job, stretch, unmovedJob), tally(job, 'removed')],
   ]
-  if (!problems) return written
+  if (unfit === 0) return written
   return [
     sql`
     INSERT INTO job_problems (job_key, line, problem)

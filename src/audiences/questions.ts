@@ -94,7 +94,7 @@ export const given = (workspace: number, constants: unknown[]): SQL =>
   sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${JSON.stringify(constants)} AS c)`
 
 /** The users of a stretch, as a table `u`. */
-export const those = (workspace: number, { after, users }: Stretch): SQL =>
+const those = (workspace: number, { after, users }: Stretch): SQL =>
   sql`(SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${after} ORDER BY user_id LIMIT ${users}) AS u`
 
 /**
