@@ -8,6 +8,7 @@ import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
 import { deliveryStates } from '../../src/webhooks/event.ts'
 import { listDeliveries, listEvents, replay, retryDelivery, sweepEvents } from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
+import { scene } from './scene.ts'
 import { hazardous } from '../support/hazard.ts'
 
 const day = 86_400_000
@@ -203,6 +204,20 @@ async function plansOf(ask: (db: Db) => Promise<unknown>): Promise<{ query: stri
 }
 
 describe('what a pass costs', () => {
+  it('is three rows written for each event that arrives at once', async () => {
+    const { res, happen, pass, sent } = await scene()
+    const cost = async (events: number) => {
+      await happen(events)
+      const before = res.meter.rowsWritten
+      await pass()
+      return res.meter.rowsWritten - before
+    }
+    const [few, many] = [await cost(10), await cost(40)]
+    expect(sent).toHaveLength(50)
+    // A try counted, an attempt kept, and how it stands.
+    expect((many - few) / 30).toBe(3)
+  })
+
   it('is no more where thousands have arrived', async () => {
     const workspace = ++workspaces
     const { res } = hazardous({}, { fetch: async () => new Response(null, { status: 204 }) })
