@@ -1,12 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { applyAudience } from '../../src/audiences/apply.ts'
 import { tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
-import { problemSentences } from '../../src/api/groups-v3/errors.ts'
-import { readParticipant } from '../../src/experience/participant.ts'
+import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { isUserId } from '../../src/identity/attributes.ts'
 import { Failure } from '../../src/failure.ts'
-import { pageOf } from '../support/answers.ts'
+import { claimJob } from '../../src/work/jobs.ts'
 import {
   askedAnew,
   audienceScopes,
@@ -139,6 +138,24 @@ describe('a sync', () => {
     expect(await bank.members(group)).toEqual(['bob'])
   })
 
+  it('looks at fewer users after a step that took the database too long, and at more after a quick one', async () => {
+    const { workspace, res, sync } = await filled(people('red', 6000), [])
+    const db = res.databaseOf(workspace)
+    const { key } = await sync()
+    await claimJob(db, { key, step: 0 }, res.now())
+    const stepAfter = async (ms: number) => {
+      const job = await findJob(db, workspace, key)
+      if (job === undefined) throw new Error('the job is gone')
+      await applyAudience(res, db, { ...job, updatedAt: res.now() - ms })
+      return findJob(db, workspace, key)
+    }
+    await inStepsOf(4000, workspace)
+    expect(await stepAfter(30_000)).toMatchObject({ cursor: 'red-00999', touched: 1000, batchIds: 1000 })
+    expect(await stepAfter(2000)).toMatchObject({ cursor: 'red-01999', touched: 2000, batchIds: 1000 })
+    expect(await stepAfter(10)).toMatchObject({ cursor: 'red-02999', touched: 3000, batchIds: 4000 })
+    expect(await stepAfter(10)).toMatchObject({ cursor: '', touched: 6000, offset: 6000 })
+  })
+
   it('tells of a progress that moves and never falls', async () => {
     const { bank, workspace, res, meanwhile, sync } = await filled(people('red', 60), people('old', 40))
     const { key, id } = await sync()
@@ -153,84 +170,6 @@ describe('a sync', () => {
     expect(new Set(told).size).toBeGreaterThan(8)
     expect(told.filter((percent) => percent < 75).length).toBeGreaterThan(8)
     expect([told[0], told.at(-1)]).toEqual([0, 100])
-  })
-})
-
-describe('users of whom there are no participants', () => {
-  it('are row problems of the job, of the line that each would be in a file', async () => {
-    const long = ['a'.repeat(33), `m${'é'.repeat(32)}`, `red-00001-${'x'.repeat(30)}`, 'z'.repeat(40)]
-    const { bank, workspace, group, res, rung, sync } = await filled([...people('red', 5), 'm'.repeat(32), ...long], [])
-    const { id } = await sync()
-    await inStepsOf(3, workspace)
-    await deliverAll(res, rung)
-    const counts = { totalRecordsCount: 10, successRecordsCount: 6, failedRecordsCount: 4, addedCount: 6 }
-    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
-    const sentence = 'ParticipantId cannot be larger than 32 characters'
-    // In the order of ids: a…, m…m, mé…, red-00000, red-00001, red-00001-x…, red-00002 to red-00004, z….
-    const { content } = await pageOf(bank, `/jobs/${id}/errors`)
-    expect(content).toEqual([1, 3, 6, 10].map((lineNbr) => ({ lineNbr, errorMsg: sentence })))
-    expect(await bank.members(group)).toEqual(['m'.repeat(32), ...people('red', 5)])
-  })
-
-  it('are those whose ids a file could not name as they are', async () => {
-    const signs = [...Array(0x10000).keys()].map((code) => String.fromCharCode(code)).filter((sign) => isUserId(`${sign}a`))
-    const spaces = signs.filter((sign) => sign.trim() === '')
-    expect(spaces.length).toBeGreaterThan(15)
-    const others = ['\u180e', '\u200b', '\u2060', 'é', '🐕'.repeat(16), '🐕'.repeat(32), '🐕'.repeat(33), 'b'.repeat(32), 'b'.repeat(33)]
-    const users = [
-      ...spaces.flatMap((space) => [`${space}a`, `a${space}`, `a${space}a`, `${space}${'c'.repeat(32)}`, `${space}${'c'.repeat(33)}`]),
-    ]
-    const { bank, workspace, group, res, rung, sync } = await filled([...users, ...others], [])
-    const { id } = await sync()
-    await inStepsOf(7, workspace)
-    await deliverAll(res, rung)
-    const listed = [...users, ...others].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    const wrong = listed.flatMap((id, i) => {
-      const read = readParticipant([id])
-      if ('item' in read && read.item === id) return []
-      return [{ lineNbr: i + 1, errorMsg: problemSentences['problem' in read ? read.problem : 'format'] }]
-    })
-    expect(wrong.length).toBeGreaterThan(60)
-    expect((await pageOf(bank, `/jobs/${id}/errors?size=500`)).content).toEqual(wrong)
-    expect(await bank.members(group)).toEqual(listed.filter((_, i) => !wrong.some(({ lineNbr }) => lineNbr === i + 1)))
-  })
-
-  it('are all counted, and the first 10,000 kept', async () => {
-    const long = people('long'.repeat(8), 10_050)
-    const { bank, res, rung, sync } = await filled(['ann', ...long], [])
-    const { id, key } = await sync()
-    await deliverAll(res, rung)
-    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', failedRecordsCount: 10_050, addedCount: 1 })
-    const kept = env.DB.prepare('SELECT count(*) AS n, min(line) AS first, max(line) AS last FROM job_problems WHERE job_key = ?')
-    expect(await kept.bind(key).first()).toEqual({ n: 10_000, first: 2, last: 10_001 })
-  })
-
-  it('fail the job that has no others, and leave the group as it was', async () => {
-    const { bank, group, res, rung, sync } = await filled(people('long'.repeat(8), 5), ['ann', 'bob'])
-    const { id } = await sync()
-    await deliverAll(res, rung)
-    const counts = { totalRecordsCount: 5, failedRecordsCount: 5, addedCount: 0, removedCount: 0 }
-    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'FAILED', ...counts })
-    expect(await bank.members(group)).toEqual(['ann', 'bob'])
-    expect(await bank.count(group)).toBe(2)
-    expect(await rulesKept()).toBe(0)
-  })
-
-  it('if there are none at all, leave a group of nobody', async () => {
-    const { bank, group, res, rung, sync } = await filled([], ['ann', 'bob'])
-    const { id } = await sync()
-    await deliverAll(res, rung)
-    const counts = {
-      totalRecordsCount: 0,
-      successRecordsCount: 0,
-      failedRecordsCount: 0,
-      addedCount: 0,
-      removedCount: 2,
-      unchangedCount: 0,
-    }
-    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL', ...counts })
-    expect(await bank.members(group)).toEqual([])
-    expect(await bank.count(group)).toBe(0)
   })
 })
 
