@@ -8,7 +8,7 @@ import type { Resources } from '../resources.ts'
 import { commitJob } from '../work/apply.ts'
 import { unmoved } from '../work/checkpoint.ts'
 import { problemsMax, tally } from '../work/jobs.ts'
-import type { Asked } from './compile.ts'
+import type { Compiled } from './compile.ts'
 import { compileFor, given, nextStretch } from './questions.ts'
 import type { Rule } from './rule.ts'
 import { defined, namesOf } from './whole.ts'
@@ -29,8 +29,8 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
   const size = Math.min(users, usersPerStatement)
   const ahead = await lookAhead(db, job, size, Math.floor(users / size))
   if (ahead === undefined) return false
-  const { asked, parts } = ahead
-  const statements = parts.flatMap((part) => writePart(job, asked, part))
+  const { compiled, parts } = ahead
+  const statements = parts.flatMap((part) => writePart(job, compiled, part))
   const reached = parts.at(-1)?.upTo
   // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
   const offset = reached === undefined ? job.fileSize : Math.min(job.offset + size * parts.length, job.fileSize - 1)
@@ -43,7 +43,7 @@ interface Part extends Stretch {
   unfit: number
 }
 
-/** The job's rule, and the next users in parts; undefined once another pass has ended the job, or its group is erased. */
+/** The job's rule as SQL, and the next users in parts; undefined once another pass has ended the job, or its group is erased. */
 async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, size: number, count: number) {
   const [rules, definitions, found] = await together(db, [
     sql`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
@@ -61,23 +61,22 @@ async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, size: num
   const [kept] = (rules?.results ?? []) as { rule: string }[]
   const rows = (found?.results ?? []) as { after: string; last: string | null; unfit: number }[]
   if (kept === undefined) return undefined
-  const asked: Asked = { rule: JSON.parse(kept.rule) as Rule, names: namesOf(definitions) } // only rules are written
-  return { asked, parts: rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })) }
+  const rule = JSON.parse(kept.rule) as Rule // only rules are written
+  return {
+    compiled: compileFor({ rule, names: namesOf(definitions) }),
+    parts: rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })),
+  }
 }
 
 /** The statements that make a stretch of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
-function writePart(job: GroupJob, asked: Asked, { unfit, ...stretch }: Part): SQL[] {
-  const { after, upTo } = stretch
+function writePart(job: GroupJob, { condition, constants }: Compiled, { unfit, ...stretch }: Part): SQL[] {
   const { workspace } = job
-  const { condition, constants } = compileFor(asked)
+  const { after, upTo } = stretch
   const belonging = (whose: SQL) => sql`
     (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
      WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
-  const unmovedJob = unmoved(jobs, job)
-  const written = [
-    ...[seeMembers(job, belonging(fits), unmovedJob), tally(job, 'touched')],
-    ...[removeUnseen(job, stretch, unmovedJob), tally(job, 'removed')],
-  ]
+  const guard = unmoved(jobs, job)
+  const written = [seeMembers(job, belonging(fits), guard), tally(job, 'touched'), removeUnseen(job, stretch, guard), tally(job, 'removed')]
   if (unfit === 0) return written
   return [
     sql`

@@ -6,7 +6,7 @@ import { overlap } from '../../src/audiences/overlap.ts'
 import { compileFor } from '../../src/audiences/questions.ts'
 import { readRule } from '../../src/audiences/rule.ts'
 import { membersOf } from '../support/api.ts'
-import { crowd, passOf, syncBy } from '../support/audiences.ts'
+import { crowd, jobsIn, passOf, syncBy } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { evaluate, type Population } from './evaluate.ts'
 import { asked, belonging, db, populate } from './populate.ts'
@@ -102,9 +102,14 @@ describe('the largest rule that may be', () => {
     const workspace = await populate(people)
     const { rule } = await asked(workspace, given)
     const expected = people.users.map(({ id }) => id).filter((id) => evaluate(rule, id, people).result)
-    await crowd(workspace, ['x'.repeat(33)])
+    const long = 'x'.repeat(33)
+    await crowd(workspace, [long])
+    const all = { ...people, users: [...people.users, { id: long, own: new Map([['team', 'red']]) }] }
     const { group, key } = await syncBy(res, workspace, rule)
     await passOf(res, workspace, key)
+    const badRows = evaluate(rule, long, all).result ? 1 : 0
+    expect((await jobsIn(workspace)).at(-1)).toMatchObject({ rows: expected.length + badRows, badRows })
+    // One without a good row fails, and there was nobody before.
     expect(await membersOf(workspace, group.id)).toEqual(expected)
   })
 
