@@ -1,18 +1,12 @@
 import { env } from 'cloudflare:workers'
-import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { connect, type Db } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
-import { resources } from '../../src/resources.ts'
-import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
-import { deliveryStates } from '../../src/webhooks/event.ts'
-import { listDeliveries, listEvents, replay, retryDelivery, sweepEvents } from '../../src/webhooks/history.ts'
+import { deliver } from '../../src/webhooks/deliver.ts'
+import { sweepEvents } from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
-import { scene } from './scene.ts'
 import { hazardous } from '../support/hazard.ts'
+import { day, happened, now } from './past.ts'
 
-const day = 86_400_000
-const now = Date.UTC(2027, 6, 1)
 const kept = 30 * day
 const tables = ['events', 'deliveries', 'delivery_attempts']
 
@@ -21,26 +15,6 @@ let workspaces = 5_000_000
 beforeEach(async () => {
   await env.DB.batch([...tables, 'webhooks'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
-
-/** Events of such ages in such workspaces, each on its way to so many webhooks, with as many attempts, in the order of their keys. */
-async function happened(past: { age: number; workspace: number; webhooks?: number; attempts?: number }[]): Promise<void> {
-  const rows = JSON.stringify(
-    past.map(({ age, workspace, webhooks = 1, attempts = 1 }) => [workspace, now - age, webhooks, attempts, `evt_${crypto.randomUUID()}`]),
-  )
-  const to = (count: number) => `json_each(?1) AS r CROSS JOIN events AS e ON e.workspace_id = r.value ->> 0 AND e.id = r.value ->> 4
-    CROSS JOIN n AS w ON w.i <= r.value ->> 2 ${count === 2 ? 'CROSS JOIN n AS a ON a.i <= r.value ->> 3' : ''}`
-  const n = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12)'
-  await env.DB.batch(
-    [
-      `INSERT INTO events (workspace_id, id, type, at, data)
-        SELECT value ->> 0, value ->> 4, 'group.deleted', value ->> 1, '{}' FROM json_each(?1)`,
-      `${n} INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
-        SELECT w.i, e.key, e.workspace_id, 'delivered', 1, 1, NULL FROM ${to(1)}`,
-      `${n} INSERT INTO delivery_attempts (webhook_key, event_key, attempt, at, status, duration, answer)
-        SELECT w.i, e.key, a.i, e.at, 204, 1, '' FROM ${to(2)}`,
-    ].map((query) => env.DB.prepare(query).bind(rows)),
-  )
-}
 
 /** The ages of what is left: of the events, and of those that deliveries and attempts are of; undefined of one that is gone. */
 async function left(): Promise<(number | undefined)[][]> {
@@ -136,167 +110,4 @@ describe('the sweep', () => {
     await deliver(res, workspace, key)
     expect(await left()).toEqual([[], [], []])
   })
-})
-
-/** Opens so many webhooks and tells what the creation of a group costs then. */
-async function costOf(webhooks: number, eventTypes: ['group.created'] | ['group.deleted'] | null = null) {
-  const workspace = ++workspaces
-  const { res } = hazardous()
-  for (let i = 0; i < webhooks; i++)
-    await createWebhook(res, workspace, { url: 'https://hooks.shop.com', description: '', eventTypes }, 'tester')
-  const before = { ...res.meter }
-  await createGroup(res, workspace, { name: 'owls', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
-  return { written: res.meter.rowsWritten - before.rowsWritten, statements: res.meter.statements - before.statements }
-}
-
-describe('what an event costs', () => {
-  it('is four rows written, and three more for each webhook that listens', async () => {
-    const alone = await costOf(0)
-    // A row, two entries of indexes and the table's last key, of the group and of the event.
-    expect(alone.written).toBe(4 + 4)
-    const ten = await costOf(10)
-    expect(ten.written - alone.written).toBe(3 * 10)
-    expect(ten.statements).toBe(alone.statements)
-    expect((await costOf(10, ['group.created'])).written).toBe(ten.written)
-    expect((await costOf(10, ['group.deleted'])).written).toBe(alone.written)
-  })
-})
-
-describe('what a look at deliveries costs', () => {
-  it.each(['failed', 'pending'] as const)('is no more for those that are %s where thousands have arrived', async (state) => {
-    const workspace = ++workspaces
-    const { res } = hazardous()
-    const { key, id } = await createWebhook(res, workspace, { url: 'https://hooks.shop.com', description: '', eventTypes: null }, 'tester')
-    await happened(Array.from({ length: 5000 }, () => ({ age: 1, workspace })))
-    await env.DB.batch([
-      env.DB.prepare('UPDATE deliveries SET webhook_key = ?').bind(key),
-      env.DB.prepare('UPDATE deliveries SET state = ?, next_attempt_at = 1 WHERE event_key % 500 = 0').bind(state),
-    ])
-    const before = res.meter.rowsRead
-    const asked = { state, after: undefined, size: 20 }
-    expect(await listDeliveries(res.databaseOf(workspace), workspace, id, asked)).toHaveLength(10)
-    expect(res.meter.rowsRead - before).toBeLessThan(500)
-  })
-})
-
-/** What is done, and the plan of each statement that it runs on the tables of events. */
-async function plansOf(ask: (db: Db) => Promise<unknown>): Promise<{ query: string; plan: string[] }[]> {
-  const asked: { query: string; statement: D1PreparedStatement }[] = []
-  const noted = (query: string, statement: D1PreparedStatement): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, key) {
-        if (key === 'bind')
-          return (...values: unknown[]) => {
-            asked.push({ query, statement: env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).bind(...values) })
-            return target.bind(...values)
-          }
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  const db = connect(
-    { prepare: (query: string) => noted(query, env.DB.prepare(query)), batch: (batch) => env.DB.batch(batch) },
-    { statements: 0, rowsRead: 0, rowsWritten: 0 },
-  )
-  await ask(db)
-  const answers = await env.DB.batch<{ detail: string }>(asked.map(({ statement }) => statement))
-  return asked.map(({ query }, i) => ({ query, plan: answers[i]?.results.map(({ detail }) => detail) ?? [] }))
-}
-
-describe('what a pass costs', () => {
-  it('is three rows written for each event that arrives at once', async () => {
-    const { res, happen, pass, sent } = await scene()
-    const cost = async (events: number) => {
-      await happen(events)
-      const before = res.meter.rowsWritten
-      await pass()
-      return res.meter.rowsWritten - before
-    }
-    const [few, many] = [await cost(10), await cost(40)]
-    expect(sent).toHaveLength(50)
-    // A try counted, an attempt kept, and how it stands.
-    expect((many - few) / 30).toBe(3)
-  })
-
-  it('is no more where thousands have arrived', async () => {
-    const workspace = ++workspaces
-    const { res } = hazardous({}, { fetch: async () => new Response(null, { status: 204 }) })
-    const { key } = await createWebhook(res, workspace, { url: 'https://hooks.shop.com', description: '', eventTypes: null }, 'tester')
-    const cost = async () => {
-      const name = crypto.randomUUID()
-      await createGroup(res, workspace, { name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
-      const before = res.meter.rowsRead
-      await deliver(res, workspace, key)
-      return res.meter.rowsRead - before
-    }
-    const alone = await cost()
-    await happened(Array.from({ length: 5000 }, () => ({ age: 1, workspace, webhooks: 1 })))
-    await env.DB.prepare('UPDATE deliveries SET webhook_key = ?').bind(key).run()
-    expect(await cost()).toBeLessThan(alone + 100)
-  })
-})
-
-/**
- * Through all of a table, by its names in the statements, or all that one webhook or workspace has of it, but for what is still pending. What is computed and the few
- * webhooks of an installation may be walked, and the first so many events by key.
- */
-const walking =
-  /^SCAN (events|deliveries|delivery_attempts|[dea])\b|AUTOMATIC|^SEARCH (events|deliveries|delivery_attempts|[dea])\b.*(?<!deliveries_due )\((webhook_key|workspace_id)=\?\)$/
-
-describe('the plan of', () => {
-  const workspace = ++workspaces
-  const fetch = async () => new Response(null, { status: 500 })
-  const over = (db: Db) => ({ ...resources(env), databaseOf: () => db, directory: db, fetch, now: () => now })
-
-  /** A webhook with an event on its way to it. */
-  async function sending() {
-    const { res } = hazardous({}, { now: () => now })
-    const draft = { url: 'https://hooks.shop.com', description: '', eventTypes: ['group.created' as const] }
-    const { key, id } = await createWebhook(res, workspace, draft, 'tester')
-    const name = crypto.randomUUID()
-    await createGroup(res, workspace, { name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
-    const [event] = await res.directory.all<{ id: string }>(sql`SELECT id FROM events ORDER BY key DESC LIMIT 1`)
-    return { key, id, event: event?.id ?? '' }
-  }
-
-  type Sending = Awaited<ReturnType<typeof sending>>
-  const from = (at: Sending, after: boolean) => (after ? at.event : undefined)
-
-  it.each<[what: string, statements: number, ask: (db: Db, at: Sending) => Promise<unknown>]>([
-    ['a pass', 11, (db, { key }) => deliver(over(db), workspace, key)],
-    ['the cron of every minute', 1, (db) => deliverDue(over(db))],
-    ['the announcement of a change', 2, (db) => createGroup(over(db), workspace, { ...group, name: crypto.randomUUID() })],
-    ...[false, true].flatMap((after): [string, number, (db: Db, at: Sending) => Promise<unknown>][] => [
-      [
-        `events${after ? ' after one' : ''}`,
-        1,
-        (db, at) => listEvents(db, workspace, { after: from(at, after), types: undefined, size: 20 }),
-      ],
-      [
-        `events of a type${after ? ' after one' : ''}`,
-        1,
-        (db, at) => listEvents(db, workspace, { after: from(at, after), types: ['group.created'], size: 20 }),
-      ],
-      ...[undefined, ...deliveryStates].map((state): [string, number, (db: Db, at: Sending) => Promise<unknown>] => [
-        `${state ?? 'all'} deliveries${after ? ' after one' : ''}`,
-        2,
-        (db, at) => listDeliveries(db, workspace, at.id, { state, after: from(at, after), size: 20 }),
-      ]),
-    ]),
-    ['a retry', 1, (db, { id, event }) => retryDelivery(over(db), workspace, id, event)],
-    ['a replay of what failed', 2, (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'failed' })],
-    ['a replay of all', 2, (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'all' })],
-    ['the sweep', 4, (db) => sweepEvents({ ...over(db), now: () => now + 31 * day })],
-  ])('%s walks none of the tables that grow', async (_, statements, ask) => {
-    const at = await sending()
-    const plans = await plansOf((db) => ask(db, at))
-    const ofEvents = plans.filter(({ query }) => /\b(events|deliveries|delivery_attempts)\b/.test(query))
-    expect(ofEvents.length).toBeGreaterThanOrEqual(statements)
-    const walks = ofEvents
-      .filter(({ query }) => !query.includes('FROM events ORDER BY key LIMIT'))
-      .flatMap(({ query, plan }) => plan.filter((line) => walking.test(line)).map((line) => ({ line, query })))
-    expect(walks).toEqual([])
-  })
-
-  const group = { description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
 })
