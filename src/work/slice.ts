@@ -17,8 +17,8 @@ export interface Placed {
   problemsMax: number
 }
 
-/** Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. */
-const rowsMax = 200_000
+/** Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory, 8 MiB of ids of 32 characters are fewer. */
+const rowsMax = 262_144
 
 /** Reads a slice row by row: what it says, or what is wrong with it. One that is undefined, as a header, is no row of the file's. */
 export function readSlice<Item>(

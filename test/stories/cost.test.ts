@@ -51,6 +51,15 @@ describe('what an upload costs', () => {
     expect(written).toBeLessThan(22_000 * 1.01 + bookkeeping)
   })
 
+  it.each(['ADD', 'REMOVE', 'REPLACE'])('is the same for %s of a file that names everyone three times', async (type) => {
+    const bank = await Bank.open()
+    const [once, often] = [await bank.group(), await bank.group()]
+    for (const group of [once, often]) await bill(bank, group, 'ADD', people(0, 2000))
+    const ids = people(1000, 3000)
+    expect((await bill(bank, often, type, [...ids, ...ids, ...ids])).written).toBe((await bill(bank, once, type, ids)).written)
+    expect(await bank.members(often)).toEqual(await bank.members(once))
+  })
+
   it.each(['ADD', 'REMOVE', 'REPLACE'])('reads rows in proportion to the file for %s, whatever else the workspace holds', async (type) => {
     const bank = await Bank.open()
     const [group, other] = [await bank.group(), await bank.group()]
