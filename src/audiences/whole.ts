@@ -14,10 +14,19 @@ export async function wholeRule(db: Db, workspace: number, rule: Rule, own?: str
   return { rule: expand(rule, rulesIn(used), own), names: namesOf(definitions) }
 }
 
-/** The same of an audience, in one round trip. Throws `not-found` too. */
-export async function askAudience(db: Db, workspace: number, id: string): Promise<Asked> {
-  const self = sql`SELECT ${id} AS id`
-  const [definitions, used] = await together(db, [defined(workspace), rulesOf(workspace, reachedFrom(workspace, self))])
+/** The same of an audience. Throws `not-found` too. */
+export async function wholeAudience(db: Db, workspace: number, id: string): Promise<Asked> {
+  return askedIn(await together(db, lookedUp(workspace, id)), id)
+}
+
+/** Queries of all that an audience's whole rule is made of, for `askedIn`. */
+export const lookedUp = (workspace: number, id: string): SQL[] => [
+  defined(workspace),
+  rulesOf(workspace, reachedFrom(workspace, sql`SELECT ${id} AS id`)),
+]
+
+/** An audience's whole rule, by the answers to `lookedUp`. Throws `not-found`, and `rule-refused` where it is more than a rule may be. */
+export function askedIn([definitions, used]: D1Result[], id: string): Asked {
   const rules = rulesIn(used)
   const rule = rules.get(id)
   if (rule === undefined) throw new Failure({ reason: 'not-found', what: 'audience', id })

@@ -27,12 +27,28 @@ const dialect = new SQLiteSyncDialect()
  * (drizzle's own `batch` refuses `sql` with parameters.)
  */
 export async function together(db: Db, statements: SQLWrapper[]): Promise<D1Result[]> {
-  return db.$client.batch(
-    statements.map((statement) => {
-      const { sql, params } = dialect.sqlToQuery(statement.getSQL())
-      return db.$client.prepare(sql).bind(...params)
-    }),
-  )
+  return db.$client.batch(statements.map((statement) => prepared(db.$client, statement)))
+}
+
+function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
+  const { sql, params } = dialect.sqlToQuery(statement.getSQL())
+  return d1.prepare(sql).bind(...params)
+}
+
+/** The same database, whose first batch runs `first` before its own statements: `heard` gets what those came to, and what it throws, the batch throws. */
+export function beginningWith(db: Db, first: SQLWrapper[], heard: (results: D1Result[]) => void): Db {
+  const { $client } = db
+  let begun = false
+  return drizzle({
+    prepare: (query: string) => $client.prepare(query),
+    batch: async (statements: D1PreparedStatement[]) => {
+      if (begun) return $client.batch(statements)
+      begun = true
+      const results = await $client.batch([...first.map((statement) => prepared($client, statement)), ...statements])
+      heard(results.splice(0, first.length))
+      return results
+    },
+  } as D1Database) // `exec`, `dump` and `withSession` are not used
 }
 
 /** D1's own client, whose results are counted. `first` and `raw` carry no figures of their own, so they are asked as `all`. */

@@ -9,13 +9,14 @@ import {
   untieAudience,
   updateAudience,
 } from '../../audiences/audiences.ts'
+import { askAudience } from '../../audiences/ask.ts'
 import { explainUser } from '../../audiences/explain.ts'
 import { exportUsers } from '../../audiences/export.ts'
 import { countUsers, listUsers } from '../../audiences/questions.ts'
 import { overlap } from '../../audiences/overlap.ts'
 import { readRule } from '../../audiences/rule.ts'
 import { requestSync } from '../../audiences/sync.ts'
-import { askAudience, checkRule } from '../../audiences/whole.ts'
+import { checkRule, wholeAudience } from '../../audiences/whole.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -109,7 +110,8 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      return c.json({ count: await countUsers(db, workspace, await askAudience(db, workspace, c.req.param('audience_id'))) })
+      const count = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) => countUsers(db, workspace, asked))
+      return c.json({ count })
     },
   )
 
@@ -127,13 +129,14 @@ export const audiences = new Hono<Http>()
     async (c, next) => {
       if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
       const { db, workspace } = c.var
-      const file = exportUsers(db, workspace, await askAudience(db, workspace, c.req.param('audience_id')), c.req.valid('query').after)
+      const file = exportUsers(db, workspace, await wholeAudience(db, workspace, c.req.param('audience_id')), c.req.valid('query').after)
       return c.body(file, 200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="audience.csv"' })
     },
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await askAudience(db, workspace, c.req.param('audience_id'))
-      const { users, next = null } = await listUsers(db, workspace, asked, c.req.valid('query'))
+      const { users, next = null } = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) =>
+        listUsers(db, workspace, asked, c.req.valid('query')),
+      )
       return c.json({ users, next })
     },
   )
@@ -144,8 +147,9 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await askAudience(db, workspace, c.req.param('audience_id'))
-      return c.json(wire.showMembership(await explainUser(db, workspace, asked, userIdOf(c.req.param('user_id')))))
+      const user = userIdOf(c.req.param('user_id'))
+      const explained = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) => explainUser(db, workspace, asked, user))
+      return c.json(wire.showMembership(explained))
     },
   )
 

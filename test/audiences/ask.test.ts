@@ -1,0 +1,113 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { askAudience } from '../../src/audiences/ask.ts'
+import { createAudience, deleteAudience, updateAudience, type AudienceDraft } from '../../src/audiences/audiences.ts'
+import { explainUser } from '../../src/audiences/explain.ts'
+import { countUsers, listUsers } from '../../src/audiences/questions.ts'
+import type { Rule } from '../../src/audiences/rule.ts'
+import { hazardous } from '../support/hazard.ts'
+import { peopled } from './populate.ts'
+
+const is = (attribute: string, value: string): Rule => ({ operator: 'equals', attribute, value })
+const red = is('color', 'red')
+const blue = is('color', 'blue')
+const draft = (rule: Rule): AudienceDraft => ({ name: 'Some', description: '', rule, refresh: 'on_demand' })
+
+/** A workspace with two who like red and one who likes blue, and the audience `some` of those who like red. */
+async function open() {
+  const { res, meanwhile, fuse } = hazardous()
+  const workspace = await peopled({ ann: { color: 'red', 'home:has_dog': true }, bob: { color: 'red' }, cid: { color: 'blue' } })
+  const db = res.databaseOf(workspace)
+  let trips = 0
+  meanwhile(async () => void trips++)
+  const create = (id: string, rule: Rule) => createAudience(db, workspace, id, draft(rule), 'tester', res.limits, 0)
+  await create('some', red)
+  return {
+    res,
+    db,
+    workspace,
+    fuse,
+    create,
+    change: (id: string, rule: Rule) => updateAudience(db, workspace, id, draft(rule), 'tester', 1),
+    /** What comes of asking for the number of users, and in how many round trips. */
+    count: async (id = 'some') => {
+      trips = 0
+      const count = await askAudience(db, workspace, id, (db, asked) => countUsers(db, workspace, asked))
+      return { count, trips }
+    },
+    users: async () => {
+      trips = 0
+      const { users } = await askAudience(db, workspace, 'some', (db, asked) => listUsers(db, workspace, asked, { after: '', size: 10 }))
+      return { users, trips }
+    },
+    belongs: async (user: string) => {
+      trips = 0
+      const { result } = await askAudience(db, workspace, 'some', (db, asked) => explainUser(db, workspace, asked, user))
+      return { result, trips }
+    },
+  }
+}
+
+describe('a question of an audience', () => {
+  it('takes one round trip once the audience was asked', async () => {
+    const { count, users, belongs } = await open()
+    expect(await count()).toEqual({ count: 2, trips: 2 })
+    expect(await count()).toEqual({ count: 2, trips: 1 })
+    expect(await users()).toEqual({ users: ['ann', 'bob'], trips: 1 })
+    expect(await belongs('ann')).toEqual({ result: true, trips: 1 })
+    expect(await belongs('cid')).toEqual({ result: false, trips: 1 })
+    await expect(belongs('dan')).rejects.toMatchObject({ facts: { reason: 'not-found', what: 'user' } })
+  })
+
+  it('is answered by what the audience has become', async () => {
+    const { count, users, belongs, change } = await open()
+    await count()
+    await change('some', blue)
+    expect(await count()).toEqual({ count: 1, trips: 2 })
+    expect(await count()).toEqual({ count: 1, trips: 1 })
+    await change('some', red)
+    expect(await users()).toEqual({ users: ['ann', 'bob'], trips: 2 })
+    await change('some', blue)
+    expect(await belongs('ann')).toEqual({ result: false, trips: 2 })
+  })
+
+  it('is answered by what an audience that it uses has become', async () => {
+    const { count, create, change } = await open()
+    await create('those', { operator: 'in_audience', audience: 'some' })
+    expect(await count('those')).toEqual({ count: 2, trips: 2 })
+    await change('some', blue)
+    expect(await count('those')).toEqual({ count: 1, trips: 2 })
+  })
+
+  it('is answered by what a name stands for now', async () => {
+    const { count, create, workspace } = await open()
+    await create('dogs', { operator: 'exists', attribute: 'home:has_dog' })
+    expect(await count('dogs')).toEqual({ count: 1, trips: 2 })
+    await env.DB.prepare(
+      `INSERT INTO group_definitions SELECT ?1 * 10, ?1, 'home', '', '$address', '[{"id":"has_dog","function":"boolean_or"}]', 0, '', 0, '', NULL`,
+    )
+      .bind(workspace)
+      .run()
+    expect(await count('dogs')).toEqual({ count: 0, trips: 2 })
+    expect(await count('dogs')).toEqual({ count: 0, trips: 1 })
+  })
+
+  it('finds no audience that has gone, and none of another workspace', async () => {
+    const { count, res, workspace } = await open()
+    const other = await open()
+    await count()
+    await other.change('some', blue)
+    expect(await other.count()).toEqual({ count: 1, trips: 2 })
+    expect(await count()).toEqual({ count: 2, trips: 1 })
+    await deleteAudience(res, workspace, 'some')
+    await expect(count()).rejects.toMatchObject({ facts: { reason: 'not-found', what: 'audience' } })
+    expect(await other.count()).toEqual({ count: 1, trips: 1 })
+  })
+
+  it('is asked anew each time where the rule is too long to be kept', async () => {
+    const { count, change } = await open()
+    await change('some', { operator: 'or', expressions: [red, is('color', 'x'.repeat(4000))] })
+    expect(await count()).toEqual({ count: 2, trips: 2 })
+    expect(await count()).toEqual({ count: 2, trips: 2 })
+  })
+})
