@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { getToken, registerClient } from '../local/api.ts'
 import { startServer } from '../local/server.ts'
@@ -7,7 +6,6 @@ import { inTurn, request } from './turns.ts'
 
 const tokens = 500
 const checks = 3000
-const transactionId = randomUUID()
 
 /** Small requests, one after the other over a kept connection, at the median. */
 export async function requests(folder: string): Promise<Row[]> {
@@ -16,9 +14,9 @@ export async function requests(folder: string): Promise<Row[]> {
   const client = await registerClient(url, adminToken, 'bench')
 
   // Neither route asks the database, and both are sent the same: they differ in that the second looks at its token.
-  const headers = (token: string) => ({ Authorization: `Bearer ${token}`, transactionId })
-  const empty = (token: string) => request(`${url}/nothing`, headers(token), 404)
-  const checked = (token: string) => request(`${url}/groups/v3/nothing`, headers(token), 400)
+  // Their status is one, as wrangler's proxy reads each 400 to its end before it passes it on, which takes 0.2 ms.
+  const ask = (path: string) => (token: string) => request(url + path, { Authorization: `Bearer ${token}` }, 404)
+  const [empty, checked] = [ask('/nothing'), ask('/platform/workspaces/1/nothing')]
 
   const held: string[] = []
   const token = async () => void held.push(await getToken(url, client))
