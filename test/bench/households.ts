@@ -10,10 +10,14 @@ import { WorkerLog, type Step } from './worker-log.ts'
 const every = 50
 
 /** A server whose workspace 1 has users and the definition of their households. */
-export interface Households {
+export interface Town {
   server: Server
   platform: Platform
   token: string
+}
+
+/** The same with what it logs, which takes some time of each request. */
+export interface Households extends Town {
   log: WorkerLog
 }
 
@@ -27,12 +31,16 @@ export async function prepareState(stateDir: string, users: Report[]): Promise<v
 
 export async function openHouseholds(stateDir: string): Promise<Households> {
   const log = new WorkerLog()
-  const server = await startServer({ stateDir, hear: log.hear })
+  return { ...(await openTown(stateDir, log.hear)), log }
+}
+
+export async function openTown(stateDir: string, hear?: (line: string) => void): Promise<Town> {
+  const server = await startServer({ stateDir, ...(hear && { hear }) })
   const client = await registerClient(server.url, server.adminToken, 'bench')
   const token = await getToken(server.url, client)
   const platform = new Platform(server.url, client, token)
   await platform.define(household)
-  return { server, platform, token, log }
+  return { server, platform, token }
 }
 
 export interface Recompute {
