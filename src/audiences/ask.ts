@@ -1,24 +1,25 @@
 import { beginningWith, together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
 import type { Asked } from './compile.ts'
-import { askedIn, lookedUp } from './whole.ts'
+import { askedIn, lookUps, type Rows } from './whole.ts'
 
-/** What audiences were when this isolate last asked, by workspace and id, and the rows that told it. Two megabytes of rows at most. */
-const seen = new Map<string, { told: string; asked: Asked }>()
+/** What looking audiences up gave when this isolate last asked, as JSON, by workspace and id. Four megabytes at most. */
+const seen = new Map<string, string>()
 const seenMost = 500
 const charactersMost = 4000
 
 /** The audience is not what it was: nothing that was asked of it counts. */
 class Changed extends Error {
-  readonly looks: D1Result[]
-  constructor(looks: D1Result[]) {
+  readonly found: string
+  constructor(found: string) {
     super('the audience has changed')
-    this.looks = looks
+    this.found = found
   }
 }
 
 /**
- * Asks a question of an audience as it is now, in one round trip where it still is as this isolate saw it last: the first batch of the question
- * looks for that along the way. Throws `not-found`, `rule-refused`, and what the question throws.
+ * Asks a question of an audience as it is now, in one round trip where it still is as this isolate saw it last: the first batch of the question,
+ * which must have one, looks for that along the way. Throws `not-found`, `rule-refused`, and what the question throws.
  */
 export async function askAudience<Answer>(
   db: Db,
@@ -28,29 +29,35 @@ export async function askAudience<Answer>(
 ): Promise<Answer> {
   const key = `${workspace} ${id}`
   const known = seen.get(key)
-  const lookUp = lookedUp(workspace, id)
-  let looks: D1Result[]
-  if (known === undefined) looks = await together(db, lookUp)
-  else
+  const looks = lookUps(workspace, id)
+  const ask = (db: Db, found: string) => question(db, askedIn(JSON.parse(found) as Rows[], id)) // written by `textOf`
+
+  let found: string | undefined
+  if (known !== undefined) {
+    const checking = beginningWith(db, looks, (results) => {
+      const now = textOf(results)
+      if (now !== known) throw new Changed(now)
+    })
     try {
-      const looking = beginningWith(db, lookUp, (looks) => {
-        if (textOf(looks) !== known.told) throw new Changed(looks)
-      })
-      return await question(looking, known.asked)
+      return await ask(checking, known)
     } catch (error) {
+      if (error instanceof Failure) throw error
+      // Whatever else went wrong may be the rule's fault, which must not be asked by again if it has been replaced meanwhile.
+      seen.delete(key)
       if (!(error instanceof Changed)) throw error
-      looks = error.looks
+      found = error.found
     }
-  seen.delete(key)
-  const asked = askedIn(looks, id)
-  keep(key, textOf(looks), asked)
-  return question(db, asked)
+  }
+  found ??= textOf(await together(db, looks))
+  const answer = await ask(db, found)
+  keep(key, found)
+  return answer
 }
 
-const textOf = (looks: D1Result[]) => JSON.stringify(looks.map(({ results }) => results))
+const textOf = (results: D1Result[]) => JSON.stringify(results.map(({ results }): Rows => ({ results })))
 
-function keep(key: string, told: string, asked: Asked): void {
-  if (told.length > charactersMost) return
+function keep(key: string, found: string): void {
+  if (found.length > charactersMost) return
   if (seen.size >= seenMost) seen.delete(seen.keys().next().value ?? '')
-  seen.set(key, { told, asked })
+  seen.set(key, found)
 }

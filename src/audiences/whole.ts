@@ -5,6 +5,9 @@ import { Failure } from '../failure.ts'
 import type { Asked, Names } from './compile.ts'
 import { expand, isOverMembers, nodesOf, refused, usedBy, type Rule } from './rule.ts'
 
+/** The rows that a query gave. */
+export type Rows = Pick<D1Result, 'results'>
+
 /**
  * A rule with those of the audiences that it uses, and what the names in it stand for, all as they are now. Throws `rule-refused` where the
  * whole is more than a rule may be.
@@ -16,17 +19,17 @@ export async function wholeRule(db: Db, workspace: number, rule: Rule, own?: str
 
 /** The same of an audience. Throws `not-found` too. */
 export async function wholeAudience(db: Db, workspace: number, id: string): Promise<Asked> {
-  return askedIn(await together(db, lookedUp(workspace, id)), id)
+  return askedIn(await together(db, lookUps(workspace, id)), id)
 }
 
 /** Queries of all that an audience's whole rule is made of, for `askedIn`. */
-export const lookedUp = (workspace: number, id: string): SQL[] => [
+export const lookUps = (workspace: number, id: string): SQL[] => [
   defined(workspace),
   rulesOf(workspace, reachedFrom(workspace, sql`SELECT ${id} AS id`)),
 ]
 
-/** An audience's whole rule, by the answers to `lookedUp`. Throws `not-found`, and `rule-refused` where it is more than a rule may be. */
-export function askedIn([definitions, used]: D1Result[], id: string): Asked {
+/** An audience's whole rule, by the answers to `lookUps`. Throws `not-found`, and `rule-refused` where it is more than a rule may be. */
+export function askedIn([definitions, used]: Rows[], id: string): Asked {
   const rules = rulesIn(used)
   const rule = rules.get(id)
   if (rule === undefined) throw new Failure({ reason: 'not-found', what: 'audience', id })
@@ -44,7 +47,7 @@ export const defined = (workspace: number): SQL =>
   sql`SELECT id, key, attributes FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL`
 
 /** What names stand for, by the answer to `defined`. */
-export function namesOf(definitions: D1Result | undefined): Names {
+export function namesOf(definitions: Rows | undefined): Names {
   const found = (definitions?.results ?? []) as { id: string; key: number; attributes: string }[] // the columns of `defined`
   return {
     // A definition keeps a list of them alone.
@@ -55,7 +58,7 @@ export function namesOf(definitions: D1Result | undefined): Names {
 const rulesOf = (workspace: number, ids: SQL): SQL =>
   sql`SELECT a.id, a.rule FROM (${ids}) AS r JOIN audiences AS a ON a.workspace_id = ${workspace} AND a.id = r.id`
 
-function rulesIn(used: D1Result | undefined): Map<string, Rule> {
+function rulesIn(used: Rows | undefined): Map<string, Rule> {
   const found = (used?.results ?? []) as { id: string; rule: string }[] // the columns of `rulesOf`
   return new Map(found.map(({ id, rule }) => [id, JSON.parse(rule) as Rule])) // only rules are written
 }

@@ -35,7 +35,10 @@ function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
   return d1.prepare(sql).bind(...params)
 }
 
-/** The same database, whose first batch runs `first` before its own statements: `heard` gets what those came to, and what it throws, the batch throws. */
+/**
+ * The same database, whose first batch begins with statements of another's: both see the same moment, and take one round trip.
+ * `heard` gets what those statements came to; what it throws, the batch throws.
+ */
 export function beginningWith(db: Db, first: SQLWrapper[], heard: (results: D1Result[]) => void): Db {
   const { $client } = db
   let begun = false

@@ -1,7 +1,7 @@
 import { readSlice, type Placed, type Slice } from '../work/slice.ts'
 import { isHeader, readParticipant } from './participant.ts'
 
-/** Reads a slice of a file of participants: its ids as a sorted run, one as often as the slice names it. */
+/** Reads a slice of a file of participants: its ids as a sorted run, each once. */
 export function readParticipants(bytes: ArrayBuffer, at: Placed): Slice<string> {
   const slice = readSlice(bytes, at, ({ fields, first }) =>
     first && fields !== undefined && isHeader(fields) ? undefined : readParticipant(fields),
@@ -13,5 +13,6 @@ export function readParticipants(bytes: ArrayBuffer, at: Placed): Slice<string> 
 function sortedRun(ids: string[]): string[] {
   // An id cut from a long text is a view of it, which V8 compares four times as slowly as a string of its own.
   const own = JSON.parse(JSON.stringify(ids)) as string[]
-  return own.sort()
+  own.sort()
+  return own.filter((id, i) => id !== own[i - 1])
 }

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 
 /**
  * The statements that change who is in a group. Each is one set-based statement of a job's batch: it writes for the revision
- * that the job will become, which no reader sees yet, and only while `guard` holds. Ids come as a table of `value`; one that stands there again changes nothing.
+ * that the job will become, which no reader sees yet, and only while `guard` holds. Ids come as a table of `value`, each once.
  */
 export interface Revision extends Group {
   revision: number

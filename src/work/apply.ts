@@ -7,7 +7,7 @@ import { advance, findNextJob, problemsMax, type Job } from './jobs.ts'
 import type { Placed, Slice } from './slice.ts'
 import { wake } from './wake.ts'
 
-const itemsPerBatchMax = 131_072
+const itemsPerBatchMax = 100_000
 
 type Changes = Parameters<typeof advance>[3]
 

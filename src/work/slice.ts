@@ -17,8 +17,11 @@ export interface Placed {
   problemsMax: number
 }
 
-/** Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory, 8 MiB of ids of 32 characters are fewer. */
-const rowsMax = 262_144
+/**
+ * Rows of one slice at most: two million short ids would not fit an isolate's memory. A job's checkpoint counts into what a slice holds, and a
+ * deploy may come between two of its steps: with another number here, the version that goes on would skip some of it.
+ */
+const rowsMax = 200_000
 
 /** Reads a slice row by row: what it says, or what is wrong with it. One that is undefined, as a header, is no row of the file's. */
 export function readSlice<Item>(

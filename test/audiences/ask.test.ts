@@ -5,7 +5,7 @@ import { createAudience, deleteAudience, updateAudience, type AudienceDraft } fr
 import { explainUser } from '../../src/audiences/explain.ts'
 import { countUsers, listUsers } from '../../src/audiences/questions.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
-import { hazardous } from '../support/hazard.ts'
+import { Crash, hazardous } from '../support/hazard.ts'
 import { peopled } from './populate.ts'
 
 const is = (attribute: string, value: string): Rule => ({ operator: 'equals', attribute, value })
@@ -102,6 +102,30 @@ describe('a question of an audience', () => {
     await deleteAudience(res, workspace, 'some')
     await expect(count()).rejects.toMatchObject({ facts: { reason: 'not-found', what: 'audience' } })
     expect(await other.count()).toEqual({ count: 1, trips: 1 })
+  })
+
+  it('is asked by what the audience has become after the database failed it', async () => {
+    const { count, change, fuse } = await open()
+    await count()
+    fuse({ at: 0, when: 'before' })
+    await expect(count()).rejects.toThrow(Crash)
+    await change('some', blue)
+    fuse({ at: 1, when: 'before' })
+    await expect(count()).rejects.toThrow(Crash)
+    fuse(undefined)
+    expect(await count()).toEqual({ count: 1, trips: 2 })
+    expect(await count()).toEqual({ count: 1, trips: 1 })
+  })
+
+  it('looks once, however many batches it takes', async () => {
+    const { res, workspace, count } = await open()
+    await env.DB.prepare(`INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`)
+      .bind(workspace, JSON.stringify(Array.from({ length: 6000 }, (_, i) => i)))
+      .run()
+    await count()
+    const before = res.meter.statements
+    expect(await count()).toEqual({ count: 2, trips: 2 })
+    expect(res.meter.statements - before).toBe(4)
   })
 
   it('is asked anew each time where the rule is too long to be kept', async () => {
