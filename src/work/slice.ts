@@ -18,7 +18,7 @@ export interface Placed {
 }
 
 /**
- * Rows of one slice at most: two million short ids would not fit an isolate's memory. A job's checkpoint counts into what a slice holds, and a
+ * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's checkpoint counts into what a slice holds, and a
  * deploy may come between two of its steps: with another number here, the version that goes on would skip some of it.
  */
 const rowsMax = 200_000

@@ -122,7 +122,7 @@ async function questions(
     if (kind !== 'first page') continue
     // It takes so little that the way to the Worker and from there to the database is most of it.
     rows.push({ figure: `${name}: beyond a SELECT 1`, measured: median(mine) - median(empty), ...row })
-    rows.push({ figure: 'a bare SELECT 1', measured: median(empty), beside: '', baseline: 0, unit: 'ms', by: 'itself' })
+    rows.push({ figure: `${name}: a bare SELECT 1`, measured: median(empty), beside: '', baseline: 0, unit: 'ms', by: 'itself' })
   }
   return rows
 }
