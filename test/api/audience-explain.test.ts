@@ -198,5 +198,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     const sentence = 'user_id must be 1 to 64 characters without control characters'
     for (const user of ['x'.repeat(65), 'a%00b', 'a%0Ab']) expect(await ask(user), user).toEqual(declined(422, sentence))
     expect(await ask('%20')).toEqual(declined(400, 'No user ID provided'))
+    // Before it looks whether there is such an audience.
+    expect(await said(team.call('GET', '/audiences/nowhere/users/a%00b'))).toEqual(declined(422, sentence))
   })
 })

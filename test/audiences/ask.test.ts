@@ -24,7 +24,6 @@ async function open() {
   await create('some', red)
   return {
     res,
-    db,
     workspace,
     fuse,
     create,

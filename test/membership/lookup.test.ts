@@ -1,31 +1,7 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { connect, type Db } from '../../src/db/connect.ts'
+import type { Db } from '../../src/db/connect.ts'
 import { findGroupsOf, findMemberships, getMember, listMember, listMembers } from '../../src/membership/lookup.ts'
-
-/** The plan of each statement that a look-up runs. */
-async function plans(ask: (db: Db) => Promise<unknown>): Promise<string[][]> {
-  const statements: D1PreparedStatement[] = []
-  const noted = (query: string, statement: D1PreparedStatement): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, key) {
-        if (key === 'bind')
-          return (...values: unknown[]) => {
-            statements.push(env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).bind(...values))
-            return target.bind(...values)
-          }
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  const db = connect(
-    { prepare: (query: string) => noted(query, env.DB.prepare(query)), batch: (batch) => env.DB.batch(batch) },
-    { statements: 0, rowsRead: 0, rowsWritten: 0 },
-  )
-  await ask(db).catch(() => undefined) // nothing is there to be found
-  const answers = await env.DB.batch<{ detail: string }>(statements)
-  return answers.map(({ results }) => results.map(({ detail }) => detail))
-}
+import { plansOf } from '../support/plans.ts'
 
 const id = crypto.randomUUID()
 const ofParticipant = 'SEARCH m USING PRIMARY KEY (workspace_id=? AND participant_id=?)'
@@ -56,7 +32,8 @@ describe('the plan of a look-up', () => {
       [[groupOfId()], [groupOfId(), 'SEARCH m USING INDEX members_by_group (group_key=? AND participant_id>?)']],
     ],
   ])('seeks in indexes, walks through no table and sorts nothing: %s', async (_, ask, seeks) => {
-    const found = await plans(ask)
+    const plans = await plansOf((db) => ask(db).catch(() => undefined)) // nothing is there to be found
+    const found = plans.map(({ plan }) => plan)
     expect(found.map((plan) => plan.filter((step) => step.startsWith('SEARCH')))).toEqual(seeks)
     // json_each is the list that the caller gave.
     const walks = found.flat().filter((step) => step.startsWith('SCAN') && !step.includes('VIRTUAL TABLE'))

@@ -1,18 +1,9 @@
-import { env } from 'cloudflare:workers'
-import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { sql, type SQL } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import * as members from '../../src/membership/members.ts'
+import { asking, planOf } from '../support/plans.ts'
 
-const dialect = new SQLiteSyncDialect()
-
-async function plan(statement: SQL): Promise<string[]> {
-  const { sql: text, params } = dialect.sqlToQuery(statement)
-  const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${text}`)
-    .bind(...params)
-    .all<{ detail: string }>()
-  return results.map(({ detail }) => detail)
-}
+const plan = (statement: SQL) => planOf(asking(statement))
 
 const at = { workspace: 1, group: 1, revision: 2 }
 const stretch = { after: 'a', upTo: 'b' }

@@ -7,13 +7,14 @@ import { audiencesOf } from '../../src/audiences/memberships.ts'
 import { countEach, countUsers, listUsers } from '../../src/audiences/questions.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
-import { connect, type Db, type Meter } from '../../src/db/connect.ts'
+import type { Db } from '../../src/db/connect.ts'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import { claimJob } from '../../src/work/jobs.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { asked, askedAnew, crowd, filling, jobsIn, passOf, syncBy, teamIs } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
+import { planOf, watched, type Asking } from '../support/plans.ts'
 import { defined, deliver, told } from '../support/weeks.ts'
 
 let workspaces = 8_000_000
@@ -119,27 +120,6 @@ async function town(households: number) {
   return workspace
 }
 
-interface Asking {
-  query: string
-  params: unknown[]
-}
-
-/** The database, what it costs, and what it is asked. */
-function watched(): { db: Db; meter: Meter; asked: Asking[] } {
-  const asked: Asking[] = []
-  const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-  const prepare = (query: string) => {
-    const bind = (...params: unknown[]) => {
-      asked.push({ query, params })
-      return env.DB.prepare(query).bind(...params)
-    }
-    return { bind }
-  }
-  // What `together` and drizzle call is there.
-  const d1 = { prepare, batch: (all: D1PreparedStatement[]) => env.DB.batch(all) } as unknown as D1Database
-  return { db: connect(d1, meter), meter, asked }
-}
-
 let here = 0
 beforeAll(async () => {
   here = await town(30)
@@ -220,13 +200,9 @@ describe('the plan of', () => {
     expect(asked.length).toBeGreaterThan(1)
     for (const one of asked) {
       expect(await walked(one)).toEqual([])
-      const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${one.query}`)
-        .bind(...one.params)
-        .all<{ detail: string }>()
       // More than the workspace or the definition is known of what is sought: who it is, or where to go on.
-      for (const { detail } of results)
-        if (!/ (group_definitions|audiences)_by_id /.test(detail))
-          expect(detail).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)
+      for (const step of await planOf(one))
+        if (!/ (group_definitions|audiences)_by_id /.test(step)) expect(step).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)
     }
   })
 

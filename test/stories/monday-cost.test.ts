@@ -1,6 +1,5 @@
 import { env } from 'cloudflare:workers'
 import { sql, type SQL } from 'drizzle-orm'
-import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { describe, expect, it } from 'vitest'
 import { connect, type Db, type Meter } from '../../src/db/connect.ts'
 import { functions, type SharedAttribute } from '../../src/db/schema.ts'
@@ -11,6 +10,7 @@ import { recomputeRuns } from '../../src/db/schema.ts'
 import * as seats from '../../src/identity/seats.ts'
 import { unmoved } from '../../src/work/checkpoint.ts'
 import { hazardous } from '../support/hazard.ts'
+import { asking, planOf } from '../support/plans.ts'
 import { defined, deliver, told } from '../support/weeks.ts'
 
 let workspaces = 4_000_000
@@ -217,15 +217,7 @@ describe('what a profile costs', () => {
   })
 })
 
-const dialect = new SQLiteSyncDialect()
-
-async function plan(statement: SQL): Promise<string[]> {
-  const { sql: text, params } = dialect.sqlToQuery(statement)
-  const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${text}`)
-    .bind(...params)
-    .all<{ detail: string }>()
-  return results.map(({ detail }) => detail)
-}
+const plan = (statement: SQL) => planOf(asking(statement))
 
 describe('the plan of', () => {
   const at = {

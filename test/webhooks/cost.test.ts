@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { connect, type Db } from '../../src/db/connect.ts'
+import type { Db } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { resources } from '../../src/resources.ts'
 import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
@@ -10,6 +10,7 @@ import { listDeliveries, listEvents, replay, retryDelivery, sweepEvents } from '
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { scene } from './scene.ts'
 import { hazardous } from '../support/hazard.ts'
+import { plansOf } from '../support/plans.ts'
 import { day, happened, now } from './past.ts'
 
 let workspaces = 5_000_000
@@ -58,30 +59,6 @@ describe('what a look at deliveries costs', () => {
     expect(res.meter.rowsRead - before).toBeLessThan(500)
   })
 })
-
-/** What is done, and the plan of each statement that it runs on the tables of events. */
-async function plansOf(ask: (db: Db) => Promise<unknown>): Promise<{ query: string; plan: string[] }[]> {
-  const asked: { query: string; statement: D1PreparedStatement }[] = []
-  const noted = (query: string, statement: D1PreparedStatement): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, key) {
-        if (key === 'bind')
-          return (...values: unknown[]) => {
-            asked.push({ query, statement: env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`).bind(...values) })
-            return target.bind(...values)
-          }
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  const db = connect(
-    { prepare: (query: string) => noted(query, env.DB.prepare(query)), batch: (batch) => env.DB.batch(batch) },
-    { statements: 0, rowsRead: 0, rowsWritten: 0 },
-  )
-  await ask(db)
-  const answers = await env.DB.batch<{ detail: string }>(asked.map(({ statement }) => statement))
-  return asked.map(({ query }, i) => ({ query, plan: answers[i]?.results.map(({ detail }) => detail) ?? [] }))
-}
 
 describe('what a pass costs', () => {
   it('is three rows written for each event that arrives at once', async () => {

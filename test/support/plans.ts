@@ -1,0 +1,48 @@
+import { env } from 'cloudflare:workers'
+import type { SQL } from 'drizzle-orm'
+import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
+import { connect, type Db, type Meter } from '../../src/db/connect.ts'
+
+/** A statement as D1 is asked it. */
+export interface Asking {
+  query: string
+  params: unknown[]
+}
+
+const dialect = new SQLiteSyncDialect()
+
+export function asking(statement: SQL): Asking {
+  const { sql: query, params } = dialect.sqlToQuery(statement)
+  return { query, params }
+}
+
+/** The database, what it costs, and what it is asked. */
+export function watched(): { db: Db; meter: Meter; asked: Asking[] } {
+  const asked: Asking[] = []
+  const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
+  const prepare = (query: string) => {
+    const bind = (...params: unknown[]) => {
+      asked.push({ query, params })
+      return env.DB.prepare(query).bind(...params)
+    }
+    return { bind }
+  }
+  // What `together` and drizzle call is there.
+  const d1 = { prepare, batch: (all: D1PreparedStatement[]) => env.DB.batch(all) } as unknown as D1Database
+  return { db: connect(d1, meter), meter, asked }
+}
+
+/** The steps in which SQLite answers a statement. */
+export async function planOf({ query, params }: Asking): Promise<string[]> {
+  const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
+    .bind(...params)
+    .all<{ detail: string }>()
+  return results.map(({ detail }) => detail)
+}
+
+/** The plan of each statement that is asked. */
+export async function plansOf(ask: (db: Db) => Promise<unknown>): Promise<{ query: string; plan: string[] }[]> {
+  const { db, asked } = watched()
+  await ask(db)
+  return Promise.all(asked.map(async (one) => ({ query: one.query, plan: await planOf(one) })))
+}
