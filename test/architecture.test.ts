@@ -24,6 +24,7 @@ const pure = [
   'audiences/rule.ts',
   'experience/participant.ts',
   'experience/slice.ts',
+  'experience/sort.ts',
   'identity/aggregate.ts',
   'identity/attributes.ts',
   'identity/week.ts',
