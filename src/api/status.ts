@@ -4,6 +4,7 @@ import type { JobState } from '../work/outcome.ts'
 export const statuses = {
   waiting: 'CREATED',
   applying: 'PROCESSING',
+  writing: 'PROCESSING',
   sweeping: 'PROCESSING',
   undoing: 'PROCESSING',
   successful: 'SUCCESSFUL',

@@ -50,8 +50,9 @@ export async function runJob(res: Resources, workspace: number, key: number, app
 async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean, applyAudience: ApplyAudience): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
-      return claimJob(db, job, res.now())
+      return claimJob(db, job, 'writing', res.now())
     case 'applying':
+    case 'writing':
       if (job.offset === job.fileSize) return endOfFile(res, db, job)
       return job.audience === null ? applySlice(res, db, job, participants, over) : applyAudience(res, db, job)
     case 'sweeping':

@@ -4,7 +4,7 @@ import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { commit, unmoved } from './checkpoint.ts'
 import { advance, findNextJob, problemsMax, type Job } from './jobs.ts'
-import type { Placed, Slice } from './slice.ts'
+import { rowsMaxOf, type Placed, type Slice } from './slice.ts'
 import { wake } from './wake.ts'
 
 const itemsPerBatchMax = 100_000
@@ -41,6 +41,7 @@ export async function applySlice<Item, Of extends Job>(
     place: job.place,
     line: job.line,
     last: range.offset + range.length === job.fileSize,
+    rowsMax: rowsMaxOf(job),
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
 

@@ -80,10 +80,10 @@ export const earlierUnended = sql`EXISTS (SELECT 1 FROM jobs AS earlier WHERE ea
   AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
 /** Starts a waiting job unless an earlier one of its group has not ended. Tells whether it did. */
-export async function claimJob(db: Db, job: Checkpoint, now: number): Promise<boolean> {
+export async function claimJob(db: Db, job: Checkpoint, state: 'applying' | 'writing', now: number): Promise<boolean> {
   const { meta } = await db
     .update(jobs)
-    .set({ state: 'applying', step: job.step + 1, updatedAt: now })
+    .set({ state, step: job.step + 1, updatedAt: now })
     .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierUnended}`))
   return meta.changes === 1
 }

@@ -25,6 +25,6 @@ export function percentOf({ state, type, audience, reached, fileSize, applied, l
   if (hasEnded(state)) return 100
   if (state === 'waiting') return 0
   const reading = type === 'replace' && audience === null ? 75 : 99
-  if (state === 'applying') return Math.floor((reading * reached) / fileSize)
+  if (state === 'applying' || state === 'writing') return Math.floor((reading * reached) / fileSize)
   return Math.min(99, reading + Math.floor((24 * applied) / Math.max(1, looked)))
 }

@@ -1,5 +1,5 @@
 import { readRows, type Place, type Reading, type Row } from './csv.ts'
-import type { Problem } from './jobs.ts'
+import type { Job, Problem } from './jobs.ts'
 
 /** A slice of a file: what it says, in the order in which it is to be written, and what was wrong with its other rows. */
 export interface Slice<Item> extends Reading {
@@ -9,24 +9,27 @@ export interface Slice<Item> extends Reading {
   problems: [line: number, problem: Problem][]
 }
 
-/** Where a slice stands in its file, and how many of its problems are to be named; `badRows` counts them all. */
+/** Where a slice stands in its file, how many rows it may hold, and how many of its problems are to be named; `badRows` counts them all. */
 export interface Placed {
   place: Place
   line: number
   last: boolean
+  rowsMax: number
   problemsMax: number
 }
 
 /**
- * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's checkpoint counts into what a slice holds, and a
- * deploy may come between two of its steps: with another number here, the version that goes on would skip some of it.
+ * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's checkpoint counts into what a
+ * slice holds, and a deploy may come between two of its steps: with another number than it was begun with, some of the slice would be
+ * skipped. So the number goes with the name of the state: a version that does not know the name leaves the job alone. Files of users keep
+ * to `applying`, as versions have taken them on so far whatever their state was called.
  */
-const rowsMax = 200_000
+export const rowsMaxOf = ({ state }: Pick<Job, 'state'>) => (state === 'applying' ? 200_000 : 262_144)
 
 /** Reads a slice row by row: what it says, or what is wrong with it. One that is undefined, as a header, is no row of the file's. */
 export function readSlice<Item>(
   bytes: ArrayBuffer,
-  { problemsMax, ...from }: Placed,
+  { problemsMax, rowsMax, ...from }: Placed,
   read: (row: Row) => { item: Item } | { problem: Problem } | undefined,
 ): Slice<Item> {
   const items: Item[] = []

@@ -35,7 +35,7 @@ describe('a job that fails for good', () => {
     await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
     fuse(undefined)
     const db = res.databaseOf(bank.workspace)
-    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state: 'applying', offset: 8 })
+    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state: 'writing', offset: 8 })
     expect(await bank.members(id)).toEqual(['ann', 'bob'])
 
     const later = await bank.upload(id, 'ADD', lines(['fay']))

@@ -1,0 +1,51 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { applyAudience } from '../../src/audiences/apply.ts'
+import { runJob } from '../../src/experience/apply.ts'
+import { findJob } from '../../src/experience/jobs.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { claimJob } from '../../src/work/jobs.ts'
+import { Bank, lines } from '../support/api.ts'
+import { hazardous, parts } from '../support/hazard.ts'
+
+describe('a job that one version begins and another ends', () => {
+  const rows = 270_000
+  // From the last to the first, so that a slice with more rows begins its run elsewhere.
+  const ids = Array.from({ length: rows }, (_, i) => String(rows - i).padStart(6, '0'))
+
+  it.each<['applying' | 'writing', number]>([
+    ['applying', 200_000],
+    ['writing', 262_144],
+  ])('goes on in the slices that it was begun with: %s, %i rows', async (state, slice) => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    const { res, fuse } = hazardous()
+    const db = res.databaseOf(bank.workspace)
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', lines(ids)))
+    expect(await claimJob(db, job, state, res.now())).toBe(true)
+
+    // It reads the job, writes 10,000 ids and 20,000, and dies.
+    fuse({ at: 3, when: 'before' })
+    await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
+    fuse(undefined)
+    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state, offset: 0, applied: 30_000, touched: 30_000 })
+    const written = env.DB.prepare('SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?')
+    const run = ids.slice(0, slice).sort()
+    expect(await written.bind(bank.workspace).first()).toEqual({ least: run[0], most: run[29_999] })
+
+    await runJob(res, bank.workspace, job.key, applyAudience)
+    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state: 'successful', rows, badRows: 0, added: rows })
+    expect(await bank.count(group)).toBe(rows)
+  })
+
+  it('is left alone by a version that does not know its state', async () => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    const { res } = hazardous()
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
+    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?").bind(job.key).run()
+    const before = await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)
+    await runJob(res, bank.workspace, job.key, applyAudience)
+    expect(await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)).toEqual(before)
+  })
+})
