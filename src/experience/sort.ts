@@ -4,6 +4,9 @@ const few = 32
 /** Bits of a key that tell an id's place among the others. More ids than they can count are sorted as they are. */
 const placeBits = 18
 
+/** Six characters so often are an id of ASCII; what is still together then is sorted as it is, or a hostile file could go on unit by unit. */
+const roundsMax = 6
+
 /**
  * The ids in the order of `sort`, each once: a job's checkpoint counts into it. V8 compares strings more slowly than numbers, and those
  * cut from a long text, which are views of it, more slowly still. So what is sorted is a number for each id: six of its characters, from
@@ -11,12 +14,12 @@ const placeBits = 18
  */
 export function sortedRun(ids: string[]): string[] {
   const run: string[] = []
-  addRun(run, ids)
+  addRun(run, ids, roundsMax)
   return run
 }
 
-function addRun(run: string[], ids: string[]): void {
-  if (ids.length <= few || ids.length > 2 ** placeBits) return addSorted(run, ids)
+function addRun(run: string[], ids: string[], rounds: number): void {
+  if (rounds === 0 || ids.length <= few || ids.length > 2 ** placeBits) return addSorted(run, ids)
   const from = sharedLength(ids)
   const keys = new BigUint64Array(ids.length)
   const view = new DataView(keys.buffer)
@@ -34,7 +37,7 @@ function addRun(run: string[], ids: string[]): void {
     if (end === start + 1) run.push(sorted[start] ?? '')
     // Keys that tell none of them apart: they are one id, or differ beyond ASCII.
     else if (end - start === sorted.length) addSorted(run, sorted)
-    else addRun(run, sorted.slice(start, end))
+    else addRun(run, sorted.slice(start, end), rounds - 1)
   }
 }
 

@@ -18,6 +18,7 @@ describe('a sorted run', () => {
     ['a beginning that all share, and one of them is no more than that', [...many(5000, (i) => `customer-${i}`), 'customer-']],
     ['few beginnings, each longer than a key', many(5000, (i) => `${['RETAIL', 'PRIVATE', 'RETAIL-ONLINE'][i % 3]}-0000000${i}`)],
     ['beginnings that differ beyond ASCII', many(5000, (i) => `${['é', 'ê', 'ö', 'Ж', '漢', '😀', '\uff21'][i % 7]}${i}`)],
+    ['each going on where another ends, beyond ASCII', many(5000, (i) => `${'é'.repeat(i % 40)}a${i}`)],
     ['nothing but beyond ASCII', many(5000, (i) => String.fromCodePoint(0x4e00 + (i % 71), 0x1f600 + (i % 67), 0xff00 + (i % 61)))],
     ['the last of ASCII and what follows it', many(200, (i) => `a${String.fromCharCode(i + 32)}${i}`)],
     ['the beginning of another', many(64, (i) => 'x'.repeat(i))],
