@@ -63,7 +63,7 @@ export const members = sqliteTable(
   (t) => [primaryKey({ columns: [t.workspace, t.participant, t.group] }), index('members_by_group').on(t.group, t.participant)],
 )
 
-/** Both `applying` and `writing` go through a file, in slices of so many rows (see work/slice.ts). */
+/** `applying` and `writing` are the same but for the rows that a slice of a file holds (see work/slice.ts). */
 export const jobStates = ['waiting', 'applying', 'writing', 'sweeping', 'undoing', 'successful', 'partial', 'failed', 'cancelled'] as const
 
 /** An upload and how far it has come. Every change of a job raises `step`, and every statement made for it is guarded by the step it saw. */

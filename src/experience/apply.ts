@@ -50,7 +50,7 @@ export async function runJob(res: Resources, workspace: number, key: number, app
 async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean, applyAudience: ApplyAudience): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
-      return claimJob(db, job, 'writing', res.now())
+      return claimJob(db, job, job.audience === null ? 'writing' : 'applying', res.now())
     case 'applying':
     case 'writing':
       if (job.offset === job.fileSize) return endOfFile(res, db, job)

@@ -4,7 +4,7 @@ const few = 32
 /** Bits of a key that tell an id's place among the others. More ids than they can count are sorted as they are. */
 const placeBits = 18
 
-/** Six characters so often are an id of ASCII; what is still together then is sorted as it is, or a hostile file could go on unit by unit. */
+/** Six rounds of six characters are more than an id of ASCII has. A hostile file could be told apart unit by unit beyond that. */
 const roundsMax = 6
 
 /**
@@ -35,7 +35,7 @@ function addRun(run: string[], ids: string[], rounds: number): void {
   for (let start = 0, end = 1; start < sorted.length; start = end++) {
     while (end < sorted.length && six(end) === six(start)) end++
     if (end === start + 1) run.push(sorted[start] ?? '')
-    // Keys that tell none of them apart: they are one id, or differ beyond ASCII.
+    // Keys that tell none of them apart: they are one id, or differ beyond ASCII or in a NUL.
     else if (end - start === sorted.length) addSorted(run, sorted)
     else addRun(run, sorted.slice(start, end), rounds - 1)
   }

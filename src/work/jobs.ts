@@ -79,7 +79,7 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
 export const earlierUnended = sql`EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
   AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
-/** Starts a waiting job unless an earlier one of its group has not ended. Tells whether it did. */
+/** Starts a waiting job, in slices of as many rows as `state` has, unless an earlier one of its group has not ended. Tells whether it did. */
 export async function claimJob(db: Db, job: Checkpoint, state: 'applying' | 'writing', now: number): Promise<boolean> {
   const { meta } = await db
     .update(jobs)

@@ -59,7 +59,7 @@ function memoryRow(what: string, { rows, peak }: Memory, beside: Memory, most?: 
 async function measure(folder: string, rows: number): Promise<Size> {
   const { peak, result: seconds } = await onServer(folder, rows, {}, async (server, file) => {
     const { groups, group } = await openGroup(server)
-    // Looked for as often in a short trip as in a long one, which takes of each the same part and measures each as finely.
+    // Polled as often in a short trip as in a long one, so that polling costs each the same share and is as exact for each.
     const { seconds, job } = await trip(groups, group, 'ADD', file, rows / 5000)
     if (job.addedCount !== rows) throw new Error(`${job.addedCount} rows were added, not ${rows}`)
     return seconds

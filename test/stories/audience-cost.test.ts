@@ -211,7 +211,7 @@ describe('the plan of', () => {
     if (rule === undefined) throw new Error(`no rule ${name}`)
     const { res } = hazardous()
     const { key } = await syncBy(res, here, rule)
-    await claimJob(res.databaseOf(here), { key, step: 0 }, 'writing', 1)
+    await claimJob(res.databaseOf(here), { key, step: 0 }, 'applying', 1)
     const job = await findJob(res.databaseOf(here), here, key)
     if (job === undefined) throw new Error('the job is gone')
     const { db, asked } = watched()

@@ -142,7 +142,7 @@ describe('a sync', () => {
     const { workspace, res, sync } = await filled(people('red', 6000), [])
     const db = res.databaseOf(workspace)
     const { key } = await sync()
-    await claimJob(db, { key, step: 0 }, 'writing', res.now())
+    await claimJob(db, { key, step: 0 }, 'applying', res.now())
     const stepAfter = async (ms: number) => {
       const job = await findJob(db, workspace, key)
       if (job === undefined) throw new Error('the job is gone')

@@ -248,4 +248,4 @@ export class Stage {
   }
 }
 
-export const unended = ['waiting', 'writing', 'sweeping']
+export const unended = ['waiting', 'applying', 'sweeping']

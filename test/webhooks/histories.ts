@@ -172,7 +172,7 @@ export async function does({ res, workspace }: Scene, deed: Deed): Promise<unkno
       return receiveUpload(res, workspace, of(groups), 'tester', parts(deed.type, lines(rows)))
     }
     case 'gives a job up': {
-      const waiting = [...jobs.values()].filter(({ state }) => state === 'waiting' || state === 'writing')
+      const waiting = [...jobs.values()].filter(({ state }) => ['waiting', 'applying', 'writing'].includes(state))
       const job = waiting[deed.pick % Math.max(1, waiting.length)]
       return job === undefined ? undefined : giveUp(db, workspace, job.key, res.now())
     }
