@@ -46,6 +46,7 @@ export async function runImport(res: Resources, workspace: number, key: number):
 async function step(res: Resources, db: Db, job: Job, over: () => boolean): Promise<boolean> {
   if (job.state === 'waiting') return claimJob(db, job, 'applying', res.now())
   if (job.state === 'undoing') return end(res, db, job, 'failed')
+  if (job.state !== 'applying') return false
   const headless = job.offset > 0 && job.header === null
   return headless || job.offset === job.fileSize ? end(res, db, job, outcomeOf(job)) : applySlice(res, db, job, usersOf(job), over)
 }
