@@ -31,9 +31,9 @@ function addRun(run: string[], ids: string[], rounds: number): void {
   keys.sort()
 
   const sorted = ids.map((_, i) => ids[view.getUint32(8 * i, true) & (2 ** placeBits - 1)] ?? '')
-  const six = (i: number) => view.getUint32(8 * i + 4, true) * 2 ** 14 + (view.getUint32(8 * i, true) >>> placeBits)
+  const sixAt = (i: number) => view.getUint32(8 * i + 4, true) * 2 ** 14 + (view.getUint32(8 * i, true) >>> placeBits)
   for (let start = 0, end = 1; start < sorted.length; start = end++) {
-    while (end < sorted.length && six(end) === six(start)) end++
+    while (end < sorted.length && sixAt(end) === sixAt(start)) end++
     if (end === start + 1) run.push(sorted[start] ?? '')
     // Keys that tell none of them apart: they are one id, or differ beyond ASCII or in a NUL.
     else if (end - start === sorted.length) addSorted(run, sorted)

@@ -22,8 +22,8 @@ export interface Placed {
  * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's checkpoint counts into what a
  * slice holds, and a deploy may come between two of its steps: with another number than it was begun with, some of the slice would be
  * skipped. So the number goes with the name of the state: a version that does not know the name leaves the job alone until one that does
- * comes to it. Files of users keep to `applying`, as earlier versions carry those on whatever their state is called. (No more than
- * `sortedRun` has keys for.)
+ * comes to it. Files of users keep to `applying`, as earlier versions carry those on whatever their state is called, and syncs, which have
+ * no slices. (No more than `sortedRun` has keys for.)
  */
 export const rowsMaxOf = ({ state }: Pick<Job, 'state'>) => (state === 'applying' ? 200_000 : 262_144)
 

@@ -32,6 +32,7 @@ describe('a job that one version begins and another ends', () => {
     fuse(undefined)
     const applied = (await findJob(db, bank.workspace, job.key))?.applied ?? 0
     expect(applied).toBeGreaterThan(0)
+    expect(applied).toBeLessThan(slice)
     expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state, offset: 0, applied, touched: applied })
     const written = env.DB.prepare('SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?')
     const run = ids.slice(0, slice).sort()
