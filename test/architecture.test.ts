@@ -12,7 +12,7 @@ const ranks = [
   ['membership', 'webhooks', 'access', 'work'],
   ['resources'],
   ['db'],
-  ['failure', 'messages'],
+  ['failure', 'messages', 'text'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -36,6 +36,7 @@ const pure = [
   'work/slice.ts',
   'failure.ts',
   'messages.ts',
+  'text.ts',
 ]
 
 interface Import {

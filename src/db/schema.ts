@@ -63,6 +63,19 @@ export const members = sqliteTable(
   (t) => [primaryKey({ columns: [t.workspace, t.participant, t.group] }), index('members_by_group').on(t.group, t.participant)],
 )
 
+/** How a CSV file is read. */
+export interface FileFormat {
+  separator: string
+  /** Whether the first record names the columns: guessed by its words, or said by the client. */
+  header: 'auto' | 'present' | 'absent'
+  /** The only column that holds anything, counted from 0; null where several do. */
+  column: number | null
+  /** Whether the first line only names the separator (`sep=;`), and is no row. */
+  named: boolean
+  /** The line of the first NUL byte, which no text has: such a file is not applied. */
+  nulLine: number | null
+}
+
 /** `applying` and `writing` are the same but for the rows that a slice of a file holds (see work/slice.ts). */
 export const jobStates = ['waiting', 'applying', 'writing', 'sweeping', 'undoing', 'successful', 'partial', 'failed', 'cancelled'] as const
 
@@ -79,7 +92,7 @@ export const jobs = sqliteTable(
     revision: integer('revision').notNull(),
     type: text('type', { enum: ['add', 'remove', 'replace', 'users'] }).notNull(),
     state: text('state', { enum: jobStates }).notNull(),
-    failure: text('failure', { enum: ['no-good-row', 'gave-up', 'header', 'withdrawn'] }),
+    failure: text('failure', { enum: ['no-good-row', 'gave-up', 'header', 'withdrawn', 'not-text', 'mostly-bad', 'rule'] }),
     fileName: text('file_name').notNull(),
     fileKey: text('file_key').notNull(),
     fileSize: integer('file_size').notNull(),
@@ -111,6 +124,8 @@ export const jobs = sqliteTable(
     header: text('header', { mode: 'json' }).$type<string[]>(),
     /** The audience that the group is made of; users are counted then where a file has bytes, and `cursor` is the last user looked at. */
     audience: text('audience_id'),
+    /** How the file is read, as its beginning and its upload said; null for one that has no file, or was taken before this was kept. */
+    format: text('format', { mode: 'json' }).$type<FileFormat>(),
   },
   (t) => [
     uniqueIndex('jobs_by_id').on(t.workspace, t.id),
@@ -125,13 +140,17 @@ export const jobs = sqliteTable(
   ],
 )
 
-/** The rows of a job's file that were refused, the first 10,000 of them. */
+export const problems = ['columns', 'format', 'gave-up', 'header', 'no-row', 'not-text', 'operation', 'rule', 'too-long'] as const
+
+/** The rows of a job's file that were refused, the first 10,000 of them; line 0 tells why the file failed as a whole. */
 export const jobProblems = sqliteTable(
   'job_problems',
   {
     job: integer('job_key').notNull(),
     line: integer('line').notNull(),
-    problem: text('problem', { enum: ['columns', 'format', 'header', 'too-long'] }).notNull(),
+    problem: text('problem', { enum: problems }).notNull(),
+    /** What was refused, as it is shown (see work/problem.ts); of a sync, the user's id. */
+    value: text('value'),
   },
   (t) => [primaryKey({ columns: [t.job, t.line] })],
 )
@@ -142,6 +161,17 @@ export const users = sqliteTable(
     workspace: integer('workspace_id').notNull(),
     id: text('user_id').notNull(),
     createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.workspace, t.id] })],
+)
+
+/** Users who were deleted, and when: what was true of them before brings nothing back. */
+export const deletedUsers = sqliteTable(
+  'deleted_users',
+  {
+    workspace: integer('workspace_id').notNull(),
+    id: text('user_id').notNull(),
+    deletedAt: integer('deleted_at').notNull(),
   },
   (t) => [primaryKey({ columns: [t.workspace, t.id] })],
 )
@@ -161,6 +191,10 @@ export const userAttributes = sqliteTable(
     value: text('value'),
     type: text('type', { enum: valueTypes }).notNull(),
     updatedAt: integer('updated_at').notNull(),
+    /** The text as it was sent, where `value` is not the same: that is trimmed and in NFC, and forms groups. */
+    sent: text('sent'),
+    /** The text without regard to case, where SQLite's lower() would not give it: beyond ASCII (see text.ts). Of a list, a list. */
+    folded: text('folded'),
   },
   (t) => [
     primaryKey({ columns: [t.workspace, t.user, t.name] }),
@@ -191,6 +225,10 @@ export const groupDefinitions = sqliteTable(
     updatedAt: integer('last_modified_on').notNull(),
     updatedBy: text('last_modified_by').notNull(),
     deletedAt: integer('deleted_at'),
+    /** How values are compared; null: as they are, but for blanks at their ends. */
+    matching: text('matching', { enum: ['normalized'] }),
+    /** Values that are none and form no group; null: those of every definition (see identity/no-value.ts). */
+    ignoreValues: text('ignore_values', { mode: 'json' }).$type<string[]>(),
   },
   (t) => [
     uniqueIndex('group_definitions_by_id')
@@ -234,11 +272,25 @@ export const groupAttributes = sqliteTable(
     function: text('function', { enum: functions }).notNull(),
     result: blob('result').$type<string | number>(),
     type: text('type', { enum: valueTypes }),
+    /** As of `user_attributes`. */
+    folded: text('folded'),
   },
   (t) => [primaryKey({ columns: [t.definition, t.value, t.name] })],
 )
 
-export const runStates = ['waiting', 'running', 'successful', 'failed', 'cancelled'] as const
+/** Of a definition that compares values normalized: what each value is then. Written anew by each run. */
+export const normalizedValues = sqliteTable(
+  'normalized_values',
+  {
+    definition: integer('definition_key').notNull(),
+    normalized: text('normalized').notNull(),
+    value: text('value').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.definition, t.normalized, t.value] })],
+)
+
+/** `normalizing`: a run whose definition compares values normalized writes down what each value is then. */
+export const runStates = ['waiting', 'normalizing', 'running', 'successful', 'failed', 'cancelled'] as const
 
 /** A recompute of a definition as it was when the run began: the one of a week, or one asked for. Guarded by `step`, as jobs are. */
 export const recomputeRuns = sqliteTable(
@@ -263,6 +315,12 @@ export const recomputeRuns = sqliteTable(
     overLimit: integer('over_limit').notNull().default(0),
     groups: integer('groups').notNull().default(0),
     changed: integer('changed').notNull().default(0),
+    /** Users whose value is none: blank, or one of those that the definition ignores. */
+    withoutValue: integer('without_value').notNull().default(0),
+    /** The largest groups that have more users than the limit, five at most. */
+    largest: text('largest', { mode: 'json' }).$type<{ value: string; users: number }[]>(),
+    matching: text('matching', { enum: ['normalized'] }),
+    ignoreValues: text('ignore_values', { mode: 'json' }).$type<string[]>(),
     createdAt: integer('created_at').notNull(),
     startedAt: integer('started_at'),
     updatedAt: integer('updated_at').notNull(),

@@ -49,7 +49,7 @@ export async function createDefinition(
     db
       .insert(groupDefinitions)
       .select(
-        sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL
+        sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL, NULL, NULL
           WHERE ${held} < ${limits.definitionsMax}`,
       )
       .onConflictDoNothing(),

@@ -59,7 +59,7 @@ export function newJob(
 ): SQL {
   return sql`NULL, ${crypto.randomUUID()}, ${workspace}, ${group}, 1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${group}), 0),
     ${type}, 'waiting', NULL, ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
-    ${createdBy}, ${now}, ${now}, NULL, 0, 0, 0, 'start', 0, 10000, 0, '', 0, 0, 0, 0, 0, NULL, ${audience}`
+    ${createdBy}, ${now}, ${now}, NULL, 0, 0, 0, 'start', 0, 10000, 0, '', 0, 0, 0, 0, 0, NULL, ${audience}, NULL`
 }
 
 /** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */

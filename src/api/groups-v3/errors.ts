@@ -73,11 +73,17 @@ export function say(facts: Reason): Refusal {
   }
 }
 
-/** What was wrong with a row, in the sentences of the contract. They sort as the problems' own names do. */
+/** What was wrong with a row, or with a file as a whole, in the sentences of the contract. */
 export const problemSentences: Record<Problem, string> = {
   columns: 'Incorrect number of columns.  File should only contain 1 column for ParticipantId',
   format: 'Invalid participant ID format',
-  header: 'Invalid header',
+  'gave-up': 'The import could not be finished.  Nothing of it was applied.',
+  header: 'A header stands in the middle of the file.',
+  'no-row': 'The file has no participant.',
+  'not-text': 'The file is not text: it has a NUL byte.  Save it as CSV in UTF-8.',
+  operation:
+    'Incorrect number of columns.  File should only contain 1 column for ParticipantId: the operation is the type of the upload, not a column.',
+  rule: 'The rule of the audience could not be evaluated.',
   'too-long': 'ParticipantId cannot be larger than 32 characters',
 }
 

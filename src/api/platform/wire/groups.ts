@@ -64,6 +64,7 @@ export const showDefinition = (definition: GroupDefinition): z.infer<typeof Show
 
 const statuses = {
   waiting: 'CREATED',
+  normalizing: 'PROCESSING',
   running: 'PROCESSING',
   successful: 'SUCCESSFUL',
   failed: 'FAILED',

@@ -38,11 +38,14 @@ export const ShownImport = z.object({
   last_modified_on: z.iso.datetime(),
 })
 
-const failures = {
+const failures: Record<NonNullable<Job['failure']>, string> = {
   'no-good-row': 'No row could be read: see its errors.',
   header: 'The first row must be user_id and then up to 100 attribute names, each once.',
   'gave-up': 'The file could not be finished. What was written of it stays; it may be sent again.',
   withdrawn: 'The file was withdrawn.',
+  'not-text': 'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
+  'mostly-bad': 'Too many rows were refused.',
+  rule: 'The rule of the audience could not be evaluated.',
 }
 
 export const showImport = (job: Job): z.infer<typeof ShownImport> => ({
@@ -82,7 +85,12 @@ export const ShownImportErrors = z.object({ errors: z.array(z.object({ line: z.i
 const problemSentences: Record<Problem, string> = {
   columns: 'The row has not as many columns as the header',
   format: 'The row is not CSV in UTF-8, or its user_id is empty or has control characters',
+  'gave-up': failures['gave-up'],
   header: failures.header,
+  'no-row': 'The file has no user.',
+  'not-text': failures['not-text'],
+  operation: 'The row has not as many columns as the header',
+  rule: failures.rule,
   'too-long': 'user_id cannot exceed 64 characters, nor a value 4096',
 }
 
