@@ -19,7 +19,18 @@ export type Reason =
   | { reason: 'not-an-id'; what: 'group'; id: string }
   | {
       reason: 'not-found'
-      what: 'group' | 'job' | 'client' | 'definition' | 'run' | 'user' | 'attribute' | 'audience' | 'webhook' | 'delivery' | 'event'
+      what:
+        | 'group'
+        | 'job'
+        | 'client'
+        | 'definition'
+        | 'run'
+        | 'user'
+        | 'attribute'
+        | 'audience'
+        | 'webhook'
+        | 'delivery'
+        | 'event'
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }
@@ -53,5 +64,7 @@ export class Failure extends Error {
  */
 export function faultOf(error: unknown): { error: string; stack?: string | undefined } {
   const fault = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return fault instanceof Error ? { error: fault.message, stack: fault.stack } : { error: String(fault) }
+  return fault instanceof Error
+    ? { error: fault.message, stack: fault.stack }
+    : { error: String(fault) }
 }

@@ -28,7 +28,9 @@ export default {
       batch.messages.map(async (message) => {
         const res = resources(env)
         try {
-          await (batch.queue.endsWith('-dead') ? bury(res, message.body) : answer(res, message.body))
+          await (batch.queue.endsWith('-dead')
+            ? bury(res, message.body)
+            : answer(res, message.body))
           message.ack()
         } catch (error) {
           console.error(

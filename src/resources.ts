@@ -108,7 +108,11 @@ export function resources(env: Env): Resources {
     limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
     localWebhooks: String(env.WEBHOOKS_LOCAL) === 'true',
     adminToken: env.ADMIN_TOKEN,
-    signing: { key: env.SIGNING_KEY, previous: env.PREVIOUS_KEYS, audiences: env.AUDIENCES.split(' ') },
+    signing: {
+      key: env.SIGNING_KEY,
+      previous: env.PREVIOUS_KEYS,
+      audiences: env.AUDIENCES.split(' '),
+    },
     meter,
   }
 }

@@ -38,10 +38,12 @@ export function canonical(text: string): string {
 }
 
 /** Characters of a text: code points, so that an emoji is one. */
-export const lengthOf = (text: string): number => (visibleAscii.test(text) ? text.length : [...text].length)
+export const lengthOf = (text: string): number =>
+  visibleAscii.test(text) ? text.length : [...text].length
 
 /** Whether a text has more characters than `max`. */
-export const isTooLong = (text: string, max: number): boolean => text.length > max && lengthOf(text) > max
+export const isTooLong = (text: string, max: number): boolean =>
+  text.length > max && lengthOf(text) > max
 
 /** What is wrong with an id or a name. */
 export type IdProblem = 'empty' | 'format' | 'too-long'
@@ -56,7 +58,9 @@ export function readId(text: string, max: number): { id: string } | { problem: I
   if (isTooLong(id, max)) return { problem: 'too-long' }
   if (id === '.' || id === '..') return { problem: 'format' }
   if (visibleAscii.test(id)) return { id }
-  return control.test(id) || !id.isWellFormed() || nothingVisible.test(id) ? { problem: 'format' } : { id }
+  return control.test(id) || !id.isWellFormed() || nothingVisible.test(id)
+    ? { problem: 'format' }
+    : { id }
 }
 
 const ascii = /^[\0-\x7f]*$/
@@ -77,4 +81,5 @@ export function folded(text: string): string {
 }
 
 /** The same where SQLite's own `lower` gives another text, which knows A to Z alone; null elsewhere. */
-export const foldedBeyondAscii = (text: string): string | null => (ascii.test(text) ? null : folded(text))
+export const foldedBeyondAscii = (text: string): string | null =>
+  ascii.test(text) ? null : folded(text)

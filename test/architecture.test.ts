@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
 
-const sources = import.meta.glob<string>('../src/**/*.ts', { query: '?raw', import: 'default', eager: true })
-const files = Object.entries(sources).map(([path, text]) => ({ path: path.replace('../src/', ''), text }))
+const sources = import.meta.glob<string>('../src/**/*.ts', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+})
+const files = Object.entries(sources).map(([path, text]) => ({
+  path: path.replace('../src/', ''),
+  text,
+}))
 
 /** From left to right: each room imports only itself and what stands to its right (DESIGN, "Rooms"). */
 const ranks = [
@@ -45,23 +52,32 @@ interface Import {
 }
 
 function importsOf({ path, text }: { path: string; text: string }): Import[] {
-  return [...text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from '([^']+)'/gm)].map(([, type, from = '']) => ({
-    from: from.startsWith('.') ? new URL(from, `file:///${path}`).pathname.slice(1) : from,
-    typeOnly: type !== undefined,
-  }))
+  return [...text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from '([^']+)'/gm)].map(
+    ([, type, from = '']) => ({
+      from: from.startsWith('.') ? new URL(from, `file:///${path}`).pathname.slice(1) : from,
+      typeOnly: type !== undefined,
+    }),
+  )
 }
 
 const inner = (from: string) => from.endsWith('.ts')
 
 describe('the rooms', () => {
-  it.each(files.map((file) => [file.path, file] as const))('%s imports only what stands to its right', (path, file) => {
-    const here = roomOf(path)
-    expect(rankOf(here)).toBeGreaterThanOrEqual(0)
-    for (const { from } of importsOf(file).filter(({ from }) => inner(from))) {
-      const there = roomOf(from)
-      if (there !== here) expect({ from, rank: rankOf(there) }).toEqual({ from, rank: Math.max(rankOf(there), rankOf(here) + 1) })
-    }
-  })
+  it.each(files.map((file) => [file.path, file] as const))(
+    '%s imports only what stands to its right',
+    (path, file) => {
+      const here = roomOf(path)
+      expect(rankOf(here)).toBeGreaterThanOrEqual(0)
+      for (const { from } of importsOf(file).filter(({ from }) => inner(from))) {
+        const there = roomOf(from)
+        if (there !== here)
+          expect({ from, rank: rankOf(there) }).toEqual({
+            from,
+            rank: Math.max(rankOf(there), rankOf(here) + 1),
+          })
+      }
+    },
+  )
 
   it('know SQL and tables only outside api/, and HTTP and zod only inside', () => {
     for (const file of files) {
@@ -69,7 +85,11 @@ describe('the rooms', () => {
       const isApi = roomOf(file.path) === 'api'
       for (const from of outer) {
         if (isApi) expect(from).not.toMatch(/^drizzle|^db\/schema/)
-        else expect({ path: file.path, from }).not.toEqual({ path: file.path, from: expect.stringMatching(/^(hono|zod|multipasta|@hono)/) })
+        else
+          expect({ path: file.path, from }).not.toEqual({
+            path: file.path,
+            from: expect.stringMatching(/^(hono|zod|multipasta|@hono)/),
+          })
       }
     }
   })
@@ -78,25 +98,30 @@ describe('the rooms', () => {
     for (const path of pure) {
       const file = files.find((one) => one.path === path)
       if (file === undefined) throw new Error(`${path} is gone: take it out of this list`)
-      for (const { from, typeOnly } of importsOf(file)) if (inner(from) && !typeOnly) expect(pure).toContain(from)
+      for (const { from, typeOnly } of importsOf(file))
+        if (inner(from) && !typeOnly) expect(pure).toContain(from)
     }
   })
 
   it('read the environment in one place', () => {
-    for (const { path, text } of files.filter(({ path }) => !['resources.ts', 'index.ts', 'api/app.ts'].includes(path)))
+    for (const { path, text } of files.filter(
+      ({ path }) => !['resources.ts', 'index.ts', 'api/app.ts'].includes(path),
+    ))
       expect({ path, env: /\benv\b\.|c\.env/.test(text) }).toEqual({ path, env: false })
   })
 
   it('have no drawer for odds and ends, and no file too long to be about one thing', () => {
     for (const { path, text } of files) {
       expect(path).not.toMatch(/(^|\/)(utils?|lib|helpers?|common|services?|misc)(\.ts|\/)/)
-      if (path !== 'db/schema.ts') expect({ path, long: text.split('\n').length > 300 }).toEqual({ path, long: false })
+      if (path !== 'db/schema.ts')
+        expect({ path, long: text.split('\n').length > 300 }).toEqual({ path, long: false })
     }
   })
 
   it('have no any, no non-null assertion, and no suppressed error', () => {
     for (const { path, text } of files) {
-      const found = text.match(/: any\b|\bas any\b|@ts-ignore|@ts-expect-error|\w!\.|\w\)!|\]!/g) ?? []
+      const found =
+        text.match(/: any\b|\bas any\b|@ts-ignore|@ts-expect-error|\w!\.|\w\)!|\]!/g) ?? []
       expect({ path, found }).toEqual({ path, found: [] })
     }
   })

@@ -17,7 +17,11 @@ export default defineConfig(async () => ({
         bindings: {
           RATE_LIMITED: false,
           ADMIN_TOKEN: randomBytes(24).toString('base64url'),
-          SIGNING_KEY: JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid: 'test', alg: 'EdDSA' }),
+          SIGNING_KEY: JSON.stringify({
+            ...privateKey.export({ format: 'jwk' }),
+            kid: 'test',
+            alg: 'EdDSA',
+          }),
           WEBHOOKS_LOCAL: true,
           RECEIVER: receiver,
           MIGRATIONS: await readD1Migrations('./migrations'),

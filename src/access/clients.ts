@@ -24,17 +24,33 @@ export async function registerClient(
   now: number,
 ): Promise<Client & { secret: string }> {
   const secret = randomSecret()
-  const client = { id: crypto.randomUUID(), workspace, name: draft.name, scopes: [...new Set(draft.scopes)], createdAt: now }
+  const client = {
+    id: crypto.randomUUID(),
+    workspace,
+    name: draft.name,
+    scopes: [...new Set(draft.scopes)],
+    createdAt: now,
+  }
   await db.insert(clients).values({ ...client, secretHash: await hashOf(secret) })
   return { ...client, secret }
 }
 
 /** Clients in the order of their ids, from the one after `after`; of every workspace unless one is named. */
-export async function listClients(db: Db, workspace: number | undefined, after: string, size: number): Promise<Client[]> {
+export async function listClients(
+  db: Db,
+  workspace: number | undefined,
+  after: string,
+  size: number,
+): Promise<Client[]> {
   return db
     .select(shown)
     .from(clients)
-    .where(and(workspace === undefined ? undefined : eq(clients.workspace, workspace), gt(clients.id, after)))
+    .where(
+      and(
+        workspace === undefined ? undefined : eq(clients.workspace, workspace),
+        gt(clients.id, after),
+      ),
+    )
     .orderBy(asc(clients.id))
     .limit(size)
 }
@@ -47,9 +63,17 @@ export async function deleteClient(db: Db, id: string): Promise<void> {
 
 /** The client that id and secret name together. A wrong id and a wrong secret are refused alike, after the same work. */
 export async function authenticate(db: Db, id: string, secret: string): Promise<Caller> {
-  const [hash, [client]] = await Promise.all([hashOf(secret), db.select().from(clients).where(eq(clients.id, id))])
+  const [hash, [client]] = await Promise.all([
+    hashOf(secret),
+    db.select().from(clients).where(eq(clients.id, id)),
+  ])
   // Where there is no client, the hash is compared with itself: to refuse takes the same work.
   const right = sameHash(hash, client?.secretHash ?? hash)
   if (client === undefined || !right) throw new Failure({ reason: 'bad-credentials' })
-  return { client: client.id, name: client.name, workspace: client.workspace, scopes: client.scopes }
+  return {
+    client: client.id,
+    name: client.name,
+    workspace: client.workspace,
+    scopes: client.scopes,
+  }
 }

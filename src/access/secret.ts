@@ -8,7 +8,9 @@ export async function hashOf(secret: string): Promise<string> {
 
 /** Whether two hashes are the same, in a time that does not tell where they differ. */
 export function sameHash(a: string, b: string): boolean {
-  return a.length === b.length && crypto.subtle.timingSafeEqual(base64url.decode(a), base64url.decode(b))
+  return (
+    a.length === b.length && crypto.subtle.timingSafeEqual(base64url.decode(a), base64url.decode(b))
+  )
 }
 
 /** 256 random bits as base64url. */

@@ -74,10 +74,17 @@ export interface Grant {
 }
 
 /** Signs a token that names all a request needs to know of its caller, so that checking it asks no database. */
-export async function issueToken(signing: Signing, { caller, issuer, audience, id, now }: Grant): Promise<string> {
+export async function issueToken(
+  signing: Signing,
+  { caller, issuer, audience, id, now }: Grant,
+): Promise<string> {
   const { kid, key } = (await recall(signing).keys).signing
   const issuedAt = Math.floor(now / 1000)
-  return new SignJWT({ workspace: caller.workspace, scope: caller.scopes.join(' '), client_name: caller.name })
+  return new SignJWT({
+    workspace: caller.workspace,
+    scope: caller.scopes.join(' '),
+    client_name: caller.name,
+  })
     .setProtectedHeader({ alg: algorithm, kid, typ: 'JWT' })
     .setIssuer(issuer)
     .setAudience(audience)
@@ -103,7 +110,12 @@ export async function verifyToken(signing: Signing, token: string, now: number):
       if (key === undefined) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
       return key
     },
-    { algorithms: [algorithm], audience: [...signing.audiences], currentDate: new Date(now), requiredClaims: ['sub', 'exp', 'workspace'] },
+    {
+      algorithms: [algorithm],
+      audience: [...signing.audiences],
+      currentDate: new Date(now),
+      requiredClaims: ['sub', 'exp', 'workspace'],
+    },
   ).then(
     ({ payload }) => payload,
     () => {

@@ -51,12 +51,20 @@ export const app = new Hono<Http>({ strict: false })
   .use(logged)
   .get(
     '/health',
-    described('health', 'Whether the database answers', { 200: json('It does', Health), 503: json('It does not', Health) }),
-    async (c) => ((await answers(c.var.res.directory)) ? c.json({ status: 'ok' }) : c.json({ status: 'down' }, 503)),
+    described('health', 'Whether the database answers', {
+      200: json('It does', Health),
+      503: json('It does not', Health),
+    }),
+    async (c) =>
+      (await answers(c.var.res.directory))
+        ? c.json({ status: 'ok' })
+        : c.json({ status: 'down' }, 503),
   )
   .get(
     '/openapi.json',
-    described('openapi', 'This document', { 200: json('An OpenAPI 3.1 document', z.record(z.string(), z.unknown())) }),
+    described('openapi', 'This document', {
+      200: json('An OpenAPI 3.1 document', z.record(z.string(), z.unknown())),
+    }),
     async (c) => c.json(await (document ??= describeAll())),
   )
   .route('/.well-known', wellKnown)
@@ -95,9 +103,18 @@ const describeAll = (): Promise<object> =>
       webhooks: describeEvents(),
       components: {
         securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A token from POST /oauth/token' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description: 'A token from POST /oauth/token',
+          },
           basic: { type: 'http', scheme: 'basic', description: "A client's id and secret" },
-          admin: { type: 'http', scheme: 'bearer', description: 'The secret ADMIN_TOKEN of this installation' },
+          admin: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'The secret ADMIN_TOKEN of this installation',
+          },
         },
       },
     },

@@ -15,7 +15,11 @@ export function bearerToken(authorization: string | undefined): string {
 /** Who is calling, from the token alone: no database is asked. */
 export const bearer = createMiddleware<Http>(async (c, next) => {
   const res = c.var.res
-  const caller = await verifyToken(res.signing, bearerToken(c.req.header('authorization')), res.now())
+  const caller = await verifyToken(
+    res.signing,
+    bearerToken(c.req.header('authorization')),
+    res.now(),
+  )
   c.set('caller', caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))

@@ -13,7 +13,10 @@ export const json = (description: string, schema: z.ZodType) => ({
 export const tooOften = (schema: z.ZodType) => ({
   ...json('Asked too often', schema),
   headers: {
-    'Retry-After': { description: 'Seconds after which to ask again', schema: { type: 'integer' as const } },
+    'Retry-After': {
+      description: 'Seconds after which to ask again',
+      schema: { type: 'integer' as const },
+    },
     'RateLimit-Policy': { schema: { type: 'string' as const } },
     RateLimit: { schema: { type: 'string' as const } },
   },

@@ -8,13 +8,19 @@ export const limited = createMiddleware<Http>(async (c, next) => {
   const { limiter, limits } = c.var.res
   if (limiter === undefined) return next()
   const { success } = await limiter.limit({ key: c.var.caller.client })
-  if (!success) throw new Failure({ reason: 'too-many-requests', seconds: limits.ratePeriod, most: limits.rateLimit })
+  if (!success)
+    throw new Failure({
+      reason: 'too-many-requests',
+      seconds: limits.ratePeriod,
+      most: limits.rateLimit,
+    })
   await next()
 })
 
 type TooMany = Extract<Reason, { reason: 'too-many-requests' }>
 
-export const tooMany = ({ most, seconds }: TooMany) => `No more than ${most} requests in ${seconds} seconds`
+export const tooMany = ({ most, seconds }: TooMany) =>
+  `No more than ${most} requests in ${seconds} seconds`
 
 /** The headers of a refusal that the client may come back from. */
 export function sayLimit(c: Context<Http>, facts: Reason): void {

@@ -6,7 +6,8 @@ import type { Http } from './http.ts'
 /** Why the request is refused; undefined for a bug, which is logged here. hono says a malformed body in words of its own. */
 export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   if (error instanceof Failure) return error.facts
-  if (error instanceof HTTPException && error.status === 400) return { reason: 'malformed', what: 'JSON' }
+  if (error instanceof HTTPException && error.status === 400)
+    return { reason: 'malformed', what: 'JSON' }
   console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, ...faultOf(error) }))
   return undefined
 }

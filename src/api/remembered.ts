@@ -38,7 +38,11 @@ export const remembered = createMiddleware<Http>(async (c, next) => {
   await next()
   c.res.headers.set('Age', '0')
   if (c.res.status !== 200) return
-  const answer = { body: await c.res.clone().text(), contentType: c.res.headers.get('content-type') ?? '', at: res.now() }
+  const answer = {
+    body: await c.res.clone().text(),
+    contentType: c.res.headers.get('content-type') ?? '',
+    at: res.now(),
+  }
   keep(question, answer)
   c.executionCtx.waitUntil(caches.default.put(question, forEdge(answer, lookupCacheSeconds)))
   return
@@ -52,11 +56,21 @@ function keep(question: string, answer: Answer): void {
 }
 
 const forEdge = ({ body, contentType, at }: Answer, seconds: number) =>
-  new Response(body, { headers: { 'Content-Type': contentType, 'Cache-Control': `max-age=${seconds}`, 'stored-at': `${at}` } })
+  new Response(body, {
+    headers: {
+      'Content-Type': contentType,
+      'Cache-Control': `max-age=${seconds}`,
+      'stored-at': `${at}`,
+    },
+  })
 
 async function fromEdge(question: string): Promise<Answer | undefined> {
   const stored = await caches.default.match(question)
   if (stored === undefined) return undefined
   const { headers } = stored
-  return { body: await stored.text(), contentType: headers.get('content-type') ?? '', at: Number(headers.get('stored-at')) }
+  return {
+    body: await stored.text(),
+    contentType: headers.get('content-type') ?? '',
+    at: Number(headers.get('stored-at')),
+  }
 }

@@ -14,10 +14,14 @@ export const toTheEnd = createMiddleware<Http>(async (c, next) => {
 const fileFields = new Set(['fileName', 'file'])
 
 /** The parts of an upload as they arrive, a network chunk at a time. Throws `media-type`, `malformed` or `cut-short`. */
-export function uploadParts(request: Request, beside: { type?: string | undefined; fileName: string }): AsyncGenerator<UploadPart> {
+export function uploadParts(
+  request: Request,
+  beside: { type?: string | undefined; fileName: string },
+): AsyncGenerator<UploadPart> {
   const contentType = request.headers.get('content-type') ?? ''
   if (/^text\/csv\b/i.test(contentType)) return rawParts(request, beside)
-  if (/^multipart\/(form-data|mixed)\b/i.test(contentType)) return multipartParts(request, contentType)
+  if (/^multipart\/(form-data|mixed)\b/i.test(contentType))
+    return multipartParts(request, contentType)
   throw new Failure({ reason: 'media-type', allowed: ['multipart/form-data', 'multipart/mixed'] })
 }
 
@@ -32,7 +36,8 @@ async function* multipartParts(request: Request, contentType: string): AsyncGene
     maxParts: 20,
     maxFieldSize: 1024,
     isFile: (info) => fileFields.has(nameOf(info)) || fileNameOf(info) !== undefined,
-    onField: (info, value) => arrived.push({ field: nameOf(info), value: decodeField(info, value) }),
+    onField: (info, value) =>
+      arrived.push({ field: nameOf(info), value: decodeField(info, value) }),
     onFile: (info) => {
       const name = nameOf(info)
       if (!fileFields.has(name)) return () => undefined
@@ -62,8 +67,10 @@ async function* multipartParts(request: Request, contentType: string): AsyncGene
 
 // multipasta reads no disposition with a character beyond Latin-1; browsers and curl send file names as they are.
 const disposition = ({ headers }: PartInfo) => String(headers['content-disposition'] ?? '')
-const nameOf = (info: PartInfo) => info.name || (/; *name="([^"]*)"/i.exec(disposition(info))?.[1] ?? '')
-const fileNameOf = (info: PartInfo) => info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
+const nameOf = (info: PartInfo) =>
+  info.name || (/; *name="([^"]*)"/i.exec(disposition(info))?.[1] ?? '')
+const fileNameOf = (info: PartInfo) =>
+  info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
 
 /** A body that is the file itself, with its type and name in the query. */
 async function* rawParts(

@@ -33,8 +33,17 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
   const statements = parts.flatMap((part) => writePart(job, compiled, part))
   const reached = parts.at(-1)?.upTo
   // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
-  const offset = reached === undefined ? job.fileSize : Math.min(job.offset + size * parts.length, job.fileSize - 1)
-  const to = { cursor: reached ?? '', offset, reached: offset, rows: sql`touched + bad_rows`, batchIds: next }
+  const offset =
+    reached === undefined
+      ? job.fileSize
+      : Math.min(job.offset + size * parts.length, job.fileSize - 1)
+  const to = {
+    cursor: reached ?? '',
+    offset,
+    reached: offset,
+    rows: sql`touched + bad_rows`,
+    batchIds: next,
+  }
   return (await commitJob(res, db, job, statements, to)).moved
 }
 
@@ -44,7 +53,12 @@ interface Part extends Stretch {
 }
 
 /** The job's rule as SQL, and the next users in parts; undefined once another pass has ended the job, or its group is erased. */
-async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, size: number, count: number) {
+async function lookAhead(
+  db: Db,
+  { key, workspace, cursor }: GroupJob,
+  size: number,
+  count: number,
+) {
   const [rules, definitions, found] = await together(db, [
     sql`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
     defined(workspace),
@@ -69,14 +83,23 @@ async function lookAhead(db: Db, { key, workspace, cursor }: GroupJob, size: num
 }
 
 /** The statements that make a stretch of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
-function writePart(job: GroupJob, { condition, constants }: Compiled, { unfit, ...stretch }: Part): SQL[] {
+function writePart(
+  job: GroupJob,
+  { condition, constants }: Compiled,
+  { unfit, ...stretch }: Part,
+): SQL[] {
   const { workspace } = job
   const { after, upTo } = stretch
   const belonging = (whose: SQL) => sql`
     (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
      WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
   const guard = unmoved(jobs, job)
-  const written = [seeMembers(job, belonging(fits), guard), tally(job, 'touched'), removeUnseen(job, stretch, guard), tally(job, 'removed')]
+  const written = [
+    seeMembers(job, belonging(fits), guard),
+    tally(job, 'touched'),
+    removeUnseen(job, stretch, guard),
+    tally(job, 'removed'),
+  ]
   if (unfit === 0) return written
   return [
     sql`
@@ -93,7 +116,8 @@ function writePart(job: GroupJob, { condition, constants }: Compiled, { unfit, .
 }
 
 // What `trim` takes off in JavaScript, but for control characters, which no user's id has.
-const spaces = ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff'
+const spaces =
+  ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff'
 
 /** Whether a user's id can be a participant's (see experience/participant.ts). Trimmed, another would be somebody else's. */
 const fits = sql`(length(u.user_id) <= ${participantMax} AND trim(u.user_id) = u.user_id

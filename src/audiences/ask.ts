@@ -54,7 +54,8 @@ export async function askAudience<Answer>(
   return answer
 }
 
-const textOf = (results: D1Result[]) => JSON.stringify(results.map(({ results }): Rows => ({ results })))
+const textOf = (results: D1Result[]) =>
+  JSON.stringify(results.map(({ results }): Rows => ({ results })))
 
 function keep(key: string, found: string): void {
   if (found.length > charactersMost) return

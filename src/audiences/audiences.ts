@@ -11,7 +11,10 @@ import { usedBy, type Rule } from './rule.ts'
 import { allThere, checkRule, reached, wholeRule } from './whole.ts'
 
 /** An audience as it is kept, and the experience group that it fills, if it fills one. */
-export type Audience = Omit<typeof audiences.$inferSelect, 'rule'> & { rule: Rule; group: string | null }
+export type Audience = Omit<typeof audiences.$inferSelect, 'rule'> & {
+  rule: Rule
+  group: string | null
+}
 
 export interface AudienceDraft {
   name: string
@@ -31,11 +34,14 @@ const shown = ({ audience, group }: Awaited<ReturnType<typeof select>>[number]):
   group,
 })
 
-const named = (workspace: number, id: string) => and(eq(audiences.workspace, workspace), eq(audiences.id, id))
+const named = (workspace: number, id: string) =>
+  and(eq(audiences.workspace, workspace), eq(audiences.id, id))
 
 /** The audiences of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
 export async function listAudiences(db: Db, workspace: number): Promise<Audience[]> {
-  return (await select(db).where(eq(audiences.workspace, workspace)).orderBy(asc(audiences.key))).map(shown)
+  return (
+    await select(db).where(eq(audiences.workspace, workspace)).orderBy(asc(audiences.key))
+  ).map(shown)
 }
 
 /** Throws `not-found` for an unknown audience and for another workspace's alike. */
@@ -90,7 +96,13 @@ export async function updateAudience(
   const { meta } = await db
     .update(audiences)
     .set({ ...draft, refreshed, rule, uses: usedBy(rule), updatedAt: now, updatedBy: by })
-    .where(and(named(workspace, id), allThere(workspace, rule), sql`${id} NOT IN (SELECT id FROM (${reached(workspace, rule)}))`))
+    .where(
+      and(
+        named(workspace, id),
+        allThere(workspace, rule),
+        sql`${id} NOT IN (SELECT id FROM (${reached(workspace, rule)}))`,
+      ),
+    )
   if (meta.changes === 0) await wholeRule(db, workspace, rule, id)
   return getAudience(db, workspace, id)
 }
@@ -118,7 +130,11 @@ export async function deleteAudience(res: Resources, workspace: number, id: stri
 }
 
 /** Rings for jobs that were withdrawn, so that what they wrote is undone and the next of their group begins. */
-async function endSyncs(res: Resources, workspace: number, withdrawn: D1Result | undefined): Promise<void> {
+async function endSyncs(
+  res: Resources,
+  workspace: number,
+  withdrawn: D1Result | undefined,
+): Promise<void> {
   const jobs = (withdrawn?.results ?? []) as { job: number }[] // the column that `withdrawSyncs` gives
   await wakeAll(
     res,
@@ -130,7 +146,12 @@ async function endSyncs(res: Resources, workspace: number, withdrawn: D1Result |
  * Ties an audience to the experience group that it fills from now on, and lets go of the one that it filled before. Throws `not-found`, or
  * `in-use` where another audience fills the group.
  */
-export async function tieAudience(res: Resources, workspace: number, id: string, groupId: string): Promise<Audience> {
+export async function tieAudience(
+  res: Resources,
+  workspace: number,
+  id: string,
+  groupId: string,
+): Promise<Audience> {
   const db = res.databaseOf(workspace)
   const { refresh, group } = await getAudience(db, workspace, id)
   await getGroup(db, workspace, groupId)
@@ -164,6 +185,9 @@ export async function untieAudience(res: Resources, workspace: number, id: strin
   const db = res.databaseOf(workspace)
   const { group } = await getAudience(db, workspace, id)
   if (group === null) throw new Failure({ reason: 'not-tied', audience: id })
-  const [withdrawn] = await together(db, [withdrawSyncs(workspace, id, sql`true`, res.now()), untie(workspace, id, sql`true`)])
+  const [withdrawn] = await together(db, [
+    withdrawSyncs(workspace, id, sql`true`, res.now()),
+    untie(workspace, id, sql`true`),
+  ])
   await endSyncs(res, workspace, withdrawn)
 }

@@ -50,7 +50,8 @@ export function compiler(names: Names, constants: unknown[]): (rule: Rule, user:
       case 'in_group':
         return `EXISTS(SELECT 1 FROM live_members WHERE workspace_id=(SELECT w FROM p) AND participant_id=${user} AND group_id=${constant(rule.group)})`
       case 'in_audience':
-        if (rule.expression === undefined) throw new Error(`the audience ${rule.audience} was not looked up`)
+        if (rule.expression === undefined)
+          throw new Error(`the audience ${rule.audience} was not looked up`)
         return visit(rule.expression, user)
     }
   }
@@ -118,20 +119,32 @@ export function compiler(names: Names, constants: unknown[]): (rule: Rule, user:
     if (pattern.includes('\0')) return '0'
     const [head = '', ...rest] = pattern.split(/\*+/)
     const tail = rest.pop()
-    if (tail === undefined) return `length(t)=${lengthOf(head)} AND ${standing('t', '1', constant(partsOf(head)))}`
+    if (tail === undefined)
+      return `length(t)=${lengthOf(head)} AND ${standing('t', '1', constant(partsOf(head)))}`
     const ends = [...partsOf(head).map(from(1)), ...partsOf(tail).map(from(-lengthOf(tail)))]
-    const conditions = [`length(t)>=${[head, ...rest, tail].reduce((sum, piece) => sum + lengthOf(piece), 0)}`]
+    const conditions = [
+      `length(t)>=${[head, ...rest, tail].reduce((sum, piece) => sum + lengthOf(piece), 0)}`,
+    ]
     if (ends.length > 0) conditions.push(standing('t', '0', constant(ends)))
     const between = `substr(t,${lengthOf(head) + 1},length(t)-${lengthOf(head) + lengthOf(tail)})`
     const [only] = rest
-    if (only !== undefined && rest.length === 1 && !only.includes('?')) conditions.push(`instr(${between},${constant(only)})>0`)
-    else if (only !== undefined) conditions.push(`(SELECT ${rest.length}=${piecesFound('x', rest)} FROM (SELECT ${between} AS x))`)
+    if (only !== undefined && rest.length === 1 && !only.includes('?'))
+      conditions.push(`instr(${between},${constant(only)})>0`)
+    else if (only !== undefined)
+      conditions.push(
+        `(SELECT ${rest.length}=${piecesFound('x', rest)} FROM (SELECT ${between} AS x))`,
+      )
     return conditions.join(' AND ')
   }
 
   /** How many of the pieces are found: `i` of them are, before the place `b`. One without question marks takes a step, others one for each place. */
   const piecesFound = (text: string, pieces: string[]): string => {
-    const listed = constant(pieces.map((piece) => [lengthOf(piece), ...(piece.includes('?') ? [null, partsOf(piece)] : [piece])]))
+    const listed = constant(
+      pieces.map((piece) => [
+        lengthOf(piece),
+        ...(piece.includes('?') ? [null, partsOf(piece)] : [piece]),
+      ]),
+    )
     const found = `iif(s.value->>1 IS NULL,${standing(text, 'b', 's.value->2')},instr(substr(${text},b),s.value->>1))`
     return `(WITH RECURSIVE f(i,b) AS (SELECT 0,1 UNION ALL SELECT i+(h.value>0),b+iif(h.value>0,h.value-1+(s.value->>0),1)
 FROM f,json_each(${listed}) AS s,json_each(json_array(${found})) AS h
@@ -161,7 +174,9 @@ export function sharedBy(
   const definition = definitions.get(attribute.slice(0, Math.max(0, colon)))
   const name = attribute.slice(colon + 1)
   const shared = definition?.attributes.find(({ id }) => id === name)
-  return definition === undefined || shared === undefined ? undefined : { definition: definition.key, name, function: shared.type }
+  return definition === undefined || shared === undefined
+    ? undefined
+    : { definition: definition.key, name, function: shared.type }
 }
 
 /** In pairs of pairs, as SQLite takes expressions of a depth of a hundred and a chain is as deep as it is long. */
@@ -173,12 +188,14 @@ function joined(conditions: string[], by: ' AND ' | ' OR '): string {
 }
 
 /** A value as text compares: A to Z are as a to z, as in SQLite. */
-const textOf = (value: Scalar): string => String(value).replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+const textOf = (value: Scalar): string =>
+  String(value).replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 const lengthOf = (value: Scalar) => [...String(value)].length
 
 /** The number that a value is, or says; undefined for others. */
-const numberOf = (value: Scalar): number | undefined => (typeof value === 'boolean' ? undefined : numberIn(String(value)))
+const numberOf = (value: Scalar): number | undefined =>
+  typeof value === 'boolean' ? undefined : numberIn(String(value))
 
 /** A part of a piece of a pattern: where it begins, its length in characters, and itself as a pattern of GLOB. */
 type Part = [at: number, length: number, glob: string]

@@ -37,13 +37,25 @@ interface Told {
  * Whether a user belongs to an audience, and why, in one round trip that reads only what is known of the user and of those in the same
  * groups. Throws `not-found` for an unknown user.
  */
-export async function explainUser(db: Db, workspace: number, asked: Asked, user: string): Promise<Explained> {
+export async function explainUser(
+  db: Db,
+  workspace: number,
+  asked: Asked,
+  user: string,
+): Promise<Explained> {
   const { rule, names } = asked
-  const keyOf = (definition: string | undefined) => (definition === undefined ? null : (names.definitions.get(definition)?.key ?? -1))
+  const keyOf = (definition: string | undefined) =>
+    definition === undefined ? null : (names.definitions.get(definition)?.key ?? -1)
   const leaves = [...nodesOf(rule)].flatMap(({ rule, among }): Placed[] => {
     if (!isLeaf(rule)) return []
     const shared = 'attribute' in rule ? sharedBy(names, rule.attribute) : undefined
-    return [{ leaf: rule, among: keyOf(among), ...(shared ?? { name: 'attribute' in rule ? rule.attribute : null }) }]
+    return [
+      {
+        leaf: rule,
+        among: keyOf(among),
+        ...(shared ?? { name: 'attribute' in rule ? rule.attribute : null }),
+      },
+    ]
   })
 
   const constants: unknown[] = []
@@ -68,15 +80,30 @@ export async function explainUser(db: Db, workspace: number, asked: Asked, user:
         LEFT JOIN identity_members AS m ON m.definition_key = seat.definition_key AND m.value = seat.value) AS s
     WHERE s.user_id IS NOT NULL`,
   ])
-  if (known?.results.length === 0) throw new Failure({ reason: 'not-found', what: 'user', id: user })
+  if (known?.results.length === 0)
+    throw new Failure({ reason: 'not-found', what: 'user', id: user })
 
   // The columns selected above.
-  const rows = (results?.results ?? []) as { leaf: number; among: number | null; user: string; result: number; saw: string | null }[]
-  const told = new Map(rows.map(({ leaf, user, result, saw }) => [`${leaf} ${user}`, { result: result === 1, saw: valueSeen(saw) }]))
+  const rows = (results?.results ?? []) as {
+    leaf: number
+    among: number | null
+    user: string
+    result: number
+    saw: string | null
+  }[]
+  const told = new Map(
+    rows.map(({ leaf, user, result, saw }) => [
+      `${leaf} ${user}`,
+      { result: result === 1, saw: valueSeen(saw) },
+    ]),
+  )
   return tell(rule, user, {
     told: (leaf, user) => told.get(`${leaf} ${user}`) ?? { result: false, saw: null },
     // D1 bills a row read for each that it sorts.
-    membersOf: (definition) => [...new Set(rows.filter(({ among }) => among === keyOf(definition)).map(({ user }) => user))].sort(byBytes),
+    membersOf: (definition) =>
+      [
+        ...new Set(rows.filter(({ among }) => among === keyOf(definition)).map(({ user }) => user)),
+      ].sort(byBytes),
   })
 }
 
@@ -93,15 +120,25 @@ function valueSeen(saw: string | null): Value | null {
 function tell(
   rule: Rule,
   user: string,
-  { told, membersOf }: { told: (leaf: number, user: string) => Told; membersOf: (definition: string) => string[] },
+  {
+    told,
+    membersOf,
+  }: { told: (leaf: number, user: string) => Told; membersOf: (definition: string) => string[] },
 ): Explained {
-  const visit = (rule: Rule, user: string, leaf: number): { explained: Explained; next: number } => {
+  const visit = (
+    rule: Rule,
+    user: string,
+    leaf: number,
+  ): { explained: Explained; next: number } => {
     if (isLeaf(rule)) {
       const { result, saw } = told(leaf, user)
       return { explained: { rule, result, ...('attribute' in rule && { saw }) }, next: leaf + 1 }
     }
     if (isOverMembers(rule)) {
-      const members = membersOf(rule.group).map((user) => ({ user, explained: visit(rule.expression, user, leaf).explained }))
+      const members = membersOf(rule.group).map((user) => ({
+        user,
+        explained: visit(rule.expression, user, leaf).explained,
+      }))
       const belonging = members.filter(({ explained }) => explained.result).length
       const result = {
         any_member: belonging > 0,
@@ -113,7 +150,11 @@ function tell(
     }
     const inner: Explained[] = []
     let next = leaf
-    for (const one of 'expressions' in rule ? rule.expressions : rule.expression === undefined ? [] : [rule.expression]) {
+    for (const one of 'expressions' in rule
+      ? rule.expressions
+      : rule.expression === undefined
+        ? []
+        : [rule.expression]) {
       const visited = visit(one, user, next)
       inner.push(visited.explained)
       next = visited.next

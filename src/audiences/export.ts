@@ -4,7 +4,12 @@ import type { Asked } from './compile.ts'
 import { compileFor, matchingIn, nextStretch, usersFirst } from './questions.ts'
 
 /** The users of an audience as a file that can be uploaded, after `after` if that names a user, a piece at a time and no sooner than the reader takes it. */
-export function exportUsers(db: Db, workspace: number, asked: Asked, after: string): ReadableStream<Uint8Array> {
+export function exportUsers(
+  db: Db,
+  workspace: number,
+  asked: Asked,
+  after: string,
+): ReadableStream<Uint8Array> {
   const compiled = compileFor(asked)
   const encoder = new TextEncoder()
   let from: string | undefined = after
@@ -20,7 +25,8 @@ export function exportUsers(db: Db, workspace: number, asked: Asked, after: stri
           from = found.reached
           stretch = nextStretch(stretch, found.ms)
         }
-        if (users.length > 0) controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))
+        if (users.length > 0)
+          controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))
         if (from === undefined) controller.close()
       },
     },

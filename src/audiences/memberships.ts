@@ -8,7 +8,10 @@ import { namesIn } from './whole.ts'
 
 /** The audiences that a user belongs to, oldest first: a statement for each, all in one round trip. */
 export async function audiencesOf(db: Db, workspace: number, user: string): Promise<Audience[]> {
-  const [audiences, names] = await Promise.all([listAudiences(db, workspace), namesIn(db, workspace)])
+  const [audiences, names] = await Promise.all([
+    listAudiences(db, workspace),
+    namesIn(db, workspace),
+  ])
   const rules = new Map(audiences.map(({ id, rule }) => [id, rule]))
   const asked = audiences.flatMap((audience) => {
     const rule = wholeOrNone(audience, rules)
@@ -23,7 +26,9 @@ export async function audiencesOf(db: Db, workspace: number, user: string): Prom
     ),
   )
   // The column selected above.
-  return asked.flatMap(({ audience }, i) => ((answers[i]?.results[0] as { belongs: number } | undefined)?.belongs === 1 ? [audience] : []))
+  return asked.flatMap(({ audience }, i) =>
+    (answers[i]?.results[0] as { belongs: number } | undefined)?.belongs === 1 ? [audience] : [],
+  )
 }
 
 /** What others have become since may be more than a rule may be: nobody belongs to an audience that cannot be asked about. */

@@ -14,5 +14,7 @@ export const weekBegan = (ms: number) => mondayOf(ms - weekBegins * hour) + week
 /** The week or day of a moment, in milliseconds, for which an audience fills its group once; null for one that does it only when asked. */
 export function periodOf(refresh: Refresh, ms: number): string | null {
   if (refresh === 'on_demand') return null
-  return refresh === 'weekly' ? weekOf(ms - weekBegins * hour) : new Date(ms - dayBegins * hour).toISOString().slice(0, 10)
+  return refresh === 'weekly'
+    ? weekOf(ms - weekBegins * hour)
+    : new Date(ms - dayBegins * hour).toISOString().slice(0, 10)
 }

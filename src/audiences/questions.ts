@@ -14,24 +14,42 @@ export function nextStretch(users: number, ms: number, most = usersMost): number
 }
 
 /** How many users of the workspace belong to an audience. */
-export async function countUsers(db: Db, workspace: number, { rule, names }: Asked): Promise<number> {
+export async function countUsers(
+  db: Db,
+  workspace: number,
+  { rule, names }: Asked,
+): Promise<number> {
   return (await countEach(db, workspace, [rule], names)).all
 }
 
 /** How many users of the workspace each of some rules holds for, and how many all of them. */
-export async function countEach(db: Db, workspace: number, rules: Rule[], names: Names): Promise<{ each: number[]; all: number }> {
+export async function countEach(
+  db: Db,
+  workspace: number,
+  rules: Rule[],
+  names: Names,
+): Promise<{ each: number[]; all: number }> {
   const constants: unknown[] = []
   const compileRule = compiler(names, constants)
   const conditions = rules.map((rule) => compileRule(rule, 'u.user_id'))
   const counts = { each: rules.map(() => 0), all: 0 }
   let users = usersFirst
   for (let after: string | undefined = ''; after !== undefined;) {
-    const [answer] = await together(db, [counting(workspace, conditions, constants, { after, users })])
+    const [answer] = await together(db, [
+      counting(workspace, conditions, constants, { after, users }),
+    ])
     // The columns selected there.
-    const [row] = (answer?.results ?? []) as { each: string; all: number; looked: number; reached: string }[]
+    const [row] = (answer?.results ?? []) as {
+      each: string
+      all: number
+      looked: number
+      reached: string
+    }[]
     if (row === undefined) throw new Error('a count tells nothing')
     counts.all += row.all
-    counts.each = (JSON.parse(row.each) as number[]).map((count, i) => count + (counts.each[i] ?? 0))
+    counts.each = (JSON.parse(row.each) as number[]).map(
+      (count, i) => count + (counts.each[i] ?? 0),
+    )
     after = row.looked < users ? undefined : row.reached
     users = nextStretch(users, answer?.meta.duration ?? 0)
   }
@@ -50,7 +68,13 @@ export async function listUsers(
   let stretch = Math.max(usersFirst, 4 * size)
   for (let from: string | undefined = after; from !== undefined;) {
     // One more than fit the page tells that there is another.
-    const { users, reached, ms } = await matchingIn(db, workspace, compiled, { after: from, users: stretch }, size + 1 - found.length)
+    const { users, reached, ms } = await matchingIn(
+      db,
+      workspace,
+      compiled,
+      { after: from, users: stretch },
+      size + 1 - found.length,
+    )
     found.push(...users)
     if (found.length > size || (found.length === size && reached !== undefined))
       return { users: found.slice(0, size), next: found[size - 1] }
@@ -77,9 +101,15 @@ export async function matchingIn(
   stretch: Stretch,
   most = stretch.users,
 ): Promise<{ users: string[]; reached: string | undefined; ms: number }> {
-  const [end, found] = await together(db, [ending(workspace, stretch), matching(workspace, compiled, stretch, most)])
+  const [end, found] = await together(db, [
+    ending(workspace, stretch),
+    matching(workspace, compiled, stretch, most),
+  ])
   // The columns selected there.
-  const [{ looked, reached } = { looked: 0, reached: '' }] = (end?.results ?? []) as { looked: number; reached: string }[]
+  const [{ looked, reached } = { looked: 0, reached: '' }] = (end?.results ?? []) as {
+    looked: number
+    reached: string
+  }[]
   return {
     users: ((found?.results ?? []) as { id: string }[]).map(({ id }) => id),
     reached: looked < stretch.users ? undefined : reached,
@@ -101,7 +131,12 @@ const those = (workspace: number, { after, users }: Stretch): SQL =>
  * A query of how many of a stretch each condition holds for, `each` as JSON, and `all` of them; `looked`, how many the stretch has, and
  * `reached`, the last of it.
  */
-function counting(workspace: number, conditions: string[], constants: unknown[], stretch: Stretch): SQL {
+function counting(
+  workspace: number,
+  conditions: string[],
+  constants: unknown[],
+  stretch: Stretch,
+): SQL {
   const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
   const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
   const all = conditions.map((_, i) => `c${i}`).join(' AND ')
@@ -117,6 +152,11 @@ const ending = (workspace: number, stretch: Stretch): SQL =>
   sql`SELECT count(*) AS looked, max(u.user_id) AS reached FROM ${those(workspace, stretch)}`
 
 /** A query of `id`, those of a stretch who belong, in the order of their ids. */
-const matching = (workspace: number, { condition, constants }: Compiled, stretch: Stretch, most: number): SQL => sql`
+const matching = (
+  workspace: number,
+  { condition, constants }: Compiled,
+  stretch: Stretch,
+  most: number,
+): SQL => sql`
   WITH ${given(workspace, constants)}
   SELECT u.user_id AS id FROM ${those(workspace, stretch)} WHERE ${sql.raw(condition)} ORDER BY u.user_id LIMIT ${most}`

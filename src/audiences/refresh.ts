@@ -22,10 +22,26 @@ export async function refreshDue(res: Resources, at: number): Promise<void> {
     } catch (error) {
       if (!(error instanceof Failure)) {
         // The next cron tries again, and nobody waits for another's trouble.
-        console.error(JSON.stringify({ event: 'refresh-failed', workspace, audience: id, period, ...faultOf(error) }))
+        console.error(
+          JSON.stringify({
+            event: 'refresh-failed',
+            workspace,
+            audience: id,
+            period,
+            ...faultOf(error),
+          }),
+        )
         continue
       }
-      console.error(JSON.stringify({ event: 'refresh-refused', workspace, audience: id, period, ...error.facts }))
+      console.error(
+        JSON.stringify({
+          event: 'refresh-refused',
+          workspace,
+          audience: id,
+          period,
+          ...error.facts,
+        }),
+      )
       // A group with too many jobs has room again soon. Another reason holds until somebody changes something.
       if (error.facts.reason === 'jobs-waiting') continue
       await res

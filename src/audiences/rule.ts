@@ -23,7 +23,11 @@ export type Condition =
   | { operator: 'exists' | 'not_exists'; attribute: string }
 
 /** A condition on those with whom a user is in a group of a definition. */
-export type OverMembers = { operator: 'any_member' | 'all_members' | 'no_member'; group: string; expression: Rule }
+export type OverMembers = {
+  operator: 'any_member' | 'all_members' | 'no_member'
+  group: string
+  expression: Rule
+}
 
 /** Who belongs to an audience. `expression` of another audience is its own rule, once that was looked up (see `expand`). */
 export type Rule =
@@ -61,23 +65,31 @@ const valueMax = 4096
 const listMax = 1000
 
 /** A place in a rule as a JSON pointer (RFC 6901). */
-const below = (at: string, key: string | number) => `${at}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
+const below = (at: string, key: string | number) =>
+  `${at}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-export const refused = (pointer: string, problem: string) => new Failure({ reason: 'rule-refused', pointer, problem })
+export const refused = (pointer: string, problem: string) =>
+  new Failure({ reason: 'rule-refused', pointer, problem })
 
 /** The rule that a client gives, whatever it gives, at `at` of its request. Throws `rule-refused`, which points to the node. */
 export function readRule(given: unknown, at = '/rule', depth = 1): Rule {
   if (depth > depthMax) throw refused(at, `stands deeper than ${depthMax} levels`)
   const node = objectAt(given, at)
   const operator = operators.find((known) => known === node['operator'])
-  if (operator === undefined) throw refused(below(at, 'operator'), `must be one of ${operators.join(', ')}`)
+  if (operator === undefined)
+    throw refused(below(at, 'operator'), `must be one of ${operators.join(', ')}`)
   const rule = readNode(operator, node, at, depth)
   const stray = Object.keys(node).find((key) => !Object.hasOwn(rule, key))
   if (stray !== undefined) throw refused(below(at, stray), `is nothing that ${operator} takes`)
   return rule
 }
 
-function readNode(operator: Operator, node: Record<string, unknown>, at: string, depth: number): Rule {
+function readNode(
+  operator: Operator,
+  node: Record<string, unknown>,
+  at: string,
+  depth: number,
+): Rule {
   const inner = () => readRule(node['expression'], below(at, 'expression'), depth + 1)
   const name = (key: string) => nameAt(node[key], below(at, key))
   const value = () => scalarAt(node['value'], below(at, 'value'))
@@ -86,8 +98,8 @@ function readNode(operator: Operator, node: Record<string, unknown>, at: string,
     case 'or':
       return {
         operator,
-        expressions: listAt(node['expressions'], below(at, 'expressions'), conditionsMax).map((one, i) =>
-          readRule(one, below(below(at, 'expressions'), i), depth + 1),
+        expressions: listAt(node['expressions'], below(at, 'expressions'), conditionsMax).map(
+          (one, i) => readRule(one, below(below(at, 'expressions'), i), depth + 1),
         ),
       }
     case 'not':
@@ -119,7 +131,8 @@ function readNode(operator: Operator, node: Record<string, unknown>, at: string,
 
 function objectAt(given: unknown, at: string): Record<string, unknown> {
   if (given === undefined) throw refused(at, 'is required')
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw refused(at, 'must be an object')
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw refused(at, 'must be an object')
   return { ...given }
 }
 
@@ -133,7 +146,8 @@ function listAt(given: unknown, at: string, most: number): unknown[] {
 
 function nameAt(given: unknown, at: string): string {
   if (given === undefined) throw refused(at, 'is required')
-  if (typeof given !== 'string' || given === '') throw refused(at, 'must be a string that is not empty')
+  if (typeof given !== 'string' || given === '')
+    throw refused(at, 'must be a string that is not empty')
   if ([...given].length > nameMax) throw refused(at, `cannot exceed ${nameMax} characters`)
   return given.toWellFormed()
 }
@@ -159,7 +173,8 @@ export interface Node {
 export function* nodesOf(rule: Rule, at = '/rule', depth = 1, among?: string): Generator<Node> {
   yield { rule, at, depth, among }
   if ('expressions' in rule)
-    for (const [i, one] of rule.expressions.entries()) yield* nodesOf(one, below(below(at, 'expressions'), i), depth + 1, among)
+    for (const [i, one] of rule.expressions.entries())
+      yield* nodesOf(one, below(below(at, 'expressions'), i), depth + 1, among)
   else if ('expression' in rule && rule.expression !== undefined) {
     const inside = isOverMembers(rule) ? rule.group : among
     // What another audience says is no place in this rule: its node is.
@@ -174,11 +189,16 @@ export const isOverMembers = (rule: Rule): rule is OverMembers =>
 /** A node that has no other below it: what the database is asked. */
 export type Leaf = Condition | { operator: 'in_group'; group: string }
 
-export const isLeaf = (rule: Rule): rule is Leaf => rule.operator === 'in_group' || 'attribute' in rule
+export const isLeaf = (rule: Rule): rule is Leaf =>
+  rule.operator === 'in_group' || 'attribute' in rule
 
 /** The audiences that a rule itself uses, each once. */
 export const usedBy = (rule: Rule): string[] => [
-  ...new Set([...nodesOf(rule)].flatMap(({ rule }) => (rule.operator === 'in_audience' ? [rule.audience] : []))),
+  ...new Set(
+    [...nodesOf(rule)].flatMap(({ rule }) =>
+      rule.operator === 'in_audience' ? [rule.audience] : [],
+    ),
+  ),
 ]
 
 /**
@@ -187,25 +207,48 @@ export const usedBy = (rule: Rule): string[] => [
  */
 export function expand(rule: Rule, audiences: ReadonlyMap<string, Rule>, own?: string): Rule {
   let conditions = 0
-  const visit = (rule: Rule, at: string, depth: number, path: readonly string[], among: boolean): Rule => {
-    if (depth > depthMax) throw refused(at, `stands deeper than ${depthMax} levels, with the audiences that are used`)
+  const visit = (
+    rule: Rule,
+    at: string,
+    depth: number,
+    path: readonly string[],
+    among: boolean,
+  ): Rule => {
+    if (depth > depthMax)
+      throw refused(at, `stands deeper than ${depthMax} levels, with the audiences that are used`)
     if (isLeaf(rule)) {
-      if (++conditions > conditionsMax) throw refused(at, `is more than the ${conditionsMax}th condition, with the audiences that are used`)
+      if (++conditions > conditionsMax)
+        throw refused(
+          at,
+          `is more than the ${conditionsMax}th condition, with the audiences that are used`,
+        )
       return rule
     }
     if ('expressions' in rule)
       return {
         ...rule,
-        expressions: rule.expressions.map((one, i) => visit(one, placed(at, path, 'expressions', i), depth + 1, path, among)),
+        expressions: rule.expressions.map((one, i) =>
+          visit(one, placed(at, path, 'expressions', i), depth + 1, path, among),
+        ),
       }
     if (rule.operator === 'in_audience') {
-      if (path.includes(rule.audience)) throw refused(at, `leads back to the audience ${rule.audience}`)
+      if (path.includes(rule.audience))
+        throw refused(at, `leads back to the audience ${rule.audience}`)
       const used = audiences.get(rule.audience)
       if (used === undefined) throw refused(at, `names no audience: ${rule.audience}`)
       return { ...rule, expression: visit(used, at, depth + 1, [...path, rule.audience], among) }
     }
     if (isOverMembers(rule) && among) throw refused(at, 'asks about members of members')
-    return { ...rule, expression: visit(rule.expression, placed(at, path, 'expression'), depth + 1, path, among || isOverMembers(rule)) }
+    return {
+      ...rule,
+      expression: visit(
+        rule.expression,
+        placed(at, path, 'expression'),
+        depth + 1,
+        path,
+        among || isOverMembers(rule),
+      ),
+    }
   }
   const start = own === undefined ? [] : [own]
   const placed = (at: string, path: readonly string[], ...keys: (string | number)[]) =>

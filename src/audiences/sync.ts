@@ -10,7 +10,12 @@ import { wholeAudience } from './whole.ts'
  * Opens a job that makes an audience's experience group what the audience is: a REPLACE like that of a file, with the rule as it is now.
  * One that waits already is given the rule instead. Throws `not-found`, `not-tied`, `jobs-waiting`, and what `wholeAudience` throws.
  */
-export async function requestSync(res: Resources, workspace: number, id: string, by: string): Promise<GroupJob> {
+export async function requestSync(
+  res: Resources,
+  workspace: number,
+  id: string,
+  by: string,
+): Promise<GroupJob> {
   const job = await beginSync(res, workspace, id, by, undefined)
   if (job === undefined) throw new Failure({ reason: 'not-tied', audience: id }) // its group has gone in this moment
   return job
@@ -25,9 +30,19 @@ export async function beginSync(
   period: string | undefined,
 ): Promise<GroupJob | undefined> {
   const db = res.databaseOf(workspace)
-  const [{ group }, { rule }] = await Promise.all([getAudience(db, workspace, id), wholeAudience(db, workspace, id)])
+  const [{ group }, { rule }] = await Promise.all([
+    getAudience(db, workspace, id),
+    wholeAudience(db, workspace, id),
+  ])
   if (group === null) throw new Failure({ reason: 'not-tied', audience: id })
-  const job = await openSync(db, workspace, group, { audience: id, rule, createdBy: by, period }, res.limits, res.now())
+  const job = await openSync(
+    db,
+    workspace,
+    group,
+    { audience: id, rule, createdBy: by, period },
+    res.limits,
+    res.now(),
+  )
   if (job !== undefined) await wake(res, { kind: 'job', workspace, job: job.key })
   return job
 }

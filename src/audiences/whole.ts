@@ -12,8 +12,16 @@ export type Rows = Pick<D1Result, 'results'>
  * A rule with those of the audiences that it uses, and what the names in it stand for, all as they are now. Throws `rule-refused` where the
  * whole is more than a rule may be.
  */
-export async function wholeRule(db: Db, workspace: number, rule: Rule, own?: string): Promise<Asked> {
-  const [definitions, used] = await together(db, [defined(workspace), rulesOf(workspace, reached(workspace, rule))])
+export async function wholeRule(
+  db: Db,
+  workspace: number,
+  rule: Rule,
+  own?: string,
+): Promise<Asked> {
+  const [definitions, used] = await together(db, [
+    defined(workspace),
+    rulesOf(workspace, reached(workspace, rule)),
+  ])
   return { rule: expand(rule, rulesIn(used), own), names: namesOf(definitions) }
 }
 
@@ -51,7 +59,12 @@ export function namesOf(definitions: Rows | undefined): Names {
   const found = (definitions?.results ?? []) as { id: string; key: number; attributes: string }[] // the columns of `defined`
   return {
     // A definition keeps a list of them alone.
-    definitions: new Map(found.map(({ id, key, attributes }) => [id, { key, attributes: JSON.parse(attributes) as SharedAttribute[] }])),
+    definitions: new Map(
+      found.map(({ id, key, attributes }) => [
+        id,
+        { key, attributes: JSON.parse(attributes) as SharedAttribute[] },
+      ]),
+    ),
   }
 }
 
@@ -64,13 +77,21 @@ function rulesIn(used: Rows | undefined): Map<string, Rule> {
 }
 
 /** The same for a rule that is told just now: throws `rule-refused` also where it names a definition or an experience group that is not there. */
-export async function checkRule(db: Db, workspace: number, rule: Rule, own?: string): Promise<Asked> {
+export async function checkRule(
+  db: Db,
+  workspace: number,
+  rule: Rule,
+  own?: string,
+): Promise<Asked> {
   const whole = await wholeRule(db, workspace, rule, own)
   const { definitions } = whole.names
   const nodes = [...nodesOf(rule)]
   for (const { rule, at } of nodes)
-    if (isOverMembers(rule) && !definitions.has(rule.group)) throw refused(`${at}/group`, `names no group definition: ${rule.group}`)
-  const asked = nodes.flatMap(({ rule, at }) => (rule.operator === 'in_group' ? [{ id: rule.group, at }] : []))
+    if (isOverMembers(rule) && !definitions.has(rule.group))
+      throw refused(`${at}/group`, `names no group definition: ${rule.group}`)
+  const asked = nodes.flatMap(({ rule, at }) =>
+    rule.operator === 'in_group' ? [{ id: rule.group, at }] : [],
+  )
   if (asked.length === 0) return whole
   const there = await db
     .select({ id: experienceGroups.id })
@@ -83,7 +104,8 @@ export async function checkRule(db: Db, workspace: number, rule: Rule, own?: str
       ),
     )
   const missing = asked.find(({ id }) => !there.some((group) => group.id === id))
-  if (missing !== undefined) throw refused(`${missing.at}/group`, `names no experience group: ${missing.id}`)
+  if (missing !== undefined)
+    throw refused(`${missing.at}/group`, `names no experience group: ${missing.id}`)
   return whole
 }
 

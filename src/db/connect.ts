@@ -39,7 +39,11 @@ function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
  * The same database, whose first batch begins with statements of another's: both see the same moment, and take one round trip.
  * `heard` gets what those statements came to; what it throws, the batch throws.
  */
-export function beginningWith(db: Db, first: SQLWrapper[], heard: (results: D1Result[]) => void): Db {
+export function beginningWith(
+  db: Db,
+  first: SQLWrapper[],
+  heard: (results: D1Result[]) => void,
+): Db {
   const { $client } = db
   let begun = false
   return drizzle({
@@ -47,7 +51,10 @@ export function beginningWith(db: Db, first: SQLWrapper[], heard: (results: D1Re
     batch: async (statements: D1PreparedStatement[]) => {
       if (begun) return $client.batch(statements)
       begun = true
-      const results = await $client.batch([...first.map((statement) => prepared($client, statement)), ...statements])
+      const results = await $client.batch([
+        ...first.map((statement) => prepared($client, statement)),
+        ...statements,
+      ])
       heard(results.splice(0, first.length))
       return results
     },

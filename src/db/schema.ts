@@ -1,5 +1,13 @@
 import { sql } from 'drizzle-orm'
-import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import {
+  blob,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/sqlite-core'
 
 /** Who may ask for tokens. Times everywhere are milliseconds since 1970. */
 export const clients = sqliteTable(
@@ -60,7 +68,10 @@ export const members = sqliteTable(
     removedRev: integer('removed_rev'),
     seenRev: integer('seen_rev').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.workspace, t.participant, t.group] }), index('members_by_group').on(t.group, t.participant)],
+  (t) => [
+    primaryKey({ columns: [t.workspace, t.participant, t.group] }),
+    index('members_by_group').on(t.group, t.participant),
+  ],
 )
 
 /** How a CSV file is read. */
@@ -77,7 +88,17 @@ export interface FileFormat {
 }
 
 /** `applying` and `writing` are the same but for the rows that a slice of a file holds (see work/slice.ts). */
-export const jobStates = ['waiting', 'applying', 'writing', 'sweeping', 'undoing', 'successful', 'partial', 'failed', 'cancelled'] as const
+export const jobStates = [
+  'waiting',
+  'applying',
+  'writing',
+  'sweeping',
+  'undoing',
+  'successful',
+  'partial',
+  'failed',
+  'cancelled',
+] as const
 
 /** An upload and how far it has come. Every change of a job raises `step`, and every statement made for it is guarded by the step it saw. */
 export const jobs = sqliteTable(
@@ -92,7 +113,9 @@ export const jobs = sqliteTable(
     revision: integer('revision').notNull(),
     type: text('type', { enum: ['add', 'remove', 'replace', 'users'] }).notNull(),
     state: text('state', { enum: jobStates }).notNull(),
-    failure: text('failure', { enum: ['no-good-row', 'gave-up', 'header', 'withdrawn', 'not-text', 'mostly-bad', 'rule'] }),
+    failure: text('failure', {
+      enum: ['no-good-row', 'gave-up', 'header', 'withdrawn', 'not-text', 'mostly-bad', 'rule'],
+    }),
     fileName: text('file_name').notNull(),
     fileKey: text('file_key').notNull(),
     fileSize: integer('file_size').notNull(),
@@ -140,7 +163,17 @@ export const jobs = sqliteTable(
   ],
 )
 
-export const problems = ['columns', 'format', 'gave-up', 'header', 'no-row', 'not-text', 'operation', 'rule', 'too-long'] as const
+export const problems = [
+  'columns',
+  'format',
+  'gave-up',
+  'header',
+  'no-row',
+  'not-text',
+  'operation',
+  'rule',
+  'too-long',
+] as const
 
 /** The rows of a job's file that were refused, the first 10,000 of them; line 0 tells why the file failed as a whole. */
 export const jobProblems = sqliteTable(
@@ -249,7 +282,10 @@ export const identityMembers = sqliteTable(
     value: text('value').notNull(),
     joinedAt: integer('joined_at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.definition, t.user] }), index('identity_members_by_value').on(t.definition, t.value, t.user)],
+  (t) => [
+    primaryKey({ columns: [t.definition, t.user] }),
+    index('identity_members_by_value').on(t.definition, t.value, t.user),
+  ],
 )
 
 /** Who leaves one group for another in the batch that is running: empty between batches. */
@@ -290,7 +326,14 @@ export const normalizedValues = sqliteTable(
 )
 
 /** `normalizing`: a run whose definition compares values normalized writes down what each value is then. */
-export const runStates = ['waiting', 'normalizing', 'running', 'successful', 'failed', 'cancelled'] as const
+export const runStates = [
+  'waiting',
+  'normalizing',
+  'running',
+  'successful',
+  'failed',
+  'cancelled',
+] as const
 
 /** A recompute of a definition as it was when the run began: the one of a week, or one asked for. Guarded by `step`, as jobs are. */
 export const recomputeRuns = sqliteTable(
@@ -409,7 +452,10 @@ export const events = sqliteTable(
     at: integer('at').notNull(),
     data: text('data', { mode: 'json' }).notNull(),
   },
-  (t) => [uniqueIndex('events_by_id').on(t.workspace, t.id), index('events_by_workspace').on(t.workspace, t.key)],
+  (t) => [
+    uniqueIndex('events_by_id').on(t.workspace, t.id),
+    index('events_by_workspace').on(t.workspace, t.key),
+  ],
 )
 
 /** An event on its way to a webhook. */

@@ -34,7 +34,12 @@ export type ApplyAudience = (res: Resources, db: Db, job: GroupJob) => Promise<b
  * through what a failed job has written; and at its end, on to the next job of the group. Each step is one batch that moves the
  * job's checkpoint and holds only if nobody else has moved it, so that this may run twice, at the same time, or die anywhere.
  */
-export async function runJob(res: Resources, workspace: number, key: number, applyAudience: ApplyAudience): Promise<void> {
+export async function runJob(
+  res: Resources,
+  workspace: number,
+  key: number,
+  applyAudience: ApplyAudience,
+): Promise<void> {
   const db = res.databaseOf(workspace)
   const over = beginPass(res)
   for (;;) {
@@ -47,18 +52,38 @@ export async function runJob(res: Resources, workspace: number, key: number, app
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
-async function step(res: Resources, db: Db, job: GroupJob, over: () => boolean, applyAudience: ApplyAudience): Promise<boolean> {
+async function step(
+  res: Resources,
+  db: Db,
+  job: GroupJob,
+  over: () => boolean,
+  applyAudience: ApplyAudience,
+): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
       return claimJob(db, job, job.audience === null ? 'writing' : 'applying', res.now())
     case 'applying':
     case 'writing':
       if (job.offset === job.fileSize) return endOfFile(res, db, job)
-      return job.audience === null ? applySlice(res, db, job, participants, over) : applyAudience(res, db, job)
+      return job.audience === null
+        ? applySlice(res, db, job, participants, over)
+        : applyAudience(res, db, job)
     case 'sweeping':
-      return walk(res, db, job, (stretch) => [removeUnseen(job, stretch, unmoved(jobs, job)), tally(job, 'removed')], endReplace)
+      return walk(
+        res,
+        db,
+        job,
+        (stretch) => [removeUnseen(job, stretch, unmoved(jobs, job)), tally(job, 'removed')],
+        endReplace,
+      )
     case 'undoing':
-      return walk(res, db, job, (stretch) => undoRevision(job, stretch, unmoved(jobs, job)), endUndone)
+      return walk(
+        res,
+        db,
+        job,
+        (stretch) => undoRevision(job, stretch, unmoved(jobs, job)),
+        endUndone,
+      )
     default:
       return false
   }
@@ -71,7 +96,10 @@ function writeParticipants(ids: string[], job: GroupJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []
   for (let from = 0; from < ids.length; from += idsPerStatement)
-    statements.push(write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)), tally(job, 'touched'))
+    statements.push(
+      write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)),
+      tally(job, 'touched'),
+    )
   return statements
 }
 
@@ -79,15 +107,32 @@ const participants: Content<string, GroupJob> = { read: readParticipants, write:
 
 async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const outcome = outcomeOf(job)
-  if (job.audience !== null) return outcome === 'failed' ? undo(res, db, job) : endReplace(res, db, job)
-  if (outcome === 'failed') return end(res, db, job, [], { state: 'failed', failure: 'no-good-row' }, [failed(job, 'no-good-row')])
-  if (job.type === 'replace') return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
-  return goLive(res, db, job, job.type === 'add' ? { added: job.touched, removed: 0 } : { added: 0, removed: job.touched })
+  if (job.audience !== null)
+    return outcome === 'failed' ? undo(res, db, job) : endReplace(res, db, job)
+  if (outcome === 'failed')
+    return end(res, db, job, [], { state: 'failed', failure: 'no-good-row' }, [
+      failed(job, 'no-good-row'),
+    ])
+  if (job.type === 'replace')
+    return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
+  return goLive(
+    res,
+    db,
+    job,
+    job.type === 'add' ? { added: job.touched, removed: 0 } : { added: 0, removed: job.touched },
+  )
 }
 
 /** A sync without one good row has taken out those who were in its group already: it goes by user, and looks for both at once. */
 const undo = async (res: Resources, db: Db, job: GroupJob): Promise<boolean> =>
-  (await commitJob(res, db, job, [], { state: 'undoing', failure: 'no-good-row', cursor: '', applied: 0 })).moved
+  (
+    await commitJob(res, db, job, [], {
+      state: 'undoing',
+      failure: 'no-good-row',
+      cursor: '',
+      applied: 0,
+    })
+  ).moved
 
 /** A REPLACE has touched each distinct id once: they are the group now, and those of them that were not kept are new. */
 async function endReplace(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
@@ -96,7 +141,12 @@ async function endReplace(res: Resources, db: Db, job: GroupJob): Promise<boolea
 }
 
 /** The moment at which every reader sees the job's changes, all of them. */
-async function goLive(res: Resources, db: Db, job: GroupJob, { added, removed }: { added: number; removed: number }): Promise<boolean> {
+async function goLive(
+  res: Resources,
+  db: Db,
+  job: GroupJob,
+  { added, removed }: { added: number; removed: number },
+): Promise<boolean> {
   const group = db
     .update(experienceGroups)
     .set({
@@ -117,7 +167,8 @@ async function goLive(res: Resources, db: Db, job: GroupJob, { added, removed }:
     failed: job.badRows,
   }
   const told: Event[] = [{ type: 'group.participants.changed', data }]
-  if (job.audience !== null) told.push({ type: 'audience.synced', data: { ...data, audience_id: job.audience } })
+  if (job.audience !== null)
+    told.push({ type: 'audience.synced', data: { ...data, audience_id: job.audience } })
   return end(res, db, job, [group], { state: outcomeOf(job), added, removed }, told)
 }
 
@@ -125,8 +176,11 @@ const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
 async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const nothing = { added: 0, removed: 0, touched: 0 }
-  if (job.failure === 'withdrawn') return end(res, db, job, [], { ...nothing, state: 'cancelled' }, [])
-  return end(res, db, job, [], { ...nothing, state: 'failed' }, [failed(job, job.failure === 'no-good-row' ? job.failure : 'gave-up')])
+  if (job.failure === 'withdrawn')
+    return end(res, db, job, [], { ...nothing, state: 'cancelled' }, [])
+  return end(res, db, job, [], { ...nothing, state: 'failed' }, [
+    failed(job, job.failure === 'no-good-row' ? job.failure : 'gave-up'),
+  ])
 }
 
 const failed = ({ id, groupId }: GroupJob, reason: 'no-good-row' | 'gave-up'): Event => ({
@@ -145,7 +199,10 @@ async function end(
 ): Promise<boolean> {
   const now = res.now()
   const telling = told.flatMap((event) => announce(job.workspace, event, now, unmoved(jobs, job)))
-  const { moved, results } = await commitJob(res, db, job, [...statements, ...telling], { ...to, endedAt: now })
+  const { moved, results } = await commitJob(res, db, job, [...statements, ...telling], {
+    ...to,
+    endedAt: now,
+  })
   await ringFor(res, job.workspace, results)
   return moved
 }
@@ -161,12 +218,18 @@ async function walk(
   if (job.cursor === null) return end(res, db, job)
   const [bound] = await db.all<{ id: string }>(stretchEnd(job, job.cursor, rowsPerStretch))
   const statements = write({ after: job.cursor, upTo: bound?.id })
-  return (await commitJob(res, db, job, statements, { cursor: bound?.id ?? null, applied: job.applied + rowsPerStretch })).moved
+  return (
+    await commitJob(res, db, job, statements, {
+      cursor: bound?.id ?? null,
+      applied: job.applied + rowsPerStretch,
+    })
+  ).moved
 }
 
 /** After a job: what any file's job does, and rows long dead go when there are many. Safe to repeat. */
 async function afterwards(res: Resources, db: Db, job: GroupJob): Promise<void> {
   if (job.audience !== null) await db.delete(syncRules).where(eq(syncRules.job, job.key))
   await handOver(res, db, job, 'job')
-  if (pruneDue(job)) await wake(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
+  if (pruneDue(job))
+    await wake(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

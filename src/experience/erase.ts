@@ -12,8 +12,15 @@ const stepsPerPass = 50
 /** Takes a deleted group's rows away, a bounded step at a time: members, problems, files and jobs, and the group itself last. */
 export async function eraseGroup(res: Resources, workspace: number, group: number): Promise<void> {
   const db = res.databaseOf(workspace)
-  const deleted = and(eq(experienceGroups.workspace, workspace), eq(experienceGroups.key, group), isNotNull(experienceGroups.deletedAt))
-  const [found] = await db.select({ key: experienceGroups.key }).from(experienceGroups).where(deleted)
+  const deleted = and(
+    eq(experienceGroups.workspace, workspace),
+    eq(experienceGroups.key, group),
+    isNotNull(experienceGroups.deletedAt),
+  )
+  const [found] = await db
+    .select({ key: experienceGroups.key })
+    .from(experienceGroups)
+    .where(deleted)
   if (found === undefined) return
   for (let step = 0; step < stepsPerPass; step++) {
     if (await eraseSome(res, db, workspace, group)) continue
@@ -24,7 +31,12 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
 }
 
 /** One step; false when nothing is left but the group. */
-async function eraseSome(res: Resources, db: Db, workspace: number, group: number): Promise<boolean> {
+async function eraseSome(
+  res: Resources,
+  db: Db,
+  workspace: number,
+  group: number,
+): Promise<boolean> {
   const ofGroup = and(eq(jobs.workspace, workspace), eq(jobs.group, group))
   const [members, problems] = await together(db, [
     eraseMembers({ workspace, group }, rowsPerStep),
@@ -43,6 +55,9 @@ async function eraseSome(res: Resources, db: Db, workspace: number, group: numbe
   if (last === undefined) return false
   await res.files.delete(left.map(({ fileKey }) => fileKey))
   const erased = and(ofGroup, lte(jobs.revision, last.revision))
-  await together(db, [db.delete(syncRules).where(sql`job_key IN (SELECT key FROM jobs WHERE ${erased})`), db.delete(jobs).where(erased)])
+  await together(db, [
+    db.delete(syncRules).where(sql`job_key IN (SELECT key FROM jobs WHERE ${erased})`),
+    db.delete(jobs).where(erased),
+  ])
   return true
 }

@@ -14,7 +14,8 @@ export interface GroupDraft {
   description: string | undefined
 }
 
-const live = (workspace: number) => and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
+const live = (workspace: number) =>
+  and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
 /** Throws `too-long` where a text is longer than the limits of this installation allow, `taken` where a group has the name already. */
 export async function createGroup(
@@ -31,14 +32,23 @@ export async function createGroup(
       .insert(experienceGroups)
       .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
       .onConflictDoNothing(),
-    ...announce(workspace, { type: 'group.created', data: { group_id: id, name: draft.name } }, now),
+    ...announce(
+      workspace,
+      { type: 'group.created', data: { group_id: id, name: draft.name } },
+      now,
+    ),
   ])
-  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+  if (results[0]?.meta.changes === 0)
+    throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
   await ringFor(res, workspace, results)
   return getGroup(db, workspace, id)
 }
 
-const sortColumns = { id: experienceGroups.id, name: experienceGroups.name, type: experienceGroups.type }
+const sortColumns = {
+  id: experienceGroups.id,
+  name: experienceGroups.name,
+  type: experienceGroups.type,
+}
 
 export type GroupField = keyof typeof sortColumns
 
@@ -73,7 +83,12 @@ export async function getGroup(db: Db, workspace: number, id: string): Promise<G
 }
 
 /** Changes name and description; a description that is left out is cleared. Throws as `createGroup` and `getGroup` do. */
-export async function renameGroup(res: Resources, workspace: number, id: string, draft: GroupDraft): Promise<Group> {
+export async function renameGroup(
+  res: Resources,
+  workspace: number,
+  id: string,
+  draft: GroupDraft,
+): Promise<Group> {
   checkLengths(draft, res.limits)
   const db = res.databaseOf(workspace)
   const now = res.now()
@@ -128,7 +143,12 @@ export const untie = (workspace: number, audience: string, guard: SQL): SQL => s
   UPDATE experience_groups SET audience_id = NULL
   WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL AND ${guard}`
 
-function checkLengths({ name, description = '' }: GroupDraft, { nameMax, descriptionMax }: Limits): void {
-  if ([...name].length > nameMax) throw new Failure({ reason: 'too-long', field: 'name', max: nameMax })
-  if ([...description].length > descriptionMax) throw new Failure({ reason: 'too-long', field: 'description', max: descriptionMax })
+function checkLengths(
+  { name, description = '' }: GroupDraft,
+  { nameMax, descriptionMax }: Limits,
+): void {
+  if ([...name].length > nameMax)
+    throw new Failure({ reason: 'too-long', field: 'name', max: nameMax })
+  if ([...description].length > descriptionMax)
+    throw new Failure({ reason: 'too-long', field: 'description', max: descriptionMax })
 }

@@ -34,7 +34,11 @@ export async function getJob(db: Db, workspace: number, id: string): Promise<Gro
 }
 
 /** The job as it stands now, for whoever carries it on. */
-export async function findJob(db: Db, workspace: number, key: number): Promise<GroupJob | undefined> {
+export async function findJob(
+  db: Db,
+  workspace: number,
+  key: number,
+): Promise<GroupJob | undefined> {
   const [job] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.key, key)))
   return job
 }
@@ -50,7 +54,8 @@ export async function listJobs(
   groupId: string | undefined,
   { page, size, sort }: Paging<JobField>,
 ): Promise<{ items: GroupJob[]; total: number }> {
-  const group = groupId === undefined ? undefined : eq(jobs.group, (await getGroup(db, workspace, groupId)).key)
+  const group =
+    groupId === undefined ? undefined : eq(jobs.group, (await getGroup(db, workspace, groupId)).key)
   const asked = and(eq(jobs.workspace, workspace), group)
   const order = sort.descending ? desc : asc
   const [items, [counted]] = await Promise.all([
@@ -65,7 +70,12 @@ export async function listJobs(
 }
 
 /** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where a file could not be taken for the group now. */
-export async function checkRoom(db: Db, workspace: number, groupId: string, { jobsWaitingMax }: Limits): Promise<void> {
+export async function checkRoom(
+  db: Db,
+  workspace: number,
+  groupId: string,
+  { jobsWaitingMax }: Limits,
+): Promise<void> {
   const { key, audience } = await getGroup(db, workspace, groupId)
   if (audience !== null) {
     const [known] = await db
@@ -75,7 +85,8 @@ export async function checkRoom(db: Db, workspace: number, groupId: string, { jo
     throw new Failure({ reason: 'filled-by-audience', audience, name: known?.name ?? audience })
   }
   const row = await db.get<{ waiting: number }>(sql`SELECT ${unended(sql`${key}`)} AS waiting`)
-  if (row.waiting >= jobsWaitingMax) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  if (row.waiting >= jobsWaitingMax)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
 /** Opens the next job of a group: its revision is the order in which it was accepted. Throws as `checkRoom` does. */

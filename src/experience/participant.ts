@@ -14,7 +14,9 @@ export function isHeader(fields: string[]): boolean {
 const control = /[\u0000-\u001f\u007f-\u009f]/
 
 /** The participant that a row names, or what is wrong with the row; `undefined` is a row that could not be read. */
-export function readParticipant(fields: string[] | undefined): { item: string } | { problem: Problem } {
+export function readParticipant(
+  fields: string[] | undefined,
+): { item: string } | { problem: Problem } {
   if (fields === undefined) return { problem: 'format' }
   if (fields.length > 1) return { problem: 'columns' }
   const id = fields[0]?.trim() ?? ''

@@ -10,19 +10,33 @@ const rowsPerStretch = 20_000
 const stretchesPerPass = 20
 
 /** Once more rows are dead than alive: so the cost of walking the group is shared by as many removals. */
-export function pruneDue({ groupCount, groupRemoved }: Pick<GroupJob, 'groupCount' | 'groupRemoved'>): boolean {
+export function pruneDue({
+  groupCount,
+  groupRemoved,
+}: Pick<GroupJob, 'groupCount' | 'groupRemoved'>): boolean {
   return groupRemoved > groupCount + 1000
 }
 
 /** Deletes the group's rows that have been dead for longer than one revision. A row that comes back meanwhile is dead no more. */
-export async function pruneGroup(res: Resources, workspace: number, group: number, after: string): Promise<void> {
+export async function pruneGroup(
+  res: Resources,
+  workspace: number,
+  group: number,
+  after: string,
+): Promise<void> {
   const db = res.databaseOf(workspace)
   const at = { workspace, group }
   for (let pass = 0; pass < stretchesPerPass; pass++) {
     const [bound] = await db.all<{ id: string }>(stretchEnd(at, after, rowsPerStretch))
     const prune = pruneDead(at, { after, upTo: bound?.id })
     if (bound === undefined) {
-      await together(db, [prune, db.update(experienceGroups).set({ removedSincePrune: 0 }).where(eq(experienceGroups.key, group))])
+      await together(db, [
+        prune,
+        db
+          .update(experienceGroups)
+          .set({ removedSincePrune: 0 })
+          .where(eq(experienceGroups.key, group)),
+      ])
       return
     }
     await together(db, [prune])

@@ -31,7 +31,8 @@ function addRun(run: string[], ids: string[], rounds: number): void {
   keys.sort()
 
   const sorted = ids.map((_, i) => ids[view.getUint32(8 * i, true) & (2 ** placeBits - 1)] ?? '')
-  const sixAt = (i: number) => view.getUint32(8 * i + 4, true) * 2 ** 14 + (view.getUint32(8 * i, true) >>> placeBits)
+  const sixAt = (i: number) =>
+    view.getUint32(8 * i + 4, true) * 2 ** 14 + (view.getUint32(8 * i, true) >>> placeBits)
   for (let start = 0, end = 1; start < sorted.length; start = end++) {
     while (end < sorted.length && sixAt(end) === sixAt(start)) end++
     if (end === start + 1) run.push(sorted[start] ?? '')

@@ -61,7 +61,11 @@ export async function openSync(
         ]),
     sql`SELECT ${waiting} AS job, EXISTS (SELECT 1 FROM ${tied}) AS tied, ${due} AS due`,
   ])
-  const [found] = (results.at(-1)?.results ?? []) as { job: number | null; tied: number; due: number }[] // the columns selected
+  const [found] = (results.at(-1)?.results ?? []) as {
+    job: number | null
+    tied: number
+    due: number
+  }[] // the columns selected
   if (found?.job != null) return findJob(db, workspace, found.job)
   await getGroup(db, workspace, groupId)
   if (found?.tied === 0) throw new Failure({ reason: 'not-tied', audience })
@@ -73,7 +77,12 @@ export async function openSync(
  * The statement that ends the syncs of an audience, while `guard` holds: one that waits at once, one that has begun once what it wrote is
  * undone. Gives the jobs to ring for, as `job`.
  */
-export const withdrawSyncs = (workspace: number, audience: string, guard: SQL, now: number): SQL => sql`
+export const withdrawSyncs = (
+  workspace: number,
+  audience: string,
+  guard: SQL,
+  now: number,
+): SQL => sql`
   UPDATE jobs SET state = iif(state = 'waiting', 'cancelled', 'undoing'), failure = 'withdrawn', cursor = '', applied = 0, step = step + 1,
     updated_at = ${now}, ended_at = iif(state = 'waiting', ${now}, NULL)
   WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND ended_at IS NULL AND state <> 'undoing' AND ${guard}

@@ -28,7 +28,15 @@ export async function receiveUpload(
       if (name === 'type') type = typeOf(value)
     },
     complete: typeGiven,
-    take: (file) => openJob(db, workspace, groupId, { ...file, type: typeGiven(), createdBy }, res.limits, res.now()),
+    take: (file) =>
+      openJob(
+        db,
+        workspace,
+        groupId,
+        { ...file, type: typeGiven(), createdBy },
+        res.limits,
+        res.now(),
+      ),
   })
   await wake(res, { kind: 'job', workspace, job: job.key })
   return job
@@ -37,6 +45,7 @@ export async function receiveUpload(
 function typeOf(value: string): JobType {
   const type = value.trim().toLowerCase()
   if (type === '') throw new Failure({ reason: 'upload-type-missing' })
-  if (type !== 'add' && type !== 'remove' && type !== 'replace') throw new Failure({ reason: 'upload-type-unknown' })
+  if (type !== 'add' && type !== 'remove' && type !== 'replace')
+    throw new Failure({ reason: 'upload-type-unknown' })
   return type
 }

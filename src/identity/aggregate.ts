@@ -21,7 +21,9 @@ export function aggregate(type: Exclude<SharedAttribute['type'], 'latest'>, name
 const finite = (result: SQL) => sql`nullif(nullif(${result}, 9e999), -9e999)`
 
 // A text that is a number as a whole equals its cast: comparing one with a number, SQLite reads it as one if it can.
-const number = sql.raw(`iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999, CAST(u.value AS REAL), NULL)`)
+const number = sql.raw(
+  `iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999, CAST(u.value AS REAL), NULL)`,
+)
 
 const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
 

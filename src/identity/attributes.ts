@@ -36,14 +36,22 @@ export function readAttributes(given: unknown): Change[] {
     throw new Failure({ reason: 'invalid', field: 'user_attributes', problem: 'must be an object' })
   const entries = Object.entries(given)
   if (entries.length > attributesMax)
-    throw new Failure({ reason: 'attribute-refused', name: undefined, problem: `cannot be more than ${attributesMax}` })
-  return entries.map(([name, value]) => ({ name: readName(name), to: value === null ? null : readValue(name, value) }))
+    throw new Failure({
+      reason: 'attribute-refused',
+      name: undefined,
+      problem: `cannot be more than ${attributesMax}`,
+    })
+  return entries.map(([name, value]) => ({
+    name: readName(name),
+    to: value === null ? null : readValue(name, value),
+  }))
 }
 
 /** The name of an attribute, as it is kept. Throws as `readAttributes` does. */
 export function readName(name: string): string {
   if (name === '') throw refused(name, 'must have a name')
-  if (isTooLong(name, nameMax)) throw refused(`${name.slice(0, 50)}…`, `must have a name of at most ${nameMax} characters`)
+  if (isTooLong(name, nameMax))
+    throw refused(`${name.slice(0, 50)}…`, `must have a name of at most ${nameMax} characters`)
   return readText(name, name)
 }
 
@@ -58,7 +66,8 @@ function readValue(name: string, value: unknown): Kept {
     if (isTooLong(value, valueMax)) throw refused(name, `cannot exceed ${valueMax} characters`)
     return { text: readText(name, value), type: 'string' }
   }
-  if (!Array.isArray(value)) throw refused(name, 'must be a string, a number, a boolean, null or a list of strings')
+  if (!Array.isArray(value))
+    throw refused(name, 'must be a string, a number, a boolean, null or a list of strings')
   return { text: JSON.stringify(readList(name, value)), type: 'list' }
 }
 
@@ -66,7 +75,8 @@ function readList(name: string, list: unknown[]): string[] {
   if (list.length > itemsMax) throw refused(name, `cannot have more than ${itemsMax} items`)
   return list.map((item) => {
     if (typeof item !== 'string') throw refused(name, 'must be a list of strings')
-    if (isTooLong(item, itemMax)) throw refused(name, `cannot have an item of more than ${itemMax} characters`)
+    if (isTooLong(item, itemMax))
+      throw refused(name, `cannot have an item of more than ${itemMax} characters`)
     return readText(name, item)
   })
 }
@@ -76,7 +86,8 @@ function readText(name: string, text: string): string {
   return text.toWellFormed()
 }
 
-const refused = (name: string, problem: string) => new Failure({ reason: 'attribute-refused', name, problem })
+const refused = (name: string, problem: string) =>
+  new Failure({ reason: 'attribute-refused', name, problem })
 
 /** A kept value as its owner gave it. */
 export function valueOf({ text, type }: Kept): Value {

@@ -16,16 +16,25 @@ export interface DefinitionDraft {
   attributes: SharedAttribute[]
 }
 
-const live = (workspace: number) => and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
+const live = (workspace: number) =>
+  and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
 const named = (workspace: number, id: string) => and(live(workspace), eq(groupDefinitions.id, id))
 
 /** The definitions of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
 export async function listDefinitions(db: Db, workspace: number): Promise<GroupDefinition[]> {
-  return db.select().from(groupDefinitions).where(live(workspace)).orderBy(asc(groupDefinitions.key))
+  return db
+    .select()
+    .from(groupDefinitions)
+    .where(live(workspace))
+    .orderBy(asc(groupDefinitions.key))
 }
 
 /** Throws `not-found` for an unknown or deleted definition and for another workspace's alike. */
-export async function getDefinition(db: Db, workspace: number, id: string): Promise<GroupDefinition> {
+export async function getDefinition(
+  db: Db,
+  workspace: number,
+  id: string,
+): Promise<GroupDefinition> {
   const [definition] = await db.select().from(groupDefinitions).where(named(workspace, id))
   if (definition === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id })
   return definition
@@ -56,7 +65,10 @@ export async function createDefinition(
     ...announce(workspace, { type: 'definition.created', data: { definition_id: id } }, now),
   ])
   if (results[0]?.meta.changes === 0) {
-    const [same] = await db.select({ same: count() }).from(groupDefinitions).where(named(workspace, id))
+    const [same] = await db
+      .select({ same: count() })
+      .from(groupDefinitions)
+      .where(named(workspace, id))
     if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
     throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
   }
@@ -90,7 +102,11 @@ export async function updateDefinition(
  * Deletes a definition and what users have inherited by it, for every reader at once, and ends its runs. Its rows go in bounded
  * steps over the queue (see erase.ts). Throws `not-found`.
  */
-export async function deleteDefinition(res: Resources, workspace: number, id: string): Promise<void> {
+export async function deleteDefinition(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<void> {
   const db = res.databaseOf(workspace)
   const { key } = await getDefinition(db, workspace, id)
   const now = res.now()
@@ -102,11 +118,13 @@ export async function deleteDefinition(res: Resources, workspace: number, id: st
     ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
     cancelRuns(db, workspace, key, now),
   ])
-  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'definition', id })
+  if (results[0]?.meta.changes === 0)
+    throw new Failure({ reason: 'not-found', what: 'definition', id })
   await ringFor(res, workspace, results)
   await wake(res, { kind: 'erase-definition', workspace, definition: key })
 }
 
 function checkAttributes(attributes: SharedAttribute[], { sharedAttributesMax }: Limits): void {
-  if (attributes.length > sharedAttributesMax) throw new Failure({ reason: 'limit', what: 'attributes', max: sharedAttributesMax })
+  if (attributes.length > sharedAttributesMax)
+    throw new Failure({ reason: 'limit', what: 'attributes', max: sharedAttributesMax })
 }

@@ -8,10 +8,21 @@ const rowsPerStep = 10_000
 const stepsPerPass = 50
 
 /** Takes a deleted definition's rows away, a bounded step at a time: members, what they share and runs, and the definition itself last. */
-export async function eraseDefinition(res: Resources, workspace: number, key: number): Promise<void> {
+export async function eraseDefinition(
+  res: Resources,
+  workspace: number,
+  key: number,
+): Promise<void> {
   const db = res.databaseOf(workspace)
-  const deleted = and(eq(groupDefinitions.workspace, workspace), eq(groupDefinitions.key, key), isNotNull(groupDefinitions.deletedAt))
-  const [found] = await db.select({ key: groupDefinitions.key }).from(groupDefinitions).where(deleted)
+  const deleted = and(
+    eq(groupDefinitions.workspace, workspace),
+    eq(groupDefinitions.key, key),
+    isNotNull(groupDefinitions.deletedAt),
+  )
+  const [found] = await db
+    .select({ key: groupDefinitions.key })
+    .from(groupDefinitions)
+    .where(deleted)
   if (found === undefined) return
   for (let step = 0; step < stepsPerPass; step++) {
     const results = await together(db, [

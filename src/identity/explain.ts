@@ -25,11 +25,17 @@ export interface Contribution {
   counts: boolean
 }
 
-type Shared = Kept & Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
+type Shared = Kept &
+  Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
 type Member = { user: string; updatedAt: number | null } & (Kept | { text: null })
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
-export async function explain(db: Db, workspace: number, user: string, name: string): Promise<Explanation> {
+export async function explain(
+  db: Db,
+  workspace: number,
+  user: string,
+  name: string,
+): Promise<Explanation> {
   // The id of a definition has no colon, that of an attribute may.
   const colon = name.indexOf(':')
   if (colon < 0) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
@@ -54,7 +60,11 @@ export async function explain(db: Db, workspace: number, user: string, name: str
   const [found] = (shared?.results ?? []) as Shared[]
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
   const { text, type, ...facts } = found
-  return { ...facts, value: valueOf({ text, type }), members: contributions(found.function, (members?.results ?? []) as Member[]) }
+  return {
+    ...facts,
+    value: valueOf({ text, type }),
+    members: contributions(found.function, (members?.results ?? []) as Member[]),
+  }
 }
 
 function contributions(type: SharedAttribute['type'], members: Member[]): Contribution[] {
@@ -63,6 +73,11 @@ function contributions(type: SharedAttribute['type'], members: Member[]): Contri
   return members.map((member) => {
     const { user, updatedAt } = member
     if (member.text === null) return { user, value: null, updatedAt, counts: false }
-    return { user, value: valueOf(member), updatedAt, counts: type === 'latest' ? member === latest : counts(type, member.text) }
+    return {
+      user,
+      value: valueOf(member),
+      updatedAt,
+      counts: type === 'latest' ? member === latest : counts(type, member.text),
+    }
   })
 }

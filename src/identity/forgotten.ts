@@ -17,7 +17,13 @@ export async function wakeForgottenRuns(res: Resources): Promise<void> {
     db
       .select({ workspace: recomputeRuns.workspace, run: recomputeRuns.key })
       .from(recomputeRuns)
-      .where(and(isNull(recomputeRuns.endedAt), lt(recomputeRuns.updatedAt, before), sql`NOT ${earlierRunUnended}`))
+      .where(
+        and(
+          isNull(recomputeRuns.endedAt),
+          lt(recomputeRuns.updatedAt, before),
+          sql`NOT ${earlierRunUnended}`,
+        ),
+      )
       .orderBy(asc(recomputeRuns.updatedAt))
       .limit(forgottenMost),
     db

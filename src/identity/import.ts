@@ -16,7 +16,12 @@ import { readUsers, type UserRow } from './rows.ts'
  * Takes a file of users in and opens the job that merges it into what is known of them. Whatever goes wrong on the way, neither file
  * nor job is left. Throws `jobs-waiting`, and what `receiveFile` throws.
  */
-export async function receiveUsers(res: Resources, workspace: number, createdBy: string, parts: AsyncIterable<UploadPart>): Promise<Job> {
+export async function receiveUsers(
+  res: Resources,
+  workspace: number,
+  createdBy: string,
+  parts: AsyncIterable<UploadPart>,
+): Promise<Job> {
   const db = res.databaseOf(workspace)
   await checkRoom(db, workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
@@ -48,17 +53,33 @@ async function step(res: Resources, db: Db, job: Job, over: () => boolean): Prom
   if (job.state === 'undoing') return end(res, db, job, 'failed')
   if (job.state !== 'applying') return false
   const headless = job.offset > 0 && job.header === null
-  return headless || job.offset === job.fileSize ? end(res, db, job, outcomeOf(job)) : applySlice(res, db, job, usersOf(job), over)
+  return headless || job.offset === job.fileSize
+    ? end(res, db, job, outcomeOf(job))
+    : applySlice(res, db, job, usersOf(job), over)
 }
 
-async function end(res: Resources, db: Db, job: Job, state: 'successful' | 'partial' | 'failed'): Promise<boolean> {
+async function end(
+  res: Resources,
+  db: Db,
+  job: Job,
+  state: 'successful' | 'partial' | 'failed',
+): Promise<boolean> {
   const now = res.now()
   const failure = state === 'failed' ? failureOf(job) : null
   const telling =
     failure === null
       ? []
-      : announce(job.workspace, { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } }, now, unmoved(jobs, job))
-  const { moved, results } = await commitJob(res, db, job, telling, { state, failure, endedAt: now })
+      : announce(
+          job.workspace,
+          { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } },
+          now,
+          unmoved(jobs, job),
+        )
+  const { moved, results } = await commitJob(res, db, job, telling, {
+    state,
+    failure,
+    endedAt: now,
+  })
   await ringFor(res, job.workspace, results)
   return moved
 }

@@ -8,12 +8,20 @@ import { newJob, unended, type Job, type StoredFile } from '../work/jobs.ts'
 /** Files of users are applied one at a time, in the order accepted, as those of a group are (see schema.ts). */
 const groupOf = (workspace: number) => -workspace
 
-const ofUsers = (workspace: number) => and(eq(jobs.workspace, workspace), eq(jobs.group, groupOf(workspace)))
+const ofUsers = (workspace: number) =>
+  and(eq(jobs.workspace, workspace), eq(jobs.group, groupOf(workspace)))
 
 /** Throws `jobs-waiting` where a file could not be taken now. */
-export async function checkRoom(db: Db, workspace: number, { jobsWaitingMax }: Limits): Promise<void> {
-  const row = await db.get<{ waiting: number }>(sql`SELECT ${unended(sql`${groupOf(workspace)}`)} AS waiting`)
-  if (row.waiting >= jobsWaitingMax) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+export async function checkRoom(
+  db: Db,
+  workspace: number,
+  { jobsWaitingMax }: Limits,
+): Promise<void> {
+  const row = await db.get<{ waiting: number }>(
+    sql`SELECT ${unended(sql`${groupOf(workspace)}`)} AS waiting`,
+  )
+  if (row.waiting >= jobsWaitingMax)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
 /** Opens the workspace's next job. Throws `jobs-waiting`. */
@@ -56,7 +64,12 @@ export async function getImport(db: Db, workspace: number, id: string): Promise<
 }
 
 /** The jobs of a workspace's files of users, newest first: up to `size` before the revision `before`. */
-export async function listImports(db: Db, workspace: number, before: number, size: number): Promise<Job[]> {
+export async function listImports(
+  db: Db,
+  workspace: number,
+  before: number,
+  size: number,
+): Promise<Job[]> {
   return db
     .select()
     .from(jobs)

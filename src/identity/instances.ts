@@ -26,7 +26,8 @@ export async function listInstances(
   { groupUsersMax }: Limits,
 ): Promise<{ instances: Instance[]; next: string | undefined }> {
   const { key, attributes } = await getDefinition(db, workspace, definitionId)
-  const size = 'value' in asked ? 1 : Math.max(1, Math.min(asked.size, Math.floor(membersMax / groupUsersMax)))
+  const size =
+    'value' in asked ? 1 : Math.max(1, Math.min(asked.size, Math.floor(membersMax / groupUsersMax)))
   const those = 'value' in asked ? sql`value = ${asked.value}` : sql`value > ${asked.after}`
   const page = sql`WITH page AS MATERIALIZED
     (SELECT DISTINCT value FROM identity_members WHERE definition_key = ${key} AND ${those} ORDER BY value LIMIT ${size})`
@@ -42,13 +43,23 @@ export async function listInstances(
 
   // The columns selected above.
   const found = new Map<string, Instance>()
-  for (const { value, ...member } of (members?.results ?? []) as { value: string; user: string; joinedAt: number }[]) {
+  for (const { value, ...member } of (members?.results ?? []) as {
+    value: string
+    user: string
+    joinedAt: number
+  }[]) {
     const instance = found.get(value) ?? { value, members: [], shared: [] }
     instance.members.push(member)
     found.set(value, instance)
   }
-  for (const { in_group, name, ...kept } of (shared?.results ?? []) as (Kept & { in_group: string; name: string })[])
+  for (const { in_group, name, ...kept } of (shared?.results ?? []) as (Kept & {
+    in_group: string
+    name: string
+  })[])
     found.get(in_group)?.shared.push([name, valueOf(kept)])
   const instances = [...found.values()]
-  return { instances, next: 'value' in asked || instances.length < size ? undefined : instances.at(-1)?.value }
+  return {
+    instances,
+    next: 'value' in asked || instances.length < size ? undefined : instances.at(-1)?.value,
+  }
 }

@@ -12,7 +12,12 @@ const most = 100
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   for (let after: number | undefined = 0; after !== undefined;) {
-    const { opened, next } = await openWeek(res.directory, weekOf(at), { before: at, after, most, now: res.now() })
+    const { opened, next } = await openWeek(res.directory, weekOf(at), {
+      before: at,
+      after,
+      most,
+      now: res.now(),
+    })
     await wakeAll(
       res,
       opened.map((run) => ({ kind: 'recompute', ...run })),

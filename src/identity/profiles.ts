@@ -22,7 +22,13 @@ export interface Report {
 }
 
 /** Gives a user these attributes and no others. */
-export async function replaceUser(db: Db, workspace: number, user: string, changes: Change[], now: number): Promise<Profile> {
+export async function replaceUser(
+  db: Db,
+  workspace: number,
+  user: string,
+  changes: Change[],
+  now: number,
+): Promise<Profile> {
   return written(db, workspace, user, [
     forgetOthers(workspace, user, changes, now),
     ...record(workspace, [{ user, at: now, changes }], now),
@@ -30,19 +36,32 @@ export async function replaceUser(db: Db, workspace: number, user: string, chang
 }
 
 /** Merges attributes into those that a user has. */
-export async function mergeUser(db: Db, workspace: number, user: string, changes: Change[], now: number): Promise<Profile> {
+export async function mergeUser(
+  db: Db,
+  workspace: number,
+  user: string,
+  changes: Change[],
+  now: number,
+): Promise<Profile> {
   return written(db, workspace, user, record(workspace, [{ user, at: now, changes }], now))
 }
 
 /** Writes what server-side events report, all of it or nothing. One that is older than what is known of an attribute changes nothing. */
-export async function recordReports(db: Db, workspace: number, reports: Report[], now: number): Promise<void> {
+export async function recordReports(
+  db: Db,
+  workspace: number,
+  reports: Report[],
+  now: number,
+): Promise<void> {
   await together(db, record(workspace, reports, now))
 }
 
 /** The statements that write reports, whose users need not be known yet. The later of two reports of the same moment holds. */
 export function record(workspace: number, reports: Report[], now: number): SQL[] {
   const users = JSON.stringify(reports.map(({ user }) => user))
-  const rows = reports.flatMap(({ user, at, changes }) => changes.map(({ name, to }) => [user, name, to?.text, to?.type ?? 'string', at]))
+  const rows = reports.flatMap(({ user, at, changes }) =>
+    changes.map(({ name, to }) => [user, name, to?.text, to?.type ?? 'string', at]),
+  )
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
@@ -63,7 +82,12 @@ const forgetOthers = (workspace: number, user: string, changes: Change[], now: n
   WHERE workspace_id = ${workspace} AND user_id = ${user} AND value IS NOT NULL AND updated_at <= ${now}
     AND name NOT IN (SELECT value FROM json_each(${JSON.stringify(changes.map(({ name }) => name))}))`
 
-async function written(db: Db, workspace: number, user: string, statements: SQLWrapper[]): Promise<Profile> {
+async function written(
+  db: Db,
+  workspace: number,
+  user: string,
+  statements: SQLWrapper[],
+): Promise<Profile> {
   const results = await together(db, [...statements, ...reading(workspace, user)])
   const profile = profileOf(user, results.slice(statements.length))
   if (profile === undefined) throw new Error('a user was written and is not there')
@@ -107,12 +131,18 @@ function profileOf(user: string, [known, own, inherited]: D1Result[]): Profile |
     createdAt: row.created_at,
     updatedAt: Math.max(row.created_at, ...told.map(({ updated_at }) => updated_at)),
     attributes: [
-      ...told.flatMap((kept): [string, Value][] => (kept.text === null ? [] : [[kept.name, valueOf(kept)]])),
+      ...told.flatMap((kept): [string, Value][] =>
+        kept.text === null ? [] : [[kept.name, valueOf(kept)]],
+      ),
       ...seats.flatMap((kept): [string, Value][] =>
         kept.name === null ? [] : [[inheritedName(kept.definition, kept.name), valueOf(kept)]],
       ),
     ],
-    groups: [...new Map(seats.map(({ definition, in_group }) => [definition, { definition, value: in_group }])).values()],
+    groups: [
+      ...new Map(
+        seats.map(({ definition, in_group }) => [definition, { definition, value: in_group }]),
+      ).values(),
+    ],
   }
 }
 
@@ -124,9 +154,12 @@ export async function deleteUser(db: Db, workspace: number, user: string): Promi
   const definitions = await listDefinitions(db, workspace)
   const them = sql`SELECT ${user} AS user_id`
   const results = await together(db, [
-    ...definitions.flatMap(({ key, attributes }) => leave({ workspace, definition: key, attributes }, them, sql`true`)),
+    ...definitions.flatMap(({ key, attributes }) =>
+      leave({ workspace, definition: key, attributes }, them, sql`true`),
+    ),
     sql`DELETE FROM user_attributes WHERE workspace_id = ${workspace} AND user_id = ${user}`,
     sql`DELETE FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
   ])
-  if (results.at(-1)?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'user', id: user })
+  if (results.at(-1)?.meta.changes === 0)
+    throw new Failure({ reason: 'not-found', what: 'user', id: user })
 }

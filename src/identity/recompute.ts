@@ -25,7 +25,11 @@ import {
 } from './seats.ts'
 
 /** Has the groups of a definition formed anew, beside the run of every Monday. Throws `not-found`. */
-export async function requestRecompute(res: Resources, workspace: number, definitionId: string): Promise<Run> {
+export async function requestRecompute(
+  res: Resources,
+  workspace: number,
+  definitionId: string,
+): Promise<Run> {
   const run = await requestRun(res.databaseOf(workspace), workspace, definitionId, res.now())
   await wake(res, { kind: 'recompute', workspace, run: run.key })
   return run
@@ -46,7 +50,8 @@ export async function runRecompute(res: Resources, workspace: number, key: numbe
       return next === undefined ? undefined : wake(res, { kind: 'recompute', workspace, run: next })
     }
     if (over()) return wake(res, { kind: 'recompute', workspace, run: key })
-    const moved = run.state === 'waiting' ? await claimRun(db, run, res.now()) : await step(res, db, run)
+    const moved =
+      run.state === 'waiting' ? await claimRun(db, run, res.now()) : await step(res, db, run)
     if (!moved) return
   }
 }
@@ -55,10 +60,22 @@ export async function runRecompute(res: Resources, workspace: number, key: numbe
 async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
   const { workspace, definition, source, attributes } = run
   if (source === null || attributes === null) throw new Error(`run ${run.id} was never begun`)
-  const at: Seating = { workspace, definition, source, attributes, seatsMax: res.limits.groupUsersMax }
+  const at: Seating = {
+    workspace,
+    definition,
+    source,
+    attributes,
+    seatsMax: res.limits.groupUsersMax,
+  }
 
-  const [end] = await db.all<{ upTo: string | null; crowded: number }>(stretchAfter(at, run.cursor, res.limits.usersPerStep))
-  const stretch: Stretch = { after: run.cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
+  const [end] = await db.all<{ upTo: string | null; crowded: number }>(
+    stretchAfter(at, run.cursor, res.limits.usersPerStep),
+  )
+  const stretch: Stretch = {
+    after: run.cursor,
+    upTo: end?.upTo ?? null,
+    crowded: end?.crowded === 1,
+  }
   const [seen] = await db.all<Look>(look(at, stretch))
   if (seen === undefined) throw new Error('a look tells nothing')
 
@@ -72,7 +89,11 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
   if (seen.members > seen.staying) statements.push(unseat(at, stretch, guard))
   if (seen.largest > at.seatsMax) statements.push(shrink(at, stretch, guard))
   if (seen.seatless + seen.moving > 0) statements.push(seat(at, stretch, now, guard))
-  statements.push(unshare(at, stretch, guard), ...shareAll(at, stretch, guard), endCount(run, at, stretch, seen.users))
+  statements.push(
+    unshare(at, stretch, guard),
+    ...shareAll(at, stretch, guard),
+    endCount(run, at, stretch, seen.users),
+  )
   if (seen.moving > 0) statements.push(forgetMovers(at, guard))
 
   const last = stretch.upTo === null
@@ -82,8 +103,18 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
     endedAt: last ? now : null,
     looked: run.looked + seen.users,
   }
-  if (last) statements.push(...announce(workspace, { type: 'household.recomputed', data: recomputed(run) }, now, guard))
-  const facts = { event: 'recompute-step', workspace, runId: run.id, step: run.step, status: to.state, users: seen.users }
+  if (last)
+    statements.push(
+      ...announce(workspace, { type: 'household.recomputed', data: recomputed(run) }, now, guard),
+    )
+  const facts = {
+    event: 'recompute-step',
+    workspace,
+    runId: run.id,
+    step: run.step,
+    status: to.state,
+    users: seen.users,
+  }
   const { moved, results } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
   await ringFor(res, workspace, results)
   return moved

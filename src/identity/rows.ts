@@ -32,7 +32,12 @@ export function readUsers(bytes: ArrayBuffer, at: Placed, names: string[] | unde
 /** The names of the columns after `user_id`, or undefined where there is no such header. */
 function readHeader({ fields }: Row): string[] | undefined {
   const [first, ...names] = fields?.map((field) => field.trim()) ?? []
-  if (first?.toLowerCase() !== 'user_id' || names.length > columnsMax || new Set(names).size < names.length) return undefined
+  if (
+    first?.toLowerCase() !== 'user_id' ||
+    names.length > columnsMax ||
+    new Set(names).size < names.length
+  )
+    return undefined
   try {
     return names.map(readName)
   } catch (error) {
@@ -46,7 +51,8 @@ function readUser({ fields }: Row, columns: number): { item: UserRow } | { probl
   const [field = '', ...cells] = fields
   if (cells.length !== columns) return { problem: 'columns' }
   const id = field.trim()
-  if (isTooLong(id, userMax) || cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
+  if (isTooLong(id, userMax) || cells.some((cell) => isTooLong(cell, valueMax)))
+    return { problem: 'too-long' }
   if (!isUserId(id) || cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
   return { item: [id, ...cells.map((cell) => (cell === '' ? null : cell))] }
 }

@@ -11,7 +11,12 @@ export type Run = typeof recomputeRuns.$inferSelect
 const countedMax = 500_000
 
 /** Opens a run beside those of the weeks, or gives the one that waits already. Throws `not-found`. */
-export async function requestRun(db: Db, workspace: number, definitionId: string, now: number): Promise<Run> {
+export async function requestRun(
+  db: Db,
+  workspace: number,
+  definitionId: string,
+  now: number,
+): Promise<Run> {
   const waiting = sql`EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.state = 'waiting')`
   await db.run(sql`
     INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at)
@@ -24,7 +29,8 @@ export async function requestRun(db: Db, workspace: number, definitionId: string
     .where(eq(recomputeRuns.definition, key))
     .orderBy(desc(eq(recomputeRuns.state, 'waiting')), desc(recomputeRuns.key))
     .limit(1)
-  if (run === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id: definitionId })
+  if (run === undefined)
+    throw new Failure({ reason: 'not-found', what: 'definition', id: definitionId })
   return run
 }
 
@@ -41,7 +47,14 @@ export async function openWeek(
   const due = await db
     .select({ definition: groupDefinitions.key })
     .from(groupDefinitions)
-    .where(and(gt(groupDefinitions.key, after), isNull(groupDefinitions.deletedAt), lte(groupDefinitions.createdAt, before), missing))
+    .where(
+      and(
+        gt(groupDefinitions.key, after),
+        isNull(groupDefinitions.deletedAt),
+        lte(groupDefinitions.createdAt, before),
+        missing,
+      ),
+    )
     .orderBy(asc(groupDefinitions.key))
     .limit(most)
   if (due.length === 0) return { opened: [], next: undefined }
@@ -65,12 +78,23 @@ export async function findRun(db: Db, workspace: number, key: number): Promise<R
 }
 
 /** Throws `not-found` for an unknown run, one of another definition, of a deleted one, and of another workspace alike. */
-export async function getRun(db: Db, workspace: number, definitionId: string, id: string): Promise<Run> {
+export async function getRun(
+  db: Db,
+  workspace: number,
+  definitionId: string,
+  id: string,
+): Promise<Run> {
   const { key } = await getDefinition(db, workspace, definitionId)
   const [run] = await db
     .select()
     .from(recomputeRuns)
-    .where(and(eq(recomputeRuns.workspace, workspace), eq(recomputeRuns.id, id), eq(recomputeRuns.definition, key)))
+    .where(
+      and(
+        eq(recomputeRuns.workspace, workspace),
+        eq(recomputeRuns.id, id),
+        eq(recomputeRuns.definition, key),
+      ),
+    )
   if (run === undefined) throw new Failure({ reason: 'not-found', what: 'run', id })
   return run
 }
@@ -104,7 +128,12 @@ export async function claimRun(db: Db, run: Run, now: number): Promise<boolean> 
 }
 
 /** The last statement of a run's batch: moves it on, if nobody has moved it since it was read. */
-export function advanceRun(db: Db, run: Checkpoint, now: number, to: { [Column in keyof Run]?: Run[Column] | SQL }) {
+export function advanceRun(
+  db: Db,
+  run: Checkpoint,
+  now: number,
+  to: { [Column in keyof Run]?: Run[Column] | SQL },
+) {
   return db
     .update(recomputeRuns)
     .set({ ...to, step: run.step + 1, updatedAt: now })
@@ -112,11 +141,22 @@ export function advanceRun(db: Db, run: Checkpoint, now: number, to: { [Column i
 }
 
 /** Marks a run as failed where it stands. What it has computed is whole, group by group; the next run begins anew. */
-export async function giveUpRun(db: Db, workspace: number, key: number, now: number): Promise<void> {
+export async function giveUpRun(
+  db: Db,
+  workspace: number,
+  key: number,
+  now: number,
+): Promise<void> {
   await db
     .update(recomputeRuns)
     .set({ state: 'failed', step: sql`step + 1`, updatedAt: now, endedAt: now })
-    .where(and(eq(recomputeRuns.workspace, workspace), eq(recomputeRuns.key, key), isNull(recomputeRuns.endedAt)))
+    .where(
+      and(
+        eq(recomputeRuns.workspace, workspace),
+        eq(recomputeRuns.key, key),
+        isNull(recomputeRuns.endedAt),
+      ),
+    )
 }
 
 /** The statement that ends the runs of a definition, with it. */
@@ -124,21 +164,43 @@ export function cancelRuns(db: Db, workspace: number, definition: number, now: n
   return db
     .update(recomputeRuns)
     .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
-    .where(and(eq(recomputeRuns.workspace, workspace), eq(recomputeRuns.definition, definition), isNull(recomputeRuns.endedAt)))
+    .where(
+      and(
+        eq(recomputeRuns.workspace, workspace),
+        eq(recomputeRuns.definition, definition),
+        isNull(recomputeRuns.endedAt),
+      ),
+    )
 }
 
 /** The run of a definition that is next, if one waits. */
-export async function findNextRun(db: Db, workspace: number, definition: number): Promise<number | undefined> {
+export async function findNextRun(
+  db: Db,
+  workspace: number,
+  definition: number,
+): Promise<number | undefined> {
   const [next] = await db
     .select({ key: recomputeRuns.key })
     .from(recomputeRuns)
-    .where(and(eq(recomputeRuns.workspace, workspace), eq(recomputeRuns.definition, definition), isNull(recomputeRuns.endedAt)))
+    .where(
+      and(
+        eq(recomputeRuns.workspace, workspace),
+        eq(recomputeRuns.definition, definition),
+        isNull(recomputeRuns.endedAt),
+      ),
+    )
     .orderBy(asc(recomputeRuns.key))
     .limit(1)
   return next?.key
 }
 
 /** Whole percent of the users that the run has to look at. */
-export function percentOfRun({ state, looked, expected }: Pick<Run, 'state' | 'looked' | 'expected'>): number {
-  return state === 'successful' ? 100 : Math.min(99, Math.floor((100 * looked) / Math.max(1, expected)))
+export function percentOfRun({
+  state,
+  looked,
+  expected,
+}: Pick<Run, 'state' | 'looked' | 'expected'>): number {
+  return state === 'successful'
+    ? 100
+    : Math.min(99, Math.floor((100 * looked) / Math.max(1, expected)))
 }

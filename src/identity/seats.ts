@@ -33,11 +33,16 @@ const within = (value: SQL, { after, upTo }: Stretch) =>
  * Where the stretch after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
  * last, `crowded` tells that it is one value of more.
  */
-export function stretchAfter({ workspace, definition, source }: Seating, after: string, users: number): SQL {
+export function stretchAfter(
+  { workspace, definition, source }: Seating,
+  after: string,
+  users: number,
+): SQL {
   const ofUsers = sql`user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value > ${after}`
   const ofMembers = sql`identity_members WHERE definition_key = ${definition} AND value > ${after}`
   // The value that the stretch stops short of.
-  const next = (rows: SQL) => sql`(SELECT value FROM ${rows} ORDER BY value LIMIT 1 OFFSET ${users})`
+  const next = (rows: SQL) =>
+    sql`(SELECT value FROM ${rows} ORDER BY value LIMIT 1 OFFSET ${users})`
   const last = (rows: SQL) => sql`(SELECT max(value) FROM ${rows} AND value < next)`
   return sql`
     WITH stop AS (SELECT min(value) AS next FROM (SELECT ${next(ofUsers)} AS value UNION ALL SELECT ${next(ofMembers)})),
@@ -105,7 +110,8 @@ export const noteMovers = (at: Seating, stretch: Stretch, guard: SQL): SQL => sq
   INSERT INTO identity_movers (definition_key, user_id)
   SELECT ${at.definition}, user_id FROM ${candidates(at, stretch)} WHERE seat <> value AND ${guard}`
 
-export const movers = ({ definition }: Definition): SQL => sql`SELECT user_id FROM identity_movers WHERE definition_key = ${definition}`
+export const movers = ({ definition }: Definition): SQL =>
+  sql`SELECT user_id FROM identity_movers WHERE definition_key = ${definition}`
 
 export const forgetMovers = ({ definition }: Definition, guard: SQL): SQL => sql`
   DELETE FROM identity_movers WHERE definition_key = ${definition} AND ${guard}`
@@ -132,7 +138,11 @@ export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
 }
 
 /** Takes out of a stretch's groups who has their value no more. */
-export const unseat = ({ workspace, definition, source }: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+export const unseat = (
+  { workspace, definition, source }: Seating,
+  stretch: Stretch,
+  guard: SQL,
+): SQL => sql`
   DELETE FROM identity_members
   WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND NOT EXISTS
     (SELECT 1 FROM user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}
@@ -159,7 +169,8 @@ export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQ
 }
 
 /** Computes what the groups of a stretch share: last of all, as it counts who sits there. */
-export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] => share(at, within(sql`m.value`, stretch), guard)
+export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] =>
+  share(at, within(sql`m.value`, stretch), guard)
 
 type Aggregate = SharedAttribute & { type: Exclude<SharedAttribute['type'], 'latest'> }
 
@@ -169,10 +180,20 @@ const aggregatesPerStatement = 20
 /** The statements of the groups of those members (a condition on `m`) whom it names; each begins with `going`. */
 function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
   const { definition, attributes } = at
-  const aggregates = attributes.filter((attribute): attribute is Aggregate => attribute.type !== 'latest')
-  const selections = attributes.filter(({ type }) => type === 'latest').map(({ id }) => latest(at, id, sql`${whom} AND ${guard}`))
+  const aggregates = attributes.filter(
+    (attribute): attribute is Aggregate => attribute.type !== 'latest',
+  )
+  const selections = attributes
+    .filter(({ type }) => type === 'latest')
+    .map(({ id }) => latest(at, id, sql`${whom} AND ${guard}`))
   for (let from = 0; from < aggregates.length; from += aggregatesPerStatement)
-    selections.push(aggregated(at, aggregates.slice(from, from + aggregatesPerStatement), sql`${whom} AND ${guard}`))
+    selections.push(
+      aggregated(
+        at,
+        aggregates.slice(from, from + aggregatesPerStatement),
+        sql`${whom} AND ${guard}`,
+      ),
+    )
   return selections.map(
     (selection) => sql`${going}
       INSERT INTO group_attributes (definition_key, value, name, function, result, type)
@@ -183,7 +204,8 @@ function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
   )
 }
 
-const told = ({ workspace }: Definition, name: SQL) => sql`u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`
+const told = ({ workspace }: Definition, name: SQL) =>
+  sql`u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`
 
 /** All of them in one walk through the members: what is known of a user stands side by side. */
 function aggregated(at: Definition, attributes: Aggregate[], whom: SQL): SQL {
@@ -191,7 +213,9 @@ function aggregated(at: Definition, attributes: Aggregate[], whom: SQL): SQL {
     attributes.map(({ id }) => sql`${id}`),
     sql`, `,
   )
-  const results = attributes.map(({ id, type }, i) => sql`, ${aggregate(type, id)} AS ${sql.raw(`r${i}`)}`)
+  const results = attributes.map(
+    ({ id, type }, i) => sql`, ${aggregate(type, id)} AS ${sql.raw(`r${i}`)}`,
+  )
   const cases = attributes.map((_, i) => sql.raw(`WHEN ${i} THEN r${i} `))
   return sql`
     SELECT g.in_group, asked.value ->> 'id' AS name, asked.value ->> 'type' AS function, CASE asked.key ${sql.join(cases)} END AS result,
@@ -216,7 +240,11 @@ const unasked = (attributes: SharedAttribute[]) =>
   sql`(name, function) NOT IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))`
 
 /** Deletes what is asked for no more, or was shared by a group that has no member left. */
-export const unshare = ({ definition, attributes }: Definition, stretch: Stretch, guard: SQL): SQL => sql`
+export const unshare = (
+  { definition, attributes }: Definition,
+  stretch: Stretch,
+  guard: SQL,
+): SQL => sql`
   DELETE FROM group_attributes
   WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND (
     ${unasked(attributes)}

@@ -17,7 +17,8 @@ export async function exportMembers(
   groupId: string,
   after: string,
 ): Promise<{ revision: number; file: ReadableStream<Uint8Array> }> {
-  const page = (after: string) => listMembers(db, workspace, groupId, { after, size: membersPerPiece })
+  const page = (after: string) =>
+    listMembers(db, workspace, groupId, { after, size: membersPerPiece })
   const first = await page(after)
   const { revision } = first.group
   let next: typeof first | undefined = first
@@ -26,7 +27,8 @@ export async function exportMembers(
     {
       async pull(controller) {
         const here = next ?? (await page(after))
-        if (here.group.revision !== revision) throw new RevisionChanged(`revision ${here.group.revision} went live`)
+        if (here.group.revision !== revision)
+          throw new RevisionChanged(`revision ${here.group.revision} went live`)
         const lines = here.participants.map((id) => `${quoted(id)}\n`).join('')
         controller.enqueue(encoder.encode(here === first ? `ParticipantId\n${lines}` : lines))
         next = undefined

@@ -16,7 +16,11 @@ const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.remov
 const byName = (a: GroupSeen, b: GroupSeen) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
 /** The groups that a participant is in, by name. Nothing is known of one who is in none. */
-export async function findGroupsOf(db: Db, workspace: number, participant: string): Promise<GroupSeen[]> {
+export async function findGroupsOf(
+  db: Db,
+  workspace: number,
+  participant: string,
+): Promise<GroupSeen[]> {
   const groups = await db.all<GroupSeen>(sql`
     SELECT g.id, g.name, g.revision
     FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
@@ -43,7 +47,11 @@ export async function getMember(
 }
 
 /** Every group of the workspace, by name, and whether a participant is in it. */
-export async function listMember(db: Db, workspace: number, participant: string): Promise<(GroupSeen & { member: boolean })[]> {
+export async function listMember(
+  db: Db,
+  workspace: number,
+  participant: string,
+): Promise<(GroupSeen & { member: boolean })[]> {
   const mine = sql`SELECT m.group_key FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
     WHERE m.workspace_id = ${workspace} AND m.participant_id = ${participant} AND ${isIn}`
   const groups = await db.all<GroupSeen & { member: number }>(sql`
@@ -66,7 +74,10 @@ export async function findMemberships(
   participants: string[],
   groupIds: string[] | undefined,
 ): Promise<{ memberships: { participant: string; groupIds: string[] }[]; groups: GroupSeen[] }> {
-  const named = groupIds === undefined ? sql`` : sql`AND g.id IN (SELECT value FROM json_each(${JSON.stringify(groupIds)}))`
+  const named =
+    groupIds === undefined
+      ? sql``
+      : sql`AND g.id IN (SELECT value FROM json_each(${JSON.stringify(groupIds)}))`
   const [seats, known] = await together(db, [
     sql`
     SELECT asked.key AS place, g.id, g.name, g.revision
@@ -83,7 +94,8 @@ export async function findMemberships(
   // The columns selected above.
   const found = (seats?.results ?? []) as (GroupSeen & { place: number })[]
   const groups = new Map<string, GroupSeen>()
-  for (const { id, name, revision } of [...((known?.results ?? []) as GroupSeen[]), ...found]) groups.set(id, { id, name, revision })
+  for (const { id, name, revision } of [...((known?.results ?? []) as GroupSeen[]), ...found])
+    groups.set(id, { id, name, revision })
   const unknown = groupIds?.find((id) => !groups.has(id))
   if (unknown !== undefined) throw new Failure({ reason: 'not-found', what: 'group', id: unknown })
 

@@ -16,7 +16,8 @@ export function problemOfAddress(text: string, { local }: Allowed): string | und
   } catch {
     return 'must be a URL'
   }
-  if (url.protocol !== 'https:' && !(local && url.protocol === 'http:')) return 'must begin with https://'
+  if (url.protocol !== 'https:' && !(local && url.protocol === 'http:'))
+    return 'must begin with https://'
   if (url.username !== '' || url.password !== '') return 'must not name a user'
   if (url.hash !== '') return 'must not have a fragment'
   const host = url.hostname.replace(/\.+$/, '').toLowerCase()
@@ -29,12 +30,37 @@ function isPublic(host: string): boolean {
   const octets = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host)?.slice(1).map(Number)
   if (octets !== undefined) return isPublicV4(octets)
   // A name of one label is a neighbour's, and the names below are never public (RFC 6761, RFC 6762, RFC 8375) or stand for any address at all.
-  return host.includes('.') && !closed.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
+  return (
+    host.includes('.') && !closed.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
+  )
 }
 
 const closed = [
-  ...['localhost', 'localdomain', 'local', 'internal', 'intranet', 'lan', 'home', 'corp', 'private', 'home.arpa', 'arpa', 'onion'],
-  ...['test', 'example', 'invalid', 'localtest.me', 'lvh.me', 'vcap.me', 'nip.io', 'sslip.io', 'xip.io'],
+  ...[
+    'localhost',
+    'localdomain',
+    'local',
+    'internal',
+    'intranet',
+    'lan',
+    'home',
+    'corp',
+    'private',
+    'home.arpa',
+    'arpa',
+    'onion',
+  ],
+  ...[
+    'test',
+    'example',
+    'invalid',
+    'localtest.me',
+    'lvh.me',
+    'vcap.me',
+    'nip.io',
+    'sslip.io',
+    'xip.io',
+  ],
   ...['metadata.goog', 'rbndr.us', '1u.ms', 'traefik.me', 'local.gd'],
 ]
 
@@ -45,7 +71,8 @@ function isPublicV4([a = 0, b = 0, c = 0, d = 0]: number[]): boolean {
   // Links, and the address that Azure's machines ask about themselves.
   if ((a === 169 && b === 254) || (a === 168 && b === 63 && c === 129 && d === 16)) return false
   if (a === 172 && b >= 16 && b < 32) return false
-  if (a === 192 && ((b === 0 && (c === 0 || c === 2)) || (b === 88 && c === 99) || b === 168)) return false
+  if (a === 192 && ((b === 0 && (c === 0 || c === 2)) || (b === 88 && c === 99) || b === 168))
+    return false
   if (a === 198 && (b === 18 || b === 19 || (b === 51 && c === 100))) return false
   return !(a === 203 && b === 0 && c === 113)
 }

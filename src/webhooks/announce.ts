@@ -16,7 +16,14 @@ export function announce(
   now: number,
   guard: SQL = changed,
 ): SQL[] {
-  return telling(newEventId(), workspace, type, data instanceof SQL ? data : JSON.stringify(data), now, { guard, to: listening })
+  return telling(
+    newEventId(),
+    workspace,
+    type,
+    data instanceof SQL ? data : JSON.stringify(data),
+    now,
+    { guard, to: listening },
+  )
 }
 
 export const newEventId = () => `evt_${crypto.randomUUID()}`
@@ -47,8 +54,14 @@ const listening = sql`w.disabled IS NULL
   AND (w.event_types IS NULL OR e.type IN (SELECT value FROM json_each(w.event_types)))`
 
 /** Rings for the deliveries that a batch has written (see `announce`). Where the queue does not answer, the cron of the next minute does. */
-export async function ringFor(res: Resources, workspace: number, results: D1Result[]): Promise<void> {
-  const due = results.flatMap(({ results }) => (results as { due?: number }[]).flatMap(({ due }) => (due === undefined ? [] : [due])))
+export async function ringFor(
+  res: Resources,
+  workspace: number,
+  results: D1Result[],
+): Promise<void> {
+  const due = results.flatMap(({ results }) =>
+    (results as { due?: number }[]).flatMap(({ due }) => (due === undefined ? [] : [due])),
+  )
   await ring(
     res,
     [...new Set(due)].map((webhook) => ({ workspace, webhook })),
@@ -59,11 +72,18 @@ export async function ringFor(res: Resources, workspace: number, results: D1Resu
 export const ringsMost = 100
 
 /** Rings for up to a hundred webhooks that have something to be sent. */
-export async function ring(res: Resources, webhooks: { workspace: number; webhook: number }[]): Promise<void> {
+export async function ring(
+  res: Resources,
+  webhooks: { workspace: number; webhook: number }[],
+): Promise<void> {
   if (webhooks.length === 0) return
   try {
-    await res.deliveries.sendBatch(webhooks.slice(0, ringsMost).map((one) => ({ body: { kind: 'deliver', ...one } })))
+    await res.deliveries.sendBatch(
+      webhooks.slice(0, ringsMost).map((one) => ({ body: { kind: 'deliver', ...one } })),
+    )
   } catch (error) {
-    console.error(JSON.stringify({ event: 'queue-silent', webhooks: webhooks.length, ...faultOf(error) }))
+    console.error(
+      JSON.stringify({ event: 'queue-silent', webhooks: webhooks.length, ...faultOf(error) }),
+    )
   }
 }

@@ -56,7 +56,16 @@ export async function deliver(res: Resources, workspace: number, webhook: number
     const left = taken.length - outcomes.length
     await record(res, db, { workspace, webhook, id: receiver.id, lease }, taken, outcomes)
     const delivered = outcomes.filter(({ status }) => arrived(status)).length
-    console.info(JSON.stringify({ event: 'deliveries', workspace, webhook: receiver.id, attempts: outcomes.length, delivered, left }))
+    console.info(
+      JSON.stringify({
+        event: 'deliveries',
+        workspace,
+        webhook: receiver.id,
+        attempts: outcomes.length,
+        delivered,
+        left,
+      }),
+    )
     // What was rung for meanwhile found the webhook taken: it is looked for before the pass ends.
     if (res.now() > until) return ring(res, [{ workspace, webhook }])
   }
@@ -89,13 +98,23 @@ async function take(
   ])
   if (claimed?.meta.changes !== 1) return { receiver: undefined, taken: [] }
   // The columns selected above.
-  const [row] = (receivers?.results ?? []) as ({ id: string; url: string } & Parameters<typeof secretsAt>[0])[]
+  const [row] = (receivers?.results ?? []) as ({ id: string; url: string } & Parameters<
+    typeof secretsAt
+  >[0])[]
   if (row === undefined) return { receiver: undefined, taken: [] }
-  return { receiver: { id: row.id, url: row.url, secrets: secretsAt(row, now) }, taken: (found?.results ?? []) as unknown as Taken[] }
+  return {
+    receiver: { id: row.id, url: row.url, secrets: secretsAt(row, now) },
+    taken: (found?.results ?? []) as unknown as Taken[],
+  }
 }
 
 /** Sends a few at once, and begins none after `until`. */
-async function sendAll(res: Resources, receiver: Receiver, taken: Taken[], until: number): Promise<Outcome[]> {
+async function sendAll(
+  res: Resources,
+  receiver: Receiver,
+  taken: Taken[],
+  until: number,
+): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const queue = taken.values()
   const lane = async () => {
@@ -171,26 +190,46 @@ const toldOf = (told: unknown[][]): SQL => sql`
 async function record(
   res: Resources,
   db: Db,
-  { workspace, webhook, id, lease }: { workspace: number; webhook: number; id: string; lease: number },
+  {
+    workspace,
+    webhook,
+    id,
+    lease,
+  }: { workspace: number; webhook: number; id: string; lease: number },
   taken: Taken[],
   outcomes: Outcome[],
 ): Promise<void> {
   const now = res.now()
-  const attempts = outcomes.map(({ event, attempt, at, status, duration, answer }) => [event, attempt, at, status, duration, answer])
+  const attempts = outcomes.map(({ event, attempt, at, status, duration, answer }) => [
+    event,
+    attempt,
+    at,
+    status,
+    duration,
+    answer,
+  ])
   const next = outcomes.map(({ event, attempt, tries, status, retryAfter }) => {
     if (arrived(status)) return [event, 'delivered', null, attempt, tries]
     const at = nextAttempt(tries, now, Math.random(), retryAfter)
-    return at === undefined ? [event, 'failed', null, attempt, tries] : [event, 'pending', at, attempt, tries]
+    return at === undefined
+      ? [event, 'failed', null, attempt, tries]
+      : [event, 'pending', at, attempt, tries]
   })
   const sent = new Set(outcomes.map(({ event }) => event))
-  const left = taken.flatMap(({ event, attempt, tries }) => (sent.has(event) ? [] : [[event, 'left', null, attempt, tries]]))
+  const left = taken.flatMap(({ event, attempt, tries }) =>
+    sent.has(event) ? [] : [[event, 'left', null, attempt, tries]],
+  )
   const gone = outcomes.some(({ status }) => status === 410)
   const some = outcomes.some(({ status }) => arrived(status))
   const failing = outcomes.length > 0 && !some
   const ours = sql`key = ${webhook} AND busy_until = ${lease}`
   const disable = (why: 'gone' | 'failing', when: SQL): SQL[] => [
     sql`UPDATE webhooks SET disabled = ${why} WHERE key = ${webhook} AND disabled IS NULL AND ${when}`,
-    ...announce(workspace, { type: 'webhook.disabled', data: { webhook_id: id, reason: why } }, now),
+    ...announce(
+      workspace,
+      { type: 'webhook.disabled', data: { webhook_id: id, reason: why } },
+      now,
+    ),
   ]
   const results = await together(db, [
     sql`
@@ -206,7 +245,11 @@ async function record(
     UPDATE deliveries SET attempts = attempts - 1, tries = tries - 1
     WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(left)}`,
     sql`UPDATE webhooks SET failing_since = ${failing ? sql`coalesce(failing_since, ${now})` : some ? null : sql`failing_since`} WHERE ${ours}`,
-    ...(gone ? disable('gone', sql`true`) : failing ? disable('failing', sql`failing_since <= ${now - patience}`) : []),
+    ...(gone
+      ? disable('gone', sql`true`)
+      : failing
+        ? disable('failing', sql`failing_since <= ${now - patience}`)
+        : []),
     sql`UPDATE webhooks SET busy_until = NULL WHERE ${ours}`,
   ])
   await ringFor(res, workspace, results)

@@ -25,7 +25,11 @@ export interface EventData {
   'group.updated': { group_id: string; name: string }
   'group.deleted': { group_id: string }
   'group.participants.changed': Applied
-  'job.failed': { job_id: string; group_id: string | null; reason: 'no-good-row' | 'gave-up' | 'header' }
+  'job.failed': {
+    job_id: string
+    group_id: string | null
+    reason: 'no-good-row' | 'gave-up' | 'header'
+  }
   'definition.created': { definition_id: string }
   'definition.updated': { definition_id: string }
   'definition.deleted': { definition_id: string }
@@ -62,7 +66,18 @@ const minute = 60_000
 const hour = 60 * minute
 
 /** How long after the attempt before each attempt comes, in milliseconds (Standard Webhooks 1.0, "Deliverability and reliability"). */
-export const schedule = [0, 5000, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour] as const
+export const schedule = [
+  0,
+  5000,
+  5 * minute,
+  30 * minute,
+  2 * hour,
+  5 * hour,
+  10 * hour,
+  14 * hour,
+  20 * hour,
+  24 * hour,
+] as const
 
 /** Milliseconds for which failures alone are borne before a webhook is disabled. */
 export const patience = 5 * 24 * hour
@@ -71,7 +86,12 @@ export const patience = 5 * 24 * hour
  * When a delivery that has failed `tries` times is tried again, in milliseconds, or undefined where it is given up. `chance` (0 to 1) spreads
  * what failed together over a fifth more time; `retryAfter` is what the receiver asked for.
  */
-export function nextAttempt(tries: number, now: number, chance: number, retryAfter: number | undefined): number | undefined {
+export function nextAttempt(
+  tries: number,
+  now: number,
+  chance: number,
+  retryAfter: number | undefined,
+): number | undefined {
   const wait = schedule[tries]
   if (wait === undefined) return undefined
   return now + Math.max(Math.round(wait * (1 + chance / 5)), Math.min(retryAfter ?? 0, 24 * hour))
@@ -82,6 +102,8 @@ export function retryAfterOf(header: string | null, now: number): number | undef
   if (header === null) return undefined
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
   // Left to itself, Date.parse finds a date in nearly any text that has a number.
-  const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(header) ? Date.parse(header) : Number.NaN
+  const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(header)
+    ? Date.parse(header)
+    : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }

@@ -38,17 +38,26 @@ export interface Delivery {
 export async function listEvents(
   db: Db,
   workspace: number,
-  { after, types, size }: { after: string | undefined; types: EventType[] | undefined; size: number },
+  {
+    after,
+    types,
+    size,
+  }: { after: string | undefined; types: EventType[] | undefined; size: number },
 ): Promise<PastEvent[]> {
   const from = after === undefined ? 0 : await keyOf(db, workspace, after)
-  const those = types === undefined ? sql`` : sql`AND type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`
+  const those =
+    types === undefined
+      ? sql``
+      : sql`AND type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`
   const rows = await db.all<Omit<PastEvent, 'data'> & { data: string }>(sql`
     SELECT id, type, at, data FROM events WHERE workspace_id = ${workspace} AND key > ${from} ${those} ORDER BY key LIMIT ${size}`)
   return rows.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) as object })) // only objects are written
 }
 
 async function keyOf(db: Db, workspace: number, event: string): Promise<number> {
-  const [row] = await db.all<{ key: number }>(sql`SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event}`)
+  const [row] = await db.all<{ key: number }>(
+    sql`SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event}`,
+  )
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'event', id: event })
   return row.key
 }
@@ -58,13 +67,21 @@ export async function listDeliveries(
   db: Db,
   workspace: number,
   id: string,
-  { state, after, size }: { state: DeliveryState | undefined; after: string | undefined; size: number },
+  {
+    state,
+    after,
+    size,
+  }: { state: DeliveryState | undefined; after: string | undefined; size: number },
 ): Promise<Delivery[]> {
   const { key } = await getWebhook(db, workspace, id)
   const before = after === undefined ? Number.MAX_SAFE_INTEGER : await keyOf(db, workspace, after)
   // A word of our own, and not a parameter: indexes of one state serve no other query, and are chosen by nobody else.
   const those = state === undefined ? sql`` : sql.raw(`AND d.state = '${state}'`)
-  const index = { pending: 'INDEXED BY deliveries_due', failed: 'INDEXED BY deliveries_failed', delivered: '' }[state ?? 'delivered']
+  const index = {
+    pending: 'INDEXED BY deliveries_due',
+    failed: 'INDEXED BY deliveries_failed',
+    delivered: '',
+  }[state ?? 'delivered']
   const page = sql`SELECT d.event_key, d.state, d.next_attempt_at FROM deliveries AS d ${sql.raw(index)}
     WHERE d.webhook_key = ${key} AND d.event_key < ${before} ${those} ORDER BY d.event_key DESC LIMIT ${size}`
   const [found, attempts] = await together(db, [
@@ -74,15 +91,24 @@ export async function listDeliveries(
       CROSS JOIN delivery_attempts AS a ON a.webhook_key = ${key} AND a.event_key = p.event_key`,
   ])
   // The columns selected above.
-  const deliveries = ((found?.results ?? []) as unknown as Omit<Delivery, 'attempts'>[]).map((one): Delivery => ({ ...one, attempts: [] }))
+  const deliveries = ((found?.results ?? []) as unknown as Omit<Delivery, 'attempts'>[]).map(
+    (one): Delivery => ({ ...one, attempts: [] }),
+  )
   const byEvent = new Map(deliveries.map((delivery) => [delivery.event, delivery]))
-  for (const { event, ...attempt } of (attempts?.results ?? []) as unknown as (Attempt & { event: string })[])
+  for (const { event, ...attempt } of (attempts?.results ?? []) as unknown as (Attempt & {
+    event: string
+  })[])
     byEvent.get(event)?.attempts.push(attempt)
   return deliveries
 }
 
 /** Sends an event to a webhook once more, at once, and then by the whole schedule. Throws `not-found`. */
-export async function retryDelivery(res: Resources, workspace: number, id: string, event: string): Promise<void> {
+export async function retryDelivery(
+  res: Resources,
+  workspace: number,
+  id: string,
+  event: string,
+): Promise<void> {
   const db = res.databaseOf(workspace)
   const { key } = await getWebhook(db, workspace, id)
   const [retried] = await together(db, [
@@ -90,7 +116,8 @@ export async function retryDelivery(res: Resources, workspace: number, id: strin
     UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${res.now()}
     WHERE webhook_key = ${key} AND event_key = (SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event})`,
   ])
-  if (retried?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
+  if (retried?.meta.changes === 0)
+    throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
   await ring(res, [{ workspace, webhook: key }])
 }
 
@@ -123,9 +150,15 @@ export async function replay(
         : sql`INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
             SELECT ${key}, key, ${workspace}, 'pending', 0, 0, ${now} FROM (${those}) WHERE true
             ON CONFLICT (webhook_key, event_key) DO UPDATE SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
-    const [replayed, end] = await together(db, [again, sql`SELECT count(*) AS looked, max(key) AS reached FROM (${step})`])
+    const [replayed, end] = await together(db, [
+      again,
+      sql`SELECT count(*) AS looked, max(key) AS reached FROM (${step})`,
+    ])
     // The columns selected there.
-    const [{ looked, reached } = { looked: 0, reached: 0 }] = (end?.results ?? []) as { looked: number; reached: number }[]
+    const [{ looked, reached } = { looked: 0, reached: 0 }] = (end?.results ?? []) as {
+      looked: number
+      reached: number
+    }[]
     count += replayed?.meta.changes ?? 0
     after = looked < eventsPerStep ? undefined : reached
   }

@@ -33,11 +33,16 @@ export interface SubscriptionDraft {
   eventTypes: EventType[] | null
 }
 
-const named = (workspace: number, id: string) => and(eq(webhooks.workspace, workspace), eq(webhooks.id, id))
+const named = (workspace: number, id: string) =>
+  and(eq(webhooks.workspace, workspace), eq(webhooks.id, id))
 
 /** The webhooks of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
 export async function listWebhooks(db: Db, workspace: number): Promise<Subscription[]> {
-  return db.select(shown).from(webhooks).where(eq(webhooks.workspace, workspace)).orderBy(asc(webhooks.key))
+  return db
+    .select(shown)
+    .from(webhooks)
+    .where(eq(webhooks.workspace, workspace))
+    .orderBy(asc(webhooks.key))
 }
 
 /** Throws `not-found` for an unknown webhook and for another workspace's alike. */
@@ -68,7 +73,8 @@ export async function createWebhook(
         ${now}, ${by}, ${now}, ${by} WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`,
     )
     .returning(shown)
-  if (webhook === undefined) throw new Failure({ reason: 'limit', what: 'webhooks', max: webhooksMax })
+  if (webhook === undefined)
+    throw new Failure({ reason: 'limit', what: 'webhooks', max: webhooksMax })
   return { ...webhook, secret }
 }
 
@@ -91,14 +97,29 @@ export async function deleteWebhook(db: Db, workspace: number, id: string): Prom
 }
 
 /** Has a webhook get its events again, those first that were on their way; its failures are forgotten. Throws `not-found`. */
-export async function enableWebhook(res: Resources, workspace: number, id: string, by: string): Promise<Subscription> {
-  const webhook = await changed(res, workspace, id, { disabled: null, failingSince: null, updatedAt: res.now(), updatedBy: by })
+export async function enableWebhook(
+  res: Resources,
+  workspace: number,
+  id: string,
+  by: string,
+): Promise<Subscription> {
+  const webhook = await changed(res, workspace, id, {
+    disabled: null,
+    failingSince: null,
+    updatedAt: res.now(),
+    updatedBy: by,
+  })
   await ring(res, [{ workspace, webhook: webhook.key }])
   return webhook
 }
 
 /** Has a webhook get nothing until it is enabled: what is on its way waits, what happens meanwhile can be replayed. Throws `not-found`. */
-export async function disableWebhook(res: Resources, workspace: number, id: string, by: string): Promise<Subscription> {
+export async function disableWebhook(
+  res: Resources,
+  workspace: number,
+  id: string,
+  by: string,
+): Promise<Subscription> {
   return changed(res, workspace, id, { disabled: 'asked', updatedAt: res.now(), updatedBy: by })
 }
 
@@ -106,28 +127,58 @@ export async function disableWebhook(res: Resources, workspace: number, id: stri
 const rotation = 24 * 3_600_000
 
 /** Gives a webhook a new secret, which is told here and never again. The one before signs beside it for a day. Throws `not-found`. */
-export async function rotateSecret(res: Resources, workspace: number, id: string, by: string): Promise<Subscription & { secret: string }> {
+export async function rotateSecret(
+  res: Resources,
+  workspace: number,
+  id: string,
+  by: string,
+): Promise<Subscription & { secret: string }> {
   const now = res.now()
   const secret = newSecret(crypto.getRandomValues(new Uint8Array(32)))
   const former = sql`secret`
-  return { ...(await changed(res, workspace, id, { former, formerUntil: now + rotation, secret, updatedAt: now, updatedBy: by })), secret }
+  return {
+    ...(await changed(res, workspace, id, {
+      former,
+      formerUntil: now + rotation,
+      secret,
+      updatedAt: now,
+      updatedBy: by,
+    })),
+    secret,
+  }
 }
 
 /** Sends a webhook, and no other, an event to try it by. Gives the event's id. Throws `not-found`, or `invalid` where it is disabled. */
 export async function testWebhook(res: Resources, workspace: number, id: string): Promise<string> {
   const { key, disabled } = await getWebhook(res.databaseOf(workspace), workspace, id)
-  if (disabled !== null) throw new Failure({ reason: 'invalid', field: 'webhook', problem: 'is disabled' })
+  if (disabled !== null)
+    throw new Failure({ reason: 'invalid', field: 'webhook', problem: 'is disabled' })
   const event = newEventId()
   const data = JSON.stringify({ webhook_id: id })
-  const statements = telling(event, workspace, 'webhook.test', data, res.now(), { guard: sql`true`, to: sql`w.key = ${key}` })
+  const statements = telling(event, workspace, 'webhook.test', data, res.now(), {
+    guard: sql`true`,
+    to: sql`w.key = ${key}`,
+  })
   await ringFor(res, workspace, await together(res.databaseOf(workspace), statements))
   return event
 }
 
-type Changes = { [Column in keyof typeof webhooks.$inferSelect]?: (typeof webhooks.$inferSelect)[Column] | SQL }
+type Changes = {
+  [Column in keyof typeof webhooks.$inferSelect]?: (typeof webhooks.$inferSelect)[Column] | SQL
+}
 
-async function changed(res: Resources, workspace: number, id: string, changes: Changes): Promise<Subscription> {
-  const [webhook] = await res.databaseOf(workspace).update(webhooks).set(changes).where(named(workspace, id)).returning(shown)
+async function changed(
+  res: Resources,
+  workspace: number,
+  id: string,
+  changes: Changes,
+): Promise<Subscription> {
+  const [webhook] = await res
+    .databaseOf(workspace)
+    .update(webhooks)
+    .set(changes)
+    .where(named(workspace, id))
+    .returning(shown)
   if (webhook === undefined) throw new Failure({ reason: 'not-found', what: 'webhook', id })
   return webhook
 }

@@ -47,10 +47,12 @@ export async function applySlice<Item, Of extends Job>(
 
   for (let here = job; ;) {
     const applied = Math.min(here.applied + here.batchIds, slice.items.length)
-    const statements = applied === here.applied ? [] : write(slice.items.slice(here.applied, applied), here)
+    const statements =
+      applied === here.applied ? [] : write(slice.items.slice(here.applied, applied), here)
     const done = applied === slice.items.length
     if (done && slice.problems.length > 0) statements.push(keepProblems(here, slice.problems))
-    const reached = job.offset + (done ? slice.length : Math.floor((slice.length * applied) / slice.items.length))
+    const reached =
+      job.offset + (done ? slice.length : Math.floor((slice.length * applied) / slice.items.length))
     const to = done
       ? {
           ...keep?.(slice),
@@ -63,7 +65,10 @@ export async function applySlice<Item, Of extends Job>(
           reached,
         }
       : { applied, reached }
-    const { moved, ms } = await commitJob(res, db, here, statements, { ...to, batchIds: here.batchIds })
+    const { moved, ms } = await commitJob(res, db, here, statements, {
+      ...to,
+      batchIds: here.batchIds,
+    })
     if (!moved || done || over()) return moved
     here = { ...here, applied, step: here.step + 1, batchIds: nextBatch(here.batchIds, ms) }
   }
@@ -83,7 +88,12 @@ function nextBatch(items: number, ms: number): number {
 }
 
 /** After a job: its file goes, and the next job of its group starts. Safe to repeat. */
-export async function handOver(res: Resources, db: Db, job: Job, kind: 'job' | 'import'): Promise<void> {
+export async function handOver(
+  res: Resources,
+  db: Db,
+  job: Job,
+  kind: 'job' | 'import',
+): Promise<void> {
   if (job.audience === null) await res.files.delete(job.fileKey)
   const next = await findNextJob(db, job)
   if (next !== undefined) await wake(res, { kind, workspace: job.workspace, job: next })

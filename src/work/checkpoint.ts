@@ -21,16 +21,28 @@ export function unmoved(work: typeof jobs | typeof recomputeRuns, { key, step }:
  */
 export async function commit(
   db: Db,
-  facts: { event: string; workspace: number; step: number; status: string } & Record<string, unknown>,
+  facts: { event: string; workspace: number; step: number; status: string } & Record<
+    string,
+    unknown
+  >,
   statements: SQLWrapper[],
 ): Promise<{ moved: boolean; ms: number; results: D1Result[] }> {
   // Lets other requests in: where Worker and database share a thread, as locally, a chain of queries would keep it to itself.
   await scheduler.wait(1)
   const results = await together(db, statements)
-  const sum = (figure: 'duration' | 'rows_read' | 'rows_written') => results.reduce((total, { meta }) => total + meta[figure], 0)
+  const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
+    results.reduce((total, { meta }) => total + meta[figure], 0)
   const ms = sum('duration')
   const moved = results.at(-1)?.meta.changes === 1
-  console.info(JSON.stringify({ ...facts, moved, ms, rowsRead: sum('rows_read'), rowsWritten: sum('rows_written') }))
+  console.info(
+    JSON.stringify({
+      ...facts,
+      moved,
+      ms,
+      rowsRead: sum('rows_read'),
+      rowsWritten: sum('rows_written'),
+    }),
+  )
   return { moved, ms, results }
 }
 

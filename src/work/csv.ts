@@ -59,7 +59,10 @@ export function readRows(
     else if (lineEnd === -1 && !last) record = 'unfinished'
     else {
       const line = withoutReturn(text.slice(at, lineEnd === -1 ? text.length : lineEnd))
-      record = { fields: comma === -1 || (lineEnd !== -1 && comma > lineEnd) ? [line] : line.split(','), end: lineEnd }
+      record = {
+        fields: comma === -1 || (lineEnd !== -1 && comma > lineEnd) ? [line] : line.split(','),
+        end: lineEnd,
+      }
     }
 
     if (record === 'unfinished') {
@@ -104,7 +107,8 @@ function readQuoted(text: string, start: number, last: boolean): Record {
       if (at >= text.length && !last) return 'unfinished'
     } else {
       const from = at
-      while (at < text.length && text[at] !== ',' && text[at] !== '\n') if (text[at++] === '"') return 'broken'
+      while (at < text.length && text[at] !== ',' && text[at] !== '\n')
+        if (text[at++] === '"') return 'broken'
       if (at === text.length && !last) return 'unfinished'
       field = text.slice(from, at)
       if (text[at] !== ',') field = withoutReturn(field)
@@ -116,11 +120,13 @@ function readQuoted(text: string, start: number, last: boolean): Record {
   }
 }
 
-const withoutReturn = (text: string) => (text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text)
+const withoutReturn = (text: string) =>
+  text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text
 
 function countLines(text: string, from: number, to: number): number {
   let lines = 0
-  for (let at = text.indexOf('\n', from); at !== -1 && at < to; at = text.indexOf('\n', at + 1)) lines++
+  for (let at = text.indexOf('\n', from); at !== -1 && at < to; at = text.indexOf('\n', at + 1))
+    lines++
   return lines
 }
 

@@ -45,9 +45,13 @@ export interface StoredFile {
 }
 
 /** How many jobs of a group (see schema.ts) have not ended. */
-export const unended = (group: SQL) => sql`(SELECT count(*) FROM jobs WHERE group_key = ${group} AND ended_at IS NULL)`
+export const unended = (group: SQL) =>
+  sql`(SELECT count(*) FROM jobs WHERE group_key = ${group} AND ended_at IS NULL)`
 
-export type NewJob = Omit<StoredFile, 'fileSize'> & { fileSize: number | SQL; audience?: string | null } & Pick<Job, 'type' | 'createdBy'>
+export type NewJob = Omit<StoredFile, 'fileSize'> & {
+  fileSize: number | SQL
+  audience?: string | null
+} & Pick<Job, 'type' | 'createdBy'>
 
 /** The columns of a new job, for an insert from a select: the next of its group. */
 export function newJob(
@@ -63,7 +67,12 @@ export function newJob(
 }
 
 /** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */
-export function advance(db: Db, job: Checkpoint, now: number, to: { [Column in keyof Job]?: Job[Column] | SQL }) {
+export function advance(
+  db: Db,
+  job: Checkpoint,
+  now: number,
+  to: { [Column in keyof Job]?: Job[Column] | SQL },
+) {
   return db
     .update(jobs)
     .set({ ...to, step: job.step + 1, updatedAt: now })
@@ -80,7 +89,12 @@ export const earlierUnended = sql`EXISTS (SELECT 1 FROM jobs AS earlier WHERE ea
   AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
 /** Starts a waiting job, in slices of as many rows as `state` has, unless an earlier one of its group has not ended. Tells whether it did. */
-export async function claimJob(db: Db, job: Checkpoint, state: 'applying' | 'writing', now: number): Promise<boolean> {
+export async function claimJob(
+  db: Db,
+  job: Checkpoint,
+  state: 'applying' | 'writing',
+  now: number,
+): Promise<boolean> {
   const { meta } = await db
     .update(jobs)
     .set({ state, step: job.step + 1, updatedAt: now })
@@ -89,16 +103,38 @@ export async function claimJob(db: Db, job: Checkpoint, state: 'applying' | 'wri
 }
 
 /** Marks a job as failed that could not be finished, so that what it has written is undone. Tells whether there was such a job. */
-export async function giveUp(db: Db, workspace: number, key: number, now: number): Promise<boolean> {
+export async function giveUp(
+  db: Db,
+  workspace: number,
+  key: number,
+  now: number,
+): Promise<boolean> {
   const { meta } = await db
     .update(jobs)
-    .set({ state: 'undoing', failure: 'gave-up', cursor: '', applied: 0, step: sql`step + 1`, updatedAt: now })
-    .where(and(eq(jobs.workspace, workspace), eq(jobs.key, key), isNull(jobs.endedAt), sql`state <> 'undoing'`))
+    .set({
+      state: 'undoing',
+      failure: 'gave-up',
+      cursor: '',
+      applied: 0,
+      step: sql`step + 1`,
+      updatedAt: now,
+    })
+    .where(
+      and(
+        eq(jobs.workspace, workspace),
+        eq(jobs.key, key),
+        isNull(jobs.endedAt),
+        sql`state <> 'undoing'`,
+      ),
+    )
   return meta.changes === 1
 }
 
 /** The job of a group that is next to run, if one waits. */
-export async function findNextJob(db: Db, { workspace, group }: Pick<Job, 'workspace' | 'group'>): Promise<number | undefined> {
+export async function findNextJob(
+  db: Db,
+  { workspace, group }: Pick<Job, 'workspace' | 'group'>,
+): Promise<number | undefined> {
   const [next] = await db
     .select({ key: jobs.key })
     .from(jobs)

@@ -7,21 +7,40 @@ export type JobState = (typeof jobStates)[number]
  * How a job ends whose file was read to its end. One without a good row fails, so that an empty REPLACE never empties a group by accident:
  * an audience to which nobody belongs is no accident.
  */
-export function outcomeOf({ rows, badRows, audience }: Counts): 'successful' | 'partial' | 'failed' {
+export function outcomeOf({
+  rows,
+  badRows,
+  audience,
+}: Counts): 'successful' | 'partial' | 'failed' {
   if (rows === 0 && audience !== null) return 'successful'
   if (rows === badRows) return 'failed'
   return badRows === 0 ? 'successful' : 'partial'
 }
 
 /** Whether nothing more will happen to the job. */
-export function hasEnded(state: JobState): state is 'successful' | 'partial' | 'failed' | 'cancelled' {
-  return state === 'successful' || state === 'partial' || state === 'failed' || state === 'cancelled'
+export function hasEnded(
+  state: JobState,
+): state is 'successful' | 'partial' | 'failed' | 'cancelled' {
+  return (
+    state === 'successful' || state === 'partial' || state === 'failed' || state === 'cancelled'
+  )
 }
 
-type Progress = Pick<typeof jobs.$inferSelect, 'state' | 'type' | 'audience' | 'reached' | 'fileSize' | 'applied'> & { looked: number }
+type Progress = Pick<
+  typeof jobs.$inferSelect,
+  'state' | 'type' | 'audience' | 'reached' | 'fileSize' | 'applied'
+> & { looked: number }
 
 /** Whole percent. Reading the file is the larger part of a REPLACE, looking for who is no longer in it the rest; a sync does both at once. */
-export function percentOf({ state, type, audience, reached, fileSize, applied, looked }: Progress): number {
+export function percentOf({
+  state,
+  type,
+  audience,
+  reached,
+  fileSize,
+  applied,
+  looked,
+}: Progress): number {
   if (hasEnded(state)) return 100
   if (state === 'waiting') return 0
   const reading = type === 'replace' && audience === null ? 75 : 99

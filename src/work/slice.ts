@@ -25,7 +25,8 @@ export interface Placed {
  * comes to it. Files of users keep to `applying`, as earlier versions carry those on whatever their state is called, and syncs, which have
  * no slices. (No more than `sortedRun` has keys for.)
  */
-export const rowsMaxOf = ({ state }: Pick<Job, 'state'>) => (state === 'applying' ? 200_000 : 262_144)
+export const rowsMaxOf = ({ state }: Pick<Job, 'state'>) =>
+  state === 'applying' ? 200_000 : 262_144
 
 /** Reads a slice row by row: what it says, or what is wrong with it. One that is undefined, as a header, is no row of the file's. */
 export function readSlice<Item>(

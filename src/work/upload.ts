@@ -3,12 +3,19 @@ import type { Resources } from '../resources.ts'
 import type { StoredFile } from './jobs.ts'
 
 /** An upload as it arrives: fields and one file, in either order, the file's bytes in pieces. */
-export type UploadPart = { field: string; value: string } | { file: string; contentType: string } | { bytes: Uint8Array }
+export type UploadPart =
+  { field: string; value: string } | { file: string; contentType: string } | { bytes: Uint8Array }
 
 /** R2 wants parts of one size, at least 5 MiB, but for the last. It is also all that is held of a file at a time. */
 const partBytes = 8 * 1024 * 1024
 
-const contentTypes = new Set(['', 'text/csv', 'application/vnd.ms-excel', 'text/plain', 'application/octet-stream'])
+const contentTypes = new Set([
+  '',
+  'text/csv',
+  'application/vnd.ms-excel',
+  'text/plain',
+  'application/octet-stream',
+])
 
 /** Who an upload is for: hears its fields, says at its end whether they are all there, and takes the file. Each may refuse. */
 export interface Receiver<Taken> {
@@ -35,7 +42,8 @@ export async function receiveFile<Taken>(
       if ('bytes' in part) await file.write(part.bytes)
       else if ('field' in part) receiver.field?.(part.field, part.value)
       else {
-        if (fileName !== undefined) throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
+        if (fileName !== undefined)
+          throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
         const contentType = part.contentType.toLowerCase()
         if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
         fileName = part.file
@@ -96,7 +104,12 @@ class FileWriter {
 
   async #flush(): Promise<void> {
     this.#upload ??= await this.#files.createMultipartUpload(this.#key)
-    this.#uploaded.push(await this.#upload.uploadPart(this.#uploaded.length + 1, this.#part.subarray(0, this.#filled)))
+    this.#uploaded.push(
+      await this.#upload.uploadPart(
+        this.#uploaded.length + 1,
+        this.#part.subarray(0, this.#filled),
+      ),
+    )
     this.#filled = 0
   }
 }

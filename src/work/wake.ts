@@ -24,6 +24,8 @@ export async function wakeAll(res: Resources, messages: Message[]): Promise<void
   try {
     await res.work.sendBatch(messages.map((body) => ({ body })))
   } catch (error) {
-    console.error(JSON.stringify({ event: 'queue-silent', messages: messages.length, ...faultOf(error) }))
+    console.error(
+      JSON.stringify({ event: 'queue-silent', messages: messages.length, ...faultOf(error) }),
+    )
   }
 }

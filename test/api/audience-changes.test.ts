@@ -13,14 +13,27 @@ const idsOf = async (team: Team) => (await all(team)).map(({ id }) => id)
 const using = (audience: string) => ({ operator: 'in_audience', audience })
 
 /** What another client of the team's workspace, who is called so, sends. */
-async function colleague(team: Team, name: string): Promise<(method: string, path: string, body: unknown) => Promise<Response>> {
+async function colleague(
+  team: Team,
+  name: string,
+): Promise<(method: string, path: string, body: unknown) => Promise<Response>> {
   const { client_id, client_secret } = await said(
-    call('/oauth/clients', asAdmin(json('POST', { workspace_id: team.workspace, name, scopes: ['audiences:write'] }))),
+    call(
+      '/oauth/clients',
+      asAdmin(json('POST', { workspace_id: team.workspace, name, scopes: ['audiences:write'] })),
+    ),
   )
-  const token = await tokenOf({ workspace: team.workspace, id: String(client_id), secret: String(client_secret) })
+  const token = await tokenOf({
+    workspace: team.workspace,
+    id: String(client_id),
+    secret: String(client_secret),
+  })
   return (method, path, body) => {
     const { headers, ...init } = json(method, body)
-    return team.call(method, path, { ...init, headers: { ...(headers as Record<string, string>), authorization: `Bearer ${token}` } })
+    return team.call(method, path, {
+      ...init,
+      headers: { ...(headers as Record<string, string>), authorization: `Bearer ${token}` },
+    })
   }
 }
 
@@ -31,9 +44,16 @@ describe('PUT /audiences/{id}', () => {
     const group = await bank.group()
     const before = await team.audience('coupon', rule, { description: 'old', refresh: 'weekly' })
     await team.tie('coupon', group)
-    const change = { id: 'another', name: 'Cats', rule: { operator: 'exists', attribute: 'has_cat' }, experience_group: null }
+    const change = {
+      id: 'another',
+      name: 'Cats',
+      rule: { operator: 'exists', attribute: 'has_cat' },
+      experience_group: null,
+    }
     const put = await colleague(team, 'second')
-    const { status, last_modified_on, ...rest } = await said(put('PUT', '/audiences/coupon', change))
+    const { status, last_modified_on, ...rest } = await said(
+      put('PUT', '/audiences/coupon', change),
+    )
     expect([status, rest]).toEqual([
       200,
       {
@@ -48,10 +68,16 @@ describe('PUT /audiences/{id}', () => {
         last_modified_by: 'second',
       },
     ])
-    expect(Date.parse(String(last_modified_on))).toBeGreaterThanOrEqual(Date.parse(String(before['created_on'])))
+    expect(Date.parse(String(last_modified_on))).toBeGreaterThanOrEqual(
+      Date.parse(String(before['created_on'])),
+    )
     expect(await team.get('/audiences/coupon')).toEqual({ ...rest, last_modified_on })
     expect(await idsOf(team)).toEqual(['coupon'])
-    expect(await said(team.send('PUT', '/audiences/coupon', { ...draft, description: 'new', refresh: 'daily' }))).toMatchObject({
+    expect(
+      await said(
+        team.send('PUT', '/audiences/coupon', { ...draft, description: 'new', refresh: 'daily' }),
+      ),
+    ).toMatchObject({
       description: 'new',
       refresh: 'daily',
       last_modified_by: 'tester',
@@ -60,7 +86,8 @@ describe('PUT /audiences/{id}', () => {
 
   it('makes nothing that was not there', async () => {
     const team = await Team.open()
-    for (const id of ['coupon', 'preview', 'overlap']) expect(await said(team.send('PUT', path(id), draft)), id).toEqual(notFound)
+    for (const id of ['coupon', 'preview', 'overlap'])
+      expect(await said(team.send('PUT', path(id), draft)), id).toEqual(notFound)
     expect(await all(team)).toEqual([])
   })
 
@@ -70,14 +97,20 @@ describe('PUT /audiences/{id}', () => {
     await team.audience('two', { operator: 'not', expression: using('one') })
     await team.audience('three', using('two'))
     const before = await all(team)
-    const circle = { operator: 'or', expressions: [rule, { operator: 'not', expression: using('three') }] }
+    const circle = {
+      operator: 'or',
+      expressions: [rule, { operator: 'not', expression: using('three') }],
+    }
     const pointer = '/rule/expressions/1/expression'
     expect(await said(team.send('PUT', '/audiences/one', { name: 'x', rule: circle }))).toEqual({
       status: 422,
       errors: [{ message: `${pointer} leads back to the audience one`, pointer }],
     })
     for (const used of ['one', 'two'])
-      expect(await said(team.send('PUT', '/audiences/one', { name: 'x', rule: using(used) })), used).toEqual({
+      expect(
+        await said(team.send('PUT', '/audiences/one', { name: 'x', rule: using(used) })),
+        used,
+      ).toEqual({
         status: 422,
         errors: [{ message: '/rule leads back to the audience one', pointer: '/rule' }],
       })
@@ -88,10 +121,12 @@ describe('PUT /audiences/{id}', () => {
     const team = await Team.open()
     for (let i = 0; i < 5; i++) {
       for (const id of ['one', 'two']) await team.audience(id, rule)
-      const put = (id: string, used: string) => said(team.send('PUT', path(id), { name: 'x', rule: using(used) }))
+      const put = (id: string, used: string) =>
+        said(team.send('PUT', path(id), { name: 'x', rule: using(used) }))
       const answers = await Promise.all([put('one', 'two'), put('two', 'one')])
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 422])
-      for (const id of ['one', 'two']) expect(await team.get(`${path(id)}/count`)).toEqual({ count: 0 })
+      for (const id of ['one', 'two'])
+        expect(await team.get(`${path(id)}/count`)).toEqual({ count: 0 })
       const first = answers[0]?.['status'] === 200 ? 'one' : 'two'
       await isEmpty(team.call('DELETE', path(first)), 204)
       await isEmpty(team.call('DELETE', path(first === 'one' ? 'two' : 'one')), 204)
@@ -103,7 +138,9 @@ describe('PUT /audiences/{id}', () => {
     await team.audience('one', rule)
     await team.audience('two', using('one'))
     expect((await team.send('PUT', '/audiences/two', draft)).status).toBe(200)
-    expect((await team.send('PUT', '/audiences/one', { name: 'x', rule: using('two') })).status).toBe(200)
+    expect(
+      (await team.send('PUT', '/audiences/one', { name: 'x', rule: using('two') })).status,
+    ).toBe(200)
   })
 })
 
@@ -124,9 +161,13 @@ describe('DELETE /audiences/{id}', () => {
   it('refuses to while another uses it, and names that one', async () => {
     const team = await Team.open()
     for (const id of ['coupon', 'couponer']) await team.audience(id, rule)
-    await team.audience('deep', { operator: 'and', expressions: [rule, { operator: 'not', expression: using('coupon') }] })
+    await team.audience('deep', {
+      operator: 'and',
+      expressions: [rule, { operator: 'not', expression: using('coupon') }],
+    })
     await team.audience('over', using('deep'))
-    const inUse = (id: string, by: string) => declined(422, `The audience ${id} is used by the audience ${by}`)
+    const inUse = (id: string, by: string) =>
+      declined(422, `The audience ${id} is used by the audience ${by}`)
     expect(await said(team.call('DELETE', '/audiences/coupon'))).toEqual(inUse('coupon', 'deep'))
     expect(await said(team.call('DELETE', '/audiences/deep'))).toEqual(inUse('deep', 'over'))
     expect(await idsOf(team)).toEqual(['coupon', 'couponer', 'deep', 'over'])
@@ -141,7 +182,9 @@ describe('DELETE /audiences/{id}', () => {
   it('is not found twice where it is asked for twice at once', async () => {
     const team = await Team.open()
     await team.audience('coupon', rule)
-    const statuses = await Promise.all([1, 2].map(async () => (await team.call('DELETE', '/audiences/coupon')).status))
+    const statuses = await Promise.all(
+      [1, 2].map(async () => (await team.call('DELETE', '/audiences/coupon')).status),
+    )
     expect(statuses.sort()).toEqual([204, 404])
   })
 })

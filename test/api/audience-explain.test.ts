@@ -9,7 +9,10 @@ let team: Team
 let group: string
 beforeAll(async () => {
   team = await Team.open()
-  await team.define({ ...household, attributes: [{ id: 'has_dog', type: 'boolean_or' }, ...functions] })
+  await team.define({
+    ...household,
+    attributes: [{ id: 'has_dog', type: 'boolean_or' }, ...functions],
+  })
   const john = {
     list: ['Red', 'blue', ''],
     number: 1.5,
@@ -46,19 +49,67 @@ const no = { ...own, result: false, saw: null }
 describe('GET /audiences/{id}/users/{user_id}', () => {
   it.each<[string, Json, string, boolean, unknown]>([
     ['a text', { operator: 'equals', attribute: 'text', value: 'cAT' }, 'john', true, 'Cat'],
-    ['a text that is a number', { operator: 'less_than', attribute: 'numeric', value: 10 }, 'john', true, '007'],
-    ['a number', { operator: 'greater_than', attribute: 'number', value: '1.50' }, 'john', false, 1.5],
+    [
+      'a text that is a number',
+      { operator: 'less_than', attribute: 'numeric', value: 10 },
+      'john',
+      true,
+      '007',
+    ],
+    [
+      'a number',
+      { operator: 'greater_than', attribute: 'number', value: '1.50' },
+      'john',
+      false,
+      1.5,
+    ],
     ['a boolean', { operator: 'not_equals', attribute: 'flag', value: true }, 'john', true, false],
-    ['a list', { operator: 'in', attribute: 'list', value: ['RED', 'green'] }, 'john', true, ['Red', 'blue', '']],
+    [
+      'a list',
+      { operator: 'in', attribute: 'list', value: ['RED', 'green'] },
+      'john',
+      true,
+      ['Red', 'blue', ''],
+    ],
     ['nothing', { operator: 'not_contains', attribute: 'gone', value: 'x' }, 'john', true, null],
     ['an inherited boolean', shared, 'jane', true, true],
     ['an inherited false', shared, 'cath', false, false],
     ['nothing inherited', { ...shared, operator: 'not_equals' }, 'nora', true, null],
-    ['an inherited list', { operator: 'starts_with', attribute: 'household:latest', value: 'Y' }, 'jim', true, ['x', 'y']],
-    ['an inherited sum', { operator: 'greater_than_equal', attribute: 'household:sum', value: 0.3 }, 'jim', true, expect.closeTo(0.3)],
-    ['an inherited average', { operator: 'equals', attribute: 'household:average', value: '3.5' }, 'john', true, 3.5],
-    ['nothing where only the household has it', { operator: 'exists', attribute: 'latest' }, 'jane', false, null],
-    ['nothing where only the user has it', { operator: 'exists', attribute: 'household:text' }, 'john', false, null],
+    [
+      'an inherited list',
+      { operator: 'starts_with', attribute: 'household:latest', value: 'Y' },
+      'jim',
+      true,
+      ['x', 'y'],
+    ],
+    [
+      'an inherited sum',
+      { operator: 'greater_than_equal', attribute: 'household:sum', value: 0.3 },
+      'jim',
+      true,
+      expect.closeTo(0.3),
+    ],
+    [
+      'an inherited average',
+      { operator: 'equals', attribute: 'household:average', value: '3.5' },
+      'john',
+      true,
+      3.5,
+    ],
+    [
+      'nothing where only the household has it',
+      { operator: 'exists', attribute: 'latest' },
+      'jane',
+      false,
+      null,
+    ],
+    [
+      'nothing where only the user has it',
+      { operator: 'exists', attribute: 'household:text' },
+      'john',
+      false,
+      null,
+    ],
   ])('tells that a condition saw %s', async (_, rule, user, result, saw) => {
     expect(await told(rule, user)).toEqual({ member: result, explain: { ...rule, result, saw } })
   })
@@ -77,11 +128,22 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
         ],
       },
     })
-    expect(await told(or, 'john')).toEqual(explained(yes, { ...shared, result: true, saw: true }, true, true))
-    expect(await told(or, 'jane')).toEqual(explained(no, { ...shared, result: true, saw: true }, false, true))
-    expect(await told(or, 'nora')).toEqual(explained(yes, { ...shared, result: false, saw: null }, false, false))
+    expect(await told(or, 'john')).toEqual(
+      explained(yes, { ...shared, result: true, saw: true }, true, true),
+    )
+    expect(await told(or, 'jane')).toEqual(
+      explained(no, { ...shared, result: true, saw: true }, false, true),
+    )
+    expect(await told(or, 'nora')).toEqual(
+      explained(yes, { ...shared, result: false, saw: null }, false, false),
+    )
     expect(await told(or, 'cath')).toEqual(
-      explained({ ...own, result: true, saw: false }, { ...shared, result: false, saw: false }, false, false),
+      explained(
+        { ...own, result: true, saw: false },
+        { ...shared, result: false, saw: false },
+        false,
+        false,
+      ),
     )
   })
 
@@ -100,22 +162,40 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
           explain: { operator, group: 'household', result, members },
         })
     // Who is in no household.
-    for (const [operator, result] of Object.entries({ any_member: false, all_members: false, no_member: true }))
+    for (const [operator, result] of Object.entries({
+      any_member: false,
+      all_members: false,
+      no_member: true,
+    }))
       expect(await told(over(operator), 'nora'), operator).toEqual({
         member: result,
         explain: { operator, group: 'household', result, members: [] },
       })
     const alone = [{ user_id: 'cath', expression: { ...own, result: true, saw: false } }]
-    expect(await told(over('all_members'), 'cath')).toMatchObject({ member: true, explain: { members: alone } })
+    expect(await told(over('all_members'), 'cath')).toMatchObject({
+      member: true,
+      explain: { members: alone },
+    })
   })
 
   it('keeps the conditions of members, of the user and of what follows apart', async () => {
     const number = { operator: 'exists', attribute: 'number' }
     const inner = { operator: 'or', expressions: [own, number] }
-    const rule = { operator: 'and', expressions: [number, { operator: 'any_member', group: 'household', expression: inner }, shared, own] }
+    const rule = {
+      operator: 'and',
+      expressions: [
+        number,
+        { operator: 'any_member', group: 'household', expression: inner },
+        shared,
+        own,
+      ],
+    }
     const ofMember = (user_id: string, has: boolean) => {
       const seen = { ...number, result: has, saw: has ? 1.5 : null }
-      return { user_id, expression: { operator: 'or', result: has, expressions: [has ? yes : no, seen] } }
+      return {
+        user_id,
+        expression: { operator: 'or', result: has, expressions: [has ? yes : no, seen] },
+      }
     }
     expect(await told(rule, 'jane')).toEqual({
       member: false,
@@ -167,12 +247,19 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     })
     expect(await told(rule, 'jane')).toEqual({ member: true, explain: explained(no, true, false) })
     expect(await told(rule, 'john')).toEqual({ member: true, explain: explained(yes, false, true) })
-    expect(await told(rule, 'nora')).toEqual({ member: false, explain: explained(yes, false, false) })
+    expect(await told(rule, 'nora')).toEqual({
+      member: false,
+      explain: explained(yes, false, false),
+    })
   })
 
   it('says of each user what the list says', async () => {
     const expressions = [
-      { operator: 'all_members', group: 'household', expression: { operator: 'not_exists', attribute: 'number' } },
+      {
+        operator: 'all_members',
+        group: 'household',
+        expression: { operator: 'not_exists', attribute: 'number' },
+      },
       { operator: 'in_group', group },
       { operator: 'contains', attribute: 'list', value: 'B' },
     ]
@@ -180,25 +267,36 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     const { users } = await team.get<{ users: string[] }>('/audiences/mixed/users')
     expect(users).toEqual(['cath', 'john'])
     for (const user of ['john', 'jane', 'jim', 'cath', 'nora'])
-      expect((await team.get(`/audiences/mixed/users/${user}`))['member'], user).toBe(users.includes(user))
+      expect((await team.get(`/audiences/mixed/users/${user}`))['member'], user).toBe(
+        users.includes(user),
+      )
   })
 
   it('finds a user of any name, and none who is not there or not there any more', async () => {
     await team.audience('owners', own)
-    expect(await team.get(`/audiences/owners/users/${encodeURIComponent('a,"b"/ü')}`)).toEqual({ member: true, explain: yes })
+    expect(await team.get(`/audiences/owners/users/${encodeURIComponent('a,"b"/ü')}`)).toEqual({
+      member: true,
+      explain: yes,
+    })
     await team.user('gone', { has_dog: true })
     await isEmpty(team.call('DELETE', '/users/gone'), 204)
     for (const user of ['nobody', 'gone', 'JOHN', '__proto__', `' OR 1=1 --`])
-      expect(await said(team.call('GET', `/audiences/owners/users/${encodeURIComponent(user)}`)), user).toEqual(declined(404, 'Not found'))
+      expect(
+        await said(team.call('GET', `/audiences/owners/users/${encodeURIComponent(user)}`)),
+        user,
+      ).toEqual(declined(404, 'Not found'))
   })
 
   it('refuses what can name no user', async () => {
     await team.audience('some', own)
     const ask = (user: string) => said(team.call('GET', `/audiences/some/users/${user}`))
     const sentence = 'user_id must be 1 to 64 characters without control characters'
-    for (const user of ['x'.repeat(65), 'a%00b', 'a%0Ab']) expect(await ask(user), user).toEqual(declined(422, sentence))
+    for (const user of ['x'.repeat(65), 'a%00b', 'a%0Ab'])
+      expect(await ask(user), user).toEqual(declined(422, sentence))
     expect(await ask('%20')).toEqual(declined(400, 'No user ID provided'))
     // Before it looks whether there is such an audience.
-    expect(await said(team.call('GET', '/audiences/nowhere/users/a%00b'))).toEqual(declined(422, sentence))
+    expect(await said(team.call('GET', '/audiences/nowhere/users/a%00b'))).toEqual(
+      declined(422, sentence),
+    )
   })
 })

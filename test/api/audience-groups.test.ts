@@ -7,8 +7,10 @@ import type { Team } from '../support/identity.ts'
 const notFound = declined(404, 'Not found')
 const notTied = declined(422, 'The audience coupon is tied to no experience group')
 
-const tie = (team: Team, id: string, groupId: unknown) => said(team.send('PUT', `/audiences/${id}/experience-group`, { groupId }))
-const tiedTo = async (team: Team, id = 'coupon') => (await team.get(`/audiences/${id}`))['experience_group']
+const tie = (team: Team, id: string, groupId: unknown) =>
+  said(team.send('PUT', `/audiences/${id}/experience-group`, { groupId }))
+const tiedTo = async (team: Team, id = 'coupon') =>
+  (await team.get(`/audiences/${id}`))['experience_group']
 
 describe('PUT /audiences/{id}/experience-group', () => {
   it('ties the audience to the group, once more too, and leaves the group as it is', async () => {
@@ -16,7 +18,8 @@ describe('PUT /audiences/{id}/experience-group', () => {
     await bank.apply(group, 'ADD', 'zoe\n')
     const before = await team.get('/audiences/coupon')
     const tied = { ...before, experience_group: group }
-    for (const named of [group, group.toUpperCase()]) expect(await tie(team, 'coupon', named)).toEqual({ status: 200, ...tied })
+    for (const named of [group, group.toUpperCase()])
+      expect(await tie(team, 'coupon', named)).toEqual({ status: 200, ...tied })
     expect(await team.get('/audiences/coupon')).toEqual(tied)
     expect(await team.get('/audiences')).toEqual([tied])
     expect(await bank.members(group)).toEqual(['zoe'])
@@ -42,7 +45,8 @@ describe('PUT /audiences/{id}/experience-group', () => {
     await team.tie('coupon', group)
     const deleted = await bank.group()
     await bank.call('DELETE', `/groups/${deleted}`)
-    for (const groupId of [deleted, crypto.randomUUID()]) expect(await tie(team, 'coupon', groupId)).toEqual(notFound)
+    for (const groupId of [deleted, crypto.randomUUID()])
+      expect(await tie(team, 'coupon', groupId)).toEqual(notFound)
     expect(await tie(team, 'nowhere', group)).toEqual(notFound)
     expect(await tiedTo(team)).toBe(group)
   })
@@ -53,7 +57,9 @@ describe('PUT /audiences/{id}/experience-group', () => {
     await team.audience('other', cats)
     await team.tie('coupon', group)
     await team.tie('other', own)
-    expect(await tie(team, 'other', group)).toEqual(declined(422, `The group ${group} is used by the audience coupon`))
+    expect(await tie(team, 'other', group)).toEqual(
+      declined(422, `The group ${group} is used by the audience coupon`),
+    )
     expect([await tiedTo(team), await tiedTo(team, 'other')]).toEqual([group, own])
   })
 
@@ -122,7 +128,10 @@ describe('DELETE /audiences/{id}/experience-group', () => {
     await letGo()
     await bank.apply(group, 'ADD', 'zoe\n')
     expect(await bank.members(group)).toEqual(['zoe'])
-    expect(await bank.get(`/jobs/${String(job_id)}`)).toMatchObject({ jobStatus: 'CANCELLED', addedCount: 0 })
+    expect(await bank.get(`/jobs/${String(job_id)}`)).toMatchObject({
+      jobStatus: 'CANCELLED',
+      addedCount: 0,
+    })
   })
 })
 
@@ -133,7 +142,10 @@ describe('DELETE /audiences/{id} of one that fills a group', () => {
     await synced(team, bank)
     await isEmpty(team.call('DELETE', '/audiences/coupon'), 204)
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
-    expect(await bank.apply(group, 'ADD', 'zoe\n')).toMatchObject({ addedCount: 1, unchangedCount: 0 })
+    expect(await bank.apply(group, 'ADD', 'zoe\n')).toMatchObject({
+      addedCount: 1,
+      unchangedCount: 0,
+    })
     await team.audience('coupon', cats)
     expect(await tiedTo(team)).toBeNull()
     await team.tie('coupon', group)
@@ -145,7 +157,9 @@ describe('DELETE /audiences/{id} of one that fills a group', () => {
     const { team, bank, group } = await opened()
     await team.tie('coupon', group)
     await team.audience('other', { operator: 'in_audience', audience: 'coupon' })
-    expect(await said(team.call('DELETE', '/audiences/coupon'))).toEqual(declined(422, 'The audience coupon is used by the audience other'))
+    expect(await said(team.call('DELETE', '/audiences/coupon'))).toEqual(
+      declined(422, 'The audience coupon is used by the audience other'),
+    )
     expect(await tiedTo(team)).toBe(group)
     expect(await said(bank.upload(group, 'ADD', 'zoe\n'))).toEqual(filledBy('Coupon', 'coupon'))
   })

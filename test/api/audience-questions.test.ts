@@ -7,8 +7,10 @@ import { inBytes } from '../support/town.ts'
 const notFound = declined(404, 'Not found')
 const dogs = { operator: 'exists', attribute: 'has_dog' }
 const cats = { operator: 'exists', attribute: 'has_cat' }
-const nested = (levels: number): Json => (levels === 1 ? dogs : { operator: 'not', expression: nested(levels - 1) })
-const users = (team: Team, id: string, query = '') => team.get<{ users: string[]; next: string | null }>(`/audiences/${id}/users${query}`)
+const nested = (levels: number): Json =>
+  levels === 1 ? dogs : { operator: 'not', expression: nested(levels - 1) }
+const users = (team: Team, id: string, query = '') =>
+  team.get<{ users: string[]; next: string | null }>(`/audiences/${id}/users${query}`)
 
 /** The audience's users page by page, so many to a page. */
 async function paged(team: Team, id: string, size: number): Promise<string[]> {
@@ -26,7 +28,8 @@ async function paged(team: Team, id: string, size: number): Promise<string[]> {
   return found
 }
 
-const csv = (team: Team, id: string, query = '') => team.call('GET', `/audiences/${id}/users${query}`, { headers: { accept: 'text/csv' } })
+const csv = (team: Team, id: string, query = '') =>
+  team.call('GET', `/audiences/${id}/users${query}`, { headers: { accept: 'text/csv' } })
 
 /** Imports a file of users and waits until all of it is known. */
 async function importUsers(team: Team, body: string): Promise<Json> {
@@ -64,7 +67,8 @@ let team: Team
 let owners: string[]
 beforeAll(async () => {
   team = await Team.open()
-  for (const [i, id] of hard.entries()) await team.user(id, { has_dog: true, ...(i % 3 === 0 && { has_cat: true }) })
+  for (const [i, id] of hard.entries())
+    await team.user(id, { has_dog: true, ...(i % 3 === 0 && { has_cat: true }) })
   for (const id of ['cid', 'dora', 'zoe']) await team.user(id, { has_cat: true })
   await team.user('none', {})
   owners = [...hard].sort(inBytes)
@@ -78,15 +82,33 @@ describe('POST /audiences/preview', () => {
 
   it('tells how many there are and the first ten of them, and keeps nothing', async () => {
     const before = await team.get<unknown>('/audiences')
-    expect(await preview(dogs)).toEqual({ status: 200, count: hard.length, sample: owners.slice(0, 10) })
+    expect(await preview(dogs)).toEqual({
+      status: 200,
+      count: hard.length,
+      sample: owners.slice(0, 10),
+    })
     const both = hard.filter((_, i) => i % 3 === 0).sort(inBytes)
-    expect(await preview({ operator: 'and', expressions: [dogs, cats] })).toEqual({ status: 200, count: both.length, sample: both })
-    expect(await preview({ operator: 'exists', attribute: 'has_horse' })).toEqual({ status: 200, count: 0, sample: [] })
+    expect(await preview({ operator: 'and', expressions: [dogs, cats] })).toEqual({
+      status: 200,
+      count: both.length,
+      sample: both,
+    })
+    expect(await preview({ operator: 'exists', attribute: 'has_horse' })).toEqual({
+      status: 200,
+      count: 0,
+      sample: [],
+    })
     expect(await team.get<unknown>('/audiences')).toEqual(before)
   })
 
   it('asks those of an audience that is kept', async () => {
-    const rule = { operator: 'and', expressions: [cats, { operator: 'not', expression: { operator: 'in_audience', audience: 'dogs' } }] }
+    const rule = {
+      operator: 'and',
+      expressions: [
+        cats,
+        { operator: 'not', expression: { operator: 'in_audience', audience: 'dogs' } },
+      ],
+    }
     expect(await preview(rule)).toEqual({ status: 200, count: 3, sample: ['cid', 'dora', 'zoe'] })
   })
 })
@@ -111,7 +133,10 @@ describe('GET /audiences/{id}/count', () => {
     for (const id of ['bob', 'cid']) await own.user(id, { has_cat: true })
     await own.audience('inner', dogs)
     await own.audience('middle', { operator: 'in_audience', audience: 'inner' })
-    await own.audience('outer', { operator: 'not', expression: { operator: 'in_audience', audience: 'middle' } })
+    await own.audience('outer', {
+      operator: 'not',
+      expression: { operator: 'in_audience', audience: 'middle' },
+    })
     expect(await users(own, 'outer')).toEqual({ users: ['bob', 'cid'], next: null })
     await own.send('PUT', '/audiences/inner', { name: 'x', rule: cats })
     expect(await own.get('/audiences/outer/count')).toEqual({ count: 1 })
@@ -122,7 +147,8 @@ describe('GET /audiences/{id}/count', () => {
 
 describe('GET /audiences/{id}/users', () => {
   it('tells each user once in the order of bytes, on pages of any size', async () => {
-    for (let size = 1; size <= hard.length + 2; size++) expect(await paged(team, 'dogs', size), `${size}`).toEqual(owners)
+    for (let size = 1; size <= hard.length + 2; size++)
+      expect(await paged(team, 'dogs', size), `${size}`).toEqual(owners)
     expect(await users(team, 'dogs')).toEqual({ users: owners, next: null })
     expect(await users(team, 'nobody')).toEqual({ users: [], next: null })
   })
@@ -144,7 +170,9 @@ describe('GET /audiences/{id}/users', () => {
     ['x', 'size must be a whole number'],
     ['', 'size is required'],
   ])('refuses pages of "%s"', async (size, sentence) => {
-    expect(await said(team.call('GET', `/audiences/dogs/users?size=${size}`))).toEqual(declined(422, sentence))
+    expect(await said(team.call('GET', `/audiences/dogs/users?size=${size}`))).toEqual(
+      declined(422, sentence),
+    )
     expect(await said(csv(team, 'dogs', `?size=${size}`))).toEqual(declined(422, sentence))
   })
 
@@ -165,11 +193,11 @@ describe('an audience as a file', () => {
 
   it('names each user under a header, and can be sent as a file of users', async () => {
     const answer = await csv(team, 'dogs')
-    expect([answer.status, answer.headers.get('content-type'), answer.headers.get('content-disposition')]).toEqual([
-      200,
-      'text/csv; charset=utf-8',
-      'attachment; filename="audience.csv"',
-    ])
+    expect([
+      answer.status,
+      answer.headers.get('content-type'),
+      answer.headers.get('content-disposition'),
+    ]).toEqual([200, 'text/csv; charset=utf-8', 'attachment; filename="audience.csv"'])
     const text = await answer.text()
     expect(text).toBe(file(owners))
     const own = await Team.open()
@@ -180,22 +208,31 @@ describe('an audience as a file', () => {
 
   it('goes on after a user, under a header again, and is a header where nobody is left', async () => {
     for (const after of ['"', 'Ann', 'none', '\uff5e'])
-      expect(await (await csv(team, 'dogs', `?after=${encodeURIComponent(after)}`)).text(), after).toBe(
-        file(owners.filter((id) => inBytes(id, after) > 0)),
-      )
-    expect(await (await csv(team, 'dogs', `?after=${encodeURIComponent('🎉')}`)).text()).toBe('user_id\n')
+      expect(
+        await (await csv(team, 'dogs', `?after=${encodeURIComponent(after)}`)).text(),
+        after,
+      ).toBe(file(owners.filter((id) => inBytes(id, after) > 0)))
+    expect(await (await csv(team, 'dogs', `?after=${encodeURIComponent('🎉')}`)).text()).toBe(
+      'user_id\n',
+    )
     expect(await (await csv(team, 'nobody')).text()).toBe('user_id\n')
   })
 
   it('is given to those who ask for one, among other things', async () => {
     for (const accept of ['TEXT/CSV', 'text/html, text/csv;q=0.5', 'text/csv; charset=utf-8'])
-      expect((await team.call('GET', '/audiences/dogs/users', { headers: { accept } })).headers.get('content-type'), accept).toMatch(
-        'text/csv',
-      )
+      expect(
+        (await team.call('GET', '/audiences/dogs/users', { headers: { accept } })).headers.get(
+          'content-type',
+        ),
+        accept,
+      ).toMatch('text/csv')
     for (const accept of ['*/*', 'application/json', 'text/csvx', ''])
-      expect((await team.call('GET', '/audiences/dogs/users', { headers: { accept } })).headers.get('content-type'), accept).toBe(
-        'application/json',
-      )
+      expect(
+        (await team.call('GET', '/audiences/dogs/users', { headers: { accept } })).headers.get(
+          'content-type',
+        ),
+        accept,
+      ).toBe('application/json')
   })
 })
 
@@ -206,7 +243,9 @@ describe('an audience among 21,000 users', () => {
   beforeAll(async () => {
     large = await Team.open()
     const rows = crowd.map((id, i) => `${id},${i},${i % 7000 === 6999 ? 'yes' : 'no'}\n`)
-    expect(await importUsers(large, `user_id,n,rare\n${rows.join('')}`)).toMatchObject({ status: 'SUCCESSFUL' })
+    expect(await importUsers(large, `user_id,n,rare\n${rows.join('')}`)).toMatchObject({
+      status: 'SUCCESSFUL',
+    })
     await large.audience('most', { operator: 'greater_than_equal', attribute: 'n', value: 500 })
     await large.audience('rare', { operator: 'equals', attribute: 'rare', value: 'yes' })
     await large.audience('last', { operator: 'equals', attribute: 'n', value: count - 1 })
@@ -214,31 +253,44 @@ describe('an audience among 21,000 users', () => {
   }, 60_000)
 
   it('is counted whole', async () => {
-    const counts = await Promise.all(['most', 'rare', 'last', 'first'].map((id) => large.get(`/audiences/${id}/count`)))
+    const counts = await Promise.all(
+      ['most', 'rare', 'last', 'first'].map((id) => large.get(`/audiences/${id}/count`)),
+    )
     expect(counts.map(({ count }) => count)).toEqual([count - 500, 3, 1, 1])
-    expect(await large.get('/audiences/overlap?a=most&b=rare')).toMatchObject({ a: { count: count - 500 }, b: { count: 3 }, both: 3 })
+    expect(await large.get('/audiences/overlap?a=most&b=rare')).toMatchObject({
+      a: { count: count - 500 },
+      b: { count: 3 },
+      both: 3,
+    })
   })
 
   it('is told page by page and as a file of several pieces alike', async () => {
     const most = crowd.slice(500)
     for (const size of [10_000, 7_777]) expect(await paged(large, 'most', size)).toEqual(most)
     expect(await (await csv(large, 'most')).text()).toBe(`user_id\n${lines(most)}`)
-    expect(await (await csv(large, 'most', '?after=user-10499')).text()).toBe(`user_id\n${lines(crowd.slice(10_500))}`)
+    expect(await (await csv(large, 'most', '?after=user-10499')).text()).toBe(
+      `user_id\n${lines(crowd.slice(10_500))}`,
+    )
   })
 
   it('is found where few belong, far apart', async () => {
     const rare = ['user-06999', 'user-13999', 'user-20999']
-    for (const size of [1, 2, 3, 4]) expect(await paged(large, 'rare', size), `${size}`).toEqual(rare)
+    for (const size of [1, 2, 3, 4])
+      expect(await paged(large, 'rare', size), `${size}`).toEqual(rare)
     expect(await users(large, 'last')).toEqual({ users: ['user-20999'], next: null })
     expect(await paged(large, 'first', 1)).toEqual(['user-00000'])
     expect(await (await csv(large, 'rare')).text()).toBe(`user_id\n${lines(rare)}`)
-    expect(await said(large.send('POST', '/audiences/preview', { rule: { operator: 'equals', attribute: 'rare', value: 'yes' } }))).toEqual(
-      {
-        status: 200,
-        count: 3,
-        sample: rare,
-      },
-    )
+    expect(
+      await said(
+        large.send('POST', '/audiences/preview', {
+          rule: { operator: 'equals', attribute: 'rare', value: 'yes' },
+        }),
+      ),
+    ).toEqual({
+      status: 200,
+      count: 3,
+      sample: rare,
+    })
   })
 })
 
@@ -254,14 +306,25 @@ describe('GET /audiences/overlap', () => {
     expect(await overlap('?a=dogs&b=cats')).toEqual({ status: 200, a, b, both })
     expect(await overlap('?a=cats&b=dogs')).toEqual({ status: 200, a: b, b: a, both })
     expect(await overlap('?a=dogs&b=dogs')).toEqual({ status: 200, a, b: a, both: hard.length })
-    expect(await overlap('?a=nobody&b=dogs')).toEqual({ status: 200, a: { id: 'nobody', count: 0 }, b: a, both: 0 })
+    expect(await overlap('?a=nobody&b=dogs')).toEqual({
+      status: 200,
+      a: { id: 'nobody', count: 0 },
+      b: a,
+      both: 0,
+    })
   })
 
   it('wants two audiences that are there', async () => {
     expect(await overlap('')).toEqual(declined(422, 'a is required'))
     expect(await overlap('?b=dogs')).toEqual(declined(422, 'a is required'))
     expect(await overlap('?a=dogs')).toEqual(declined(422, 'b is required'))
-    for (const query of ['?a=nowhere&b=dogs', '?a=dogs&b=nowhere', '?a=DOGS&b=dogs', '?a=&b=dogs', '?a=dogs&b='])
+    for (const query of [
+      '?a=nowhere&b=dogs',
+      '?a=dogs&b=nowhere',
+      '?a=DOGS&b=dogs',
+      '?a=&b=dogs',
+      '?a=dogs&b=',
+    ])
       expect(await overlap(query), query).toEqual(notFound)
   })
 
@@ -270,6 +333,10 @@ describe('GET /audiences/overlap', () => {
     await own.user('ann', { has_cat: true })
     await own.audience('deep', nested(10))
     await own.audience('cats', cats)
-    expect(await said(own.call('GET', '/audiences/overlap?a=deep&b=cats'))).toMatchObject({ status: 200, a: { count: 1 }, both: 1 })
+    expect(await said(own.call('GET', '/audiences/overlap?a=deep&b=cats'))).toMatchObject({
+      status: 200,
+      a: { count: 1 },
+      both: 1,
+    })
   })
 })

@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, pageOf, said, time, uuid } from '../support/answers.ts'
 import { lines, type Json } from '../support/api.ts'
-import { cats, dogs, filledBy, held, opened, sync, synced, syncWith, untie } from '../support/coupon.ts'
+import {
+  cats,
+  dogs,
+  filledBy,
+  held,
+  opened,
+  sync,
+  synced,
+  syncWith,
+  untie,
+} from '../support/coupon.ts'
 import { callWith } from '../support/door.ts'
 import { storeIsEmpty } from '../support/uploads.ts'
 
@@ -67,7 +77,10 @@ describe('POST /audiences/{id}/sync', () => {
     // What the audience asks later on is for the next.
     await team.send('PUT', '/audiences/coupon', { name: 'Coupon', rule: dogs })
     await letGo()
-    expect(await bank.ended(String(first['job_id']))).toMatchObject({ jobStatus: 'SUCCESSFUL', totalRecordsCount: 1 })
+    expect(await bank.ended(String(first['job_id']))).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      totalRecordsCount: 1,
+    })
     expect(await bank.members(group)).toEqual(['cid'])
     const third = await synced(team, bank)
     expect(third['jobId']).not.toBe(first['job_id'])
@@ -84,10 +97,16 @@ describe('POST /audiences/{id}/sync', () => {
     })
     expect(upload.status).toBe(200)
     await team.tie('coupon', group)
-    expect(await said(syncWith({ ...vars, JOBS_WAITING_MAX: 1 }, team))).toEqual(declined(422, 'There are 1 files waiting already'))
+    expect(await said(syncWith({ ...vars, JOBS_WAITING_MAX: 1 }, team))).toEqual(
+      declined(422, 'There are 1 files waiting already'),
+    )
     const { job_id } = await (await syncWith({ ...vars, JOBS_WAITING_MAX: 2 }, team)).json<Json>()
     await letGo()
-    expect(await bank.ended(String(job_id))).toMatchObject({ addedCount: 2, removedCount: 1, unchangedCount: 0 })
+    expect(await bank.ended(String(job_id))).toMatchObject({
+      addedCount: 2,
+      removedCount: 1,
+      unchangedCount: 0,
+    })
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
   })
 
@@ -96,8 +115,15 @@ describe('POST /audiences/{id}/sync', () => {
     await team.user(`b${'x'.repeat(32)}`, { has_dog: true })
     await team.tie('coupon', group)
     const job = await synced(team, bank)
-    expect(job).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', totalRecordsCount: 3, failedRecordsCount: 1, addedCount: 2 })
-    expect((await pageOf(bank, `/jobs/${String(job['jobId'])}/errors`)).content).toMatchObject([{ lineNbr: 3 }])
+    expect(job).toMatchObject({
+      jobStatus: 'PARTIAL_SUCCESS',
+      totalRecordsCount: 3,
+      failedRecordsCount: 1,
+      addedCount: 2,
+    })
+    expect((await pageOf(bank, `/jobs/${String(job['jobId'])}/errors`)).content).toMatchObject([
+      { lineNbr: 3 },
+    ])
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
   })
 
@@ -105,7 +131,11 @@ describe('POST /audiences/{id}/sync', () => {
     const { team, bank, group } = await opened()
     await team.user(' cid ', { has_dog: true })
     await team.tie('coupon', group)
-    expect(await synced(team, bank)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', totalRecordsCount: 3, failedRecordsCount: 1 })
+    expect(await synced(team, bank)).toMatchObject({
+      jobStatus: 'PARTIAL_SUCCESS',
+      totalRecordsCount: 3,
+      failedRecordsCount: 1,
+    })
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
   })
 
@@ -113,8 +143,15 @@ describe('POST /audiences/{id}/sync', () => {
     const { team, bank, group } = await opened()
     await bank.apply(group, 'ADD', lines(['ann', 'zoe']))
     await team.tie('coupon', group)
-    await team.send('PUT', '/audiences/coupon', { name: 'Coupon', rule: { operator: 'exists', attribute: 'has_horse' } })
-    expect(await synced(team, bank)).toMatchObject({ jobStatus: 'SUCCESSFUL', totalRecordsCount: 0, removedCount: 2 })
+    await team.send('PUT', '/audiences/coupon', {
+      name: 'Coupon',
+      rule: { operator: 'exists', attribute: 'has_horse' },
+    })
+    expect(await synced(team, bank)).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      totalRecordsCount: 0,
+      removedCount: 2,
+    })
     expect(await bank.members(group)).toEqual([])
   })
 })
@@ -124,18 +161,31 @@ describe('a file for a group that an audience fills', () => {
     const { team, bank, group } = await opened()
     await team.tie('coupon', group)
     const raw = (method: string) =>
-      bank.call(method, `/groups/${group}/participants?type=ADD`, { body: 'zoe\n', headers: { 'content-type': 'text/csv' } })
+      bank.call(method, `/groups/${group}/participants?type=ADD`, {
+        body: 'zoe\n',
+        headers: { 'content-type': 'text/csv' },
+      })
     for (const type of ['ADD', 'REMOVE', 'REPLACE'])
-      expect(await said(bank.upload(group, type, 'zoe\n')), type).toEqual(filledBy('Coupon', 'coupon'))
-    for (const method of ['PUT', 'POST']) expect(await said(raw(method)), method).toEqual(filledBy('Coupon', 'coupon'))
+      expect(await said(bank.upload(group, type, 'zoe\n')), type).toEqual(
+        filledBy('Coupon', 'coupon'),
+      )
+    for (const method of ['PUT', 'POST'])
+      expect(await said(raw(method)), method).toEqual(filledBy('Coupon', 'coupon'))
     await team.send('PUT', '/audiences/coupon', { name: 'Bons "à" 🎉', rule: dogs })
     expect(await said(raw('PUT'))).toEqual(filledBy('Bons "à" 🎉', 'coupon'))
     expect((await pageOf(bank, '/jobs')).page['totalElements']).toBe(0)
     // Others are free, and this one's name too.
-    expect(await bank.apply(await bank.group('larks'), 'ADD', 'zoe\n')).toMatchObject({ addedCount: 1 })
-    expect((await bank.send('PUT', `/groups/${group}`, { groupName: 'barn owls' })).status).toBe(200)
+    expect(await bank.apply(await bank.group('larks'), 'ADD', 'zoe\n')).toMatchObject({
+      addedCount: 1,
+    })
+    expect((await bank.send('PUT', `/groups/${group}`, { groupName: 'barn owls' })).status).toBe(
+      200,
+    )
     await isEmpty(untie(team), 204)
-    expect(await bank.apply(group, 'ADD', 'zoe\n')).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 1 })
+    expect(await bank.apply(group, 'ADD', 'zoe\n')).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      addedCount: 1,
+    })
   })
 
   it('is refused where the audience gets the group while the file arrives', async () => {
@@ -154,7 +204,9 @@ describe('a file for a group that an audience fills', () => {
       { highWaterMark: 0 },
     )
     const init = { body, headers: { 'content-type': 'text/csv' } }
-    expect(await said(bank.call('PUT', `/groups/${group}/participants?type=ADD`, init))).toEqual(filledBy('Coupon', 'coupon'))
+    expect(await said(bank.call('PUT', `/groups/${group}/participants?type=ADD`, init))).toEqual(
+      filledBy('Coupon', 'coupon'),
+    )
     expect((await pageOf(bank, '/jobs')).page['totalElements']).toBe(0)
     await storeIsEmpty()
   })

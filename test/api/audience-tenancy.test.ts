@@ -25,12 +25,17 @@ beforeAll(async () => {
     await one.user(mate, { $address: 'Main St' })
     await one.recompute()
     await one.audience('owners', own)
-    await one.audience('mates', { operator: 'and', expressions: [over, { operator: 'not', expression: own }] })
+    await one.audience('mates', {
+      operator: 'and',
+      expressions: [over, { operator: 'not', expression: own }],
+    })
     await one.audience('house', inherited)
   }
   await other.user('zoe', { has_dog: true })
   await other.audience('secret', own)
-  const [bank, othersBank] = await Promise.all([team, other].map((one) => Bank.open(undefined, one.workspace)))
+  const [bank, othersBank] = await Promise.all(
+    [team, other].map((one) => Bank.open(undefined, one.workspace)),
+  )
   if (bank === undefined || othersBank === undefined) throw new Error('no banks')
   ;[group, othersGroup] = [await bank.group('owls'), await othersBank.group('owls')]
   await bank.apply(group, 'ADD', 'bob\n')
@@ -41,33 +46,62 @@ const usersOf = async (one: Team, id: string) => (await one.get(`/audiences/${id
 
 describe('an audience', () => {
   it('is of the users, attributes and groups of its own workspace alone', async () => {
-    expect([await usersOf(team, 'owners'), await usersOf(other, 'owners')]).toEqual([['ann'], ['bob', 'zoe']])
-    expect([await usersOf(team, 'mates'), await usersOf(other, 'mates')]).toEqual([['bob'], ['cid']])
+    expect([await usersOf(team, 'owners'), await usersOf(other, 'owners')]).toEqual([
+      ['ann'],
+      ['bob', 'zoe'],
+    ])
+    expect([await usersOf(team, 'mates'), await usersOf(other, 'mates')]).toEqual([
+      ['bob'],
+      ['cid'],
+    ])
     expect([await usersOf(team, 'house'), await usersOf(other, 'house')]).toEqual([
       ['ann', 'bob'],
       ['bob', 'cid'],
     ])
     expect((await team.get('/audiences/owners/count'))['count']).toBe(1)
-    expect(await team.get('/audiences/overlap?a=owners&b=house')).toMatchObject({ a: { count: 1 }, b: { count: 2 }, both: 1 })
-    const file = await team.call('GET', '/audiences/owners/users', { headers: { accept: 'text/csv' } })
+    expect(await team.get('/audiences/overlap?a=owners&b=house')).toMatchObject({
+      a: { count: 1 },
+      b: { count: 2 },
+      both: 1,
+    })
+    const file = await team.call('GET', '/audiences/owners/users', {
+      headers: { accept: 'text/csv' },
+    })
     expect(await file.text()).toBe('user_id\nann\n')
   })
 
   it("explains users by what its own workspace knows of them, and finds none of another's", async () => {
-    expect(await team.get('/audiences/owners/users/bob')).toMatchObject({ member: false, explain: { saw: null } })
-    expect(await other.get('/audiences/owners/users/bob')).toMatchObject({ member: true, explain: { saw: true } })
+    expect(await team.get('/audiences/owners/users/bob')).toMatchObject({
+      member: false,
+      explain: { saw: null },
+    })
+    expect(await other.get('/audiences/owners/users/bob')).toMatchObject({
+      member: true,
+      explain: { saw: true },
+    })
     const members = [
       { user_id: 'ann', expression: { result: true } },
       { user_id: 'bob', expression: { result: false } },
     ]
-    expect(await team.get('/audiences/mates/users/bob')).toMatchObject({ member: true, explain: { expressions: [{ members }, {}] } })
+    expect(await team.get('/audiences/mates/users/bob')).toMatchObject({
+      member: true,
+      explain: { expressions: [{ members }, {}] },
+    })
     expect(await said(team.call('GET', '/audiences/owners/users/zoe'))).toEqual(notFound)
   })
 
   it('knows an experience group of its own workspace alone', async () => {
     await team.audience('in_owls', { operator: 'in_group', group })
     expect(await usersOf(team, 'in_owls')).toEqual(['bob'])
-    const refusal = { status: 422, errors: [{ message: `/rule/group names no experience group: ${othersGroup}`, pointer: '/rule/group' }] }
+    const refusal = {
+      status: 422,
+      errors: [
+        {
+          message: `/rule/group names no experience group: ${othersGroup}`,
+          pointer: '/rule/group',
+        },
+      ],
+    }
     const rule = { operator: 'in_group', group: othersGroup }
     expect(await said(team.send('POST', '/audiences', { name: 'x', rule }))).toEqual(refusal)
     expect(await said(team.send('POST', '/audiences/preview', { rule }))).toEqual(refusal)
@@ -76,14 +110,22 @@ describe('an audience', () => {
   it('uses an audience and a definition of its own workspace alone', async () => {
     await team.audience('user', { operator: 'in_audience', audience: 'owners' })
     expect(await usersOf(team, 'user')).toEqual(['ann'])
-    expect(await said(team.send('POST', '/audiences/preview', { rule: { operator: 'in_audience', audience: 'secret' } }))).toMatchObject({
+    expect(
+      await said(
+        team.send('POST', '/audiences/preview', {
+          rule: { operator: 'in_audience', audience: 'secret' },
+        }),
+      ),
+    ).toMatchObject({
       status: 422,
       errors: [{ pointer: '/rule' }],
     })
     const third = await Team.open()
     await third.define({ ...household, id: 'family' })
     await third.audience('of_family', { ...over, group: 'family' })
-    expect(await said(team.send('POST', '/audiences/preview', { rule: { ...over, group: 'family' } }))).toMatchObject({
+    expect(
+      await said(team.send('POST', '/audiences/preview', { rule: { ...over, group: 'family' } })),
+    ).toMatchObject({
       status: 422,
       errors: [{ message: '/rule/group names no group definition: family' }],
     })
@@ -102,7 +144,9 @@ describe('an audience', () => {
 
   it("fills no group of another's, nor lets go of it", async () => {
     await other.tie('owners', othersGroup)
-    expect(await said(team.send('PUT', '/audiences/owners/experience-group', { groupId: othersGroup }))).toEqual(notFound)
+    expect(
+      await said(team.send('PUT', '/audiences/owners/experience-group', { groupId: othersGroup })),
+    ).toEqual(notFound)
     await team.tie('owners', group)
     expect(await other.get('/audiences/owners')).toMatchObject({ experience_group: othersGroup })
     expect((await team.call('DELETE', '/audiences/owners/experience-group')).status).toBe(204)
@@ -110,12 +154,22 @@ describe('an audience', () => {
   })
 })
 
-describe.each(workspaceDoors.filter(({ template }) => template.includes(':audience_id')))('$name', (door) => {
-  it("finds nothing of another workspace's, nor what is not there", async () => {
-    const before = await Promise.all([team, other].map((one) => one.get<unknown>('/audiences')))
-    const ids = { workspace_id: String(team.workspace), user_id: 'ann', experience_group: group }
-    for (const audience_id of ['secret', 'nowhere'])
-      expect(await said(knock(door, { authorization: `Bearer ${team.token}` }, { ...ids, audience_id })), audience_id).toEqual(notFound)
-    expect(await Promise.all([team, other].map((one) => one.get<unknown>('/audiences')))).toEqual(before)
-  })
-})
+describe.each(workspaceDoors.filter(({ template }) => template.includes(':audience_id')))(
+  '$name',
+  (door) => {
+    it("finds nothing of another workspace's, nor what is not there", async () => {
+      const before = await Promise.all([team, other].map((one) => one.get<unknown>('/audiences')))
+      const ids = { workspace_id: String(team.workspace), user_id: 'ann', experience_group: group }
+      for (const audience_id of ['secret', 'nowhere'])
+        expect(
+          await said(
+            knock(door, { authorization: `Bearer ${team.token}` }, { ...ids, audience_id }),
+          ),
+          audience_id,
+        ).toEqual(notFound)
+      expect(await Promise.all([team, other].map((one) => one.get<unknown>('/audiences')))).toEqual(
+        before,
+      )
+    })
+  },
+)

@@ -18,8 +18,15 @@ describe('POST /audiences', () => {
   it('keeps an audience and shows it as it is kept', async () => {
     const team = await Team.open()
     const given = { id: 'coupon', ...draft, description: 'all of them', refresh: 'daily' }
-    const { status, created_on, last_modified_on, ...rest } = await said(team.send('POST', '/audiences', { ...given, more: 1 }))
-    expect(rest).toEqual({ ...given, experience_group: null, created_by: 'tester', last_modified_by: 'tester' })
+    const { status, created_on, last_modified_on, ...rest } = await said(
+      team.send('POST', '/audiences', { ...given, more: 1 }),
+    )
+    expect(rest).toEqual({
+      ...given,
+      experience_group: null,
+      created_by: 'tester',
+      last_modified_by: 'tester',
+    })
     expect(status).toBe(200)
     expect(created_on).toMatch(time)
     expect(Math.abs(Date.now() - Date.parse(String(created_on)))).toBeLessThan(60_000)
@@ -29,12 +36,17 @@ describe('POST /audiences', () => {
 
   it('makes up what may be left out: a uuid each, no description, and on demand', async () => {
     const team = await Team.open()
-    const [one, two] = [await said(team.send('POST', '/audiences', draft)), await said(team.send('POST', '/audiences', draft))]
+    const [one, two] = [
+      await said(team.send('POST', '/audiences', draft)),
+      await said(team.send('POST', '/audiences', draft)),
+    ]
     expect(one).toMatchObject({ status: 200, description: '', refresh: 'on_demand' })
     for (const { id } of [one, two]) expect(id).toMatch(uuid)
     expect(await idsOf(team)).toEqual([one['id'], two['id']])
     expect(one['id']).not.toBe(two['id'])
-    expect(await said(team.send('POST', '/audiences', { ...draft, description: null }))).toMatchObject({ status: 200, description: '' })
+    expect(
+      await said(team.send('POST', '/audiences', { ...draft, description: null })),
+    ).toMatchObject({ status: 200, description: '' })
   })
 
   it.each<[string, string]>([
@@ -81,7 +93,9 @@ describe('POST /audiences', () => {
     ['the operation overlap', 'overlap', 'id is taken by an operation of this name'],
   ])('refuses an id of %s', async (_, id, sentence) => {
     const team = await Team.open()
-    expect(await said(team.send('POST', '/audiences', { ...draft, id }))).toEqual(declined(422, sentence))
+    expect(await said(team.send('POST', '/audiences', { ...draft, id }))).toEqual(
+      declined(422, sentence),
+    )
     expect(await all(team)).toEqual([])
   })
 
@@ -89,11 +103,18 @@ describe('POST /audiences', () => {
     const team = await Team.open()
     const created = await team.audience('coupon', rule)
     const sentence = declined(422, 'An audience with id coupon already exists')
-    expect(await said(team.send('POST', '/audiences', { id: 'coupon', ...draft, name: 'again' }))).toEqual(sentence)
+    expect(
+      await said(team.send('POST', '/audiences', { id: 'coupon', ...draft, name: 'again' })),
+    ).toEqual(sentence)
     const init = json('POST', { id: 'coupon', ...draft })
-    const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${team.token}` }
+    const headers = {
+      ...(init.headers as Record<string, string>),
+      authorization: `Bearer ${team.token}`,
+    }
     const place = `/platform/workspaces/${team.workspace}/audiences`
-    expect(await said(callWith({ AUDIENCES_MAX: 1 }, place, { ...init, headers }))).toEqual(sentence)
+    expect(await said(callWith({ AUDIENCES_MAX: 1 }, place, { ...init, headers }))).toEqual(
+      sentence,
+    )
     expect(await all(team)).toEqual([created])
   })
 
@@ -101,8 +122,16 @@ describe('POST /audiences', () => {
     const team = await Team.open()
     const create = (id: string, body: Json = draft) => {
       const init = json('POST', { id, ...body })
-      const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${team.token}` }
-      return said(callWith({ AUDIENCES_MAX: 2 }, `/platform/workspaces/${team.workspace}/audiences`, { ...init, headers }))
+      const headers = {
+        ...(init.headers as Record<string, string>),
+        authorization: `Bearer ${team.token}`,
+      }
+      return said(
+        callWith({ AUDIENCES_MAX: 2 }, `/platform/workspaces/${team.workspace}/audiences`, {
+          ...init,
+          headers,
+        }),
+      )
     }
     const full = declined(422, 'The number of audiences in a workspace is limited to 2')
     await team.audience('one', rule)
@@ -110,7 +139,9 @@ describe('POST /audiences', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 422])
     expect(answers).toContainEqual(full)
     expect(await create('four')).toEqual(full)
-    expect(await create('four', { ...draft, rule: using('nobody') })).toMatchObject({ errors: [{ pointer: '/rule' }] })
+    expect(await create('four', { ...draft, rule: using('nobody') })).toMatchObject({
+      errors: [{ pointer: '/rule' }],
+    })
     await isEmpty(team.call('DELETE', '/audiences/one'), 204)
     expect(await create('four')).toMatchObject({ status: 200, id: 'four' })
     // Another's audiences take no room here.
@@ -124,15 +155,23 @@ describe('POST /audiences', () => {
     ['a name that is a number', { name: 7 }, 'name must be of type string'],
     ['a name of 101 emoji', { name: emoji.repeat(101) }, 'name must be 1 to 100 characters'],
     ['a name with U+0000', { name: 'a\0b' }, 'name must be 1 to 100 characters'],
-    ['a description of 256 characters', { description: 'x'.repeat(256) }, 'description cannot exceed 255 characters'],
+    [
+      'a description of 256 characters',
+      { description: 'x'.repeat(256) },
+      'description cannot exceed 255 characters',
+    ],
     ['a description that is a list', { description: [] }, 'description must be of type string'],
     ['an unknown refresh', { refresh: 'monthly' }, 'refresh must be on_demand, weekly or daily'],
     ['a refresh of null', { refresh: null }, 'refresh must be on_demand, weekly or daily'],
   ])('refuses %s, of one that is there too', async (_, change, sentence) => {
     const team = await Team.open()
     const created = await team.audience('coupon', rule)
-    expect(await said(team.send('POST', '/audiences', { ...draft, ...change }))).toEqual(declined(422, sentence))
-    expect(await said(team.send('PUT', '/audiences/coupon', { ...draft, ...change }))).toEqual(declined(422, sentence))
+    expect(await said(team.send('POST', '/audiences', { ...draft, ...change }))).toEqual(
+      declined(422, sentence),
+    )
+    expect(await said(team.send('PUT', '/audiences/coupon', { ...draft, ...change }))).toEqual(
+      declined(422, sentence),
+    )
     expect(await all(team)).toEqual([created])
   })
 
@@ -145,9 +184,13 @@ describe('POST /audiences', () => {
   it('refuses a body that is no object, or no JSON', async () => {
     const team = await Team.open()
     for (const body of [[], null, 'x', 7])
-      expect(await said(team.send('POST', '/audiences', body)), JSON.stringify(body)).toEqual(declined(422, 'body must be an object'))
+      expect(await said(team.send('POST', '/audiences', body)), JSON.stringify(body)).toEqual(
+        declined(422, 'body must be an object'),
+      )
     const text = { body: JSON.stringify(draft), headers: { 'content-type': 'text/plain' } }
-    expect(await said(team.call('POST', '/audiences', text))).toEqual(declined(400, 'Content-Type must be application/json'))
+    expect(await said(team.call('POST', '/audiences', text))).toEqual(
+      declined(400, 'Content-Type must be application/json'),
+    )
     expect(await all(team)).toEqual([])
   })
 })
@@ -169,8 +212,17 @@ describe('GET /audiences/{id}', () => {
     const nested = {
       operator: 'and',
       expressions: [
-        { operator: 'not', expression: { operator: 'in', attribute: 'color', value: ['Red', 7, true, '7'] } },
-        { operator: 'or', expressions: [using('dogs'), { operator: 'matches', attribute: `it's "50%" \\ ${emoji}`, value: '*_?' }] },
+        {
+          operator: 'not',
+          expression: { operator: 'in', attribute: 'color', value: ['Red', 7, true, '7'] },
+        },
+        {
+          operator: 'or',
+          expressions: [
+            using('dogs'),
+            { operator: 'matches', attribute: `it's "50%" \\ ${emoji}`, value: '*_?' },
+          ],
+        },
       ],
     }
     await team.audience('dogs', rule)
@@ -181,7 +233,15 @@ describe('GET /audiences/{id}', () => {
   it('does not find what is not there, nor what differs by case', async () => {
     const team = await Team.open()
     await team.audience('coupon', rule)
-    for (const id of ['nowhere', 'COUPON', 'coupon ', '__proto__', 'preview', `' OR '1'='1`, `${'x'.repeat(1000)}`])
+    for (const id of [
+      'nowhere',
+      'COUPON',
+      'coupon ',
+      '__proto__',
+      'preview',
+      `' OR '1'='1`,
+      `${'x'.repeat(1000)}`,
+    ])
       expect(await said(team.call('GET', path(id))), id).toEqual(notFound)
   })
 })

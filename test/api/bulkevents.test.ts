@@ -12,8 +12,14 @@ describe('POST /v2/bulkevents', () => {
 
   it('takes a hundred batches, and no more', async () => {
     const team = await Team.open()
-    const batches = Array.from({ length: 101 }, (_, i) => ({ mpid: i, environment, user_attributes: { i } }))
-    expect(await said(bulk(team, batches))).toEqual(refusedEvents('body cannot hold more than 100 batches'))
+    const batches = Array.from({ length: 101 }, (_, i) => ({
+      mpid: i,
+      environment,
+      user_attributes: { i },
+    }))
+    expect(await said(bulk(team, batches))).toEqual(
+      refusedEvents('body cannot hold more than 100 batches'),
+    )
     expect((await team.call('GET', '/users/0')).status).toBe(404)
     await isEmpty(bulk(team, batches.slice(0, 100)), 202)
     for (const i of [0, 50, 99]) expect(await attributesOf(team, String(i))).toEqual({ i })
@@ -23,7 +29,8 @@ describe('POST /v2/bulkevents', () => {
   it('refuses none, and what is no list', async () => {
     const team = await Team.open()
     expect(await said(bulk(team, []))).toEqual(refusedEvents('body must hold at least one batch'))
-    for (const body of [ann({ a: 1 }), null, 7]) expect(await said(bulk(team, body))).toEqual(refusedEvents('body must be a list'))
+    for (const body of [ann({ a: 1 }), null, 7])
+      expect(await said(bulk(team, body))).toEqual(refusedEvents('body must be a list'))
     expect((await team.call('GET', '/users/1')).status).toBe(404)
   })
 
@@ -73,7 +80,10 @@ describe('POST /v2/bulkevents', () => {
 
   it('lets the last of several without a time hold', async () => {
     const team = await Team.open()
-    await isEmpty(bulk(team, [ann({ a: 1, b: 1 }), ann({ a: 2 }), ann({ b: null }), ann({ a: 3 })]), 202)
+    await isEmpty(
+      bulk(team, [ann({ a: 1, b: 1 }), ann({ a: 2 }), ann({ b: null }), ann({ a: 3 })]),
+      202,
+    )
     expect(await attributesOf(team)).toEqual({ a: 3 })
   })
 })

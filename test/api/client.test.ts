@@ -21,10 +21,13 @@ describe('the typed client', () => {
 
     const coterie = hc<App>('https://coterie.test', {
       headers,
-      fetch: (input: RequestInfo | URL, init?: RequestInit) => call(new URL(String(input)).pathname, init),
+      fetch: (input: RequestInfo | URL, init?: RequestInit) =>
+        call(new URL(String(input)).pathname, init),
     })
     const path = { groupId, participantId: 'john' }
-    const answer = await coterie.groups.v3.groups[':groupId'].participants[':participantId'].$get({ param: path })
+    const answer = await coterie.groups.v3.groups[':groupId'].participants[':participantId'].$get({
+      param: path,
+    })
     const { member, revision } = await answer.json()
 
     const told: { member: boolean; revision: number } = { member, revision }

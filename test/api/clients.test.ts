@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { deepJson, jsonText, said } from '../support/answers.ts'
 import { asAdmin, call, json, newClient, type Client, type Json } from '../support/api.ts'
 
-const listed = async (query = '') => (await call(`/oauth/clients${query}`, asAdmin())).json<{ clients: Json[]; next: string | null }>()
-const asking = ({ id, secret }: Client) => json('POST', { grant_type: 'client_credentials', client_id: id, client_secret: secret })
+const listed = async (query = '') =>
+  (await call(`/oauth/clients${query}`, asAdmin())).json<{ clients: Json[]; next: string | null }>()
+const asking = ({ id, secret }: Client) =>
+  json('POST', { grant_type: 'client_credentials', client_id: id, client_secret: secret })
 
 describe('POST /oauth/clients', () => {
   const draft = { workspace_id: 900, name: 'rollouts', scopes: ['groups:read', 'users:write'] }
@@ -25,7 +27,9 @@ describe('POST /oauth/clients', () => {
   })
 
   it('gives each client an id and a secret of its own, also under the same name', async () => {
-    const [one, two] = await Promise.all([create(draft), create(draft)].map(async (answer) => (await answer).json<Json>()))
+    const [one, two] = await Promise.all(
+      [create(draft), create(draft)].map(async (answer) => (await answer).json<Json>()),
+    )
     expect(one?.['client_id']).not.toBe(two?.['client_id'])
     expect(one?.['client_secret']).not.toBe(two?.['client_secret'])
   })
@@ -53,43 +57,76 @@ describe('POST /oauth/clients', () => {
 
   it('refuses what is not a JSON object, however deep or long', async () => {
     for (const body of ['', '{', 'null', '[]', '"x"', deepJson(), `{"name":${deepJson()}}`])
-      expect(await said(call('/oauth/clients', asAdmin(jsonText(body)))), body.slice(0, 20)).toMatchObject({
+      expect(
+        await said(call('/oauth/clients', asAdmin(jsonText(body)))),
+        body.slice(0, 20),
+      ).toMatchObject({
         status: 400,
         error: 'invalid_request',
       })
     const long = JSON.stringify({ ...draft, more: 'x'.repeat(300_000) })
-    expect(await said(call('/oauth/clients', asAdmin(jsonText(long))))).toMatchObject({ status: 400, error: 'invalid_request' })
+    expect(await said(call('/oauth/clients', asAdmin(jsonText(long))))).toMatchObject({
+      status: 400,
+      error: 'invalid_request',
+    })
   })
 })
 
 describe('GET /oauth/clients', () => {
   it('lists the clients of a workspace, a page at a time', async () => {
-    const ids = (await Promise.all([1, 2, 3].map(() => newClient(undefined, 910)))).map(({ id }) => id).sort()
+    const ids = (await Promise.all([1, 2, 3].map(() => newClient(undefined, 910))))
+      .map(({ id }) => id)
+      .sort()
     await newClient(undefined, 911)
     const first = await listed('?workspace_id=910&size=2')
     const second = await listed(`?workspace_id=910&size=2&after=${first.next}`)
     expect([...first.clients, ...second.clients].map(({ client_id }) => client_id)).toEqual(ids)
     expect(second.next).toBeNull()
-    expect(Object.keys(first.clients[0] ?? {}).sort()).toEqual(['client_id', 'created_on', 'name', 'scopes', 'workspace_id'])
-    expect((await listed()).clients.map(({ client_id }) => client_id)).toEqual(expect.arrayContaining(ids))
+    expect(Object.keys(first.clients[0] ?? {}).sort()).toEqual([
+      'client_id',
+      'created_on',
+      'name',
+      'scopes',
+      'workspace_id',
+    ])
+    expect((await listed()).clients.map(({ client_id }) => client_id)).toEqual(
+      expect.arrayContaining(ids),
+    )
   })
 
   it.each(['size=0', 'size=x', 'workspace_id=x'])('refuses ?%s', async (query) => {
-    expect(await said(call(`/oauth/clients?${query}`, asAdmin()))).toMatchObject({ status: 400, error: 'invalid_request' })
+    expect(await said(call(`/oauth/clients?${query}`, asAdmin()))).toMatchObject({
+      status: 400,
+      error: 'invalid_request',
+    })
   })
 })
 
 describe('DELETE /oauth/clients/{client_id}', () => {
   it('deletes one client, which gets no token from then on', async () => {
     const [gone, stays] = [await newClient(undefined, 920), await newClient(undefined, 920)]
-    expect((await call(`/oauth/clients/${gone.id}`, asAdmin({ method: 'DELETE' }))).status).toBe(204)
-    expect(await said(call('/oauth/token', asking(gone)))).toMatchObject({ status: 401, error: 'invalid_client' })
+    expect((await call(`/oauth/clients/${gone.id}`, asAdmin({ method: 'DELETE' }))).status).toBe(
+      204,
+    )
+    expect(await said(call('/oauth/token', asking(gone)))).toMatchObject({
+      status: 401,
+      error: 'invalid_client',
+    })
     expect((await call('/oauth/token', asking(stays))).status).toBe(200)
-    expect((await listed('?workspace_id=920')).clients.map(({ client_id }) => client_id)).toEqual([stays.id])
-    expect((await call(`/oauth/clients/${gone.id}`, asAdmin({ method: 'DELETE' }))).status).toBe(404)
+    expect((await listed('?workspace_id=920')).clients.map(({ client_id }) => client_id)).toEqual([
+      stays.id,
+    ])
+    expect((await call(`/oauth/clients/${gone.id}`, asAdmin({ method: 'DELETE' }))).status).toBe(
+      404,
+    )
   })
 
-  it.each(['__proto__', 'constructor', '%', "'%20OR%201=1--", '%F0%9F%8E%89'])('knows no client %s', async (id) => {
-    expect(await said(call(`/oauth/clients/${id}`, asAdmin({ method: 'DELETE' })))).toMatchObject({ status: 404, error: 'not_found' })
-  })
+  it.each(['__proto__', 'constructor', '%', "'%20OR%201=1--", '%F0%9F%8E%89'])(
+    'knows no client %s',
+    async (id) => {
+      expect(await said(call(`/oauth/clients/${id}`, asAdmin({ method: 'DELETE' })))).toMatchObject(
+        { status: 404, error: 'not_found' },
+      )
+    },
+  )
 })

@@ -12,7 +12,10 @@ const definitions = (team: Team) => team.get<Json[]>('/groups')
 
 /** What holds of a definition however it is sent. */
 const writes: [string, (team: Team) => Promise<(body: Json) => Promise<Response>>][] = [
-  ['POST /groups', async (team) => (body) => team.send('POST', '/groups', { id: 'household', ...body })],
+  [
+    'POST /groups',
+    async (team) => (body) => team.send('POST', '/groups', { id: 'household', ...body }),
+  ],
   [
     'PUT /groups/{group_id}',
     async (team) => {
@@ -27,16 +30,32 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     ['no description', { description: '' }],
     ['a description of 255 characters', { description: 'é'.repeat(255) }],
     ['a description of 255 emoji', { description: emoji.repeat(255) }],
-    ['a description in quotes, of two lines', { description: `'"\`; DROP TABLE group_definitions; -- \\\n $1 ?1 {x}` }],
+    [
+      'a description in quotes, of two lines',
+      { description: `'"\`; DROP TABLE group_definitions; -- \\\n $1 ?1 {x}` },
+    ],
     ['a source of one character', { source_user_attribute: 'x' }],
     ['a source of 256 emoji', { source_user_attribute: emoji.repeat(256) }],
     ['a source that is named as a prototype', { source_user_attribute: '__proto__' }],
     ['no attributes', { attributes: [] }],
     ['ten attributes', { attributes: many(10) }],
-    ['an attribute of each type', { attributes: ['latest', 'boolean_or', 'sum', 'average'].map((type) => ofType(type, type)) }],
-    ['attribute ids of 1 and 223 characters', { attributes: [ofType('x'), ofType('é'.repeat(223))] }],
+    [
+      'an attribute of each type',
+      { attributes: ['latest', 'boolean_or', 'sum', 'average'].map((type) => ofType(type, type)) },
+    ],
+    [
+      'attribute ids of 1 and 223 characters',
+      { attributes: [ofType('x'), ofType('é'.repeat(223))] },
+    ],
     ['an attribute id of 223 emoji', { attributes: [ofType(emoji.repeat(223))] }],
-    ['attribute ids of any kind', { attributes: ['__proto__', 'constructor', 'a:b', 'a/b', '$', '"', 'A', 'a'].map((id) => ofType(id)) }],
+    [
+      'attribute ids of any kind',
+      {
+        attributes: ['__proto__', 'constructor', 'a:b', 'a/b', '$', '"', 'A', 'a'].map((id) =>
+          ofType(id),
+        ),
+      },
+    ],
   ])('keep %s as it is', async (_, change) => {
     const team = await Team.open()
     const write = await writer(team)
@@ -51,18 +70,47 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   ])('are empty for %s', async (_, body) => {
     const team = await Team.open()
     const write = await writer(team)
-    expect(await said(write(body))).toMatchObject({ status: 200, description: '', source_user_attribute: 'x', attributes: [] })
-    expect(await team.get('/groups/household')).toMatchObject({ description: '', source_user_attribute: 'x', attributes: [] })
+    expect(await said(write(body))).toMatchObject({
+      status: 200,
+      description: '',
+      source_user_attribute: 'x',
+      attributes: [],
+    })
+    expect(await team.get('/groups/household')).toMatchObject({
+      description: '',
+      source_user_attribute: 'x',
+      attributes: [],
+    })
   })
 
   it.each<[string, Json, string]>([
     ['no source', { source_user_attribute: undefined }, 'source_user_attribute is required'],
     ['an empty source', { source_user_attribute: '' }, 'source_user_attribute is required'],
-    ['null for a source', { source_user_attribute: null }, 'source_user_attribute must be of type string'],
-    ['a number for a source', { source_user_attribute: 7 }, 'source_user_attribute must be of type string'],
-    ['a source of 257 characters', { source_user_attribute: 'x'.repeat(257) }, 'source_user_attribute must be 1 to 256 characters'],
-    ['a description of 256', { description: 'x'.repeat(256) }, 'description cannot exceed 255 characters'],
-    ['a description of 256 emoji', { description: emoji.repeat(256) }, 'description cannot exceed 255 characters'],
+    [
+      'null for a source',
+      { source_user_attribute: null },
+      'source_user_attribute must be of type string',
+    ],
+    [
+      'a number for a source',
+      { source_user_attribute: 7 },
+      'source_user_attribute must be of type string',
+    ],
+    [
+      'a source of 257 characters',
+      { source_user_attribute: 'x'.repeat(257) },
+      'source_user_attribute must be 1 to 256 characters',
+    ],
+    [
+      'a description of 256',
+      { description: 'x'.repeat(256) },
+      'description cannot exceed 255 characters',
+    ],
+    [
+      'a description of 256 emoji',
+      { description: emoji.repeat(256) },
+      'description cannot exceed 255 characters',
+    ],
     ['a description that is no text', { description: ['x'] }, 'description must be of type string'],
   ])('refuse %s', async (_, change, sentence) => {
     const team = await Team.open()
@@ -75,9 +123,18 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   it('may be any others beside, which are ignored', async () => {
     const team = await Team.open()
     const write = await writer(team)
-    const more = JSON.parse(`{"__proto__":{"description":"no"},"created_by":"me","created_on":"never","deep":${deepJson()}}`) as Json
-    const answer = await said(write({ ...more, ...draft, attributes: [{ ...ofType('x', 'sum'), more: 1 }] }))
-    expect(answer).toMatchObject({ ...draft, status: 200, created_by: 'tester', attributes: [{ id: 'x', type: 'sum' }] })
+    const more = JSON.parse(
+      `{"__proto__":{"description":"no"},"created_by":"me","created_on":"never","deep":${deepJson()}}`,
+    ) as Json
+    const answer = await said(
+      write({ ...more, ...draft, attributes: [{ ...ofType('x', 'sum'), more: 1 }] }),
+    )
+    expect(answer).toMatchObject({
+      ...draft,
+      status: 200,
+      created_by: 'tester',
+      attributes: [{ id: 'x', type: 'sum' }],
+    })
     expect(Object.keys(answer)).not.toContain('deep')
     expect((await team.get('/groups/household'))['attributes']).toEqual([{ id: 'x', type: 'sum' }])
   })
@@ -97,16 +154,36 @@ const attributeWrites: typeof writes = [
 describe.each(attributeWrites)('the attributes of %s', (_, writer) => {
   it.each<[string, unknown, string]>([
     ['eleven', many(11), 'The number of attributes of a group is limited to 10'],
-    ['two with one id', [ofType('a'), ofType('b'), ofType('a', 'sum')], 'attributes must not name one id twice'],
+    [
+      'two with one id',
+      [ofType('a'), ofType('b'), ofType('a', 'sum')],
+      'attributes must not name one id twice',
+    ],
     ['one without an id', [ofType('a'), { type: 'sum' }], 'attributes.1.id is required'],
     ['an empty id', [ofType('')], 'attributes.0.id is required'],
     ['an id of 224', [ofType('x'.repeat(224))], 'attributes.0.id must be 1 to 223 characters'],
-    ['an id of 224 emoji', [ofType(emoji.repeat(224))], 'attributes.0.id must be 1 to 223 characters'],
+    [
+      'an id of 224 emoji',
+      [ofType(emoji.repeat(224))],
+      'attributes.0.id must be 1 to 223 characters',
+    ],
     ['a number for an id', [{ id: 7, type: 'sum' }], 'attributes.0.id must be of type string'],
     ['no type', [{ id: 'a' }], 'attributes.0.type is required'],
-    ['an unknown type', [ofType('a', 'max')], 'attributes.0.type must be latest, boolean_or, sum or average'],
-    ['a type in capitals', [ofType('a', 'SUM')], 'attributes.0.type must be latest, boolean_or, sum or average'],
-    ['a type of a prototype', [ofType('a', 'constructor')], 'attributes.0.type must be latest, boolean_or, sum or average'],
+    [
+      'an unknown type',
+      [ofType('a', 'max')],
+      'attributes.0.type must be latest, boolean_or, sum or average',
+    ],
+    [
+      'a type in capitals',
+      [ofType('a', 'SUM')],
+      'attributes.0.type must be latest, boolean_or, sum or average',
+    ],
+    [
+      'a type of a prototype',
+      [ofType('a', 'constructor')],
+      'attributes.0.type must be latest, boolean_or, sum or average',
+    ],
     ['a text', 'has_dog', 'attributes must be of type array'],
     ['an object', { has_dog: 'sum' }, 'attributes must be of type array'],
     ['texts', ['has_dog'], 'attributes.0 must be of type object'],
@@ -123,7 +200,11 @@ describe.each(['POST', 'PUT', 'PATCH'])('the body of %s', (method) => {
   const opened = async () => {
     const team = await Team.open()
     if (method !== 'POST') await team.define(household)
-    return { team, where: method === 'POST' ? '/groups' : '/groups/household', before: await definitions(team) }
+    return {
+      team,
+      where: method === 'POST' ? '/groups' : '/groups/household',
+      before: await definitions(team),
+    }
   }
   const good = JSON.stringify({ ...household, id: 'other' })
 
@@ -132,9 +213,13 @@ describe.each(['POST', 'PUT', 'PATCH'])('the body of %s', (method) => {
     const send = (body: string, contentType = 'application/json') =>
       said(team.call(method, where, { body, headers: { 'content-type': contentType } }))
     for (const body of ['', '{', good.slice(0, -1), 'undefined', "{'id':'x'}", deepJson().slice(1)])
-      expect(await send(body), body.slice(0, 20)).toEqual(declined(400, 'The request body is not valid JSON'))
+      expect(await send(body), body.slice(0, 20)).toEqual(
+        declined(400, 'The request body is not valid JSON'),
+      )
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])
-      expect(await send(good, type), type).toEqual(declined(400, 'Content-Type must be application/json'))
+      expect(await send(good, type), type).toEqual(
+        declined(400, 'Content-Type must be application/json'),
+      )
     expect(await send(JSON.stringify({ ...household, more: 'x'.repeat(262_144) }))).toEqual(
       declined(400, 'The request body cannot exceed 262144 bytes'),
     )
@@ -144,7 +229,9 @@ describe.each(['POST', 'PUT', 'PATCH'])('the body of %s', (method) => {
   it('is an object', async () => {
     const { team, where, before } = await opened()
     for (const body of [null, 7, 'household', [household]])
-      expect(await said(team.send(method, where, body))).toEqual(declined(422, 'body must be an object'))
+      expect(await said(team.send(method, where, body))).toEqual(
+        declined(422, 'body must be an object'),
+      )
     expect(await said(team.send(method, where, {}))).toMatchObject({ status: 422 })
     expect(await definitions(team)).toEqual(before)
   })
@@ -152,6 +239,8 @@ describe.each(['POST', 'PUT', 'PATCH'])('the body of %s', (method) => {
   it('may come as any kind of JSON', async () => {
     const { team, where } = await opened()
     const headers = { 'content-type': 'Application/JSON; charset=utf-8' }
-    expect(await said(team.call(method, where, { body: good, headers }))).toMatchObject({ status: 200 })
+    expect(await said(team.call(method, where, { body: good, headers }))).toMatchObject({
+      status: 200,
+    })
   })
 })

@@ -17,7 +17,11 @@ const definitions = (team: Team) => team.get<Json[]>('/groups')
 async function colleague(team: Team, name: string): Promise<{ headers: Record<string, string> }> {
   const init = json('POST', { workspace_id: team.workspace, name, scopes: ['groups:write'] })
   const { client_id, client_secret } = await said(call('/oauth/clients', asAdmin(init)))
-  const token = await tokenOf({ workspace: team.workspace, id: String(client_id), secret: String(client_secret) })
+  const token = await tokenOf({
+    workspace: team.workspace,
+    id: String(client_id),
+    secret: String(client_secret),
+  })
   return { headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } }
 }
 
@@ -34,11 +38,17 @@ describe.each(['', '/'])('with "%s" at the end of its path, each operation', (sl
   it('answers in the words of the contract', async () => {
     const team = await Team.open()
     const ask = async (method: string, where: string, body?: unknown) => {
-      const answer = await (body === undefined ? team.call(method, where + slash) : team.send(method, where + slash, body))
+      const answer = await (body === undefined
+        ? team.call(method, where + slash)
+        : team.send(method, where + slash, body))
       expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json'])
       return answer.json()
     }
-    const { created_on, last_modified_on, ...rest } = (await ask('POST', '/groups', household)) as Json
+    const { created_on, last_modified_on, ...rest } = (await ask(
+      'POST',
+      '/groups',
+      household,
+    )) as Json
     expect(rest).toEqual({ ...household, created_by: 'tester', last_modified_by: 'tester' })
     expect(created_on).toMatch(time)
     expect(last_modified_on).toBe(created_on)
@@ -83,8 +93,14 @@ describe('POST /groups', () => {
     const created = await team.define({ ...household, id })
     expect(created['id']).toBe(id)
     expect(await team.get(path(id))).toEqual(created)
-    expect(await said(team.send('PUT', path(id), { ...draft, id: 'another' }))).toMatchObject({ status: 200, id })
-    expect(await said(team.send('PATCH', path(id), { attributes: [] }))).toMatchObject({ status: 200, id })
+    expect(await said(team.send('PUT', path(id), { ...draft, id: 'another' }))).toMatchObject({
+      status: 200,
+      id,
+    })
+    expect(await said(team.send('PATCH', path(id), { attributes: [] }))).toMatchObject({
+      status: 200,
+      id,
+    })
     expect((await definitions(team)).map((definition) => definition['id'])).toEqual([id])
     expect(await team.recompute(encodeURIComponent(id))).toMatchObject({ status: 'SUCCESSFUL' })
     await isEmpty(team.call('DELETE', path(id)), 204)
@@ -110,16 +126,18 @@ describe('POST /groups', () => {
     ['U+0085', 'a\u0085bc', length],
   ])('refuses an id of %s', async (_, id, sentence) => {
     const team = await Team.open()
-    expect(await said(team.send('POST', '/groups', { ...draft, id }))).toEqual(declined(422, sentence))
+    expect(await said(team.send('POST', '/groups', { ...draft, id }))).toEqual(
+      declined(422, sentence),
+    )
     expect(await definitions(team)).toEqual([])
   })
 
   it('refuses an id that is taken, and says so even where the workspace is full', async () => {
     const team = await Team.open()
     const created = await team.define(household)
-    expect(await said(team.send('POST', '/groups', { ...household, description: 'again' }))).toEqual(
-      declined(422, 'A group with id household already exists'),
-    )
+    expect(
+      await said(team.send('POST', '/groups', { ...household, description: 'again' })),
+    ).toEqual(declined(422, 'A group with id household already exists'))
     expect(await definitions(team)).toEqual([created])
   })
 
@@ -138,7 +156,9 @@ describe('POST /groups', () => {
     ['of different ids', (i: number) => `household ${i}`, /limited to 1$/],
   ])('lets one of several at the same time win: %s', async (_, idOf, sentence) => {
     const team = await Team.open()
-    const answers = await Promise.all([1, 2, 3].map((i) => said(team.send('POST', '/groups', { ...household, id: idOf(i) }))))
+    const answers = await Promise.all(
+      [1, 2, 3].map((i) => said(team.send('POST', '/groups', { ...household, id: idOf(i) }))),
+    )
     const won = answers.filter(({ status }) => status === 200)
     expect(won).toHaveLength(1)
     for (const answer of answers.filter(({ status }) => status !== 200))
@@ -153,8 +173,14 @@ describe('PUT /groups/{group_id}', () => {
     const created = await team.define(household)
     const writer = await colleague(team, 'Ann Colleague')
     await scheduler.wait(5)
-    const body = JSON.stringify({ id: 'other', source_user_attribute: 'phone', created_by: 'nobody' })
-    const { status, ...replaced } = await said(team.call('PUT', '/groups/household', { ...writer, body }))
+    const body = JSON.stringify({
+      id: 'other',
+      source_user_attribute: 'phone',
+      created_by: 'nobody',
+    })
+    const { status, ...replaced } = await said(
+      team.call('PUT', '/groups/household', { ...writer, body }),
+    )
     expect(status).toBe(200)
     expect(replaced).toEqual({
       ...created,
@@ -164,7 +190,9 @@ describe('PUT /groups/{group_id}', () => {
       last_modified_on: replaced['last_modified_on'],
       last_modified_by: 'Ann Colleague',
     })
-    expect(Date.parse(String(replaced['last_modified_on']))).toBeGreaterThan(Date.parse(String(created['created_on'])))
+    expect(Date.parse(String(replaced['last_modified_on']))).toBeGreaterThan(
+      Date.parse(String(created['created_on'])),
+    )
     expect(await definitions(team)).toEqual([replaced])
   })
 })
@@ -176,8 +204,15 @@ describe('PATCH /groups/{group_id}', () => {
     const writer = await colleague(team, 'Bob Colleague')
     await scheduler.wait(5)
     const attributes = [ofType('has_dog', 'sum'), ofType('a3')]
-    const body = JSON.stringify({ attributes, id: 'other', description: 'other', source_user_attribute: 'other' })
-    const { status, ...patched } = await said(team.call('PATCH', '/groups/household', { ...writer, body }))
+    const body = JSON.stringify({
+      attributes,
+      id: 'other',
+      description: 'other',
+      source_user_attribute: 'other',
+    })
+    const { status, ...patched } = await said(
+      team.call('PATCH', '/groups/household', { ...writer, body }),
+    )
     expect(status).toBe(200)
     expect(patched).toEqual({
       ...created,
@@ -185,7 +220,9 @@ describe('PATCH /groups/{group_id}', () => {
       last_modified_on: patched['last_modified_on'],
       last_modified_by: 'Bob Colleague',
     })
-    expect(Date.parse(String(patched['last_modified_on']))).toBeGreaterThan(Date.parse(String(created['created_on'])))
+    expect(Date.parse(String(patched['last_modified_on']))).toBeGreaterThan(
+      Date.parse(String(created['created_on'])),
+    )
     expect(await definitions(team)).toEqual([patched])
   })
 
@@ -193,7 +230,10 @@ describe('PATCH /groups/{group_id}', () => {
     const team = await Team.open()
     await team.define(household)
     for (const attributes of [[], many(10)])
-      expect(await said(team.send('PATCH', '/groups/household', { attributes }))).toMatchObject({ status: 200, attributes })
+      expect(await said(team.send('PATCH', '/groups/household', { attributes }))).toMatchObject({
+        status: 200,
+        attributes,
+      })
   })
 
   it.each<[string, Json]>([
@@ -227,9 +267,10 @@ describe('DELETE /groups/{group_id}', () => {
       ['GET', '/groups/household/instances'],
     ]
     for (const [method, where, body] of gone)
-      expect(await said(body === undefined ? team.call(method, where) : team.send(method, where, body)), `${method} ${where}`).toEqual(
-        notFound,
-      )
+      expect(
+        await said(body === undefined ? team.call(method, where) : team.send(method, where, body)),
+        `${method} ${where}`,
+      ).toEqual(notFound)
   })
 
   it('is done by one of two that do it at the same time', async () => {
@@ -252,10 +293,17 @@ describe('DELETE /groups/{group_id}', () => {
     expect(await team.get('/groups/household/runs')).toEqual([])
     expect(await team.get('/groups/household/instances')).toEqual({ instances: [], next: null })
     expect(await team.profile('john')).toMatchObject({ groups: [] })
-    expect((await team.profile('john'))['user_attributes']).toEqual({ $address: '123 Main St', has_dog: true })
-    expect(await said(team.call('GET', '/users/john/attributes/household:has_dog/explain'))).toEqual(notFound)
+    expect((await team.profile('john'))['user_attributes']).toEqual({
+      $address: '123 Main St',
+      has_dog: true,
+    })
+    expect(
+      await said(team.call('GET', '/users/john/attributes/household:has_dog/explain')),
+    ).toEqual(notFound)
     expect(await team.recompute()).toMatchObject({ status: 'SUCCESSFUL', groups: 1 })
-    expect((await team.profile('john'))['user_attributes']).toMatchObject({ 'household:has_dog': true })
+    expect((await team.profile('john'))['user_attributes']).toMatchObject({
+      'household:has_dog': true,
+    })
   })
 })
 
@@ -285,7 +333,8 @@ describe.each(asks)('a group id in the path of %s', (_, ask) => {
       'a\0b',
       '*',
     ]
-    for (const id of [...ids, 'x'.repeat(2000)]) expect(await said(ask(team, id)), id.slice(0, 20)).toEqual(notFound)
+    for (const id of [...ids, 'x'.repeat(2000)])
+      expect(await said(ask(team, id)), id.slice(0, 20)).toEqual(notFound)
     expect(await definitions(team)).toEqual([created])
   })
 

@@ -41,8 +41,11 @@ beforeAll(async () => {
   )
 })
 
-const knock = (door: Pick<NamedDoor, 'method' | 'template' | 'init'>, headers: Record<string, string>, to = ids) =>
-  knockAt(door, headers, { participantId: 'ann', ...to })
+const knock = (
+  door: Pick<NamedDoor, 'method' | 'template' | 'init'>,
+  headers: Record<string, string>,
+  to = ids,
+) => knockAt(door, headers, { participantId: 'ann', ...to })
 
 /** All that a caller who should not have come in could have changed. */
 async function nothingChanged() {
@@ -55,8 +58,12 @@ async function nothingChanged() {
 
 describe('the doors', () => {
   it('are all in the tables', () => {
-    const routes = app.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`)
-    const doors = [...groupDoors, ...workspaceDoors, ...eventDoors, ...ofrepDoors].map(({ name }) => name)
+    const routes = app.routes
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path}`)
+    const doors = [...groupDoors, ...workspaceDoors, ...eventDoors, ...ofrepDoors].map(
+      ({ name }) => name,
+    )
     const known = [...doors, ...Object.keys(adminDoors), ...Object.keys(openDoors)]
     expect([...new Set(routes)].sort()).toEqual(known.sort())
   })
@@ -67,7 +74,10 @@ describe('the doors', () => {
     ).json<{ paths: Record<string, Record<string, { requestBody?: { content: Json } }>> }>()
     const taking = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods)
-        .filter(([, { requestBody }]) => requestBody !== undefined && 'application/json' in requestBody.content)
+        .filter(
+          ([, { requestBody }]) =>
+            requestBody !== undefined && 'application/json' in requestBody.content,
+        )
         .map(([method]) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
     )
     const shown = [
@@ -81,7 +91,9 @@ describe('the doors', () => {
   })
 
   it('are followed by one that refuses what no other takes, below each face', () => {
-    const catching = app.routes.filter(({ method, path }) => method === 'ALL' && path.endsWith('*')).map(({ path }) => path)
+    const catching = app.routes
+      .filter(({ method, path }) => method === 'ALL' && path.endsWith('*'))
+      .map(({ path }) => path)
     expect(catching).toEqual(
       expect.arrayContaining([
         '/*',
@@ -134,7 +146,10 @@ describe.each(groupDoors)('$name', (door) => {
 
   it('stays shut to a token that is not what it seems', async () => {
     for (const [why, token] of wrong) {
-      const answer = await knock(door, { transactionId: crypto.randomUUID(), authorization: `Bearer ${token}` })
+      const answer = await knock(door, {
+        transactionId: crypto.randomUUID(),
+        authorization: `Bearer ${token}`,
+      })
       expect(answer.headers.get('www-authenticate'), why).toBe('Bearer error="invalid_token"')
       expect(await said(answer), why).toEqual(unauthorized)
     }
@@ -142,7 +157,10 @@ describe.each(groupDoors)('$name', (door) => {
   })
 
   it('stays shut to a token without the scope', async () => {
-    const answer = await knock(door, { ...bank.headers(), authorization: `Bearer ${withScope[scope] ?? ''}` })
+    const answer = await knock(door, {
+      ...bank.headers(),
+      authorization: `Bearer ${withScope[scope] ?? ''}`,
+    })
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer .*error="insufficient_scope"/)
     expect(await said(answer)).toEqual(unauthorized)
     await nothingChanged()
@@ -151,8 +169,20 @@ describe.each(groupDoors)('$name', (door) => {
   it('wants the transaction named by a uuid', async () => {
     const { authorization = '' } = bank.headers()
     const uuid = crypto.randomUUID()
-    for (const transactionId of [undefined, '', 'x', `${uuid}0`, `{${uuid}}`, uuid.replaceAll('-', ''), `${uuid}, ${uuid}`, '__proto__']) {
-      const answer = await knock(door, { authorization, ...(transactionId !== undefined && { transactionId }) })
+    for (const transactionId of [
+      undefined,
+      '',
+      'x',
+      `${uuid}0`,
+      `{${uuid}}`,
+      uuid.replaceAll('-', ''),
+      `${uuid}, ${uuid}`,
+      '__proto__',
+    ]) {
+      const answer = await knock(door, {
+        authorization,
+        ...(transactionId !== undefined && { transactionId }),
+      })
       expect(await said(answer), transactionId).toEqual(refused('Header transactionId is invalid'))
     }
     await nothingChanged()
@@ -169,26 +199,36 @@ describe.each(groupDoors.filter(({ takesJson }) => takesJson))('$name', (door) =
   })
 })
 
-describe.each(groupDoors.filter(({ template }) => /:(groupId|jobId)/.test(template)))('$name', (door) => {
-  it("finds nothing of another workspace's", async () => {
-    const sentence = door.template.includes(':jobId')
-      ? `jobId ${ids.jobId} not found`
-      : `groupId ${ids.groupId} not found or has been marked for deletion`
-    const transactionId = crypto.randomUUID().toUpperCase()
-    const answer = await knock(door, { ...other.headers(), transactionId })
-    expect(answer.headers.get('transactionId')).toBe(transactionId)
-    expect(await said(answer)).toEqual(refused(sentence))
-    await nothingChanged()
-  })
-})
+describe.each(groupDoors.filter(({ template }) => /:(groupId|jobId)/.test(template)))(
+  '$name',
+  (door) => {
+    it("finds nothing of another workspace's", async () => {
+      const sentence = door.template.includes(':jobId')
+        ? `jobId ${ids.jobId} not found`
+        : `groupId ${ids.groupId} not found or has been marked for deletion`
+      const transactionId = crypto.randomUUID().toUpperCase()
+      const answer = await knock(door, { ...other.headers(), transactionId })
+      expect(answer.headers.get('transactionId')).toBe(transactionId)
+      expect(await said(answer)).toEqual(refused(sentence))
+      await nothingChanged()
+    })
+  },
+)
 
 describe.each([...oauthTakesJson, 'POST /oauth2/v1/token'])('%s', (name) => {
   it('refuses broken JSON', async () => {
     for (const body of ['', '{', '{"name":', 'undefined', deepJson().slice(1)]) {
       const answer = await said(
-        call(name.replace('POST ', ''), { ...asAdmin(jsonText(body)), ...(name.includes('token') && jsonText(body)) }),
+        call(name.replace('POST ', ''), {
+          ...asAdmin(jsonText(body)),
+          ...(name.includes('token') && jsonText(body)),
+        }),
       )
-      expect(answer).toEqual({ status: 400, error: 'invalid_request', error_description: 'The body is not valid JSON' })
+      expect(answer).toEqual({
+        status: 400,
+        error: 'invalid_request',
+        error_description: 'The body is not valid JSON',
+      })
     }
   })
 })
@@ -210,13 +250,21 @@ describe.each(Object.entries(adminDoors))('%s', (name, init) => {
       `Basic ${env.ADMIN_TOKEN}`,
       'Bearer undefined',
     ]) {
-      const headers = { ...(init.headers as Record<string, string>), ...(authorization !== undefined && { authorization }) }
+      const headers = {
+        ...(init.headers as Record<string, string>),
+        ...(authorization !== undefined && { authorization }),
+      }
       const answer = await call(path, { ...init, method, headers })
       expect(answer.headers.get('www-authenticate'), authorization).toMatch(/^Bearer/)
-      expect(await said(answer), authorization).toMatchObject({ status: 401, error: 'invalid_token' })
+      expect(await said(answer), authorization).toMatchObject({
+        status: 401,
+        error: 'invalid_token',
+      })
     }
     expect(await clients()).toEqual(before)
-    expect((await call(path, asAdmin({ ...init, method }))).status).toBe({ POST: 201, GET: 200 }[method] ?? 204)
+    expect((await call(path, asAdmin({ ...init, method }))).status).toBe(
+      { POST: 201, GET: 200 }[method] ?? 204,
+    )
   })
 })
 
@@ -224,7 +272,10 @@ describe.each(Object.entries(openDoors))('%s', (name, status) => {
   it('is open to everyone', async () => {
     const [method = '', path = ''] = name.split(' ')
     for (const headers of [{}, { authorization: 'Bearer x' }]) {
-      const init = method === 'POST' ? { ...json('POST', {}), headers: { 'content-type': 'application/json' } } : { headers }
+      const init =
+        method === 'POST'
+          ? { ...json('POST', {}), headers: { 'content-type': 'application/json' } }
+          : { headers }
       expect((await call(path, { ...init, method })).status).toBe(status)
     }
   })
@@ -233,7 +284,10 @@ describe.each(Object.entries(openDoors))('%s', (name, status) => {
 describe('a token', () => {
   it('that was good holds until it expires, and not a moment longer', async () => {
     const short = await resigned(bank.token, { exp: Math.floor(Date.now() / 1000) + 2 })
-    const ask = () => call('/groups/v3/groups', { headers: { ...bank.headers(), authorization: `Bearer ${short}` } })
+    const ask = () =>
+      call('/groups/v3/groups', {
+        headers: { ...bank.headers(), authorization: `Bearer ${short}` },
+      })
     expect((await ask()).status).toBe(200)
     await scheduler.wait(2100)
     expect(await said(ask())).toEqual(unauthorized)

@@ -23,7 +23,10 @@ describe('the time of a batch', () => {
   it('keeps older news from bringing back what is deleted', async () => {
     const team = await Team.open()
     await report(team, ann({ a: 1, b: 1 }, at(now - 3000)))
-    await report(team, ann({ a: null }, { ...at(now - 1000), deleted_user_attributes: ['b', 'unheard of'] }))
+    await report(
+      team,
+      ann({ a: null }, { ...at(now - 1000), deleted_user_attributes: ['b', 'unheard of'] }),
+    )
     await report(team, ann({ a: 2, b: 2, 'unheard of': 2 }, at(now - 2000)))
     expect(await attributesOf(team)).toEqual({})
     await report(team, ann({ a: 3 }, at(now - 500)))
@@ -42,7 +45,9 @@ describe('the time of a batch', () => {
   it('counts as now where it lies ahead, so that later news still comes in', async () => {
     const team = await Team.open()
     await report(team, ann({ a: 'ahead' }, at(now + 86_400_000)))
-    expect(Date.parse(String((await team.profile('1'))['last_modified_on']))).toBeLessThan(Date.now() + 1000)
+    expect(Date.parse(String((await team.profile('1'))['last_modified_on']))).toBeLessThan(
+      Date.now() + 1000,
+    )
     await scheduler.wait(5)
     await report(team, ann({ a: 'now' }))
     expect(await attributesOf(team)).toEqual({ a: 'now' })

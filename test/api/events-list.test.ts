@@ -48,7 +48,12 @@ describe('GET /events', () => {
         timestamp: expect.any(String) as string,
         data: { group_id: expect.any(String) as string, name: 'rats' },
       },
-      { id: events[3]?.id, type: 'group.deleted', timestamp: expect.stringMatching(time) as string, data: { group_id: group } },
+      {
+        id: events[3]?.id,
+        type: 'group.deleted',
+        timestamp: expect.stringMatching(time) as string,
+        data: { group_id: group },
+      },
     ])
     for (const { id, timestamp } of events) {
       expect(id).toMatch(/^evt_[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
@@ -81,7 +86,9 @@ describe('GET /events', () => {
     const last = ids.at(-1) ?? ''
     expect(await list(team, `?after=${last}`)).toEqual({ events: [], next: null })
     await bank.group('new')
-    expect((await list(team, `?after=${last}`)).events).toMatchObject([{ type: 'group.created', data: { name: 'new' } }])
+    expect((await list(team, `?after=${last}`)).events).toMatchObject([
+      { type: 'group.created', data: { name: 'new' } },
+    ])
   })
 
   it('tells of some types alone, and may go on after one of another', async () => {
@@ -115,7 +122,10 @@ describe('GET /events', () => {
   it('does not go on after what is not there', async () => {
     const { team } = await told()
     for (const after of ['evt_x', '', '1', '0', '%00', `evt_${crypto.randomUUID()}`])
-      expect([after, await said(team.call('GET', `/events?after=${after}`))]).toEqual([after, notFound])
+      expect([after, await said(team.call('GET', `/events?after=${after}`))]).toEqual([
+        after,
+        notFound,
+      ])
   })
 
   it("never tells of another workspace's, nor goes on after one of them", async () => {
@@ -123,11 +133,14 @@ describe('GET /events', () => {
     const [ours, theirs] = [await list(team), await list(other.team)]
     expect(idsOf(ours).filter((id) => idsOf(theirs).includes(id))).toEqual([])
     expect(ours.events).toHaveLength(4)
-    for (const id of idsOf(theirs)) expect(await said(team.call('GET', `/events?after=${id}`))).toEqual(notFound)
+    for (const id of idsOf(theirs))
+      expect(await said(team.call('GET', `/events?after=${id}`))).toEqual(notFound)
     await other.bank.group('secret')
     await tryOut(other.team, await hook(other.team))
     expect(await list(team)).toEqual(ours)
-    const answer = await other.team.call('GET', '/events', { headers: { authorization: `Bearer ${bank.token}` } })
+    const answer = await other.team.call('GET', '/events', {
+      headers: { authorization: `Bearer ${bank.token}` },
+    })
     expect(answer.status).toBe(403)
   })
 
@@ -148,7 +161,10 @@ describe('GET /events', () => {
 
   it('is for those who may read webhooks', async () => {
     const { team } = await told()
-    const others = await Team.open(['groups:read', 'groups:write', 'webhooks:write'], team.workspace)
+    const others = await Team.open(
+      ['groups:read', 'groups:write', 'webhooks:write'],
+      team.workspace,
+    )
     expect((await others.call('GET', '/events')).status).toBe(403)
     const reader = await Team.open(['webhooks:read'], team.workspace)
     expect(await list(reader)).toEqual(await list(team))

@@ -9,11 +9,21 @@ const unauthorized = refusedEvents('Unauthorized', 'UNAUTHORIZED', 401)
 const forbidden = refusedEvents('Forbidden', 'FORBIDDEN', 403)
 
 const attributesOf = async (team: Team, id = '1') => (await team.profile(id))['user_attributes']
-const numbered = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, i]))
+const numbered = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, i]))
 
 const basic = (id: string, secret: string) => `Basic ${btoa(`${id}:${secret}`)}`
-const post = (team: Team, path: string, body: BodyInit, authorization = basic(team.client.id, team.client.secret)) =>
-  call(path, { method: 'POST', body, headers: { 'content-type': 'application/json', authorization } })
+const post = (
+  team: Team,
+  path: string,
+  body: BodyInit,
+  authorization = basic(team.client.id, team.client.secret),
+) =>
+  call(path, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', authorization },
+  })
 
 /** What holds of a batch however it comes. */
 const ways: [path: string, wrap: (batch: unknown) => unknown, field: (name: string) => string][] = [
@@ -41,31 +51,51 @@ describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
     expect((await team.call('GET', '/users/other')).status).toBe(404)
   })
 
-  it.each(['9223372036854775807', '"9223372036854775807"', '-9223372036854775808', '9007199254740993', '0', '"007"'])(
-    'keeps all digits of the mpid %s',
-    async (mpid) => {
+  it.each([
+    '9223372036854775807',
+    '"9223372036854775807"',
+    '-9223372036854775808',
+    '9007199254740993',
+    '0',
+    '"007"',
+  ])('keeps all digits of the mpid %s', async (mpid) => {
+    const team = await Team.open()
+    const digits = mpid.replaceAll('"', '')
+    const batch = `{"mpid":${mpid},"environment":"production","user_attributes":{"big":9223372036854775807,"a":1}}`
+    await isEmpty(post(team, path, path.includes('bulk') ? `[${batch}]` : batch), 202)
+    expect(await team.profile(digits)).toMatchObject({ user_id: digits, user_attributes: { a: 1 } })
+    const face = `/userprofile/v1/1/2/${team.workspace}/${digits}`
+    expect(
+      await said(call(face, { headers: { authorization: `Bearer ${team.token}` } })),
+    ).toMatchObject({ status: 200, mpid: digits })
+  })
+
+  it.each(['ann', 'a/b', emoji.repeat(64), '__proto__', '9223372036854775807'])(
+    'names the user by customer_id: %s',
+    async (id) => {
       const team = await Team.open()
-      const digits = mpid.replaceAll('"', '')
-      const batch = `{"mpid":${mpid},"environment":"production","user_attributes":{"big":9223372036854775807,"a":1}}`
-      await isEmpty(post(team, path, path.includes('bulk') ? `[${batch}]` : batch), 202)
-      expect(await team.profile(digits)).toMatchObject({ user_id: digits, user_attributes: { a: 1 } })
-      const face = `/userprofile/v1/1/2/${team.workspace}/${digits}`
-      expect(await said(call(face, { headers: { authorization: `Bearer ${team.token}` } }))).toMatchObject({ status: 200, mpid: digits })
+      for (const none of [{}, { mpid: null }]) {
+        await isEmpty(
+          send(team, {
+            ...none,
+            user_identities: { customer_id: id },
+            environment,
+            user_attributes: { a: 1 },
+          }),
+          202,
+        )
+        expect(await team.profile(id)).toMatchObject({ user_id: id, user_attributes: { a: 1 } })
+      }
     },
   )
-
-  it.each(['ann', 'a/b', emoji.repeat(64), '__proto__', '9223372036854775807'])('names the user by customer_id: %s', async (id) => {
-    const team = await Team.open()
-    for (const none of [{}, { mpid: null }]) {
-      await isEmpty(send(team, { ...none, user_identities: { customer_id: id }, environment, user_attributes: { a: 1 } }), 202)
-      expect(await team.profile(id)).toMatchObject({ user_id: id, user_attributes: { a: 1 } })
-    }
-  })
 
   it('deletes by deleted_user_attributes and by null', async () => {
     const team = await Team.open()
     await team.user('1', { a: 1, b: 2, c: 3, d: 4 })
-    await isEmpty(send(team, ann({ b: null, c: 'three' }, { deleted_user_attributes: ['a', 'nothing'] })), 202)
+    await isEmpty(
+      send(team, ann({ b: null, c: 'three' }, { deleted_user_attributes: ['a', 'nothing'] })),
+      202,
+    )
     expect(await attributesOf(team)).toEqual({ c: 'three', d: 4 })
     await isEmpty(send(team, { mpid: 1, environment, deleted_user_attributes: ['d'] }), 202)
     expect(await attributesOf(team)).toEqual({ c: 'three' })
@@ -75,13 +105,24 @@ describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
     const team = await Team.open()
     await isEmpty(send(team, { mpid: 1, environment }), 202)
     expect(await attributesOf(team)).toEqual({})
-    await isEmpty(send(team, { mpid: 1, environment, deleted_user_attributes: null, events: null, timestamp_unixtime_ms: null }), 202)
+    await isEmpty(
+      send(team, {
+        mpid: 1,
+        environment,
+        deleted_user_attributes: null,
+        events: null,
+        timestamp_unixtime_ms: null,
+      }),
+      202,
+    )
   })
 
   it('keeps values of any kind and length, as a user does', async () => {
     const team = await Team.open()
     const given: [string, unknown][] = [
-      ...['__proto__', 'constructor', 'a:b', '$', '"', emoji.repeat(256)].map((name): [string, unknown] => [name, name]),
+      ...['__proto__', 'constructor', 'a:b', '$', '"', emoji.repeat(256)].map(
+        (name): [string, unknown] => [name, name],
+      ),
       ['text', emoji.repeat(4096)],
       ['list', Array.from({ length: 1000 }, (_, i) => String(i))],
       ['item', [emoji.repeat(512)]],
@@ -96,18 +137,38 @@ describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
 
   it.each<[string, Json, string]>([
     ['101 attributes', ann(numbered(101)), 'user_attributes cannot be more than 100'],
-    ['a text of 4097', ann({ a: 'x'.repeat(4097) }), 'The user attribute a cannot exceed 4096 characters'],
-    ['a list of 1001', ann({ a: Array(1001).fill('x') }), 'The user attribute a cannot have more than 1000 items'],
-    ['an item of 513', ann({ a: ['x'.repeat(513)] }), 'The user attribute a cannot have an item of more than 512 characters'],
+    [
+      'a text of 4097',
+      ann({ a: 'x'.repeat(4097) }),
+      'The user attribute a cannot exceed 4096 characters',
+    ],
+    [
+      'a list of 1001',
+      ann({ a: Array(1001).fill('x') }),
+      'The user attribute a cannot have more than 1000 items',
+    ],
+    [
+      'an item of 513',
+      ann({ a: ['x'.repeat(513)] }),
+      'The user attribute a cannot have an item of more than 512 characters',
+    ],
     ['an empty name', ann({ '': 1 }), 'The user attribute  must have a name'],
-    ['an object for a value', ann({ a: {} }), 'The user attribute a must be a string, a number, a boolean, null or a list of strings'],
+    [
+      'an object for a value',
+      ann({ a: {} }),
+      'The user attribute a must be a string, a number, a boolean, null or a list of strings',
+    ],
     ['a list of numbers', ann({ a: [1] }), 'The user attribute a must be a list of strings'],
     [
       'a deleted name of 257',
       ann({}, { deleted_user_attributes: ['x'.repeat(257)] }),
       `The user attribute ${'x'.repeat(50)}… must have a name of at most 256 characters`,
     ],
-    ['a list for attributes', ann({}, { user_attributes: [] }), 'user_attributes must be an object'],
+    [
+      'a list for attributes',
+      ann({}, { user_attributes: [] }),
+      'user_attributes must be an object',
+    ],
     ['no user', { environment, user_attributes: {} }, 'mpid is required'],
     ['no customer_id', { environment, user_identities: { email: 'x' } }, 'mpid is required'],
   ])('is refused with %s, and nothing of it is stored', async (_, batch, sentence) => {
@@ -119,9 +180,21 @@ describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
 
   it.each<[string, Json, string]>([
     ['no environment', { mpid: 1 }, 'environment is required'],
-    ['another environment', { mpid: 1, environment: 'staging' }, 'environment must be development or production'],
-    ['environment null', { mpid: 1, environment: null }, 'environment must be development or production'],
-    ['deleted names that are no texts', ann({}, { deleted_user_attributes: [1] }), 'deleted_user_attributes.0 must be of type string'],
+    [
+      'another environment',
+      { mpid: 1, environment: 'staging' },
+      'environment must be development or production',
+    ],
+    [
+      'environment null',
+      { mpid: 1, environment: null },
+      'environment must be development or production',
+    ],
+    [
+      'deleted names that are no texts',
+      ann({}, { deleted_user_attributes: [1] }),
+      'deleted_user_attributes.0 must be of type string',
+    ],
     [
       'a customer_id that is no text',
       { environment, user_identities: { customer_id: 5 } },
@@ -133,42 +206,82 @@ describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
     expect((await team.call('GET', '/users/1')).status).toBe(404)
   })
 
-  it.each([1.5, 'ann', '', ' ', true, '1e3', '1.0', '0x1', '92233720368547758070', {}, [], [5], ['5'], '5\n', '٥'])(
-    'is refused for the mpid %j',
-    async (mpid) => {
+  it.each([
+    1.5,
+    'ann',
+    '',
+    ' ',
+    true,
+    '1e3',
+    '1.0',
+    '0x1',
+    '92233720368547758070',
+    {},
+    [],
+    [5],
+    ['5'],
+    '5\n',
+    '٥',
+  ])('is refused for the mpid %j', async (mpid) => {
+    const team = await Team.open()
+    expect(await said(send(team, ann({ a: 1 }, { mpid })))).toEqual(
+      refusedEvents('mpid must be a whole number'),
+    )
+    expect((await team.call('GET', `/users/5`)).status).toBe(404)
+  })
+
+  it.each(['', ' ', 'x'.repeat(65), emoji.repeat(65), 'a\nb', 'a\0'])(
+    'is refused for the customer_id %j',
+    async (customer_id) => {
       const team = await Team.open()
-      expect(await said(send(team, ann({ a: 1 }, { mpid })))).toEqual(refusedEvents('mpid must be a whole number'))
-      expect((await team.call('GET', `/users/5`)).status).toBe(404)
+      expect(
+        await said(
+          send(team, { environment, user_identities: { customer_id }, user_attributes: {} }),
+        ),
+      ).toEqual(refusedEvents('user_identities.customer_id must be 1 to 64 characters'))
     },
   )
 
-  it.each(['', ' ', 'x'.repeat(65), emoji.repeat(65), 'a\nb', 'a\0'])('is refused for the customer_id %j', async (customer_id) => {
-    const team = await Team.open()
-    expect(await said(send(team, { environment, user_identities: { customer_id }, user_attributes: {} }))).toEqual(
-      refusedEvents('user_identities.customer_id must be 1 to 64 characters'),
-    )
-  })
-
-  it.each([-1, 1.5, '1700000000000', {}, 1e300])('is refused for the time %j', async (timestamp_unixtime_ms) => {
-    const team = await Team.open()
-    const answer = await said(send(team, ann({ a: 1 }, { timestamp_unixtime_ms })))
-    expect(answer).toEqual(refusedEvents(expect.stringContaining('timestamp_unixtime_ms')))
-    expect((await team.call('GET', '/users/1')).status).toBe(404)
-  })
+  it.each([-1, 1.5, '1700000000000', {}, 1e300])(
+    'is refused for the time %j',
+    async (timestamp_unixtime_ms) => {
+      const team = await Team.open()
+      const answer = await said(send(team, ann({ a: 1 }, { timestamp_unixtime_ms })))
+      expect(answer).toEqual(refusedEvents(expect.stringContaining('timestamp_unixtime_ms')))
+      expect((await team.call('GET', '/users/1')).status).toBe(404)
+    },
+  )
 
   it('is refused where it is no JSON, 10,000 deep, or longer than 256 KB', async () => {
     const team = await Team.open()
     const good = JSON.stringify(wrap(ann({ a: 1 })))
     for (const body of ['', '{', '[', good.slice(0, -1), 'undefined', deepJson().slice(1)])
-      expect(await said(post(team, path, body)), body.slice(0, 20)).toEqual(refusedEvents('The request body is not valid JSON'))
-    for (const body of ['null', '7', '"x"', '{}', '[]', '[null]', '[[]]', deepJson(), `{"mpid":${deepJson()}}`, `[{"mpid":${deepJson()}}]`])
-      expect(await said(post(team, path, body)), body.slice(0, 20)).toEqual(refusedEvents(expect.stringMatching(/ /)))
+      expect(await said(post(team, path, body)), body.slice(0, 20)).toEqual(
+        refusedEvents('The request body is not valid JSON'),
+      )
+    for (const body of [
+      'null',
+      '7',
+      '"x"',
+      '{}',
+      '[]',
+      '[null]',
+      '[[]]',
+      deepJson(),
+      `{"mpid":${deepJson()}}`,
+      `[{"mpid":${deepJson()}}]`,
+    ])
+      expect(await said(post(team, path, body)), body.slice(0, 20)).toEqual(
+        refusedEvents(expect.stringMatching(/ /)),
+      )
     const inside = JSON.stringify(wrap(ann({ a: 'deep' }))).replace('"deep"', deepJson())
     expect((await post(team, path, inside)).status).toBe(400)
 
     const long = JSON.stringify(wrap({ ...ann({ a: 1 }), events: ['x'.repeat(262_144)] }))
     for (const body of [long, inPieces([long])])
-      expect(await said(post(team, path, body))).toEqual(refusedEvents('The request body cannot exceed 262144 bytes'))
+      expect(await said(post(team, path, body))).toEqual(
+        refusedEvents('The request body cannot exceed 262144 bytes'),
+      )
     expect((await team.call('GET', '/users/1')).status).toBe(404)
     const short = JSON.stringify(wrap({ ...ann({ a: 1 }), events: ['x'.repeat(262_144 - 200)] }))
     await isEmpty(post(team, path, inPieces([short])), 202)

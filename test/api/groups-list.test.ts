@@ -15,10 +15,16 @@ describe('GET /groups', () => {
 
   it('lists the groups as the contract has it, with a link to itself alone', async () => {
     const bank = await bankWith('b', 'a')
-    await bank.apply(String((await list(bank)).content[1]?.['groupId']), 'ADD', lines(['ann', 'bob']))
+    await bank.apply(
+      String((await list(bank)).content[1]?.['groupId']),
+      'ADD',
+      lines(['ann', 'bob']),
+    )
     const { links, content, page } = await list(bank)
     expect(page).toEqual({ size: 20, totalElements: 2, totalPages: 1, number: 0 })
-    expect(links).toEqual([{ rel: 'self', href: 'https://coterie.test/groups/v3/groups?page=0&size=20' }])
+    expect(links).toEqual([
+      { rel: 'self', href: 'https://coterie.test/groups/v3/groups?page=0&size=20' },
+    ])
     const item = { groupId: expect.stringMatching(uuid), groupType: 'EXPERIENCE_GROUP', links: [] }
     expect(content).toEqual([
       { ...item, groupName: 'a', noOfParticipants: 0 },
@@ -28,7 +34,10 @@ describe('GET /groups', () => {
 
   it('answers an empty workspace with an empty page', async () => {
     const { content, page, links } = await list(await Bank.open())
-    expect({ content, page }).toEqual({ content: [], page: { size: 20, totalElements: 0, totalPages: 0, number: 0 } })
+    expect({ content, page }).toEqual({
+      content: [],
+      page: { size: 20, totalElements: 0, totalPages: 0, number: 0 },
+    })
     expect(links.map(({ rel }) => rel)).toEqual(['self'])
   })
 
@@ -43,7 +52,11 @@ describe('GET /groups', () => {
       const found = await list(bank, `?page=${number}&size=2&sort=groupName,desc`)
       expect(names(found)).toEqual(expected)
       expect(found.page).toEqual({ size: 2, totalElements: 5, totalPages: 3, number })
-      expect(Object.fromEntries(found.links.map(({ rel, href }) => [rel, Number(new URL(href).searchParams.get('page'))]))).toEqual(links)
+      expect(
+        Object.fromEntries(
+          found.links.map(({ rel, href }) => [rel, Number(new URL(href).searchParams.get('page'))]),
+        ),
+      ).toEqual(links)
       expect(rels(found)).toEqual(Object.keys(links))
       for (const { rel, href } of found.links) {
         const { origin, pathname, searchParams, search } = new URL(href)
@@ -61,7 +74,10 @@ describe('GET /groups', () => {
   it('links a page beyond the last to the last', async () => {
     const bank = await bankWith('a', 'b', 'c')
     const { content, links, page } = await list(bank, '?page=7&size=2')
-    expect({ content, page }).toEqual({ content: [], page: { size: 2, totalElements: 3, totalPages: 2, number: 7 } })
+    expect({ content, page }).toEqual({
+      content: [],
+      page: { size: 2, totalElements: 3, totalPages: 2, number: 7 },
+    })
     expect(links.find(({ rel }) => rel === 'prev')?.href).toContain('page=1')
     expect(links.some(({ rel }) => rel === 'next')).toBe(false)
   })
@@ -69,15 +85,20 @@ describe('GET /groups', () => {
   it('sorts by each field both ways, by name unless asked', async () => {
     const bank = await Bank.open()
     const types: Record<string, string> = { b: 'ONE', a: 'TWO', c: 'THREE' }
-    for (const [groupName, groupType] of Object.entries(types)) await bank.send('POST', '/groups', { groupName, groupType })
+    for (const [groupName, groupType] of Object.entries(types))
+      await bank.send('POST', '/groups', { groupName, groupType })
     const ids = (await list(bank)).content.map(({ groupId }) => String(groupId)).sort()
     expect(names(await list(bank))).toEqual(['a', 'b', 'c'])
     expect(names(await list(bank, '?sort=groupName'))).toEqual(['a', 'b', 'c'])
     expect(names(await list(bank, '?sort=groupName,DESC'))).toEqual(['c', 'b', 'a'])
     expect(names(await list(bank, '?sort=groupType.groupTypeName'))).toEqual(['b', 'c', 'a'])
     expect(names(await list(bank, '?sort=groupType.groupTypeName,desc'))).toEqual(['a', 'c', 'b'])
-    expect((await list(bank, '?sort=groupId,asc')).content.map(({ groupId }) => groupId)).toEqual(ids)
-    expect((await list(bank, '?sort=groupId,desc')).content.map(({ groupId }) => groupId)).toEqual(ids.reverse())
+    expect((await list(bank, '?sort=groupId,asc')).content.map(({ groupId }) => groupId)).toEqual(
+      ids,
+    )
+    expect((await list(bank, '?sort=groupId,desc')).content.map(({ groupId }) => groupId)).toEqual(
+      ids.reverse(),
+    )
   })
 
   it.each([
@@ -111,6 +132,9 @@ describe('GET /groups', () => {
     expect(names(await list(bank, '?page=1000000000&size=2000'))).toEqual([])
     for (const page of [1_000_000_001, 2 ** 53 - 1])
       // whose offsets would be beyond what SQLite takes
-      expect(await said(bank.call('GET', `/groups?page=${page}&size=2000`))).toMatchObject({ status: 400, code: '2000' })
+      expect(await said(bank.call('GET', `/groups?page=${page}&size=2000`))).toMatchObject({
+        status: 400,
+        code: '2000',
+      })
   })
 })

@@ -6,7 +6,8 @@ const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const missing = crypto.randomUUID()
 const notFound = (id: string) => refused(`groupId ${id} not found or has been marked for deletion`)
 
-const allNames = async (bank: Bank) => (await pageOf(bank, '/groups?size=2000')).content.map(({ groupName }) => groupName)
+const allNames = async (bank: Bank) =>
+  (await pageOf(bank, '/groups?size=2000')).content.map(({ groupName }) => groupName)
 
 /** What holds of a group's name and description however they are sent: the create and the update of one group. */
 const writes: [string, (bank: Bank) => Promise<(body: unknown) => Promise<Response>>][] = [
@@ -50,10 +51,26 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     ['a blank name', { groupName: ' \t\n' }, 'groupName is required'],
     ['a number for a name', { groupName: 7 }, 'groupName'],
     ['a list for a name', { groupName: ['x'] }, 'groupName'],
-    ['a name of 51 characters', { groupName: 'x'.repeat(51) }, 'groupName cannot exceed 50 characters'],
-    ['a name of 51 emoji', { groupName: emoji.repeat(51) }, 'groupName cannot exceed 50 characters'],
-    ['a description of 451', { groupName: 'x', groupDescription: 'x'.repeat(451) }, 'groupDescription cannot exceed 450 characters'],
-    ['a description that is no text', { groupName: 'x', groupDescription: { a: 1 } }, 'groupDescription'],
+    [
+      'a name of 51 characters',
+      { groupName: 'x'.repeat(51) },
+      'groupName cannot exceed 50 characters',
+    ],
+    [
+      'a name of 51 emoji',
+      { groupName: emoji.repeat(51) },
+      'groupName cannot exceed 50 characters',
+    ],
+    [
+      'a description of 451',
+      { groupName: 'x', groupDescription: 'x'.repeat(451) },
+      'groupDescription cannot exceed 450 characters',
+    ],
+    [
+      'a description that is no text',
+      { groupName: 'x', groupDescription: { a: 1 } },
+      'groupDescription',
+    ],
   ])('refuse %s', async (_, body, sentence) => {
     const bank = await Bank.open()
     const write = await writer(bank)
@@ -79,7 +96,9 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     await bank.group("O'Neill 🎉")
     const write = await writer(bank)
     const before = await allNames(bank)
-    expect(await said(write({ groupName: "O'Neill 🎉" }))).toEqual(refused("A group with name O'Neill 🎉 already exists.", '2004'))
+    expect(await said(write({ groupName: "O'Neill 🎉" }))).toEqual(
+      refused("A group with name O'Neill 🎉 already exists.", '2004'),
+    )
     expect(await allNames(bank)).toEqual(before)
   })
 
@@ -88,7 +107,10 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     await other.group('owls')
     await bank.call('DELETE', `/groups/${await bank.group('owls')}`)
     const write = await writer(bank)
-    expect(await said(write({ groupName: 'owls' }))).toMatchObject({ status: 200, groupName: 'owls' })
+    expect(await said(write({ groupName: 'owls' }))).toMatchObject({
+      status: 200,
+      groupName: 'owls',
+    })
     expect(await allNames(bank)).toEqual(['owls'])
   })
 })
@@ -119,13 +141,20 @@ describe('POST /groups', () => {
 
   it('keeps the type and platform that it is given', async () => {
     const bank = await Bank.open()
-    const body = { groupName: 'x', groupDescription: 'why', groupType: 'TEST_GROUP', groupPlatform: 'BUSINESS_BANKING' }
+    const body = {
+      groupName: 'x',
+      groupDescription: 'why',
+      groupType: 'TEST_GROUP',
+      groupPlatform: 'BUSINESS_BANKING',
+    }
     expect(await said(bank.send('POST', '/groups', body))).toMatchObject({ status: 200, ...body })
   })
 
   it('lets one of two that take a name at the same time have it', async () => {
     const bank = await Bank.open()
-    const answers = await Promise.all([1, 2, 3].map(() => said(bank.send('POST', '/groups', { groupName: 'one' }))))
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => said(bank.send('POST', '/groups', { groupName: 'one' }))),
+    )
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
     expect(answers.filter(({ code }) => code === '2004')).toHaveLength(2)
     expect(await allNames(bank)).toEqual(['one'])
@@ -135,10 +164,27 @@ describe('POST /groups', () => {
     const bank = await Bank.open()
     const create = (body: string, contentType = 'application/json') =>
       said(bank.call('POST', '/groups', { body, headers: { 'content-type': contentType } }))
-    for (const body of ['', '{', '{"groupName":"x"', 'null', '7', '"x"', '[]', deepJson(), `{"groupName":${deepJson()}}`])
-      expect(await create(body), body.slice(0, 20)).toEqual(refused(expect.stringMatching(/ /) as unknown as string))
-    expect(await create(JSON.stringify({ groupName: 'x', more: 'x'.repeat(300_000) }))).toMatchObject({ status: 400, code: '2000' })
-    expect(await create('{"groupName":"x"}', 'text/plain')).toMatchObject({ status: 400, code: '2000' })
+    for (const body of [
+      '',
+      '{',
+      '{"groupName":"x"',
+      'null',
+      '7',
+      '"x"',
+      '[]',
+      deepJson(),
+      `{"groupName":${deepJson()}}`,
+    ])
+      expect(await create(body), body.slice(0, 20)).toEqual(
+        refused(expect.stringMatching(/ /) as unknown as string),
+      )
+    expect(
+      await create(JSON.stringify({ groupName: 'x', more: 'x'.repeat(300_000) })),
+    ).toMatchObject({ status: 400, code: '2000' })
+    expect(await create('{"groupName":"x"}', 'text/plain')).toMatchObject({
+      status: 400,
+      code: '2000',
+    })
     expect(await allNames(bank)).toEqual([])
   })
 })
@@ -146,7 +192,9 @@ describe('POST /groups', () => {
 describe('GET /groups/{groupId}', () => {
   it('shows the group as it was created, under an id in any case', async () => {
     const bank = await Bank.open()
-    const { status, ...created } = await said(bank.send('POST', '/groups', { groupName: 'owls', groupDescription: 'at night' }))
+    const { status, ...created } = await said(
+      bank.send('POST', '/groups', { groupName: 'owls', groupDescription: 'at night' }),
+    )
     expect(status).toBe(200)
     expect(await bank.get(`/groups/${String(created['groupId'])}`)).toEqual(created)
     expect(await bank.get(`/groups/${String(created['groupId']).toUpperCase()}`)).toEqual(created)
@@ -157,13 +205,22 @@ describe('PUT /groups/{groupId}', () => {
   it('changes name and description, and neither members nor anything else', async () => {
     const bank = await Bank.open()
     const { groupId } = await said(
-      bank.send('POST', '/groups', { groupName: 'old', groupDescription: 'old', groupType: 'T', groupPlatform: 'P' }),
+      bank.send('POST', '/groups', {
+        groupName: 'old',
+        groupDescription: 'old',
+        groupType: 'T',
+        groupPlatform: 'P',
+      }),
     )
     const id = String(groupId)
     await bank.apply(id, 'ADD', lines(['ann', 'bob']))
     const before = await bank.get(`/groups/${id}`)
     const { status, ...after } = await said(
-      bank.send('PUT', `/groups/${id}`, { groupName: 'new', groupDescription: 'newer', groupType: 'X' }),
+      bank.send('PUT', `/groups/${id}`, {
+        groupName: 'new',
+        groupDescription: 'newer',
+        groupType: 'X',
+      }),
     )
     expect(status).toBe(200)
     expect(after).toEqual({
@@ -182,7 +239,9 @@ describe('PUT /groups/{groupId}', () => {
 
   it('clears a description that is left out, and may keep the name', async () => {
     const bank = await Bank.open()
-    const { groupId } = await said(bank.send('POST', '/groups', { groupName: 'owls', groupDescription: 'at night' }))
+    const { groupId } = await said(
+      bank.send('POST', '/groups', { groupName: 'owls', groupDescription: 'at night' }),
+    )
     const answer = await said(bank.send('PUT', `/groups/${String(groupId)}`, { groupName: 'owls' }))
     expect(answer).toMatchObject({ status: 200, groupName: 'owls' })
     expect(answer).not.toHaveProperty('groupDescription')
@@ -209,10 +268,14 @@ describe('DELETE /groups/{groupId}', () => {
     })
     expect(await said(bank.call('GET', `/groups/${id}`))).toEqual(notFound(id))
     expect(await said(bank.call('DELETE', `/groups/${id}`))).toEqual(notFound(id))
-    expect(await said(bank.send('PUT', `/groups/${id}`, { groupName: 'owls' }))).toEqual(notFound(id))
+    expect(await said(bank.send('PUT', `/groups/${id}`, { groupName: 'owls' }))).toEqual(
+      notFound(id),
+    )
     expect(await said(bank.upload(id, 'ADD', 'ann\n'))).toEqual(notFound(id))
     expect(await said(bank.call('GET', `/jobs?groupId=${id}`))).toEqual(notFound(id))
-    expect(await said(bank.call('GET', `/jobs/${String(jobId)}`))).toEqual(refused(`jobId ${String(jobId)} not found`))
+    expect(await said(bank.call('GET', `/jobs/${String(jobId)}`))).toEqual(
+      refused(`jobId ${String(jobId)} not found`),
+    )
     expect(await pageOf(bank, '/groups')).toMatchObject({ content: [], page: { totalElements: 0 } })
 
     const again = await bank.group('owls')
@@ -237,8 +300,20 @@ describe('a group id', () => {
   ]
   it.each(asks)('that is no uuid is refused by %s', async (_, ask) => {
     const bank = await Bank.open()
-    for (const id of ['7', '__proto__', 'constructor', `${missing}0`, missing.slice(1), "' OR '1'='1", '🎉', '{x}', 'a%b'])
-      expect(await said(ask(bank, encodeURIComponent(id)))).toEqual(refused(`Invalid groupId ${id}`))
+    for (const id of [
+      '7',
+      '__proto__',
+      'constructor',
+      `${missing}0`,
+      missing.slice(1),
+      "' OR '1'='1",
+      '🎉',
+      '{x}',
+      'a%b',
+    ])
+      expect(await said(ask(bank, encodeURIComponent(id)))).toEqual(
+        refused(`Invalid groupId ${id}`),
+      )
   })
 
   it.each(asks)('that is unknown or in another workspace is not found by %s', async (_, ask) => {
@@ -256,9 +331,16 @@ describe('two workspaces with the same names', () => {
     const [mine, theirs] = [await bank.group('owls'), await other.group('owls')]
     await bank.apply(mine, 'ADD', lines(['ann', 'bob']))
     for (const face of ['/groups/v3', '/v3', '/digitalbanking/groups/v3']) {
-      const ask = async (who: Bank, path: string) => said(call(face + path, { headers: who.headers() }))
-      expect(await ask(bank, '/groups')).toMatchObject({ content: [{ groupId: mine, noOfParticipants: 2 }], page: { totalElements: 1 } })
-      expect(await ask(other, '/groups')).toMatchObject({ content: [{ groupId: theirs, noOfParticipants: 0 }], page: { totalElements: 1 } })
+      const ask = async (who: Bank, path: string) =>
+        said(call(face + path, { headers: who.headers() }))
+      expect(await ask(bank, '/groups')).toMatchObject({
+        content: [{ groupId: mine, noOfParticipants: 2 }],
+        page: { totalElements: 1 },
+      })
+      expect(await ask(other, '/groups')).toMatchObject({
+        content: [{ groupId: theirs, noOfParticipants: 0 }],
+        page: { totalElements: 1 },
+      })
       expect(await ask(bank, `/groups/${mine}`)).toMatchObject({ status: 200, groupName: 'owls' })
       expect(await ask(bank, `/groups/${theirs}`)).toEqual(notFound(theirs))
     }

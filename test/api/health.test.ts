@@ -22,7 +22,11 @@ describe('GET /health', () => {
         },
       } as unknown as D1Database,
     }
-    const answer = await app.fetch(new Request('https://coterie.test/health'), silent, createExecutionContext())
+    const answer = await app.fetch(
+      new Request('https://coterie.test/health'),
+      silent,
+      createExecutionContext(),
+    )
     expect(answer.status).toBe(503)
     expect(await answer.json()).toEqual({ status: 'down' })
   })
@@ -32,6 +36,10 @@ describe('a path that leads nowhere', () => {
   it('is told so in JSON', async () => {
     const answer = await call('/nowhere')
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
-    expect(await said(answer)).toEqual({ status: 404, error: 'not_found', error_description: 'There is no operation GET /nowhere' })
+    expect(await said(answer)).toEqual({
+      status: 404,
+      error: 'not_found',
+      error_description: 'There is no operation GET /nowhere',
+    })
   })
 })

@@ -30,8 +30,10 @@ async function settled(definition: Json = household): Promise<Team> {
 }
 
 const ownOfJane = { $address: '123 Main St', color: 'blue' }
-const attributesOf = async (team: Team, user: string) => (await team.profile(user))['user_attributes']
-const instancesOf = async (team: Team) => (await team.get<{ instances: Json[] }>('/groups/household/instances')).instances
+const attributesOf = async (team: Team, user: string) =>
+  (await team.profile(user))['user_attributes']
+const instancesOf = async (team: Team) =>
+  (await team.get<{ instances: Json[] }>('/groups/household/instances')).instances
 
 describe('GET /users/{user_id}/attributes/{name}/explain', () => {
   let team: Team
@@ -41,12 +43,28 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
     await team.user('ann', { $address: 'A', has_dog: false, income: 10, age: 30, city: 'old' })
     await team.user('cid', { $address: 'A' })
     await scheduler.wait(5)
-    await team.user('bob', { $address: 'A', has_dog: 'true', income: '5.5', age: 'thirty', city: ['x', 'y'] })
-    await team.user('dan', { $address: 'B', has_dog: true, income: 1000, age: 1000, city: 'elsewhere' })
+    await team.user('bob', {
+      $address: 'A',
+      has_dog: 'true',
+      income: '5.5',
+      age: 'thirty',
+      city: ['x', 'y'],
+    })
+    await team.user('dan', {
+      $address: 'B',
+      has_dog: true,
+      income: 1000,
+      age: 1000,
+      city: 'elsewhere',
+    })
     await team.recompute()
   })
 
-  const told = (value: unknown, counts: boolean) => ({ value, last_updated_on: expect.stringMatching(time) as string, counts })
+  const told = (value: unknown, counts: boolean) => ({
+    value,
+    last_updated_on: expect.stringMatching(time) as string,
+    counts,
+  })
   const nothing = { value: null, last_updated_on: null, counts: false }
 
   it.each<[string, string, unknown, Json, Json]>([
@@ -93,7 +111,8 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
     '%',
     '🎉',
   ])('finds nothing inherited as %s', async (name) => {
-    for (const user of ['ann', 'cid', 'nobody']) expect(await explained(team, user, name)).toEqual(notFound)
+    for (const user of ['ann', 'cid', 'nobody'])
+      expect(await explained(team, user, name)).toEqual(notFound)
   })
 
   it('finds nothing inherited by a user in no group, nor by one of another workspace', async () => {
@@ -107,7 +126,11 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
 
   it("takes no attribute's own name for an inherited one", async () => {
     const team = await Team.open()
-    await team.define({ id: 'dog', source_user_attribute: '$address', attributes: [{ id: 'dogs', type: 'sum' }] })
+    await team.define({
+      id: 'dog',
+      source_user_attribute: '$address',
+      attributes: [{ id: 'dogs', type: 'sum' }],
+    })
     await team.user('ann', { $address: 'A', dogs: 2 })
     await team.recompute('dog')
     expect(await explained(team, 'ann', 'dog:dogs')).toMatchObject({ status: 200, value: 2 })
@@ -117,11 +140,21 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
   it('finds attributes under ids of any kind', async () => {
     const ids = ['__proto__', 'constructor', 'a:b', 'a/b', '%2F', '?x#y', ' ', '"', '🎉']
     const team = await settled({ ...household, attributes: ids.map((id) => ({ id, type: 'sum' })) })
-    await team.user('john', { $address: '123 Main St', ...Object.fromEntries(ids.map((id, i) => [id, i])) })
+    await team.user('john', {
+      $address: '123 Main St',
+      ...Object.fromEntries(ids.map((id, i) => [id, i])),
+    })
     await team.recompute()
     for (const [i, id] of ids.entries()) {
-      expect(await explained(team, 'jane', `household:${id}`)).toMatchObject({ status: 200, attribute: `household:${id}`, value: i })
-      expect(Object.entries((await attributesOf(team, 'jane')) as Json)).toContainEqual([`household:${id}`, i])
+      expect(await explained(team, 'jane', `household:${id}`)).toMatchObject({
+        status: 200,
+        attribute: `household:${id}`,
+        value: i,
+      })
+      expect(Object.entries((await attributesOf(team, 'jane')) as Json)).toContainEqual([
+        `household:${id}`,
+        i,
+      ])
     }
   })
 })
@@ -136,7 +169,11 @@ describe('what is inherited goes at once', () => {
       contributions: [{ user_id: 'jane', value: null, counts: false }],
     })
     expect(await instancesOf(team)).toMatchObject([
-      { value: '123 Main St', members: [{ user_id: 'jane' }], attributes: { 'household:has_dog': false } },
+      {
+        value: '123 Main St',
+        members: [{ user_id: 'jane' }],
+        attributes: { 'household:has_dog': false },
+      },
       { value: '5 Oak Ave', members: [{ user_id: 'ann' }] },
     ])
   })
@@ -156,9 +193,17 @@ describe('what is inherited goes at once', () => {
     await scheduler.wait(5)
     await team.user('bob', { $address: 'A', income: 5, age: 20, city: 'new' })
     await team.recompute()
-    expect(await attributesOf(team, 'ann')).toMatchObject({ 'household:income': 15, 'household:age': 25, 'household:city': 'new' })
+    expect(await attributesOf(team, 'ann')).toMatchObject({
+      'household:income': 15,
+      'household:age': 25,
+      'household:city': 'new',
+    })
     await isEmpty(team.call('DELETE', '/users/bob'), 204)
-    expect(await attributesOf(team, 'ann')).toMatchObject({ 'household:income': 10, 'household:age': 30, 'household:city': 'old' })
+    expect(await attributesOf(team, 'ann')).toMatchObject({
+      'household:income': 10,
+      'household:age': 30,
+      'household:city': 'old',
+    })
   })
 
   it.each([
@@ -169,7 +214,9 @@ describe('what is inherited goes at once', () => {
     const attributes = [{ id: 'color', type: 'latest' }]
     expect((await team.send(method, '/groups/household', { ...rest, attributes })).status).toBe(200)
     expect(await attributesOf(team, 'jane')).toEqual(ownOfJane)
-    expect(await team.profile('jane')).toMatchObject({ groups: [{ definition: 'household', value: '123 Main St' }] })
+    expect(await team.profile('jane')).toMatchObject({
+      groups: [{ definition: 'household', value: '123 Main St' }],
+    })
     expect(await explained(team, 'jane', 'household:has_dog')).toEqual(notFound)
     expect((await instancesOf(team)).map((instance) => instance['attributes'])).toEqual([{}, {}])
     await team.recompute()
@@ -183,7 +230,9 @@ describe('what is inherited goes at once', () => {
     expect(await explained(team, 'jane', 'household:has_dog')).toEqual(notFound)
     await team.recompute()
     expect(await attributesOf(team, 'jane')).toEqual(ownOfJane)
-    await team.send('PATCH', '/groups/household', { attributes: [{ id: 'has_dog', type: 'latest' }] })
+    await team.send('PATCH', '/groups/household', {
+      attributes: [{ id: 'has_dog', type: 'latest' }],
+    })
     await team.recompute()
     expect(await attributesOf(team, 'jane')).toEqual({ ...ownOfJane, 'household:has_dog': true })
   })
@@ -201,7 +250,9 @@ describe('what is inherited goes at once', () => {
     await team.send('PATCH', '/groups/household', { attributes: [] })
     await isEmpty(team.call('DELETE', '/users/john'), 204)
     await team.send('PATCH', '/groups/household', { attributes: household.attributes })
-    expect((await attributesOf(team, 'jane')) as Json).not.toMatchObject({ 'household:has_dog': true })
+    expect((await attributesOf(team, 'jane')) as Json).not.toMatchObject({
+      'household:has_dog': true,
+    })
     await team.recompute()
     expect(await attributesOf(team, 'jane')).toEqual({ ...ownOfJane, 'household:has_dog': false })
   })
@@ -212,7 +263,10 @@ describe('what is inherited goes at once', () => {
     await isEmpty(team.call('DELETE', '/users/john'), 204)
     await isEmpty(team.call('DELETE', '/groups/household'), 204)
     expect(await other.profile('jane')).toEqual(before)
-    expect(await explained(other, 'jane', 'household:has_dog')).toMatchObject({ status: 200, value: true })
+    expect(await explained(other, 'jane', 'household:has_dog')).toMatchObject({
+      status: 200,
+      value: true,
+    })
   })
 })
 
@@ -222,10 +276,19 @@ describe('what changes at the next run', () => {
     await team.user('jane', { $address: '123 Main St', phone: '555' })
     await team.user('ann', { $address: '5 Oak Ave', has_dog: true, phone: '555' })
     const before = [await instancesOf(team), (await team.profile('jane'))['groups']]
-    expect((await team.send('PUT', '/groups/household', { ...household, source_user_attribute: 'phone' })).status).toBe(200)
+    expect(
+      (
+        await team.send('PUT', '/groups/household', {
+          ...household,
+          source_user_attribute: 'phone',
+        })
+      ).status,
+    ).toBe(200)
     expect([await instancesOf(team), (await team.profile('jane'))['groups']]).toEqual(before)
     await team.recompute()
-    expect(await instancesOf(team)).toMatchObject([{ value: '555', members: [{ user_id: 'ann' }, { user_id: 'jane' }] }])
+    expect(await instancesOf(team)).toMatchObject([
+      { value: '555', members: [{ user_id: 'ann' }, { user_id: 'jane' }] },
+    ])
     expect(await attributesOf(team, 'jane')).toMatchObject({ 'household:has_dog': true })
     expect(await team.profile('john')).toMatchObject({
       user_attributes: { $address: '123 Main St', has_dog: true, color: 'red' },

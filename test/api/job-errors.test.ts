@@ -8,7 +8,8 @@ const tooLong = 'ParticipantId cannot be larger than 32 characters'
 const format = 'Invalid participant ID format'
 
 const rels = ({ links }: Page) => links.map(({ rel }) => rel)
-const errorsOf = (bank: Bank, { jobId }: Json, query = '?size=2000') => pageOf(bank, `/jobs/${String(jobId)}/errors${query}`)
+const errorsOf = (bank: Bank, { jobId }: Json, query = '?size=2000') =>
+  pageOf(bank, `/jobs/${String(jobId)}/errors${query}`)
 const lineNumbers = ({ content }: Page) => content.map(({ lineNbr }) => lineNbr)
 
 describe('GET /jobs/{jobId}/errors', () => {
@@ -33,7 +34,12 @@ describe('GET /jobs/{jobId}/errors', () => {
   it('names the line and the problem of every bad row, the header being line 1', async () => {
     const { bank, group } = await opened()
     const job = await bank.apply(group, 'ADD', bytes)
-    expect(job).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', totalRecordsCount: 11, failedRecordsCount: 8, addedCount: 3 })
+    expect(job).toMatchObject({
+      jobStatus: 'PARTIAL_SUCCESS',
+      totalRecordsCount: 11,
+      failedRecordsCount: 8,
+      addedCount: 3,
+    })
     const found = await errorsOf(bank, job, '')
     expect(found.content).toEqual(expected)
     expect(found.page).toEqual({ size: 20, totalElements: 8, totalPages: 1, number: 0 })
@@ -60,9 +66,12 @@ describe('GET /jobs/{jobId}/errors', () => {
     expect(lineNumbers(second)).toEqual([7, 8, 9])
     expect(second.page).toEqual({ size: 3, totalElements: 8, totalPages: 3, number: 1 })
     expect(rels(second)).toEqual(['first', 'prev', 'self', 'next', 'last'])
-    for (const { href } of second.links) expect(href).toContain(`/groups/v3/jobs/${String(job['jobId'])}/errors?`)
+    for (const { href } of second.links)
+      expect(href).toContain(`/groups/v3/jobs/${String(job['jobId'])}/errors?`)
     for (const query of ['sort=line', 'size=2001', 'page=-1'])
-      expect(await said(bank.call('GET', `/jobs/${String(job['jobId'])}/errors?${query}`))).toMatchObject({ status: 400, code: '2000' })
+      expect(
+        await said(bank.call('GET', `/jobs/${String(job['jobId'])}/errors?${query}`)),
+      ).toMatchObject({ status: 400, code: '2000' })
   })
 
   it('keeps the first 10,000 problems of more, and counts them all', async () => {

@@ -43,7 +43,10 @@ describe('GET /jobs/{jobId}', () => {
       createdDateTime: expect.stringMatching(time),
       lastUpdatedDateTime: expect.stringMatching(time),
     })
-    const [created, updated] = [Date.parse(String(job['createdDateTime'])), Date.parse(String(job['lastUpdatedDateTime']))]
+    const [created, updated] = [
+      Date.parse(String(job['createdDateTime'])),
+      Date.parse(String(job['lastUpdatedDateTime'])),
+    ]
     expect(Math.abs(Date.now() - created)).toBeLessThan(60_000)
     expect(updated).toBeGreaterThanOrEqual(created)
     expect(await bank.get(`/jobs/${String(job['jobId']).toUpperCase()}`)).toEqual(job)
@@ -62,33 +65,43 @@ describe('GET /jobs/{jobId}', () => {
       unchangedCount: 0,
     }
     const job = await bank.get(`/jobs/${String(jobId)}`)
-    expect(job).toMatchObject({ jobStatus: 'CREATED', type: 'REPLACE', progressPercent: 0, ...nothing })
+    expect(job).toMatchObject({
+      jobStatus: 'CREATED',
+      type: 'REPLACE',
+      progressPercent: 0,
+      ...nothing,
+    })
     expect(job).not.toHaveProperty('jobDetails')
     expect((await pageOf(bank, `/jobs/${String(jobId)}/errors`)).content).toEqual([])
   })
 
-  it.each<[string, string[], string[], [total: number, added: number, removed: number, unchanged: number]]>([
+  it.each<
+    [string, string[], string[], [total: number, added: number, removed: number, unchanged: number]]
+  >([
     ['ADD', ['ann', 'dan', 'dan'], ['ann', 'bob', 'cid', 'dan'], [3, 1, 0, 2]],
     ['REMOVE', ['ann', 'ann', 'zoe'], ['bob', 'cid'], [3, 0, 1, 2]],
     ['REMOVE', ['ann', 'bob', 'cid'], [], [3, 0, 3, 0]],
     ['REPLACE', ['ann', 'dan', 'dan'], ['ann', 'dan'], [3, 1, 2, 2]],
     ['REPLACE', ['ann', 'bob', 'cid'], ['ann', 'bob', 'cid'], [3, 0, 0, 3]],
-  ])('counts what %s of %s changes', async (type, file, members, [total, added, removed, unchanged]) => {
-    const { bank, group } = await opened()
-    await bank.apply(group, 'ADD', lines(['ann', 'bob', 'cid']))
-    expect(await bank.apply(group, type, lines(file))).toMatchObject({
-      jobStatus: 'SUCCESSFUL',
-      type,
-      totalRecordsCount: total,
-      successRecordsCount: total,
-      failedRecordsCount: 0,
-      addedCount: added,
-      removedCount: removed,
-      unchangedCount: unchanged,
-    })
-    expect(await bank.members(group)).toEqual(members)
-    expect(await bank.count(group)).toBe(members.length)
-  })
+  ])(
+    'counts what %s of %s changes',
+    async (type, file, members, [total, added, removed, unchanged]) => {
+      const { bank, group } = await opened()
+      await bank.apply(group, 'ADD', lines(['ann', 'bob', 'cid']))
+      expect(await bank.apply(group, type, lines(file))).toMatchObject({
+        jobStatus: 'SUCCESSFUL',
+        type,
+        totalRecordsCount: total,
+        successRecordsCount: total,
+        failedRecordsCount: 0,
+        addedCount: added,
+        removedCount: removed,
+        unchangedCount: unchanged,
+      })
+      expect(await bank.members(group)).toEqual(members)
+      expect(await bank.count(group)).toBe(members.length)
+    },
+  )
 
   it('tells of a file with good and bad rows, whose good rows are applied', async () => {
     const { bank, group } = await opened()
@@ -112,26 +125,25 @@ describe('GET /jobs/{jobId}', () => {
     ['blank lines only', '\n  \r\n\n', 0],
     ['a header and bad rows', `ParticipantId\n${'x'.repeat(33)}\n`, 1],
   ]
-  it.each(['ADD', 'REMOVE', 'REPLACE'].flatMap((type) => useless.map((file) => [type, ...file] as const)))(
-    'tells that %s of %s has failed, and the group is as it was',
-    async (type, _, file, bad) => {
-      const { bank, group } = await opened()
-      await bank.apply(group, 'ADD', lines(['ann', 'bob']))
-      expect(await bank.apply(group, type, file)).toMatchObject({
-        jobStatus: 'FAILED',
-        jobDetails: 'Import failed.  See detailed report.',
-        totalRecordsCount: bad,
-        successRecordsCount: 0,
-        failedRecordsCount: bad,
-        addedCount: 0,
-        removedCount: 0,
-        unchangedCount: 0,
-        progressPercent: 100,
-      })
-      expect(await bank.members(group)).toEqual(['ann', 'bob'])
-      expect(await bank.count(group)).toBe(2)
-    },
-  )
+  it.each(
+    ['ADD', 'REMOVE', 'REPLACE'].flatMap((type) => useless.map((file) => [type, ...file] as const)),
+  )('tells that %s of %s has failed, and the group is as it was', async (type, _, file, bad) => {
+    const { bank, group } = await opened()
+    await bank.apply(group, 'ADD', lines(['ann', 'bob']))
+    expect(await bank.apply(group, type, file)).toMatchObject({
+      jobStatus: 'FAILED',
+      jobDetails: 'Import failed.  See detailed report.',
+      totalRecordsCount: bad,
+      successRecordsCount: 0,
+      failedRecordsCount: bad,
+      addedCount: 0,
+      removedCount: 0,
+      unchangedCount: 0,
+      progressPercent: 100,
+    })
+    expect(await bank.members(group)).toEqual(['ann', 'bob'])
+    expect(await bank.count(group)).toBe(2)
+  })
 })
 
 describe('GET /jobs', () => {
@@ -151,8 +163,12 @@ describe('GET /jobs', () => {
   it('lists all that a job shows, newest first, each with a link to itself', async () => {
     const { bank, jobs } = await filled()
     const found = await pageOf(bank, '/jobs')
-    const links = (jobId: unknown) => [{ rel: 'self', href: `https://coterie.test/groups/v3/jobs/${String(jobId)}` }]
-    expect(found.content).toEqual(jobs.toReversed().map((job) => ({ ...job, links: links(job['jobId']) })))
+    const links = (jobId: unknown) => [
+      { rel: 'self', href: `https://coterie.test/groups/v3/jobs/${String(jobId)}` },
+    ]
+    expect(found.content).toEqual(
+      jobs.toReversed().map((job) => ({ ...job, links: links(job['jobId']) })),
+    )
     expect(found.page).toEqual({ size: 20, totalElements: 3, totalPages: 1, number: 0 })
     expect(rels(found)).toEqual(['self'])
   })
@@ -166,7 +182,10 @@ describe('GET /jobs', () => {
     } = await filled()
     expect(ids(await pageOf(bank, `/jobs?groupId=${a}`))).toEqual([second])
     const found = await pageOf(bank, `/jobs?groupId=${b.toUpperCase()}&size=1`)
-    expect(found).toMatchObject({ content: [{ jobId: third }], page: { totalElements: 2, totalPages: 2 } })
+    expect(found).toMatchObject({
+      content: [{ jobId: third }],
+      page: { totalElements: 2, totalPages: 2 },
+    })
     const next = new URL(found.links.find(({ rel }) => rel === 'next')?.href ?? '')
     expect(ids(await pageOf(bank, `/jobs${next.search}`))).toEqual([first])
   })
@@ -177,7 +196,11 @@ describe('GET /jobs', () => {
       ids: [first, second, third],
     } = await filled()
     expect(ids(await pageOf(bank, '/jobs?sort=insertDateTime'))).toEqual([first, second, third])
-    expect(ids(await pageOf(bank, '/jobs?sort=insertDateTime,desc'))).toEqual([third, second, first])
+    expect(ids(await pageOf(bank, '/jobs?sort=insertDateTime,desc'))).toEqual([
+      third,
+      second,
+      first,
+    ])
     expect(ids(await pageOf(bank, '/jobs?sort=group.groupName&size=1'))).toEqual([second])
     expect(ids(await pageOf(bank, '/jobs?sort=group.groupName,desc')).at(-1)).toBe(second)
   })
@@ -186,7 +209,10 @@ describe('GET /jobs', () => {
     ['groupId=x', refused('Invalid groupId x')],
     ['size=0', refused('size must be a whole number from 1 to 2000')],
     ['page=x', refused('page must be a whole number from 0 to 1000000000')],
-    ['sort=groupName', { status: 400, code: '2000', message: expect.stringMatching(/^sort must be /) }],
+    [
+      'sort=groupName',
+      { status: 400, code: '2000', message: expect.stringMatching(/^sort must be /) },
+    ],
   ])('refuses ?%s', async (query, refusal) => {
     expect(await said((await Bank.open()).call('GET', `/jobs?${query}`))).toEqual(refusal)
   })
@@ -197,7 +223,10 @@ describe('GET /jobs', () => {
     const notFound = refused(`groupId ${a} not found or has been marked for deletion`)
     expect(await said(other.call('GET', `/jobs?groupId=${a}`))).toEqual(notFound)
     await bank.call('DELETE', `/groups/${b}`)
-    expect(await pageOf(bank, '/jobs')).toMatchObject({ content: [{ groupId: a }], page: { totalElements: 1 } })
+    expect(await pageOf(bank, '/jobs')).toMatchObject({
+      content: [{ groupId: a }],
+      page: { totalElements: 1 },
+    })
   })
 })
 
@@ -205,7 +234,8 @@ describe.each(['', '/errors'])('a job id before "%s"', (rest) => {
   it("is not found where it is unknown, another workspace's or a deleted group's", async () => {
     const [{ bank, group }, other] = [await opened(), await Bank.open()]
     const { jobId } = await bank.apply(group, 'ADD', 'a,b\nann\n')
-    const ask = (who: Bank, id: string) => said(who.call('GET', `/jobs/${encodeURIComponent(id)}${rest}`))
+    const ask = (who: Bank, id: string) =>
+      said(who.call('GET', `/jobs/${encodeURIComponent(id)}${rest}`))
     const notFound = (id: string) => refused(`jobId ${id} not found`)
     for (const id of [crypto.randomUUID(), '7', '__proto__', "' or '1'='1", '🎉', 'x'.repeat(1000)])
       expect(await ask(bank, id)).toEqual(notFound(id))

@@ -26,7 +26,9 @@ function comesBack(answer: Response) {
 describe('a client that asks too often', () => {
   it('is told to come back later, in each dialect', async () => {
     const bank = await Bank.open()
-    const refused = await untilShut(() => callWith(limited, '/groups/v3/groups', { headers: bank.headers() }))
+    const refused = await untilShut(() =>
+      callWith(limited, '/groups/v3/groups', { headers: bank.headers() }),
+    )
     comesBack(refused)
     expect(await said(refused)).toEqual({ status: 429, code: '2001', message: sentence })
 
@@ -35,11 +37,18 @@ describe('a client that asks too often', () => {
       headers: { ...bank.headers(), 'content-type': 'application/json' },
     })
     comesBack(ofrep)
-    expect(await said(ofrep)).toEqual({ status: 429, key: 'owls', errorCode: 'GENERAL', errorDetails: sentence })
+    expect(await said(ofrep)).toEqual({
+      status: 429,
+      key: 'owls',
+      errorCode: 'GENERAL',
+      errorDetails: sentence,
+    })
 
     const team = await Team.open()
     const platform = await untilShut(() =>
-      callWith(limited, `/platform/workspaces/${team.workspace}/groups`, { headers: { authorization: `Bearer ${team.token}` } }),
+      callWith(limited, `/platform/workspaces/${team.workspace}/groups`, {
+        headers: { authorization: `Bearer ${team.token}` },
+      }),
     )
     comesBack(platform)
     expect(await said(platform)).toEqual({ status: 429, errors: [{ message: sentence }] })
@@ -48,7 +57,9 @@ describe('a client that asks too often', () => {
   it('keeps out no other client', async () => {
     const [busy, calm] = [await Bank.open(), await Bank.open()]
     await untilShut(() => callWith(limited, '/groups/v3/groups', { headers: busy.headers() }))
-    expect((await callWith(limited, '/groups/v3/groups', { headers: calm.headers() })).status).toBe(200)
+    expect((await callWith(limited, '/groups/v3/groups', { headers: calm.headers() })).status).toBe(
+      200,
+    )
   })
 
   it('is let in where nothing is limited', async () => {
@@ -60,6 +71,8 @@ describe('a client that asks too often', () => {
 describe('wrangler.toml', () => {
   it('tells the same limit to the binding and to those who are refused', () => {
     const field = (name: string) => new RegExp(`^${name} = (\\d+)`, 'm').exec(config)?.[1]
-    expect(/^simple = (.*)$/m.exec(config)?.[1]).toBe(`{ limit = ${field('RATE_LIMIT')}, period = ${field('RATE_PERIOD')} }`)
+    expect(/^simple = (.*)$/m.exec(config)?.[1]).toBe(
+      `{ limit = ${field('RATE_LIMIT')}, period = ${field('RATE_PERIOD')} }`,
+    )
   })
 })

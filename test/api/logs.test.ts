@@ -10,11 +10,14 @@ let written: string[]
 beforeEach(() => {
   written = []
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
-    vi.spyOn(console, method).mockImplementation((...values: unknown[]) => void written.push(values.map(String).join(' ')))
+    vi.spyOn(console, method).mockImplementation(
+      (...values: unknown[]) => void written.push(values.map(String).join(' ')),
+    )
 })
 afterEach(() => vi.restoreAllMocks())
 
-const events = (event: string) => written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
+const events = (event: string) =>
+  written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
 
 /** What one request writes. */
 async function logOf(asking: () => Promise<Response>): Promise<Json> {
@@ -34,10 +37,17 @@ describe('a request', () => {
     const asked: [string, RequestInit, Json][] = [
       [
         '/groups',
-        { ...json('POST', { groupName: 'owls' }), headers: { ...headers, 'content-type': 'application/json' } },
+        {
+          ...json('POST', { groupName: 'owls' }),
+          headers: { ...headers, 'content-type': 'application/json' },
+        },
         { status: 200, method: 'POST' },
       ],
-      ['/groups', { headers }, { status: 200, method: 'GET', route: '/groups/v3/groups', workspace: bank.workspace }],
+      [
+        '/groups',
+        { headers },
+        { status: 200, method: 'GET', route: '/groups/v3/groups', workspace: bank.workspace },
+      ],
       [`/groups/${group}`, { headers }, { status: 200, route: '/groups/v3/groups/:groupId' }],
       ['/groups/x', { headers }, { status: 400 }],
       ['/nowhere', { headers }, { status: 400 }],
@@ -46,13 +56,16 @@ describe('a request', () => {
     for (const [path, init, expected] of asked) {
       const line = await logOf(() => call(`/groups/v3${path}`, init))
       expect(line).toMatchObject({ event: 'request', transactionId, ...expected })
-      for (const figure of ['ms', 'rowsRead', 'rowsWritten']) expect(count(line[figure]), `${path} ${figure}`).toBe(true)
+      for (const figure of ['ms', 'rowsRead', 'rowsWritten'])
+        expect(count(line[figure]), `${path} ${figure}`).toBe(true)
     }
   })
 
   it('tells the rows that the database read and wrote for it', async () => {
     const bank = await Bank.open()
-    expect((await logOf(() => bank.send('POST', '/groups', { groupName: 'x' })))['rowsWritten']).toBeGreaterThanOrEqual(1)
+    expect(
+      (await logOf(() => bank.send('POST', '/groups', { groupName: 'x' })))['rowsWritten'],
+    ).toBeGreaterThanOrEqual(1)
     const listing = await logOf(() => bank.call('GET', '/groups'))
     expect(listing['rowsRead']).toBeGreaterThanOrEqual(1)
     expect(listing['rowsWritten']).toBe(0)
@@ -61,13 +74,18 @@ describe('a request', () => {
   it('asks the database nothing to know its caller', async () => {
     const bank = await Bank.open()
     for (const headers of [bank.headers(), { ...bank.headers(), authorization: 'Bearer x' }])
-      expect(await logOf(() => call('/groups/v3/nowhere', { headers }))).toMatchObject({ rowsRead: 0, rowsWritten: 0 })
+      expect(await logOf(() => call('/groups/v3/nowhere', { headers }))).toMatchObject({
+        rowsRead: 0,
+        rowsWritten: 0,
+      })
   })
 
   it('has a name of its own where it brings none that is one', async () => {
     for (const transactionId of [undefined, 'x"}\t{"event":"forged"', '__proto__'])
       for (const path of ['/health', '/nowhere', '/groups/v3/groups']) {
-        const line = await logOf(() => call(path, { headers: transactionId === undefined ? {} : { transactionId } }))
+        const line = await logOf(() =>
+          call(path, { headers: transactionId === undefined ? {} : { transactionId } }),
+        )
         expect(line['transactionId']).toMatch(uuid)
       }
   })
@@ -81,29 +99,55 @@ describe('the log of a whole flow', () => {
       await call('/oauth/token', {
         method: 'POST',
         body: 'grant_type=client_credentials',
-        headers: { authorization: `Basic ${btoa(`${client.id}:${client.secret}`)}`, 'content-type': 'application/x-www-form-urlencoded' },
+        headers: {
+          authorization: `Basic ${btoa(`${client.id}:${client.secret}`)}`,
+          'content-type': 'application/x-www-form-urlencoded',
+        },
       })
     ).json<Json>()
     await call(
       '/oauth/token',
-      json('POST', { grant_type: 'client_credentials', client_id: client.id, client_secret: `${client.secret}wrong` }),
+      json('POST', {
+        grant_type: 'client_credentials',
+        client_id: client.id,
+        client_secret: `${client.secret}wrong`,
+      }),
     )
     await call('/oauth/clients', asAdmin())
-    await call(`/oauth/clients?after=${client.secret}`, { headers: { authorization: `Bearer ${client.secret}` } })
+    await call(`/oauth/clients?after=${client.secret}`, {
+      headers: { authorization: `Bearer ${client.secret}` },
+    })
 
     const bank = await Bank.open()
     const group = await bank.group()
     await bank.apply(group, 'ADD', 'ParticipantId\nparticipant-77\nparticipant-78,bad\n')
     await bank.apply(group, 'REPLACE', 'participant-79\n')
     await bank.call('GET', '/groups', { headers: { authorization: `Bearer ${token}x` } })
-    await bank.call('POST', '/groups', { body: `{"groupName":"${token}`, headers: { 'content-type': 'application/json' } })
+    await bank.call('POST', '/groups', {
+      body: `{"groupName":"${token}`,
+      headers: { 'content-type': 'application/json' },
+    })
     await bank.call('DELETE', `/groups/${group}`)
 
     expect(events('request').length).toBeGreaterThan(12)
     expect(events('job-step').length).toBeGreaterThan(2)
     const { d: signingKey = '' } = JSON.parse(env.SIGNING_KEY) as { d?: string }
-    const secrets = [client.secret, token, String(other), bank.token, env.ADMIN_TOKEN, signingKey, btoa(`${client.id}:${client.secret}`)]
-    for (const secret of [...secrets, ...secrets.slice(1, 4).map((jwt) => jwt.split('.')[2] ?? ''), 'Bearer ', 'Basic ', 'participant-7']) {
+    const secrets = [
+      client.secret,
+      token,
+      String(other),
+      bank.token,
+      env.ADMIN_TOKEN,
+      signingKey,
+      btoa(`${client.id}:${client.secret}`),
+    ]
+    for (const secret of [
+      ...secrets,
+      ...secrets.slice(1, 4).map((jwt) => jwt.split('.')[2] ?? ''),
+      'Bearer ',
+      'Basic ',
+      'participant-7',
+    ]) {
       expect(secret.length).toBeGreaterThan(5)
       for (const line of written) expect(line).not.toContain(secret)
     }
@@ -124,9 +168,14 @@ describe('the log of a job', () => {
     const steps = events('job-step')
     expect(steps.length).toBeGreaterThan(0)
     for (const step of steps) {
-      expect(step).toMatchObject({ jobId: job['jobId'], workspace: bank.workspace, status: expect.stringMatching(/./) })
+      expect(step).toMatchObject({
+        jobId: job['jobId'],
+        workspace: bank.workspace,
+        status: expect.stringMatching(/./),
+      })
       expect(step['ms']).toBeGreaterThanOrEqual(0)
-      for (const figure of ['rowsRead', 'rowsWritten']) expect(count(step[figure]), figure).toBe(true)
+      for (const figure of ['rowsRead', 'rowsWritten'])
+        expect(count(step[figure]), figure).toBe(true)
     }
     const rowsWritten = steps.reduce((sum, step) => sum + Number(step['rowsWritten']), 0)
     // Two for a member, one for a problem, and a handful for the job itself.
@@ -166,8 +215,15 @@ describe('a bug', () => {
 
   it('in making a client tells its secret to nobody, hashed or not', async () => {
     await without('clients', async () => {
-      const answer = await call('/oauth/clients', asAdmin(json('POST', { workspace_id: 9, name: 'x', scopes: ['groups:read'] })))
-      expect(await said(answer)).toEqual({ status: 500, error: 'server_error', error_description: 'Internal server error' })
+      const answer = await call(
+        '/oauth/clients',
+        asAdmin(json('POST', { workspace_id: 9, name: 'x', scopes: ['groups:read'] })),
+      )
+      expect(await said(answer)).toEqual({
+        status: 500,
+        error: 'server_error',
+        error_description: 'Internal server error',
+      })
     })
     expect(events('bug')).toHaveLength(1)
     expect(written.join('\n')).not.toMatch(/\b[\w-]{43}\b/) // 256 bits in base64url

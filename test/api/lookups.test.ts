@@ -22,7 +22,9 @@ describe('GET /participants/{participantId}/groups', () => {
       ],
     })
     await bank.apply(owls, 'REMOVE', 'ann\n')
-    expect(await bank.get('/participants/ann/groups')).toMatchObject({ groups: [{ groupId: larks }] })
+    expect(await bank.get('/participants/ann/groups')).toMatchObject({
+      groups: [{ groupId: larks }],
+    })
     expect(await bank.get(`/participants/${encodeURIComponent('a b/ü')}/groups`)).toMatchObject({
       groups: [{ groupId: owls, revision: 2 }],
     })
@@ -30,15 +32,26 @@ describe('GET /participants/{participantId}/groups', () => {
 
   it('tells an empty list of one who is in none', async () => {
     const { bank } = await cohort()
-    expect(await bank.get('/participants/nobody/groups')).toEqual({ participantId: 'nobody', groups: [] })
-    expect(await (await Bank.open()).get('/participants/ann/groups')).toEqual({ participantId: 'ann', groups: [] })
+    expect(await bank.get('/participants/nobody/groups')).toEqual({
+      participantId: 'nobody',
+      groups: [],
+    })
+    expect(await (await Bank.open()).get('/participants/ann/groups')).toEqual({
+      participantId: 'ann',
+      groups: [],
+    })
   })
 })
 
 describe('GET /groups/{groupId}/participants/{participantId}', () => {
   it('tells whether a participant is in a group', async () => {
     const { bank, owls } = await cohort()
-    expect(await bank.get(`/groups/${owls}/participants/bob`)).toEqual({ groupId: owls, participantId: 'bob', member: true, revision: 1 })
+    expect(await bank.get(`/groups/${owls}/participants/bob`)).toEqual({
+      groupId: owls,
+      participantId: 'bob',
+      member: true,
+      revision: 1,
+    })
     expect(await bank.get(`/groups/${owls}/participants/cid`)).toMatchObject({ member: false })
   })
 })
@@ -71,16 +84,26 @@ describe('GET /groups/{groupId}/participants', () => {
       next: 'bob',
       revision: 1,
     })
-    expect(await bank.get(`/groups/${owls}/participants?size=3&after=bob`)).toEqual({ participants: ['x,y"z'], next: null, revision: 1 })
+    expect(await bank.get(`/groups/${owls}/participants?size=3&after=bob`)).toEqual({
+      participants: ['x,y"z'],
+      next: null,
+      revision: 1,
+    })
   })
 
   it('gives them as a file that changes nothing when it replaces them', async () => {
     const { bank, owls } = await cohort()
-    const answer = await bank.call('GET', `/groups/${owls}/participants`, { headers: { accept: 'text/csv' } })
+    const answer = await bank.call('GET', `/groups/${owls}/participants`, {
+      headers: { accept: 'text/csv' },
+    })
     expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8')
     const file = await answer.text()
     expect(file).toBe('ParticipantId\na b/ü\nann\nbob\n"x,y""z"\n')
-    expect(await bank.apply(owls, 'REPLACE', file)).toMatchObject({ addedCount: 0, removedCount: 0, unchangedCount: 4 })
+    expect(await bank.apply(owls, 'REPLACE', file)).toMatchObject({
+      addedCount: 0,
+      removedCount: 0,
+      unchangedCount: 4,
+    })
   })
 })
 
@@ -105,7 +128,8 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
   })
 })
 
-const notFound = (group: string) => refused(`groupId ${group} not found or has been marked for deletion`)
+const notFound = (group: string) =>
+  refused(`groupId ${group} not found or has been marked for deletion`)
 
 describe('what a look-up refuses', () => {
   let bank: Bank
@@ -126,7 +150,10 @@ describe('what a look-up refuses', () => {
     ['participantIds must be of type array', { participantIds: { 0: 'ann' } }],
     ['participantIds.1 must be of type string', { participantIds: ['ann', 7] }],
     ['participantIds.0 must be of type string', { participantIds: [['ann']] }],
-    ['groupIds cannot name more than 100', { participantIds: ['ann'], groupIds: Array.from({ length: 101 }, () => crypto.randomUUID()) }],
+    [
+      'groupIds cannot name more than 100',
+      { participantIds: ['ann'], groupIds: Array.from({ length: 101 }, () => crypto.randomUUID()) },
+    ],
     ['groupIds must be of type array', { participantIds: ['ann'], groupIds: 'owls' }],
     ['groupIds.0 must be of type string', { participantIds: ['ann'], groupIds: [7] }],
     ['Invalid groupId owls', { participantIds: ['ann'], groupIds: ['owls'] }],
@@ -142,20 +169,36 @@ describe('what a look-up refuses', () => {
   it('answers a thousand participants and a hundred groups at once', async () => {
     const groupIds = Array.from({ length: 100 }, () => owls)
     const participantIds = [...many(999), 'bob']
-    const { memberships, revisions } = await said(bank.send('POST', '/memberships', { participantIds, groupIds }))
-    expect(memberships).toEqual(participantIds.map((participantId) => ({ participantId, groupIds: participantId === 'bob' ? [owls] : [] })))
+    const { memberships, revisions } = await said(
+      bank.send('POST', '/memberships', { participantIds, groupIds }),
+    )
+    expect(memberships).toEqual(
+      participantIds.map((participantId) => ({
+        participantId,
+        groupIds: participantId === 'bob' ? [owls] : [],
+      })),
+    )
     expect(revisions).toEqual({ [owls]: 1 })
   })
 
   it('answers a thousand of the longest names there are', async () => {
-    const participantIds = Array.from({ length: 1000 }, (_, i) => `${i}`.padEnd(4, '.') + '👩'.repeat(28))
+    const participantIds = Array.from(
+      { length: 1000 },
+      (_, i) => `${i}`.padEnd(4, '.') + '👩'.repeat(28),
+    )
     const { memberships } = await said(bank.send('POST', '/memberships', { participantIds }))
-    expect(memberships).toEqual(participantIds.map((participantId) => ({ participantId, groupIds: [] })))
+    expect(memberships).toEqual(
+      participantIds.map((participantId) => ({ participantId, groupIds: [] })),
+    )
   })
 
   it('takes no list of groups for all of them, and an empty one for none', async () => {
-    const ask = async (groupIds: unknown) => said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds }))
-    expect(await ask(null)).toMatchObject({ memberships: [{ groupIds: [owls] }], revisions: { [owls]: 1 } })
+    const ask = async (groupIds: unknown) =>
+      said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds }))
+    expect(await ask(null)).toMatchObject({
+      memberships: [{ groupIds: [owls] }],
+      revisions: { [owls]: 1 },
+    })
     expect(await ask([])).toMatchObject({ memberships: [{ groupIds: [] }], revisions: {} })
   })
 
@@ -167,21 +210,38 @@ describe('what a look-up refuses', () => {
     const theirs = await other.group('theirs')
     await other.apply(theirs, 'ADD', 'ann\n')
     for (const group of [crypto.randomUUID(), gone, theirs]) {
-      expect(await said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds: [owls, group] }))).toEqual(notFound(group))
+      expect(
+        await said(
+          bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds: [owls, group] }),
+        ),
+      ).toEqual(notFound(group))
       for (const path of ['/participants', '/participants/ann'])
-        expect(await said(bank.call('GET', `/groups/${group}${path}`)), path).toEqual(notFound(group))
-      expect(await said(bank.call('GET', `/groups/${group}/participants`, { headers: { accept: 'text/csv' } }))).toEqual(notFound(group))
+        expect(await said(bank.call('GET', `/groups/${group}${path}`)), path).toEqual(
+          notFound(group),
+        )
+      expect(
+        await said(
+          bank.call('GET', `/groups/${group}/participants`, { headers: { accept: 'text/csv' } }),
+        ),
+      ).toEqual(notFound(group))
     }
     const mine = [{ groupId: owls, groupName: 'owls', revision: 1 }]
-    expect(await bank.get('/participants/ann/groups')).toEqual({ participantId: 'ann', groups: mine })
-    expect(await said(bank.send('POST', '/memberships', { participantIds: ['ann'] }))).toMatchObject({
+    expect(await bank.get('/participants/ann/groups')).toEqual({
+      participantId: 'ann',
+      groups: mine,
+    })
+    expect(
+      await said(bank.send('POST', '/memberships', { participantIds: ['ann'] })),
+    ).toMatchObject({
       memberships: [{ groupIds: [owls] }],
     })
   })
 
   it('tells nothing of a deleted group whose members are still there', async () => {
     const { bank, owls, larks } = await cohort()
-    await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?').bind(owls).run()
+    await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?')
+      .bind(owls)
+      .run()
     const evaluate = (path: string) =>
       said(
         call(`/ofrep/v1/evaluate/flags${path}`, {
@@ -189,8 +249,12 @@ describe('what a look-up refuses', () => {
           headers: { ...bank.headers(), 'content-type': 'application/json' },
         }),
       )
-    expect(await bank.get('/participants/ann/groups')).toMatchObject({ groups: [{ groupId: larks }] })
-    expect(await said(bank.send('POST', '/memberships', { participantIds: ['ann', 'bob'] }))).toEqual({
+    expect(await bank.get('/participants/ann/groups')).toMatchObject({
+      groups: [{ groupId: larks }],
+    })
+    expect(
+      await said(bank.send('POST', '/memberships', { participantIds: ['ann', 'bob'] })),
+    ).toEqual({
       status: 200,
       memberships: [
         { participantId: 'ann', groupIds: [larks] },
@@ -198,17 +262,23 @@ describe('what a look-up refuses', () => {
       ],
       revisions: { [larks]: 1 },
     })
-    expect(await said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds: [owls] }))).toEqual(notFound(owls))
+    expect(
+      await said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds: [owls] })),
+    ).toEqual(notFound(owls))
     for (const path of ['/participants', '/participants/ann'])
       expect(await said(bank.call('GET', `/groups/${owls}${path}`)), path).toEqual(notFound(owls))
-    for (const path of ['/owls', `/${owls}`]) expect(await evaluate(path)).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' })
+    for (const path of ['/owls', `/${owls}`])
+      expect(await evaluate(path)).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' })
     expect(await evaluate('')).toMatchObject({ flags: [{ key: larks }] })
   })
 
   it('knows a group by its id alone', async () => {
     for (const path of ['/groups/owls/participants', '/groups/owls/participants/ann'])
       expect(await said(bank.call('GET', path)), path).toEqual(refused('Invalid groupId owls'))
-    expect(await bank.get(`/groups/${owls.toUpperCase()}/participants/ann`)).toMatchObject({ groupId: owls, member: true })
+    expect(await bank.get(`/groups/${owls.toUpperCase()}/participants/ann`)).toMatchObject({
+      groupId: owls,
+      member: true,
+    })
   })
 
   it.each([
@@ -222,14 +292,28 @@ describe('what a look-up refuses', () => {
     ['after=ann&after=bob', 'after must be of type string'],
   ])('says of a page with %s: %s', async (query, problem) => {
     for (const accept of ['application/json', 'text/csv'])
-      expect(await said(bank.call('GET', `/groups/${owls}/participants?${query}`, { headers: { accept } }))).toEqual(refused(problem))
+      expect(
+        await said(
+          bank.call('GET', `/groups/${owls}/participants?${query}`, { headers: { accept } }),
+        ),
+      ).toEqual(refused(problem))
   })
 
   it('takes the largest page there is, and one that begins anywhere', async () => {
-    expect(await bank.get(`/groups/${owls}/participants?size=10000`)).toMatchObject({ participants: ['ann', 'bob'], next: null })
-    expect(await bank.get(`/groups/${owls}/participants?after=anna`)).toMatchObject({ participants: ['bob'], next: null })
+    expect(await bank.get(`/groups/${owls}/participants?size=10000`)).toMatchObject({
+      participants: ['ann', 'bob'],
+      next: null,
+    })
+    expect(await bank.get(`/groups/${owls}/participants?after=anna`)).toMatchObject({
+      participants: ['bob'],
+      next: null,
+    })
     expect(await bank.get(`/groups/${owls}/participants?size=2`)).toMatchObject({ next: 'bob' })
-    expect(await bank.get(`/groups/${owls}/participants?size=2&after=bob`)).toEqual({ participants: [], next: null, revision: 1 })
+    expect(await bank.get(`/groups/${owls}/participants?size=2&after=bob`)).toEqual({
+      participants: [],
+      next: null,
+      revision: 1,
+    })
   })
 })
 
@@ -273,14 +357,33 @@ describe('participants of any name', () => {
 
     for (const participantId of strange) {
       const id = encodeURIComponent(participantId)
-      expect(await bank.get(`/participants/${id}/groups`)).toMatchObject({ participantId, groups: [{ groupId: group }] })
-      expect(await bank.get(`/groups/${group}/participants/${id}`)).toMatchObject({ participantId, member: true })
-      expect(await bank.get(`/groups/${empty}/participants/${id}`)).toMatchObject({ participantId, member: false })
+      expect(await bank.get(`/participants/${id}/groups`)).toMatchObject({
+        participantId,
+        groups: [{ groupId: group }],
+      })
+      expect(await bank.get(`/groups/${group}/participants/${id}`)).toMatchObject({
+        participantId,
+        member: true,
+      })
+      expect(await bank.get(`/groups/${empty}/participants/${id}`)).toMatchObject({
+        participantId,
+        member: false,
+      })
       const init = json('POST', { context: { targetingKey: participantId } })
-      const flags = await said(call('/ofrep/v1/evaluate/flags', { ...init, headers: { ...bank.headers(), ...init.headers } }))
-      expect(flags).toMatchObject({ flags: [{ value: false }, { value: true }], metadata: { targetingKey: participantId } })
+      const flags = await said(
+        call('/ofrep/v1/evaluate/flags', {
+          ...init,
+          headers: { ...bank.headers(), ...init.headers },
+        }),
+      )
+      expect(flags).toMatchObject({
+        flags: [{ value: false }, { value: true }],
+        metadata: { targetingKey: participantId },
+      })
     }
-    const { memberships } = await said(bank.send('POST', '/memberships', { participantIds: [...strange, 'prototype'] }))
+    const { memberships } = await said(
+      bank.send('POST', '/memberships', { participantIds: [...strange, 'prototype'] }),
+    )
     expect(memberships).toEqual([
       ...strange.map((participantId) => ({ participantId, groupIds: [group] })),
       { participantId: 'prototype', groupIds: [] },
@@ -288,12 +391,20 @@ describe('participants of any name', () => {
 
     const paged: string[] = []
     for (let next: string | null = ''; next !== null;) {
-      const page: Json = await bank.get(`/groups/${group}/participants?size=1&after=${encodeURIComponent(next)}`)
+      const page: Json = await bank.get(
+        `/groups/${group}/participants?size=1&after=${encodeURIComponent(next)}`,
+      )
       paged.push(...(page['participants'] as string[]))
       next = page['next'] as string | null
     }
     expect(paged).toEqual(members)
-    const file = await (await bank.call('GET', `/groups/${group}/participants`, { headers: { accept: 'text/csv' } })).text()
-    expect(await bank.apply(group, 'REPLACE', file)).toMatchObject({ addedCount: 0, removedCount: 0, unchangedCount: strange.length })
+    const file = await (
+      await bank.call('GET', `/groups/${group}/participants`, { headers: { accept: 'text/csv' } })
+    ).text()
+    expect(await bank.apply(group, 'REPLACE', file)).toMatchObject({
+      addedCount: 0,
+      removedCount: 0,
+      unchangedCount: strange.length,
+    })
   })
 })

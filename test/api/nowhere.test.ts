@@ -23,11 +23,16 @@ describe.each(faces)('what is not there below %s', (face) => {
   it('is refused in the words of the contract, to those who may come in', async () => {
     const bank = await Bank.open()
     for (const [method, path] of paths(await bank.group(), crypto.randomUUID())) {
-      const { message, ...rest } = await said(call(face + path, { method, headers: bank.headers() }))
+      const { message, ...rest } = await said(
+        call(face + path, { method, headers: bank.headers() }),
+      )
       expect(rest, `${method} ${path}`).toEqual({ status: 400, code: '2000' })
       // A slash at the end makes no difference, and is not told.
       expect(String(message)).toContain(face + path.replace(/\/$/, ''))
-      expect(await said(call(face + path, { method, headers: { transactionId: crypto.randomUUID() } })), path).toEqual(unauthorized)
+      expect(
+        await said(call(face + path, { method, headers: { transactionId: crypto.randomUUID() } })),
+        path,
+      ).toEqual(unauthorized)
     }
   })
 })
@@ -58,28 +63,47 @@ describe('what is not there below a workspace', () => {
     await team.define(household)
     await team.user('ann', {})
     for (const [method, path] of paths) {
-      expect(await said(team.call(method, path)), `${method} ${path}`).toEqual(declined(404, 'Not found'))
+      expect(await said(team.call(method, path)), `${method} ${path}`).toEqual(
+        declined(404, 'Not found'),
+      )
       const below = `/platform/workspaces/${team.workspace}${path}`
-      expect(await said(call(below, { method })), `${method} ${path}`).toEqual(declined(401, 'Unauthorized'))
+      expect(await said(call(below, { method })), `${method} ${path}`).toEqual(
+        declined(401, 'Unauthorized'),
+      )
       const elsewhere = `/platform/workspaces/${team.workspace}0${path}`
       const headers = { authorization: `Bearer ${team.token}` }
-      expect(await said(call(elsewhere, { method, headers })), `${method} ${path}`).toEqual(declined(403, 'Forbidden'))
+      expect(await said(call(elsewhere, { method, headers })), `${method} ${path}`).toEqual(
+        declined(403, 'Forbidden'),
+      )
     }
   })
 })
 
 describe('what is not there below /v2', () => {
-  it.each(['GET ', 'GET /', 'GET /events', 'PUT /events', 'POST /nowhere', 'POST /events/x', 'POST /EVENTS', 'POST /__proto__'])(
-    'is not found by a client: %s',
-    async (name) => {
-      const team = await Team.open()
-      const [method = '', path = ''] = name.split(' ')
-      const authorization = `Basic ${btoa(`${team.client.id}:${team.client.secret}`)}`
-      const refused = (status: number, code: string, message: string) => ({ status, errors: [{ code, message }] })
-      expect(await said(call(`/v2${path}`, { method, headers: { authorization } }))).toEqual(refused(404, 'NOT_FOUND', 'Not found'))
-      expect(await said(call(`/v2${path}`, { method }))).toEqual(refused(401, 'UNAUTHORIZED', 'Unauthorized'))
-    },
-  )
+  it.each([
+    'GET ',
+    'GET /',
+    'GET /events',
+    'PUT /events',
+    'POST /nowhere',
+    'POST /events/x',
+    'POST /EVENTS',
+    'POST /__proto__',
+  ])('is not found by a client: %s', async (name) => {
+    const team = await Team.open()
+    const [method = '', path = ''] = name.split(' ')
+    const authorization = `Basic ${btoa(`${team.client.id}:${team.client.secret}`)}`
+    const refused = (status: number, code: string, message: string) => ({
+      status,
+      errors: [{ code, message }],
+    })
+    expect(await said(call(`/v2${path}`, { method, headers: { authorization } }))).toEqual(
+      refused(404, 'NOT_FOUND', 'Not found'),
+    )
+    expect(await said(call(`/v2${path}`, { method }))).toEqual(
+      refused(401, 'UNAUTHORIZED', 'Unauthorized'),
+    )
+  })
 })
 
 describe('what is not there below /userprofile/v1', () => {
@@ -87,11 +111,25 @@ describe('what is not there below /userprofile/v1', () => {
     const team = await Team.open()
     await team.user('1', {})
     const ask = (path: string, method = 'GET') =>
-      said(call(`/userprofile/v1${path}`, { method, headers: { authorization: `Bearer ${team.token}` } }))
-    for (const path of ['', '/', '/10', '/10/20', `/10/20/${team.workspace}`, `/10/20/${team.workspace}/1/more`])
+      said(
+        call(`/userprofile/v1${path}`, {
+          method,
+          headers: { authorization: `Bearer ${team.token}` },
+        }),
+      )
+    for (const path of [
+      '',
+      '/',
+      '/10',
+      '/10/20',
+      `/10/20/${team.workspace}`,
+      `/10/20/${team.workspace}/1/more`,
+    ])
       expect(await ask(path), path).toEqual(declined(404, 'Not found'))
     for (const method of ['PUT', 'POST', 'DELETE'])
-      expect(await ask(`/10/20/${team.workspace}/1`, method), method).toEqual(declined(404, 'Not found'))
+      expect(await ask(`/10/20/${team.workspace}/1`, method), method).toEqual(
+        declined(404, 'Not found'),
+      )
     expect(await ask(`/10/20/${team.workspace}0/1/more`)).toEqual(declined(403, 'Forbidden'))
   })
 })
@@ -117,17 +155,27 @@ describe('what is not there elsewhere', () => {
     for (const init of [{}, asAdmin(), asAdmin(json('POST', {}))]) {
       const answer = await call(path, init)
       expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
-      expect(await said(answer)).toEqual({ status: 404, error: 'not_found', error_description: expect.stringContaining(path) })
+      expect(await said(answer)).toEqual({
+        status: 404,
+        error: 'not_found',
+        error_description: expect.stringContaining(path),
+      })
     }
   })
 
-  it.each(['GET /oauth/token', 'PUT /oauth/clients', 'POST /health', 'DELETE /openapi.json', 'POST /.well-known/jwks.json'])(
-    'is not found: %s',
-    async (name) => {
-      const [method = '', path = ''] = name.split(' ')
-      expect(await said(call(path, asAdmin({ method })))).toMatchObject({ status: 404, error: 'not_found' })
-    },
-  )
+  it.each([
+    'GET /oauth/token',
+    'PUT /oauth/clients',
+    'POST /health',
+    'DELETE /openapi.json',
+    'POST /.well-known/jwks.json',
+  ])('is not found: %s', async (name) => {
+    const [method = '', path = ''] = name.split(' ')
+    expect(await said(call(path, asAdmin({ method })))).toMatchObject({
+      status: 404,
+      error: 'not_found',
+    })
+  })
 })
 
 describe('a slash at the end of a path', () => {
@@ -137,12 +185,16 @@ describe('a slash at the end of a path', () => {
     for (const face of faces)
       for (const path of ['/groups', `/groups/${group}`, '/jobs', `/jobs?groupId=${group}`]) {
         const ask = async (slash: string) => {
-          const { links: _, ...rest } = await said(call(face + path.replace(/(?=\?|$)/, slash), { headers: bank.headers() }))
+          const { links: _, ...rest } = await said(
+            call(face + path.replace(/(?=\?|$)/, slash), { headers: bank.headers() }),
+          )
           return rest // links lead to the address that was asked
         }
         expect(await ask('/')).toEqual(await ask(''))
       }
     for (const path of ['/health', '/.well-known/jwks.json', '/oauth/token'])
-      expect((await call(`${path}/`, path === '/oauth/token' ? json('POST', {}) : {})).status).toBe(path === '/oauth/token' ? 400 : 200)
+      expect((await call(`${path}/`, path === '/oauth/token' ? json('POST', {}) : {})).status).toBe(
+        path === '/oauth/token' ? 400 : 200,
+      )
   })
 })

@@ -5,12 +5,17 @@ import { Bank, call, json, newClient, tokenOf, type Client } from '../support/ap
 
 const grant_type = 'client_credentials'
 
-const form = (fields: Record<string, string> | [string, string][], headers: Record<string, string> = {}): RequestInit => ({
+const form = (
+  fields: Record<string, string> | [string, string][],
+  headers: Record<string, string> = {},
+): RequestInit => ({
   method: 'POST',
   headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
   body: new URLSearchParams(fields).toString(),
 })
-const basic = (id: string, secret: string) => ({ authorization: `Basic ${btoa(`${id}:${secret}`)}` })
+const basic = (id: string, secret: string) => ({
+  authorization: `Basic ${btoa(`${id}:${secret}`)}`,
+})
 const inBody = ({ id, secret }: Client) => ({ grant_type, client_id: id, client_secret: secret })
 const token = (init: RequestInit) => call('/oauth/token', init)
 const published = async () => (await call('/.well-known/jwks.json')).json<JSONWebKeySet>()
@@ -18,13 +23,22 @@ const published = async () => (await call('/.well-known/jwks.json')).json<JSONWe
 describe('POST /oauth/token', () => {
   it('takes a form with the client in the body, in HTTP Basic, and JSON, at both addresses', async () => {
     const client = await newClient()
-    const asked = [json('POST', inBody(client)), form(inBody(client)), form({ grant_type }, basic(client.id, client.secret))]
+    const asked = [
+      json('POST', inBody(client)),
+      form(inBody(client)),
+      form({ grant_type }, basic(client.id, client.secret)),
+    ]
     for (const path of ['/oauth/token', '/oauth2/v1/token'])
       for (const init of asked) {
         const answer = await call(path, init)
         expect(answer.headers.get('cache-control')).toBe('no-store')
         const { access_token, ...rest } = await said(answer)
-        expect(rest).toEqual({ status: 200, expires_in: 28_800, token_type: 'Bearer', scope: 'groups:read groups:write' })
+        expect(rest).toEqual({
+          status: 200,
+          expires_in: 28_800,
+          token_type: 'Bearer',
+          scope: 'groups:read groups:write',
+        })
         expect(decodeJwt(String(access_token)).sub).toBe(client.id)
       }
   })
@@ -67,8 +81,15 @@ describe('POST /oauth/token', () => {
     'grants no scope that the client does not hold: %s',
     async (scope) => {
       const client = await newClient()
-      for (const init of [form({ ...inBody(client), scope }), json('POST', { ...inBody(client), scope })])
-        expect(await said(token(init))).toMatchObject({ status: 400, error: 'invalid_scope', error_description: expect.any(String) })
+      for (const init of [
+        form({ ...inBody(client), scope }),
+        json('POST', { ...inBody(client), scope }),
+      ])
+        expect(await said(token(init))).toMatchObject({
+          status: 400,
+          error: 'invalid_scope',
+          error_description: expect.any(String),
+        })
     },
   )
 
@@ -76,7 +97,10 @@ describe('POST /oauth/token', () => {
     const client = await newClient()
     expect(await tokenOf(client, { audience: 'https://api.mparticle.com' })).toMatch(/\./)
     for (const audience of ['https://elsewhere.test', 'https://api.mparticle.com/'])
-      expect(await said(token(json('POST', { ...inBody(client), audience })))).toMatchObject({ status: 400, error: 'invalid_request' })
+      expect(await said(token(json('POST', { ...inBody(client), audience })))).toMatchObject({
+        status: 400,
+        error: 'invalid_request',
+      })
   })
 
   it('tells a wrong id from a wrong secret in nothing', async () => {
@@ -94,56 +118,128 @@ describe('POST /oauth/token', () => {
       ['🎉', secret],
     ]
     for (const [client_id, client_secret] of pairs) {
-      for (const init of [form({ grant_type, client_id, client_secret }), json('POST', { grant_type, client_id, client_secret })]) {
+      for (const init of [
+        form({ grant_type, client_id, client_secret }),
+        json('POST', { grant_type, client_id, client_secret }),
+      ]) {
         const answer = await token(init)
         expect(answer.headers.get('www-authenticate')).toBeNull()
         expect(answer.headers.get('cache-control')).toBe('no-store')
-        expect(await said(answer)).toEqual({ status: 401, error: 'invalid_client', error_description: 'Unknown client or wrong secret' })
+        expect(await said(answer)).toEqual({
+          status: 401,
+          error: 'invalid_client',
+          error_description: 'Unknown client or wrong secret',
+        })
       }
     }
-    for (const headers of [basic(id, 'wrong'), basic('constructor', secret), { authorization: 'Basic %%%' }, { authorization: 'Basic' }]) {
+    for (const headers of [
+      basic(id, 'wrong'),
+      basic('constructor', secret),
+      { authorization: 'Basic %%%' },
+      { authorization: 'Basic' },
+    ]) {
       const answer = await token(form({ grant_type }, headers))
       expect(answer.headers.get('www-authenticate'), headers.authorization).toMatch(/^Basic/)
-      expect(await said(answer)).toEqual({ status: 401, error: 'invalid_client', error_description: 'Unknown client or wrong secret' })
+      expect(await said(answer)).toEqual({
+        status: 401,
+        error: 'invalid_client',
+        error_description: 'Unknown client or wrong secret',
+      })
     }
   })
 
   it('refuses a client named twice, even by the same id', async () => {
     const client = await newClient()
     const right = basic(client.id, client.secret)
-    for (const body of [inBody(client), { grant_type, client_id: client.id }, { grant_type, client_secret: client.secret }])
-      expect(await said(token(form(body, right)))).toMatchObject({ status: 400, error: 'invalid_request' })
+    for (const body of [
+      inBody(client),
+      { grant_type, client_id: client.id },
+      { grant_type, client_secret: client.secret },
+    ])
+      expect(await said(token(form(body, right)))).toMatchObject({
+        status: 400,
+        error: 'invalid_request',
+      })
   })
 
   it.each<[string, (client: Client) => RequestInit, string]>([
-    ['a grant of another kind', (client) => form({ ...inBody(client), grant_type: 'password' }), 'unsupported_grant_type'],
+    [
+      'a grant of another kind',
+      (client) => form({ ...inBody(client), grant_type: 'password' }),
+      'unsupported_grant_type',
+    ],
     [
       'a grant of another kind in JSON',
       (client) => json('POST', { ...inBody(client), grant_type: 'authorization_code' }),
       'unsupported_grant_type',
     ],
-    ['no grant', ({ id, secret }) => form({ client_id: id, client_secret: secret }), 'invalid_request'],
-    ['a parameter sent twice', (client) => form([...Object.entries(inBody(client)), ['grant_type', grant_type]]), 'invalid_request'],
-    ['an unknown parameter sent twice', (client) => form([...Object.entries(inBody(client)), ['x', '1'], ['x', '2']]), 'invalid_request'],
+    [
+      'no grant',
+      ({ id, secret }) => form({ client_id: id, client_secret: secret }),
+      'invalid_request',
+    ],
+    [
+      'a parameter sent twice',
+      (client) => form([...Object.entries(inBody(client)), ['grant_type', grant_type]]),
+      'invalid_request',
+    ],
+    [
+      'an unknown parameter sent twice',
+      (client) => form([...Object.entries(inBody(client)), ['x', '1'], ['x', '2']]),
+      'invalid_request',
+    ],
     ['no client', () => form({ grant_type }), 'invalid_request'],
     ['an id without a secret', ({ id }) => form({ grant_type, client_id: id }), 'invalid_request'],
-    ['a client that is no text', (client) => json('POST', { ...inBody(client), client_id: { id: client.id } }), 'invalid_request'],
-    ['a secret that is no text', (client) => json('POST', { ...inBody(client), client_secret: [client.secret] }), 'invalid_request'],
-    ['another media type', (client) => ({ ...json('POST', inBody(client)), headers: { 'content-type': 'text/plain' } }), 'invalid_request'],
-    ['JSON said to be a form', (client) => ({ ...form({}), body: JSON.stringify(inBody(client)) }), 'invalid_request'],
+    [
+      'a client that is no text',
+      (client) => json('POST', { ...inBody(client), client_id: { id: client.id } }),
+      'invalid_request',
+    ],
+    [
+      'a secret that is no text',
+      (client) => json('POST', { ...inBody(client), client_secret: [client.secret] }),
+      'invalid_request',
+    ],
+    [
+      'another media type',
+      (client) => ({ ...json('POST', inBody(client)), headers: { 'content-type': 'text/plain' } }),
+      'invalid_request',
+    ],
+    [
+      'JSON said to be a form',
+      (client) => ({ ...form({}), body: JSON.stringify(inBody(client)) }),
+      'invalid_request',
+    ],
     ['a list', () => json('POST', []), 'invalid_request'],
     ['null', () => json('POST', null), 'invalid_request'],
   ])('refuses %s', async (_, init, error) => {
     const answer = await token(init(await newClient()))
     expect(answer.headers.get('cache-control')).toBe('no-store')
-    expect(await said(answer)).toEqual({ status: 400, error, error_description: expect.stringMatching(/./) })
+    expect(await said(answer)).toEqual({
+      status: 400,
+      error,
+      error_description: expect.stringMatching(/./),
+    })
   })
 
   it('refuses bodies that are broken, 10,000 deep or 300 KB long, with and without a length', async () => {
-    for (const body of ['', '{', deepJson(), `{"grant_type":${deepJson()}}`, '{"__proto__":{"grant_type":"client_credentials"}}'])
-      expect(await said(token(jsonText(body))), body.slice(0, 20)).toMatchObject({ status: 400, error: 'invalid_request' })
+    for (const body of [
+      '',
+      '{',
+      deepJson(),
+      `{"grant_type":${deepJson()}}`,
+      '{"__proto__":{"grant_type":"client_credentials"}}',
+    ])
+      expect(await said(token(jsonText(body))), body.slice(0, 20)).toMatchObject({
+        status: 400,
+        error: 'invalid_request',
+      })
     const long = { ...inBody(await newClient()), more: 'x'.repeat(300_000) }
-    for (const answer of [token(form(long)), token(json('POST', long)), token(jsonText(inPieces([JSON.stringify(long)])))])
+    for (const answer of [
+      token(form(long)),
+      token(json('POST', long)),
+      token(jsonText(inPieces([JSON.stringify(long)]))),
+    ])
       expect(await said(answer)).toMatchObject({ status: 400, error: 'invalid_request' })
   })
 })
@@ -170,9 +266,19 @@ describe('GET /.well-known', () => {
       response_types_supported: [],
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     })
-    const scopes = ['groups', 'users', 'audiences', 'webhooks'].flatMap((room) => [`${room}:read`, `${room}:write`])
+    const scopes = ['groups', 'users', 'audiences', 'webhooks'].flatMap((room) => [
+      `${room}:read`,
+      `${room}:write`,
+    ])
     expect(metadata['scopes_supported']).toEqual(scopes)
-    expect((await call(new URL(String(metadata['token_endpoint'])).pathname, json('POST', inBody(await newClient())))).status).toBe(200)
+    expect(
+      (
+        await call(
+          new URL(String(metadata['token_endpoint'])).pathname,
+          json('POST', inBody(await newClient())),
+        )
+      ).status,
+    ).toBe(200)
     const { token } = await Bank.open()
     expect(decodeJwt(token).iss).toBe(metadata['issuer'])
   })

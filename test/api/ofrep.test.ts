@@ -17,15 +17,25 @@ beforeAll(async () => {
 
 const flags = '/ofrep/v1/evaluate/flags'
 
-function ask(key: string | undefined, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+function ask(
+  key: string | undefined,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   const path = key === undefined ? flags : `${flags}/${encodeURIComponent(key)}`
   return call(path, {
     method: 'POST',
-    headers: { authorization: `Bearer ${bank.token}`, 'content-type': 'application/json', ...headers },
+    headers: {
+      authorization: `Bearer ${bank.token}`,
+      'content-type': 'application/json',
+      ...headers,
+    },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
 }
-const about = (targetingKey: unknown) => ({ context: { targetingKey, plan: 'gold', nested: { a: [1] } } })
+const about = (targetingKey: unknown) => ({
+  context: { targetingKey, plan: 'gold', nested: { a: [1] } },
+})
 
 describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
   it('tells whether the participant is in the group, by its id or its name', async () => {
@@ -39,7 +49,10 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
         metadata: { groupId: owls, groupName: 'owls', revision: 1 },
       })
     expect(await said(ask('owls', about('cid')))).toMatchObject({ value: false, variant: 'other' })
-    expect(await said(ask('early larks/ü', about('bob')))).toMatchObject({ value: false, metadata: { groupId: larks, revision: 0 } })
+    expect(await said(ask('early larks/ü', about('bob')))).toMatchObject({
+      value: false,
+      metadata: { groupId: larks, revision: 0 },
+    })
   })
 
   it('takes an id before a name', async () => {
@@ -60,16 +73,34 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
       })
   })
 
-  it.each([{ context: {} }, { context: { targetingKey: '' } }, { context: { plan: 'gold' } }])('guesses nobody: %j', async (body) => {
-    expect(await said(ask('owls', body))).toMatchObject({ status: 400, key: 'owls', errorCode: 'TARGETING_KEY_MISSING' })
-  })
+  it.each([{ context: {} }, { context: { targetingKey: '' } }, { context: { plan: 'gold' } }])(
+    'guesses nobody: %j',
+    async (body) => {
+      expect(await said(ask('owls', body))).toMatchObject({
+        status: 400,
+        key: 'owls',
+        errorCode: 'TARGETING_KEY_MISSING',
+      })
+    },
+  )
 
-  it.each([{}, { context: null }, { context: 'ann' }, about(7), []])('refuses a context that is none: %j', async (body) => {
-    expect(await said(ask('owls', body))).toMatchObject({ status: 400, key: 'owls', errorCode: 'INVALID_CONTEXT' })
-  })
+  it.each([{}, { context: null }, { context: 'ann' }, about(7), []])(
+    'refuses a context that is none: %j',
+    async (body) => {
+      expect(await said(ask('owls', body))).toMatchObject({
+        status: 400,
+        key: 'owls',
+        errorCode: 'INVALID_CONTEXT',
+      })
+    },
+  )
 
   it.each(['', '{', deepJson().slice(1)])('refuses what is not JSON', async (body) => {
-    expect(await said(ask('owls', body))).toMatchObject({ status: 400, key: 'owls', errorCode: 'PARSE_ERROR' })
+    expect(await said(ask('owls', body))).toMatchObject({
+      status: 400,
+      key: 'owls',
+      errorCode: 'PARSE_ERROR',
+    })
   })
 })
 
@@ -98,7 +129,11 @@ describe('POST /ofrep/v1/evaluate/flags', () => {
     expect(tag).toMatch(/^W\/"[\w-]+"$/)
     for (const known of [tag, tag.replace('W/', ''), `"x", ${tag}`, '*']) {
       const same = await ask(undefined, about('ann'), { 'if-none-match': known })
-      expect({ status: same.status, body: await same.text(), tag: same.headers.get('etag') }).toEqual({ status: 304, body: '', tag })
+      expect({
+        status: same.status,
+        body: await same.text(),
+        tag: same.headers.get('etag'),
+      }).toEqual({ status: 304, body: '', tag })
     }
     expect((await ask(undefined, about('cid'), { 'if-none-match': tag })).status).toBe(200)
     await bank.apply(owls, 'ADD', 'dan\n')
@@ -115,17 +150,30 @@ describe('POST /ofrep/v1/evaluate/flags', () => {
 describe('the door of OpenFeature', () => {
   it('opens to nobody without the right token', async () => {
     const other = await Bank.open()
-    const tokens = [...Object.values(await wrongTokens(bank.token, other.token)), env.ADMIN_TOKEN, '']
-    for (const token of tokens) expect((await ask('owls', about('ann'), { authorization: `Bearer ${token}` })).status).toBe(401)
+    const tokens = [
+      ...Object.values(await wrongTokens(bank.token, other.token)),
+      env.ADMIN_TOKEN,
+      '',
+    ]
+    for (const token of tokens)
+      expect((await ask('owls', about('ann'), { authorization: `Bearer ${token}` })).status).toBe(
+        401,
+      )
     const client = await newClient(['groups:write'], bank.workspace)
     for (const key of ['owls', undefined])
-      expect((await ask(key, about('ann'), { authorization: `Bearer ${await tokenOf(client)}` })).status).toBe(403)
+      expect(
+        (await ask(key, about('ann'), { authorization: `Bearer ${await tokenOf(client)}` })).status,
+      ).toBe(403)
   })
 
   it('lets browsers ask from anywhere', async () => {
     const preflight = await call(`${flags}/owls`, {
       method: 'OPTIONS',
-      headers: { origin: 'https://shop.test', 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+      headers: {
+        origin: 'https://shop.test',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization',
+      },
     })
     expect(preflight.status).toBe(204)
     expect(preflight.headers.get('access-control-allow-origin')).toBe('*')
@@ -137,7 +185,9 @@ describe('the door of OpenFeature', () => {
       await ask('owls', {}, { origin: 'https://shop.test' }),
     ]) {
       expect(answer.headers.get('access-control-allow-origin')).toBe('*')
-      expect(answer.headers.get('access-control-expose-headers')?.split(',')).toEqual(expect.arrayContaining(['ETag', 'Retry-After']))
+      expect(answer.headers.get('access-control-expose-headers')?.split(',')).toEqual(
+        expect.arrayContaining(['ETag', 'Retry-After']),
+      )
     }
   })
 
@@ -149,7 +199,10 @@ describe('the door of OpenFeature', () => {
     ] as const) {
       const headers = { authorization: `Bearer ${token}` }
       const refusal = { status, errorCode: 'GENERAL', errorDetails: expect.any(String) as string }
-      expect(await said(ask('early larks/ü', about('ann'), headers))).toEqual({ ...refusal, key: 'early larks/ü' })
+      expect(await said(ask('early larks/ü', about('ann'), headers))).toEqual({
+        ...refusal,
+        key: 'early larks/ü',
+      })
       expect(await said(ask(undefined, about('ann'), headers))).toEqual(refusal)
     }
   })
@@ -168,14 +221,22 @@ describe('the door of OpenFeature', () => {
         headers: { authorization: `Bearer ${bank.token}`, 'content-type': 'application/json' },
         body: JSON.stringify(about('ann')),
       })
-      expect(await said(answer)).toEqual({ status: 500, ...key, errorCode: 'GENERAL', errorDetails: 'Internal server error' })
+      expect(await said(answer)).toEqual({
+        status: 500,
+        ...key,
+        errorCode: 'GENERAL',
+        errorDetails: 'Internal server error',
+      })
     }
   })
 
   it('leads nowhere else, and nobody there without a token', async () => {
     for (const path of ['/ofrep/v1', '/ofrep/v1/configuration', `${flags}/owls/x`]) {
       const headers = { authorization: `Bearer ${bank.token}` }
-      expect(await said(call(path, { method: 'POST', headers }))).toMatchObject({ status: 404, errorCode: 'GENERAL' })
+      expect(await said(call(path, { method: 'POST', headers }))).toMatchObject({
+        status: 404,
+        errorCode: 'GENERAL',
+      })
       expect((await call(path, { method: 'POST' })).status).toBe(401)
       expect((await call(`${flags}/owls`, { headers })).status).toBe(404)
     }

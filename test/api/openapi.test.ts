@@ -18,12 +18,16 @@ describe('GET /openapi.json', () => {
   it('is a valid OpenAPI 3.1 document, its schemas included', async () => {
     expect(document.openapi).toMatch(/^3\.1\./)
     // The document is JSON, which the validator's own type cannot see.
-    expect(await validate('https://spec.openapis.org/oas/3.1/schema-base', document as never, 'BASIC')).toEqual({ valid: true })
+    expect(
+      await validate('https://spec.openapis.org/oas/3.1/schema-base', document as never, 'BASIC'),
+    ).toEqual({ valid: true })
   })
 
   it('has one entry for each operation, and no other', () => {
     const routes = app.routes.filter(({ method, path }) => method !== 'ALL' && !aliases.test(path))
-    const names = new Set(routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`))
+    const names = new Set(
+      routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
+    )
     expect(names.size).toBeGreaterThan(15)
     expect(operations.map(([name]) => name).sort()).toEqual([...names].sort())
   })
@@ -54,32 +58,46 @@ describe('GET /openapi.json', () => {
       for (const [operation, expected] of refusals)
         if (operation.test(name)) expect(statuses, name).toEqual(expect.arrayContaining(expected))
       for (const [status, { content }] of Object.entries(responses))
-        if (status === '204' || (status === '202' && name.includes(' /v2/'))) expect(content, `${name} ${status}`).toBeUndefined()
+        if (status === '204' || (status === '202' && name.includes(' /v2/')))
+          expect(content, `${name} ${status}`).toBeUndefined()
         else expect(content?.['application/json']?.schema, `${name} ${status}`).toBeDefined()
     }
   })
 
   it('asks for the parameters and the token that the operations ask for', () => {
     for (const [name, { parameters = [], security, requestBody }] of operations) {
-      const named = parameters.filter(({ in: place }) => place === 'path').map((parameter) => parameter.name)
-      expect(named, name).toEqual([...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter))
+      const named = parameters
+        .filter(({ in: place }) => place === 'path')
+        .map((parameter) => parameter.name)
+      expect(named, name).toEqual(
+        [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter),
+      )
       const transaction = parameters.find((parameter) => parameter.name === 'transactionId')
       const ofGroups = name.includes(' /groups/v3/')
-      expect(transaction !== undefined && transaction.in === 'header' && transaction.required === true, name).toBe(ofGroups)
+      expect(
+        transaction !== undefined && transaction.in === 'header' && transaction.required === true,
+        name,
+      ).toBe(ofGroups)
       const door = [...groupDoors, ...workspaceDoors, ...eventDoors, ...ofrepDoors].find(
         (door) => door.name.replace(/:(\w+)/g, '{$1}') === name,
       )
       if (door !== undefined)
-        expect(security, name).toEqual([{ [name.includes(' /v2/') ? 'basic' : 'bearer']: [door.scope, ...(door.also ?? [])] }])
-      for (const scheme of security.flatMap(Object.keys)) expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
+        expect(security, name).toEqual([
+          { [name.includes(' /v2/') ? 'basic' : 'bearer']: [door.scope, ...(door.also ?? [])] },
+        ])
+      for (const scheme of security.flatMap(Object.keys))
+        expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
-        /^(POST|PUT|PATCH)/.test(name) && !/\/(recompute|sync|enable|disable|rotate|test|retry)$/.test(name),
+        /^(POST|PUT|PATCH)/.test(name) &&
+          !/\/(recompute|sync|enable|disable|rotate|test|retry)$/.test(name),
       )
     }
   })
 
   it('tells of the people of a group and of an audience as a file too', () => {
-    const files = operations.filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined).map(([name]) => name)
+    const files = operations
+      .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
+      .map(([name]) => name)
     expect(files.sort()).toEqual([
       'GET /groups/v3/groups/{groupId}/participants',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
@@ -87,12 +105,17 @@ describe('GET /openapi.json', () => {
   })
 
   it('leads nowhere that is not in it', () => {
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(([, reference = '']) => reference)
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
+      ([, reference = '']) => reference,
+    )
     for (const reference of references) {
       expect(reference.startsWith('#/')).toBe(true)
       const steps = reference.slice(2).split('/')
       expect(
-        steps.reduce<unknown>((at, step) => Object(at)[step.replaceAll('~1', '/').replaceAll('~0', '~')], document),
+        steps.reduce<unknown>(
+          (at, step) => Object(at)[step.replaceAll('~1', '/').replaceAll('~0', '~')],
+          document,
+        ),
         reference,
       ).toBeDefined()
     }

@@ -19,13 +19,16 @@ async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
   const run = await team.recompute()
   const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
   const { id: import_id } = await said(team.call('PUT', '/users', file))
-  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL') await scheduler.wait(20)
+  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL')
+    await scheduler.wait(20)
   const bank = await Bank.open(undefined, team.workspace)
   const experience_group = await bank.group()
   await team.audience('coupon', { operator: 'equals', attribute: 'household:has_dog', value: true })
   await team.tie('coupon', experience_group)
   const { id: webhook_id } = await said(team.send('POST', '/webhooks', { url: new Receiver().url }))
-  const { event_id: delivery_id } = await said(team.call('POST', `/webhooks/${String(webhook_id)}/test`))
+  const { event_id: delivery_id } = await said(
+    team.call('POST', `/webhooks/${String(webhook_id)}/test`),
+  )
   return {
     team,
     ids: {
@@ -55,10 +58,20 @@ let withoutScope: Record<string, string>
 /** All that a caller who should not have come in could have changed. */
 const stateOf = (whose: Team) =>
   Promise.all([
-    ...['/groups', '/groups/household/runs', '/users/1', '/imports', '/audiences', '/webhooks', '/events'].map((path) =>
-      whose.get<unknown>(path),
+    ...[
+      '/groups',
+      '/groups/household/runs',
+      '/users/1',
+      '/imports',
+      '/audiences',
+      '/webhooks',
+      '/events',
+    ].map((path) => whose.get<unknown>(path)),
+    said(
+      call('/groups/v3/jobs', {
+        headers: { ...bearer(whose.token), transactionId: crypto.randomUUID() },
+      }),
     ),
-    said(call('/groups/v3/jobs', { headers: { ...bearer(whose.token), transactionId: crypto.randomUUID() } })),
   ])
 let before: unknown
 let beforeOfOther: unknown
@@ -68,8 +81,11 @@ beforeAll(async () => {
   other = (await settled()).team
   wrong = Object.entries(await wrongTokens(team.token, other.token))
   const client = await newClient(scopes, team.workspace)
-  const without = async (scope: string) => tokenOf(client, { scope: scopes.filter((held) => held !== scope).join(' ') })
-  withoutScope = Object.fromEntries(await Promise.all(scopes.map(async (scope) => [scope, await without(scope)] as const)))
+  const without = async (scope: string) =>
+    tokenOf(client, { scope: scopes.filter((held) => held !== scope).join(' ') })
+  withoutScope = Object.fromEntries(
+    await Promise.all(scopes.map(async (scope) => [scope, await without(scope)] as const)),
+  )
   ;[before, beforeOfOther] = [await stateOf(team), await stateOf(other)]
 })
 
@@ -78,15 +94,26 @@ describe.each(workspaceDoors)('$name', (door) => {
 
   it('opens to a token with nothing but the scope', async () => {
     const { team: owner, ids } = await settled()
-    if (method === 'POST' && template.endsWith('/groups')) await owner.call('DELETE', '/groups/household')
+    if (method === 'POST' && template.endsWith('/groups'))
+      await owner.call('DELETE', '/groups/household')
     const token = await tokenOf(await newClient([scope, ...also], owner.workspace))
     for (const slash of method === 'GET' ? ['', '/'] : [''])
-      expect((await knock({ ...door, template: template + slash }, bearer(token), ids)).status).toBe(status)
+      expect(
+        (await knock({ ...door, template: template + slash }, bearer(token), ids)).status,
+      ).toBe(status)
   })
 
   it('stays shut without a token', async () => {
     const basic = btoa(`${team.client.id}:${team.client.secret}`)
-    const others = ['', 'Bearer', 'Bearer ', `Basic ${basic}`, team.token, `Bearer ${team.token} x`, `Bearer ${env.ADMIN_TOKEN}`]
+    const others = [
+      '',
+      'Bearer',
+      'Bearer ',
+      `Basic ${basic}`,
+      team.token,
+      `Bearer ${team.token} x`,
+      `Bearer ${env.ADMIN_TOKEN}`,
+    ]
     for (const headers of [{}, ...others.map((authorization) => ({ authorization }))]) {
       const answer = await knock(door, headers, ids)
       expect(answer.headers.get('www-authenticate'), JSON.stringify(headers)).toMatch(/^Bearer/)
@@ -106,7 +133,9 @@ describe.each(workspaceDoors)('$name', (door) => {
 
   it('stays shut to a token without the scope', async () => {
     for (const needed of [scope, ...also])
-      expect(await said(knock(door, bearer(withoutScope[needed] ?? ''), ids)), needed).toEqual(forbidden)
+      expect(await said(knock(door, bearer(withoutScope[needed] ?? ''), ids)), needed).toEqual(
+        forbidden,
+      )
     expect(await stateOf(team)).toEqual(before)
   })
 
@@ -123,9 +152,10 @@ describe.each(workspaceDoors)('$name', (door) => {
       '__proto__',
       '🎉',
     ])
-      expect(await said(knock(door, bearer(team.token), { ...ids, workspace_id: String(workspace_id) })), String(workspace_id)).toEqual(
-        forbidden,
-      )
+      expect(
+        await said(knock(door, bearer(team.token), { ...ids, workspace_id: String(workspace_id) })),
+        String(workspace_id),
+      ).toEqual(forbidden)
     expect(await stateOf(team)).toEqual(before)
     expect(await stateOf(other)).toEqual(beforeOfOther)
   })
@@ -134,7 +164,9 @@ describe.each(workspaceDoors)('$name', (door) => {
 describe.each(workspaceDoors.filter(({ takesJson }) => takesJson))('$name', (door) => {
   it('refuses broken JSON', async () => {
     for (const body of ['', '{', '{"id":', 'undefined', deepJson().slice(1)]) {
-      const answer = await said(knock({ ...door, init: { ...door.init, body } }, bearer(team.token), ids))
+      const answer = await said(
+        knock({ ...door, init: { ...door.init, body } }, bearer(team.token), ids),
+      )
       expect(answer).toEqual(declined(400, 'The request body is not valid JSON'))
     }
     expect(await stateOf(team)).toEqual(before)
@@ -143,13 +175,20 @@ describe.each(workspaceDoors.filter(({ takesJson }) => takesJson))('$name', (doo
 
 describe.each(eventDoors)('$name', (door) => {
   const { scope, status } = door
-  const basic = ({ id, secret }: { id: string; secret: string }) => ({ authorization: `Basic ${btoa(`${id}:${secret}`)}` })
-  const refused = (status: number, code: string, message: string) => ({ status, errors: [{ code, message }] })
+  const basic = ({ id, secret }: { id: string; secret: string }) => ({
+    authorization: `Basic ${btoa(`${id}:${secret}`)}`,
+  })
+  const refused = (status: number, code: string, message: string) => ({
+    status,
+    errors: [{ code, message }],
+  })
 
   it('opens to a client with nothing but the scope', async () => {
     const client = await newClient([scope])
     for (const slash of ['', '/'])
-      expect((await knock({ ...door, template: door.template + slash }, basic(client), {})).status).toBe(status)
+      expect(
+        (await knock({ ...door, template: door.template + slash }, basic(client), {})).status,
+      ).toBe(status)
   })
 
   it('stays shut to a token, to the administrator and to nobody', async () => {
@@ -167,15 +206,17 @@ describe.each(eventDoors)('$name', (door) => {
       scopes.filter((held) => held !== scope),
       team.workspace,
     )
-    expect(await said(knock(door, basic(without), {}))).toEqual(refused(403, 'FORBIDDEN', 'Forbidden'))
+    expect(await said(knock(door, basic(without), {}))).toEqual(
+      refused(403, 'FORBIDDEN', 'Forbidden'),
+    )
     expect(await stateOf(team)).toEqual(before)
   })
 
   it('refuses broken JSON', async () => {
     for (const body of ['', '{', '{"mpid":', 'undefined', deepJson().slice(1)])
-      expect(await said(knock({ ...door, init: { ...door.init, body } }, basic(team.client), {}))).toEqual(
-        refused(400, 'BAD_REQUEST', 'The request body is not valid JSON'),
-      )
+      expect(
+        await said(knock({ ...door, init: { ...door.init, body } }, basic(team.client), {})),
+      ).toEqual(refused(400, 'BAD_REQUEST', 'The request body is not valid JSON'))
     expect(await stateOf(team)).toEqual(before)
   })
 })
@@ -185,7 +226,11 @@ describe('a workspace', () => {
     const path = `/platform/workspaces/${team.workspace}/groups/nowhere`
     expect(await said(call(path))).toEqual(unauthorized)
     expect(await said(call(path, { headers: bearer(other.token) }))).toEqual(forbidden)
-    expect(await said(call(path, { headers: bearer(withoutScope['groups:read'] ?? '') }))).toEqual(forbidden)
-    expect(await said(call(path, { headers: bearer(team.token) }))).toEqual(declined(404, 'Not found'))
+    expect(await said(call(path, { headers: bearer(withoutScope['groups:read'] ?? '') }))).toEqual(
+      forbidden,
+    )
+    expect(await said(call(path, { headers: bearer(team.token) }))).toEqual(
+      declined(404, 'Not found'),
+    )
   })
 })

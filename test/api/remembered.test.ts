@@ -14,7 +14,12 @@ describe('a look-up that may be a minute old', () => {
     await bank.apply(owls, 'ADD', 'ann\n')
   })
 
-  const ask = (path: string, init: RequestInit = {}, vars: object = remembering, headers = bank.headers()) =>
+  const ask = (
+    path: string,
+    init: RequestInit = {},
+    vars: object = remembering,
+    headers = bank.headers(),
+  ) =>
     callWith(vars, path, { ...init, headers: { ...headers, 'content-type': 'application/json' } })
   const post = (body: unknown): RequestInit => ({ method: 'POST', body: JSON.stringify(body) })
 
@@ -22,8 +27,14 @@ describe('a look-up that may be a minute old', () => {
     ['the groups of a participant', () => ['/groups/v3/participants/ann/groups', {}] as const],
     ['one in one group', () => [`/groups/v3/groups/${owls}/participants/ann`, {}] as const],
     ['many at once', () => ['/groups/v3/memberships', post({ participantIds: ['ann'] })] as const],
-    ['a flag', () => [`/ofrep/v1/evaluate/flags/owls`, post({ context: { targetingKey: 'ann' } })] as const],
-    ['all flags', () => ['/ofrep/v1/evaluate/flags', post({ context: { targetingKey: 'ann' } })] as const],
+    [
+      'a flag',
+      () => [`/ofrep/v1/evaluate/flags/owls`, post({ context: { targetingKey: 'ann' } })] as const,
+    ],
+    [
+      'all flags',
+      () => ['/ofrep/v1/evaluate/flags', post({ context: { targetingKey: 'ann' } })] as const,
+    ],
   ])('tells what it told before, and how old that is: %s', async (_, question) => {
     await bank.apply(owls, 'REPLACE', 'ann\n')
     const [path, init] = question()
@@ -58,11 +69,17 @@ describe('a look-up that may be a minute old', () => {
     ] as const) {
       const context = post({ context: { targetingKey } })
       expect(await said(ask('/ofrep/v1/evaluate/flags/owls', context))).toMatchObject({ value })
-      expect(await said(ask('/ofrep/v1/evaluate/flags', context))).toMatchObject({ metadata: { targetingKey } })
-      expect(await said(ask('/groups/v3/memberships', post({ participantIds: [targetingKey] })))).toMatchObject({
+      expect(await said(ask('/ofrep/v1/evaluate/flags', context))).toMatchObject({
+        metadata: { targetingKey },
+      })
+      expect(
+        await said(ask('/groups/v3/memberships', post({ participantIds: [targetingKey] }))),
+      ).toMatchObject({
         memberships: [{ participantId: targetingKey, groupIds: value ? [owls] : [] }],
       })
-      expect(await said(ask(`/groups/v3/participants/${targetingKey}/groups`))).toMatchObject({ participantId: targetingKey })
+      expect(await said(ask(`/groups/v3/participants/${targetingKey}/groups`))).toMatchObject({
+        participantId: targetingKey,
+      })
     }
   })
 
@@ -70,7 +87,9 @@ describe('a look-up that may be a minute old', () => {
     const path = '/groups/v3/participants/dan/groups'
     for (let i = 0; i < 2; i++) {
       const headers = bank.headers()
-      expect((await ask(path, {}, remembering, headers)).headers.get('transactionId')).toBe(headers['transactionId'])
+      expect((await ask(path, {}, remembering, headers)).headers.get('transactionId')).toBe(
+        headers['transactionId'],
+      )
     }
   })
 
@@ -79,10 +98,21 @@ describe('a look-up that may be a minute old', () => {
     await bank.apply(owls, 'ADD', lines(['eve']))
     expect(await (await ask(path)).json()).toMatchObject({ groups: [{ groupId: owls }] })
     const other = await Bank.open()
-    expect(await (await ask(path, {}, remembering, other.headers())).json()).toMatchObject({ groups: [] })
+    expect(await (await ask(path, {}, remembering, other.headers())).json()).toMatchObject({
+      groups: [],
+    })
     const client = await newClient(['users:read'], bank.workspace)
-    expect((await ask(path, {}, remembering, { ...bank.headers(), authorization: `Bearer ${await tokenOf(client)}` })).status).toBe(401)
-    expect((await ask(path, {}, remembering, { transactionId: crypto.randomUUID() })).status).toBe(401)
+    expect(
+      (
+        await ask(path, {}, remembering, {
+          ...bank.headers(),
+          authorization: `Bearer ${await tokenOf(client)}`,
+        })
+      ).status,
+    ).toBe(401)
+    expect((await ask(path, {}, remembering, { transactionId: crypto.randomUUID() })).status).toBe(
+      401,
+    )
   })
 
   it('is not kept where it was refused', async () => {

@@ -47,7 +47,12 @@ describe('POST /groups/{group_id}/recompute', () => {
 
   it('is answered by 202, and needs no body', async () => {
     const team = await settled()
-    for (const init of [{}, { body: '' }, { body: 'x' }, { body: '{', headers: { 'content-type': 'application/json' } }])
+    for (const init of [
+      {},
+      { body: '' },
+      { body: 'x' },
+      { body: '{', headers: { 'content-type': 'application/json' } },
+    ])
       expect((await team.call('POST', '/groups/household/recompute', init)).status).toBe(202)
   })
 
@@ -55,22 +60,41 @@ describe('POST /groups/{group_id}/recompute', () => {
     const team = await settled()
     await team.recompute()
     const before = await team.get('/groups/household/instances')
-    expect(await team.recompute()).toMatchObject({ status: 'SUCCESSFUL', users_seated: 3, groups: 2, rows_changed: 0 })
+    expect(await team.recompute()).toMatchObject({
+      status: 'SUCCESSFUL',
+      users_seated: 3,
+      groups: 2,
+      rows_changed: 0,
+    })
     expect(await team.get('/groups/household/instances')).toEqual(before)
   })
 
   it('ends where there is nobody', async () => {
     const team = await Team.open()
     await team.define(household)
-    const ended = { status: 'SUCCESSFUL', progress_percent: 100, users_seated: 0, groups: 0, rows_changed: 0 }
+    const ended = {
+      status: 'SUCCESSFUL',
+      progress_percent: 100,
+      users_seated: 0,
+      groups: 0,
+      rows_changed: 0,
+    }
     expect(await team.recompute()).toMatchObject(ended)
   })
 
   it('ends however often it is asked for at the same time', async () => {
     const team = await settled()
-    const asked = await Promise.all([1, 2, 3, 4].map(() => said(team.call('POST', '/groups/household/recompute'))))
-    for (const { id } of asked) expect(await team.ended('household', String(id))).toMatchObject({ status: 'SUCCESSFUL', users_seated: 3 })
-    expect((await team.get<Json[]>('/groups/household/runs')).length).toBe(new Set(asked.map(({ id }) => id)).size)
+    const asked = await Promise.all(
+      [1, 2, 3, 4].map(() => said(team.call('POST', '/groups/household/recompute'))),
+    )
+    for (const { id } of asked)
+      expect(await team.ended('household', String(id))).toMatchObject({
+        status: 'SUCCESSFUL',
+        users_seated: 3,
+      })
+    expect((await team.get<Json[]>('/groups/household/runs')).length).toBe(
+      new Set(asked.map(({ id }) => id)).size,
+    )
   })
 
   it('forms groups in its own workspace alone', async () => {
@@ -88,7 +112,11 @@ describe('GET /groups/{group_id}/runs', () => {
     expect(await team.get('/groups/household/runs')).toEqual([])
     const runs = [await team.recompute(), await team.monday(mondayIn(1)), await team.recompute()]
     expect(await team.get('/groups/household/runs')).toEqual(runs.toReversed())
-    expect(runs.map(({ week }) => week)).toEqual([null, expect.stringMatching(/^\d{4}-W\d\d$/), null])
+    expect(runs.map(({ week }) => week)).toEqual([
+      null,
+      expect.stringMatching(/^\d{4}-W\d\d$/),
+      null,
+    ])
   })
 })
 
@@ -103,17 +131,32 @@ describe('GET /groups/{group_id}/runs/{run_id}', () => {
   it('finds no run that is unknown, of another workspace, or of a definition that was deleted', async () => {
     const [team, other] = [await settled(), await settled()]
     const [ours, theirs] = [await team.recompute(), await other.recompute()]
-    for (const id of [String(theirs['id']), crypto.randomUUID(), '1', '__proto__', "' OR '1'='1", '🎉', '%'])
-      expect(await said(team.call('GET', `/groups/household/runs/${encodeURIComponent(id)}`)), id).toEqual(notFound)
+    for (const id of [
+      String(theirs['id']),
+      crypto.randomUUID(),
+      '1',
+      '__proto__',
+      "' OR '1'='1",
+      '🎉',
+      '%',
+    ])
+      expect(
+        await said(team.call('GET', `/groups/household/runs/${encodeURIComponent(id)}`)),
+        id,
+      ).toEqual(notFound)
     await team.call('DELETE', '/groups/household')
     await team.define(household)
-    expect(await said(team.call('GET', `/groups/household/runs/${String(ours['id'])}`))).toEqual(notFound)
+    expect(await said(team.call('GET', `/groups/household/runs/${String(ours['id'])}`))).toEqual(
+      notFound,
+    )
   })
 })
 
 describe('GET /groups/{group_id}/instances', () => {
   const ask = (team: Team, query: Record<string, string>) =>
-    team.get<{ instances: Json[]; next: string | null }>(`/groups/household/instances?${new URLSearchParams(query).toString()}`)
+    team.get<{ instances: Json[]; next: string | null }>(
+      `/groups/household/instances?${new URLSearchParams(query).toString()}`,
+    )
 
   it('shows the groups by their values, with members and what they share', async () => {
     const team = await settled()
@@ -130,13 +173,36 @@ describe('GET /groups/{group_id}/instances', () => {
           ],
           attributes: { 'household:has_dog': true },
         },
-        { value: '5 Oak Ave', members: [{ user_id: 'ann', joined_on }], attributes: { 'household:has_dog': true } },
+        {
+          value: '5 Oak Ave',
+          members: [{ user_id: 'ann', joined_on }],
+          attributes: { 'household:has_dog': true },
+        },
       ],
       next: null,
     })
   })
 
-  const values = ['a', 'A', 'ä', ' a', 'a ', '5', '%', '*', "'", '"', '\\', 'a&b=c', 'a+b', 'a/b', '__proto__', '🎉', '✂', 'x'.repeat(4096)]
+  const values = [
+    'a',
+    'A',
+    'ä',
+    ' a',
+    'a ',
+    '5',
+    '%',
+    '*',
+    "'",
+    '"',
+    '\\',
+    'a&b=c',
+    'a+b',
+    'a/b',
+    '__proto__',
+    '🎉',
+    '✂',
+    'x'.repeat(4096),
+  ]
 
   it('shows the one group of a value, whatever it is', async () => {
     const team = await Team.open()
@@ -144,8 +210,12 @@ describe('GET /groups/{group_id}/instances', () => {
     for (const [i, value] of values.entries()) await team.user(String(i), { $address: value })
     await team.recompute()
     for (const [i, value] of values.entries())
-      expect(await ask(team, { value })).toMatchObject({ instances: [{ value, members: [{ user_id: String(i) }] }], next: null })
-    for (const value of ['', 'b', 'á', 'constructor', '5.0']) expect(await ask(team, { value })).toEqual({ instances: [], next: null })
+      expect(await ask(team, { value })).toMatchObject({
+        instances: [{ value, members: [{ user_id: String(i) }] }],
+        next: null,
+      })
+    for (const value of ['', 'b', 'á', 'constructor', '5.0'])
+      expect(await ask(team, { value })).toEqual({ instances: [], next: null })
   })
 
   it('shows each group once, page by page', async () => {
@@ -165,15 +235,19 @@ describe('GET /groups/{group_id}/instances', () => {
       }
       expect(found).toEqual(inOrder)
     }
-    expect((await ask(team, { after: 'a', size: '100' })).instances.map(({ value }) => value)).toEqual(
-      inOrder.slice(inOrder.indexOf('a') + 1),
-    )
+    expect(
+      (await ask(team, { after: 'a', size: '100' })).instances.map(({ value }) => value),
+    ).toEqual(inOrder.slice(inOrder.indexOf('a') + 1))
   })
 
   it('shows twenty unless told otherwise', async () => {
     const team = await Team.open()
     await team.define(household)
-    const batches = Array.from({ length: 21 }, (_, i) => ({ mpid: i, environment: 'production', user_attributes: { $address: i + 10 } }))
+    const batches = Array.from({ length: 21 }, (_, i) => ({
+      mpid: i,
+      environment: 'production',
+      user_attributes: { $address: i + 10 },
+    }))
     expect((await team.report(batches, '/v2/bulkevents')).status).toBe(202)
     await team.recompute()
     const { instances, next } = await ask(team, {})
@@ -199,6 +273,9 @@ describe.each([
     const [team, other] = [await Team.open(), await settled()]
     await other.recompute()
     for (const id of ['household', 'x', '__proto__', 'constructor', '%', '🎉'])
-      expect(await said(team.call(method, `/groups/${encodeURIComponent(id)}/${below}`)), id).toEqual(notFound)
+      expect(
+        await said(team.call(method, `/groups/${encodeURIComponent(id)}/${below}`)),
+        id,
+      ).toEqual(notFound)
   })
 })

@@ -21,14 +21,16 @@ async function tell(team: Team, users: string[], attributes: Json) {
 }
 
 /** So many users in the order of their ids: a01, a02 … */
-const users = (count: number, prefix = 'a') => Array.from({ length: count }, (_, i) => `${prefix}${String(i + 1).padStart(2, '0')}`)
+const users = (count: number, prefix = 'a') =>
+  Array.from({ length: count }, (_, i) => `${prefix}${String(i + 1).padStart(2, '0')}`)
 
 interface Instance {
   value: string
   members: { user_id: string; joined_on: string }[]
   attributes: Json
 }
-const groups = async (team: Team) => (await team.get<{ instances: Instance[] }>('/groups/household/instances?size=100')).instances
+const groups = async (team: Team) =>
+  (await team.get<{ instances: Instance[] }>('/groups/household/instances?size=100')).instances
 
 /** Who sits where, and how many pets there are: by the groups, which the users' own profiles must bear out. */
 async function seats(team: Team, everyone: string[]): Promise<Record<string, string[]>> {
@@ -37,18 +39,28 @@ async function seats(team: Team, everyone: string[]): Promise<Record<string, str
     const mine = formed.filter(({ members }) => members.some(({ user_id }) => user_id === user))
     const { groups, user_attributes } = await team.profile(user)
     expect(groups, user).toEqual(mine.map(({ value }) => ({ definition: 'household', value })))
-    expect((user_attributes as Json)['household:pets'], user).toBe(mine[0]?.attributes['household:pets'])
+    expect((user_attributes as Json)['household:pets'], user).toBe(
+      mine[0]?.attributes['household:pets'],
+    )
   }
-  return Object.fromEntries(formed.map(({ value, members }) => [value, members.map(({ user_id }) => user_id)]))
+  return Object.fromEntries(
+    formed.map(({ value, members }) => [value, members.map(({ user_id }) => user_id)]),
+  )
 }
 const petsOf = async (team: Team) =>
-  Object.fromEntries((await groups(team)).map(({ value, attributes }) => [value, attributes['household:pets']]))
+  Object.fromEntries(
+    (await groups(team)).map(({ value, attributes }) => [value, attributes['household:pets']]),
+  )
 
 describe('the seats of a group', () => {
   it('are ten', async () => {
     const team = await opened()
     await tell(team, users(10), { $address: 'A', pets: 1 })
-    expect(await team.recompute()).toMatchObject({ users_seated: 10, users_over_limit: 0, groups: 1 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 10,
+      users_over_limit: 0,
+      groups: 1,
+    })
     expect(await seats(team, users(10))).toEqual({ A: users(10) })
     expect(await petsOf(team)).toEqual({ A: 10 })
   })
@@ -57,18 +69,35 @@ describe('the seats of a group', () => {
     const team = await opened()
     await tell(team, users(11), { $address: 'A', pets: 1 })
     await tell(team, ['b01'], { $address: 'B', pets: 1 })
-    expect(await team.recompute()).toMatchObject({ users_seated: 11, users_over_limit: 1, groups: 2 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 11,
+      users_over_limit: 1,
+      groups: 2,
+    })
     expect(await seats(team, [...users(11), 'b01'])).toEqual({ A: users(10), B: ['b01'] })
     expect(await petsOf(team)).toEqual({ A: 10, B: 1 })
-    expect(await team.profile('a11')).toMatchObject({ user_attributes: { $address: 'A', pets: 1 }, groups: [] })
-    expect((await team.call('GET', '/users/a11/attributes/household:pets/explain')).status).toBe(404)
-    expect(await team.recompute()).toMatchObject({ users_seated: 11, users_over_limit: 1, rows_changed: 0 })
+    expect(await team.profile('a11')).toMatchObject({
+      user_attributes: { $address: 'A', pets: 1 },
+      groups: [],
+    })
+    expect((await team.call('GET', '/users/a11/attributes/household:pets/explain')).status).toBe(
+      404,
+    )
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 11,
+      users_over_limit: 1,
+      rows_changed: 0,
+    })
   })
 
   it('go by user id, however many ask for them', async () => {
     const team = await opened()
     await tell(team, users(35).toReversed(), { $address: 'A' })
-    expect(await team.recompute()).toMatchObject({ users_seated: 10, users_over_limit: 25, groups: 1 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 10,
+      users_over_limit: 25,
+      groups: 1,
+    })
     expect(await seats(team, users(35))).toEqual({ A: users(10) })
   })
 
@@ -78,7 +107,11 @@ describe('the seats of a group', () => {
     await team.recompute()
     const before = await groups(team)
     await tell(team, ['a01', 'a02'], { $address: 'A' })
-    expect(await team.recompute()).toMatchObject({ users_seated: 10, users_over_limit: 2, rows_changed: 0 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 10,
+      users_over_limit: 2,
+      rows_changed: 0,
+    })
     expect(await groups(team)).toEqual(before)
     expect(await seats(team, ['a01', 'a02', ...users(10, 'b')])).toEqual({ A: users(10, 'b') })
   })
@@ -100,7 +133,9 @@ describe('the seats of a group', () => {
 
     await tell(team, ['b01'], { $address: null })
     expect(await team.recompute()).toMatchObject({ users_seated: 10, users_over_limit: 1 })
-    expect(await seats(team, ['a01', 'a02', 'b01', 'c01'])).toEqual({ A: ['a01', 'a02', ...nine.slice(1)] })
+    expect(await seats(team, ['a01', 'a02', 'b01', 'c01'])).toEqual({
+      A: ['a01', 'a02', ...nine.slice(1)],
+    })
   })
 
   it('are lost to who leaves the group and comes back', async () => {
@@ -133,14 +168,19 @@ describe('who moves from one group to another', () => {
   it('has a seat there, and what both groups share is right', async () => {
     const team = await opened()
     const everyone = ['ann', 'bob', 'cid', 'dan']
-    for (const [i, user] of everyone.entries()) await tell(team, [user], { $address: i < 2 ? 'A' : 'B', pets: 10 ** i })
+    for (const [i, user] of everyone.entries())
+      await tell(team, [user], { $address: i < 2 ? 'A' : 'B', pets: 10 ** i })
     await team.recompute()
     expect(await petsOf(team)).toEqual({ A: 11, B: 1100 })
 
     await tell(team, ['ann'], { $address: 'B' })
     await tell(team, ['dan'], { $address: 'A' })
     expect(await petsOf(team)).toEqual({ A: 11, B: 1100 })
-    expect(await team.recompute()).toMatchObject({ users_seated: 4, users_over_limit: 0, groups: 2 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 4,
+      users_over_limit: 0,
+      groups: 2,
+    })
     expect(await seats(team, everyone)).toEqual({ A: ['bob', 'dan'], B: ['ann', 'cid'] })
     expect(await petsOf(team)).toEqual({ A: 1010, B: 101 })
   })
@@ -154,8 +194,15 @@ describe('who moves from one group to another', () => {
     await tell(team, users(10, 'b'), { $address: to, pets: 1 })
     await team.recompute()
     await tell(team, ['a01'], { $address: to })
-    expect(await team.recompute()).toMatchObject({ users_seated: 11, users_over_limit: 1, groups: 2 })
-    expect(await seats(team, [...users(2), ...users(10, 'b')])).toEqual({ [from]: ['a02'], [to]: users(10, 'b') })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 11,
+      users_over_limit: 1,
+      groups: 2,
+    })
+    expect(await seats(team, [...users(2), ...users(10, 'b')])).toEqual({
+      [from]: ['a02'],
+      [to]: users(10, 'b'),
+    })
     expect(await petsOf(team)).toEqual({ [from]: 1, [to]: 10 })
   })
 
@@ -166,7 +213,11 @@ describe('who moves from one group to another', () => {
     await team.recompute()
     await tell(team, ['a10'], { $address: 'B' })
     await tell(team, ['b01'], { $address: 'A' })
-    expect(await team.recompute()).toMatchObject({ users_seated: 20, users_over_limit: 0, groups: 2 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 20,
+      users_over_limit: 0,
+      groups: 2,
+    })
     expect(await seats(team, [...users(10), ...users(10, 'b')])).toEqual({
       A: [...users(9), 'b01'],
       B: ['a10', ...users(10, 'b').slice(1)],
@@ -182,7 +233,11 @@ describe('who moves from one group to another', () => {
     await tell(team, users(3), { $address: 'C' })
     await tell(team, ['b01'], { $address: null })
     await tell(team, ['b02'], { $address: ['B'] })
-    expect(await team.recompute()).toMatchObject({ users_seated: 3, users_over_limit: 0, groups: 1 })
+    expect(await team.recompute()).toMatchObject({
+      users_seated: 3,
+      users_over_limit: 0,
+      groups: 1,
+    })
     expect(await seats(team, [...users(3), 'b01', 'b02'])).toEqual({ C: users(3) })
     expect(await petsOf(team)).toEqual({ C: 3 })
   })
@@ -200,7 +255,13 @@ describe('the value that users have in common', () => {
     const team = await opened()
     await tell(team, ['a01', 'a02'], { $address: value, pets: 1 })
     await tell(team, ['a03'], { pets: 1 })
-    expect(await team.recompute()).toMatchObject({ status: 'SUCCESSFUL', users_seated: 0, users_over_limit: 0, groups: 0, rows_changed: 0 })
+    expect(await team.recompute()).toMatchObject({
+      status: 'SUCCESSFUL',
+      users_seated: 0,
+      users_over_limit: 0,
+      groups: 0,
+      rows_changed: 0,
+    })
     expect(await seats(team, users(3))).toEqual({})
   })
 
@@ -239,16 +300,24 @@ describe('the value that users have in common', () => {
     ]
     const team = await opened()
     for (const [i, value] of values.entries()) await tell(team, [`a${i}`], { $address: value })
-    expect(await team.recompute()).toMatchObject({ users_seated: values.length, groups: values.length })
-    expect(await seats(team, [])).toEqual(Object.fromEntries(values.map((value, i) => [value, [`a${i}`]])))
+    expect(await team.recompute()).toMatchObject({
+      users_seated: values.length,
+      groups: values.length,
+    })
+    expect(await seats(team, [])).toEqual(
+      Object.fromEntries(values.map((value, i) => [value, [`a${i}`]])),
+    )
   })
 
   it('may be as long as a value can be', async () => {
     const team = await opened()
     const values = ['🎉'.repeat(4096), `${'🎉'.repeat(4095)}x`]
-    for (const [i, value] of values.entries()) await tell(team, [`a${i}`, `b${i}`], { $address: value, pets: 1 })
+    for (const [i, value] of values.entries())
+      await tell(team, [`a${i}`, `b${i}`], { $address: value, pets: 1 })
     await team.recompute()
-    expect(await seats(team, ['a0', 'b0', 'a1', 'b1'])).toEqual(Object.fromEntries(values.map((value, i) => [value, [`a${i}`, `b${i}`]])))
+    expect(await seats(team, ['a0', 'b0', 'a1', 'b1'])).toEqual(
+      Object.fromEntries(values.map((value, i) => [value, [`a${i}`, `b${i}`]])),
+    )
   })
 
   it('forms a group of one for who is alone with it', async () => {
@@ -257,7 +326,11 @@ describe('the value that users have in common', () => {
     await tell(team, ['ann'], { $address: 'A', has_dog: true })
     await tell(team, ['bob'], { $address: 'B' })
     await team.recompute()
-    expect((await team.profile('ann'))['user_attributes']).toMatchObject({ 'household:has_dog': true })
-    expect((await team.profile('bob'))['user_attributes']).toMatchObject({ 'household:has_dog': false })
+    expect((await team.profile('ann'))['user_attributes']).toMatchObject({
+      'household:has_dog': true,
+    })
+    expect((await team.profile('bob'))['user_attributes']).toMatchObject({
+      'household:has_dog': false,
+    })
   })
 })

@@ -2,7 +2,17 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { inPieces, pageOf, refused, said } from '../support/answers.ts'
 import { lines } from '../support/api.ts'
-import { add, csv, end, leavesNothing, objects, opened, part, send, storeIsEmpty } from '../support/uploads.ts'
+import {
+  add,
+  csv,
+  end,
+  leavesNothing,
+  objects,
+  opened,
+  part,
+  send,
+  storeIsEmpty,
+} from '../support/uploads.ts'
 
 beforeEach(storeIsEmpty)
 afterEach(() => vi.restoreAllMocks())
@@ -12,7 +22,11 @@ async function wereAborted(begun: { mock: { results: { value: unknown }[] } }) {
   expect(begun.mock.results).toHaveLength(1)
   for (const { value } of begun.mock.results) {
     const { key, uploadId } = (await value) as R2MultipartUpload
-    await vi.waitFor(() => expect(env.FILES.resumeMultipartUpload(key, uploadId).uploadPart(1, 'x')).rejects.toThrow(/not exist/))
+    await vi.waitFor(() =>
+      expect(env.FILES.resumeMultipartUpload(key, uploadId).uploadPart(1, 'x')).rejects.toThrow(
+        /not exist/,
+      ),
+    )
   }
 }
 
@@ -25,7 +39,12 @@ describe('a file larger than a part of its storage', () => {
     const { bank, group } = await opened()
     const ids = Array.from({ length: 300_000 }, (_, i) => String(i).padStart(32, '0'))
     const job = await bank.apply(group, 'ADD', lines(ids))
-    expect(job).toMatchObject({ jobStatus: 'SUCCESSFUL', totalRecordsCount: 300_000, addedCount: 300_000, failedRecordsCount: 0 })
+    expect(job).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      totalRecordsCount: 300_000,
+      addedCount: 300_000,
+      failedRecordsCount: 0,
+    })
     expect(await bank.count(group)).toBe(300_000)
     const { results } = await env.DB.prepare(
       'SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?',
@@ -36,7 +55,11 @@ describe('a file larger than a part of its storage', () => {
   })
 
   it.each<[string, string[], string]>([
-    ['the request ends too early', [add + head, ...nineMebibytes], 'The request body is not valid multipart'],
+    [
+      'the request ends too early',
+      [add + head, ...nineMebibytes],
+      'The request body is not valid multipart',
+    ],
     ['its type is missing', [head, ...nineMebibytes, `\r\n${end}`], 'Type parameter is required.'],
     [
       'its type is wrong',
@@ -50,21 +73,28 @@ describe('a file larger than a part of its storage', () => {
     await wereAborted(begun)
   })
 
-  it.each(['multipart/form-data; boundary=edge', 'text/csv'])('leaves nothing where the sender of a %s breaks off', async (contentType) => {
-    const { bank, group } = await opened()
-    const begun = vi.spyOn(env.FILES, 'createMultipartUpload')
-    const { readable, writable } = new FixedLengthStream(20_000_000)
-    const sender = writable.getWriter()
-    const sending = (async () => {
-      for (const piece of [add + head, ...nineMebibytes]) await sender.write(new TextEncoder().encode(piece))
-      await sender.abort(new Error('gone'))
-    })()
-    const path = `/groups/${group}/participants?type=ADD`
-    const answer = await bank.call('PUT', path, { body: readable, headers: { 'content-type': contentType } })
-    await sending.catch(() => undefined)
-    expect(await said(answer)).toEqual(refused('The request body ended before it was complete'))
-    await wereAborted(begun)
-    expect((await pageOf(bank, `/jobs?groupId=${group}`)).page['totalElements']).toBe(0)
-    expect(await objects()).toEqual([])
-  })
+  it.each(['multipart/form-data; boundary=edge', 'text/csv'])(
+    'leaves nothing where the sender of a %s breaks off',
+    async (contentType) => {
+      const { bank, group } = await opened()
+      const begun = vi.spyOn(env.FILES, 'createMultipartUpload')
+      const { readable, writable } = new FixedLengthStream(20_000_000)
+      const sender = writable.getWriter()
+      const sending = (async () => {
+        for (const piece of [add + head, ...nineMebibytes])
+          await sender.write(new TextEncoder().encode(piece))
+        await sender.abort(new Error('gone'))
+      })()
+      const path = `/groups/${group}/participants?type=ADD`
+      const answer = await bank.call('PUT', path, {
+        body: readable,
+        headers: { 'content-type': contentType },
+      })
+      await sending.catch(() => undefined)
+      expect(await said(answer)).toEqual(refused('The request body ended before it was complete'))
+      await wereAborted(begun)
+      expect((await pageOf(bank, `/jobs?groupId=${group}`)).page['totalElements']).toBe(0)
+      expect(await objects()).toEqual([])
+    },
+  )
 })

@@ -8,12 +8,15 @@ const emoji = '🎉'
 const path = (id: string) => `/users/${encodeURIComponent(id)}`
 const millis = (shown: unknown) => Date.parse(String(shown))
 
-const numbered = (count: number, prefix: string) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]))
+const numbered = (count: number, prefix: string) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]))
 
 describe('PUT /users/{user_id}', () => {
   it('creates a user, in the shape of the contract', async () => {
     const team = await Team.open()
-    const { status, ...profile } = await said(team.send('PUT', '/users/ann', { user_attributes: { has_dog: true } }))
+    const { status, ...profile } = await said(
+      team.send('PUT', '/users/ann', { user_attributes: { has_dog: true } }),
+    )
     expect(status).toBe(200)
     expect(profile).toEqual({
       user_id: 'ann',
@@ -32,29 +35,47 @@ describe('PUT /users/{user_id}', () => {
     const before = await team.user('ann', { a: 1, b: 2, c: 3 })
     await scheduler.wait(5)
     const after = await team.user('ann', { b: 'two', d: 4 })
-    expect(after).toEqual({ ...before, user_attributes: { b: 'two', d: 4 }, last_modified_on: after['last_modified_on'] })
+    expect(after).toEqual({
+      ...before,
+      user_attributes: { b: 'two', d: 4 },
+      last_modified_on: after['last_modified_on'],
+    })
     expect(millis(after['last_modified_on'])).toBeGreaterThan(millis(before['last_modified_on']))
     expect((await team.user('ann', {}))['user_attributes']).toEqual({})
-    expect(await team.profile('ann')).toMatchObject({ user_attributes: {}, created_on: before['created_on'] })
+    expect(await team.profile('ann')).toMatchObject({
+      user_attributes: {},
+      created_on: before['created_on'],
+    })
   })
 
   it('leaves other users alone', async () => {
     const team = await Team.open()
     for (const id of ['ann', 'Ann', 'ann ', 'an', 'ann2']) await team.user(id, { id })
     await team.user('ann', {})
-    for (const id of ['Ann', 'ann ', 'an', 'ann2']) expect(await team.profile(id)).toMatchObject({ user_id: id, user_attributes: { id } })
+    for (const id of ['Ann', 'ann ', 'an', 'ann2'])
+      expect(await team.profile(id)).toMatchObject({ user_id: id, user_attributes: { id } })
   })
 })
 
 describe('PATCH /users/{user_id}', () => {
   it('creates a user, and merges into one that is there', async () => {
     const team = await Team.open()
-    const merge = (attributes: Json) => said(team.send('PATCH', '/users/ann', { user_attributes: attributes }))
+    const merge = (attributes: Json) =>
+      said(team.send('PATCH', '/users/ann', { user_attributes: attributes }))
     const created = await merge({ a: 1, b: 2 })
-    expect(created).toMatchObject({ status: 200, user_id: 'ann', user_attributes: { a: 1, b: 2 }, groups: [] })
+    expect(created).toMatchObject({
+      status: 200,
+      user_id: 'ann',
+      user_attributes: { a: 1, b: 2 },
+      groups: [],
+    })
     await scheduler.wait(5)
     const merged = await merge({ b: null, c: 3 })
-    expect(merged).toEqual({ ...created, user_attributes: { a: 1, c: 3 }, last_modified_on: merged['last_modified_on'] })
+    expect(merged).toEqual({
+      ...created,
+      user_attributes: { a: 1, c: 3 },
+      last_modified_on: merged['last_modified_on'],
+    })
     expect(millis(merged['last_modified_on'])).toBeGreaterThan(millis(created['last_modified_on']))
     expect((await merge({}))['user_attributes']).toEqual({ a: 1, c: 3 })
     expect((await team.profile('ann'))['user_attributes']).toEqual({ a: 1, c: 3 })
@@ -62,27 +83,48 @@ describe('PATCH /users/{user_id}', () => {
 
   it('limits what comes at once, not what a user has', async () => {
     const team = await Team.open()
-    for (const prefix of ['a', 'b']) await team.send('PATCH', '/users/ann', { user_attributes: numbered(100, prefix) })
-    expect((await team.profile('ann'))['user_attributes']).toEqual({ ...numbered(100, 'a'), ...numbered(100, 'b') })
+    for (const prefix of ['a', 'b'])
+      await team.send('PATCH', '/users/ann', { user_attributes: numbered(100, prefix) })
+    expect((await team.profile('ann'))['user_attributes']).toEqual({
+      ...numbered(100, 'a'),
+      ...numbered(100, 'b'),
+    })
   })
 
   it('loses nothing of several at the same time', async () => {
     const team = await Team.open()
-    await Promise.all([1, 2, 3, 4].map((i) => team.send('PATCH', '/users/ann', { user_attributes: { [`a${i}`]: i } })))
+    await Promise.all(
+      [1, 2, 3, 4].map((i) =>
+        team.send('PATCH', '/users/ann', { user_attributes: { [`a${i}`]: i } }),
+      ),
+    )
     expect((await team.profile('ann'))['user_attributes']).toEqual({ a1: 1, a2: 2, a3: 3, a4: 4 })
   })
 })
 
 describe('GET /users/{user_id}', () => {
-  it.each(['/users/', '/users', '/users/%20', '/users/%09%20'])('refuses to show a user without an id: %s', async (where) => {
-    const team = await Team.open()
-    expect(await said(team.call('GET', where))).toEqual(declined(400, 'No user ID provided'))
-  })
+  it.each(['/users/', '/users', '/users/%20', '/users/%09%20'])(
+    'refuses to show a user without an id: %s',
+    async (where) => {
+      const team = await Team.open()
+      expect(await said(team.call('GET', where))).toEqual(declined(400, 'No user ID provided'))
+    },
+  )
 
   it('finds nobody who was never told of', async () => {
     const team = await Team.open()
     await team.user('ann', {})
-    for (const id of ['bob', 'Ann', 'ann ', '__proto__', 'constructor', "' OR '1'='1", '*', '%', emoji])
+    for (const id of [
+      'bob',
+      'Ann',
+      'ann ',
+      '__proto__',
+      'constructor',
+      "' OR '1'='1",
+      '*',
+      '%',
+      emoji,
+    ])
       expect(await said(team.call('GET', path(id))), id).toEqual(notFound)
   })
 })
@@ -142,25 +184,37 @@ describe('a user id', () => {
     'attributes/x/explain',
   ])('may be %s', async (id) => {
     const team = await Team.open()
-    expect(await said(team.send('PUT', path(id), { user_attributes: { a: 1 } }))).toMatchObject({ status: 200, user_id: id })
-    expect(await said(team.send('PATCH', path(id), { user_attributes: { b: 2 } }))).toMatchObject({ status: 200, user_id: id })
+    expect(await said(team.send('PUT', path(id), { user_attributes: { a: 1 } }))).toMatchObject({
+      status: 200,
+      user_id: id,
+    })
+    expect(await said(team.send('PATCH', path(id), { user_attributes: { b: 2 } }))).toMatchObject({
+      status: 200,
+      user_id: id,
+    })
     expect(await team.profile(id)).toMatchObject({ user_id: id, user_attributes: { a: 1, b: 2 } })
     expect(await said(team.call('GET', `${path(id)}/attributes/a/explain`))).toEqual(notFound)
     await isEmpty(team.call('DELETE', path(id)), 204)
     expect(await said(team.call('GET', path(id)))).toEqual(notFound)
   })
 
-  it.each(['x'.repeat(65), emoji.repeat(65), 'a\0', 'a\nb', '\t', 'a\u007f', 'a\u0085'])('cannot be %j', async (id) => {
-    const team = await Team.open()
-    const refusal =
-      id.trim() === ''
-        ? declined(400, 'No user ID provided')
-        : declined(422, 'user_id must be 1 to 64 characters without control characters')
-    expect(await said(team.send('PUT', path(id), { user_attributes: { a: 1 } }))).toEqual(refusal)
-    expect(await said(team.send('PATCH', path(id), { user_attributes: { a: 1 } }))).toEqual(refusal)
-    for (const method of ['GET', 'DELETE']) expect(await said(team.call(method, path(id)))).toEqual(refusal)
-    expect(await said(team.call('GET', `${path(id)}/attributes/a/explain`))).toEqual(refusal)
-  })
+  it.each(['x'.repeat(65), emoji.repeat(65), 'a\0', 'a\nb', '\t', 'a\u007f', 'a\u0085'])(
+    'cannot be %j',
+    async (id) => {
+      const team = await Team.open()
+      const refusal =
+        id.trim() === ''
+          ? declined(400, 'No user ID provided')
+          : declined(422, 'user_id must be 1 to 64 characters without control characters')
+      expect(await said(team.send('PUT', path(id), { user_attributes: { a: 1 } }))).toEqual(refusal)
+      expect(await said(team.send('PATCH', path(id), { user_attributes: { a: 1 } }))).toEqual(
+        refusal,
+      )
+      for (const method of ['GET', 'DELETE'])
+        expect(await said(team.call(method, path(id)))).toEqual(refusal)
+      expect(await said(team.call('GET', `${path(id)}/attributes/a/explain`))).toEqual(refusal)
+    },
+  )
 
   it('names another user in another workspace', async () => {
     const [team, other] = [await Team.open(), await Team.open()]

@@ -2,7 +2,16 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, said, time } from '../support/answers.ts'
 import type { Bank, Json } from '../support/api.ts'
-import { deliveriesOf, elapse, hook, openedHooks, tried, tryOut, verified, type Hook } from '../support/hooks.ts'
+import {
+  deliveriesOf,
+  elapse,
+  hook,
+  openedHooks,
+  tried,
+  tryOut,
+  verified,
+  type Hook,
+} from '../support/hooks.ts'
 import type { Team } from '../support/identity.ts'
 
 const notFound = declined(404, 'Not found')
@@ -14,9 +23,12 @@ async function groups(bank: Bank, count: number): Promise<string[]> {
   return ids
 }
 
-const eventsOf = async (team: Team, query = '') => (await team.get<{ events: (Json & { id: string })[] }>(`/events${query}`)).events
-const idsOf = async (team: Team, one: Hook, query = '') => (await deliveriesOf(team, one, query)).deliveries.map(({ id }) => id)
-const retry = (team: Team, { id }: Hook, delivery: string) => team.call('POST', `/webhooks/${id}/deliveries/${delivery}/retry`)
+const eventsOf = async (team: Team, query = '') =>
+  (await team.get<{ events: (Json & { id: string })[] }>(`/events${query}`)).events
+const idsOf = async (team: Team, one: Hook, query = '') =>
+  (await deliveriesOf(team, one, query)).deliveries.map(({ id }) => id)
+const retry = (team: Team, { id }: Hook, delivery: string) =>
+  team.call('POST', `/webhooks/${id}/deliveries/${delivery}/retry`)
 
 /** The webhook's deliveries have failed for good. */
 const giveUp = ({ id }: Hook) =>
@@ -31,7 +43,11 @@ describe('GET /webhooks/{id}/deliveries', () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     expect(await deliveriesOf(team, one)).toEqual({ deliveries: [], next: null })
-    await one.receiver.answers({ status: 500, body: 'broken' }, { status: 201, body: 'made', after: 50 }, {})
+    await one.receiver.answers(
+      { status: 500, body: 'broken' },
+      { status: 201, body: 'made', after: 50 },
+      {},
+    )
     await bank.group()
     await tried(team, one, 1)
     const before = Date.now()
@@ -47,7 +63,13 @@ describe('GET /webhooks/{id}/deliveries', () => {
       status: 'delivered',
       next_attempt_on: null,
       attempts: [
-        { attempt: 1, timestamp: expect.stringMatching(time), status_code: 204, duration_ms: expect.any(Number) as number, answer: '' },
+        {
+          attempt: 1,
+          timestamp: expect.stringMatching(time),
+          status_code: 204,
+          duration_ms: expect.any(Number) as number,
+          answer: '',
+        },
       ],
     })
     expect(first).toMatchObject({ id: events[0]?.id, status: 'delivered', next_attempt_on: null })
@@ -69,7 +91,9 @@ describe('GET /webhooks/{id}/deliveries', () => {
     await bank.group()
     const [delivery] = await tried(team, one, 1)
     expect(delivery?.status).toBe('pending')
-    const wait = Date.parse(delivery?.next_attempt_on ?? '') - Date.parse(delivery?.attempts[0]?.timestamp ?? '')
+    const wait =
+      Date.parse(delivery?.next_attempt_on ?? '') -
+      Date.parse(delivery?.attempts[0]?.timestamp ?? '')
     expect(wait).toBeGreaterThanOrEqual(5000)
     expect(wait).toBeLessThanOrEqual(6000 + (delivery?.attempts[0]?.duration_ms ?? 0) + 3000)
   })
@@ -83,16 +107,27 @@ describe('GET /webhooks/{id}/deliveries', () => {
     await bank.group()
     await tried(team, one, 2)
     const failed = (await idsOf(team, one, '?status=pending'))[0] ?? ''
-    await env.DB.prepare(`UPDATE deliveries SET state = 'failed' WHERE event_key = (SELECT key FROM events WHERE id = ?)`)
+    await env.DB.prepare(
+      `UPDATE deliveries SET state = 'failed' WHERE event_key = (SELECT key FROM events WHERE id = ?)`,
+    )
       .bind(failed)
       .run()
     await bank.group()
     await tried(team, one, 3)
-    const [third = '', second = '', first = ''] = (await eventsOf(team)).map(({ id }) => id).reverse()
+    const [third = '', second = '', first = ''] = (await eventsOf(team))
+      .map(({ id }) => id)
+      .reverse()
     expect(second).toBe(failed)
     expect(await idsOf(team, one)).toEqual([third, second, first])
-    for (const [status, id] of Object.entries({ pending: third, failed: second, delivered: first })) {
-      expect(await deliveriesOf(team, one, `?status=${status}`)).toMatchObject({ deliveries: [{ id, status }], next: null })
+    for (const [status, id] of Object.entries({
+      pending: third,
+      failed: second,
+      delivered: first,
+    })) {
+      expect(await deliveriesOf(team, one, `?status=${status}`)).toMatchObject({
+        deliveries: [{ id, status }],
+        next: null,
+      })
       expect(await idsOf(team, one, `?status=${status}&after=${id}`)).toEqual([])
     }
   })
@@ -123,7 +158,10 @@ describe('GET /webhooks/{id}/deliveries', () => {
 
   it("holds its own webhook's alone, and may go on after an event that it was not sent", async () => {
     const { team, bank } = await openedHooks()
-    const [one, two] = [await hook(team, { event_types: ['group.created'] }), await hook(team, { event_types: ['group.deleted'] })]
+    const [one, two] = [
+      await hook(team, { event_types: ['group.created'] }),
+      await hook(team, { event_types: ['group.deleted'] }),
+    ]
     const [group = ''] = await groups(bank, 1)
     await bank.call('DELETE', `/groups/${group}`)
     await Promise.all([tried(team, one, 1), tried(team, two, 1)])
@@ -145,7 +183,9 @@ describe('GET /webhooks/{id}/deliveries', () => {
   ])('refuses ?%s', async (query, message) => {
     const { team } = await openedHooks()
     const { id } = await hook(team)
-    expect(await said(team.call('GET', `/webhooks/${id}/deliveries?${query}`))).toEqual(declined(422, message))
+    expect(await said(team.call('GET', `/webhooks/${id}/deliveries?${query}`))).toEqual(
+      declined(422, message),
+    )
   })
 
   it("does not go on after what is not there, another workspace's event among it", async () => {
@@ -154,7 +194,9 @@ describe('GET /webhooks/{id}/deliveries', () => {
     const theirs = await hook(other.team)
     const event = await tryOut(other.team, theirs)
     for (const after of [event, 'evt_x', 'x', '1', '%00'])
-      expect(await said(team.call('GET', `/webhooks/${one.id}/deliveries?after=${after}`))).toEqual(notFound)
+      expect(await said(team.call('GET', `/webhooks/${one.id}/deliveries?after=${after}`))).toEqual(
+        notFound,
+      )
   })
 })
 
@@ -165,9 +207,15 @@ describe('POST /webhooks/{id}/deliveries/{delivery_id}/retry', () => {
     await bank.group()
     const [delivered] = await tried(team, one, 1)
     await isEmpty(retry(team, one, String(delivered?.id)), 204)
-    expect((await tried(team, one, 2))[0]).toMatchObject({ status: 'delivered', attempts: [{ attempt: 1 }, { attempt: 2 }] })
+    expect((await tried(team, one, 2))[0]).toMatchObject({
+      status: 'delivered',
+      attempts: [{ attempt: 1 }, { attempt: 2 }],
+    })
     const arrived = await one.receiver.arrived()
-    expect(arrived.map(({ headers }) => headers['webhook-id'])).toEqual([delivered?.id, delivered?.id])
+    expect(arrived.map(({ headers }) => headers['webhook-id'])).toEqual([
+      delivered?.id,
+      delivered?.id,
+    ])
     for (const request of arrived) verified(one.secret, request)
 
     await one.receiver.answers({ status: 500 }, {})
@@ -175,7 +223,11 @@ describe('POST /webhooks/{id}/deliveries/{delivery_id}/retry', () => {
     const [pending] = await tried(team, one, 3)
     expect(pending?.status).toBe('pending')
     await isEmpty(retry(team, one, String(pending?.id)), 204)
-    expect((await tried(team, one, 4))[0]).toMatchObject({ id: pending?.id, status: 'delivered', next_attempt_on: null })
+    expect((await tried(team, one, 4))[0]).toMatchObject({
+      id: pending?.id,
+      status: 'delivered',
+      next_attempt_on: null,
+    })
   })
 
   it('begins the schedule anew for what was given up', async () => {
@@ -189,7 +241,8 @@ describe('POST /webhooks/{id}/deliveries/{delivery_id}/retry', () => {
     await isEmpty(retry(team, one, event), 204)
     const [again] = await tried(team, one, 2)
     expect(again).toMatchObject({ status: 'pending', attempts: [{ attempt: 1 }, { attempt: 2 }] })
-    const wait = Date.parse(again?.next_attempt_on ?? '') - Date.parse(again?.attempts[1]?.timestamp ?? '')
+    const wait =
+      Date.parse(again?.next_attempt_on ?? '') - Date.parse(again?.attempts[1]?.timestamp ?? '')
     expect(wait).toBeGreaterThanOrEqual(5000)
     expect(wait).toBeLessThan(60_000)
   })
@@ -200,7 +253,8 @@ describe('POST /webhooks/{id}/deliveries/{delivery_id}/retry', () => {
     const events = [await tryOut(team, two), await tryOut(other.team, theirs)]
     await tried(team, two, 1)
     await tried(other.team, theirs, 1)
-    for (const event of [...events, 'evt_x', '%00']) expect(await said(retry(team, one, event))).toEqual(notFound)
+    for (const event of [...events, 'evt_x', '%00'])
+      expect(await said(retry(team, one, event))).toEqual(notFound)
     expect(await one.receiver.arrived()).toEqual([])
     expect(await two.receiver.arrived()).toHaveLength(1)
     expect(await theirs.receiver.arrived()).toHaveLength(1)

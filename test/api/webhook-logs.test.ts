@@ -8,11 +8,14 @@ let written: string[]
 beforeEach(() => {
   written = []
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
-    vi.spyOn(console, method).mockImplementation((...values: unknown[]) => void written.push(values.map(String).join(' ')))
+    vi.spyOn(console, method).mockImplementation(
+      (...values: unknown[]) => void written.push(values.map(String).join(' ')),
+    )
 })
 afterEach(() => vi.restoreAllMocks())
 
-const events = (event: string) => written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
+const events = (event: string) =>
+  written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
 
 it('the log of deliveries counts attempts, and holds neither secret, signature, URL nor what was sent or answered', async () => {
   const { team, bank } = await openedHooks()
@@ -33,12 +36,31 @@ it('the log of deliveries counts attempts, and holds neither secret, signature, 
   await vi.waitUntil(() => events('deliveries').length >= 4)
 
   expect(events('deliveries')).toMatchObject(
-    [0, 1, 1, 0].map((delivered) => ({ workspace: team.workspace, webhook: one.id, attempts: 1, delivered, left: 0 })),
+    [0, 1, 1, 0].map((delivered) => ({
+      workspace: team.workspace,
+      webhook: one.id,
+      attempts: 1,
+      delivered,
+      left: 0,
+    })),
   )
   expect(events('request').length).toBeGreaterThan(10)
-  const signatures = (await one.receiver.arrived()).flatMap(({ headers }) => String(headers['webhook-signature']).split(' '))
+  const signatures = (await one.receiver.arrived()).flatMap(({ headers }) =>
+    String(headers['webhook-signature']).split(' '),
+  )
   expect(signatures).toHaveLength(5)
-  const secrets = [one.secret, String(secret), ...signatures].map((text) => text.replace(/^(whsec_|v1,)/, ''))
-  for (const word of [...secrets, 'whsec_', 'v1,', one.receiver.name, 'password-77', 'description-77', 'answer-77', 'name-77'])
+  const secrets = [one.secret, String(secret), ...signatures].map((text) =>
+    text.replace(/^(whsec_|v1,)/, ''),
+  )
+  for (const word of [
+    ...secrets,
+    'whsec_',
+    'v1,',
+    one.receiver.name,
+    'password-77',
+    'description-77',
+    'answer-77',
+    'name-77',
+  ])
     for (const line of written) expect(line).not.toContain(word)
 })

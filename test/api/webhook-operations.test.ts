@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, said, time } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
-import { deliveriesOf, elapse, hook, hookScopes, openedHooks, shown, tried, tryOut, verified } from '../support/hooks.ts'
+import {
+  deliveriesOf,
+  elapse,
+  hook,
+  hookScopes,
+  openedHooks,
+  shown,
+  tried,
+  tryOut,
+  verified,
+} from '../support/hooks.ts'
 import { Team } from '../support/identity.ts'
 
 const notFound = declined(404, 'Not found')
@@ -24,11 +34,16 @@ describe('the secret of a webhook', () => {
     await one.receiver.answers({ status: 500, body: 'no' }, {})
     await bank.group()
     await tried(team, one, 1)
-    const secrets = [one.secret, String(rotated['secret'])].map((secret) => secret.slice('whsec_'.length))
+    const secrets = [one.secret, String(rotated['secret'])].map((secret) =>
+      secret.slice('whsec_'.length),
+    )
     const asked: [string, string, Json?][] = [
       ...['', one.id, `${one.id}/deliveries`].map((path): [string, string] => ['GET', path]),
       ['PUT', one.id, { url: one.receiver.url }],
-      ...['disable', 'enable', 'test'].map((path): [string, string] => ['POST', `${one.id}/${path}`]),
+      ...['disable', 'enable', 'test'].map((path): [string, string] => [
+        'POST',
+        `${one.id}/${path}`,
+      ]),
       ['POST', `${one.id}/replay`, { since: '2020-01-01T00:00:00Z', only: 'all' }],
       ['DELETE', one.id],
     ]
@@ -52,9 +67,18 @@ describe('POST /webhooks/{id}/disable and enable', () => {
     const before = await create(team)
     for (let i = 0; i < 2; i++) {
       const off = await said(team.call('POST', at(before, '/disable')))
-      expect(off).toEqual({ ...before, status: 200, enabled: false, disabled_because: 'asked', last_modified_on: off['last_modified_on'] })
+      expect(off).toEqual({
+        ...before,
+        status: 200,
+        enabled: false,
+        disabled_because: 'asked',
+        last_modified_on: off['last_modified_on'],
+      })
     }
-    expect(await shown(team, { id: String(before['id']) })).toMatchObject({ enabled: false, disabled_because: 'asked' })
+    expect(await shown(team, { id: String(before['id']) })).toMatchObject({
+      enabled: false,
+      disabled_because: 'asked',
+    })
     for (let i = 0; i < 2; i++) {
       const on = await said(team.call('POST', at(before, '/enable')))
       expect(on).toEqual({ ...before, status: 200, last_modified_on: on['last_modified_on'] })
@@ -74,13 +98,17 @@ describe('POST /webhooks/{id}/disable and enable', () => {
     await tryOut(team, marker)
     await tried(team, marker, 1)
     expect(await one.receiver.arrived()).toHaveLength(1)
-    expect(await deliveriesOf(team, one)).toMatchObject({ deliveries: [{ status: 'pending', attempts: [{}] }] })
+    expect(await deliveriesOf(team, one)).toMatchObject({
+      deliveries: [{ status: 'pending', attempts: [{}] }],
+    })
 
     await team.call('POST', at(one, '/enable'))
     await one.receiver.until(2)
     const third = await bank.group('third')
     const arrived = await one.receiver.until(3)
-    const told = arrived.map((one) => JSON.parse(one.body) as Json).map(({ data }) => (data as Json)['group_id']) // as each event of a group has
+    const told = arrived
+      .map((one) => JSON.parse(one.body) as Json)
+      .map(({ data }) => (data as Json)['group_id']) // as each event of a group has
     expect(told).toEqual([first, first, third])
   })
 })
@@ -88,15 +116,25 @@ describe('POST /webhooks/{id}/disable and enable', () => {
 describe('POST /webhooks/{id}/rotate', () => {
   it('shows a new secret this once, and until when the former one holds', async () => {
     const team = await Team.open(hookScopes)
-    const { status: _, secret: old, ...before } = await said(team.send('POST', '/webhooks', { url }))
+    const {
+      status: _,
+      secret: old,
+      ...before
+    } = await said(team.send('POST', '/webhooks', { url }))
     const answer = await team.call('POST', at(before, '/rotate'))
     expect(answer.headers.get('cache-control')).toBe('no-store')
     const { status, secret, ...after } = await said(answer)
     expect([status, secret]).toEqual([200, expect.stringMatching(secretShape)])
     expect(secret).not.toBe(old)
-    const changed = { former_secret_until: expect.stringMatching(time), last_modified_on: expect.stringMatching(time) }
+    const changed = {
+      former_secret_until: expect.stringMatching(time),
+      last_modified_on: expect.stringMatching(time),
+    }
     expect(after).toEqual({ ...before, ...changed })
-    expect(Date.parse(String(after['former_secret_until'])) - Date.parse(String(after['last_modified_on']))).toBe(86_400_000)
+    expect(
+      Date.parse(String(after['former_secret_until'])) -
+        Date.parse(String(after['last_modified_on'])),
+    ).toBe(86_400_000)
     expect(await team.get(at(before))).toEqual(after)
   })
 })
@@ -121,7 +159,9 @@ describe('POST /webhooks/{id}/test', () => {
     const team = await Team.open(hookScopes)
     const webhook = await create(team)
     await team.call('POST', at(webhook, '/disable'))
-    expect(await said(team.call('POST', at(webhook, '/test')))).toEqual(declined(422, 'webhook is disabled'))
+    expect(await said(team.call('POST', at(webhook, '/test')))).toEqual(
+      declined(422, 'webhook is disabled'),
+    )
     expect(await team.get('/events')).toEqual({ events: [], next: null })
   })
 })
@@ -146,7 +186,15 @@ describe('a webhook that is not there', () => {
       const [deleted, anothers] = [await create(team), await create(other)]
       await isEmpty(team.call('DELETE', at(deleted)), 204)
       const before = await team.get('/events')
-      for (const id of [deleted['id'], anothers['id'], crypto.randomUUID(), 'x', '__proto__', '%00', '%25']) {
+      for (const id of [
+        deleted['id'],
+        anothers['id'],
+        crypto.randomUUID(),
+        'x',
+        '__proto__',
+        '%00',
+        '%25',
+      ]) {
         const path = `/webhooks/${String(id)}${rest}`
         const asked = body === undefined ? team.call(method, path) : team.send(method, path, body)
         expect([id, await said(asked)]).toEqual([id, notFound])

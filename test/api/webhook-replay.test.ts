@@ -2,11 +2,21 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { declined, said } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
-import { deliveriesOf, elapse, hook, openedHooks, tried, tryOut, type Hook } from '../support/hooks.ts'
+import {
+  deliveriesOf,
+  elapse,
+  hook,
+  openedHooks,
+  tried,
+  tryOut,
+  type Hook,
+} from '../support/hooks.ts'
 import type { Team } from '../support/identity.ts'
 
-const eventsOf = async (team: Team) => (await team.get<{ events: (Json & { id: string })[] }>('/events')).events
-const replay = (team: Team, { id }: Hook, span: Json) => said(team.send('POST', `/webhooks/${id}/replay`, span))
+const eventsOf = async (team: Team) =>
+  (await team.get<{ events: (Json & { id: string })[] }>('/events')).events
+const replay = (team: Team, { id }: Hook, span: Json) =>
+  said(team.send('POST', `/webhooks/${id}/replay`, span))
 
 const since = '2020-01-01T00:00:00Z'
 
@@ -25,12 +35,23 @@ describe('POST /webhooks/{id}/replay', () => {
     const span = { since: events[1]?.['timestamp'], until: events[2]?.['timestamp'], only: 'all' }
     expect(await replay(team, one, span)).toEqual({ status: 202, replayed: 2 })
     await tried(team, one, 6)
-    const again = (await one.receiver.arrived()).slice(4).map(({ headers }) => headers['webhook-id'])
+    const again = (await one.receiver.arrived())
+      .slice(4)
+      .map(({ headers }) => headers['webhook-id'])
     expect(again.sort()).toEqual([ids[1], ids[2]].sort())
-    expect(await replay(team, one, { since: events[3]?.['timestamp'], only: 'all' })).toEqual({ status: 202, replayed: 1 })
+    expect(await replay(team, one, { since: events[3]?.['timestamp'], only: 'all' })).toEqual({
+      status: 202,
+      replayed: 1,
+    })
     await tried(team, one, 7)
-    expect(await replay(team, one, { since: '2100-01-01T00:00:00+01:00', only: 'all' })).toEqual({ status: 202, replayed: 0 })
-    expect(await replay(team, one, { since, until: '2020-01-02T00:00:00Z', only: 'all' })).toEqual({ status: 202, replayed: 0 })
+    expect(await replay(team, one, { since: '2100-01-01T00:00:00+01:00', only: 'all' })).toEqual({
+      status: 202,
+      replayed: 0,
+    })
+    expect(await replay(team, one, { since, until: '2020-01-02T00:00:00Z', only: 'all' })).toEqual({
+      status: 202,
+      replayed: 0,
+    })
   })
 
   it('sends those alone that failed for good, and begins their schedule anew', async () => {
@@ -48,7 +69,9 @@ describe('POST /webhooks/{id}/replay', () => {
     )
       .bind(failed?.id)
       .run()
-    expect(await replay(team, one, { since, until: '2020-01-02T00:00:00Z', only: 'failed' })).toEqual({ status: 202, replayed: 0 })
+    expect(
+      await replay(team, one, { since, until: '2020-01-02T00:00:00Z', only: 'failed' }),
+    ).toEqual({ status: 202, replayed: 0 })
     expect(await replay(team, one, { since, only: 'failed' })).toEqual({ status: 202, replayed: 1 })
     const [again] = await tried(team, one, 3)
     expect(again).toMatchObject({ id: failed?.id, status: 'pending', attempts: [{}, {}] })
@@ -70,7 +93,9 @@ describe('POST /webhooks/{id}/replay', () => {
     expect(await replay(team, one, { since, only: 'failed' })).toEqual({ status: 202, replayed: 0 })
     expect(await replay(team, one, { since, only: 'all' })).toEqual({ status: 202, replayed: 3 })
     await tried(team, one, 4)
-    const told = (await one.receiver.arrived()).slice(1).map(({ body }) => JSON.parse(body) as { type: string; data: Json })
+    const told = (await one.receiver.arrived())
+      .slice(1)
+      .map(({ body }) => JSON.parse(body) as { type: string; data: Json })
     expect(new Set(told.map(({ type }) => type))).toEqual(new Set(['group.created']))
     expect(told.map(({ data }) => data['group_id']).sort()).toEqual([first, second, third].sort())
   })
@@ -114,7 +139,9 @@ describe('POST /webhooks/{id}/replay', () => {
     const one = await hook(team)
     await team.call('POST', `/webhooks/${one.id}/disable`)
     expect(await replay(team, one, { since, only: 'all' })).toEqual({ status: 202, replayed: 2100 })
-    expect((await deliveriesOf(team, one, '?status=pending&size=1000')).deliveries).toHaveLength(1000)
+    expect((await deliveriesOf(team, one, '?status=pending&size=1000')).deliveries).toHaveLength(
+      1000,
+    )
   })
 
   it.each<[unknown, string]>([
@@ -124,7 +151,10 @@ describe('POST /webhooks/{id}/replay', () => {
     [{ since: 'yesterday', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
     [{ since: '2026-11-24', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
     [{ since: '2026-11-24T03:00:00', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
-    [{ since: '2026-02-30T03:00:00Z', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
+    [
+      { since: '2026-02-30T03:00:00Z', only: 'all' },
+      'since must be a time as 2026-11-24T03:00:00Z',
+    ],
     [{ since: 1, only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
     [{ since, until: 'now', only: 'all' }, 'until must be a time as 2026-11-24T03:00:00Z'],
     [{ since, until: null, only: 'all' }, 'until must be a time as 2026-11-24T03:00:00Z'],
@@ -133,7 +163,9 @@ describe('POST /webhooks/{id}/replay', () => {
     const { team, bank } = await openedHooks()
     await bank.group()
     const one = await hook(team)
-    expect(await said(team.send('POST', `/webhooks/${one.id}/replay`, body))).toEqual(declined(422, message))
+    expect(await said(team.send('POST', `/webhooks/${one.id}/replay`, body))).toEqual(
+      declined(422, message),
+    )
     expect(await deliveriesOf(team, one)).toEqual({ deliveries: [], next: null })
   })
 })

@@ -29,28 +29,57 @@ const badBodies: [string, unknown, string][] = [
   ['a private address', { url: 'https://10.0.0.1/' }, 'url must name a public host'],
   ['a word for types', { url, event_types: 'group.created' }, 'event_types must be of type array'],
   ['no type', { url, event_types: [] }, 'event_types must name at least one'],
-  ['an unknown type', { url, event_types: ['group.created', 'group.renamed'] }, `event_types.1 must be one of ${types}`],
-  ['a type in capitals', { url, event_types: ['GROUP.CREATED'] }, `event_types.0 must be one of ${types}`],
+  [
+    'an unknown type',
+    { url, event_types: ['group.created', 'group.renamed'] },
+    `event_types.1 must be one of ${types}`,
+  ],
+  [
+    'a type in capitals',
+    { url, event_types: ['GROUP.CREATED'] },
+    `event_types.0 must be one of ${types}`,
+  ],
   ['a star', { url, event_types: ['*'] }, `event_types.0 must be one of ${types}`],
   ['a prototype', { url, event_types: ['__proto__'] }, `event_types.0 must be one of ${types}`],
   ['a number among the types', { url, event_types: [7] }, `event_types.0 must be one of ${types}`],
   ['a number for a description', { url, description: 7 }, 'description must be of type string'],
-  ['256 characters of description', { url, description: 'x'.repeat(256) }, 'description cannot exceed 255 characters'],
-  ['256 emoji of description', { url, description: '🎉'.repeat(256) }, 'description cannot exceed 255 characters'],
+  [
+    '256 characters of description',
+    { url, description: 'x'.repeat(256) },
+    'description cannot exceed 255 characters',
+  ],
+  [
+    '256 emoji of description',
+    { url, description: '🎉'.repeat(256) },
+    'description cannot exceed 255 characters',
+  ],
 ]
 
 /** What has no good JSON in it, and what it is answered. */
 const unread: [string, RequestInit, Json][] = [
   ['cut short', jsonText('{"url":'), declined(400, 'The request body is not valid JSON')],
-  ['a form', { method: 'POST', body: new URLSearchParams({ url }) }, declined(400, 'Content-Type must be application/json')],
-  ['too long', jsonText(`{"url":"${'x'.repeat(300_000)}"}`), declined(400, 'The request body cannot exceed 262144 bytes')],
+  [
+    'a form',
+    { method: 'POST', body: new URLSearchParams({ url }) },
+    declined(400, 'Content-Type must be application/json'),
+  ],
+  [
+    'too long',
+    jsonText(`{"url":"${'x'.repeat(300_000)}"}`),
+    declined(400, 'The request body cannot exceed 262144 bytes'),
+  ],
 ]
 
 describe('POST /webhooks', () => {
   it('keeps a webhook, shows it as it is kept, and its secret', async () => {
     const team = await Team.open(hookScopes)
     const given = { url, event_types: ['group.created', 'job.failed'], description: 'é🎉' }
-    const answer = await team.send('POST', '/webhooks', { ...given, more: 1, secret: 'mine', enabled: false })
+    const answer = await team.send('POST', '/webhooks', {
+      ...given,
+      more: 1,
+      secret: 'mine',
+      enabled: false,
+    })
     expect(answer.headers.get('cache-control')).toBe('no-store')
     const { status, secret, ...webhook } = await said(answer)
     expect(status).toBe(201)
@@ -74,16 +103,29 @@ describe('POST /webhooks', () => {
   it('makes up what may be left out: all types, no description', async () => {
     const team = await Team.open(hookScopes)
     for (const more of [{}, { event_types: null, description: null }])
-      expect(await create(team, { url, ...more })).toMatchObject({ url, event_types: null, description: '' })
-    expect(await create(team, { url, description: 'é'.repeat(255) })).toMatchObject({ description: 'é'.repeat(255) })
-    expect(await create(team, { url, event_types: eventTypes })).toMatchObject({ event_types: eventTypes })
-    expect(await create(team, { url, event_types: ['job.failed', 'job.failed'] })).toMatchObject({ event_types: ['job.failed'] })
+      expect(await create(team, { url, ...more })).toMatchObject({
+        url,
+        event_types: null,
+        description: '',
+      })
+    expect(await create(team, { url, description: 'é'.repeat(255) })).toMatchObject({
+      description: 'é'.repeat(255),
+    })
+    expect(await create(team, { url, event_types: eventTypes })).toMatchObject({
+      event_types: eventTypes,
+    })
+    expect(await create(team, { url, event_types: ['job.failed', 'job.failed'] })).toMatchObject({
+      event_types: ['job.failed'],
+    })
   })
 
   it('gives each an id and a secret of its own, also for the same URL', async () => {
     const team = await Team.open(hookScopes)
-    const answers = await Promise.all([1, 2, 3].map(() => said(team.send('POST', '/webhooks', { url }))))
-    for (const what of ['id', 'secret']) expect(new Set(answers.map((answer) => answer[what])).size).toBe(3)
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => said(team.send('POST', '/webhooks', { url }))),
+    )
+    for (const what of ['id', 'secret'])
+      expect(new Set(answers.map((answer) => answer[what])).size).toBe(3)
   })
 
   it.each(badBodies)('refuses %s, and keeps nothing', async (_, body, message) => {
@@ -103,8 +145,14 @@ describe('POST /webhooks', () => {
     await create(other)
     const ask = (): Promise<Response> => {
       const init = json('POST', { url })
-      const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${team.token}` } // as `json` writes them
-      return callWith({ WEBHOOKS_MAX: 3 }, `/platform/workspaces/${team.workspace}/webhooks`, { ...init, headers })
+      const headers = {
+        ...(init.headers as Record<string, string>),
+        authorization: `Bearer ${team.token}`,
+      } // as `json` writes them
+      return callWith({ WEBHOOKS_MAX: 3 }, `/platform/workspaces/${team.workspace}/webhooks`, {
+        ...init,
+        headers,
+      })
     }
     const answers = await Promise.all([1, 2, 3, 4, 5].map(ask))
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 422, 422])
@@ -131,7 +179,8 @@ describe('GET /webhooks', () => {
     const team = await Team.open(hookScopes)
     expect(await all(team)).toEqual([])
     const webhooks: Json[] = []
-    for (const description of ['b', 'a', 'c']) webhooks.push(await create(team, { url, description }))
+    for (const description of ['b', 'a', 'c'])
+      webhooks.push(await create(team, { url, description }))
     expect(await all(team)).toEqual(webhooks)
     for (const webhook of webhooks) expect(await team.get(at(webhook))).toEqual(webhook)
   })
@@ -142,15 +191,37 @@ describe('PUT /webhooks/{id}', () => {
     const team = await Team.open(hookScopes)
     const before = await create(team, { url, event_types: ['job.failed'], description: 'old' })
     const client = await newClient(hookScopes, team.workspace)
-    const headers = { authorization: `Bearer ${await tokenOf(client)}`, 'content-type': 'application/json' }
-    const change = { url: 'https://other.example.com/', event_types: ['group.deleted'], description: 'new' }
+    const headers = {
+      authorization: `Bearer ${await tokenOf(client)}`,
+      'content-type': 'application/json',
+    }
+    const change = {
+      url: 'https://other.example.com/',
+      event_types: ['group.deleted'],
+      description: 'new',
+    }
     await scheduler.wait(5)
-    const after = await said(team.call('PUT', at(before), { headers, body: JSON.stringify({ ...change, id: 'mine', enabled: false }) }))
-    expect(after).toEqual({ ...before, ...change, status: 200, last_modified_on: expect.stringMatching(time) })
+    const after = await said(
+      team.call('PUT', at(before), {
+        headers,
+        body: JSON.stringify({ ...change, id: 'mine', enabled: false }),
+      }),
+    )
+    expect(after).toEqual({
+      ...before,
+      ...change,
+      status: 200,
+      last_modified_on: expect.stringMatching(time),
+    })
     expect(String(after['last_modified_on']) > String(before['last_modified_on'])).toBe(true)
     const { status: _, ...kept } = after
     expect(await team.get(at(before))).toEqual(kept)
-    expect(await said(team.send('PUT', at(before), { url }))).toMatchObject({ status: 200, url, event_types: null, description: '' })
+    expect(await said(team.send('PUT', at(before), { url }))).toMatchObject({
+      status: 200,
+      url,
+      event_types: null,
+      description: '',
+    })
   })
 
   it('keeps the secret, and sends what is on its way to the new URL', async () => {

@@ -6,24 +6,148 @@ import type { Cohort, Definition, Population, User } from './evaluate.ts'
 
 // Few of each, so that rules and users meet; a hostile one among them now and then.
 const userIds = ['u1', 'U1', 'u2', "o'u", 'é', '😀', '～', '%', '\\']
-const ownNames = ['a', 'a', 'b', 'b', 'A', "it's", '%', '__proto__', 'household:a', 'household:gone', 'team:a', ':a', '😀'.repeat(256)]
+const ownNames = [
+  'a',
+  'a',
+  'b',
+  'b',
+  'A',
+  "it's",
+  '%',
+  '__proto__',
+  'household:a',
+  'household:gone',
+  'team:a',
+  ':a',
+  '😀'.repeat(256),
+]
 const sharedNames = ['a', 'a', 'b', 'b:c', "it's", 'constructor']
 const definitionIds = ['household', 'team']
-export const cohortIds = ['6f1f3c4e-0000-4000-8000-00000000000a', '6f1f3c4e-0000-4000-8000-00000000000b']
+export const cohortIds = [
+  '6f1f3c4e-0000-4000-8000-00000000000a',
+  '6f1f3c4e-0000-4000-8000-00000000000b',
+]
 
 const names = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('a', 'b') },
-  { weight: 8, arbitrary: fc.tuple(fc.constantFrom(...definitionIds), fc.constantFrom(...sharedNames)).map((both) => both.join(':')) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...definitionIds), fc.constantFrom(...sharedNames))
+      .map((both) => both.join(':')),
+  },
   { weight: 3, arbitrary: fc.constantFrom(...ownNames) },
-  { weight: 1, arbitrary: fc.constantFrom('a\0', '\0', 'a\0b', 'a\ud800', 'household', 'nobody:a', "a' OR '1'='1", 'household:a\0') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      'a\0',
+      '\0',
+      'a\0b',
+      'a\ud800',
+      'household',
+      'nobody:a',
+      "a' OR '1'='1",
+      'household:a\0',
+    ),
+  },
 )
 
-const numbers = [0, 1, -1, 5, 5.5, 0.1, 0.30000000000000004, 1 / 3, 1e3, 1e15, 1e21, 1e-7, 12345678901234567, 9007199254740992, 1e308]
-const numerals = [' 5 ', '+5', '.5', '5.', '05', '0x10', '1e3', '1E+3', '5.50', 'Infinity', 'NaN', '-0', '1e999', '1e-400', '5\u00a0']
-const numeralsAlike = ['9007199254740993', '9223372036854775808', '5', '5.5', '0.3', '1e+21', '\t5\n', '5 5', '-', '1_0', '٥']
-const words = ['', '', ' ', 'a', 'ab', 'aB', 'B', 'TRUE', 'true', 'False', 'null', '["a"]', 'é', 'e\u0301', 'É', '\u212a', 'k', '\ufffd']
-const letters = ['a', 'A', 'a', 'b', 'B', '5', '%', '_', "'", '"', '\\', '[', ']', '*', '?', '😀', 'é', '\u0301', '\ue000', '\n']
-const long = ['a'.repeat(4096), `${'a'.repeat(4095)}b`, 'aB'.repeat(2048), '😀'.repeat(4096), `${'a'.repeat(2047)}é${'A'.repeat(2048)}`]
+const numbers = [
+  0,
+  1,
+  -1,
+  5,
+  5.5,
+  0.1,
+  0.30000000000000004,
+  1 / 3,
+  1e3,
+  1e15,
+  1e21,
+  1e-7,
+  12345678901234567,
+  9007199254740992,
+  1e308,
+]
+const numerals = [
+  ' 5 ',
+  '+5',
+  '.5',
+  '5.',
+  '05',
+  '0x10',
+  '1e3',
+  '1E+3',
+  '5.50',
+  'Infinity',
+  'NaN',
+  '-0',
+  '1e999',
+  '1e-400',
+  '5\u00a0',
+]
+const numeralsAlike = [
+  '9007199254740993',
+  '9223372036854775808',
+  '5',
+  '5.5',
+  '0.3',
+  '1e+21',
+  '\t5\n',
+  '5 5',
+  '-',
+  '1_0',
+  '٥',
+]
+const words = [
+  '',
+  '',
+  ' ',
+  'a',
+  'ab',
+  'aB',
+  'B',
+  'TRUE',
+  'true',
+  'False',
+  'null',
+  '["a"]',
+  'é',
+  'e\u0301',
+  'É',
+  '\u212a',
+  'k',
+  '\ufffd',
+]
+const letters = [
+  'a',
+  'A',
+  'a',
+  'b',
+  'B',
+  '5',
+  '%',
+  '_',
+  "'",
+  '"',
+  '\\',
+  '[',
+  ']',
+  '*',
+  '?',
+  '😀',
+  'é',
+  '\u0301',
+  '\ue000',
+  '\n',
+]
+const long = [
+  'a'.repeat(4096),
+  `${'a'.repeat(4095)}b`,
+  'aB'.repeat(2048),
+  '😀'.repeat(4096),
+  `${'a'.repeat(2047)}é${'A'.repeat(2048)}`,
+]
 
 const word = (signs: string[], maxLength: number) =>
   fc.array(fc.constantFrom(...signs), { maxLength, size: 'max' }).map((all) => all.join(''))
@@ -39,7 +163,12 @@ const plain: fc.Arbitrary<Value> = fc.oneof(
   { weight: 6, arbitrary: text },
   { weight: 3, arbitrary: fc.constantFrom(...numbers) },
   { weight: 1, arbitrary: fc.boolean() },
-  { weight: 2, arbitrary: fc.array(fc.oneof(word(letters, 3), fc.constantFrom(...words, ...numerals)), { maxLength: 4 }) },
+  {
+    weight: 2,
+    arbitrary: fc.array(fc.oneof(word(letters, 3), fc.constantFrom(...words, ...numerals)), {
+      maxLength: 4,
+    }),
+  },
 )
 
 const result = fc.constantFrom(...functions).chain((made) => {
@@ -57,23 +186,44 @@ const shared = fc.uniqueArray(
   { selector: ({ name }) => name, maxLength: 5, size: 'max' },
 )
 
-const own = fc.array(fc.tuple(fc.constantFrom(...ownNames), fc.option(plain, { freq: 8 })), { maxLength: 8, size: 'max' })
+const own = fc.array(fc.tuple(fc.constantFrom(...ownNames), fc.option(plain, { freq: 8 })), {
+  maxLength: 8,
+  size: 'max',
+})
 
 /** A definition's groups of some of the users, each in one of them or in none. */
 const definition = (id: string, users: string[]): fc.Arbitrary<Definition> =>
   fc
     .record({
       deleted: fc.boolean().map((one) => one && id === 'team'),
-      places: fc.array(fc.constantFrom(0, 0, 1, 2, -1), { minLength: users.length, maxLength: users.length }),
+      places: fc.array(fc.constantFrom(0, 0, 1, 2, -1), {
+        minLength: users.length,
+        maxLength: users.length,
+      }),
       shared: fc.tuple(shared, shared, shared),
       // Mostly what was computed for the first group is what is shared.
-      now: fc.tuple(fc.integer({ min: 0, max: 5 }), fc.uniqueArray(fc.constantFrom(...sharedNames), { maxLength: 2 })),
+      now: fc.tuple(
+        fc.integer({ min: 0, max: 5 }),
+        fc.uniqueArray(fc.constantFrom(...sharedNames), { maxLength: 2 }),
+      ),
     })
     .map(({ deleted, places, shared, now: [kept, others] }) => {
-      const first = shared[0].slice(0, kept + 1).map((one) => ({ id: one.name, type: one.function }))
-      const more = others.filter((name) => first.every(({ id }) => id !== name)).map((id) => ({ id, type: 'latest' as const }))
-      const groups = shared.map((one, i) => ({ members: users.filter((_, at) => places[at] === i), shared: one }))
-      return { id, deleted, shares: [...first, ...more], groups: groups.filter(({ members }) => members.length > 0) }
+      const first = shared[0]
+        .slice(0, kept + 1)
+        .map((one) => ({ id: one.name, type: one.function }))
+      const more = others
+        .filter((name) => first.every(({ id }) => id !== name))
+        .map((id) => ({ id, type: 'latest' as const }))
+      const groups = shared.map((one, i) => ({
+        members: users.filter((_, at) => places[at] === i),
+        shared: one,
+      }))
+      return {
+        id,
+        deleted,
+        shares: [...first, ...more],
+        groups: groups.filter(({ members }) => members.length > 0),
+      }
     })
 
 const cohort = (id: string, users: string[]): fc.Arbitrary<Cohort> =>
@@ -90,12 +240,20 @@ const cohort = (id: string, users: string[]): fc.Arbitrary<Cohort> =>
         }),
         { selector: ({ user }) => user, maxLength: users.length, size: 'max' },
       )
-      .map((all) => all.map(({ user, added, for: time }) => ({ user, added, removed: time === null ? null : added + time }))),
+      .map((all) =>
+        all.map(({ user, added, for: time }) => ({
+          user,
+          added,
+          removed: time === null ? null : added + time,
+        })),
+      ),
   })
 
 export const population: fc.Arbitrary<Population> = fc
   .uniqueArray(
-    fc.record({ id: fc.constantFrom(...userIds), own }).map(({ id, own }): User => ({ id, own: new Map(own) })),
+    fc
+      .record({ id: fc.constantFrom(...userIds), own })
+      .map(({ id, own }): User => ({ id, own: new Map(own) })),
     { selector: ({ id }) => id, minLength: 3, maxLength: 9, size: 'max' },
   )
   .chain((users) => {
@@ -111,16 +269,53 @@ const scalar = fc.oneof(
   { weight: 8, arbitrary: text },
   { weight: 4, arbitrary: fc.constantFrom(-0, ...numbers) },
   { weight: 1, arbitrary: fc.boolean() },
-  { weight: 1, arbitrary: fc.constantFrom('a\0', '\0', '\0a', 'a\0b', '\ud800', 'a\udfff', "' OR 1=1 --", '?1', '$.a') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      'a\0',
+      '\0',
+      '\0a',
+      'a\0b',
+      '\ud800',
+      'a\udfff',
+      "' OR 1=1 --",
+      '?1',
+      '$.a',
+    ),
+  },
 )
 const piece = fc.oneof({ weight: 4, arbitrary: word(letters, 2) }, { weight: 1, arbitrary: scalar })
-const signs = ['*', '*', '?', 'a', 'A', 'b', '5', '.', '😀', 'é', '%', '[', '\\', "'", 'a\0', '\ud800']
+const signs = [
+  '*',
+  '*',
+  '?',
+  'a',
+  'A',
+  'b',
+  '5',
+  '.',
+  '😀',
+  'é',
+  '%',
+  '[',
+  '\\',
+  "'",
+  'a\0',
+  '\ud800',
+]
 const pattern = fc.oneof(
   { weight: 8, arbitrary: word(signs, 6) },
   { weight: 1, arbitrary: scalar },
   {
     weight: 1,
-    arbitrary: fc.constantFrom('*a*a*a*b', '*a?a*', '?'.repeat(4096), `*${'?'.repeat(4095)}`, `${'a?'.repeat(2047)}*b`, '*?a?b*'),
+    arbitrary: fc.constantFrom(
+      '*a*a*a*b',
+      '*a?a*',
+      '?'.repeat(4096),
+      `*${'?'.repeat(4095)}`,
+      `${'a?'.repeat(2047)}*b`,
+      '*?a?b*',
+    ),
   },
 )
 
@@ -139,8 +334,17 @@ const leaf: fc.Arbitrary<Rule> = fc.oneof(
       value: fc.array(scalar, { minLength: 1, maxLength: 5, size: 'max' }),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ operator: fc.constantFrom('exists', 'not_exists'), attribute: names }) },
-  { weight: 1, arbitrary: fc.record({ operator: fc.constant('in_group'), group: fc.constantFrom(...cohortIds) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ operator: fc.constantFrom('exists', 'not_exists'), attribute: names }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      operator: fc.constant('in_group'),
+      group: fc.constantFrom(...cohortIds),
+    }),
+  },
 )
 
 const used = (audiences: string[]): fc.Arbitrary<Rule> =>
@@ -148,7 +352,10 @@ const used = (audiences: string[]): fc.Arbitrary<Rule> =>
 
 /** Rules of so many levels; over members only outside of members, and with those of these audiences. */
 function ruleOf(levels: number, audiences: string[], outside: boolean): fc.Arbitrary<Rule> {
-  const leaves = audiences.length === 0 ? leaf : fc.oneof({ weight: 9, arbitrary: leaf }, { weight: 1, arbitrary: used(audiences) })
+  const leaves =
+    audiences.length === 0
+      ? leaf
+      : fc.oneof({ weight: 9, arbitrary: leaf }, { weight: 1, arbitrary: used(audiences) })
   if (levels === 1) return leaves
   const below = ruleOf(levels - 1, audiences, outside)
   const expressions = fc.array(below, { minLength: 1, maxLength: 3, size: 'max' })

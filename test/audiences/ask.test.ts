@@ -1,7 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { askAudience } from '../../src/audiences/ask.ts'
-import { createAudience, deleteAudience, updateAudience, type AudienceDraft } from '../../src/audiences/audiences.ts'
+import {
+  createAudience,
+  deleteAudience,
+  updateAudience,
+  type AudienceDraft,
+} from '../../src/audiences/audiences.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { countUsers, listUsers } from '../../src/audiences/questions.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
@@ -11,16 +16,26 @@ import { peopled } from './populate.ts'
 const is = (attribute: string, value: string): Rule => ({ operator: 'equals', attribute, value })
 const red = is('color', 'red')
 const blue = is('color', 'blue')
-const draft = (rule: Rule): AudienceDraft => ({ name: 'Some', description: '', rule, refresh: 'on_demand' })
+const draft = (rule: Rule): AudienceDraft => ({
+  name: 'Some',
+  description: '',
+  rule,
+  refresh: 'on_demand',
+})
 
 /** A workspace with two who like red and one who likes blue, and the audience `some` of those who like red. */
 async function open() {
   const { res, meanwhile, fuse } = hazardous()
-  const workspace = await peopled({ ann: { color: 'red', 'home:has_dog': true }, bob: { color: 'red' }, cid: { color: 'blue' } })
+  const workspace = await peopled({
+    ann: { color: 'red', 'home:has_dog': true },
+    bob: { color: 'red' },
+    cid: { color: 'blue' },
+  })
   const db = res.databaseOf(workspace)
   let trips = 0
   meanwhile(async () => void trips++)
-  const create = (id: string, rule: Rule) => createAudience(db, workspace, id, draft(rule), 'tester', res.limits, 0)
+  const create = (id: string, rule: Rule) =>
+    createAudience(db, workspace, id, draft(rule), 'tester', res.limits, 0)
   await create('some', red)
   return {
     res,
@@ -31,17 +46,23 @@ async function open() {
     /** What comes of asking for the number of users, and in how many round trips. */
     count: async (id = 'some') => {
       trips = 0
-      const count = await askAudience(db, workspace, id, (db, asked) => countUsers(db, workspace, asked))
+      const count = await askAudience(db, workspace, id, (db, asked) =>
+        countUsers(db, workspace, asked),
+      )
       return { count, trips }
     },
     users: async () => {
       trips = 0
-      const { users } = await askAudience(db, workspace, 'some', (db, asked) => listUsers(db, workspace, asked, { after: '', size: 10 }))
+      const { users } = await askAudience(db, workspace, 'some', (db, asked) =>
+        listUsers(db, workspace, asked, { after: '', size: 10 }),
+      )
       return { users, trips }
     },
     belongs: async (user: string) => {
       trips = 0
-      const { result } = await askAudience(db, workspace, 'some', (db, asked) => explainUser(db, workspace, asked, user))
+      const { result } = await askAudience(db, workspace, 'some', (db, asked) =>
+        explainUser(db, workspace, asked, user),
+      )
       return { result, trips }
     },
   }
@@ -55,7 +76,9 @@ describe('a question of an audience', () => {
     expect(await users()).toEqual({ users: ['ann', 'bob'], trips: 1 })
     expect(await belongs('ann')).toEqual({ result: true, trips: 1 })
     expect(await belongs('cid')).toEqual({ result: false, trips: 1 })
-    await expect(belongs('dan')).rejects.toMatchObject({ facts: { reason: 'not-found', what: 'user' } })
+    await expect(belongs('dan')).rejects.toMatchObject({
+      facts: { reason: 'not-found', what: 'user' },
+    })
   })
 
   it('is answered by what the audience has become', async () => {
@@ -99,7 +122,9 @@ describe('a question of an audience', () => {
     expect(await other.count()).toEqual({ count: 1, trips: 2 })
     expect(await count()).toEqual({ count: 2, trips: 1 })
     await deleteAudience(res, workspace, 'some')
-    await expect(count()).rejects.toMatchObject({ facts: { reason: 'not-found', what: 'audience' } })
+    await expect(count()).rejects.toMatchObject({
+      facts: { reason: 'not-found', what: 'audience' },
+    })
     expect(await other.count()).toEqual({ count: 1, trips: 1 })
   })
 
@@ -118,7 +143,9 @@ describe('a question of an audience', () => {
 
   it('looks once, however many batches it takes', async () => {
     const { res, workspace, count } = await open()
-    await env.DB.prepare(`INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`)
+    await env.DB.prepare(
+      `INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`,
+    )
       .bind(workspace, JSON.stringify(Array.from({ length: 6000 }, (_, i) => i)))
       .run()
     await count()

@@ -5,8 +5,13 @@ import { asked, belonging, peopled, populate } from './populate.ts'
 /** Which of these values a condition holds for. */
 async function holdsFor(operator: string, value: unknown, values: Value[]): Promise<Value[]> {
   const ids = values.map((_, i) => `u${String(i).padStart(3, '0')}`)
-  const workspace = await peopled(Object.fromEntries(values.map((one, i) => [ids[i], { said: one }])))
-  const { users } = await belonging(workspace, await asked(workspace, { operator, attribute: 'said', value }))
+  const workspace = await peopled(
+    Object.fromEntries(values.map((one, i) => [ids[i], { said: one }])),
+  )
+  const { users } = await belonging(
+    workspace,
+    await asked(workspace, { operator, attribute: 'said', value }),
+  )
   return values.filter((_, i) => users.includes(ids[i] ?? ''))
 }
 
@@ -29,15 +34,30 @@ describe('a comparison', () => {
     ['equals', 'Infinity', ['infinity', 'INFINITY'], ['1e999', 'inf']],
     ['equals', '1e999', ['1E999'], ['1e998', 'Infinity', '2e999']],
     ['equals', '0x10', ['0X10'], [16, '16']],
-    ['equals', '9007199254740993', ['9007199254740993', '9007199254740992', 9007199254740992], ['9007199254740994']],
+    [
+      'equals',
+      '9007199254740993',
+      ['9007199254740993', '9007199254740992', 9007199254740992],
+      ['9007199254740994'],
+    ],
     ['equals', 1e21, ['1e+21', '1000000000000000000000', 1e21], ['1e20']],
     ['equals', '["a"]', ['["a"]', '["A"]'], [['a']]],
     ['not_equals', 'a', ['b', 5, [], ['b']], ['a', 'A', ['b', 'a']]],
     ['in', ['a', 5, true], ['A', '5.0', 'True', ['x', 'A']], ['b', 4, false, []]],
     ['not_in', ['a', 5, true], ['b', 4, false, []], ['A', '5.0', 'True', ['x', 'A']]],
-    ['less_than', 10, [9, '9', '-1', ' 9.5 ', '', ['99', '9'], '1'], [10, '10.0', 11, '100', 'x', true, []]],
+    [
+      'less_than',
+      10,
+      [9, '9', '-1', ' 9.5 ', '', ['99', '9'], '1'],
+      [10, '10.0', 11, '100', 'x', true, []],
+    ],
     ['less_than_equal', 10, ['10.0', 9], [10.5, 'a']],
-    ['greater_than', 10, [11, '100', 'x', 'Infinity', true, '5 5', ['1', '99']], [10, '9', '', '1e1', '0x10']],
+    [
+      'greater_than',
+      10,
+      [11, '100', 'x', 'Infinity', true, '5 5', ['1', '99']],
+      [10, '9', '', '1e1', '0x10'],
+    ],
     ['greater_than', 5, ['5 5', '٥', '6'], ['1e999', '-1e999', '0x10', '4']],
     ['greater_than_equal', 10, ['10.0', 11], [9, '9.99']],
     ['less_than', 'b', ['a', 'A', 'ab', '', '5', 5, ['z', 'a']], ['b', 'B', 'ba', 'é', [], true]],

@@ -16,7 +16,10 @@ describe('a rule in SQL', () => {
       fc.asyncProperty(
         population,
         audiences,
-        fc.array(fc.record({ rule, size: fc.integer({ min: 1, max: 5 }) }), { minLength: 8, maxLength: 8 }),
+        fc.array(fc.record({ rule, size: fc.integer({ min: 1, max: 5 }) }), {
+          minLength: 8,
+          maxLength: 8,
+        }),
         async (people, audiences, rules) => {
           const workspace = await populate(people)
           const ids = people.users.map(({ id }) => id).sort(inBytes)
@@ -25,8 +28,12 @@ describe('a rule in SQL', () => {
             if (question === undefined) continue
             const expected = new Map(ids.map((id) => [id, evaluate(question.rule, id, people)]))
             const those = ids.filter((id) => expected.get(id)?.result)
-            expect(await belonging(workspace, question, size)).toEqual({ users: those, count: those.length })
-            for (const id of ids.slice(0, 3)) expect(await explainUser(db, workspace, question, id)).toEqual(expected.get(id))
+            expect(await belonging(workspace, question, size)).toEqual({
+              users: those,
+              count: those.length,
+            })
+            for (const id of ids.slice(0, 3))
+              expect(await explainUser(db, workspace, question, id)).toEqual(expected.get(id))
             for (const one of expected.values())
               for (const { rule, result } of told(one)) {
                 came.get(rule.operator)?.add(result)
@@ -49,7 +56,8 @@ async function askedIfAllowed(workspace: number, rule: Rule, audiences: Readonly
   try {
     return await asked(workspace, rule, audiences)
   } catch (error) {
-    if (error instanceof Failure && JSON.stringify(error.facts).includes('100th condition')) return undefined
+    if (error instanceof Failure && JSON.stringify(error.facts).includes('100th condition'))
+      return undefined
     throw error
   }
 }

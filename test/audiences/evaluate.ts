@@ -71,7 +71,10 @@ export function evaluate(rule: Rule, user: string, population: Population): Expl
       return { rule, result: members.length > 0 && yes === members.length, members }
     }
     case 'in_group':
-      return { rule, result: population.cohorts.some((cohort) => cohort.id === rule.group && isIn(cohort, user)) }
+      return {
+        rule,
+        result: population.cohorts.some((cohort) => cohort.id === rule.group && isIn(cohort, user)),
+      }
     default: {
       const { value, summed } = seen(rule.attribute, user, population)
       return { rule, result: holds(rule, value, summed), saw: value }
@@ -80,11 +83,19 @@ export function evaluate(rule: Rule, user: string, population: Population): Expl
 }
 
 export const isIn = ({ deleted, revision, members }: Cohort, user: string): boolean =>
-  !deleted && members.some((one) => one.user === user && one.added <= revision && (one.removed === null || one.removed > revision))
+  !deleted &&
+  members.some(
+    (one) =>
+      one.user === user &&
+      one.added <= revision &&
+      (one.removed === null || one.removed > revision),
+  )
 
-const groupOf = (user: string, { groups }: Definition) => groups.find(({ members }) => members.includes(user))
+const groupOf = (user: string, { groups }: Definition) =>
+  groups.find(({ members }) => members.includes(user))
 
-const definitionOf = (id: string, { definitions }: Population) => definitions.find((one) => one.id === id && !one.deleted)
+const definitionOf = (id: string, { definitions }: Population) =>
+  definitions.find((one) => one.id === id && !one.deleted)
 
 function membersWith(user: string, id: string, population: Population): string[] {
   const definition = definitionOf(id, population)
@@ -93,21 +104,34 @@ function membersWith(user: string, id: string, population: Population): string[]
 }
 
 /** What a user has under a name, and whether it is a number that was made of several. */
-function seen(attribute: string, user: string, population: Population): { value: Value | null; summed: boolean } {
+function seen(
+  attribute: string,
+  user: string,
+  population: Population,
+): { value: Value | null; summed: boolean } {
   const [, id, name] = /^([^:]*):([^]*)$/.exec(attribute) ?? []
   const definition = id === undefined ? undefined : definitionOf(id, population)
   const shared = definition?.shares.find((one) => one.id === name)
   if (definition === undefined || shared === undefined)
-    return { value: population.users.find(({ id }) => id === user)?.own.get(attribute) ?? null, summed: false }
-  const made = groupOf(user, definition)?.shared.find((one) => one.name === name && one.function === shared.type)
+    return {
+      value: population.users.find(({ id }) => id === user)?.own.get(attribute) ?? null,
+      summed: false,
+    }
+  const made = groupOf(user, definition)?.shared.find(
+    (one) => one.name === name && one.function === shared.type,
+  )
   return { value: made?.result ?? null, summed: shared.type === 'sum' || shared.type === 'average' }
 }
 
 function holds(rule: Condition, value: Value | null, summed: boolean): boolean {
   if (rule.operator === 'exists') return value !== null
   if (rule.operator === 'not_exists') return value === null
-  const text = (one: string | number | boolean) => lower(summed && typeof one === 'number' ? fifteenDigits(one) : String(one))
-  const items = (value === null ? [] : Array.isArray(value) ? value : [value]).map((one) => ({ text: text(one), number: numberOf(one) }))
+  const text = (one: string | number | boolean) =>
+    lower(summed && typeof one === 'number' ? fifteenDigits(one) : String(one))
+  const items = (value === null ? [] : Array.isArray(value) ? value : [value]).map((one) => ({
+    text: text(one),
+    number: numberOf(one),
+  }))
   switch (rule.operator) {
     case 'in':
       return items.some((item) => rule.value.some((wanted) => same(item, wanted)))
@@ -150,12 +174,14 @@ function same(item: Item, wanted: Scalar): boolean {
 
 function order(item: Item, wanted: Scalar): number {
   const number = numberOf(wanted)
-  if (number !== undefined && item.number !== undefined) return item.number < number ? -1 : item.number > number ? 1 : 0
+  if (number !== undefined && item.number !== undefined)
+    return item.number < number ? -1 : item.number > number ? 1 : 0
   return inBytes(item.text, lower(String(wanted)))
 }
 
 /** Text compares without regard to case, of A to Z alone. */
-export const lower = (text: string) => text.replace(/[A-Z]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 32))
+export const lower = (text: string) =>
+  text.replace(/[A-Z]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 32))
 
 /** What JavaScript reads as a number beyond decimal notation (0x10, Infinity, nothing, other blanks) is none. */
 export function numberOf(value: string | number | boolean): number | undefined {

@@ -35,64 +35,138 @@ const people: Population = {
       deleted: false,
       shares: [{ id: longName.slice(0, 246), type: 'latest' }],
       groups: [
-        { members: ['ann', 'bob'], shared: [{ name: longName.slice(0, 246), function: 'latest', result: 'axb--c.d--.e--.f' }] },
-        { members: ['cid'], shared: [{ name: longName.slice(0, 246), function: 'latest', result: 'other' }] },
+        {
+          members: ['ann', 'bob'],
+          shared: [
+            { name: longName.slice(0, 246), function: 'latest', result: 'axb--c.d--.e--.f' },
+          ],
+        },
+        {
+          members: ['cid'],
+          shared: [{ name: longName.slice(0, 246), function: 'latest', result: 'other' }],
+        },
       ],
     },
   ],
-  cohorts: [{ id: 'g', deleted: false, revision: 1, members: [{ user: 'ann', added: 1, removed: null }] }],
+  cohorts: [
+    { id: 'g', deleted: false, revision: 1, members: [{ user: 'ann', added: 1, removed: null }] },
+  ],
 }
 
-const many = (count: number, one: (i: number) => unknown) => Array.from({ length: count }, (_, i) => one(i))
+const many = (count: number, one: (i: number) => unknown) =>
+  Array.from({ length: count }, (_, i) => one(i))
 const or = (...expressions: unknown[]) => ({ operator: 'or', expressions })
 const and = (...expressions: unknown[]) => ({ operator: 'and', expressions })
 const not = (expression: unknown) => ({ operator: 'not', expression })
-const over = (expression: unknown, operator = 'any_member') => ({ operator, group: 'household', expression })
-const matches = (attribute: string, i = 0) => ({ operator: 'matches', attribute, value: `a?b*c${i % 2 ? 'x' : ''}?d*?e*?f` })
-const nested = (levels: number, wrap: (inner: unknown, level: number) => unknown, core: unknown): unknown =>
-  levels === 0 ? core : wrap(nested(levels - 1, wrap, core), levels)
-const wide = { operator: 'in', attribute: 'n', value: many(1000, (i) => (i % 3 === 0 ? i : `${i}`.padEnd(4096 / 64, 'x'))) }
+const over = (expression: unknown, operator = 'any_member') => ({
+  operator,
+  group: 'household',
+  expression,
+})
+const matches = (attribute: string, i = 0) => ({
+  operator: 'matches',
+  attribute,
+  value: `a?b*c${i % 2 ? 'x' : ''}?d*?e*?f`,
+})
+const nested = (
+  levels: number,
+  wrap: (inner: unknown, level: number) => unknown,
+  core: unknown,
+): unknown => (levels === 0 ? core : wrap(nested(levels - 1, wrap, core), levels))
+const wide = {
+  operator: 'in',
+  attribute: 'n',
+  value: many(1000, (i) => (i % 3 === 0 ? i : `${i}`.padEnd(4096 / 64, 'x'))),
+}
 
 const largest: [title: string, rule: unknown][] = [
-  ['100 conditions side by side', or(...many(100, (i) => ({ operator: 'equals', attribute: `n${i}`, value: i })))],
-  ['100 conditions that all hold', and(...many(100, () => ({ operator: 'less_than_equal', attribute: 'n', value: 'z' })))],
-  ['100 times members by a pattern on an inherited name', or(...many(100, (i) => over(matches(inherited, i + 1))))],
-  ['100 times all members by a pattern on an own name', and(...many(100, (i) => not(over(matches(longName, i), 'all_members'))))],
+  [
+    '100 conditions side by side',
+    or(...many(100, (i) => ({ operator: 'equals', attribute: `n${i}`, value: i }))),
+  ],
+  [
+    '100 conditions that all hold',
+    and(...many(100, () => ({ operator: 'less_than_equal', attribute: 'n', value: 'z' }))),
+  ],
+  [
+    '100 times members by a pattern on an inherited name',
+    or(...many(100, (i) => over(matches(inherited, i + 1)))),
+  ],
+  [
+    '100 times all members by a pattern on an own name',
+    and(...many(100, (i) => not(over(matches(longName, i), 'all_members')))),
+  ],
   [
     '100 times members by the longest patterns',
     and(
       ...many(100, () =>
-        over({ operator: 'matches', attribute: inherited, value: ['a?', '?b', 'c?', '?d'].map((one) => one.repeat(511)).join('*') }),
+        over({
+          operator: 'matches',
+          attribute: inherited,
+          value: ['a?', '?b', 'c?', '?d'].map((one) => one.repeat(511)).join('*'),
+        }),
       ),
     ),
   ],
-  ['100 patterns of members, in one look at them', over(and(...many(100, () => matches(inherited))))],
+  [
+    '100 patterns of members, in one look at them',
+    over(and(...many(100, () => matches(inherited)))),
+  ],
   [
     '100 patterns with as many stars as there can be',
     or(...many(100, () => ({ operator: 'matches', attribute: 'n', value: '?*a'.repeat(1365) }))),
   ],
-  ['100 values of 4,096 characters', or(...many(100, () => ({ operator: 'equals', attribute: 'n', value: '😀'.repeat(4096) })))],
-  ['100 groups', or(...many(100, (i) => ({ operator: 'in_group', group: i === 99 ? 'g' : `none ${i}` })))],
-  ['100 lists', or(...many(100, () => ({ operator: 'not_in', attribute: 'n', value: many(1000, (i) => i) })))],
+  [
+    '100 values of 4,096 characters',
+    or(...many(100, () => ({ operator: 'equals', attribute: 'n', value: '😀'.repeat(4096) }))),
+  ],
+  [
+    '100 groups',
+    or(...many(100, (i) => ({ operator: 'in_group', group: i === 99 ? 'g' : `none ${i}` }))),
+  ],
+  [
+    '100 lists',
+    or(...many(100, () => ({ operator: 'not_in', attribute: 'n', value: many(1000, (i) => i) }))),
+  ],
   ['a list of 1,000', wide],
   ['10 levels of not', nested(9, not, matches(inherited))],
-  ['10 levels of and and or, one each', nested(9, (inner, i) => (i % 2 ? and(inner) : or(inner)), wide)],
+  [
+    '10 levels of and and or, one each',
+    nested(9, (inner, i) => (i % 2 ? and(inner) : or(inner)), wide),
+  ],
   [
     '10 levels, each with as many beside it as there can be',
-    nested(8, (inner, i) => (i % 2 ? and : or)(...many(11, (n) => matches(inherited, n)), inner), and(...many(12, () => wide))),
+    nested(
+      8,
+      (inner, i) => (i % 2 ? and : or)(...many(11, (n) => matches(inherited, n)), inner),
+      and(...many(12, () => wide)),
+    ),
   ],
   [
     '10 levels of not and wide lists, turn by turn, over members',
     nested(
       4,
-      (inner) => not(or(...many(23, (n) => ({ operator: 'greater_than', attribute: 'n', value: n })), inner)),
+      (inner) =>
+        not(
+          or(...many(23, (n) => ({ operator: 'greater_than', attribute: 'n', value: n })), inner),
+        ),
       over(matches(inherited)),
     ),
   ],
   ['members at the tenth level but one', nested(8, not, over(matches(inherited), 'no_member'))],
   [
     '10 levels below members',
-    over(nested(8, (inner) => and(inner, ...many(12, () => ({ operator: 'not_contains', attribute: 'list', value: 'c' }))), wide)),
+    over(
+      nested(
+        8,
+        (inner) =>
+          and(
+            inner,
+            ...many(12, () => ({ operator: 'not_contains', attribute: 'list', value: 'c' })),
+          ),
+        wide,
+      ),
+    ),
   ],
 ]
 
@@ -101,14 +175,22 @@ describe('the largest rule that may be', () => {
     const { res } = hazardous()
     const workspace = await populate(people)
     const { rule } = await asked(workspace, given)
-    const expected = people.users.map(({ id }) => id).filter((id) => evaluate(rule, id, people).result)
+    const expected = people.users
+      .map(({ id }) => id)
+      .filter((id) => evaluate(rule, id, people).result)
     const long = 'x'.repeat(33)
     await crowd(workspace, [long])
-    const all = { ...people, users: [...people.users, { id: long, own: new Map([['team', 'red']]) }] }
+    const all = {
+      ...people,
+      users: [...people.users, { id: long, own: new Map([['team', 'red']]) }],
+    }
     const { group, key } = await syncBy(res, workspace, rule)
     await passOf(res, workspace, key)
     const badRows = evaluate(rule, long, all).result ? 1 : 0
-    expect((await jobsIn(workspace)).at(-1)).toMatchObject({ rows: expected.length + badRows, badRows })
+    expect((await jobsIn(workspace)).at(-1)).toMatchObject({
+      rows: expected.length + badRows,
+      badRows,
+    })
     // One without a good row fails, and there was nobody before.
     expect(await membersOf(workspace, group.id)).toEqual(expected)
   })
@@ -119,7 +201,8 @@ describe('the largest rule that may be', () => {
     const expected = people.users.map(({ id }) => evaluate(question.rule, id, people))
     const those = people.users.map(({ id }) => id).filter((_, i) => expected[i]?.result)
     expect(await belonging(workspace, question)).toEqual({ users: those, count: those.length })
-    for (const [i, { id }] of people.users.entries()) expect(await explainUser(db, workspace, question, id)).toEqual(expected[i])
+    for (const [i, { id }] of people.users.entries())
+      expect(await explainUser(db, workspace, question, id)).toEqual(expected[i])
   })
 
   it.each(largest)('leaves room in a statement: %s', async (_, given) => {
@@ -139,13 +222,27 @@ describe('the largest rule that may be', () => {
     const { res } = hazardous()
     const workspace = await populate(people)
     const save = (id: string, rule: unknown) =>
-      createAudience(db, workspace, id, { name: id, description: '', rule: readRule(rule), refresh: 'on_demand' }, 'tester', res.limits, 0)
+      createAudience(
+        db,
+        workspace,
+        id,
+        { name: id, description: '', rule: readRule(rule), refresh: 'on_demand' },
+        'tester',
+        res.limits,
+        0,
+      )
     await save('left', or(...many(50, (i) => over(matches(inherited, i)))))
     await save('right', and(...many(50, () => ({ operator: 'not_exists', attribute: longName }))))
     await save('all', or(...many(100, (i) => over(matches(inherited, i)))))
     expect(await overlap(db, workspace, 'left', 'right')).toEqual({ a: 2, b: 2, both: 1 })
-    expect((await audiencesOf(db, workspace, 'bob')).map(({ id }) => id)).toEqual(['left', 'right', 'all'])
+    expect((await audiencesOf(db, workspace, 'bob')).map(({ id }) => id)).toEqual([
+      'left',
+      'right',
+      'all',
+    ])
     expect((await audiencesOf(db, workspace, 'cid')).map(({ id }) => id)).toEqual(['right'])
-    await expect(overlap(db, workspace, 'left', 'all')).rejects.toMatchObject({ facts: { reason: 'invalid', field: 'b' } })
+    await expect(overlap(db, workspace, 'left', 'all')).rejects.toMatchObject({
+      facts: { reason: 'invalid', field: 'b' },
+    })
   })
 })

@@ -6,8 +6,13 @@ import { asked, belonging, db, peopled } from './populate.ts'
 /** Whether the rule's value fits each of these texts, as the database says. */
 async function fits(operator: string, value: string, texts: string[]): Promise<boolean[]> {
   const ids = texts.map((_, i) => `u${String(i).padStart(3, '0')}`)
-  const workspace = await peopled(Object.fromEntries(texts.map((text, i) => [ids[i], { said: text }])))
-  const { users, count } = await belonging(workspace, await asked(workspace, { operator, attribute: 'said', value }))
+  const workspace = await peopled(
+    Object.fromEntries(texts.map((text, i) => [ids[i], { said: text }])),
+  )
+  const { users, count } = await belonging(
+    workspace,
+    await asked(workspace, { operator, attribute: 'said', value }),
+  )
   expect(count).toBe(users.length)
   return ids.map((id) => users.includes(id))
 }
@@ -66,7 +71,9 @@ describe('matches', () => {
   ])('%j fits what it should and nothing else', async (pattern, yes, no) => {
     const texts = [...yes, ...no]
     const expected = texts.map((text) => yes.includes(text))
-    expect(texts.map((text) => likeness(lower(text), lower(pattern.toWellFormed())))).toEqual(expected)
+    expect(texts.map((text) => likeness(lower(text), lower(pattern.toWellFormed())))).toEqual(
+      expected,
+    )
     expect(await fits('matches', pattern, texts)).toEqual(expected)
   })
 
@@ -85,15 +92,30 @@ describe('matches', () => {
     ['question marks after a star', `*${'?'.repeat(4095)}`, [a, a.slice(1)], [a.slice(2)]],
     ['turns of stars and question marks', '*?'.repeat(2048), [a, a.slice(2048)], [a.slice(2049)]],
     ['itself', a, [a, 'A'.repeat(4096)], [a.slice(1), `${a.slice(1)}b`]],
-    ['emoji', `*${'😀'.repeat(4094)}*`, ['😀'.repeat(4096), `a${'😀'.repeat(4094)}b`], ['😀'.repeat(4093), a]],
-    ['a long piece with a question mark, nearly found everywhere', `*${'a'.repeat(2046)}?b*`, [`${a.slice(1)}b`], [a]],
+    [
+      'emoji',
+      `*${'😀'.repeat(4094)}*`,
+      ['😀'.repeat(4096), `a${'😀'.repeat(4094)}b`],
+      ['😀'.repeat(4093), a],
+    ],
+    [
+      'a long piece with a question mark, nearly found everywhere',
+      `*${'a'.repeat(2046)}?b*`,
+      [`${a.slice(1)}b`],
+      [a],
+    ],
     [
       'long pieces one after the other',
       `*${'a'.repeat(1364)}b*${'a'.repeat(1364)}?*${'a'.repeat(1360)}*`,
       [`${'a'.repeat(1364)}b${'a'.repeat(2731)}`],
       [a],
     ],
-    ['a thousand question marks between two stars', `*${'a?'.repeat(1000)}b*`, [`${'a'.repeat(2000)}b`], [a]],
+    [
+      'a thousand question marks between two stars',
+      `*${'a?'.repeat(1000)}b*`,
+      [`${'a'.repeat(2000)}b`],
+      [a],
+    ],
   ])('answers within three seconds at 4,096 characters: %s', async (_, value, yes, no) => {
     expect([...value].length).toBeLessThanOrEqual(4096)
     const texts = [...yes, ...no]
@@ -107,7 +129,11 @@ describe('matches', () => {
 
   it('answers within a second where a text has a thousand ways to be no match', async () => {
     const workspace = await peopled({ u: { said: a } })
-    const question = await asked(workspace, { operator: 'matches', attribute: 'said', value: '*a*a*a*b' })
+    const question = await asked(workspace, {
+      operator: 'matches',
+      attribute: 'said',
+      value: '*a*a*a*b',
+    })
     const began = performance.now()
     expect(await countUsers(db, workspace, question)).toBe(0)
     expect(performance.now() - began).toBeLessThan(1000)
@@ -132,7 +158,11 @@ describe('contains, starts_with and ends_with', () => {
     expect(await fits('contains', value, texts)).toEqual(expected)
     expect(await fits('not_contains', value, texts)).toEqual(expected.map((one) => !one))
     const small = value.toLowerCase()
-    expect(await fits('starts_with', value, texts)).toEqual(texts.map((text) => text.toLowerCase().startsWith(small)))
-    expect(await fits('ends_with', value, texts)).toEqual(texts.map((text) => text.toLowerCase().endsWith(small)))
+    expect(await fits('starts_with', value, texts)).toEqual(
+      texts.map((text) => text.toLowerCase().startsWith(small)),
+    )
+    expect(await fits('ends_with', value, texts)).toEqual(
+      texts.map((text) => text.toLowerCase().endsWith(small)),
+    )
   })
 })

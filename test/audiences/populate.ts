@@ -13,7 +13,10 @@ let workspaces = 3_000_000
 
 /** A workspace of one's own, in which only these users are. */
 export async function peopled(users: Record<string, Record<string, Value>>): Promise<number> {
-  const own = Object.entries(users).map(([id, attributes]) => ({ id, own: new Map(Object.entries(attributes)) }))
+  const own = Object.entries(users).map(([id, attributes]) => ({
+    id,
+    own: new Map(Object.entries(attributes)),
+  }))
   return populate({ users: own, definitions: [], cohorts: [] })
 }
 
@@ -21,17 +24,28 @@ export async function peopled(users: Record<string, Record<string, Value>>): Pro
 export async function populate({ users, definitions, cohorts }: Population): Promise<number> {
   const workspace = ++workspaces
   const kept = (value: Value | null) =>
-    value === null ? { text: null, type: 'string' } : readAttributes({ one: value }).map(({ to }) => to)[0]
-  const attributes = users.flatMap(({ id, own }) => [...own].map(([name, value]) => ({ id, name, ...kept(value) })))
+    value === null
+      ? { text: null, type: 'string' }
+      : readAttributes({ one: value }).map(({ to }) => to)[0]
+  const attributes = users.flatMap(({ id, own }) =>
+    [...own].map(([name, value]) => ({ id, name, ...kept(value) })),
+  )
   // A definition's key is counted up by itself, a cohort's too: here they are of the workspace's number, to be told.
   const keyed = definitions.map((definition, i) => ({ ...definition, key: workspace * 10 + i }))
-  const groups = keyed.flatMap(({ key, groups }) => groups.map((group, i) => ({ ...group, key, value: `value ${i}` })))
-  const seats = groups.flatMap(({ key, value, members }) => members.map((user) => ({ key, value, user })))
+  const groups = keyed.flatMap(({ key, groups }) =>
+    groups.map((group, i) => ({ ...group, key, value: `value ${i}` })),
+  )
+  const seats = groups.flatMap(({ key, value, members }) =>
+    members.map((user) => ({ key, value, user })),
+  )
   const results = groups.flatMap(({ key, value, shared }) =>
     shared.map(({ name, function: made, result }) => ({ key, value, name, made, ...kept(result) })),
   )
-  const joined = cohorts.flatMap(({ members }, i) => members.map((member) => ({ key: workspace * 10 + i, ...member })))
-  const write = (query: string, rows: unknown[]) => env.DB.prepare(query).bind(workspace, JSON.stringify(rows))
+  const joined = cohorts.flatMap(({ members }, i) =>
+    members.map((member) => ({ key: workspace * 10 + i, ...member })),
+  )
+  const write = (query: string, rows: unknown[]) =>
+    env.DB.prepare(query).bind(workspace, JSON.stringify(rows))
   await env.DB.batch([
     write(`INSERT INTO users SELECT ?1, value ->> 'id', 0 FROM json_each(?2)`, users),
     write(
@@ -43,7 +57,10 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
         iif(value ->> 'deleted', 1, NULL) FROM json_each(?2)`,
       keyed,
     ),
-    write(`INSERT INTO identity_members SELECT value ->> 'key', value ->> 'user', value ->> 'value', ?1 FROM json_each(?2)`, seats),
+    write(
+      `INSERT INTO identity_members SELECT value ->> 'key', value ->> 'user', value ->> 'value', ?1 FROM json_each(?2)`,
+      seats,
+    ),
     write(
       `INSERT INTO group_attributes SELECT value ->> 'key', value ->> 'value', value ->> 'name', value ->> 'made',
         iif(value ->> 'made' IN ('sum', 'average'), CAST(value ->> 'text' AS REAL), value ->> 'text'),
@@ -65,13 +82,22 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
 }
 
 /** A rule as a client gives it, with those of other audiences, as the workspace understands it. */
-export async function asked(workspace: number, given: unknown, audiences: ReadonlyMap<string, Rule> = new Map()): Promise<Asked> {
+export async function asked(
+  workspace: number,
+  given: unknown,
+  audiences: ReadonlyMap<string, Rule> = new Map(),
+): Promise<Asked> {
   const rule = readRule(JSON.parse(JSON.stringify(given)))
   return { rule: expand(rule, audiences), names: await namesIn(db, workspace) }
 }
 
 /** All for whom a rule holds, page by page; and as many as are counted. */
-export async function belonging(workspace: number, asked: Asked, size = 1000, from = db): Promise<{ users: string[]; count: number }> {
+export async function belonging(
+  workspace: number,
+  asked: Asked,
+  size = 1000,
+  from = db,
+): Promise<{ users: string[]; count: number }> {
   const users: string[] = []
   for (let after: string | undefined = ''; after !== undefined;) {
     const page = await listUsers(from, workspace, asked, { after, size })

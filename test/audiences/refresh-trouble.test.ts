@@ -3,7 +3,16 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { tieAudience } from '../../src/audiences/audiences.ts'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { asked, askedAnew, deliverAll, filling, grouped, jobsIn, rulesKept, teamIs } from '../support/audiences.ts'
+import {
+  asked,
+  askedAnew,
+  deliverAll,
+  filling,
+  grouped,
+  jobsIn,
+  rulesKept,
+  teamIs,
+} from '../support/audiences.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import {
   before,
@@ -30,7 +39,9 @@ describe('a week or a day is not lost', () => {
   /** Two audiences that are due, a cron that does what it does to the database's `calls`-th call, and whatever comes after it. */
   async function onceAfter(calls: number, when: 'before' | 'after' | 'never'): Promise<number> {
     await forget()
-    const all = [await workspaceWith('weekly', false), await workspaceWith('daily', false)].map(({ workspace }) => workspace)
+    const all = [await workspaceWith('weekly', false), await workspaceWith('daily', false)].map(
+      ({ workspace }) => workspace,
+    )
     const { res, fuse, rung, meanwhile } = hazardousAt(at)
     let called = 0
     meanwhile(async () => void called++)
@@ -50,14 +61,16 @@ describe('a week or a day is not lost', () => {
   it('and has one job, wherever a cron dies', async () => {
     const calls = await onceAfter(0, 'never')
     expect(calls).toBeGreaterThan(6)
-    for (let at = 0; at < calls; at++) for (const when of ['before', 'after'] as const) await onceAfter(at, when)
+    for (let at = 0; at < calls; at++)
+      for (const when of ['before', 'after'] as const) await onceAfter(at, when)
   })
 
   it('while its group has as many jobs as it takes: the next cron tries again', async () => {
     const workspace = newWorkspace()
     const { res, rung } = hazardousAt(monday - 2 * day)
     const group = await grouped(res, workspace)
-    for (let i = 0; i < 20; i++) await receiveUpload(res, workspace, group.id, 'tester', parts('ADD', `ann-${i}\n`))
+    for (let i = 0; i < 20; i++)
+      await receiveUpload(res, workspace, group.id, 'tester', parts('ADD', `ann-${i}\n`))
     await asked(res, workspace, 'reds', red, 'weekly')
     await tieAudience(res, workspace, 'reds', group.id)
     await tick(everyFive, at)
@@ -70,7 +83,8 @@ describe('a week or a day is not lost', () => {
 
   it('where more than a pass does are due: a few crons do them all', async () => {
     const workspace = newWorkspace()
-    for (let i = 0; i < 60; i++) await filling(before, workspace, `reds-${i}`, red, i % 2 === 0 ? 'weekly' : 'daily')
+    for (let i = 0; i < 60; i++)
+      await filling(before, workspace, `reds-${i}`, red, i % 2 === 0 ? 'weekly' : 'daily')
     await tick(everyFive, at)
     expect(await syncsOf(workspace)).toEqual([50])
     await tick(everyFive, at + 5 * minute)
@@ -83,7 +97,9 @@ describe('a week or a day is not lost', () => {
     const { workspace } = await workspaceWith('weekly', false)
     const { id: taken } = await filling(before, workspace, 'others', red)
     const reason = { reason: 'in-use', what: 'group', id: taken, by: 'others' }
-    await expect(tieAudience(hazardousAt(at).res, workspace, 'reds', taken)).rejects.toMatchObject({ facts: reason })
+    await expect(tieAudience(hazardousAt(at).res, workspace, 'reds', taken)).rejects.toMatchObject({
+      facts: reason,
+    })
     await tick(everyFive, at)
     expect(await syncsOf(workspace)).toEqual([1])
   })
@@ -128,13 +144,21 @@ describe('the trouble of one workspace does not hold up another', () => {
     await filling(before, refused, 'reds', { operator: 'in_audience', audience: 'used' }, 'weekly')
     await filling(before, well, 'reds', red, 'weekly')
     await env.DB.prepare(`UPDATE audiences SET rule = ? WHERE workspace_id = ? AND id = 'used'`)
-      .bind(JSON.stringify({ operator: 'or', expressions: Array.from({ length: 101 }, () => red) }), refused)
+      .bind(
+        JSON.stringify({ operator: 'or', expressions: Array.from({ length: 101 }, () => red) }),
+        refused,
+      )
       .run()
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     await tick(everyFive, at)
     await tick(everyFive, at + 5 * minute)
     expect(error.mock.calls.map(([line]) => JSON.parse(String(line)) as unknown)).toEqual([
-      expect.objectContaining({ event: 'refresh-refused', workspace: refused, audience: 'reds', reason: 'rule-refused' }),
+      expect.objectContaining({
+        event: 'refresh-refused',
+        workspace: refused,
+        audience: 'reds',
+        reason: 'rule-refused',
+      }),
     ])
     error.mockRestore()
     expect(await syncsOf(refused, well)).toEqual([0, 1])
@@ -144,7 +168,9 @@ describe('the trouble of one workspace does not hold up another', () => {
     const [broken, well] = [newWorkspace(), newWorkspace()]
     await filling(before, broken, 'reds', red, 'weekly')
     await filling(before, well, 'reds', red, 'weekly')
-    await env.DB.prepare('UPDATE audiences SET rule = ? WHERE workspace_id = ?').bind('{', broken).run()
+    await env.DB.prepare('UPDATE audiences SET rule = ? WHERE workspace_id = ?')
+      .bind('{', broken)
+      .run()
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
     const heard = await tick(everyFive, at).then(
       () => error.mock.calls.length > 0,

@@ -52,7 +52,11 @@ describe('an audience of the week', () => {
     await deliverAll(hazardous().res, rung)
     const [job] = await jobsIn(workspace)
     expect(job).toMatchObject({ state: 'successful', added: 1, createdBy: 'refresh' })
-    expect(await env.DB.prepare('SELECT participant_count AS n FROM experience_groups WHERE key = ?').bind(group.key).first('n')).toBe(1)
+    expect(
+      await env.DB.prepare('SELECT participant_count AS n FROM experience_groups WHERE key = ?')
+        .bind(group.key)
+        .first('n'),
+    ).toBe(1)
 
     await tick(everyFive, monday + 7 * day - 5 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
@@ -74,13 +78,18 @@ describe('an audience of the week', () => {
     const { workspace } = await workspaceWith('weekly')
     const { workspace: alone } = await workspaceWith('weekly', false)
     for (const message of await tick(mondays, monday))
-      if (message.kind === 'recompute') await giveUpRun(before.databaseOf(1), message.workspace, message.run, monday)
+      if (message.kind === 'recompute')
+        await giveUpRun(before.databaseOf(1), message.workspace, message.run, monday)
     await tick(everyFive, monday + 5 * minute)
     expect(await syncsOf(workspace, alone)).toEqual([1, 1])
   })
 
   it('does so once although crons come at once', async () => {
-    const all = await Promise.all([workspaceWith('weekly', false), workspaceWith('weekly', false), workspaceWith('daily')])
+    const all = await Promise.all([
+      workspaceWith('weekly', false),
+      workspaceWith('weekly', false),
+      workspaceWith('daily'),
+    ])
     await Promise.all(Array.from({ length: 4 }, () => tick(everyFive, monday + hour)))
     await Promise.all([tick(mornings, monday + hour), tick(everyFive, monday + hour)])
     expect(await syncsOf(...all.map(({ workspace }) => workspace))).toEqual([1, 1, 1])
@@ -154,28 +163,35 @@ describe('an audience is not due', () => {
     error.mockRestore()
   })
 
-  it.each(['weekly', 'daily'] as const)('that was made, tied or made %s since that began, until the next', async (refresh) => {
-    const now = hazardousAt(later).res
-    const next = later + (refresh === 'daily' ? day : 7 * day)
-    const [made, tied, changed] = [newWorkspace(), newWorkspace(), newWorkspace()]
-    await filling(now, made, 'reds', red, refresh)
-    await asked(before, tied, 'reds', red, refresh)
-    await tieAudience(now, tied, 'reds', (await grouped(now, tied)).id)
-    await filling(before, changed, 'reds', red)
-    await askedAnew(now, changed, 'reds', red, refresh)
-    for (const at of [later, later + 5 * minute, next - hour - 5 * minute]) await tick(everyFive, at)
-    expect(await syncsOf(made, tied, changed)).toEqual([0, 0, 0])
-    await tick(everyFive, next)
-    expect(await syncsOf(made, tied, changed)).toEqual([1, 1, 1])
-  })
+  it.each(['weekly', 'daily'] as const)(
+    'that was made, tied or made %s since that began, until the next',
+    async (refresh) => {
+      const now = hazardousAt(later).res
+      const next = later + (refresh === 'daily' ? day : 7 * day)
+      const [made, tied, changed] = [newWorkspace(), newWorkspace(), newWorkspace()]
+      await filling(now, made, 'reds', red, refresh)
+      await asked(before, tied, 'reds', red, refresh)
+      await tieAudience(now, tied, 'reds', (await grouped(now, tied)).id)
+      await filling(before, changed, 'reds', red)
+      await askedAnew(now, changed, 'reds', red, refresh)
+      for (const at of [later, later + 5 * minute, next - hour - 5 * minute])
+        await tick(everyFive, at)
+      expect(await syncsOf(made, tied, changed)).toEqual([0, 0, 0])
+      await tick(everyFive, next)
+      expect(await syncsOf(made, tied, changed)).toEqual([1, 1, 1])
+    },
+  )
 })
 
 describe('periodOf', () => {
   it('begins a week on Monday at 03:00 UTC and a day at 04:00 UTC, as the crons do', () => {
-    const ends = (refresh: 'weekly' | 'daily', at: number) => periodOf(refresh, at - 1) !== periodOf(refresh, at)
+    const ends = (refresh: 'weekly' | 'daily', at: number) =>
+      periodOf(refresh, at - 1) !== periodOf(refresh, at)
     const hours = Array.from({ length: 14 * 24 }, (_, i) => monday - 7 * day + i * hour)
     expect(hours.filter((at) => ends('weekly', at))).toEqual([monday - 7 * day, monday])
-    expect(hours.filter((at) => ends('daily', at)).map((at) => new Date(at).getUTCHours())).toEqual(Array<number>(14).fill(4))
+    expect(hours.filter((at) => ends('daily', at)).map((at) => new Date(at).getUTCHours())).toEqual(
+      Array<number>(14).fill(4),
+    )
     expect(periodOf('on_demand', monday)).toBeNull()
   })
 })

@@ -20,7 +20,10 @@ type Delivery =
 const user = fc.nat(23).map(person)
 
 const what = <What extends string>(name: What) => fc.constant(name)
-const change = fc.record({ user, team: fc.constantFrom('red', 'red', 'red', 'blue', null, 'deleted') })
+const change = fc.record({
+  user,
+  team: fc.constantFrom('red', 'red', 'red', 'blue', null, 'deleted'),
+})
 const upload = fc.record({
   what: what('uploads'),
   type: fc.constantFrom('add', 'remove', 'replace'),
@@ -37,7 +40,13 @@ const request: fc.Arbitrary<Request> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: what('ties to another group') }) },
   { weight: 1, arbitrary: fc.record({ what: what('deletes the audience') }) },
   { weight: 6, arbitrary: fc.record({ what: what('syncs') }) },
-  { weight: 2, arbitrary: fc.record({ what: what('changes the rule'), to: fc.constantFrom('red', 'red', 'blue') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      what: what('changes the rule'),
+      to: fc.constantFrom('red', 'red', 'blue'),
+    }),
+  },
   { weight: 2, arbitrary: change.map((one): Request => ({ what: 'changes a user', ...one })) },
 )
 /** What is asked for while a run stands still: mostly what it must not survive. */
@@ -52,10 +61,25 @@ const at = fc.nat(30)
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: what('delivered'), pick }) },
   { weight: 2, arbitrary: fc.record({ what: what('twice at once'), pick }) },
-  { weight: 4, arbitrary: fc.record({ what: what('dies'), pick, at, when: fc.constantFrom('before' as const, 'after' as const) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: what('dies'),
+      pick,
+      at,
+      when: fc.constantFrom('before' as const, 'after' as const),
+    }),
+  },
   {
     weight: 5,
-    arbitrary: fc.record({ what: what('sleeps'), pick, at, request: meantime, dead: fc.constantFrom(true, false, false), other: pick }),
+    arbitrary: fc.record({
+      what: what('sleeps'),
+      pick,
+      at,
+      request: meantime,
+      dead: fc.constantFrom(true, false, false),
+      other: pick,
+    }),
   },
   { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
 )
@@ -71,11 +95,19 @@ describe('uploads to a group and syncs of the audience that fills it now and the
         }),
         fc.array(fc.option(change), { maxLength: 80, size: 'max' }),
         fc.constantFrom(2, 3, 5, 1000),
-        fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.record({ pick, at, erased: fc.boolean() }) }),
+        fc.oneof(
+          { weight: 4, arbitrary: fc.constant(null) },
+          { weight: 1, arbitrary: fc.record({ pick, at, erased: fc.boolean() }) },
+        ),
         async (events, deeds, users, end) => {
           const stage = new Stage()
           await stage.open()
-          await stage.asks({ what: 'uploads', type: 'add', ids: ['person-00', 'person-02', 'person-29'], badRows: 0 })
+          await stage.asks({
+            what: 'uploads',
+            type: 'add',
+            ids: ['person-00', 'person-02', 'person-29'],
+            badRows: 0,
+          })
           await stage.asks({ what: 'ties' })
           await stage.asks({ what: 'syncs' })
           const { workspace, accepted, group } = stage
@@ -90,11 +122,14 @@ describe('uploads to a group and syncs of the audience that fills it now and the
 
           /** Mostly the job that is next, as messages about others do little. */
           const keyOf = async (pick: number) => {
-            const next = (await jobsIn(workspace)).find(({ state }) => state === 'undoing' || unended.includes(state))
+            const next = (await jobsIn(workspace)).find(
+              ({ state }) => state === 'undoing' || unended.includes(state),
+            )
             return (pick < 5 ? next?.key : undefined) ?? accepted[pick % accepted.length]?.key ?? 0
           }
           const run = async (pick: number) => passOf(res, workspace, await keyOf(pick))
-          const buried = async (pick: number) => giveUp(stage.hand.res.databaseOf(workspace), workspace, await keyOf(pick), res.now())
+          const buried = async (pick: number) =>
+            giveUp(stage.hand.res.databaseOf(workspace), workspace, await keyOf(pick), res.now())
           const asleep = async (pick: number, at: number, meantime: () => Promise<unknown>) => {
             const key = await keyOf(pick)
             const { promise, resolve } = Promise.withResolvers<void>()

@@ -16,7 +16,9 @@ const marked = (text: string) => text.replace(/[^*?:]+|^$/g, (part) => `§${part
 
 /** The same rule with each of its strings marked. */
 const markedRule = (rule: Rule): Rule =>
-  JSON.parse(JSON.stringify(rule), (key, value: unknown) => (key !== 'operator' && typeof value === 'string' ? marked(value) : value))
+  JSON.parse(JSON.stringify(rule), (key, value: unknown) =>
+    key !== 'operator' && typeof value === 'string' ? marked(value) : value,
+  )
 
 describe('the text of a condition', () => {
   it('has no string of a rule in it, whichever they are', () => {
@@ -30,13 +32,17 @@ describe('the text of a condition', () => {
     let strings = 0
     fc.assert(
       fc.property(rule, (given) => {
-        const whole = expand(markedRule(given), new Map([...plain].map(([id, one]) => [marked(id), markedRule(one)])))
+        const whole = expand(
+          markedRule(given),
+          new Map([...plain].map(([id, one]) => [marked(id), markedRule(one)])),
+        )
         const { condition, constants } = compile(whole, names, 'u.user_id')
         expect(condition).toMatch(/^[\n -~]+$/)
         strings += JSON.stringify(constants).split('§').length
         // As the statement of an explanation has them.
         const compileLeaf = compiler(names, [])
-        for (const { rule } of nodesOf(whole)) if (isLeaf(rule)) expect(compileLeaf(rule, 's.user_id')).toMatch(/^[\n -~]+$/)
+        for (const { rule } of nodesOf(whole))
+          if (isLeaf(rule)) expect(compileLeaf(rule, 's.user_id')).toMatch(/^[\n -~]+$/)
       }),
       { numRuns: 300 },
     )
@@ -46,7 +52,9 @@ describe('the text of a condition', () => {
   it('is the same whatever the strings are, in every statement that is made of it', async () => {
     const workspace = await populate({
       users: [{ id: 'ann', own: new Map() }],
-      definitions: [{ id: 'household', deleted: false, shares: [{ id: 'own', type: 'sum' }], groups: [] }],
+      definitions: [
+        { id: 'household', deleted: false, shares: [{ id: 'own', type: 'sum' }], groups: [] },
+      ],
       cohorts: [],
     })
     const said: string[] = []
@@ -62,7 +70,11 @@ describe('the text of a condition', () => {
     )
     const texts: string[][] = []
     for (const sign of ['x', '"', "'", '\\', ')', '%', ';', '$', '😀', '\ud800', '\u2028']) {
-      const question = await asked(workspace, saying(sign), new Map([[`${sign}aud`.toWellFormed(), leaf]]))
+      const question = await asked(
+        workspace,
+        saying(sign),
+        new Map([[`${sign}aud`.toWellFormed(), leaf]]),
+      )
       said.length = 0
       await belonging(workspace, question, 1000, heard)
       await explainUser(heard, workspace, question, 'ann')
@@ -75,7 +87,8 @@ describe('the text of a condition', () => {
 
 /** A rule of every operator, with a sign in each place where a rule has a string. */
 function saying(sign: string) {
-  const each = (value: string) => comparisons.map((operator) => ({ operator, attribute: `${sign}a`, value }))
+  const each = (value: string) =>
+    comparisons.map((operator) => ({ operator, attribute: `${sign}a`, value }))
   const all = (...expressions: unknown[]) => ({ operator: 'and', expressions })
   return all(
     ...each(`${sign}v`),
@@ -87,8 +100,20 @@ function saying(sign: string) {
     { operator: 'exists', attribute: `household:${sign}` },
     { operator: 'not_exists', attribute: `${sign}:c` },
     { operator: 'in_group', group: `${sign}g` },
-    { operator: 'any_member', group: 'household', expression: all({ operator: 'in_group', group: sign }, ...each(`*${sign}*`)) },
-    { operator: 'no_member', group: `${sign}nobody`, expression: { operator: 'exists', attribute: sign } },
-    { operator: 'all_members', group: 'household', expression: { operator: 'in_audience', audience: `${sign}aud` } },
+    {
+      operator: 'any_member',
+      group: 'household',
+      expression: all({ operator: 'in_group', group: sign }, ...each(`*${sign}*`)),
+    },
+    {
+      operator: 'no_member',
+      group: `${sign}nobody`,
+      expression: { operator: 'exists', attribute: sign },
+    },
+    {
+      operator: 'all_members',
+      group: 'household',
+      expression: { operator: 'in_audience', audience: `${sign}aud` },
+    },
   )
 }

@@ -34,7 +34,11 @@ const every = 50
 const rules: Record<string, Rule> = {
   own: { operator: 'greater_than', attribute: 'age', value: 60 },
   inherited: { operator: 'equals', attribute: 'household:has_dog', value: true },
-  'any member': { operator: 'any_member', group: 'household', expression: { operator: 'greater_than', attribute: 'spend', value: 900 } },
+  'any member': {
+    operator: 'any_member',
+    group: 'household',
+    expression: { operator: 'greater_than', attribute: 'spend', value: 900 },
+  },
 }
 
 /** Rules asked of many users, beside the same statements by node:sqlite; one user's membership; and an audience's way into a group. */
@@ -54,11 +58,21 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
   const bare = await startServer({ stateDir, config: bareConfig })
   const select = () => request(`${bare.url}/select`, {}, 200)
   const plain = plainDb(copy)
-  const names = { definitions: new Map([[household.id, { key: definition, attributes: household.attributes }]]) }
+  const names = {
+    definitions: new Map([[household.id, { key: definition, attributes: household.attributes }]]),
+  }
   const rows: Row[] = []
   for (const [name, rule] of Object.entries(rules))
     rows.push(
-      ...(await questions(server.url, token, platform, plain, select, { id: name.replace(' ', '-'), name, asked: { rule, names } }, size)),
+      ...(await questions(
+        server.url,
+        token,
+        platform,
+        plain,
+        select,
+        { id: name.replace(' ', '-'), name, asked: { rule, names } },
+        size,
+      )),
     )
   await bare.stop()
   rows.push(await membership(stateDir, token, users[0]?.user ?? ''))
@@ -95,9 +109,23 @@ async function questions(
   await platform.createAudience({ id, name, rule: asked.rule, refresh: 'on_demand' })
   const path = `${url}/platform/workspaces/1/audiences/${id}`
   const get = async (path: string, accept = 'application/json') =>
-    (await send(`GET ${path}`, path, { headers: { Authorization: `Bearer ${token}`, Accept: accept } })).text()
-  const kinds: [kind: string, times: number, ours: () => Promise<string>, theirs: () => Promise<string>][] = [
-    ['count', rounds, () => get(`${path}/count`), async () => JSON.stringify({ count: await countUsers(plain, 1, asked) })],
+    (
+      await send(`GET ${path}`, path, {
+        headers: { Authorization: `Bearer ${token}`, Accept: accept },
+      })
+    ).text()
+  const kinds: [
+    kind: string,
+    times: number,
+    ours: () => Promise<string>,
+    theirs: () => Promise<string>,
+  ][] = [
+    [
+      'count',
+      rounds,
+      () => get(`${path}/count`),
+      async () => JSON.stringify({ count: await countUsers(plain, 1, asked) }),
+    ],
     [
       'first page',
       pages,
@@ -107,22 +135,44 @@ async function questions(
         return JSON.stringify({ users, next })
       },
     ],
-    ['export', rounds, () => get(`${path}/users`, 'text/csv'), () => new Response(exportUsers(plain, 1, asked, '')).text()],
+    [
+      'export',
+      rounds,
+      () => get(`${path}/users`, 'text/csv'),
+      () => new Response(exportUsers(plain, 1, asked, '')).text(),
+    ],
   ]
   const rows: Row[] = []
   for (const [kind, times, ours, theirs] of kinds) {
-    if ((await ours()) !== (await theirs())) throw new Error(`The ${kind} of ${name} is not what node:sqlite says`)
+    if ((await ours()) !== (await theirs()))
+      throw new Error(`The ${kind} of ${name} is not what node:sqlite says`)
     const [mine = [], plainly = [], empty = []] = await inTurn(times, [
       async () => void (await ours()),
       async () => void (await theirs()),
       select,
     ])
-    const row = { beside: 'node:sqlite', baseline: median(plainly), unit: 'ms', by: 'ratio' } as const
+    const row = {
+      beside: 'node:sqlite',
+      baseline: median(plainly),
+      unit: 'ms',
+      by: 'ratio',
+    } as const
     rows.push({ figure: `${name}: ${kind}`, measured: median(mine), ...row, most: 1.5 })
     if (kind !== 'first page') continue
     // It takes so little that the way to the Worker and from there to the database is most of it.
-    rows.push({ figure: `${name}: beyond a SELECT 1`, measured: median(mine) - median(empty), ...row })
-    rows.push({ figure: `${name}: a bare SELECT 1`, measured: median(empty), beside: '', baseline: 0, unit: 'ms', by: 'itself' })
+    rows.push({
+      figure: `${name}: beyond a SELECT 1`,
+      measured: median(mine) - median(empty),
+      ...row,
+    })
+    rows.push({
+      figure: `${name}: a bare SELECT 1`,
+      measured: median(empty),
+      beside: '',
+      baseline: 0,
+      unit: 'ms',
+      by: 'itself',
+    })
   }
   return rows
 }
@@ -133,14 +183,33 @@ async function membership(stateDir: string, token: string, user: string): Promis
   const server = await startServer({ stateDir, hear: log.hear })
   const ids = ['own', 'inherited', 'any-member']
   for (const id of ids)
-    await request(`${server.url}/platform/workspaces/1/audiences/${id}/users/${user}`, { Authorization: `Bearer ${token}` }, 200)
-  const read = Math.max(...(await log.rowsRead('/audiences/:audience_id/users/:user_id', ids.length)))
+    await request(
+      `${server.url}/platform/workspaces/1/audiences/${id}/users/${user}`,
+      { Authorization: `Bearer ${token}` },
+      200,
+    )
+  const read = Math.max(
+    ...(await log.rowsRead('/audiences/:audience_id/users/:user_id', ids.length)),
+  )
   await server.stop()
-  return { figure: "one user's membership", measured: read, beside: '', baseline: 0, unit: 'rows', by: 'itself', most: 49 }
+  return {
+    figure: "one user's membership",
+    measured: read,
+    beside: '',
+    baseline: 0,
+    unit: 'rows',
+    by: 'itself',
+    most: 49,
+  }
 }
 
 /** A REPLACE of an empty group by the audience, and by a file of the same users, in turn. */
-async function syncs(groups: Groups, platform: Platform, file: string, { members, syncs: rounds }: typeof full): Promise<Row> {
+async function syncs(
+  groups: Groups,
+  platform: Platform,
+  file: string,
+  { members, syncs: rounds }: typeof full,
+): Promise<Row> {
   await platform.createAudience({
     id: 'gold',
     name: 'Gold',
@@ -149,12 +218,16 @@ async function syncs(groups: Groups, platform: Platform, file: string, { members
   })
   const [ours, theirs]: [number[], number[]] = [[], []]
   for (let i = 0; i <= rounds; i++) {
-    const [synced, uploaded] = [await groups.create(randomUUID()), await groups.create(randomUUID())]
+    const [synced, uploaded] = [
+      await groups.create(randomUUID()),
+      await groups.create(randomUUID()),
+    ]
     await platform.tie('gold', synced)
     const start = performance.now()
     const job = await groups.finished(await platform.sync('gold'), every)
     const seconds = (performance.now() - start) / 1000
-    if (job.addedCount !== members) throw new Error(`A sync of ${members} users ended as ${JSON.stringify(job)}`)
+    if (job.addedCount !== members)
+      throw new Error(`A sync of ${members} users ended as ${JSON.stringify(job)}`)
     const upload = await trip(groups, uploaded, 'REPLACE', file, every)
     // The first of each warms up.
     if (i === 0) continue

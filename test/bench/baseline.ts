@@ -28,7 +28,9 @@ export abstract class Baseline {
 
   /** How many are in the group. */
   participantCount(): number {
-    const row = this.db.prepare('SELECT count(*) AS count FROM members WHERE removed_rev IS NULL').get()
+    const row = this.db
+      .prepare('SELECT count(*) AS count FROM members WHERE removed_rev IS NULL')
+      .get()
     return Number(row?.['count'])
   }
 
@@ -42,7 +44,10 @@ export class Plain extends Baseline {
   protected override async write(type: UploadType, file: string, revision: number): Promise<void> {
     const statement = this.db.prepare(statements('VALUES (1, ?1, 1, ?2, NULL, ?2)', '= ?1')[type])
     let header = true
-    for await (const id of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    for await (const id of createInterface({
+      input: createReadStream(file),
+      crlfDelay: Infinity,
+    })) {
       if (!header) statement.run(id, revision)
       header = false
     }
@@ -54,14 +59,18 @@ export class Limit extends Baseline {
   protected override async write(type: UploadType, file: string, revision: number): Promise<void> {
     const listed = 'json_each(?1)'
     const statement = this.db.prepare(
-      statements(`SELECT 1, value, 1, ?2, NULL, ?2 FROM ${listed} WHERE true`, `IN (SELECT value FROM ${listed})`)[type],
+      statements(
+        `SELECT 1, value, 1, ?2, NULL, ?2 FROM ${listed} WHERE true`,
+        `IN (SELECT value FROM ${listed})`,
+      )[type],
     )
     const cut = (await readFile(file, 'utf8')).split('\n').slice(1, -1)
     // An id cut from a long text is a view of it, which V8 compares four times as slowly as a string of its own.
     const ids = JSON.parse(JSON.stringify(cut)) as string[]
     ids.sort()
     // One statement for all of them was no faster.
-    for (let from = 0; from < ids.length; from += 10_000) statement.run(JSON.stringify(ids.slice(from, from + 10_000)), revision)
+    for (let from = 0; from < ids.length; from += 10_000)
+      statement.run(JSON.stringify(ids.slice(from, from + 10_000)), revision)
   }
 }
 

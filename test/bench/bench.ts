@@ -28,7 +28,8 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
 await main(async () => {
   const asked = process.argv.slice(2)
   const unknown = asked.find((name) => !sections.has(name))
-  if (unknown !== undefined) throw new Error(`There is no section ${unknown}; there are ${[...sections.keys()].join(', ')}`)
+  if (unknown !== undefined)
+    throw new Error(`There is no section ${unknown}; there are ${[...sections.keys()].join(', ')}`)
 
   const folder = temporaryFolder()
   const rows: Row[] = []
@@ -40,9 +41,20 @@ await main(async () => {
     rmSync(own, { recursive: true })
   }
 
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version, at: new Date().toISOString() }
-  const results = { ...machine, rows: rows.map((row) => ({ ...row, value: valueOf(row), met: meets(row) })) }
-  writeFileSync(join(import.meta.dirname, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`)
+  const machine = {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    node: process.version,
+    at: new Date().toISOString(),
+  }
+  const results = {
+    ...machine,
+    rows: rows.map((row) => ({ ...row, value: valueOf(row), met: meets(row) })),
+  }
+  writeFileSync(
+    join(import.meta.dirname, 'results.json'),
+    `${JSON.stringify(results, undefined, 2)}\n`,
+  )
   console.log(`\n${table(rows)}`)
   return 0
 })

@@ -25,7 +25,10 @@ interface Exports {
 }
 
 /** One group as text/csv through HTTP into a file, beside the same rows selected straight into one. */
-export async function exported(folder: string, { members, rounds }: { members: number; rounds: number }): Promise<Row[]> {
+export async function exported(
+  folder: string,
+  { members, rounds }: { members: number; rounds: number },
+): Promise<Row[]> {
   const came = await measure(folder, members, rounds)
   const perSecond = (seconds: number[]) => number.format(Math.round(members / median(seconds)))
   const row: Row = {
@@ -60,7 +63,9 @@ function memoryRow({ idle, after }: Exports): Row[] {
 
 async function measure(folder: string, members: number, rounds: number): Promise<Exports> {
   const stateDir = join(folder, 'state')
-  const [plain, theirs, ours] = ['plain.sqlite', 'select.csv', 'export.csv'].map((name) => join(folder, name)) as [string, string, string]
+  const [plain, theirs, ours] = ['plain.sqlite', 'select.csv', 'export.csv'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string]
   mkdirSync(folder)
   const groups = randomGroups(1, members)
   await prepareGroups(stateDir, groups)
@@ -69,7 +74,10 @@ async function measure(folder: string, members: number, rounds: number): Promise
   db.close()
 
   const server = await startServer({ stateDir, heapMax })
-  const token = await getToken(server.url, await registerClient(server.url, server.adminToken, 'bench'))
+  const token = await getToken(
+    server.url,
+    await registerClient(server.url, server.adminToken, 'bench'),
+  )
   const url = `${server.url}/groups/v3/groups/${groups[0]?.id}/participants`
   const idle = server.memory()
   let after: Memory | undefined
@@ -91,7 +99,11 @@ async function timed(thing: () => void | Promise<void>): Promise<number> {
 }
 
 async function download(url: string, token: string, path: string): Promise<void> {
-  const headers = { Authorization: `Bearer ${token}`, transactionId: randomUUID(), Accept: 'text/csv' }
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    transactionId: randomUUID(),
+    Accept: 'text/csv',
+  }
   const { body } = await send('the export', url, { headers })
   if (body === null) throw new Error('The export has no body')
   await pipeline(Readable.fromWeb(body), createWriteStream(path))
@@ -104,7 +116,9 @@ function select(from: string, path: string): void {
   const db = new DatabaseSync(from, { readOnly: true })
   const file = openSync(path, 'w')
   let lines = ['ParticipantId\n']
-  const statement = db.prepare('SELECT participant_id FROM members WHERE group_key = 1 AND removed_rev IS NULL ORDER BY participant_id')
+  const statement = db.prepare(
+    'SELECT participant_id FROM members WHERE group_key = 1 AND removed_rev IS NULL ORDER BY participant_id',
+  )
   for (const { participant_id } of statement.iterate()) {
     lines.push(`${participant_id}\n`)
     if (lines.length < rowsPerWrite) continue
@@ -121,6 +135,9 @@ function check(ours: string, theirs: string, members: number): void {
   const [header, ...ids] = readFileSync(ours, 'utf8').trimEnd().split('\n')
   const distinct = new Set(ids).size
   if (header !== 'ParticipantId' || ids.length !== members || distinct !== members)
-    throw new Error(`Under ${header} the export has ${ids.length} ids, ${distinct} different ones, not ${members}`)
-  if (!readFileSync(ours).equals(readFileSync(theirs))) throw new Error('The export says other than the database')
+    throw new Error(
+      `Under ${header} the export has ${ids.length} ids, ${distinct} different ones, not ${members}`,
+    )
+  if (!readFileSync(ours).equals(readFileSync(theirs)))
+    throw new Error('The export says other than the database')
 }

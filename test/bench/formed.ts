@@ -16,16 +16,25 @@ export function checkFormed(stateDir: string): void {
   const db = openStore(stateDir)
   const again = first + 1
   formAtOnce(db, again)
-  const wrong = rowsApart(db, { schema: 'main', definition: first }, { schema: 'main', definition: again })
+  const wrong = rowsApart(
+    db,
+    { schema: 'main', definition: first },
+    { schema: 'main', definition: again },
+  )
   db.close()
-  if (wrong > 0) throw new Error(`The Worker has formed other groups than one-shot SQL: ${wrong} rows differ`)
+  if (wrong > 0)
+    throw new Error(`The Worker has formed other groups than one-shot SQL: ${wrong} rows differ`)
 }
 
 /** How many rows differ between the groups that the Worker has formed and those in the database at `before`. */
 export function rowsSince(before: string, stateDir: string): number {
   const db = openStore(stateDir)
   db.prepare('ATTACH ? AS before').run(before)
-  const rows = rowsApart(db, { schema: 'main', definition: first }, { schema: 'before', definition: first })
+  const rows = rowsApart(
+    db,
+    { schema: 'main', definition: first },
+    { schema: 'before', definition: first },
+  )
   db.close()
   return rows
 }

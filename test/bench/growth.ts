@@ -29,7 +29,10 @@ export async function growth(folder: string): Promise<Row[]> {
   const small = await measure(folder, 100_000)
   const middle = await measure(folder, 1_000_000)
   const large = await measure(folder, 3_000_000)
-  const [bareSmall, bareLarge] = [await measureBare(folder, 100_000), await measureBare(folder, 3_000_000)]
+  const [bareSmall, bareLarge] = [
+    await measureBare(folder, 100_000),
+    await measureBare(folder, 3_000_000),
+  ]
   return [
     ...[middle, large].map((size) => timeRow(size, small, 1.5)),
     ...memoryRow('peak memory', large, small, 64),
@@ -51,9 +54,22 @@ const timeRow = (size: Size, beside: Size, most: number): Row => ({
 
 function memoryRow(what: string, { rows, peak }: Memory, beside: Memory, most?: number): Row[] {
   if (peak === undefined || beside.peak === undefined) return []
-  const figures = { measured: peak, beside: `at ${number.format(beside.rows)}`, baseline: beside.peak }
+  const figures = {
+    measured: peak,
+    beside: `at ${number.format(beside.rows)}`,
+    baseline: beside.peak,
+  }
   const goal = most === undefined ? {} : { most }
-  return [{ figure: `${what} at ${number.format(rows)}`, ...figures, unit: 'MiB', by: 'difference', ...goal, note: memoryNote }]
+  return [
+    {
+      figure: `${what} at ${number.format(rows)}`,
+      ...figures,
+      unit: 'MiB',
+      by: 'difference',
+      ...goal,
+      note: memoryNote,
+    },
+  ]
 }
 
 async function measure(folder: string, rows: number): Promise<Size> {
@@ -92,4 +108,5 @@ async function onServer<Result>(
   return { rows, peak, result }
 }
 
-const mebibytes = (bytes: number | undefined) => (bytes === undefined ? undefined : bytes / 1024 / 1024)
+const mebibytes = (bytes: number | undefined) =>
+  bytes === undefined ? undefined : bytes / 1024 / 1024

@@ -56,7 +56,8 @@ export async function recompute({ platform, log }: Households, users: number): P
   const { id } = await platform.recompute(household.id)
   const run = await platform.finished(household.id, id, every)
   const seconds = (performance.now() - start) / 1000
-  if (run.status !== 'SUCCESSFUL' || run.users_seated !== users) throw new Error(`A run of ${users} users ended as ${JSON.stringify(run)}`)
+  if (run.status !== 'SUCCESSFUL' || run.users_seated !== users)
+    throw new Error(`A run of ${users} users ended as ${JSON.stringify(run)}`)
   return { seconds, run, steps: await log.stepsOf(id, start) }
 }
 
@@ -70,7 +71,10 @@ export interface Reads {
 const first = 100
 
 /** Reads the profiles of users one after the other over a kept connection, and an empty route in turn with them. */
-export async function readProfiles({ server: { url }, token, log }: Households, users: string[]): Promise<Reads> {
+export async function readProfiles(
+  { server: { url }, token, log }: Households,
+  users: string[],
+): Promise<Reads> {
   const headers = { Authorization: `Bearer ${token}` }
   const things = [
     () => request(`${url}/nothing`, headers, 404),

@@ -21,10 +21,14 @@ export interface Load {
  * Twenty connections that each wait for one answer before they ask again, for so many seconds at each target in turn, and that so many
  * times: so that a slow spell is shared. Gives the medians of each target's rounds.
  */
-export async function loadInTurn(targets: Target[], { rounds, seconds }: { rounds: number; seconds: number }): Promise<Load[]> {
+export async function loadInTurn(
+  targets: Target[],
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<Load[]> {
   for (const target of targets) await load(target, 1)
   const loads = targets.map((): Load[] => [])
-  for (let round = 0; round < rounds; round++) for (const [i, target] of targets.entries()) loads[i]?.push(await load(target, seconds))
+  for (let round = 0; round < rounds; round++)
+    for (const [i, target] of targets.entries()) loads[i]?.push(await load(target, seconds))
   return loads.map((rounds) => ({
     requestsPerSecond: median(rounds.map((load) => load.requestsPerSecond)),
     median: median(rounds.map((load) => load.median)),
@@ -40,8 +44,16 @@ async function load({ url, requests }: Target, seconds: number): Promise<Load> {
     connections,
     duration: seconds,
     requests,
-    setupClient: (client) => void client.on('response', (_status, _bytes, milliseconds) => times.push(milliseconds)),
+    setupClient: (client) =>
+      void client.on('response', (_status, _bytes, milliseconds) => times.push(milliseconds)),
   })
-  if (errors + non2xx > 0) throw new Error(`Of ${times.length} requests to ${url}, ${errors} failed and ${non2xx} were refused`)
-  return { requestsPerSecond: times.length / duration, median: median(times), high: percentile(times, 99) }
+  if (errors + non2xx > 0)
+    throw new Error(
+      `Of ${times.length} requests to ${url}, ${errors} failed and ${non2xx} were refused`,
+    )
+  return {
+    requestsPerSecond: times.length / duration,
+    median: median(times),
+    high: percentile(times, 99),
+  }
 }

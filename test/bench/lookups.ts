@@ -21,13 +21,24 @@ export async function lookups(folder: string, size = full): Promise<Row[]> {
   const groups = randomGroups(size.groups, size.members)
   await prepareGroups(stateDir, groups)
   const bare = await startServer({ stateDir, config: bareConfig })
-  const rows = [...(await exact(stateDir, bare, groups, size)), ...(await remembered(stateDir, bare, groups, size))]
+  const rows = [
+    ...(await exact(stateDir, bare, groups, size)),
+    ...(await remembered(stateDir, bare, groups, size)),
+  ]
   await bare.stop()
-  return [...rows, ...(await exported(join(folder, 'exported'), { members: size.exported, rounds: size.rounds }))]
+  return [
+    ...rows,
+    ...(await exported(join(folder, 'exported'), { members: size.exported, rounds: size.rounds })),
+  ]
 }
 
 /** Each question goes to the database. */
-async function exact(stateDir: string, bare: Server, groups: FullGroup[], times: typeof full): Promise<Row[]> {
+async function exact(
+  stateDir: string,
+  bare: Server,
+  groups: FullGroup[],
+  times: typeof full,
+): Promise<Row[]> {
   const server = await startServer({ stateDir })
   const headers = await headersFor(server)
   const [hello, select, member, memberships, flag] = await loadInTurn(
@@ -51,11 +62,19 @@ async function exact(stateDir: string, bare: Server, groups: FullGroup[], times:
 }
 
 /** Each question was asked less than a minute ago. */
-async function remembered(stateDir: string, bare: Server, groups: FullGroup[], times: typeof full): Promise<Row[]> {
+async function remembered(
+  stateDir: string,
+  bare: Server,
+  groups: FullGroup[],
+  times: typeof full,
+): Promise<Row[]> {
   const server = await startServer({ stateDir, vars: { LOOKUP_CACHE_SECONDS: '60' } })
   const headers = await headersFor(server)
   const [hello, again] = await loadInTurn(
-    [bareTarget(bare, '/hello', headers), await target(server, askMember(groups, headers, checked))],
+    [
+      bareTarget(bare, '/hello', headers),
+      await target(server, askMember(groups, headers, checked)),
+    ],
     times,
   )
   await server.stop()
@@ -68,7 +87,10 @@ async function headersFor({ url, adminToken }: Server): Promise<Record<string, s
   return { Authorization: `Bearer ${token}`, transactionId: randomUUID() }
 }
 
-const bareTarget = ({ url }: Server, path: string, headers: Record<string, string>): Target => ({ url, requests: [{ path, headers }] })
+const bareTarget = ({ url }: Server, path: string, headers: Record<string, string>): Target => ({
+  url,
+  requests: [{ path, headers }],
+})
 
 async function target({ url }: Server, questions: Question[]): Promise<Target> {
   await check(url, questions.slice(0, checked))
@@ -78,7 +100,12 @@ async function target({ url }: Server, questions: Question[]): Promise<Target> {
 const note = `Twenty connections, each with one request on its way, all to the one workerd thread of a Worker on this machine through wrangler's own proxy; a store of
 1,000,000 members in 50 groups. Bare Workers are Hono with one route, run in the same way and sent the same headers, in turn with ours.`
 
-function loadRows(what: string, measured: Load | undefined, by: { beside: string; baseline: Load | undefined }, least?: number): Row[] {
+function loadRows(
+  what: string,
+  measured: Load | undefined,
+  by: { beside: string; baseline: Load | undefined },
+  least?: number,
+): Row[] {
   const { beside, baseline } = by
   if (measured === undefined || baseline === undefined) return []
   const goal = least === undefined ? {} : { least }
@@ -95,6 +122,11 @@ function loadRows(what: string, measured: Load | undefined, by: { beside: string
       ...goal,
     },
     { ...times, figure: `${what}: median`, measured: measured.median, baseline: baseline.median },
-    { ...times, figure: `${what}: 99th percentile`, measured: measured.high, baseline: baseline.high },
+    {
+      ...times,
+      figure: `${what}: 99th percentile`,
+      measured: measured.high,
+      baseline: baseline.high,
+    },
   ]
 }

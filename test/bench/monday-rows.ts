@@ -34,11 +34,28 @@ function timeRows(users: number, rounds: Round[]): Row[] {
   const first = middle(rounds, (round) => round.fromNothing.seconds)
   const row = { unit: 's', by: 'ratio', note: recomputeNote } as const
   const later = { ...row, beside: fromNothing, baseline: first, most: 1 }
-  const oneShot = { beside: 'one-shot SQL', baseline: middle(rounds, (round) => round.oneShot), most: 1.5 }
+  const oneShot = {
+    beside: 'one-shot SQL',
+    baseline: middle(rounds, (round) => round.oneShot),
+    most: 1.5,
+  }
   return [
-    { ...row, ...oneShot, figure: `recompute of ${number.format(users)} from nothing`, measured: first },
-    { ...later, figure: 'recompute, unchanged', measured: middle(rounds, (round) => round.unchanged.seconds) },
-    { ...later, figure: 'recompute, 1 % changed', measured: middle(rounds, (round) => round.changed.seconds) },
+    {
+      ...row,
+      ...oneShot,
+      figure: `recompute of ${number.format(users)} from nothing`,
+      measured: first,
+    },
+    {
+      ...later,
+      figure: 'recompute, unchanged',
+      measured: middle(rounds, (round) => round.unchanged.seconds),
+    },
+    {
+      ...later,
+      figure: 'recompute, 1 % changed',
+      measured: middle(rounds, (round) => round.changed.seconds),
+    },
   ]
 }
 
@@ -56,7 +73,8 @@ function growthRow(small: Size, large: Size): Row {
 }
 
 function stepRow(runs: Recompute[]): Row {
-  const longest = (which: 'ms' | 'whole') => Math.max(...runs.flatMap(({ steps }) => steps.map((step) => step[which])))
+  const longest = (which: 'ms' | 'whole') =>
+    Math.max(...runs.flatMap(({ steps }) => steps.map((step) => step[which])))
   return {
     figure: 'longest step of all runs',
     measured: longest('ms'),
@@ -70,9 +88,18 @@ function stepRow(runs: Recompute[]): Row {
 }
 
 function changedRows(rounds: Round[]): Row[] {
-  const rows = (which: 'fromNothing' | 'unchanged' | 'changed') => middle(rounds, (round) => round[which].run.rows_changed)
-  const changed = { measured: rows('changed'), unit: 'rows', by: 'ratio', note: changedNote } as const
-  const [users, differing] = [middle(rounds, (round) => round.usersChanged), middle(rounds, (round) => round.rowsThatDiffer)]
+  const rows = (which: 'fromNothing' | 'unchanged' | 'changed') =>
+    middle(rounds, (round) => round[which].run.rows_changed)
+  const changed = {
+    measured: rows('changed'),
+    unit: 'rows',
+    by: 'ratio',
+    note: changedNote,
+  } as const
+  const [users, differing] = [
+    middle(rounds, (round) => round.usersChanged),
+    middle(rounds, (round) => round.rowsThatDiffer),
+  ]
   return [
     {
       ...changed,
@@ -83,15 +110,27 @@ function changedRows(rounds: Round[]): Row[] {
       by: 'itself',
       most: 0,
     },
-    { ...changed, figure: 'rows changed, 1 % changed', beside: 'users changed', baseline: users, most: 10 },
-    { ...changed, figure: 'rows changed, 1 % changed', beside: 'rows that differ', baseline: differing },
+    {
+      ...changed,
+      figure: 'rows changed, 1 % changed',
+      beside: 'users changed',
+      baseline: users,
+      most: 10,
+    },
+    {
+      ...changed,
+      figure: 'rows changed, 1 % changed',
+      beside: 'rows that differ',
+      baseline: differing,
+    },
   ]
 }
 
 function costRows(users: number, rounds: Round[]): Row[] {
   return (['fromNothing', 'unchanged', 'changed'] as const).map((which) => {
     const each = (figure: 'rowsRead' | 'rowsWritten') =>
-      middle(rounds, (round) => round[which].steps.reduce((sum, step) => sum + step[figure], 0)) / users
+      middle(rounds, (round) => round[which].steps.reduce((sum, step) => sum + step[figure], 0)) /
+      users
     const when = { fromNothing, unchanged: 'unchanged', changed: '1 % changed' }[which]
     return {
       figure: `rows read per user, ${when}`,
@@ -108,8 +147,18 @@ function readRows(rounds: Round[]): Row[] {
   const all = (which: keyof Round['reads']) => rounds.flatMap(({ reads }) => reads[which])
   const row = { beside: 'empty route', unit: 'ms', by: 'difference' } as const
   return [
-    { ...row, figure: 'a profile', measured: median(all('profile')), baseline: median(all('empty')) },
-    { ...row, figure: 'a profile, 99th percentile', measured: percentile(all('profile'), 99), baseline: percentile(all('empty'), 99) },
+    {
+      ...row,
+      figure: 'a profile',
+      measured: median(all('profile')),
+      baseline: median(all('empty')),
+    },
+    {
+      ...row,
+      figure: 'a profile, 99th percentile',
+      measured: percentile(all('profile'), 99),
+      baseline: percentile(all('empty'), 99),
+    },
     {
       figure: 'rows read per profile',
       measured: median(all('rowsRead')),

@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Report } from '../local/platform.ts'
 import { checkFormed, rowsSince } from './formed.ts'
-import { openHouseholds, prepareState, readProfiles, recompute, type Reads, type Recompute } from './households.ts'
+import {
+  openHouseholds,
+  prepareState,
+  readProfiles,
+  recompute,
+  type Reads,
+  type Recompute,
+} from './households.ts'
 import { mondayRows } from './monday-rows.ts'
 import { formAtOnce } from './one-shot.ts'
 import { randomChanges, randomUsers } from './population.ts'
@@ -31,11 +38,20 @@ export interface Size {
 const full = { users: 300_000, rounds: 3, reads: 1000, small: 100_000, large: 1_000_000 }
 
 /** Households form: from nothing, in a week without news, in one with some, and of more and more users; and their profiles are read. */
-export async function mondays(folder: string, { users, rounds, reads, small, large } = full): Promise<Row[]> {
+export async function mondays(
+  folder: string,
+  { users, rounds, reads, small, large } = full,
+): Promise<Row[]> {
   const start = prepare(folder, users)
   const all: Round[] = []
-  for (let i = 1; i <= rounds; i++) all.push(await round(join(folder, `round-${i}`), await start, reads))
-  return mondayRows(users, all, await formed(join(folder, 'small'), small), await formed(join(folder, 'large'), large))
+  for (let i = 1; i <= rounds; i++)
+    all.push(await round(join(folder, `round-${i}`), await start, reads))
+  return mondayRows(
+    users,
+    all,
+    await formed(join(folder, 'small'), small),
+    await formed(join(folder, 'large'), large),
+  )
 }
 
 /** Where every round begins: the same users in the state of a server and in a database of our own. */
@@ -46,7 +62,11 @@ interface Start {
 }
 
 async function prepare(folder: string, count: number): Promise<Start> {
-  const start = { users: randomUsers(count), state: join(folder, 'state'), plain: join(folder, 'plain.sqlite') }
+  const start = {
+    users: randomUsers(count),
+    state: join(folder, 'state'),
+    plain: join(folder, 'plain.sqlite'),
+  }
   await prepareState(start.state, start.users)
   const db = newStore(start.plain)
   writeUsers(db, start.users)
@@ -76,8 +96,18 @@ async function round(folder: string, start: Start, reads: number): Promise<Round
   const rowsThatDiffer = rowsSince(plain, state)
   rmSync(folder, { recursive: true })
   const times = [fromNothing, unchanged, changed].map(({ seconds }) => `${seconds.toFixed(2)} s`)
-  console.error(`one-shot SQL ${oneShot.toFixed(2)} s; from nothing, unchanged, 1 % changed: ${times.join(', ')}`)
-  return { oneShot, fromNothing, unchanged, changed, usersChanged: changes.length, rowsThatDiffer, reads: profiles }
+  console.error(
+    `one-shot SQL ${oneShot.toFixed(2)} s; from nothing, unchanged, 1 % changed: ${times.join(', ')}`,
+  )
+  return {
+    oneShot,
+    fromNothing,
+    unchanged,
+    changed,
+    usersChanged: changes.length,
+    rowsThatDiffer,
+    reads: profiles,
+  }
 }
 
 function timeAtOnce(path: string): number {

@@ -9,10 +9,18 @@ export function plainDb(path: string): Db {
     all: async () => {
       const start = performance.now()
       const results = sqlite.prepare(query).all(...values)
-      return { results, meta: { rows_read: 0, rows_written: 0, duration: performance.now() - start } }
+      return {
+        results,
+        meta: { rows_read: 0, rows_written: 0, duration: performance.now() - start },
+      }
     },
   })
-  const batch = (statements: ReturnType<typeof prepare>[]) => Promise.all(statements.map((statement) => statement.all()))
+  const batch = (statements: ReturnType<typeof prepare>[]) =>
+    Promise.all(statements.map((statement) => statement.all()))
   // Only what `connect` calls is there.
-  return connect({ prepare, batch } as unknown as Parameters<typeof connect>[0], { statements: 0, rowsRead: 0, rowsWritten: 0 })
+  return connect({ prepare, batch } as unknown as Parameters<typeof connect>[0], {
+    statements: 0,
+    rowsRead: 0,
+    rowsWritten: 0,
+  })
 }

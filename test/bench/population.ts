@@ -23,7 +23,11 @@ export function randomChanges(users: Report[]): Report[] {
   return Array.from({ length: users.length / 100 }, (_, i) => {
     const { user, attributes } = users[i * 100 + randomInt(100)] ?? {}
     if (user === undefined) throw new Error('fewer users than there are')
-    if (i % 2 === 0) return { user, attributes: { ...randomAttributes(), has_dog: attributes?.['has_dog'] === false } }
+    if (i % 2 === 0)
+      return {
+        user,
+        attributes: { ...randomAttributes(), has_dog: attributes?.['has_dog'] === false },
+      }
     const home = randomInt(users.length / inTwenty) * sizes.length + randomInt(alone)
     return { user, attributes: { $address: addressOf(home) } }
   })
@@ -32,7 +36,12 @@ export function randomChanges(users: Report[]): Report[] {
 /** A number of 19 digits, as the vendor's. */
 const randomMpid = () => String(10n ** 18n + (randomBytes(8).readBigUInt64BE() % (8n * 10n ** 18n)))
 
-const addressOf = (home: number) => `${1 + (home % 200)} ${1 + Math.floor(home / 200)}th Street, Springfield`
+const addressOf = (home: number) =>
+  `${1 + (home % 200)} ${1 + Math.floor(home / 200)}th Street, Springfield`
 
 // Quarters add up to the same in any order.
-const randomAttributes = () => ({ has_dog: randomInt(4) === 0, spend: randomInt(4000) / 4, age: String(randomInt(18, 100)) })
+const randomAttributes = () => ({
+  has_dog: randomInt(4) === 0,
+  spend: randomInt(4000) / 4,
+  age: String(randomInt(18, 100)),
+})

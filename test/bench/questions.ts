@@ -25,15 +25,33 @@ export const askMember = (groups: FullGroup[], headers: Headers, count: number):
 /** The same as OpenFeature clients ask it. */
 export const askFlag = (groups: FullGroup[], headers: Headers, count: number): Question[] =>
   randomSeats(groups, count).map(({ group, participant, member }) =>
-    post(`/ofrep/v1/evaluate/flags/${group.name}`, headers, { context: { targetingKey: participant } }, { value: member }),
+    post(
+      `/ofrep/v1/evaluate/flags/${group.name}`,
+      headers,
+      { context: { targetingKey: participant } },
+      { value: member },
+    ),
   )
 
 /** In which groups each of so many is. */
-export const askMemberships = (groups: FullGroup[], headers: Headers, count: number, each: number): Question[] =>
+export const askMemberships = (
+  groups: FullGroup[],
+  headers: Headers,
+  count: number,
+  each: number,
+): Question[] =>
   Array.from({ length: count }, () => {
     const seats = Array.from({ length: each }, () => randomSeat(groups, true))
-    const memberships = seats.map(({ group, participant }) => ({ participantId: participant, groupIds: [group.id] }))
-    return post('/groups/v3/memberships', headers, { participantIds: seats.map(({ participant }) => participant) }, { memberships })
+    const memberships = seats.map(({ group, participant }) => ({
+      participantId: participant,
+      groupIds: [group.id],
+    }))
+    return post(
+      '/groups/v3/memberships',
+      headers,
+      { participantIds: seats.map(({ participant }) => participant) },
+      { memberships },
+    )
   })
 
 const post = (path: string, headers: Headers, body: object, expected: object): Question => ({
@@ -50,13 +68,15 @@ interface Seat {
   member: boolean
 }
 
-const randomSeats = (groups: FullGroup[], count: number): Seat[] => Array.from({ length: count }, (_, i) => randomSeat(groups, i % 2 === 0))
+const randomSeats = (groups: FullGroup[], count: number): Seat[] =>
+  Array.from({ length: count }, (_, i) => randomSeat(groups, i % 2 === 0))
 
 function randomSeat(groups: FullGroup[], member: boolean): Seat {
   const at = randomInt(groups.length)
   const [home, group] = [groups[at], groups[(at + (member ? 0 : 1)) % groups.length]]
   const participant = home?.participants[randomInt(home.participants.length)]
-  if (group === undefined || participant === undefined) throw new Error('There is a group without members')
+  if (group === undefined || participant === undefined)
+    throw new Error('There is a group without members')
   return { group, participant, member }
 }
 
@@ -69,5 +89,6 @@ export async function check(url: string, questions: Question[]): Promise<void> {
     expect.compare(`HTTP ${response.status} of ${path}`, came, expected)
   }
   const [first] = expect.differences
-  if (first !== undefined) throw new Error(`${expect.differences.length} wrong answers, such as ${first}`)
+  if (first !== undefined)
+    throw new Error(`${expect.differences.length} wrong answers, such as ${first}`)
 }

@@ -15,7 +15,8 @@ export async function requests(folder: string): Promise<Row[]> {
 
   // Neither route asks the database, and both are sent the same: they differ in that the second looks at its token.
   // Their status is one, as wrangler's proxy reads each 400 to its end before it passes it on, which takes 0.2 ms.
-  const ask = (path: string) => (token: string) => request(url + path, { Authorization: `Bearer ${token}` }, 404)
+  const ask = (path: string) => (token: string) =>
+    request(url + path, { Authorization: `Bearer ${token}` }, 404)
   const [empty, checked] = [ask('/nothing'), ask('/platform/workspaces/1/nothing')]
 
   const held: string[] = []
@@ -31,7 +32,12 @@ export async function requests(folder: string): Promise<Row[]> {
   await server.stop()
 
   const row = ([empty = [], measured = []]: number[][]) =>
-    ({ measured: median(measured), beside: 'empty route', baseline: median(empty), unit: 'ms' }) as const
+    ({
+      measured: median(measured),
+      beside: 'empty route',
+      baseline: median(empty),
+      unit: 'ms',
+    }) as const
   return [
     { figure: 'a token, with all that wrangler adds', ...row(issued), by: 'itself', most: 10 },
     { figure: 'a token, beyond an empty request', ...row(issued), by: 'difference', most: 10 },

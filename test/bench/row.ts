@@ -43,11 +43,18 @@ export function table(rows: Row[]): string {
       ]
     }),
   ]
-  const widths = lines.reduce<number[]>((known, line) => line.map((cell, i) => Math.max(known[i] ?? 0, cell.length)), [])
+  const widths = lines.reduce<number[]>(
+    (known, line) => line.map((cell, i) => Math.max(known[i] ?? 0, cell.length)),
+    [],
+  )
   const left = new Set([0, 2, 6])
-  const pad = (cell: string, i: number) => (left.has(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))
+  const pad = (cell: string, i: number) =>
+    left.has(i) ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)
   const notes = new Set(rows.flatMap(({ note = [] }) => note))
-  return [...lines.map((line) => line.map(pad).join('  ').trimEnd()), ...[...notes].map((note) => `\n${note}`)].join('\n')
+  return [
+    ...lines.map((line) => line.map(pad).join('  ').trimEnd()),
+    ...[...notes].map((note) => `\n${note}`),
+  ].join('\n')
 }
 
 const goalOf = ({ most, least }: Row, compared: string) =>
@@ -64,5 +71,8 @@ export function median(values: number[]): number {
 
 /** The least value that so many percent of all do not exceed. */
 export function percentile(values: number[], percent: number): number {
-  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil((values.length * percent) / 100) - 1)] ?? NaN
+  return (
+    values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil((values.length * percent) / 100) - 1)] ??
+    NaN
+  )
 }

@@ -35,7 +35,9 @@ export async function trips(folder: string): Promise<Row[]> {
     await round(here, operations, (operation, seconds) => {
       times.get(operation)?.push(seconds)
       const { trip, plain, limit } = seconds
-      console.error(`round ${number}: ${operation.name}: ${trip.toFixed(2)} s, plain ${plain.toFixed(2)} s, limit ${limit.toFixed(2)} s`)
+      console.error(
+        `round ${number}: ${operation.name}: ${trip.toFixed(2)} s, plain ${plain.toFixed(2)} s, limit ${limit.toFixed(2)} s`,
+      )
     })
   }
   return [...times].flatMap(([{ name }, all]) => {
@@ -57,23 +59,63 @@ function prepare(folder: string): Operation[] {
   const second = writeIds(join(folder, 'second.csv'), changed)
   const third = writeIds(join(folder, 'third.csv'), tenth)
   return [
-    { name: 'ADD of 1,000,000 to an empty group', type: 'ADD', file: first, added: 1_000_000, removed: 0, members: 1_000_000 },
-    { name: 'the same ADD again', type: 'ADD', file: first, added: 0, removed: 0, members: 1_000_000 },
-    { name: 'REPLACE with 5 % changed', type: 'REPLACE', file: second, added: 50_000, removed: 50_000, members: 1_000_000 },
-    { name: 'REMOVE of 10 %', type: 'REMOVE', file: third, added: 0, removed: 100_000, members: 900_000 },
+    {
+      name: 'ADD of 1,000,000 to an empty group',
+      type: 'ADD',
+      file: first,
+      added: 1_000_000,
+      removed: 0,
+      members: 1_000_000,
+    },
+    {
+      name: 'the same ADD again',
+      type: 'ADD',
+      file: first,
+      added: 0,
+      removed: 0,
+      members: 1_000_000,
+    },
+    {
+      name: 'REPLACE with 5 % changed',
+      type: 'REPLACE',
+      file: second,
+      added: 50_000,
+      removed: 50_000,
+      members: 1_000_000,
+    },
+    {
+      name: 'REMOVE of 10 %',
+      type: 'REMOVE',
+      file: third,
+      added: 0,
+      removed: 100_000,
+      members: 900_000,
+    },
   ]
 }
 
 /** All operations in turn, each on what the one before has left, and each three times: so that a slow spell is shared. */
-async function round(folder: string, operations: Operation[], done: (operation: Operation, seconds: Times) => void): Promise<void> {
+async function round(
+  folder: string,
+  operations: Operation[],
+  done: (operation: Operation, seconds: Times) => void,
+): Promise<void> {
   const plain = new Plain(join(folder, 'plain.sqlite'))
   const limit = new Limit(join(folder, 'limit.sqlite'))
   const server = await startServer({ stateDir: join(folder, 'state') })
   const { groups, group } = await openGroup(server)
   for (const [i, operation] of operations.entries()) {
-    const times = { plain: await timed(plain, operation, i + 1), limit: await timed(limit, operation, i + 1) }
+    const times = {
+      plain: await timed(plain, operation, i + 1),
+      limit: await timed(limit, operation, i + 1),
+    }
     const { seconds, job } = await trip(groups, group, operation.type, operation.file)
-    check(operation, { ...operation, added: job.addedCount, removed: job.removedCount, members: await groups.participantCount(group) })
+    check(operation, {
+      ...operation,
+      added: job.addedCount,
+      removed: job.removedCount,
+      members: await groups.participantCount(group),
+    })
     done(operation, { ...times, trip: seconds })
   }
   plain.close()
@@ -91,5 +133,6 @@ async function timed(baseline: Baseline, operation: Operation, revision: number)
 
 /** A figure counts only if what was measured did what it should. */
 function check(operation: Operation, came: Operation): void {
-  if (JSON.stringify(came) !== JSON.stringify(operation)) throw new Error(`${JSON.stringify(came)} should be ${JSON.stringify(operation)}`)
+  if (JSON.stringify(came) !== JSON.stringify(operation))
+    throw new Error(`${JSON.stringify(came)} should be ${JSON.stringify(operation)}`)
 }

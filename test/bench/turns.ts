@@ -1,5 +1,8 @@
 /** Runs each thing in turn, again and again, and gives the milliseconds that each took each time. */
-export async function inTurn(times: number, things: ((i: number) => Promise<void>)[]): Promise<number[][]> {
+export async function inTurn(
+  times: number,
+  things: ((i: number) => Promise<void>)[],
+): Promise<number[][]> {
   const took = things.map((): number[] => [])
   for (let i = 0; i < times; i++)
     for (const [which, thing] of things.entries()) {
@@ -11,8 +14,13 @@ export async function inTurn(times: number, things: ((i: number) => Promise<void
 }
 
 /** A GET whose answer is read to its end. Throws where its status is another. */
-export async function request(url: string, headers: Record<string, string>, status: number): Promise<void> {
+export async function request(
+  url: string,
+  headers: Record<string, string>,
+  status: number,
+): Promise<void> {
   const response = await fetch(url, { headers })
   await response.arrayBuffer()
-  if (response.status !== status) throw new Error(`${url} answered ${response.status}, not ${status}`)
+  if (response.status !== status)
+    throw new Error(`${url} answered ${response.status}, not ${status}`)
 }

@@ -24,7 +24,9 @@ export async function users(folder: string, { users: count, rounds } = full): Pr
     loads.push(await load(newStore(join(here, 'plain.sqlite')), file, count))
     trips.push(await trip(join(here, 'state'), file, count))
     rmSync(here, { recursive: true })
-    console.error(`round ${number}: ${count} users by CSV ${trips.at(-1)?.toFixed(2)} s, plain ${loads.at(-1)?.toFixed(2)} s`)
+    console.error(
+      `round ${number}: ${count} users by CSV ${trips.at(-1)?.toFixed(2)} s, plain ${loads.at(-1)?.toFixed(2)} s`,
+    )
   }
   const perSecond = (seconds: number[]) => count / median(seconds)
   return [
@@ -47,7 +49,9 @@ function writeFile(path: string, count: number): string {
   let lines: string[] = []
   for (const [i, { user, attributes }] of randomUsers(count).entries()) {
     // The address has a comma in it.
-    lines.push(`${user},"${attributes['$address']}",${attributes['has_dog']},${attributes['spend']},${attributes['age']},${plans[i % 3]}\n`)
+    lines.push(
+      `${user},"${attributes['$address']}",${attributes['has_dog']},${attributes['spend']},${attributes['age']},${plans[i % 3]}\n`,
+    )
     if (lines.length === 10_000 || i === count - 1) {
       writeSync(file, lines.join(''))
       lines = []
@@ -66,14 +70,20 @@ async function trip(stateDir: string, file: string, count: number): Promise<numb
   const job = await platform.imported(id, 200)
   const seconds = (performance.now() - start) / 1000
   await server.stop()
-  if (job.status !== 'SUCCESSFUL' || job.users_created !== count || job.attributes_changed !== count * names.length)
+  if (
+    job.status !== 'SUCCESSFUL' ||
+    job.users_created !== count ||
+    job.attributes_changed !== count * names.length
+  )
     throw new Error(`the file ended as ${JSON.stringify(job)}`)
   return seconds
 }
 
 /** As one would write it first: line by line, two prepared statements, one transaction, default settings. */
 async function load(db: DatabaseSync, file: string, count: number): Promise<number> {
-  const user = db.prepare('INSERT INTO users (workspace_id, user_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING')
+  const user = db.prepare(
+    'INSERT INTO users (workspace_id, user_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING',
+  )
   const attribute = db.prepare(`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at) VALUES (1, ?1, ?2, ?3, 'string', ?4)
     ON CONFLICT (workspace_id, user_id, name) DO UPDATE SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
@@ -82,11 +92,15 @@ async function load(db: DatabaseSync, file: string, count: number): Promise<numb
   const now = Date.now()
   db.exec('BEGIN')
   let header = true
-  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+  for await (const line of createInterface({
+    input: createReadStream(file),
+    crlfDelay: Infinity,
+  })) {
     const [id = '', ...cells] = line.match(/"[^"]*"|[^,]+/g) ?? []
     if (!header) {
       user.run(id, now)
-      for (const [i, cell] of cells.entries()) attribute.run(id, names[i] ?? '', cell.replaceAll('"', ''), now)
+      for (const [i, cell] of cells.entries())
+        attribute.run(id, names[i] ?? '', cell.replaceAll('"', ''), now)
     }
     header = false
   }

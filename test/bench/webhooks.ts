@@ -57,27 +57,50 @@ async function listen(): Promise<Listener> {
 async function open({ url, adminToken }: Server, workspace: number) {
   const client = await registerClient(url, adminToken, 'bench', workspace)
   const token = await getToken(url, client)
-  return { groups: new Groups(url, token), platform: new Platform(url, client, token), token, workspace }
+  return {
+    groups: new Groups(url, token),
+    platform: new Platform(url, client, token),
+    token,
+    workspace,
+  }
 }
 
 /** Each of many receivers is sent each of many events, which have happened before. */
-async function fanOut(server: Server, receiver: Listener, { events, receivers }: typeof full): Promise<Row> {
+async function fanOut(
+  server: Server,
+  receiver: Listener,
+  { events, receivers }: typeof full,
+): Promise<Row> {
   const { groups, token, workspace } = await open(server, 1)
-  for (let i = 0; i < events; i += 10) await Promise.all(Array.from({ length: 10 }, (_, j) => groups.create(`Group ${i + j}`)))
+  for (let i = 0; i < events; i += 10)
+    await Promise.all(Array.from({ length: 10 }, (_, j) => groups.create(`Group ${i + j}`)))
   const path = `${server.url}/platform/workspaces/${workspace}/webhooks`
   const headers = { Authorization: `Bearer ${token}` }
   const post = async (what: string, to: string, body: unknown) => {
     const init = json('POST', body)
-    return (await send(what, to, { ...init, headers: { ...init.headers, ...headers } })).json() as Promise<{ id: string }> // a webhook
+    return (
+      await send(what, to, { ...init, headers: { ...init.headers, ...headers } })
+    ).json() as Promise<{ id: string }> // a webhook
   }
   const ids: string[] = []
   for (let i = 0; i < receivers; i++)
-    ids.push((await post('a webhook', path, { url: `${receiver.url}/${i}`, event_types: ['group.created'] })).id)
+    ids.push(
+      (
+        await post('a webhook', path, {
+          url: `${receiver.url}/${i}`,
+          event_types: ['group.created'],
+        })
+      ).id,
+    )
 
   const total = events * receivers
   const arrived = receiver.more(total)
   const start = performance.now()
-  for (const id of ids) await post('a replay', `${path}/${id}/replay`, { since: new Date(0).toISOString(), only: 'all' })
+  for (const id of ids)
+    await post('a replay', `${path}/${id}/replay`, {
+      since: new Date(0).toISOString(),
+      only: 'all',
+    })
   await arrived
   const ours = total / ((performance.now() - start) / 1000)
 
@@ -123,10 +146,16 @@ async function plainly(receiver: Listener, total: number, atOnce: number): Promi
 }
 
 /** The same upload in a workspace that ten receivers hear of and in one that nobody does, in turn. */
-async function uploads(server: Server, receiver: Listener, folder: string, { ids, receivers, rounds }: typeof full): Promise<Row> {
+async function uploads(
+  server: Server,
+  receiver: Listener,
+  folder: string,
+  { ids, receivers, rounds }: typeof full,
+): Promise<Row> {
   const file = writeIds(join(folder, 'ids.csv'), randomIds(ids))
   const [heard, quiet] = [await open(server, 2), await open(server, 3)]
-  for (let i = 0; i < receivers; i++) await heard.platform.openWebhook(`${receiver.url}/${i}`, 'group.participants.changed')
+  for (let i = 0; i < receivers; i++)
+    await heard.platform.openWebhook(`${receiver.url}/${i}`, 'group.participants.changed')
   const [ours, theirs]: [number[], number[]] = [[], []]
   for (let i = 0; i <= rounds; i++) {
     for (const [{ groups }, times] of [

@@ -40,22 +40,35 @@ export class WorkerLog {
   async stepsOf(runId: string, start: number): Promise<Step[]> {
     const steps = (line: Line) => line.event === 'recompute-step' && line.runId === runId
     const lines = await this.#once(steps, (found) => found.at(-1)?.status === 'successful')
-    return lines.map(({ ms, at, rowsRead, rowsWritten }, i) => ({ ms, whole: at - (lines[i - 1]?.at ?? start), rowsRead, rowsWritten }))
+    return lines.map(({ ms, at, rowsRead, rowsWritten }, i) => ({
+      ms,
+      whole: at - (lines[i - 1]?.at ?? start),
+      rowsRead,
+      rowsWritten,
+    }))
   }
 
   /** Rows read for each GET of a route below a workspace, of so many. */
   async rowsRead(route: string, count: number): Promise<number[]> {
     const reads = (line: Line) =>
-      line.event === 'request' && line.method === 'GET' && line.route === `/platform/workspaces/:workspace_id${route}`
-    return (await this.#once(reads, (found) => found.length === count)).map(({ rowsRead }) => rowsRead)
+      line.event === 'request' &&
+      line.method === 'GET' &&
+      line.route === `/platform/workspaces/:workspace_id${route}`
+    return (await this.#once(reads, (found) => found.length === count)).map(
+      ({ rowsRead }) => rowsRead,
+    )
   }
 
   /** Lines come a little later than answers. */
-  async #once(which: (line: Line) => boolean, complete: (found: Line[]) => boolean): Promise<Line[]> {
+  async #once(
+    which: (line: Line) => boolean,
+    complete: (found: Line[]) => boolean,
+  ): Promise<Line[]> {
     for (const until = Date.now() + patience; ; await sleep(20)) {
       const found = this.#lines.filter(which)
       if (complete(found)) return found
-      if (Date.now() > until) throw new Error(`The Worker has not logged what it should: ${found.length} lines of it`)
+      if (Date.now() > until)
+        throw new Error(`The Worker has not logged what it should: ${found.length} lines of it`)
     }
   }
 }

@@ -41,8 +41,19 @@ const what = <What extends Delivery['what']>(name: What) => fc.constant(name)
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ what: what('delivered'), pick }) },
   { weight: 2, arbitrary: fc.record({ what: what('twice at once'), pick }) },
-  { weight: 4, arbitrary: fc.record({ what: what('dies'), pick, at, when: fc.constantFrom('before' as const, 'after' as const) }) },
-  { weight: 4, arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: what('dies'),
+      pick,
+      at,
+      when: fc.constantFrom('before' as const, 'after' as const),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
 )
 
@@ -54,13 +65,22 @@ function upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
 /** The same in memory: who is in the group after a file, and what of it changed. */
 function model(before: ReadonlySet<string>, { type, ids }: File) {
   const named = new Set(ids)
-  const after = ids.length === 0 ? before : type === 'add' ? before.union(named) : type === 'remove' ? before.difference(named) : named
+  const after =
+    ids.length === 0
+      ? before
+      : type === 'add'
+        ? before.union(named)
+        : type === 'remove'
+          ? before.difference(named)
+          : named
   return { after, added: after.difference(before).size, removed: before.difference(after).size }
 }
 
 let workspaces = 1_000_000
 
-async function jobsOf(workspace: number): Promise<Pick<Job, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
+async function jobsOf(
+  workspace: number,
+): Promise<Pick<Job, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
   const { results } = await env.DB.prepare(
     'SELECT state, failure, rows, bad_rows AS badRows, added, removed FROM jobs WHERE workspace_id = ? ORDER BY revision',
   )
@@ -80,11 +100,19 @@ describe('a sequence of uploads to one group', () => {
         async (files, deliveries, sliceBytes, batchIds) => {
           const workspace = ++workspaces
           const { res, rung, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
-          const draft = { name: 'g', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
+          const draft = {
+            name: 'g',
+            description: undefined,
+            type: 'EXPERIENCE_GROUP',
+            platform: 'RETAIL_BANKING',
+          }
           const { id } = await createGroup(res, workspace, draft)
           const keys: number[] = []
-          for (const one of files) keys.push((await receiveUpload(res, workspace, id, 'tester', upload(one))).key)
-          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?').bind(batchIds, workspace).run()
+          for (const one of files)
+            keys.push((await receiveUpload(res, workspace, id, 'tester', upload(one))).key)
+          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
+            .bind(batchIds, workspace)
+            .run()
 
           /** Readers see the files of the jobs that have gone live, and nothing of the others. */
           const check = async () => {
@@ -92,23 +120,35 @@ describe('a sequence of uploads to one group', () => {
             let expected: ReadonlySet<string> = new Set()
             jobs.forEach((job, i) => {
               const one = files[i]
-              if (one === undefined || (job.state !== 'successful' && job.state !== 'partial')) return
+              if (one === undefined || (job.state !== 'successful' && job.state !== 'partial'))
+                return
               const { after, added, removed } = model(expected, one)
-              expect(job).toMatchObject({ added, removed, rows: one.ids.length + one.badRows, badRows: one.badRows })
+              expect(job).toMatchObject({
+                added,
+                removed,
+                rows: one.ids.length + one.badRows,
+                badRows: one.badRows,
+              })
               expected = after
             })
             expect(await membersOf(workspace, id)).toEqual([...expected].sort())
-            const count = await env.DB.prepare('SELECT participant_count AS n FROM experience_groups WHERE id = ?').bind(id).first('n')
+            const count = await env.DB.prepare(
+              'SELECT participant_count AS n FROM experience_groups WHERE id = ?',
+            )
+              .bind(id)
+              .first('n')
             expect(count).toBe(expected.size)
             return jobs
           }
 
           const keyOf = (pick: number) => keys[pick % keys.length] ?? 0
           const run = (pick: number) => runJob(res, workspace, keyOf(pick), applyAudience)
-          const buried = (pick: number) => giveUp(res.databaseOf(workspace), workspace, keyOf(pick), res.now())
+          const buried = (pick: number) =>
+            giveUp(res.databaseOf(workspace), workspace, keyOf(pick), res.now())
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
-            else if (next.what === 'twice at once') await Promise.all([run(next.pick), run(next.pick)])
+            else if (next.what === 'twice at once')
+              await Promise.all([run(next.pick), run(next.pick)])
             else if (next.what === 'fails for good') await buried(next.pick)
             else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
@@ -116,7 +156,9 @@ describe('a sequence of uploads to one group', () => {
               fuse(undefined)
             } else {
               const { promise, resolve } = Promise.withResolvers<void>()
-              const asleep = new Promise<void>((fallen) => fuse({ at: next.at, until: promise, fallen }))
+              const asleep = new Promise<void>((fallen) =>
+                fuse({ at: next.at, until: promise, fallen }),
+              )
               const sleeper = run(next.pick)
               await Promise.race([asleep, sleeper])
               fuse(undefined)
@@ -135,8 +177,12 @@ describe('a sequence of uploads to one group', () => {
           const jobs = await check()
           for (const [i, job] of jobs.entries()) {
             const one = files[i]
-            if (job.failure === 'gave-up') expect(job).toMatchObject({ state: 'failed', added: 0, removed: 0 })
-            else expect(job.state).toBe(one?.ids.length === 0 ? 'failed' : one?.badRows === 0 ? 'successful' : 'partial')
+            if (job.failure === 'gave-up')
+              expect(job).toMatchObject({ state: 'failed', added: 0, removed: 0 })
+            else
+              expect(job.state).toBe(
+                one?.ids.length === 0 ? 'failed' : one?.badRows === 0 ? 'successful' : 'partial',
+              )
           }
           const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })
           expect(objects).toEqual([])

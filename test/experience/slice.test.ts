@@ -2,22 +2,37 @@ import { describe, expect, it } from 'vitest'
 import { readParticipants } from '../../src/experience/slice.ts'
 
 const slice = (text: string | Uint8Array<ArrayBuffer>, problemsMax = 10) =>
-  readParticipants(Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer, {
-    place: 'start',
-    line: 0,
-    last: true,
-    rowsMax: 1000,
-    problemsMax,
-  })
+  readParticipants(
+    Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
+    {
+      place: 'start',
+      line: 0,
+      last: true,
+      rowsMax: 1000,
+      problemsMax,
+    },
+  )
 
 describe('a slice of a file', () => {
   it('is a sorted run of ids, each once, trimmed', () => {
-    expect(slice('ParticipantId\nb\n a \nb\n')).toMatchObject({ items: ['a', 'b'], rows: 3, badRows: 0 })
+    expect(slice('ParticipantId\nb\n a \nb\n')).toMatchObject({
+      items: ['a', 'b'],
+      rows: 3,
+      badRows: 0,
+    })
   })
 
-  it.each(['ParticipantId', 'PARTICIPANTID', 'participant_id', 'Participant Id', 'id', 'userId', '"ParticipantId"', '\ufeffParticipantId'])(
-    'takes a first row %s for a header',
-    (header) => expect(slice(`${header}\nann\n`)).toMatchObject({ items: ['ann'], rows: 1 }),
+  it.each([
+    'ParticipantId',
+    'PARTICIPANTID',
+    'participant_id',
+    'Participant Id',
+    'id',
+    'userId',
+    '"ParticipantId"',
+    '\ufeffParticipantId',
+  ])('takes a first row %s for a header', (header) =>
+    expect(slice(`${header}\nann\n`)).toMatchObject({ items: ['ann'], rows: 1 }),
   )
 
   it('takes a first row that names someone for a participant, and a header further down too', () => {
@@ -39,7 +54,10 @@ describe('a slice of a file', () => {
   })
 
   it('counts characters, not bytes or UTF-16 units', () => {
-    expect(slice(`${'🎉'.repeat(32)}\n${'é'.repeat(32)}\n${'🎉'.repeat(33)}\n`)).toMatchObject({ rows: 3, badRows: 1 })
+    expect(slice(`${'🎉'.repeat(32)}\n${'é'.repeat(32)}\n${'🎉'.repeat(33)}\n`)).toMatchObject({
+      rows: 3,
+      badRows: 1,
+    })
   })
 
   it('names no more problems than it is asked for, and counts them all', () => {
@@ -54,6 +72,10 @@ describe('a slice of a file', () => {
   })
 
   it('keeps ids that are names of prototype members', () => {
-    expect(slice('__proto__\nconstructor\ntoString\n').items).toEqual(['__proto__', 'constructor', 'toString'])
+    expect(slice('__proto__\nconstructor\ntoString\n').items).toEqual([
+      '__proto__',
+      'constructor',
+      'toString',
+    ])
   })
 })

@@ -4,7 +4,12 @@ import { functions } from '../../src/db/schema.ts'
 import { readAttributes, type Value } from '../../src/identity/attributes.ts'
 import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
-import { deleteUser, getProfile, inheritedName, recordReports } from '../../src/identity/profiles.ts'
+import {
+  deleteUser,
+  getProfile,
+  inheritedName,
+  recordReports,
+} from '../../src/identity/profiles.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'
@@ -13,7 +18,23 @@ import { expectSame, groupsOf, hear, inBytes, seatAll, type Town } from '../supp
 import { defined, deliver, formed, momentOf } from '../support/weeks.ts'
 
 /** Spellings of numbers, and what looks like one. */
-const numeric = ['5', ' 5 ', '\t5\n', '+5', '-5', '.5', '5.', '05', '1e3', '1E+2', '25e-2', '9007199254740993', '00.250', '-0', '1e21']
+const numeric = [
+  '5',
+  ' 5 ',
+  '\t5\n',
+  '+5',
+  '-5',
+  '.5',
+  '5.',
+  '05',
+  '1e3',
+  '1E+2',
+  '25e-2',
+  '9007199254740993',
+  '00.250',
+  '-0',
+  '1e21',
+]
 const notNumeric = [
   '',
   ' ',
@@ -34,7 +55,21 @@ const notNumeric = [
   '٥',
   '5\u3000',
 ]
-const words = ['true', 'TRUE', 'True', 'false', 'yes', '1', '0', '["true"]', 'null', "o'clock", '"', '😀', 'é']
+const words = [
+  'true',
+  'TRUE',
+  'True',
+  'false',
+  'yes',
+  '1',
+  '0',
+  '["true"]',
+  'null',
+  "o'clock",
+  '"',
+  '😀',
+  'é',
+]
 
 const own: fc.Arbitrary<Value | null> = fc.oneof(
   fc.constantFrom(...numeric),
@@ -49,16 +84,54 @@ const own: fc.Arbitrary<Value | null> = fc.oneof(
 
 /** Few, so that groups form, and among them some that are one value in two types, or look like one and are two. */
 const place: fc.Arbitrary<Value | null> = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom<Value[]>('1 Main St', '1 main st', 'é', 'e\u0301', '～', '\ue000', '😀') },
-  { weight: 3, arbitrary: fc.constantFrom<Value[]>(5, '5', '5.0', ' 5', true, 'true', -0, '0', 1e21, '1e+21', 'NaN') },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom<Value[]>(
+      '1 Main St',
+      '1 main st',
+      'é',
+      'e\u0301',
+      '～',
+      '\ue000',
+      '😀',
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<Value[]>(
+      5,
+      '5',
+      '5.0',
+      ' 5',
+      true,
+      'true',
+      -0,
+      '0',
+      1e21,
+      '1e+21',
+      'NaN',
+    ),
+  },
   {
     weight: 1,
-    arbitrary: fc.constantFrom<Value[]>('', ' ', '\t\n', '\u00a0\u3000', '\ufeff', '\u200b', [], ['1 Main St'], '["1 Main St"]'),
+    arbitrary: fc.constantFrom<Value[]>(
+      '',
+      ' ',
+      '\t\n',
+      '\u00a0\u3000',
+      '\ufeff',
+      '\u200b',
+      [],
+      ['1 Main St'],
+      '["1 Main St"]',
+    ),
   },
   { weight: 1, arbitrary: fc.constant(null) },
 )
 
-const person = fc.tuple(fc.constantFrom('', 'a', 'Z', 'é', '～', '\ue000', '😀', 'a😀', 'a～'), fc.nat(5)).map(([name, n]) => `${name}${n}`)
+const person = fc
+  .tuple(fc.constantFrom('', 'a', 'Z', 'é', '～', '\ue000', '😀', 'a😀', 'a～'), fc.nat(5))
+  .map(([name, n]) => `${name}${n}`)
 
 /** A moment: ties are frequent. */
 const at = fc.nat(5)
@@ -69,18 +142,27 @@ const event = fc.oneof(
       what: fc.constant('said' as const),
       user: person,
       at,
-      attributes: fc.record({ address: place, team: place, a: own, b: own, c: own }, { requiredKeys: [] }),
+      attributes: fc.record(
+        { address: place, team: place, a: own, b: own, c: own },
+        { requiredKeys: [] },
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('gone' as const), user: person }) },
 )
 
-const attributes = fc.uniqueArray(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'address'), type: fc.constantFrom(...functions) }), {
-  maxLength: 4,
-  selector: ({ id }) => id,
-  size: 'max',
+const attributes = fc.uniqueArray(
+  fc.record({ id: fc.constantFrom('a', 'b', 'c', 'address'), type: fc.constantFrom(...functions) }),
+  {
+    maxLength: 4,
+    selector: ({ id }) => id,
+    size: 'max',
+  },
+)
+const definition = fc.record({
+  source: fc.constantFrom('address', 'address', 'team', 'a'),
+  attributes,
 })
-const definition = fc.record({ source: fc.constantFrom('address', 'address', 'team', 'a'), attributes })
 
 const week = fc.record({
   events: fc.array(event, { maxLength: 60, size: 'max' }),
@@ -107,12 +189,20 @@ describe('Monday after Monday', () => {
             ['household', first],
             ['team', second],
           ])
-          for (const [id, { source, attributes }] of asked) await defined(opening, workspace, id, source, attributes)
+          for (const [id, { source, attributes }] of asked)
+            await defined(opening, workspace, id, source, attributes)
           const town: Town = new Map()
           const sitting = new Map<string, ReadonlyMap<string, string>>()
 
-          for (const [i, { events, change, seatsMax, usersPerStep, asked: onDemand }] of weeks.entries()) {
-            const { res, rung } = hazardous({ DEFINITIONS_MAX: 5, GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: usersPerStep })
+          for (const [
+            i,
+            { events, change, seatsMax, usersPerStep, asked: onDemand },
+          ] of weeks.entries()) {
+            const { res, rung } = hazardous({
+              DEFINITIONS_MAX: 5,
+              GROUP_USERS_MAX: seatsMax,
+              USERS_PER_STEP: usersPerStep,
+            })
             const db = res.databaseOf(workspace)
             if (change !== null && i > 0) {
               asked.set('household', change)
@@ -121,12 +211,17 @@ describe('Monday after Monday', () => {
             for (const next of inRuns(events)) {
               if (Array.isArray(next)) {
                 for (const { user, at, attributes } of next) hear(town, user, at, attributes)
-                const reports = next.map(({ user, at, attributes }) => ({ user, at, changes: readAttributes(attributes) }))
+                const reports = next.map(({ user, at, attributes }) => ({
+                  user,
+                  at,
+                  changes: readAttributes(attributes),
+                }))
                 await recordReports(db, workspace, reports, res.now())
                 rows += reports.flatMap(({ changes }) => changes).length
               } else if (town.delete(next.user)) {
                 await deleteUser(db, workspace, next.user)
-                for (const seats of sitting.values()) (seats as Map<string, string>).delete(next.user)
+                for (const seats of sitting.values())
+                  (seats as Map<string, string>).delete(next.user)
               }
             }
 
@@ -137,7 +232,12 @@ describe('Monday after Monday', () => {
             const groups = new Map<string, string[]>()
             const inherited = new Map<string, Record<string, Value>>()
             for (const [id, { source, attributes }] of asked) {
-              const { seats, overLimit } = seatAll(town, sitting.get(id) ?? new Map(), source, seatsMax)
+              const { seats, overLimit } = seatAll(
+                town,
+                sitting.get(id) ?? new Map(),
+                source,
+                seatsMax,
+              )
               sitting.set(id, seats)
               const expected = groupsOf(town, seats, attributes)
               const actual = await formed(res, workspace, id)
@@ -153,16 +253,26 @@ describe('Monday after Monday', () => {
               for (const [value, { members, shared }] of actual)
                 for (const user of members) {
                   groups.set(user, [...(groups.get(user) ?? []), `${id}=${value}`])
-                  const names = Object.entries(shared).map(([name, result]) => [inheritedName(id, name), result])
+                  const names = Object.entries(shared).map(([name, result]) => [
+                    inheritedName(id, name),
+                    result,
+                  ])
                   inherited.set(user, { ...inherited.get(user), ...Object.fromEntries(names) })
                 }
             }
 
             for (const [user, known] of [...town].slice(0, 6)) {
               const profile = await getProfile(db, workspace, user)
-              const ofTheirOwn = [...known].flatMap(([name, { value }]) => (value === null ? [] : [[name, value] as const]))
-              expect(Object.fromEntries(profile.attributes)).toEqual({ ...Object.fromEntries(ofTheirOwn), ...inherited.get(user) })
-              expect(profile.groups.map(({ definition, value }) => `${definition}=${value}`)).toEqual(groups.get(user) ?? [])
+              const ofTheirOwn = [...known].flatMap(([name, { value }]) =>
+                value === null ? [] : [[name, value] as const],
+              )
+              expect(Object.fromEntries(profile.attributes)).toEqual({
+                ...Object.fromEntries(ofTheirOwn),
+                ...inherited.get(user),
+              })
+              expect(
+                profile.groups.map(({ definition, value }) => `${definition}=${value}`),
+              ).toEqual(groups.get(user) ?? [])
             }
 
             // Again, in one step.
@@ -171,7 +281,11 @@ describe('Monday after Monday', () => {
             for (const id of asked.keys()) await requestRecompute(res, workspace, id)
             await deliver(res, rung, workspace)
             expect(await momentOf(workspace)).toEqual(before)
-            for (const id of asked.keys()) expect((await listRuns(db, workspace, id))[0]).toMatchObject({ state: 'successful', changed: 0 })
+            for (const id of asked.keys())
+              expect((await listRuns(db, workspace, id))[0]).toMatchObject({
+                state: 'successful',
+                changed: 0,
+              })
           }
 
           // Or the Mondays of the workspaces to come would be theirs too.

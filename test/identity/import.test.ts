@@ -12,19 +12,24 @@ interface File {
   badRows: number
 }
 
-const file: fc.Arbitrary<File> = fc.subarray(['plan', '$address', '__proto__'], { minLength: 1 }).chain((columns) =>
-  fc.record({
-    columns: fc.shuffledSubarray(columns, { minLength: columns.length }),
-    rows: fc.array(
-      fc.record({
-        user: fc.nat(9).map((n) => `user-${n}`),
-        cells: fc.array(fc.constantFrom('', 'a', 'b,c', 'é"🎉'), { minLength: columns.length, maxLength: columns.length }),
-      }),
-      { maxLength: 30, size: 'max' },
-    ),
-    badRows: fc.constantFrom(0, 0, 2),
-  }),
-)
+const file: fc.Arbitrary<File> = fc
+  .subarray(['plan', '$address', '__proto__'], { minLength: 1 })
+  .chain((columns) =>
+    fc.record({
+      columns: fc.shuffledSubarray(columns, { minLength: columns.length }),
+      rows: fc.array(
+        fc.record({
+          user: fc.nat(9).map((n) => `user-${n}`),
+          cells: fc.array(fc.constantFrom('', 'a', 'b,c', 'é"🎉'), {
+            minLength: columns.length,
+            maxLength: columns.length,
+          }),
+        }),
+        { maxLength: 30, size: 'max' },
+      ),
+      badRows: fc.constantFrom(0, 0, 2),
+    }),
+  )
 
 type Delivery =
   | { what: 'delivered'; pick: number }
@@ -35,7 +40,12 @@ const pick = fc.nat(7)
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   fc.record({ what: fc.constant('delivered' as const), pick }),
   fc.record({ what: fc.constant('twice at once' as const), pick }),
-  fc.record({ what: fc.constant('dies' as const), pick, at: fc.nat(12), when: fc.constantFrom('before' as const, 'after' as const) }),
+  fc.record({
+    what: fc.constant('dies' as const),
+    pick,
+    at: fc.nat(12),
+    when: fc.constantFrom('before' as const, 'after' as const),
+  }),
 )
 
 const quoted = (cell: string) => (/[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)
@@ -58,7 +68,8 @@ function model(files: File[]): Map<string, Map<string, string>> {
   return users
 }
 
-const all = async <Row>(query: string, workspace: number) => (await env.DB.prepare(query).bind(workspace).all<Row>()).results
+const all = async <Row>(query: string, workspace: number) =>
+  (await env.DB.prepare(query).bind(workspace).all<Row>()).results
 
 let workspaces = 3_000_000
 
@@ -74,13 +85,17 @@ describe('files of users', () => {
           const workspace = ++workspaces
           const { res, rung, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const keys: number[] = []
-          for (const one of files) keys.push((await receiveUsers(res, workspace, 'tester', fileParts(csv(one)))).key)
-          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?').bind(batchIds, workspace).run()
+          for (const one of files)
+            keys.push((await receiveUsers(res, workspace, 'tester', fileParts(csv(one)))).key)
+          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
+            .bind(batchIds, workspace)
+            .run()
 
           const run = (pick: number) => runImport(res, workspace, keys[pick % keys.length] ?? 0)
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
-            else if (next.what === 'twice at once') await Promise.all([run(next.pick), run(next.pick)])
+            else if (next.what === 'twice at once')
+              await Promise.all([run(next.pick), run(next.pick)])
             else {
               fuse({ at: next.at, when: next.when })
               await run(next.pick).catch(unlessCrash)
@@ -101,14 +116,19 @@ describe('files of users', () => {
             expect(ended[i]).toMatchObject({ state, rows: rows.length + badRows, badRows })
           })
           expect(ended.reduce((sum, { added }) => sum + added, 0)).toBe(expected.size)
-          const users = await all<{ user: string }>('SELECT user_id AS user FROM users WHERE workspace_id = ?', workspace)
+          const users = await all<{ user: string }>(
+            'SELECT user_id AS user FROM users WHERE workspace_id = ?',
+            workspace,
+          )
           expect(new Set(users.map(({ user }) => user))).toEqual(new Set(expected.keys()))
           const told = await all<Record<string, string>>(
             'SELECT user_id, name, value FROM user_attributes WHERE workspace_id = ?',
             workspace,
           )
           const known = told.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
-          const should = [...expected].flatMap(([user, cells]) => [...cells].map(([name, value]) => `${user} ${name} ${value}`))
+          const should = [...expected].flatMap(([user, cells]) =>
+            [...cells].map(([name, value]) => `${user} ${name} ${value}`),
+          )
           expect(known.sort()).toEqual(should.sort())
           expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
         },
@@ -120,13 +140,26 @@ describe('files of users', () => {
   it('that cannot be finished fail, and let the next one through', async () => {
     const workspace = ++workspaces
     const { res } = hazardous()
-    const first = await receiveUsers(res, workspace, 'tester', fileParts('user_id,plan\nann,gold\n'))
-    const second = await receiveUsers(res, workspace, 'tester', fileParts('user_id,plan\nann,free\n'))
+    const first = await receiveUsers(
+      res,
+      workspace,
+      'tester',
+      fileParts('user_id,plan\nann,gold\n'),
+    )
+    const second = await receiveUsers(
+      res,
+      workspace,
+      'tester',
+      fileParts('user_id,plan\nann,free\n'),
+    )
     await giveUp(res.databaseOf(workspace), workspace, first.key, res.now())
     await runImport(res, workspace, second.key)
     await runImport(res, workspace, first.key)
     await runImport(res, workspace, second.key)
-    const states = await all<Job>('SELECT state, failure FROM jobs WHERE workspace_id = ? ORDER BY revision', workspace)
+    const states = await all<Job>(
+      'SELECT state, failure FROM jobs WHERE workspace_id = ? ORDER BY revision',
+      workspace,
+    )
     expect(states).toEqual([
       { state: 'failed', failure: 'gave-up' },
       { state: 'successful', failure: null },

@@ -20,13 +20,21 @@ let workspaces = 3_100_000
  * At this moment no group has more members than seats, and each shares what those who sit in it make, where they have not said something
  * else since (`changed`: user and attribute); of a definition that was redefined since, it may share less.
  */
-async function expectWhole(workspace: number, { redefined = false, changed = new Set<string>() } = {}) {
+async function expectWhole(
+  workspace: number,
+  { redefined = false, changed = new Set<string>() } = {},
+) {
   const { town, definitions } = await momentOf(workspace)
   for (const { attributes, seats, groups } of definitions) {
     const expected = groupsOf(town, seats, attributes)
     for (const [value, { members, shared }] of groups) {
-      expect({ value, members, tooMany: members.length > seatsMax }).toEqual({ value, members, tooMany: false })
-      for (const user of members) expect({ user, known: town.has(user) }).toEqual({ user, known: true })
+      expect({ value, members, tooMany: members.length > seatsMax }).toEqual({
+        value,
+        members,
+        tooMany: false,
+      })
+      for (const user of members)
+        expect({ user, known: town.has(user) }).toEqual({ user, known: true })
       const wanted = expected.get(value)?.shared ?? {}
       for (const { id } of attributes) {
         if (members.some((user) => changed.has(`${user} ${id}`))) continue
@@ -44,7 +52,11 @@ async function disturbed(
     streets,
     then,
     usersPerStep,
-  }: { streets: Record<string, string>; usersPerStep: number; then: (hand: Resources, workspace: number) => Promise<unknown> },
+  }: {
+    streets: Record<string, string>
+    usersPerStep: number
+    then: (hand: Resources, workspace: number) => Promise<unknown>
+  },
   deed: (hand: Resources, workspace: number) => Promise<unknown>,
 ) {
   const workspace = ++workspaces
@@ -72,8 +84,10 @@ const redefine = (hand: Resources, workspace: number, attributes: SharedAttribut
 describe('a group', () => {
   it('never has more members than seats, even if one moves away between the look at a stretch and its seating', async () => {
     const streets = { ash: 'abcd', birch: 'e' }
-    const then = (hand: Resources, workspace: number) => told(hand, workspace, inhabitants({ birch: 'ef' }), 2)
-    const deed = (hand: Resources, workspace: number) => told(hand, workspace, inhabitants({ yew: 'a' }), 3)
+    const then = (hand: Resources, workspace: number) =>
+      told(hand, workspace, inhabitants({ birch: 'ef' }), 2)
+    const deed = (hand: Resources, workspace: number) =>
+      told(hand, workspace, inhabitants({ yew: 'a' }), 3)
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 20 }, deed); at++);
   })
 
@@ -118,18 +132,35 @@ type Delivery =
   | { what: 'dies'; at: number; when: 'before' | 'after' }
   | { what: 'sleeps'; at: number; dead: boolean }
 
-const street = fc.constantFrom('ash', 'birch', 'birch', 'cedar', 'cedar', 'cedar', 'fir', 'oak', 'yew', null)
+const street = fc.constantFrom(
+  'ash',
+  'birch',
+  'birch',
+  'cedar',
+  'cedar',
+  'cedar',
+  'fir',
+  'oak',
+  'yew',
+  null,
+)
 const user = fc.nat(23).map((n) => String.fromCharCode(97 + n))
 const what = <What extends string>(name: What) => fc.constant(name)
-const sharing = fc.uniqueArray(fc.record({ id: fc.constantFrom('dog', 'cars', 'street'), type: fc.constantFrom(...functions) }), {
-  maxLength: 3,
-  selector: ({ id }) => id,
-  size: 'max',
-})
+const sharing = fc.uniqueArray(
+  fc.record({ id: fc.constantFrom('dog', 'cars', 'street'), type: fc.constantFrom(...functions) }),
+  {
+    maxLength: 3,
+    selector: ({ id }) => id,
+    size: 'max',
+  },
+)
 const deed: fc.Arbitrary<Deed> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: what('nothing') }) },
   { weight: 8, arbitrary: fc.record({ what: what('moves'), user, street }) },
-  { weight: 1, arbitrary: fc.record({ what: what('says'), user, dog: fc.boolean(), cars: fc.nat(9) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ what: what('says'), user, dog: fc.boolean(), cars: fc.nat(9) }),
+  },
   { weight: 2, arbitrary: fc.record({ what: what('goes'), user }) },
   { weight: 1, arbitrary: fc.record({ what: what('redefines'), attributes: sharing }) },
 )
@@ -138,7 +169,14 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: what('asked for') }) },
   { weight: 2, arbitrary: fc.record({ what: what('twice at once') }) },
   { weight: 1, arbitrary: fc.record({ what: what('given up') }) },
-  { weight: 3, arbitrary: fc.record({ what: what('dies'), at: fc.nat(20), when: fc.constantFrom('before' as const, 'after' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      what: what('dies'),
+      at: fc.nat(20),
+      when: fc.constantFrom('before' as const, 'after' as const),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ what: what('sleeps'), at: fc.nat(20), dead: fc.boolean() }) },
 )
 
@@ -170,16 +208,24 @@ describe('users who are written, moved and deleted while a run goes', () => {
           const changed = new Set<string>()
           let time = 10
           const does = async (deed: Deed) => {
-            if (deed.what === 'moves') await told(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
+            if (deed.what === 'moves')
+              await told(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
             if (deed.what === 'moves') changed.add(`${deed.user} street`)
-            if (deed.what === 'goes') await deleteUser(db, workspace, deed.user).catch(() => undefined)
+            if (deed.what === 'goes')
+              await deleteUser(db, workspace, deed.user).catch(() => undefined)
             if (deed.what === 'says') {
               changed.add(`${deed.user} dog`).add(`${deed.user} cars`)
               await told(hand, workspace, [[deed.user, { dog: deed.dog, cars: deed.cars }]], ++time)
             }
             if (deed.what === 'redefines') {
               redefined = true
-              await updateDefinition(hand, workspace, 'household', { attributes: deed.attributes }, 'tester')
+              await updateDefinition(
+                hand,
+                workspace,
+                'household',
+                { attributes: deed.attributes },
+                'tester',
+              )
             }
           }
 
@@ -192,7 +238,9 @@ describe('users who are written, moved and deleted while a run goes', () => {
             await check()
           })
           const lastKey = async () => {
-            const { results } = await env.DB.prepare('SELECT key FROM recompute_runs WHERE definition_key = ? ORDER BY key DESC LIMIT 1')
+            const { results } = await env.DB.prepare(
+              'SELECT key FROM recompute_runs WHERE definition_key = ? ORDER BY key DESC LIMIT 1',
+            )
               .bind(key)
               .all<{ key: number }>()
             return results[0]?.key ?? 0
@@ -205,7 +253,8 @@ describe('users who are written, moved and deleted while a run goes', () => {
           for (const next of deliveries) {
             if (next.what === 'delivered') await pass()
             else if (next.what === 'twice at once') await Promise.all([pass(), pass()])
-            else if (next.what === 'given up') await giveUpRun(db, workspace, await lastKey(), hand.now())
+            else if (next.what === 'given up')
+              await giveUpRun(db, workspace, await lastKey(), hand.now())
             else if (next.what === 'asked for') await requestRecompute(hand, workspace, 'household')
             else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
@@ -213,7 +262,9 @@ describe('users who are written, moved and deleted while a run goes', () => {
               fuse(undefined)
             } else {
               const { promise, resolve } = Promise.withResolvers<void>()
-              const asleep = new Promise<void>((fallen) => fuse({ at: next.at, until: promise, fallen }))
+              const asleep = new Promise<void>((fallen) =>
+                fuse({ at: next.at, until: promise, fallen }),
+              )
               const sleeper = pass()
               await Promise.race([asleep, sleeper])
               fuse(undefined)
@@ -235,9 +286,16 @@ describe('users who are written, moved and deleted while a run goes', () => {
           await deliver(res, rung, workspace)
           for (const { source, attributes, seats } of before.definitions) {
             const wanted = seatAll(before.town, seats, source, seatsMax)
-            expectSame(await formed(res, workspace, 'household'), groupsOf(before.town, wanted.seats, attributes))
+            expectSame(
+              await formed(res, workspace, 'household'),
+              groupsOf(before.town, wanted.seats, attributes),
+            )
             const [last, ...earlier] = await runsOf(workspace)
-            expect(last).toMatchObject({ state: 'successful', seated: wanted.seats.size, overLimit: wanted.overLimit })
+            expect(last).toMatchObject({
+              state: 'successful',
+              seated: wanted.seats.size,
+              overLimit: wanted.overLimit,
+            })
             for (const { state } of earlier) expect(['successful', 'failed']).toContain(state)
           }
           await deleteDefinition(res, workspace, 'household')

@@ -18,7 +18,12 @@ export const shared: SharedAttribute[] = [
 /** The town as it is said to be: who lives where, everyone else a tramp. A street may hold more than a step takes, and more than a group. */
 export const inhabitants = (streets: Record<string, string>) =>
   Object.entries(streets).flatMap(([street, people]) =>
-    people.split('').map((one, i): [string, Record<string, Value>] => [one, { street, dog: i % 2 === 1, cars: one.charCodeAt(0) }]),
+    people
+      .split('')
+      .map((one, i): [string, Record<string, Value>] => [
+        one,
+        { street, dog: i % 2 === 1, cars: one.charCodeAt(0) },
+      ]),
   )
 
 /** A town that was recomputed once and has changed since: within its groups, from earlier to later ones, back, and in a circle. */
@@ -26,17 +31,43 @@ export async function movedTown() {
   const workspace = ++workspaces
   const { res, rung } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
   const { key } = await defined(res, workspace, 'household', 'street', shared)
-  await told(res, workspace, inhabitants({ ash: 'abc', birch: 'def', cedar: 'ghijklm', fir: 'nop', oak: 'q', yew: 'rstuv' }))
+  await told(
+    res,
+    workspace,
+    inhabitants({ ash: 'abc', birch: 'def', cedar: 'ghijklm', fir: 'nop', oak: 'q', yew: 'rstuv' }),
+  )
   await requestRecompute(res, workspace, 'household')
   await deliver(res, rung, workspace)
-  await told(res, workspace, inhabitants({ ash: 'bqx', birch: 'ag', cedar: 'hijklmnz', fir: 'eos', oak: 'vwp', yew: 'rctuf' }), 2)
+  await told(
+    res,
+    workspace,
+    inhabitants({
+      ash: 'bqx',
+      birch: 'ag',
+      cedar: 'hijklmnz',
+      fir: 'eos',
+      oak: 'vwp',
+      yew: 'rctuf',
+    }),
+    2,
+  )
   return { workspace, key }
 }
 
-export const runsOf = (workspace: number) => listRuns(hazardous().res.databaseOf(workspace), workspace, 'household')
+export const runsOf = (workspace: number) =>
+  listRuns(hazardous().res.databaseOf(workspace), workspace, 'household')
 
 /** What a run tells of itself when nothing disturbs it. */
-export const counts = ({ state, seated, overLimit, groups, changed, looked, cursor, attributes }: Run) => {
+export const counts = ({
+  state,
+  seated,
+  overLimit,
+  groups,
+  changed,
+  looked,
+  cursor,
+  attributes,
+}: Run) => {
   return { state, seated, overLimit, groups, changed, looked, cursor, attributes }
 }
 
@@ -71,7 +102,11 @@ export async function expectAsOnce(workspace: number) {
 export const left = async (definition: number) => {
   const tables = ['identity_members', 'group_attributes', 'recompute_runs']
   const counted = await env.DB.batch<{ n: number }>([
-    ...tables.map((table) => env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE definition_key = ?`).bind(definition)),
+    ...tables.map((table) =>
+      env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE definition_key = ?`).bind(
+        definition,
+      ),
+    ),
     env.DB.prepare('SELECT count(*) AS n FROM group_definitions WHERE key = ?').bind(definition),
   ])
   return counted.map(({ results }) => results[0]?.n)

@@ -10,7 +10,16 @@ import type { Message } from '../../src/messages.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { defined, deliver, momentOf, told } from '../support/weeks.ts'
-import { small, shared, movedTown, runsOf, stateOf, once, expectAsOnce, left } from './moved-town.ts'
+import {
+  small,
+  shared,
+  movedTown,
+  runsOf,
+  stateOf,
+  once,
+  expectAsOnce,
+  left,
+} from './moved-town.ts'
 
 let workspaces = 3_100_000
 
@@ -81,7 +90,11 @@ describe('a run', () => {
       rung.push(...pass.rung)
     }
     expect(passes).toBeGreaterThan(1)
-    expect((await runsOf(workspace))[0]).toMatchObject({ state: 'successful', seated: 200, groups: 200 })
+    expect((await runsOf(workspace))[0]).toMatchObject({
+      state: 'successful',
+      seated: 200,
+      groups: 200,
+    })
   })
 })
 
@@ -151,7 +164,11 @@ describe('a run that fails for good', () => {
     expect(before?.cursor).not.toBe('')
     await giveUpRun(res.databaseOf(workspace), workspace, key, res.now())
     const [failed] = await runsOf(workspace)
-    expect(failed).toMatchObject({ state: 'failed', cursor: before?.cursor, endedAt: expect.any(Number) })
+    expect(failed).toMatchObject({
+      state: 'failed',
+      cursor: before?.cursor,
+      endedAt: expect.any(Number),
+    })
     await giveUpRun(res.databaseOf(workspace), workspace, key, res.now() + 1)
     await runRecompute(res, workspace, key)
     expect((await runsOf(workspace))[0]).toEqual(failed)
@@ -171,11 +188,15 @@ describe('a run that fails for good', () => {
     const { res } = hazardous()
     const first = await requestRecompute(res, team.workspace, 'household')
     await beginWeek(res, mondayIn(1))
-    await env.DB.prepare("UPDATE recompute_runs SET state = 'running' WHERE key = ?").bind(first.key).run()
+    await env.DB.prepare("UPDATE recompute_runs SET state = 'running' WHERE key = ?")
+      .bind(first.key)
+      .run()
     await beginWeek(res, mondayIn(2))
 
     const body: Message = { kind: 'recompute', workspace: team.workspace, run: first.key }
-    const batch = createMessageBatch<Message>('work-dead', [{ id: 'dead', timestamp: new Date(), attempts: 1, body }])
+    const batch = createMessageBatch<Message>('work-dead', [
+      { id: 'dead', timestamp: new Date(), attempts: 1, body },
+    ])
     await worker.queue(batch, env)
     expect((await getQueueResult(batch, createExecutionContext())).explicitAcks).toEqual(['dead'])
 

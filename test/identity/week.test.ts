@@ -78,7 +78,11 @@ describe("Monday's cron", () => {
       ['2029-12-31', '2030-W01'],
     ] as const) {
       expect(new Date(monday).getUTCDay()).toBe(1)
-      expect(await team.monday(at(`${monday}T03:00:00Z`))).toMatchObject({ week, status: 'SUCCESSFUL', users_seated: 1 })
+      expect(await team.monday(at(`${monday}T03:00:00Z`))).toMatchObject({
+        week,
+        status: 'SUCCESSFUL',
+        users_seated: 1,
+      })
     }
   })
 })

@@ -8,7 +8,17 @@ import { weekOf } from '../../src/identity/week.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { cron, household, mondayIn, Team } from '../support/identity.ts'
 import { defined, deliver, told } from '../support/weeks.ts'
-import { small, shared, inhabitants, movedTown, runsOf, counts, stateOf, once, left } from './moved-town.ts'
+import {
+  small,
+  shared,
+  inhabitants,
+  movedTown,
+  runsOf,
+  counts,
+  stateOf,
+  once,
+  left,
+} from './moved-town.ts'
 
 let workspaces = 3_100_000
 
@@ -17,11 +27,18 @@ describe('the cron of a Monday', () => {
     const team = await Team.open()
     await team.define(household)
     await team.user('ann', { $address: '5 Oak Ave' })
-    await Promise.all([cron('0 3 * * MON', mondayIn(1)), cron('0 3 * * MON', mondayIn(1)), cron('0 3 * * MON', mondayIn(1) + 60_000)])
+    await Promise.all([
+      cron('0 3 * * MON', mondayIn(1)),
+      cron('0 3 * * MON', mondayIn(1)),
+      cron('0 3 * * MON', mondayIn(1) + 60_000),
+    ])
     await cron('0 3 * * MON', mondayIn(1))
     const runs = await team.get<{ id: string; week: string }[]>('/groups/household/runs')
     expect(runs).toMatchObject([{ week: weekOf(mondayIn(1)) }])
-    expect(await team.ended('household', runs[0]?.id ?? '')).toMatchObject({ status: 'SUCCESSFUL', users_seated: 1 })
+    expect(await team.ended('household', runs[0]?.id ?? '')).toMatchObject({
+      status: 'SUCCESSFUL',
+      users_seated: 1,
+    })
 
     await team.monday(mondayIn(2))
     expect(await team.get('/groups/household/runs')).toHaveLength(2)
@@ -39,13 +56,23 @@ describe('the cron of a Monday', () => {
     const [weekly] = await runsOf(workspace)
     if (weekly === undefined) throw new Error('no run')
     await runRecompute(res, workspace, weekly.key)
-    expect(await runsOf(workspace)).toMatchObject([{ week: weekOf(mondayIn(1)), state: 'waiting' }, { state: 'running' }, {}])
+    expect(await runsOf(workspace)).toMatchObject([
+      { week: weekOf(mondayIn(1)), state: 'waiting' },
+      { state: 'running' },
+      {},
+    ])
 
     await deliver(res, [{ kind: 'recompute', workspace, run: asked }], workspace)
     await deliver(res, rung.splice(0), workspace)
     const [second, first] = await runsOf(workspace)
     expect(first && counts(first)).toEqual(once.run)
-    expect(second).toMatchObject({ state: 'successful', seated: 18, overLimit: 7, groups: 6, changed: 0 })
+    expect(second).toMatchObject({
+      state: 'successful',
+      seated: 18,
+      overLimit: 7,
+      groups: 6,
+      changed: 0,
+    })
     expect(await stateOf(workspace)).toEqual(once.state)
   })
 
@@ -90,7 +117,9 @@ describe('every five minutes', () => {
     await defined(at(monday + 1).res, workspace, 'since', 'street', shared)
     const weeks = async (id: string) => {
       const { res } = hazardous()
-      return (await listRuns(res.databaseOf(workspace), workspace, id)).map(({ week, state }) => `${week} ${state}`)
+      return (await listRuns(res.databaseOf(workspace), workspace, id)).map(
+        ({ week, state }) => `${week} ${state}`,
+      )
     }
 
     // Before that Monday's three o'clock, the week before is looked after, in which there was no such definition.
@@ -106,7 +135,10 @@ describe('every five minutes', () => {
     const { res, rung } = at(mondayIn(2) + 300_000)
     await wakeForgottenRuns(res)
     await deliver(res, rung, workspace)
-    expect(await weeks('household')).toEqual([`${weekOf(mondayIn(2))} successful`, `${weekOf(monday)} successful`])
+    expect(await weeks('household')).toEqual([
+      `${weekOf(mondayIn(2))} successful`,
+      `${weekOf(monday)} successful`,
+    ])
     expect(await weeks('since')).toEqual([`${weekOf(mondayIn(2))} successful`])
   })
 

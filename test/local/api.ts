@@ -38,13 +38,22 @@ export interface Client {
 }
 
 /** Registers a client that may read and write all there is, with the installation's ADMIN_TOKEN. */
-export async function registerClient(url: string, adminToken: string, name: string, workspace = 1): Promise<Client> {
+export async function registerClient(
+  url: string,
+  adminToken: string,
+  name: string,
+  workspace = 1,
+): Promise<Client> {
   const draft = { workspace_id: workspace, name, scopes }
   const { headers, ...post } = json('POST', draft)
-  const client = await answer<{ client_id: string; client_secret: string }>('registering a client', `${url}/oauth/clients`, {
-    ...post,
-    headers: { ...headers, Authorization: `Bearer ${adminToken}` },
-  })
+  const client = await answer<{ client_id: string; client_secret: string }>(
+    'registering a client',
+    `${url}/oauth/clients`,
+    {
+      ...post,
+      headers: { ...headers, Authorization: `Bearer ${adminToken}` },
+    },
+  )
   return { id: client.client_id, secret: client.client_secret, workspace }
 }
 
@@ -52,7 +61,11 @@ export async function registerClient(url: string, adminToken: string, name: stri
 export async function getToken(url: string, client: Client): Promise<string> {
   const token = await answer<{ access_token: string }>('getting a token', `${url}/oauth/token`, {
     method: 'POST',
-    body: new URLSearchParams({ grant_type: 'client_credentials', client_id: client.id, client_secret: client.secret }),
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: client.id,
+      client_secret: client.secret,
+    }),
   })
   return token.access_token
 }
@@ -73,11 +86,16 @@ export class Groups {
   }
 
   async participantCount(groupId: string): Promise<number> {
-    return (await this.#call<{ groupParticipantCount: number }>(`/groups/${groupId}`)).groupParticipantCount
+    return (await this.#call<{ groupParticipantCount: number }>(`/groups/${groupId}`))
+      .groupParticipantCount
   }
 
   /** Uploads a file and gives its job's id; `sent` hears how many bytes of the file have left. */
-  async upload(groupId: string, upload: Upload, sent: (bytes: number) => void = () => undefined): Promise<string> {
+  async upload(
+    groupId: string,
+    upload: Upload,
+    sent: (bytes: number) => void = () => undefined,
+  ): Promise<string> {
     const boundary = randomUUID()
     const { jobId } = await this.#call<{ jobId: string }>(`/groups/${groupId}/participants`, {
       method: 'PUT',
@@ -93,7 +111,11 @@ export class Groups {
   }
 
   /** Asks every so many milliseconds until the job has ended; `seen` hears of it each time. Throws where it does not move for long. */
-  async finished(jobId: string, every: number, seen: (job: Job) => void = () => undefined): Promise<Job> {
+  async finished(
+    jobId: string,
+    every: number,
+    seen: (job: Job) => void = () => undefined,
+  ): Promise<Job> {
     const progress = ({ jobStatus, lastUpdatedDateTime }: Job) => ({
       ended: jobStatus !== 'CREATED' && jobStatus !== 'PROCESSING',
       step: lastUpdatedDateTime,
@@ -112,12 +134,20 @@ export class Groups {
   }
 
   async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
-    const headers = { ...init.headers, Authorization: `Bearer ${this.#token}`, transactionId: randomUUID() }
+    const headers = {
+      ...init.headers,
+      Authorization: `Bearer ${this.#token}`,
+      transactionId: randomUUID(),
+    }
     return answer(`${init.method ?? 'GET'} ${path}`, this.#url + path, { ...init, headers })
   }
 }
 
-async function* multipart(boundary: string, { type, name, content }: Upload, sent: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+async function* multipart(
+  boundary: string,
+  { type, name, content }: Upload,
+  sent: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
   const field = `--${boundary}\r\nContent-Disposition: form-data; name="type"\r\n\r\n${type}\r\n`
   const file = `--${boundary}\r\nContent-Disposition: form-data; name="fileName"; filename="${name}"\r\nContent-Type: text/csv\r\n\r\n`
   yield Buffer.from(field + file)

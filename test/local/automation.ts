@@ -20,7 +20,12 @@ export async function automation(stage: Stage): Promise<void> {
     let body = ''
     for await (const piece of request.setEncoding('utf8')) body += String(piece)
     response.writeHead(204).end()
-    arriving.resolve({ headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])), body })
+    arriving.resolve({
+      headers: Object.fromEntries(
+        Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+      ),
+      body,
+    })
   }).listen(0, '127.0.0.1')
   await once(receiver, 'listening')
   const { port } = receiver.address() as AddressInfo // a port was asked for
@@ -29,9 +34,17 @@ export async function automation(stage: Stage): Promise<void> {
   await uploaded(stage, 'ADD of one', 'ADD', ['mary-poe'], { rows: 1, added: 1, members: 90_003 })
   const { headers, body } = await arriving.promise
   const told = new Webhook(secret).verify(body, headers) as Told // of the type that was asked for
-  console.log(`   ${headers['webhook-id']}: ${told.type}, ${told.data.type}, ${told.data.added} added; its signature is right`)
+  console.log(
+    `   ${headers['webhook-id']}: ${told.type}, ${told.data.type}, ${told.data.added} added; its signature is right`,
+  )
   expect.compare<object>('the event', told, { type })
-  expect.compare<object>('the data of the event', told.data, { group_id: group, type: 'ADD', added: 1, removed: 0, failed: 0 })
+  expect.compare<object>('the data of the event', told.data, {
+    group_id: group,
+    type: 'ADD',
+    added: 1,
+    removed: 0,
+    failed: 0,
+  })
   receiver.close()
   receiver.closeAllConnections()
 }

@@ -11,7 +11,11 @@ export function mondayIn(weeks: number): number {
 }
 
 /** Plays the clock, which locally nobody does: has the Worker answer one of its crons as if it were `at`, in milliseconds. */
-export async function ring(url: string, cron: '0 3 * * MON' | '*/5 * * * *' | '* * * * *', at = Date.now()): Promise<void> {
+export async function ring(
+  url: string,
+  cron: '0 3 * * MON' | '*/5 * * * *' | '* * * * *',
+  at = Date.now(),
+): Promise<void> {
   const asked = new URLSearchParams({ cron, time: `${at}` })
   await send(`the cron ${cron}`, `${url}/cdn-cgi/handler/scheduled?${asked}`, {})
 }

@@ -14,15 +14,30 @@ export async function coupon(stage: Stage): Promise<void> {
   await platform.createAudience({ id: audience, name: 'Coupon', rule, refresh: 'weekly' })
   const count = await platform.countAudience(audience)
   const told = await platform.audienceMember(audience, jane)
-  console.log(`   ${number.format(count)} users; ${jane} is ${told.member ? 'one' : 'none'} of them`)
-  expect.compare<object>(`${jane} in the audience`, told, { member: true, explain: { ...rule, result: true, saw: true } })
+  console.log(
+    `   ${number.format(count)} users; ${jane} is ${told.member ? 'one' : 'none'} of them`,
+  )
+  expect.compare<object>(`${jane} in the audience`, told, {
+    member: true,
+    explain: { ...rule, result: true, saw: true },
+  })
 
   const group = await groups.create(flag)
   await platform.tie(audience, group)
   const job = await groups.finished(await platform.sync(audience), 50)
-  console.log(`   The group "${flag}": ${number.format(job.addedCount)} added by the audience's job, ${job.jobStatus}`)
-  expect.compare('the job of the audience', job, { jobStatus: 'SUCCESSFUL', totalRecordsCount: count, addedCount: count })
-  expect.compare('the group of the audience', { members: await groups.participantCount(group) }, { members: count })
+  console.log(
+    `   The group "${flag}": ${number.format(job.addedCount)} added by the audience's job, ${job.jobStatus}`,
+  )
+  expect.compare('the job of the audience', job, {
+    jobStatus: 'SUCCESSFUL',
+    totalRecordsCount: count,
+    addedCount: count,
+  })
+  expect.compare(
+    'the group of the audience',
+    { members: await groups.participantCount(group) },
+    { members: count },
+  )
   await askAboutJane(stage, true)
 }
 
@@ -35,13 +50,19 @@ export async function couponAWeekLater(stage: Stage): Promise<void> {
   if (newest === undefined) throw new Error('No job was opened')
   const job = await groups.finished(newest.jobId, 50)
   console.log(`   ${job.removedCount} removed, ${job.addedCount} added`)
-  expect.compare('the job of the week', job, { jobStatus: 'SUCCESSFUL', addedCount: 0, removedCount: 1 })
+  expect.compare('the job of the week', job, {
+    jobStatus: 'SUCCESSFUL',
+    addedCount: 0,
+    removedCount: 1,
+  })
   await askAboutJane(stage, false)
 }
 
 async function askAboutJane({ url, token, expect }: Stage, value: boolean): Promise<void> {
   const flags = await flagsOf(url, token)
   const told = await flags.getBooleanDetails(flag, !value, { targetingKey: jane })
-  console.log(`   OpenFeature: "${flag}" of ${jane} is ${told.value} (${told.errorMessage ?? told.reason})`)
+  console.log(
+    `   OpenFeature: "${flag}" of ${jane} is ${told.value} (${told.errorMessage ?? told.reason})`,
+  )
   expect.compare<object>(`the coupon of ${jane}`, told, { value, reason: 'TARGETING_MATCH' })
 }

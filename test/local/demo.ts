@@ -35,7 +35,9 @@ const chapters = [
  */
 await main(async () => {
   const start = performance.now()
-  console.log('Coterie, on this machine: the real Worker with its database, its file store and its queue.\n')
+  console.log(
+    'Coterie, on this machine: the real Worker with its database, its file store and its queue.\n',
+  )
   const server = await startServer({ stateDir: temporaryFolder() })
   const expect = new Expectations()
   const stage = await open(server, expect)
@@ -44,7 +46,9 @@ await main(async () => {
     await chapter(stage)
   }
   await server.stop()
-  console.log(`\nThe server is stopped, its state deleted: ${Math.round((performance.now() - start) / 1000)} s in all.`)
+  console.log(
+    `\nThe server is stopped, its state deleted: ${Math.round((performance.now() - start) / 1000)} s in all.`,
+  )
   for (const difference of expect.differences) console.error(`✗ ${difference}`)
   if (expect.differences.length > 0) return 1
   console.log('✓ Every count, every profile and every flag is what it should be.')
@@ -61,6 +65,10 @@ async function open({ url, adminToken }: Server, expect: Expectations): Promise<
   console.log('token   good for eight hours')
   const group = await groups.create('Early adopters')
   console.log(`group   ${group}, named Early adopters`)
-  expect.compare('a new group', { groupParticipantCount: await groups.participantCount(group) }, { groupParticipantCount: 0 })
+  expect.compare(
+    'a new group',
+    { groupParticipantCount: await groups.participantCount(group) },
+    { groupParticipantCount: 0 },
+  )
   return { url, token, groups, group, platform: new Platform(url, client, token), expect }
 }

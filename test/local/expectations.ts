@@ -7,7 +7,9 @@ export class Expectations {
     for (const [field, should] of Object.entries(expected)) {
       const is: unknown = Object.entries(came).find(([name]) => name === field)?.[1]
       if (JSON.stringify(is) !== JSON.stringify(should))
-        this.differences.push(`${about}: ${field} is ${JSON.stringify(is)}, should be ${JSON.stringify(should)}`)
+        this.differences.push(
+          `${about}: ${field} is ${JSON.stringify(is)}, should be ${JSON.stringify(should)}`,
+        )
     }
   }
 }

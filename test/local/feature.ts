@@ -9,14 +9,20 @@ const john = 'john-doe'
 /** Chapter: an application asks for a feature with the SDK that it has anyway; the flag is the group, by its name. */
 export async function feature(stage: Stage): Promise<void> {
   const { url, token, expect } = stage
-  console.log(`An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`)
+  console.log(
+    `An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`,
+  )
   const client = await flagsOf(url, token)
 
   const ask = async (value: boolean, variant: string) => {
     // The default is what should not come, so that a failed evaluation shows.
     const told = await client.getBooleanDetails(flag, !value, { targetingKey: john })
     console.log(`   ${flag} of ${john}: ${told.value} (${told.errorMessage ?? told.reason})`)
-    expect.compare<object>(`the flag of ${john}`, told, { value, variant, reason: 'TARGETING_MATCH' })
+    expect.compare<object>(`the flag of ${john}`, told, {
+      value,
+      variant,
+      reason: 'TARGETING_MATCH',
+    })
   }
   await ask(false, 'other')
   await uploaded(stage, `ADD ${john}`, 'ADD', [john], { rows: 1, added: 1, members: 90_004 })

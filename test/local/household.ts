@@ -32,13 +32,18 @@ function residents(): Report[] {
 /** Chapter: a server of the company tells what it knows of its users. */
 export async function load({ platform, expect }: Stage): Promise<void> {
   const users = residents()
-  console.log(`Events tell the addresses of ${number.format(users.length)} users, John and Jane Doe of 123 Main St among them`)
+  console.log(
+    `Events tell the addresses of ${number.format(users.length)} users, John and Jane Doe of 123 Main St among them`,
+  )
   const start = performance.now()
   const sending = progress('events')
   await platform.report(users, (count) => sending.at(count / users.length))
   sending.end(`${number.format(users.length)} batches after ${since(start)}`)
   expect.compare('the users', { count: users.length }, { count: 5000 })
-  expectProfile(expect, 'John, loaded', await platform.profile(john), { $address: '123 Main St', has_dog: true })
+  expectProfile(expect, 'John, loaded', await platform.profile(john), {
+    $address: '123 Main St',
+    has_dog: true,
+  })
   expectProfile(expect, 'Jane, loaded', await platform.profile(jane), { $address: '123 Main St' })
 }
 
@@ -55,8 +60,18 @@ export async function define({ platform, expect }: Stage): Promise<void> {
 export async function firstMonday(stage: Stage): Promise<void> {
   // A row for each seat and one for what each group shares.
   await monday(stage, 1, { users_seated: 5000, groups: 2000, rows_changed: 7000 })
-  await expectAtHome(stage, john, { $address: '123 Main St', has_dog: true, 'household:has_dog': true }, '123 Main St')
-  await expectAtHome(stage, jane, { $address: '123 Main St', 'household:has_dog': true }, '123 Main St')
+  await expectAtHome(
+    stage,
+    john,
+    { $address: '123 Main St', has_dog: true, 'household:has_dog': true },
+    '123 Main St',
+  )
+  await expectAtHome(
+    stage,
+    jane,
+    { $address: '123 Main St', 'household:has_dog': true },
+    '123 Main St',
+  )
 }
 
 /** Chapter: where that comes from. */
@@ -64,7 +79,9 @@ export async function why({ platform, expect }: Stage): Promise<void> {
   const name = 'household:has_dog'
   const told = await platform.explain(jane, name)
   console.log(`Why is ${name} of ${jane} ${told.value}?`)
-  console.log(`   Its ${told.source_user_attribute} is ${told.group_value}; ${told.function} over what the members of that group have:`)
+  console.log(
+    `   Its ${told.source_user_attribute} is ${told.group_value}; ${told.function} over what the members of that group have:`,
+  )
   for (const { user_id, value, counts } of told.contributions)
     console.log(`   ${user_id}  ${value ?? 'nothing'}${counts ? ', which decides' : ''}`)
   expect.compare(name, told, {
@@ -74,7 +91,11 @@ export async function why({ platform, expect }: Stage): Promise<void> {
     function: 'boolean_or',
     value: true,
   })
-  const contributions = told.contributions.map(({ user_id, value, counts }) => ({ user_id, value, counts }))
+  const contributions = told.contributions.map(({ user_id, value, counts }) => ({
+    user_id,
+    value,
+    counts,
+  }))
   expect.compare(name, { contributions }, { contributions: [hers, his] })
 }
 
@@ -86,19 +107,31 @@ export async function moveOut({ platform, expect }: Stage): Promise<void> {
   console.log('Jane moves out, to 7 Elm St, and has what she had until Monday')
   const profile = await platform.merge({ user: jane, attributes: { $address: '7 Elm St' } })
   show(jane, profile)
-  expectProfile(expect, 'Jane, just moved', profile, { $address: '7 Elm St', 'household:has_dog': true })
+  expectProfile(expect, 'Jane, just moved', profile, {
+    $address: '7 Elm St',
+    'household:has_dog': true,
+  })
 }
 
 /** Chapter: the dog stays with John. */
 export async function secondMonday(stage: Stage): Promise<void> {
   // Her seat at each address, and what the new group shares; the old one shares what it did.
   await monday(stage, 2, { users_seated: 5000, groups: 2001, rows_changed: 3 })
-  await expectAtHome(stage, john, { $address: '123 Main St', has_dog: true, 'household:has_dog': true }, '123 Main St')
+  await expectAtHome(
+    stage,
+    john,
+    { $address: '123 Main St', has_dog: true, 'household:has_dog': true },
+    '123 Main St',
+  )
   await expectAtHome(stage, jane, { $address: '7 Elm St', 'household:has_dog': false }, '7 Elm St')
 }
 
 /** Lets a Monday pass, follows its run to the end, shows and checks what came of it. */
-async function monday({ url, platform, expect }: Stage, weeks: number, outcome: Partial<Run>): Promise<void> {
+async function monday(
+  { url, platform, expect }: Stage,
+  weeks: number,
+  outcome: Partial<Run>,
+): Promise<void> {
   const at = mondayIn(weeks)
   const title = `Monday, ${new Date(at).toISOString().slice(0, 10)}`
   console.log(`${title}, 03:00 UTC`)
@@ -108,27 +141,60 @@ async function monday({ url, platform, expect }: Stage, weeks: number, outcome: 
   const [opened, ...earlier] = await platform.runs(household.id)
   if (opened === undefined) throw new Error(`${title} began no run`)
   const working = progress('run')
-  const run = await platform.finished(household.id, opened.id, 50, ({ progress_percent }) => working.at(progress_percent / 100))
+  const run = await platform.finished(household.id, opened.id, 50, ({ progress_percent }) =>
+    working.at(progress_percent / 100),
+  )
   working.end(`${run.status} after ${since(start)}`)
-  const [users, groups, rows] = [run.users_seated, run.groups, run.rows_changed].map((count) => number.format(count))
-  console.log(`   Week ${run.week}: ${users} users seated in ${groups} groups, ${rows} rows changed.`)
+  const [users, groups, rows] = [run.users_seated, run.groups, run.rows_changed].map((count) =>
+    number.format(count),
+  )
+  console.log(
+    `   Week ${run.week}: ${users} users seated in ${groups} groups, ${rows} rows changed.`,
+  )
 
   // A cron that comes twice.
   await ring(url, '0 3 * * MON', at)
-  expect.compare(title, { runs: (await platform.runs(household.id)).length }, { runs: before.length + 1 })
-  expect.compare(title, { earlier: earlier.map(({ id }) => id) }, { earlier: before.map(({ id }) => id) })
-  expect.compare<Run>(title, run, { status: 'SUCCESSFUL', progress_percent: 100, users_over_limit: 0, ...outcome })
+  expect.compare(
+    title,
+    { runs: (await platform.runs(household.id)).length },
+    { runs: before.length + 1 },
+  )
+  expect.compare(
+    title,
+    { earlier: earlier.map(({ id }) => id) },
+    { earlier: before.map(({ id }) => id) },
+  )
+  expect.compare<Run>(title, run, {
+    status: 'SUCCESSFUL',
+    progress_percent: 100,
+    users_over_limit: 0,
+    ...outcome,
+  })
 }
 
 /** Shows a user, and checks all that they have and the household that they are in. */
-async function expectAtHome({ platform, expect }: Stage, user: string, attributes: Attributes, value: string): Promise<void> {
+async function expectAtHome(
+  { platform, expect }: Stage,
+  user: string,
+  attributes: Attributes,
+  value: string,
+): Promise<void> {
   const profile = await platform.profile(user)
   show(user, profile)
   expectProfile(expect, user, profile, attributes, [{ definition: household.id, value }])
 }
 
-function expectProfile(expect: Stage['expect'], about: string, profile: Profile, attributes: Attributes, groups?: Profile['groups']): void {
-  expect.compare<Profile>(about, profile, { user_attributes: attributes, ...(groups && { groups }) })
+function expectProfile(
+  expect: Stage['expect'],
+  about: string,
+  profile: Profile,
+  attributes: Attributes,
+  groups?: Profile['groups'],
+): void {
+  expect.compare<Profile>(about, profile, {
+    user_attributes: attributes,
+    ...(groups && { groups }),
+  })
 }
 
 const show = (user: string, { user_attributes }: Profile) =>

@@ -6,7 +6,11 @@ export async function send(what: string, url: string, init: RequestInit): Promis
 }
 
 /** The same for an answer in JSON. */
-export async function answer<Answer>(what: string, url: string, init: RequestInit): Promise<Answer> {
+export async function answer<Answer>(
+  what: string,
+  url: string,
+  init: RequestInit,
+): Promise<Answer> {
   return (await (await send(what, url, init)).json()) as Answer // the shapes that the contract promises
 }
 

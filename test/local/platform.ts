@@ -80,7 +80,9 @@ export class Platform {
 
   /** Hands reports in as a server SDK does, with id and secret and a hundred at a time; `taken` hears how many have been taken. */
   async report(reports: Report[], taken: (count: number) => void = () => undefined): Promise<void> {
-    const credentials = Buffer.from(`${encodeURIComponent(this.#client.id)}:${encodeURIComponent(this.#client.secret)}`).toString('base64')
+    const credentials = Buffer.from(
+      `${encodeURIComponent(this.#client.id)}:${encodeURIComponent(this.#client.secret)}`,
+    ).toString('base64')
     for (let from = 0; from < reports.length; from += batchesMost) {
       const some = reports.slice(from, from + batchesMost)
       const { headers, ...post } = json('POST', some.map(batchOf))
@@ -96,11 +98,16 @@ export class Platform {
 
   /** Merges attributes into those of a user. */
   async merge({ user, attributes }: Report): Promise<Profile> {
-    return this.#call(`/users/${encodeURIComponent(user)}`, json('PATCH', { user_attributes: attributes }))
+    return this.#call(
+      `/users/${encodeURIComponent(user)}`,
+      json('PATCH', { user_attributes: attributes }),
+    )
   }
 
   async explain(user: string, attribute: string): Promise<Explanation> {
-    return this.#call(`/users/${encodeURIComponent(user)}/attributes/${encodeURIComponent(attribute)}/explain`)
+    return this.#call(
+      `/users/${encodeURIComponent(user)}/attributes/${encodeURIComponent(attribute)}/explain`,
+    )
   }
 
   /** The last hundred runs of a definition, newest first. */
@@ -113,27 +120,49 @@ export class Platform {
   }
 
   /** Asks every so many milliseconds until the run has ended; `seen` hears of it each time. Throws where it does not move for long. */
-  async finished(definition: string, id: string, every: number, seen: (run: Run) => void = () => undefined): Promise<Run> {
+  async finished(
+    definition: string,
+    id: string,
+    every: number,
+    seen: (run: Run) => void = () => undefined,
+  ): Promise<Run> {
     const progress = ({ status, progress_percent, cursor }: Run) => ({
       ended: status !== 'CREATED' && status !== 'PROCESSING',
       step: `${progress_percent} %, ${cursor}`,
     })
-    return watch({ name: `Run ${id}`, look: () => this.#call(`/groups/${definition}/runs/${id}`), progress }, every, seen)
+    return watch(
+      { name: `Run ${id}`, look: () => this.#call(`/groups/${definition}/runs/${id}`), progress },
+      every,
+      seen,
+    )
   }
 
   /** Sends a file of users and gives its job's id. */
   async sendUsers(content: AsyncIterable<Uint8Array>): Promise<string> {
-    const init = { method: 'PUT', headers: { 'Content-Type': 'text/csv' }, body: ReadableStream.from(content), duplex: 'half' as const }
+    const init = {
+      method: 'PUT',
+      headers: { 'Content-Type': 'text/csv' },
+      body: ReadableStream.from(content),
+      duplex: 'half' as const,
+    }
     return (await this.#call<Import>('/users', init)).id
   }
 
   /** Asks every so many milliseconds until the file's job has ended. Throws where it does not move for long. */
-  async imported(id: string, every: number, seen: (job: Import) => void = () => undefined): Promise<Import> {
+  async imported(
+    id: string,
+    every: number,
+    seen: (job: Import) => void = () => undefined,
+  ): Promise<Import> {
     const progress = ({ status, last_modified_on }: Import) => ({
       ended: status !== 'CREATED' && status !== 'PROCESSING',
       step: last_modified_on,
     })
-    return watch({ name: `Import ${id}`, look: () => this.#call<Import>(`/imports/${id}`), progress }, every, seen)
+    return watch(
+      { name: `Import ${id}`, look: () => this.#call<Import>(`/imports/${id}`), progress },
+      every,
+      seen,
+    )
   }
 
   async createAudience(audience: Audience): Promise<Audience> {
@@ -155,17 +184,23 @@ export class Platform {
 
   /** Has an audience fill its group, and gives the id of the group's job. */
   async sync(audience: string): Promise<string> {
-    return (await this.#call<{ job_id: string }>(`/audiences/${audience}/sync`, { method: 'POST' })).job_id
+    return (await this.#call<{ job_id: string }>(`/audiences/${audience}/sync`, { method: 'POST' }))
+      .job_id
   }
 
   /** Has events of a type sent to a URL, and gives the secret that they are signed with. */
   async openWebhook(url: string, type: string): Promise<string> {
-    return (await this.#call<{ secret: string }>('/webhooks', json('POST', { url, event_types: [type] }))).secret
+    return (
+      await this.#call<{ secret: string }>('/webhooks', json('POST', { url, event_types: [type] }))
+    ).secret
   }
 
   async #call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
     const url = `${this.#url}/platform/workspaces/${this.#client.workspace}${path}`
-    return answer(`${init.method ?? 'GET'} ${path}`, url, { ...init, headers: { ...init.headers, Authorization: `Bearer ${this.#token}` } })
+    return answer(`${init.method ?? 'GET'} ${path}`, url, {
+      ...init,
+      headers: { ...init.headers, Authorization: `Bearer ${this.#token}` },
+    })
   }
 }
 

@@ -8,11 +8,14 @@ export async function freePort(wanted = 0): Promise<number> {
     await once(server, 'listening')
   } catch (error) {
     const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-    throw taken ? new Error(`Port ${wanted} is taken: stop what listens there, or name another one in PORT`) : error
+    throw taken
+      ? new Error(`Port ${wanted} is taken: stop what listens there, or name another one in PORT`)
+      : error
   }
   const address = server.address()
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('A listening server has no port')
+  if (address === null || typeof address === 'string')
+    throw new Error('A listening server has no port')
   return address.port
 }

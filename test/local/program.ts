@@ -21,7 +21,12 @@ const running = new Set<Program>()
 const patience = 5000
 
 /** Starts one of the project's tools (see node_modules/.bin); `hear` gets its output, a line at a time. Nothing of it outlives us. */
-export function start(tool: string, args: string[], env: Record<string, string>, hear?: (line: string) => void): Program {
+export function start(
+  tool: string,
+  args: string[],
+  env: Record<string, string>,
+  hear?: (line: string) => void,
+): Program {
   const bin = join(root, 'node_modules/.bin')
   const child = spawn(join(bin, tool), args, {
     cwd: root,
@@ -90,7 +95,8 @@ export async function main(run: () => Promise<number>): Promise<void> {
     process.exitCode = await run()
   } catch (error) {
     if (leaving) return
-    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
+    const cause =
+      error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
     console.error(`${error instanceof Error ? error.message : String(error)}${cause}`)
     process.exitCode = 1
   } finally {

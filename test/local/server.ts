@@ -47,22 +47,41 @@ export interface ServerOptions {
 }
 
 /** Starts a server and waits until it answers. Throws with the end of its output if it does not come up. */
-export async function startServer({ stateDir, hear, heapMax, config, vars, ...options }: ServerOptions): Promise<Server> {
+export async function startServer({
+  stateDir,
+  hear,
+  heapMax,
+  config,
+  vars,
+  ...options
+}: ServerOptions): Promise<Server> {
   const { adminToken } = ensureSecrets()
   const port = await freePort(options.port)
   await migrate(stateDir)
 
   const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`]
   // Log lines that nobody hears would only cost time.
-  const manner = ['--log-level', hear === undefined ? 'error' : 'log', '--show-interactive-dev-session', 'false']
-  const heap = heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
+  const manner = [
+    '--log-level',
+    hear === undefined ? 'error' : 'log',
+    '--show-interactive-dev-session',
+    'false',
+  ]
+  const heap =
+    heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
   const which = config === undefined ? [] : ['--config', config]
   // Nobody shares this machine's Worker with us, and whom it tells of its events is on this machine too.
-  const settings = Object.entries({ RATE_LIMITED: 'false', WEBHOOKS_LOCAL: 'true', ...vars }).flatMap(([name, value]) => [
-    '--var',
-    `${name}:${value}`,
-  ])
-  const worker = start('wrangler', ['dev', ...which, ...places, ...manner, ...settings], { ...quiet, ...heap }, hear)
+  const settings = Object.entries({
+    RATE_LIMITED: 'false',
+    WEBHOOKS_LOCAL: 'true',
+    ...vars,
+  }).flatMap(([name, value]) => ['--var', `${name}:${value}`])
+  const worker = start(
+    'wrangler',
+    ['dev', ...which, ...places, ...manner, ...settings],
+    { ...quiet, ...heap },
+    hear,
+  )
   const url = `http://localhost:${port}`
   try {
     await answering(url, worker)
@@ -81,8 +100,13 @@ export async function startServer({ stateDir, hear, heapMax, config, vars, ...op
 
 /** Makes the database below a folder what the Worker needs. */
 export async function migrate(stateDir: string): Promise<void> {
-  const run = start('wrangler', ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir], quiet)
-  if ((await run.ended) !== 0) throw new Error(`The migrations could not be applied:\n${run.tail()}`)
+  const run = start(
+    'wrangler',
+    ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir],
+    quiet,
+  )
+  if ((await run.ended) !== 0)
+    throw new Error(`The migrations could not be applied:\n${run.tail()}`)
 }
 
 async function answering(url: string, worker: Program): Promise<void> {
@@ -90,9 +114,13 @@ async function answering(url: string, worker: Program): Promise<void> {
   let ended = false
   void worker.ended.then(() => (ended = true))
   while (!ended && Date.now() < until) {
-    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5000) }).catch(() => undefined)
+    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5000) }).catch(
+      () => undefined,
+    )
     if (health?.ok) return
     await sleep(50)
   }
-  throw new Error(`The Worker ${ended ? 'did not start' : `did not answer within ${startTime / 1000} s`}:\n${worker.tail()}`)
+  throw new Error(
+    `The Worker ${ended ? 'did not start' : `did not answer within ${startTime / 1000} s`}:\n${worker.tail()}`,
+  )
 }

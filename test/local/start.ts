@@ -6,7 +6,8 @@ import { startServer } from './server.ts'
 /** `npm start`: the Worker on this machine, until Ctrl-C. PORT and STATE_DIR say where it listens and where it keeps its state. */
 await main(async () => {
   const port = Number(process.env['PORT'] || 8787)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`PORT is no port: ${process.env['PORT']}`)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`PORT is no port: ${process.env['PORT']}`)
   const stateDir = resolve(root, process.env['STATE_DIR'] || join(root, '.state'))
 
   console.log('Starting …')

@@ -12,7 +12,11 @@ export interface Work<State> {
 }
 
 /** Looks every so many milliseconds until the work has ended; `seen` hears of each look. Throws where it does not move for long. */
-export async function watch<State>({ name, look, progress }: Work<State>, every: number, seen: (state: State) => void): Promise<State> {
+export async function watch<State>(
+  { name, look, progress }: Work<State>,
+  every: number,
+  seen: (state: State) => void,
+): Promise<State> {
   let moved = { to: '', at: Date.now() }
   for (;;) {
     const state = await look()
@@ -20,7 +24,8 @@ export async function watch<State>({ name, look, progress }: Work<State>, every:
     const { ended, step } = progress(state)
     if (ended) return state
     if (moved.to !== step) moved = { to: step, at: Date.now() }
-    if (Date.now() - moved.at > patience) throw new Error(`${name} has stood at ${step} for ${patience / 1000} s`)
+    if (Date.now() - moved.at > patience)
+      throw new Error(`${name} has stood at ${step} for ${patience / 1000} s`)
     await sleep(every)
   }
 }

@@ -6,11 +6,14 @@ import { refused, said } from '../support/answers.ts'
 import { Bank, lines } from '../support/api.ts'
 
 const count = 10_000
-const crowd = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name}-${i}`)
+const crowd = (name: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${name}-${i}`)
 
 /** A group's file as the Worker gives it, from `after` on. */
 const file = (bank: Bank, group: string, after = '') =>
-  bank.call('GET', `/groups/${group}/participants?after=${encodeURIComponent(after)}`, { headers: { accept: 'text/csv' } })
+  bank.call('GET', `/groups/${group}/participants?after=${encodeURIComponent(after)}`, {
+    headers: { accept: 'text/csv' },
+  })
 
 /** The same from the room itself, a piece at a time, beside what it has cost so far. */
 async function pieces({ workspace }: Bank, group: string, after = '') {
@@ -19,7 +22,9 @@ async function pieces({ workspace }: Bank, group: string, after = '') {
   const reader = file.getReader()
   const next = async () => {
     const { value } = await reader.read()
-    return value === undefined ? undefined : new TextDecoder().decode(value).split('\n').slice(0, -1)
+    return value === undefined
+      ? undefined
+      : new TextDecoder().decode(value).split('\n').slice(0, -1)
   }
   return { next, revision, meter, cancel: () => reader.cancel() }
 }
@@ -47,8 +52,12 @@ describe('a group of 25,000 as a file', () => {
 
   it('goes on after a participant, under a header again, and tells nobody after the last', async () => {
     for (const from of [1, 4_000, 6_000, count - 1, count])
-      expect(await (await file(bank, group, members[from - 1])).text()).toBe(`ParticipantId\n${lines(members.slice(from))}`)
-    expect(await (await file(bank, group, 'person-1x')).text()).toBe(`ParticipantId\n${lines(members.filter((id) => id > 'person-1x'))}`)
+      expect(await (await file(bank, group, members[from - 1])).text()).toBe(
+        `ParticipantId\n${lines(members.slice(from))}`,
+      )
+    expect(await (await file(bank, group, 'person-1x')).text()).toBe(
+      `ParticipantId\n${lines(members.filter((id) => id > 'person-1x'))}`,
+    )
   })
 
   it('is given in pieces, each of which is read when it is asked for and not before', async () => {
@@ -90,7 +99,9 @@ describe('a group of 25,000 as a file', () => {
 
   it('is not for another workspace', async () => {
     const other = await Bank.open()
-    expect(await said(file(other, group))).toEqual(refused(`groupId ${group} not found or has been marked for deletion`))
+    expect(await said(file(other, group))).toEqual(
+      refused(`groupId ${group} not found or has been marked for deletion`),
+    )
   })
 })
 
@@ -100,29 +111,38 @@ describe('a file', () => {
     const group = await bank.group()
     const answer = await file(bank, group)
     expect([answer.status, await answer.text()]).toEqual([200, 'ParticipantId\n'])
-    expect(await bank.get(`/groups/${group}/participants`)).toEqual({ participants: [], next: null, revision: 0 })
+    expect(await bank.get(`/groups/${group}/participants`)).toEqual({
+      participants: [],
+      next: null,
+      revision: 0,
+    })
   })
 
   it('ends well where its last piece is a full one', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     await bank.apply(group, 'ADD', lines(crowd('person', 4_000)))
-    expect(await (await file(bank, group)).text()).toBe(`ParticipantId\n${lines(await bank.members(group))}`)
+    expect(await (await file(bank, group)).text()).toBe(
+      `ParticipantId\n${lines(await bank.members(group))}`,
+    )
   })
 
   it.each([
     ['replaces all', 'REPLACE', lines(crowd('other', 6_000))],
     ['changes one', 'ADD', 'zoe\n'],
-  ])('breaks off where an upload goes live in the middle of it that %s', async (_, type, content) => {
-    const bank = await Bank.open()
-    const group = await bank.group()
-    await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
-    const { next, revision } = await pieces(bank, group)
-    expect([revision, (await next())?.length]).toEqual([1, 4_001])
-    await bank.apply(group, type, content)
-    await expect(next()).rejects.toThrow(RevisionChanged)
-    await expect(next()).rejects.toThrow(RevisionChanged)
-  })
+  ])(
+    'breaks off where an upload goes live in the middle of it that %s',
+    async (_, type, content) => {
+      const bank = await Bank.open()
+      const group = await bank.group()
+      await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
+      const { next, revision } = await pieces(bank, group)
+      expect([revision, (await next())?.length]).toEqual([1, 4_001])
+      await bank.apply(group, type, content)
+      await expect(next()).rejects.toThrow(RevisionChanged)
+      await expect(next()).rejects.toThrow(RevisionChanged)
+    },
+  )
 
   it('breaks off where its group is deleted in the middle of it', async () => {
     const bank = await Bank.open()

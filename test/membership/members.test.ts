@@ -19,7 +19,9 @@ describe('the plan of a statement over members', () => {
   it.each([
     ['removing the unseen', members.removeUnseen(at, stretch, guard)],
     ['pruning', members.pruneDead(at, stretch)],
-    ...members.undoRevision(at, stretch, guard).map((statement, i) => [`undoing (${i + 1})`, statement] as const),
+    ...members
+      .undoRevision(at, stretch, guard)
+      .map((statement, i) => [`undoing (${i + 1})`, statement] as const),
   ] as const)('walks one stretch of the group for %s', async (_, statement) => {
     expect(await plan(statement)).toContain(
       'SEARCH members USING INDEX members_by_group (group_key=? AND participant_id>? AND participant_id<?)',
@@ -39,6 +41,7 @@ describe('the plan of a statement over members', () => {
       members.eraseMembers(at, 10),
       members.removeUnseen(at, { after: '', upTo: undefined }, guard),
     ]
-    for (const statement of statements) expect((await plan(statement)).join('\n')).not.toMatch(/SCAN (members|jobs)/)
+    for (const statement of statements)
+      expect((await plan(statement)).join('\n')).not.toMatch(/SCAN (members|jobs)/)
   })
 })

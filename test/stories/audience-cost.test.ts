@@ -12,14 +12,24 @@ import type { SharedAttribute } from '../../src/db/schema.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import { claimJob } from '../../src/work/jobs.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
-import { asked, askedAnew, crowd, filling, jobsIn, passOf, syncBy, teamIs } from '../support/audiences.ts'
+import {
+  asked,
+  askedAnew,
+  crowd,
+  filling,
+  jobsIn,
+  passOf,
+  syncBy,
+  teamIs,
+} from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched, type Asking } from '../support/plans.ts'
 import { defined, deliver, told } from '../support/weeks.ts'
 
 let workspaces = 8_000_000
 const red = teamIs('red')
-const people = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `user-${String(from + i).padStart(6, '0')}`)
+const people = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => `user-${String(from + i).padStart(6, '0')}`)
 
 /** Syncs an audience and tells what D1 bills for its job, from its first message to its last. */
 async function bill(workspace: number) {
@@ -29,7 +39,11 @@ async function bill(workspace: number) {
   await passOf(res, workspace, key)
   const job = (await jobsIn(workspace)).at(-1)
   expect(job?.state).toBe('successful')
-  return { read: res.meter.rowsRead - before.rowsRead, written: res.meter.rowsWritten - before.rowsWritten, job }
+  return {
+    read: res.meter.rowsRead - before.rowsRead,
+    written: res.meter.rowsWritten - before.rowsWritten,
+    job,
+  }
 }
 
 /** The job's own row and its places in indexes, for each of its steps. */
@@ -51,7 +65,9 @@ describe('what a sync costs', () => {
     expect(again.written).toBeGreaterThanOrEqual(20_000)
     expect(again.written).toBeLessThan(20_000 + bookkeeping)
 
-    await env.DB.prepare(`UPDATE user_attributes SET value = 'blue' WHERE workspace_id = ? AND user_id >= 'user-015000'`)
+    await env.DB.prepare(
+      `UPDATE user_attributes SET value = 'blue' WHERE workspace_id = ? AND user_id >= 'user-015000'`,
+    )
       .bind(workspace)
       .run()
     await crowd(workspace, people(20_000, 21_000))
@@ -74,7 +90,9 @@ describe('what a sync costs', () => {
       await crowd(workspace, people(0, users))
       await filling(hazardous().res, workspace, 'reds', red)
       const [first, again] = [await bill(workspace), await bill(workspace)]
-      console.log(`a sync of ${users}, a user: ${first.read / users} read at first, ${again.read / users} again`)
+      console.log(
+        `a sync of ${users}, a user: ${first.read / users} read at first, ${again.read / users} again`,
+      )
       perUser.push(first.read / users, again.read / users)
       expect(again.read / users).toBeLessThan(readPerUser)
     }
@@ -94,9 +112,21 @@ const shared: SharedAttribute[] = [
 const rules: Record<string, Rule> = {
   own: { operator: 'equals', attribute: 'plan', value: 'gold' },
   inherited: { operator: 'equals', attribute: 'household:has_dog', value: true },
-  'any member': { operator: 'any_member', group: 'household', expression: { operator: 'greater_than', attribute: 'spent', value: 100 } },
-  'all members': { operator: 'all_members', group: 'household', expression: { operator: 'matches', attribute: 'plan', value: 'g*d' } },
-  'no member': { operator: 'no_member', group: 'household', expression: { operator: 'in', attribute: 'household:spent', value: [1, 'x'] } },
+  'any member': {
+    operator: 'any_member',
+    group: 'household',
+    expression: { operator: 'greater_than', attribute: 'spent', value: 100 },
+  },
+  'all members': {
+    operator: 'all_members',
+    group: 'household',
+    expression: { operator: 'matches', attribute: 'plan', value: 'g*d' },
+  },
+  'no member': {
+    operator: 'no_member',
+    group: 'household',
+    expression: { operator: 'in', attribute: 'household:spent', value: [1, 'x'] },
+  },
   'in a group': { operator: 'in_group', group: '00000000-0000-4000-8000-000000000000' },
 }
 
@@ -111,12 +141,18 @@ async function town(households: number) {
       workspace,
       people(10 * from, 10 * Math.min(households, from + 100)).map((user, i) => [
         user,
-        { street: `${Math.floor((10 * from + i) / 10)} Oak`, has_dog: i % 10 === 3, spent: i, plan: 'gold' },
+        {
+          street: `${Math.floor((10 * from + i) / 10)} Oak`,
+          has_dog: i % 10 === 3,
+          spent: i,
+          plan: 'gold',
+        },
       ]),
     )
   await requestRecompute(res, workspace, 'household')
   await deliver(res, rung, workspace)
-  for (const [i, rule] of Object.values(rules).entries()) if (rule.operator !== 'in_group') await asked(res, workspace, `rule-${i}`, rule)
+  for (const [i, rule] of Object.values(rules).entries())
+    if (rule.operator !== 'in_group') await asked(res, workspace, `rule-${i}`, rule)
   return workspace
 }
 
@@ -128,14 +164,18 @@ beforeAll(async () => {
 
 const questions: Record<string, (db: Db, rule: Rule) => Promise<unknown>> = {
   'the count': async (db, rule) => countUsers(db, here, await wholeRule(db, here, rule)),
-  'a page': async (db, rule) => listUsers(db, here, await wholeRule(db, here, rule), { after: 'user-000010', size: 10 }),
+  'a page': async (db, rule) =>
+    listUsers(db, here, await wholeRule(db, here, rule), { after: 'user-000010', size: 10 }),
   'the overlap': async (db, rule) => {
     const { names } = await wholeRule(db, here, rule)
     return countEach(db, here, [rule, red], names)
   },
-  'one user': async (db, rule) => explainUser(db, here, await wholeRule(db, here, rule), 'user-000015'),
+  'one user': async (db, rule) =>
+    explainUser(db, here, await wholeRule(db, here, rule), 'user-000015'),
 }
-const cases = Object.keys(questions).flatMap((question) => Object.keys(rules).map((rule) => [question, rule] as const))
+const cases = Object.keys(questions).flatMap((question) =>
+  Object.keys(rules).map((rule) => [question, rule] as const),
+)
 
 describe('a count', () => {
   it.each(['own', 'inherited'])('asks each user once: %s', async (name) => {
@@ -150,26 +190,38 @@ describe('a count', () => {
 })
 
 describe("one user's membership", () => {
-  it.each(['inherited', 'any member'])('reads less than 50 rows in a household of ten: %s', async (name) => {
-    const rule = rules[name]
-    if (rule === undefined) throw new Error(`no rule ${name}`)
-    const whole = await wholeRule(hazardous().res.databaseOf(here), here, rule)
-    const { db, meter } = watched()
-    const { result } = await explainUser(db, here, whole, 'user-000015')
-    expect(result).toBe(name === 'inherited')
-    expect(meter.rowsRead).toBeGreaterThan(0)
-    console.log(`one user, ${name}: ${meter.rowsRead} rows read`)
-    expect(meter.rowsRead).toBeLessThan(50)
-    expect(meter.rowsWritten).toBe(0)
-  })
+  it.each(['inherited', 'any member'])(
+    'reads less than 50 rows in a household of ten: %s',
+    async (name) => {
+      const rule = rules[name]
+      if (rule === undefined) throw new Error(`no rule ${name}`)
+      const whole = await wholeRule(hazardous().res.databaseOf(here), here, rule)
+      const { db, meter } = watched()
+      const { result } = await explainUser(db, here, whole, 'user-000015')
+      expect(result).toBe(name === 'inherited')
+      expect(meter.rowsRead).toBeGreaterThan(0)
+      console.log(`one user, ${name}: ${meter.rowsRead} rows read`)
+      expect(meter.rowsRead).toBeLessThan(50)
+      expect(meter.rowsWritten).toBe(0)
+    },
+  )
 })
 
 /** Tables that hold rows of everybody. */
-const tables = ['users', 'user_attributes', 'identity_members', 'group_attributes', 'members', 'experience_groups']
+const tables = [
+  'users',
+  'user_attributes',
+  'identity_members',
+  'group_attributes',
+  'members',
+  'experience_groups',
+]
 
 /** Which of those tables a statement walks from one end, as its program says: a plan names aliases, which are those of other things too. */
 async function walked({ query, params }: Asking): Promise<string[]> {
-  const { results: pages } = await env.DB.prepare('SELECT rootpage AS page, tbl_name AS name FROM sqlite_master').all<{
+  const { results: pages } = await env.DB.prepare(
+    'SELECT rootpage AS page, tbl_name AS name FROM sqlite_master',
+  ).all<{
     page: number
     name: string
   }>()
@@ -189,8 +241,12 @@ async function walked({ query, params }: Asking): Promise<string[]> {
 
 describe('the plan of', () => {
   it('a walk of all users is seen by this test', async () => {
-    expect(await walked({ query: 'SELECT max(created_at) FROM users AS u', params: [] })).toEqual(['users'])
-    expect(await walked({ query: 'SELECT 1 FROM users WHERE workspace_id = ?', params: [1] })).toEqual([])
+    expect(await walked({ query: 'SELECT max(created_at) FROM users AS u', params: [] })).toEqual([
+      'users',
+    ])
+    expect(
+      await walked({ query: 'SELECT 1 FROM users WHERE workspace_id = ?', params: [1] }),
+    ).toEqual([])
   })
   it.each(cases)('%s seeks, and walks no table of everybody: %s', async (question, name) => {
     const rule = rules[name]
@@ -202,7 +258,8 @@ describe('the plan of', () => {
       expect(await walked(one)).toEqual([])
       // More than the workspace or the definition is known of what is sought: who it is, or where to go on.
       for (const step of await planOf(one))
-        if (!/ (group_definitions|audiences)_by_id /.test(step)) expect(step).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)
+        if (!/ (group_definitions|audiences)_by_id /.test(step))
+          expect(step).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)
     }
   })
 
@@ -222,7 +279,12 @@ describe('the plan of', () => {
 
   it('the audiences of a user seeks likewise', async () => {
     const { db, asked, meter } = watched()
-    expect((await audiencesOf(db, here, 'user-000015')).map(({ id }) => id)).toEqual(['rule-0', 'rule-1', 'rule-3', 'rule-4'])
+    expect((await audiencesOf(db, here, 'user-000015')).map(({ id }) => id)).toEqual([
+      'rule-0',
+      'rule-1',
+      'rule-3',
+      'rule-4',
+    ])
     expect(asked.length).toBeGreaterThan(5)
     for (const one of asked) expect(await walked(one)).toEqual([])
     console.log(`audiences of a user: ${meter.rowsRead} rows read`)

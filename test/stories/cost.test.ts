@@ -7,7 +7,8 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 
-const people = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `person-${from + i}`)
+const people = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => `person-${from + i}`)
 
 /** Applies a file and tells what D1 bills for the job, from its first message to its last. */
 async function bill(bank: Bank, group: string, type: string, ids: string[]) {
@@ -16,7 +17,10 @@ async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   const before = { ...res.meter }
   await runJob(res, bank.workspace, job.key, applyAudience)
   expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL' })
-  return { read: res.meter.rowsRead - before.rowsRead, written: res.meter.rowsWritten - before.rowsWritten }
+  return {
+    read: res.meter.rowsRead - before.rowsRead,
+    written: res.meter.rowsWritten - before.rowsWritten,
+  }
 }
 
 /** The job's own bookkeeping: a handful of rows for each batch, of which a small file has few. */
@@ -45,32 +49,42 @@ describe('what an upload costs', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     await bill(bank, group, 'ADD', people(0, 20_000))
-    expect((await bill(bank, group, 'REPLACE', people(0, 20_000))).written).toBeLessThan(20_000 * 1.01 + bookkeeping)
+    expect((await bill(bank, group, 'REPLACE', people(0, 20_000))).written).toBeLessThan(
+      20_000 * 1.01 + bookkeeping,
+    )
     const { written } = await bill(bank, group, 'REPLACE', people(1000, 21_000))
     expect(written).toBeGreaterThanOrEqual(19_000 + 2 * 1000 + 1000)
     expect(written).toBeLessThan(22_000 * 1.01 + bookkeeping)
   })
 
-  it.each(['ADD', 'REMOVE', 'REPLACE'])('is the same for %s of a file that names everyone three times', async (type) => {
-    const bank = await Bank.open()
-    const [once, often] = [await bank.group(), await bank.group()]
-    for (const group of [once, often]) await bill(bank, group, 'ADD', people(0, 2000))
-    const ids = people(1000, 3000)
-    expect((await bill(bank, often, type, [...ids, ...ids, ...ids])).written).toBe((await bill(bank, once, type, ids)).written)
-    expect(await bank.members(often)).toEqual(await bank.members(once))
-  })
+  it.each(['ADD', 'REMOVE', 'REPLACE'])(
+    'is the same for %s of a file that names everyone three times',
+    async (type) => {
+      const bank = await Bank.open()
+      const [once, often] = [await bank.group(), await bank.group()]
+      for (const group of [once, often]) await bill(bank, group, 'ADD', people(0, 2000))
+      const ids = people(1000, 3000)
+      expect((await bill(bank, often, type, [...ids, ...ids, ...ids])).written).toBe(
+        (await bill(bank, once, type, ids)).written,
+      )
+      expect(await bank.members(often)).toEqual(await bank.members(once))
+    },
+  )
 
-  it.each(['ADD', 'REMOVE', 'REPLACE'])('reads rows in proportion to the file for %s, whatever else the workspace holds', async (type) => {
-    const bank = await Bank.open()
-    const [group, other] = [await bank.group(), await bank.group()]
-    await bill(bank, other, 'ADD', people(0, 40_000))
-    await bill(bank, group, 'ADD', people(0, 4000))
-    const small = await bill(bank, group, type, people(0, 4000))
-    await bill(bank, group, 'ADD', people(0, 16_000))
-    const large = await bill(bank, group, type, people(0, 16_000))
-    expect(large.read).toBeLessThan(6 * 16_000)
-    expect(large.read / small.read).toBeLessThan(4.5)
-  })
+  it.each(['ADD', 'REMOVE', 'REPLACE'])(
+    'reads rows in proportion to the file for %s, whatever else the workspace holds',
+    async (type) => {
+      const bank = await Bank.open()
+      const [group, other] = [await bank.group(), await bank.group()]
+      await bill(bank, other, 'ADD', people(0, 40_000))
+      await bill(bank, group, 'ADD', people(0, 4000))
+      const small = await bill(bank, group, type, people(0, 4000))
+      await bill(bank, group, 'ADD', people(0, 16_000))
+      const large = await bill(bank, group, type, people(0, 16_000))
+      expect(large.read).toBeLessThan(6 * 16_000)
+      expect(large.read / small.read).toBeLessThan(4.5)
+    },
+  )
 })
 
 describe('rows long dead', () => {
@@ -91,7 +105,9 @@ describe('rows long dead', () => {
 
     const { res } = hazardous()
     await pruneGroup(res, bank.workspace, row.key, '')
-    const { results } = await env.DB.prepare('SELECT removed_rev AS rev, count(*) AS n FROM members WHERE group_key = ? GROUP BY 1')
+    const { results } = await env.DB.prepare(
+      'SELECT removed_rev AS rev, count(*) AS n FROM members WHERE group_key = ? GROUP BY 1',
+    )
       .bind(row.key)
       .all()
     expect(results).toEqual([
@@ -99,6 +115,10 @@ describe('rows long dead', () => {
       { rev: 3, n: 500 },
     ])
     expect(await bank.members(group)).toEqual(people(29_500, 30_000))
-    expect(await env.DB.prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?').bind(row.key).first('n')).toBe(0)
+    expect(
+      await env.DB.prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?')
+        .bind(row.key)
+        .first('n'),
+    ).toBe(0)
   })
 })

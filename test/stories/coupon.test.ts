@@ -2,7 +2,14 @@ import { expect, it } from 'vitest'
 import { household, Team } from '../support/identity.ts'
 import { Bank, type Json } from '../support/api.ts'
 
-const scopes = ['groups:read', 'groups:write', 'users:read', 'users:write', 'audiences:read', 'audiences:write']
+const scopes = [
+  'groups:read',
+  'groups:write',
+  'users:read',
+  'users:write',
+  'audiences:read',
+  'audiences:write',
+]
 
 it('sends the coupon to all who live with a dog, and to no one else', async () => {
   const team = await Team.open(scopes)
@@ -15,18 +22,37 @@ it('sends the coupon to all who live with a dog, and to no one else', async () =
   await team.recompute()
 
   const rule = { operator: 'equals', attribute: 'household:has_dog', value: true }
-  const created = await team.send('POST', '/audiences', { id: 'coupon', name: 'Coupon', rule, refresh: 'weekly' })
+  const created = await team.send('POST', '/audiences', {
+    id: 'coupon',
+    name: 'Coupon',
+    rule,
+    refresh: 'weekly',
+  })
   expect(await created.json()).toMatchObject({ id: 'coupon', rule, experience_group: null })
-  expect(await team.get('/audiences/coupon/users')).toEqual({ users: ['jane', 'john', 'walt'], next: null })
+  expect(await team.get('/audiences/coupon/users')).toEqual({
+    users: ['jane', 'john', 'walt'],
+    next: null,
+  })
   expect(await team.get('/audiences/coupon/count')).toEqual({ count: 3 })
-  expect(await team.get('/audiences/coupon/users/jane')).toEqual({ member: true, explain: { ...rule, result: true, saw: true } })
-  expect(await team.get('/audiences/coupon/users/cath')).toEqual({ member: false, explain: { ...rule, result: false, saw: false } })
-  expect(await team.get('/audiences/coupon/users/nora')).toEqual({ member: false, explain: { ...rule, result: false, saw: null } })
+  expect(await team.get('/audiences/coupon/users/jane')).toEqual({
+    member: true,
+    explain: { ...rule, result: true, saw: true },
+  })
+  expect(await team.get('/audiences/coupon/users/cath')).toEqual({
+    member: false,
+    explain: { ...rule, result: false, saw: false },
+  })
+  expect(await team.get('/audiences/coupon/users/nora')).toEqual({
+    member: false,
+    explain: { ...rule, result: false, saw: null },
+  })
 
   const bank = await Bank.open(undefined, team.workspace)
   const group = await bank.group('Coupons')
   await bank.apply(group, 'ADD', 'cath\njane\n')
-  expect((await team.send('PUT', '/audiences/coupon/experience-group', { groupId: group })).status).toBe(200)
+  expect(
+    (await team.send('PUT', '/audiences/coupon/experience-group', { groupId: group })).status,
+  ).toBe(200)
   const sync = await team.call('POST', '/audiences/coupon/sync')
   expect(sync.status).toBe(202)
   const job = await bank.ended(String((await sync.json<Json>())['job_id']))

@@ -27,19 +27,32 @@ describe('deleting a group', () => {
     const { res, rung } = hazardous()
 
     await deleteGroup(res, bank.workspace, group)
-    for (const path of [`/groups/${group}`, `/jobs/${job['jobId']}`, `/jobs/${job['jobId']}/errors`, `/jobs?groupId=${group}`])
+    for (const path of [
+      `/groups/${group}`,
+      `/jobs/${job['jobId']}`,
+      `/jobs/${job['jobId']}/errors`,
+      `/jobs?groupId=${group}`,
+    ])
       expect((await bank.call('GET', path)).status).toBe(400)
     expect(await bank.get('/groups')).toMatchObject({ content: [] })
     expect(await bank.get('/jobs')).toMatchObject({ content: [] })
     expect((await bank.upload(group, 'ADD', 'ann\n')).status).toBe(400)
     await bank.group('short-lived')
-    expect(await rowsOf(bank.workspace)).toMatchObject({ members: 25_000, jobs: 1, problems: 1, groups: 2 })
+    expect(await rowsOf(bank.workspace)).toMatchObject({
+      members: 25_000,
+      jobs: 1,
+      problems: 1,
+      groups: 2,
+    })
 
     const [message] = rung
     if (message?.kind !== 'erase') throw new Error('nothing was rung for')
     const before = res.meter.rowsWritten
     // Twice at once, as it may be delivered.
-    await Promise.all([eraseGroup(res, bank.workspace, message.group), eraseGroup(res, bank.workspace, message.group)])
+    await Promise.all([
+      eraseGroup(res, bank.workspace, message.group),
+      eraseGroup(res, bank.workspace, message.group),
+    ])
     expect(await rowsOf(bank.workspace)).toEqual({ members: 0, jobs: 0, problems: 0, groups: 1 })
     expect(res.meter.rowsWritten - before).toBeLessThan(2 * 25_000 + 100)
   })
@@ -47,13 +60,18 @@ describe('deleting a group', () => {
   it('cancels the jobs that wait on it and the one that runs, whose file goes too', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
-    const uploads = await Promise.all([bank.upload(group, 'ADD', people(50_000)), bank.upload(group, 'ADD', people(10))])
+    const uploads = await Promise.all([
+      bank.upload(group, 'ADD', people(50_000)),
+      bank.upload(group, 'ADD', people(10)),
+    ])
     expect(uploads.map(({ status }) => status)).toEqual([200, 200])
     expect(await (await bank.call('DELETE', `/groups/${group}`)).json()).toEqual({
       code: '1000',
       message: `groupId ${group} was successfully deleted`,
     })
-    await vi.waitUntil(async () => (await rowsOf(bank.workspace))?.['groups'] === 0, { timeout: 20_000 })
+    await vi.waitUntil(async () => (await rowsOf(bank.workspace))?.['groups'] === 0, {
+      timeout: 20_000,
+    })
     expect(await rowsOf(bank.workspace)).toEqual({ members: 0, jobs: 0, problems: 0, groups: 0 })
     expect((await env.FILES.list({ prefix: `uploads/${bank.workspace}/` })).objects).toEqual([])
   })

@@ -33,13 +33,28 @@ describe('a job that one version begins and another ends', () => {
     const applied = (await findJob(db, bank.workspace, job.key))?.applied ?? 0
     expect(applied).toBeGreaterThan(0)
     expect(applied).toBeLessThan(slice)
-    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state, offset: 0, applied, touched: applied })
-    const written = env.DB.prepare('SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?')
+    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
+      state,
+      offset: 0,
+      applied,
+      touched: applied,
+    })
+    const written = env.DB.prepare(
+      'SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?',
+    )
     const run = ids.slice(0, slice).sort()
-    expect(await written.bind(bank.workspace).first()).toEqual({ least: run[0], most: run[applied - 1] })
+    expect(await written.bind(bank.workspace).first()).toEqual({
+      least: run[0],
+      most: run[applied - 1],
+    })
 
     await runJob(res, bank.workspace, job.key, applyAudience)
-    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state: 'successful', rows, badRows: 0, added: rows })
+    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
+      state: 'successful',
+      rows,
+      badRows: 0,
+      added: rows,
+    })
     expect(await bank.count(group)).toBe(rows)
   })
 
@@ -51,9 +66,14 @@ describe('a job that one version begins and another ends', () => {
     fuse({ at: 2, when: 'before' })
     await expect(runImport(res, workspace, job.key)).rejects.toThrow()
     expect(await findImport(db, workspace, job.key)).toMatchObject({ state: 'applying', offset: 0 })
-    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?").bind(job.key).run()
+    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
+      .bind(job.key)
+      .run()
     await runImport(res, workspace, job.key)
-    expect(await findImport(db, workspace, job.key)).toMatchObject({ state: 'of another version', offset: 0 })
+    expect(await findImport(db, workspace, job.key)).toMatchObject({
+      state: 'of another version',
+      offset: 0,
+    })
   })
 
   it('is left alone by a version that does not know its state', async () => {
@@ -61,7 +81,9 @@ describe('a job that one version begins and another ends', () => {
     const group = await bank.group()
     const { res } = hazardous()
     const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
-    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?").bind(job.key).run()
+    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
+      .bind(job.key)
+      .run()
     const before = await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)
     await runJob(res, bank.workspace, job.key, applyAudience)
     expect(await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)).toEqual(before)

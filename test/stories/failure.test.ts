@@ -11,7 +11,12 @@ import { retryDelay, type Message } from '../../src/messages.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 
-const message = (body: Message, attempts = 1) => ({ id: crypto.randomUUID(), timestamp: new Date(), attempts, body })
+const message = (body: Message, attempts = 1) => ({
+  id: crypto.randomUUID(),
+  timestamp: new Date(),
+  attempts,
+  body,
+})
 
 /** Hands a message to the Worker as its queue does, and tells what it made of it. */
 async function deliver(queue: string, body: Message, attempts?: number) {
@@ -22,36 +27,53 @@ async function deliver(queue: string, body: Message, attempts?: number) {
 }
 
 describe('a job that fails for good', () => {
-  it.each(['ADD', 'REMOVE', 'REPLACE'])('is marked as FAILED by the dead-letter queue, and its %s is undone', async (type) => {
-    const bank = await Bank.open()
-    const id = await bank.group()
-    await bank.apply(id, 'ADD', lines(['ann', 'bob', 'cid']))
-    await bank.apply(id, 'REMOVE', lines(['cid']))
+  it.each(['ADD', 'REMOVE', 'REPLACE'])(
+    'is marked as FAILED by the dead-letter queue, and its %s is undone',
+    async (type) => {
+      const bank = await Bank.open()
+      const id = await bank.group()
+      await bank.apply(id, 'ADD', lines(['ann', 'bob', 'cid']))
+      await bank.apply(id, 'REMOVE', lines(['cid']))
 
-    // Half of the file is applied, then its run dies for good.
-    const { res, fuse } = hazardous({ SLICE_BYTES: 8 })
-    const job = await receiveUpload(res, bank.workspace, id, 'tester', parts(type, lines(['bob', 'cid', 'dan', 'eve'])))
-    fuse({ at: 5, when: 'before' })
-    await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
-    fuse(undefined)
-    const db = res.databaseOf(bank.workspace)
-    expect(await findJob(db, bank.workspace, job.key)).toMatchObject({ state: 'writing', offset: 8 })
-    expect(await bank.members(id)).toEqual(['ann', 'bob'])
+      // Half of the file is applied, then its run dies for good.
+      const { res, fuse } = hazardous({ SLICE_BYTES: 8 })
+      const job = await receiveUpload(
+        res,
+        bank.workspace,
+        id,
+        'tester',
+        parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
+      )
+      fuse({ at: 5, when: 'before' })
+      await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
+      fuse(undefined)
+      const db = res.databaseOf(bank.workspace)
+      expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
+        state: 'writing',
+        offset: 8,
+      })
+      expect(await bank.members(id)).toEqual(['ann', 'bob'])
 
-    const later = await bank.upload(id, 'ADD', lines(['fay']))
-    const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
-    expect((await deliver('work-dead', body)).explicitAcks).toHaveLength(1)
+      const later = await bank.upload(id, 'ADD', lines(['fay']))
+      const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
+      expect((await deliver('work-dead', body)).explicitAcks).toHaveLength(1)
 
-    const failed = await bank.ended(job.id)
-    expect(failed).toMatchObject({ jobStatus: 'FAILED', successRecordsCount: 0, addedCount: 0, removedCount: 0 })
-    expect(failed['jobDetails']).toBe('Import failed.  Nothing of the file was applied.')
-    expect(await env.FILES.head(job.fileKey)).toBeNull()
+      const failed = await bank.ended(job.id)
+      expect(failed).toMatchObject({
+        jobStatus: 'FAILED',
+        successRecordsCount: 0,
+        addedCount: 0,
+        removedCount: 0,
+      })
+      expect(failed['jobDetails']).toBe('Import failed.  Nothing of the file was applied.')
+      expect(await env.FILES.head(job.fileKey)).toBeNull()
 
-    // The next job of the group goes on, on what was before.
-    await bank.ended(String(((await later.json()) as { jobId: string }).jobId))
-    expect(await bank.members(id)).toEqual(['ann', 'bob', 'fay'])
-    expect((await getGroup(db, bank.workspace, id)).participantCount).toBe(3)
-  })
+      // The next job of the group goes on, on what was before.
+      await bank.ended(String(((await later.json()) as { jobId: string }).jobId))
+      expect(await bank.members(id)).toEqual(['ann', 'bob', 'fay'])
+      expect((await getGroup(db, bank.workspace, id)).participantCount).toBe(3)
+    },
+  )
 
   it('is tried again with growing delay before that', async () => {
     const bank = await Bank.open()

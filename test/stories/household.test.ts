@@ -10,17 +10,35 @@ describe('John and Jane Doe of 123 Main St', () => {
     await team.user('ann', { $address: '5 Oak Ave', has_dog: false })
     await team.user('bob', { $address: '7 Elm St', has_dog: true })
     await team.user('tramp', { has_dog: true })
-    expect(await team.profile('jane')).toMatchObject({ user_attributes: { $address: '123 Main St' }, groups: [] })
+    expect(await team.profile('jane')).toMatchObject({
+      user_attributes: { $address: '123 Main St' },
+      groups: [],
+    })
 
-    expect(await team.monday(mondayIn(1))).toMatchObject({ status: 'SUCCESSFUL', progress_percent: 100, users_seated: 4, groups: 3 })
+    expect(await team.monday(mondayIn(1))).toMatchObject({
+      status: 'SUCCESSFUL',
+      progress_percent: 100,
+      users_seated: 4,
+      groups: 3,
+    })
     expect(await team.profile('john')).toMatchObject({
       user_attributes: { $address: '123 Main St', has_dog: true, 'household:has_dog': true },
       groups: [{ definition: 'household', value: '123 Main St' }],
     })
-    expect((await team.profile('jane'))['user_attributes']).toEqual({ $address: '123 Main St', 'household:has_dog': true })
-    expect((await team.profile('ann'))['user_attributes']).toMatchObject({ 'household:has_dog': false })
-    expect((await team.profile('bob'))['user_attributes']).toMatchObject({ 'household:has_dog': true })
-    expect(await team.profile('tramp')).toMatchObject({ user_attributes: { has_dog: true }, groups: [] })
+    expect((await team.profile('jane'))['user_attributes']).toEqual({
+      $address: '123 Main St',
+      'household:has_dog': true,
+    })
+    expect((await team.profile('ann'))['user_attributes']).toMatchObject({
+      'household:has_dog': false,
+    })
+    expect((await team.profile('bob'))['user_attributes']).toMatchObject({
+      'household:has_dog': true,
+    })
+    expect(await team.profile('tramp')).toMatchObject({
+      user_attributes: { has_dog: true },
+      groups: [],
+    })
 
     expect(await team.get('/users/jane/attributes/household:has_dog/explain')).toMatchObject({
       attribute: 'household:has_dog',
@@ -44,6 +62,8 @@ describe('John and Jane Doe of 123 Main St', () => {
       user_attributes: { $address: '9 Pine Rd', 'household:has_dog': false },
       groups: [{ definition: 'household', value: '9 Pine Rd' }],
     })
-    expect((await team.profile('john'))['user_attributes']).toMatchObject({ 'household:has_dog': true })
+    expect((await team.profile('john'))['user_attributes']).toMatchObject({
+      'household:has_dog': true,
+    })
   })
 })

@@ -1,12 +1,25 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { findGroupsOf, findMemberships, getMember, listMembers } from '../../src/membership/lookup.ts'
+import {
+  findGroupsOf,
+  findMemberships,
+  getMember,
+  listMembers,
+} from '../../src/membership/lookup.ts'
 import type { Db } from '../../src/db/connect.ts'
 import { resources } from '../../src/resources.ts'
 
 /** Groups of one member and up, written as an upload would have left them. */
-async function groups(workspace: number, count: number, members: (i: number) => string[]): Promise<void> {
-  const rows = Array.from({ length: count }, (_, i) => [crypto.randomUUID(), `group ${i}`, members(i)])
+async function groups(
+  workspace: number,
+  count: number,
+  members: (i: number) => string[],
+): Promise<void> {
+  const rows = Array.from({ length: count }, (_, i) => [
+    crypto.randomUUID(),
+    `group ${i}`,
+    members(i),
+  ])
   await env.DB.batch([
     env.DB.prepare(
       `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at, revision, participant_count)
@@ -50,13 +63,20 @@ describe('what a look-up costs', () => {
     const many = await cost((db) => findMemberships(db, 2, ['ann', 'nobody'], undefined), 2)
     expect(many.statements).toBe(1)
     expect(many.rowsRead).toBeLessThanOrEqual(2 * 200 + 10)
-    expect((await cost((db) => getMember(db, 2, { idOrName: 'group 25' }, 'ann'), 2)).rowsRead).toBeLessThanOrEqual(5)
+    expect(
+      (await cost((db) => getMember(db, 2, { idOrName: 'group 25' }, 'ann'), 2)).rowsRead,
+    ).toBeLessThanOrEqual(5)
   })
 
   it('writes nothing, and reads a page of members as far as it goes', async () => {
     await groups(3, 1, () => Array.from({ length: 1000 }, (_, i) => `person-${i}`))
-    const id = String(await env.DB.prepare('SELECT id FROM experience_groups WHERE workspace_id = 3').first('id'))
-    const { rowsRead, rowsWritten } = await cost((db) => listMembers(db, 3, id, { after: '', size: 10 }), 3)
+    const id = String(
+      await env.DB.prepare('SELECT id FROM experience_groups WHERE workspace_id = 3').first('id'),
+    )
+    const { rowsRead, rowsWritten } = await cost(
+      (db) => listMembers(db, 3, id, { after: '', size: 10 }),
+      3,
+    )
     expect(rowsWritten).toBe(0)
     expect(rowsRead).toBeLessThanOrEqual(30)
   })

@@ -9,14 +9,28 @@ const count = 20_000
 const crowd = (name: string) => ['kept', ...Array.from({ length: count }, (_, i) => `${name}-${i}`)]
 
 /** Who is in the group after its first upload, and who after its second. */
-const isIn = (id: string, revision: unknown) => id === 'kept' || id.startsWith(revision === 1 ? 'old-' : 'new-')
-const asked = [`old-0`, `old-${count - 1}`, 'kept', 'new-0', `new-${count / 2}`, `new-${count - 1}`, 'nobody']
+const isIn = (id: string, revision: unknown) =>
+  id === 'kept' || id.startsWith(revision === 1 ? 'old-' : 'new-')
+const asked = [
+  `old-0`,
+  `old-${count - 1}`,
+  'kept',
+  'new-0',
+  `new-${count / 2}`,
+  `new-${count - 1}`,
+  'nobody',
+]
 
 /** Everything that can be asked of the group, each answer compared with what the revision that it tells holds; and that revision. */
 function questions(bank: Bank, group: string): Record<string, (id: string) => Promise<unknown>> {
   const evaluate = async (path: string, targetingKey: string) => {
     const init = json('POST', { context: { targetingKey } })
-    return (await call(`/ofrep/v1/evaluate/flags${path}`, { ...init, headers: { ...bank.headers(), ...init.headers } })).json<Json>()
+    return (
+      await call(`/ofrep/v1/evaluate/flags${path}`, {
+        ...init,
+        headers: { ...bank.headers(), ...init.headers },
+      })
+    ).json<Json>()
   }
   return {
     one: async (participantId) => {
@@ -25,10 +39,21 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
       return revision
     },
     many: async () => {
-      const answer = await bank.send('POST', '/memberships', { participantIds: asked, groupIds: [group] })
-      const { memberships, revisions } = await answer.json<{ memberships: Json[]; revisions: Json }>()
+      const answer = await bank.send('POST', '/memberships', {
+        participantIds: asked,
+        groupIds: [group],
+      })
+      const { memberships, revisions } = await answer.json<{
+        memberships: Json[]
+        revisions: Json
+      }>()
       const revision = revisions[group]
-      expect(memberships).toEqual(asked.map((participantId) => ({ participantId, groupIds: isIn(participantId, revision) ? [group] : [] })))
+      expect(memberships).toEqual(
+        asked.map((participantId) => ({
+          participantId,
+          groupIds: isIn(participantId, revision) ? [group] : [],
+        })),
+      )
       return revision
     },
     'many of all groups': async () => {
@@ -38,7 +63,8 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
         revisions: Json
       }>()
       const revision = revisions[group]
-      for (const { participantId, groupIds } of memberships) expect(groupIds.includes(group)).toBe(isIn(participantId, revision))
+      for (const { participantId, groupIds } of memberships)
+        expect(groupIds.includes(group)).toBe(isIn(participantId, revision))
       return revision
     },
     'the groups of one': async () => {
@@ -47,20 +73,29 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
       return groups[1]?.['revision']
     },
     'a page': async () => {
-      const page = (await bank.get(`/groups/${group}/participants?size=10000&after=l`)) as { participants: string[]; revision: number }
+      const page = (await bank.get(`/groups/${group}/participants?size=10000&after=l`)) as {
+        participants: string[]
+        revision: number
+      }
       expect(page.participants).toHaveLength(10_000)
       expect(page.participants.filter((id) => !isIn(id, page.revision))).toEqual([])
       return page.revision
     },
     'a flag': async (id) => {
-      const { value, metadata } = (await evaluate('/changing', id)) as { value: boolean; metadata: Json }
+      const { value, metadata } = (await evaluate('/changing', id)) as {
+        value: boolean
+        metadata: Json
+      }
       expect(value).toBe(isIn(id, metadata['revision']))
       return metadata['revision']
     },
     'all flags': async (id) => {
       const { flags } = (await evaluate('', id)) as { flags: { value: boolean; metadata: Json }[] }
       expect(flags.map(({ metadata }) => metadata['groupName'])).toEqual(['always', 'changing'])
-      expect(flags.map(({ value }) => value)).toEqual([id === 'kept', isIn(id, flags[1]?.metadata['revision'])])
+      expect(flags.map(({ value }) => value)).toEqual([
+        id === 'kept',
+        isIn(id, flags[1]?.metadata['revision']),
+      ])
       return flags[1]?.metadata['revision']
     },
   }
@@ -76,7 +111,8 @@ async function changing() {
   /** Asks everything once, each time of somebody else. */
   const askAll = async () => {
     const id = asked[turns++ % asked.length] ?? ''
-    for (const [name, ask] of Object.entries(questions(bank, group))) (seen[name] ??= new Set()).add(await ask(id))
+    for (const [name, ask] of Object.entries(questions(bank, group)))
+      (seen[name] ??= new Set()).add(await ask(id))
   }
   return { bank, group, seen, askAll }
 }
@@ -84,7 +120,8 @@ async function changing() {
 /** Every question was answered from the old and from the new revision. */
 const bothSeen = (seen: Record<string, Set<unknown>>) => {
   expect(Object.keys(seen)).toHaveLength(7)
-  for (const [name, revisions] of Object.entries(seen)) expect([name, ...revisions]).toEqual([name, 1, 2])
+  for (const [name, revisions] of Object.entries(seen))
+    expect([name, ...revisions]).toEqual([name, 1, 2])
 }
 
 describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
@@ -106,7 +143,13 @@ describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
   it('does so between any two statements of it', async () => {
     const { bank, group, seen, askAll } = await changing()
     const { res, meanwhile } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('REPLACE', lines(crowd('new'))))
+    const job = await receiveUpload(
+      res,
+      bank.workspace,
+      group,
+      'tester',
+      parts('REPLACE', lines(crowd('new'))),
+    )
     let between = 0
     meanwhile(async () => {
       between++

@@ -24,7 +24,13 @@ const attributes: SharedAttribute[] = [
 /** Users, four of an address, each with an attribute of every function. */
 const person = (n: number): [string, Record<string, string | number | boolean>] => [
   `user-${String(n).padStart(6, '0')}`,
-  { $address: `${Math.floor(n / 4)} Main St`, has_dog: n % 7 === 0, spent: n, visits: n % 5, plan: n % 3 === 0 ? 'gold' : 'free' },
+  {
+    $address: `${Math.floor(n / 4)} Main St`,
+    has_dog: n % 7 === 0,
+    spent: n,
+    visits: n % 5,
+    plan: n % 3 === 0 ? 'gold' : 'free',
+  },
 ]
 
 async function cityOf(people: number, usersPerStep = 20_000) {
@@ -44,7 +50,11 @@ async function cityOf(people: number, usersPerStep = 20_000) {
     await runRecompute(pass, workspace, key)
     const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
     if (run?.state !== 'successful') throw new Error(`the run is ${run?.state}`)
-    return { read: pass.meter.rowsRead - before.rowsRead, written: pass.meter.rowsWritten - before.rowsWritten, run }
+    return {
+      read: pass.meter.rowsRead - before.rowsRead,
+      written: pass.meter.rowsWritten - before.rowsWritten,
+      run,
+    }
   }
   return { workspace, res, monday }
 }
@@ -58,7 +68,11 @@ describe('what a Monday costs', () => {
     for (const people of [2500, 10_000]) {
       const { monday } = await cityOf(people)
       const first = await monday()
-      expect(first.run).toMatchObject({ seated: people, groups: people / 4, changed: people + attributes.length * (people / 4) })
+      expect(first.run).toMatchObject({
+        seated: people,
+        groups: people / 4,
+        changed: people + attributes.length * (people / 4),
+      })
       // A member is a row and an entry of its index, a shared attribute is a row.
       const rows = 2 * people + attributes.length * (people / 4)
       expect(first.written).toBeGreaterThanOrEqual(rows)
@@ -67,8 +81,12 @@ describe('what a Monday costs', () => {
       expect(again.run).toMatchObject({ seated: people, changed: 0 })
       expect(again.written).toBeLessThan(bookkeeping)
       perUser.push(again.read / people)
-      console.log(`first Monday, a user: ${first.read / people} read, ${first.written / people} written`)
-      console.log(`unchanged Monday of ${people}, a user: ${again.read / people} read, ${again.written} written in all`)
+      console.log(
+        `first Monday, a user: ${first.read / people} read, ${first.written / people} written`,
+      )
+      console.log(
+        `unchanged Monday of ${people}, a user: ${again.read / people} read, ${again.written} written in all`,
+      )
     }
     const [few = 0, many = 0] = perUser
     expect(many).toBeLessThan(readPerUser)
@@ -82,40 +100,47 @@ describe('what a Monday costs', () => {
     expect(run.changed).toBe(0)
     expect(read / 5000).toBeLessThan(readPerUser + 2)
     expect(written).toBeLessThanOrEqual(bookkeeping + 3 * 11)
-    console.log(`unchanged Monday of 5000 by 500, a user: ${read / 5000} read, ${written} written in all`)
+    console.log(
+      `unchanged Monday of 5000 by 500, a user: ${read / 5000} read, ${written} written in all`,
+    )
   })
 
-  it.each([1, 10, 100])('is rows written in proportion to the %s users of 5,000 who have changed', async (changed) => {
-    const { workspace, res, monday } = await cityOf(5000)
-    await monday()
-    const some = Array.from({ length: changed }, (_, i) => person(i * 41))
+  it.each([1, 10, 100])(
+    'is rows written in proportion to the %s users of 5,000 who have changed',
+    async (changed) => {
+      const { workspace, res, monday } = await cityOf(5000)
+      await monday()
+      const some = Array.from({ length: changed }, (_, i) => person(i * 41))
 
-    // Another plan is one attribute of one group.
-    await told(
-      res,
-      workspace,
-      some.map(([user]) => [user, { plan: 'platinum' }]),
-      2,
-    )
-    const shared = await monday()
-    expect(shared.run.changed).toBe(changed)
-    expect(shared.written).toBeLessThanOrEqual(changed + bookkeeping)
+      // Another plan is one attribute of one group.
+      await told(
+        res,
+        workspace,
+        some.map(([user]) => [user, { plan: 'platinum' }]),
+        2,
+      )
+      const shared = await monday()
+      expect(shared.run.changed).toBe(changed)
+      expect(shared.written).toBeLessThanOrEqual(changed + bookkeeping)
 
-    // A move is a seat left and one taken (a row and an entry of the index each), and what two groups share.
-    await told(
-      res,
-      workspace,
-      some.map(([user], i) => [user, { $address: `${1249 - i} Main St` }]),
-      2,
-    )
-    const moved = await monday()
-    expect(moved.run.changed).toBeGreaterThanOrEqual(2 * changed)
-    expect(moved.written).toBeLessThanOrEqual((4 + 2 * attributes.length) * changed + bookkeeping)
-    console.log(`${changed} of 5000: attribute ${shared.written} written, moved ${moved.written} written, ${moved.read / 5000} read a user`)
-    expect(moved.read / 5000).toBeLessThan(3 * readPerUser)
+      // A move is a seat left and one taken (a row and an entry of the index each), and what two groups share.
+      await told(
+        res,
+        workspace,
+        some.map(([user], i) => [user, { $address: `${1249 - i} Main St` }]),
+        2,
+      )
+      const moved = await monday()
+      expect(moved.run.changed).toBeGreaterThanOrEqual(2 * changed)
+      expect(moved.written).toBeLessThanOrEqual((4 + 2 * attributes.length) * changed + bookkeeping)
+      console.log(
+        `${changed} of 5000: attribute ${shared.written} written, moved ${moved.written} written, ${moved.read / 5000} read a user`,
+      )
+      expect(moved.read / 5000).toBeLessThan(3 * readPerUser)
 
-    expect((await monday()).run.changed).toBe(0)
-  })
+      expect((await monday()).run.changed).toBe(0)
+    },
+  )
 
   it('is not more for a street of more users than a step takes than for as many apart', async () => {
     const workspace = ++workspaces
@@ -151,7 +176,10 @@ describe('what a profile costs', () => {
       calls++
       return made
     }
-    const d1 = { prepare: (query: string) => env.DB.prepare(query), batch: (all: D1PreparedStatement[]) => count(env.DB.batch(all)) }
+    const d1 = {
+      prepare: (query: string) => env.DB.prepare(query),
+      batch: (all: D1PreparedStatement[]) => count(env.DB.batch(all)),
+    }
     const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
     return { db: connect(d1 as D1Database, meter), meter, calls: () => calls } // what `together` calls is there
   }
@@ -165,14 +193,20 @@ describe('what a profile costs', () => {
       const { attributes, groups } = await getProfile(db, workspace, user)
       expect(calls()).toBe(1)
       expect(meter.rowsWritten).toBe(0)
-      return { read: meter.rowsRead, own: attributes.filter(([name]) => !name.startsWith('household:')).length, groups: groups.length }
+      return {
+        read: meter.rowsRead,
+        own: attributes.filter(([name]) => !name.startsWith('household:')).length,
+        groups: groups.length,
+      }
     }
     const few = await readOf()
     console.log('profile', JSON.stringify(few))
     expect(few).toMatchObject({ own: 5, groups: 1 })
     expect(few.read).toBeLessThanOrEqual(1 + 5 + 3 + 3 * attributes.length)
 
-    await told(res, workspace, [[user, Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`attribute-${i}`, i]))]])
+    await told(res, workspace, [
+      [user, Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`attribute-${i}`, i]))],
+    ])
     const many = await readOf()
     console.log('profile', JSON.stringify(many))
     expect(many).toMatchObject({ own: 95, groups: 1 })
@@ -184,7 +218,10 @@ describe('what a profile costs', () => {
     const reads: number[] = []
     for (const many of [10, 20, 40]) {
       const workspace = ++workspaces
-      const all = Array.from({ length: many }, (_, i): SharedAttribute => ({ id: `a-${i}`, type: 'boolean_or' }))
+      const all = Array.from({ length: many }, (_, i): SharedAttribute => ({
+        id: `a-${i}`,
+        type: 'boolean_or',
+      }))
       await defined(res, workspace, 'household', 'street', all)
       await told(res, workspace, [['ann', { street: 'ash' }]])
       await requestRecompute(res, workspace, 'household')
@@ -201,7 +238,9 @@ describe('what a profile costs', () => {
     const workspace = ++workspaces
     const { res, rung } = hazardous({ DEFINITIONS_MAX: 20 })
     const reads: number[] = []
-    await told(res, workspace, [['ann', { street: 'ash', spent: 1, plan: 'gold', visits: 1, has_dog: true }]])
+    await told(res, workspace, [
+      ['ann', { street: 'ash', spent: 1, plan: 'gold', visits: 1, has_dog: true }],
+    ])
     for (let n = 0; n < 20; n++) {
       await defined(res, workspace, `definition-${n}`, 'street', attributes)
       await requestRecompute(res, workspace, `definition-${n}`)
@@ -246,22 +285,42 @@ describe('the plan of', () => {
       sharing: seats.shareAll(at, stretch, guard),
       counting: [seats.seatedIn(at, stretch)],
     }
-    const name = stretch.crowded ? 'a crowded value' : stretch.upTo === null ? 'the last stretch' : 'a stretch'
-    return Object.entries(named).flatMap(([what, all]) => all.map((one, i) => [`${what} (${i + 1}) of ${name}`, one] as const))
+    const name = stretch.crowded
+      ? 'a crowded value'
+      : stretch.upTo === null
+        ? 'the last stretch'
+        : 'a stretch'
+    return Object.entries(named).flatMap(([what, all]) =>
+      all.map((one, i) => [`${what} (${i + 1}) of ${name}`, one] as const),
+    )
   })
 
   it.each([
     ['the end of a stretch', seats.stretchAfter(at, 'a', 100)] as const,
     ...statements,
-    ...seats.leave(at, sql`SELECT ${'ann'} AS user_id`, sql`true`).map((one, i) => [`a user's departure (${i + 1})`, one] as const),
+    ...seats
+      .leave(at, sql`SELECT ${'ann'} AS user_id`, sql`true`)
+      .map((one, i) => [`a user's departure (${i + 1})`, one] as const),
   ])('%s seeks in indexes and never scans a table', async (_, statement) => {
     const details = await plan(statement)
-    const tables = ['user_attributes', 'identity_members', 'group_attributes', 'recompute_runs', 'users', 'u', 'm', 's', 'a', 'd']
+    const tables = [
+      'user_attributes',
+      'identity_members',
+      'group_attributes',
+      'recompute_runs',
+      'users',
+      'u',
+      'm',
+      's',
+      'a',
+      'd',
+    ]
     for (const detail of details) {
       const scanned = /^SCAN (\w+)/.exec(detail)?.[1]
       if (scanned !== undefined && tables.includes(scanned)) throw new Error(details.join('\n'))
       // More than the workspace or the definition is known of what is sought; movers are all of the batch.
-      if (!detail.startsWith('SEARCH identity_movers ')) expect(detail).not.toMatch(/\((workspace_id|definition_key)=\?\)$/)
+      if (!detail.startsWith('SEARCH identity_movers '))
+        expect(detail).not.toMatch(/\((workspace_id|definition_key)=\?\)$/)
     }
   })
 
@@ -272,7 +331,13 @@ describe('the plan of', () => {
       batch: async (all: { query: string; params: unknown[] }[]) => {
         for (const { query, params } of all) {
           const pieces = query.split('?')
-          asked.push(sql.join(pieces.flatMap((piece, i) => (i < params.length ? [sql.raw(piece), sql`${params[i]}`] : [sql.raw(piece)]))))
+          asked.push(
+            sql.join(
+              pieces.flatMap((piece, i) =>
+                i < params.length ? [sql.raw(piece), sql`${params[i]}`] : [sql.raw(piece)],
+              ),
+            ),
+          )
         }
         return all.map(() => ({ results: [], meta: { rows_read: 0, rows_written: 0 } }))
       },
@@ -280,7 +345,9 @@ describe('the plan of', () => {
     const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
     await getProfile(connect(spy as unknown as D1Database, meter), 1, 'ann').catch(() => undefined) // only what it asks is of interest
     expect(asked).toHaveLength(3)
-    const details = (await Promise.all(asked.map(plan))).flat().filter((detail) => /^(SCAN|SEARCH) /.test(detail))
+    const details = (await Promise.all(asked.map(plan)))
+      .flat()
+      .filter((detail) => /^(SCAN|SEARCH) /.test(detail))
     expect(details).toEqual([
       'SEARCH users USING PRIMARY KEY (workspace_id=? AND user_id=?)',
       'SEARCH user_attributes USING PRIMARY KEY (workspace_id=? AND user_id=?)',

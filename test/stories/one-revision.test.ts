@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Bank, lines } from '../support/api.ts'
 
-const people = (from: number, to: number) => lines(Array.from({ length: to - from }, (_, i) => `person-${from + i}`))
+const people = (from: number, to: number) =>
+  lines(Array.from({ length: to - from }, (_, i) => `person-${from + i}`))
 
 describe('a reader', () => {
   it('sees the old and the new number of a REPLACE of 200,000, and none between', async () => {
@@ -23,7 +24,11 @@ describe('a reader', () => {
     expect([...counts]).toEqual([1000, 200_000])
     expect(percents.size).toBeGreaterThan(3)
     expect([...percents]).toEqual([...percents].sort((a, b) => a - b))
-    expect(await bank.get(`/jobs/${jobId}`)).toMatchObject({ addedCount: 199_500, removedCount: 500, unchangedCount: 500 })
+    expect(await bank.get(`/jobs/${jobId}`)).toMatchObject({
+      addedCount: 199_500,
+      removedCount: 500,
+      unchangedCount: 500,
+    })
   })
 })
 
@@ -36,14 +41,17 @@ describe('two uploads to one group', () => {
       bank.upload(group, 'REPLACE', people(10_000, 20_000)),
       bank.upload(group, 'REMOVE', people(0, 15_000)),
     ])
-    const ids = await Promise.all(answers.map(async (answer) => ((await answer.json()) as { jobId: string }).jobId))
+    const ids = await Promise.all(
+      answers.map(async (answer) => ((await answer.json()) as { jobId: string }).jobId),
+    )
     const jobs = await Promise.all(ids.map((id) => bank.ended(id)))
     expect(jobs.map((job) => job['jobStatus'])).toEqual(['SUCCESSFUL', 'SUCCESSFUL', 'SUCCESSFUL'])
 
     // The order in which they were accepted decides; the same sets in memory say what it comes to.
     const { content } = await bank.get(`/jobs?groupId=${group}&sort=insertDateTime,asc`)
     let expected = new Set<number>()
-    const range = (from: number, to: number) => new Set(Array.from({ length: to - from }, (_, i) => from + i))
+    const range = (from: number, to: number) =>
+      new Set(Array.from({ length: to - from }, (_, i) => from + i))
     for (const { type } of content as { type: string }[]) {
       if (type === 'ADD') expected = expected.union(range(0, 30_000))
       else if (type === 'REPLACE') expected = range(10_000, 20_000)

@@ -11,11 +11,18 @@ async function client(token: string, fetching: Fetching = call): Promise<Client>
   const fetchImplementation = async (input: RequestInfo | URL) => {
     const request = new Request(input)
     const { pathname } = new URL(request.url)
-    return fetching(pathname, { method: request.method, headers: request.headers, body: await request.text() })
+    return fetching(pathname, {
+      method: request.method,
+      headers: request.headers,
+      body: await request.text(),
+    })
   }
   const domain = crypto.randomUUID()
   const headers = { authorization: `Bearer ${token}` }
-  await OpenFeature.setProviderAndWait(domain, new OFREPProvider({ baseUrl: 'https://coterie.test', headers, fetchImplementation }))
+  await OpenFeature.setProviderAndWait(
+    domain,
+    new OFREPProvider({ baseUrl: 'https://coterie.test', headers, fetchImplementation }),
+  )
   return OpenFeature.getClient(domain)
 }
 
@@ -53,16 +60,25 @@ describe('the server SDK of OpenFeature', () => {
     const others = await (await Bank.open()).group('theirs')
     for (const key of ['crows', crypto.randomUUID(), others, 'theirs'])
       for (const otherwise of [true, false])
-        expect(await sdk.getBooleanDetails(key, otherwise, ann)).toMatchObject({ value: otherwise, errorCode: ErrorCode.FLAG_NOT_FOUND })
+        expect(await sdk.getBooleanDetails(key, otherwise, ann)).toMatchObject({
+          value: otherwise,
+          errorCode: ErrorCode.FLAG_NOT_FOUND,
+        })
   })
 
   it('falls back where nobody is named', async () => {
     for (const nobody of [undefined, {}, { targetingKey: '' }, { plan: 'gold' }])
-      expect(await sdk.getBooleanDetails(owls, true, nobody)).toMatchObject({ value: true, errorCode: ErrorCode.TARGETING_KEY_MISSING })
+      expect(await sdk.getBooleanDetails(owls, true, nobody)).toMatchObject({
+        value: true,
+        errorCode: ErrorCode.TARGETING_KEY_MISSING,
+      })
   })
 
   it('falls back where a group is asked for anything but yes or no', async () => {
-    expect(await sdk.getStringDetails(owls, 'blue', ann)).toMatchObject({ value: 'blue', errorCode: ErrorCode.TYPE_MISMATCH })
+    expect(await sdk.getStringDetails(owls, 'blue', ann)).toMatchObject({
+      value: 'blue',
+      errorCode: ErrorCode.TYPE_MISMATCH,
+    })
   })
 
   it('falls back where its token is wrong or lacks the scope', async () => {

@@ -1,4 +1,8 @@
-import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test'
+import {
+  createExecutionContext,
+  createScheduledController,
+  waitOnExecutionContext,
+} from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
@@ -26,7 +30,9 @@ describe('every five minutes', () => {
     await tick('*/5 * * * *')
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
 
-    await env.DB.prepare('UPDATE jobs SET updated_at = updated_at - 700000 WHERE id = ?').bind(job.id).run()
+    await env.DB.prepare('UPDATE jobs SET updated_at = updated_at - 700000 WHERE id = ?')
+      .bind(job.id)
+      .run()
     await tick('*/5 * * * *')
     expect(await bank.ended(job.id)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 1 })
   })
@@ -34,9 +40,14 @@ describe('every five minutes', () => {
   it('a deleted group whose message was lost is erased', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
-    await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?').bind(group).run()
+    await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?')
+      .bind(group)
+      .run()
     await tick('*/5 * * * *')
-    const left = () => env.DB.prepare('SELECT count(*) AS n FROM experience_groups WHERE id = ?').bind(group).first('n')
+    const left = () =>
+      env.DB.prepare('SELECT count(*) AS n FROM experience_groups WHERE id = ?')
+        .bind(group)
+        .first('n')
     await vi.waitUntil(async () => (await left()) === 0, { timeout: 5000, interval: 50 })
   })
 
@@ -75,7 +86,9 @@ describe('a long job', () => {
       await runJob(pass.res, bank.workspace, job.key, applyAudience)
       expect(pass.res.meter.statements).toBeLessThan(1000)
       state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
-      expect(pass.rung).toEqual(state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }])
+      expect(pass.rung).toEqual(
+        state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }],
+      )
     }
     expect(passes).toBeGreaterThan(2)
     expect(await bank.count(group)).toBe(1000)
@@ -85,10 +98,13 @@ describe('a long job', () => {
 describe('wrangler.toml', () => {
   const blocks = config.split(/^\[\[/m).map((block) => block.replaceAll(/#.*$/gm, ''))
   const consumers = blocks.filter((block) => block.startsWith('queues.consumers'))
-  const field = (block: string, name: string) => new RegExp(`^${name} = "?([^"\\n]+)"?`, 'm').exec(block)?.[1]
+  const field = (block: string, name: string) =>
+    new RegExp(`^${name} = "?([^"\\n]+)"?`, 'm').exec(block)?.[1]
 
   it('names Monday, as Cloudflare counts Sunday as 1', () => {
-    expect(/^crons = (.*)$/m.exec(config)?.[1]).toBe('["0 3 * * MON", "0 4 * * *", "*/5 * * * *", "* * * * *"]')
+    expect(/^crons = (.*)$/m.exec(config)?.[1]).toBe(
+      '["0 3 * * MON", "0 4 * * *", "*/5 * * * *", "* * * * *"]',
+    )
   })
 
   it('gives each queue a dead-letter queue that someone reads, and says batches, retries and concurrency outright', () => {

@@ -10,12 +10,25 @@ beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test 
 
 describe('users of whom there are no participants', () => {
   it('are row problems of the job, of the line that each would be in a file', async () => {
-    const long = ['a'.repeat(33), `m${'é'.repeat(32)}`, `red-00001-${'x'.repeat(30)}`, 'z'.repeat(40)]
-    const { bank, workspace, group, res, rung, sync } = await filled([...people('red', 5), 'm'.repeat(32), ...long], [])
+    const long = [
+      'a'.repeat(33),
+      `m${'é'.repeat(32)}`,
+      `red-00001-${'x'.repeat(30)}`,
+      'z'.repeat(40),
+    ]
+    const { bank, workspace, group, res, rung, sync } = await filled(
+      [...people('red', 5), 'm'.repeat(32), ...long],
+      [],
+    )
     const { id } = await sync()
     await inStepsOf(3, workspace)
     await deliverAll(res, rung)
-    const counts = { totalRecordsCount: 10, successRecordsCount: 6, failedRecordsCount: 4, addedCount: 6 }
+    const counts = {
+      totalRecordsCount: 10,
+      successRecordsCount: 6,
+      failedRecordsCount: 4,
+      addedCount: 6,
+    }
     expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
     const sentence = 'ParticipantId cannot be larger than 32 characters'
     // In the order of ids: a…, m…m, mé…, red-00000, red-00001, red-00001-x…, red-00002 to red-00004, z….
@@ -25,26 +38,50 @@ describe('users of whom there are no participants', () => {
   })
 
   it('are those whose ids a file could not name as they are', async () => {
-    const signs = [...Array(0x10000).keys()].map((code) => String.fromCharCode(code)).filter((sign) => isUserId(`${sign}a`))
+    const signs = [...Array(0x10000).keys()]
+      .map((code) => String.fromCharCode(code))
+      .filter((sign) => isUserId(`${sign}a`))
     const spaces = signs.filter((sign) => sign.trim() === '')
     expect(spaces.length).toBeGreaterThan(15)
-    const others = ['\u180e', '\u200b', '\u2060', 'é', '🐕'.repeat(16), '🐕'.repeat(32), '🐕'.repeat(33), 'b'.repeat(32), 'b'.repeat(33)]
+    const others = [
+      '\u180e',
+      '\u200b',
+      '\u2060',
+      'é',
+      '🐕'.repeat(16),
+      '🐕'.repeat(32),
+      '🐕'.repeat(33),
+      'b'.repeat(32),
+      'b'.repeat(33),
+    ]
     const users = [
-      ...spaces.flatMap((space) => [`${space}a`, `a${space}`, `a${space}a`, `${space}${'c'.repeat(32)}`, `${space}${'c'.repeat(33)}`]),
+      ...spaces.flatMap((space) => [
+        `${space}a`,
+        `a${space}`,
+        `a${space}a`,
+        `${space}${'c'.repeat(32)}`,
+        `${space}${'c'.repeat(33)}`,
+      ]),
     ]
     const { bank, workspace, group, res, rung, sync } = await filled([...users, ...others], [])
     const { id } = await sync()
     await inStepsOf(7, workspace)
     await deliverAll(res, rung)
-    const listed = [...users, ...others].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    const listed = [...users, ...others].toSorted((a, b) =>
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    )
     const wrong = listed.flatMap((id, i) => {
       const read = readParticipant([id])
       if ('item' in read && read.item === id) return []
-      return [{ lineNbr: i + 1, errorMsg: problemSentences['problem' in read ? read.problem : 'format'] }]
+      return [
+        { lineNbr: i + 1, errorMsg: problemSentences['problem' in read ? read.problem : 'format'] },
+      ]
     })
     expect(wrong.length).toBeGreaterThan(60)
     expect((await pageOf(bank, `/jobs/${id}/errors?size=500`)).content).toEqual(wrong)
-    expect(await bank.members(group)).toEqual(listed.filter((_, i) => !wrong.some(({ lineNbr }) => lineNbr === i + 1)))
+    expect(await bank.members(group)).toEqual(
+      listed.filter((_, i) => !wrong.some(({ lineNbr }) => lineNbr === i + 1)),
+    )
   })
 
   it('are all counted, and the first 10,000 kept', async () => {
@@ -52,13 +89,22 @@ describe('users of whom there are no participants', () => {
     const { bank, res, rung, sync } = await filled(['ann', ...long], [])
     const { id, key } = await sync()
     await deliverAll(res, rung)
-    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', failedRecordsCount: 10_050, addedCount: 1 })
-    const kept = env.DB.prepare('SELECT count(*) AS n, min(line) AS first, max(line) AS last FROM job_problems WHERE job_key = ?')
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({
+      jobStatus: 'PARTIAL_SUCCESS',
+      failedRecordsCount: 10_050,
+      addedCount: 1,
+    })
+    const kept = env.DB.prepare(
+      'SELECT count(*) AS n, min(line) AS first, max(line) AS last FROM job_problems WHERE job_key = ?',
+    )
     expect(await kept.bind(key).first()).toEqual({ n: 10_000, first: 2, last: 10_001 })
   })
 
   it('fail the job that has no others, and leave the group as it was', async () => {
-    const { bank, group, res, rung, sync } = await filled(people('long'.repeat(8), 5), ['ann', 'bob'])
+    const { bank, group, res, rung, sync } = await filled(people('long'.repeat(8), 5), [
+      'ann',
+      'bob',
+    ])
     const { id } = await sync()
     await deliverAll(res, rung)
     const counts = { totalRecordsCount: 5, failedRecordsCount: 5, addedCount: 0, removedCount: 0 }

@@ -7,14 +7,25 @@ import { deleteGroup } from '../../src/experience/groups.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
-import { deliverAll, filled, grouped, inStepsOf, jobsIn, passOf, people, rulesKept } from '../support/audiences.ts'
+import {
+  deliverAll,
+  filled,
+  grouped,
+  inStepsOf,
+  jobsIn,
+  passOf,
+  people,
+  rulesKept,
+} from '../support/audiences.ts'
 import { parts } from '../support/hazard.ts'
 
 beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
 
 /** Hands a message to the Worker as its queue does. */
 async function deliver(body: Message) {
-  const batch = createMessageBatch<Message>('work', [{ id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body }])
+  const batch = createMessageBatch<Message>('work', [
+    { id: crypto.randomUUID(), timestamp: new Date(), attempts: 1, body },
+  ])
   const context = createExecutionContext()
   await worker.queue(batch, env)
   return getQueueResult(batch, context)
@@ -22,13 +33,18 @@ async function deliver(body: Message) {
 
 describe('a sync whose group or audience goes', () => {
   /** Stops a sync before its `at`-th call of the database, lets `goes` happen, and lets it go on; false if it took fewer calls. */
-  async function overtaken(at: number, goes: (one: Awaited<ReturnType<typeof filled>>) => Promise<unknown>) {
+  async function overtaken(
+    at: number,
+    goes: (one: Awaited<ReturnType<typeof filled>>) => Promise<unknown>,
+  ) {
     const one = await filled(people('red', 5), ['ann', 'red-00001'])
     const { key, id } = await one.sync()
     await inStepsOf(1, one.workspace)
     const { promise, resolve } = Promise.withResolvers<void>()
     let fallen = false
-    const asleep = new Promise<void>((done) => one.fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }))
+    const asleep = new Promise<void>((done) =>
+      one.fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }),
+    )
     const pass = passOf(one.res, one.workspace, key)
     await Promise.race([asleep, pass])
     one.fuse(undefined)
@@ -86,7 +102,9 @@ describe('a sync whose group or audience goes', () => {
         fallen = one.fallen
         if (!fallen) await deleteGroup(one.res, one.workspace, one.group)
         await deliverAll(one.res, one.rung)
-        expect((await deliver({ kind: 'job', workspace: one.workspace, job: one.key })).explicitAcks).toHaveLength(1)
+        expect(
+          (await deliver({ kind: 'job', workspace: one.workspace, job: one.key })).explicitAcks,
+        ).toHaveLength(1)
         const left = env.DB.prepare(
           'SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n',
         )
@@ -117,7 +135,11 @@ describe('a sync whose group or audience goes', () => {
         expect(await jobsIn(workspace)).toMatchObject([{ state: 'successful' }])
       })
       fallen = one.fallen
-      expect(await one.bank.get(`/jobs/${one.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 4, removedCount: 1 })
+      expect(await one.bank.get(`/jobs/${one.id}`)).toMatchObject({
+        jobStatus: 'SUCCESSFUL',
+        addedCount: 4,
+        removedCount: 1,
+      })
       expect(await rulesKept()).toBe(0)
     }
     expect(error).not.toHaveBeenCalled()

@@ -34,12 +34,21 @@ describe('a sync', () => {
     await crowd(team.workspace, people('red', 300))
     const group = await bank.group()
     await team.send('POST', '/audiences', { id: 'reds', name: 'Reds', rule: red })
-    const upload = (await (await bank.upload(group, 'ADD', lines(people('other', 20_000)))).json<Json>())['jobId']
+    const upload = (
+      await (await bank.upload(group, 'ADD', lines(people('other', 20_000)))).json<Json>()
+    )['jobId']
     await team.send('PUT', '/audiences/reds/experience-group', { groupId: group })
     const sync = (await (await team.call('POST', '/audiences/reds/sync')).json<Json>())['job_id']
     expect((await bank.upload(group, 'ADD', 'late\n')).status).toBe(400)
-    expect(await bank.ended(String(sync))).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 300, removedCount: 20_000 })
-    expect(await bank.ended(String(upload))).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 20_000 })
+    expect(await bank.ended(String(sync))).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      addedCount: 300,
+      removedCount: 20_000,
+    })
+    expect(await bank.ended(String(upload))).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      addedCount: 20_000,
+    })
     expect(await bank.members(group)).toEqual(people('red', 300))
     expect(await bank.count(group)).toBe(300)
   })
@@ -47,11 +56,15 @@ describe('a sync', () => {
   it('comes after an upload that arrives during the tie, or the upload is refused and leaves no file', async () => {
     const ends = new Set<string>()
     for (let at = 0, fallen = true; fallen; at++) {
-      const { bank, workspace, group, res, rung, fuse, sync } = await filled(people('red', 3), ['ann'])
+      const { bank, workspace, group, res, rung, fuse, sync } = await filled(people('red', 3), [
+        'ann',
+      ])
       await untieAudience(res, workspace, 'reds')
       const { promise, resolve } = Promise.withResolvers<void>()
       fallen = false
-      const asleep = new Promise<void>((done) => fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }))
+      const asleep = new Promise<void>((done) =>
+        fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }),
+      )
       const upload = receiveUpload(res, workspace, group, 'tester', parts('ADD', 'bob\n')).then(
         () => 'accepted',
         (error: unknown) => (error instanceof Failure ? error.facts.reason : Promise.reject(error)),
@@ -66,7 +79,10 @@ describe('a sync', () => {
       ends.add(end)
       await sync()
       await deliverAll(res, rung)
-      const told = [...(end === 'accepted' ? [{ audience: null, added: 1 }] : []), { audience: 'reds', added: 3 }]
+      const told = [
+        ...(end === 'accepted' ? [{ audience: null, added: 1 }] : []),
+        { audience: 'reds', added: 3 },
+      ]
       expect(await jobsIn(workspace)).toMatchObject(told)
       expect(await bank.members(group)).toEqual(people('red', 3))
       expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
@@ -79,7 +95,10 @@ describe('a sync', () => {
     let deaths = 0
     for (const when of ['before', 'after'] as const)
       for (let at = 0, dead = true; dead; at++) {
-        const { bank, workspace, group, res, rung, fuse, meanwhile, sync } = await filled(users, ['red-00000', 'gone'])
+        const { bank, workspace, group, res, rung, fuse, meanwhile, sync } = await filled(users, [
+          'red-00000',
+          'gone',
+        ])
         const { key, id } = await sync()
         meanwhile(async () => void (await inStepsOf(2, workspace)))
         await inStepsOf(2, workspace)
@@ -92,8 +111,17 @@ describe('a sync', () => {
         if (dead) deaths++
         for (let i = 0; i < 2; i++) await passOf(res, workspace, key)
         await deliverAll(res, rung)
-        const counts = { totalRecordsCount: 6, failedRecordsCount: 1, addedCount: 4, removedCount: 1, unchangedCount: 1 }
-        expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
+        const counts = {
+          totalRecordsCount: 6,
+          failedRecordsCount: 1,
+          addedCount: 4,
+          removedCount: 1,
+          unchangedCount: 1,
+        }
+        expect(await bank.get(`/jobs/${id}`)).toMatchObject({
+          jobStatus: 'PARTIAL_SUCCESS',
+          ...counts,
+        })
         expect(await bank.members(group)).toEqual(people('red', 5))
         expect(await bank.count(group)).toBe(5)
         expect(await rulesKept()).toBe(0)
@@ -117,7 +145,10 @@ describe('a sync', () => {
     await askedAnew(res, workspace, 'reds', red)
     await deliverAll(res, rung)
     expect(await bank.members(group)).toEqual(['gil'])
-    expect(await jobsIn(workspace)).toMatchObject([{ state: 'successful' }, { state: 'successful', added: 1, removed: 3 }])
+    expect(await jobsIn(workspace)).toMatchObject([
+      { state: 'successful' },
+      { state: 'successful', added: 1, removed: 3 },
+    ])
     expect(await rulesKept()).toBe(0)
   })
 
@@ -150,14 +181,29 @@ describe('a sync', () => {
       return findJob(db, workspace, key)
     }
     await inStepsOf(4000, workspace)
-    expect(await stepAfter(30_000)).toMatchObject({ cursor: 'red-00999', touched: 1000, batchIds: 1000 })
-    expect(await stepAfter(2000)).toMatchObject({ cursor: 'red-01999', touched: 2000, batchIds: 1000 })
-    expect(await stepAfter(10)).toMatchObject({ cursor: 'red-02999', touched: 3000, batchIds: 4000 })
+    expect(await stepAfter(30_000)).toMatchObject({
+      cursor: 'red-00999',
+      touched: 1000,
+      batchIds: 1000,
+    })
+    expect(await stepAfter(2000)).toMatchObject({
+      cursor: 'red-01999',
+      touched: 2000,
+      batchIds: 1000,
+    })
+    expect(await stepAfter(10)).toMatchObject({
+      cursor: 'red-02999',
+      touched: 3000,
+      batchIds: 4000,
+    })
     expect(await stepAfter(10)).toMatchObject({ cursor: '', touched: 6000, offset: 6000 })
   })
 
   it('tells of a progress that moves and never falls', async () => {
-    const { bank, workspace, res, meanwhile, sync } = await filled(people('red', 60), people('old', 40))
+    const { bank, workspace, res, meanwhile, sync } = await filled(
+      people('red', 60),
+      people('old', 40),
+    )
     const { key, id } = await sync()
     const told: number[] = []
     meanwhile(async () => {
@@ -175,7 +221,11 @@ describe('a sync', () => {
 
 describe('a sync of 20,000 users', () => {
   it('is seen by readers as the old members or the new ones, never some of both', async () => {
-    const { bank, workspace, group, res, meanwhile, sync } = await filled(people('red', 20_000), ['red-00000', 'old-1', 'old-2'])
+    const { bank, workspace, group, res, meanwhile, sync } = await filled(people('red', 20_000), [
+      'red-00000',
+      'old-1',
+      'old-2',
+    ])
     const { key } = await sync()
     const seen = new Set<string>()
     let between = 0
@@ -183,12 +233,17 @@ describe('a sync of 20,000 users', () => {
       between++
       const [count, first, last, old] = await Promise.all([
         bank.count(group),
-        ...['red-00001', 'red-19999', 'old-1'].map((id) => bank.get(`/groups/${group}/participants/${id}`)),
+        ...['red-00001', 'red-19999', 'old-1'].map((id) =>
+          bank.get(`/groups/${group}/participants/${id}`),
+        ),
       ])
       seen.add(JSON.stringify([count, first?.['member'], last?.['member'], old?.['member']]))
     })
     await passOf(res, workspace, key)
     expect(between).toBeGreaterThan(10)
-    expect([...seen]).toEqual([JSON.stringify([3, false, false, true]), JSON.stringify([20_000, true, true, false])])
+    expect([...seen]).toEqual([
+      JSON.stringify([3, false, false, true]),
+      JSON.stringify([20_000, true, true, false]),
+    ])
   })
 })

@@ -6,11 +6,20 @@ describe('an upload', () => {
     const bank = await Bank.open()
     const group = await bank.group('night owls')
     const job = await bank.apply(group, 'ADD', 'ParticipantId\nann\nbob\r\n\n"cid"\n')
-    expect(job).toMatchObject({ jobStatus: 'SUCCESSFUL', totalRecordsCount: 3, addedCount: 3, unchangedCount: 0, progressPercent: 100 })
+    expect(job).toMatchObject({
+      jobStatus: 'SUCCESSFUL',
+      totalRecordsCount: 3,
+      addedCount: 3,
+      unchangedCount: 0,
+      progressPercent: 100,
+    })
     expect(await bank.members(group)).toEqual(['ann', 'bob', 'cid'])
     expect(await bank.count(group)).toBe(3)
 
-    expect(await bank.apply(group, 'remove', lines(['bob', 'zoe']))).toMatchObject({ removedCount: 1, unchangedCount: 1 })
+    expect(await bank.apply(group, 'remove', lines(['bob', 'zoe']))).toMatchObject({
+      removedCount: 1,
+      unchangedCount: 1,
+    })
     expect(await bank.members(group)).toEqual(['ann', 'cid'])
 
     expect(await bank.apply(group, 'Replace', lines(['bob', 'cid', 'dan', 'dan']))).toMatchObject({

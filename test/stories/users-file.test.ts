@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { Json } from '../support/api.ts'
 import { Team } from '../support/identity.ts'
 
-const send = (team: Team, body: BodyInit) => team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
+const send = (team: Team, body: BodyInit) =>
+  team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
 
 async function ended(team: Team, answering: Promise<Response>): Promise<Json> {
   const answer = await answering
@@ -19,7 +20,10 @@ describe('a file of users', () => {
   it('is merged into what is known of them', async () => {
     const team = await Team.open()
     await team.user('ann', { plan: 'free', city: 'Rome' })
-    const job = await ended(team, send(team, 'user_id,plan,$address\nann,gold,\nbob,,"1, Main St"\n'))
+    const job = await ended(
+      team,
+      send(team, 'user_id,plan,$address\nann,gold,\nbob,,"1, Main St"\n'),
+    )
     expect(job).toMatchObject({
       status: 'SUCCESSFUL',
       rows: 2,
@@ -36,12 +40,26 @@ describe('a file of users', () => {
     const team = await Team.open()
     const job = await ended(
       team,
-      send(team, `user_id,plan\nann,gold,x\n,free\n${'x'.repeat(65)},free\nbob,"fr"ee"\ncid,${'y'.repeat(4097)}\ndan,free\n`),
+      send(
+        team,
+        `user_id,plan\nann,gold,x\n,free\n${'x'.repeat(65)},free\nbob,"fr"ee"\ncid,${'y'.repeat(4097)}\ndan,free\n`,
+      ),
     )
-    expect(job).toMatchObject({ status: 'PARTIAL_SUCCESS', rows: 6, rows_refused: 5, users_created: 1 })
+    expect(job).toMatchObject({
+      status: 'PARTIAL_SUCCESS',
+      rows: 6,
+      rows_refused: 5,
+      users_created: 1,
+    })
     expect(await team.get(`/imports/${String(job['id'])}/errors`)).toMatchObject({
       total: 5,
-      errors: [{ line: 2, message: expect.stringContaining('columns') }, { line: 3 }, { line: 4 }, { line: 5 }, { line: 6 }],
+      errors: [
+        { line: 2, message: expect.stringContaining('columns') },
+        { line: 3 },
+        { line: 4 },
+        { line: 5 },
+        { line: 6 },
+      ],
     })
     expect((await team.profile('dan'))['user_attributes']).toEqual({ plan: 'free' })
   })

@@ -10,7 +10,10 @@ it('tells a receiver of an upload, signed so that it can be believed', async () 
   const bank = await Bank.open()
   const team = await Team.open(scopes, bank.workspace)
   const receiver = new Receiver()
-  const opened = await team.send('POST', '/webhooks', { url: receiver.url, event_types: ['group.participants.changed'] })
+  const opened = await team.send('POST', '/webhooks', {
+    url: receiver.url,
+    event_types: ['group.participants.changed'],
+  })
   expect(opened.status).toBe(201)
   const { id, secret } = await opened.json<{ id: string; secret: string }>()
 
@@ -18,12 +21,26 @@ it('tells a receiver of an upload, signed so that it can be believed', async () 
   const job = await bank.apply(group, 'ADD', 'ann\nbob\na,b\n')
   const [arrived] = await receiver.until(1)
   if (arrived === undefined) throw new Error('nothing arrived')
-  const data = { group_id: group, job_id: job['jobId'], type: 'ADD', revision: 1, added: 2, removed: 0, unchanged: 0, failed: 1 }
-  expect(new Webhook(secret).verify(arrived.body, arrived.headers)).toMatchObject({ type: 'group.participants.changed', data })
+  const data = {
+    group_id: group,
+    job_id: job['jobId'],
+    type: 'ADD',
+    revision: 1,
+    added: 2,
+    removed: 0,
+    unchanged: 0,
+    failed: 1,
+  }
+  expect(new Webhook(secret).verify(arrived.body, arrived.headers)).toMatchObject({
+    type: 'group.participants.changed',
+    data,
+  })
   expect(() => new Webhook(secret).verify(`${arrived.body} `, arrived.headers)).toThrow()
 
   const deliveries = await attempted(team, id, 1)
-  expect(deliveries).toMatchObject([{ id: arrived.headers['webhook-id'], status: 'delivered', attempts: [{ status_code: 204 }] }])
+  expect(deliveries).toMatchObject([
+    { id: arrived.headers['webhook-id'], status: 'delivered', attempts: [{ status_code: 204 }] },
+  ])
   const { events } = await team.get<{ events: Json[] }>('/events')
   expect(events.map(({ type }) => type)).toEqual(['group.created', 'group.participants.changed'])
 })

@@ -8,7 +8,11 @@ export const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 export const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /** A request whose body is said to be JSON, and may not be. */
-export const jsonText = (body: BodyInit): RequestInit => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body })
+export const jsonText = (body: BodyInit): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body,
+})
 
 /** An answer's status beside the members of its JSON body: what a refusal is compared with. */
 export async function said(answering: Response | Promise<Response>): Promise<Json> {
@@ -17,12 +21,19 @@ export async function said(answering: Response | Promise<Response>): Promise<Jso
 }
 
 /** A refusal of Experience Groups, as `said` tells it. */
-export const refused = (message: string, code = '2000', status = 400): Json => ({ status, code, message })
+export const refused = (message: string, code = '2000', status = 400): Json => ({
+  status,
+  code,
+  message,
+})
 
 export const unauthorized = refused('Invalid Authorization', '2003', 401)
 
 /** A refusal of Group Identity, as `said` tells it. */
-export const declined = (status: number, message: unknown): Json => ({ status, errors: [{ message }] })
+export const declined = (status: number, message: unknown): Json => ({
+  status,
+  errors: [{ message }],
+})
 
 /** Nothing but a status. */
 export async function isEmpty(answering: Promise<Response>, status: number): Promise<void> {

@@ -4,7 +4,8 @@ import { expect } from 'vitest'
 const origin = 'https://coterie.test'
 
 /** Calls the real Worker. */
-export const call = (path: string, init?: RequestInit): Promise<Response> => exports.default.fetch(new Request(origin + path, init))
+export const call = (path: string, init?: RequestInit): Promise<Response> =>
+  exports.default.fetch(new Request(origin + path, init))
 
 /** An answer, of whose shape nothing is taken for granted. */
 export type Json = Record<string, unknown>
@@ -17,7 +18,10 @@ export const json = (method: string, body: unknown): RequestInit => ({
 
 export const asAdmin = (init: RequestInit = {}): RequestInit => ({
   ...init,
-  headers: { ...(init.headers as Record<string, string>), authorization: `Bearer ${env.ADMIN_TOKEN}` },
+  headers: {
+    ...(init.headers as Record<string, string>),
+    authorization: `Bearer ${env.ADMIN_TOKEN}`,
+  },
 })
 
 let workspaces = 0
@@ -28,8 +32,14 @@ export interface Client {
   secret: string
 }
 
-export async function newClient(scopes = ['groups:read', 'groups:write'], workspace = ++workspaces): Promise<Client> {
-  const answer = await call('/oauth/clients', asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes })))
+export async function newClient(
+  scopes = ['groups:read', 'groups:write'],
+  workspace = ++workspaces,
+): Promise<Client> {
+  const answer = await call(
+    '/oauth/clients',
+    asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes })),
+  )
   expect(answer.status).toBe(201)
   const { client_id, client_secret } = await answer.json<Record<string, string>>()
   return { workspace, id: String(client_id), secret: String(client_secret) }
@@ -60,7 +70,11 @@ export class Bank {
   }
 
   call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    return call(`/groups/v3${path}`, { ...init, method, headers: { ...this.headers(), ...(init.headers as Record<string, string>) } })
+    return call(`/groups/v3${path}`, {
+      ...init,
+      method,
+      headers: { ...this.headers(), ...(init.headers as Record<string, string>) },
+    })
   }
 
   send(method: string, path: string, body: unknown): Promise<Response> {
@@ -83,7 +97,12 @@ export class Bank {
     return Number((await this.get(`/groups/${groupId}`))['groupParticipantCount'])
   }
 
-  upload(groupId: string, type: string, file: string | Uint8Array<ArrayBuffer>, fileName = 'people.csv'): Promise<Response> {
+  upload(
+    groupId: string,
+    type: string,
+    file: string | Uint8Array<ArrayBuffer>,
+    fileName = 'people.csv',
+  ): Promise<Response> {
     const form = new FormData()
     form.set('type', type)
     form.set('fileName', new File([file], fileName, { type: 'text/csv' }))
@@ -91,7 +110,11 @@ export class Bank {
   }
 
   /** Uploads and waits until the job has ended. */
-  async apply(groupId: string, type: string, file: string | Uint8Array<ArrayBuffer>): Promise<Json> {
+  async apply(
+    groupId: string,
+    type: string,
+    file: string | Uint8Array<ArrayBuffer>,
+  ): Promise<Json> {
     const answer = await this.upload(groupId, type, file)
     expect(answer.status).toBe(200)
     return this.ended(String((await answer.json<Json>())['jobId']))

@@ -14,28 +14,77 @@ import type { Job } from '../../src/work/jobs.ts'
 import { Bank } from './api.ts'
 import { hazardous } from './hazard.ts'
 
-export const audienceScopes = ['groups:read', 'groups:write', 'users:read', 'users:write', 'audiences:read', 'audiences:write']
+export const audienceScopes = [
+  'groups:read',
+  'groups:write',
+  'users:read',
+  'users:write',
+  'audiences:read',
+  'audiences:write',
+]
 
 /** Those of whom this is said. */
 export const teamIs = (value: string): Rule => ({ operator: 'equals', attribute: 'team', value })
 
 /** A group by the rooms alone, in a workspace that has no client. */
-export function grouped(res: Resources, workspace: number, name: string = crypto.randomUUID()): Promise<Group> {
-  const draft = { name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
+export function grouped(
+  res: Resources,
+  workspace: number,
+  name: string = crypto.randomUUID(),
+): Promise<Group> {
+  const draft = {
+    name,
+    description: undefined,
+    type: 'EXPERIENCE_GROUP',
+    platform: 'RETAIL_BANKING',
+  }
   return createGroup(res, workspace, draft)
 }
 
-export function asked(res: Resources, workspace: number, id: string, rule: Rule, refresh: Refresh = 'on_demand') {
+export function asked(
+  res: Resources,
+  workspace: number,
+  id: string,
+  rule: Rule,
+  refresh: Refresh = 'on_demand',
+) {
   const draft = { name: id, description: '', rule, refresh }
-  return createAudience(res.databaseOf(workspace), workspace, id, draft, 'tester', res.limits, res.now())
+  return createAudience(
+    res.databaseOf(workspace),
+    workspace,
+    id,
+    draft,
+    'tester',
+    res.limits,
+    res.now(),
+  )
 }
 
-export function askedAnew(res: Resources, workspace: number, id: string, rule: Rule, refresh: Refresh = 'on_demand') {
-  return updateAudience(res.databaseOf(workspace), workspace, id, { name: id, description: '', rule, refresh }, 'tester', res.now())
+export function askedAnew(
+  res: Resources,
+  workspace: number,
+  id: string,
+  rule: Rule,
+  refresh: Refresh = 'on_demand',
+) {
+  return updateAudience(
+    res.databaseOf(workspace),
+    workspace,
+    id,
+    { name: id, description: '', rule, refresh },
+    'tester',
+    res.now(),
+  )
 }
 
 /** An audience that fills a group of its own. */
-export async function filling(res: Resources, workspace: number, id: string, rule: Rule, refresh: Refresh = 'on_demand'): Promise<Group> {
+export async function filling(
+  res: Resources,
+  workspace: number,
+  id: string,
+  rule: Rule,
+  refresh: Refresh = 'on_demand',
+): Promise<Group> {
   const group = await grouped(res, workspace)
   await asked(res, workspace, id, rule, refresh)
   await tieAudience(res, workspace, id, group.id)
@@ -43,15 +92,22 @@ export async function filling(res: Resources, workspace: number, id: string, rul
 }
 
 /** A sync that waits, of a group of its own by a whole rule, which may name groups that are not there. */
-export async function syncBy(res: Resources, workspace: number, rule: Rule): Promise<{ group: Group; key: number }> {
+export async function syncBy(
+  res: Resources,
+  workspace: number,
+  rule: Rule,
+): Promise<{ group: Group; key: number }> {
   const id = crypto.randomUUID()
   const group = await filling(res, workspace, id, teamIs('nobody'))
   const { key } = await requestSync(res, workspace, id, 'tester')
-  await env.DB.prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?').bind(JSON.stringify(rule), key).run()
+  await env.DB.prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?')
+    .bind(JSON.stringify(rule), key)
+    .run()
   return { group, key }
 }
 
-export const passOf = (res: Resources, workspace: number, job: number) => runJob(res, workspace, job, applyAudience)
+export const passOf = (res: Resources, workspace: number, job: number) =>
+  runJob(res, workspace, job, applyAudience)
 
 /** Delivers what was rung for about experience groups, and what is rung for meanwhile, until nothing is left. */
 export async function deliverAll(res: Resources, rung: Message[]): Promise<void> {
@@ -61,13 +117,24 @@ export async function deliverAll(res: Resources, rung: Message[]): Promise<void>
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'job') await passOf(res, message.workspace, message.job)
     if (message.kind === 'erase') await eraseGroup(res, message.workspace, message.group)
-    if (message.kind === 'prune') await pruneGroup(res, message.workspace, message.group, message.after)
+    if (message.kind === 'prune')
+      await pruneGroup(res, message.workspace, message.group, message.after)
   }
 }
 
 type Shown = Pick<
   Job,
-  'key' | 'revision' | 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed' | 'audience' | 'step' | 'createdBy'
+  | 'key'
+  | 'revision'
+  | 'state'
+  | 'failure'
+  | 'rows'
+  | 'badRows'
+  | 'added'
+  | 'removed'
+  | 'audience'
+  | 'step'
+  | 'createdBy'
 >
 
 /** The jobs of a workspace in the order in which they were opened. */
@@ -82,17 +149,27 @@ export async function jobsIn(workspace: number): Promise<Shown[]> {
 }
 
 /** Rules kept for syncs, those of jobs that are gone among them. */
-export const rulesKept = () => env.DB.prepare('SELECT count(*) AS n FROM sync_rules').first<number>('n')
+export const rulesKept = () =>
+  env.DB.prepare('SELECT count(*) AS n FROM sync_rules').first<number>('n')
 
 /** Has the jobs of a workspace that have not ended go on in steps of so many users. */
 export const inStepsOf = (users: number, workspace: number) =>
-  env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ? AND ended_at IS NULL').bind(users, workspace).run()
+  env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ? AND ended_at IS NULL')
+    .bind(users, workspace)
+    .run()
 
 /** Users, each with one attribute, as fast as the database writes them. */
-export async function crowd(workspace: number, ids: string[], name = 'team', value = 'red'): Promise<void> {
+export async function crowd(
+  workspace: number,
+  ids: string[],
+  name = 'team',
+  value = 'red',
+): Promise<void> {
   const listed = JSON.stringify(ids)
   await env.DB.batch([
-    env.DB.prepare('INSERT INTO users (workspace_id, user_id, created_at) SELECT ?, value, 1 FROM json_each(?)').bind(workspace, listed),
+    env.DB.prepare(
+      'INSERT INTO users (workspace_id, user_id, created_at) SELECT ?, value, 1 FROM json_each(?)',
+    ).bind(workspace, listed),
     env.DB.prepare(
       `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at) SELECT ?, value, ?, ?, 'string', 1 FROM json_each(?)`,
     ).bind(workspace, name, value, listed),
@@ -105,7 +182,10 @@ export const held = (group: Pick<Group, 'key' | 'workspace'>, ids: string[]) =>
     env.DB.prepare(
       `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev) SELECT ?, value, ?, 0, 0 FROM json_each(?)`,
     ).bind(group.workspace, group.key, JSON.stringify(ids)),
-    env.DB.prepare('UPDATE experience_groups SET participant_count = ? WHERE key = ?').bind(ids.length, group.key),
+    env.DB.prepare('UPDATE experience_groups SET participant_count = ? WHERE key = ?').bind(
+      ids.length,
+      group.key,
+    ),
   ])
 
 /** A workspace with an audience of the red team, which fills a group of `before`. */
@@ -120,4 +200,5 @@ export async function filled(users: string[], before: string[]) {
   return { bank, workspace, group, groupKey, res, ...hazard, sync }
 }
 
-export const people = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name}-${String(i).padStart(5, '0')}`)
+export const people = (name: string, count: number) =>
+  Array.from({ length: count }, (_, i) => `${name}-${String(i).padStart(5, '0')}`)

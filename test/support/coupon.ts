@@ -25,14 +25,16 @@ export async function sync(team: Team, id = 'coupon'): Promise<Json> {
   expect(answer.status).toBe(202)
   return answer.json<Json>()
 }
-export const synced = async (team: Team, bank: Bank, id = 'coupon') => bank.ended(String((await sync(team, id))['job_id']))
+export const synced = async (team: Team, bank: Bank, id = 'coupon') =>
+  bank.ended(String((await sync(team, id))['job_id']))
 
 /** A queue that keeps what is sent until it is let go. */
 export function held() {
   const kept: Message[] = []
   const queue = {
     send: async (message: Message) => void kept.push(message),
-    sendBatch: async (messages: { body: Message }[]) => void kept.push(...messages.map(({ body }) => body)),
+    sendBatch: async (messages: { body: Message }[]) =>
+      void kept.push(...messages.map(({ body }) => body)),
   }
   const letGo = () => env.WORK.sendBatch(kept.splice(0).map((body) => ({ body })))
   const vars: Partial<Env> = { WORK: queue as unknown as Env['WORK'] } // only what `wake` calls is there
@@ -47,6 +49,10 @@ export const syncWith = (vars: Partial<Env>, team: Team, id = 'coupon') =>
 
 /** The refusal of a file for a group that an audience fills. */
 export const filledBy = (name: string, id: string) =>
-  refused(`The group is filled by the audience ${name} (${id}): untie it before you upload.`, '2001')
+  refused(
+    `The group is filled by the audience ${name} (${id}): untie it before you upload.`,
+    '2001',
+  )
 
-export const untie = (team: Team, id = 'coupon') => team.call('DELETE', `/audiences/${id}/experience-group`)
+export const untie = (team: Team, id = 'coupon') =>
+  team.call('DELETE', `/audiences/${id}/experience-group`)

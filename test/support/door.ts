@@ -4,9 +4,17 @@ import { app } from '../../src/api/app.ts'
 import type { Env } from '../../src/resources.ts'
 
 /** Calls the Worker as it is with other vars. */
-export async function callWith(vars: Partial<Env>, path: string, init?: RequestInit): Promise<Response> {
+export async function callWith(
+  vars: Partial<Env>,
+  path: string,
+  init?: RequestInit,
+): Promise<Response> {
   const context = createExecutionContext()
-  const answer = await app.fetch(new Request(`https://coterie.test${path}`, init), { ...env, ...vars }, context)
+  const answer = await app.fetch(
+    new Request(`https://coterie.test${path}`, init),
+    { ...env, ...vars },
+    context,
+  )
   await waitOnExecutionContext(context)
   return answer
 }

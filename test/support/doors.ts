@@ -19,7 +19,10 @@ export interface Door {
 export type NamedDoor = Door & { name: string; method: string; template: string }
 
 const csv: RequestInit = { body: 'ann\n', headers: { 'content-type': 'text/csv' } }
-const takes = (method: string, body: unknown) => ({ init: json(method, body), takesJson: true as const })
+const takes = (method: string, body: unknown) => ({
+  init: json(method, body),
+  takesJson: true as const,
+})
 
 const ofGroups: Record<string, Door> = {
   'POST /groups': { scope: 'groups:write', ...takes('POST', { groupName: 'new' }) },
@@ -38,7 +41,10 @@ const ofGroups: Record<string, Door> = {
   'GET /jobs/:jobId/errors': { scope: 'groups:read' },
 }
 
-const audience = { name: 'Dog owners', rule: { operator: 'equals', attribute: 'household:has_dog', value: true } }
+const audience = {
+  name: 'Dog owners',
+  rule: { operator: 'equals', attribute: 'household:has_dog', value: true },
+}
 
 const webhook = { url: `${env.RECEIVER}/in/door` }
 
@@ -46,19 +52,33 @@ const ofWorkspaces: Record<string, Door> = {
   'GET /groups': { scope: 'groups:read' },
   'POST /groups': { scope: 'groups:write', ...takes('POST', household) },
   'GET /groups/:group_id': { scope: 'groups:read' },
-  'PUT /groups/:group_id': { scope: 'groups:write', ...takes('PUT', { source_user_attribute: 'x' }) },
+  'PUT /groups/:group_id': {
+    scope: 'groups:write',
+    ...takes('PUT', { source_user_attribute: 'x' }),
+  },
   'PATCH /groups/:group_id': { scope: 'groups:write', ...takes('PATCH', { attributes: [] }) },
   'DELETE /groups/:group_id': { scope: 'groups:write', status: 204 },
-  'POST /groups/:group_id/recompute': { scope: 'groups:write', init: { method: 'POST' }, status: 202 },
+  'POST /groups/:group_id/recompute': {
+    scope: 'groups:write',
+    init: { method: 'POST' },
+    status: 202,
+  },
   'GET /groups/:group_id/runs': { scope: 'groups:read' },
   'GET /groups/:group_id/runs/:run_id': { scope: 'groups:read' },
   'GET /groups/:group_id/instances': { scope: 'groups:read' },
-  'PUT /users': { scope: 'users:write', init: { ...csv, body: 'user_id,has_dog\n1,true\n' }, status: 202 },
+  'PUT /users': {
+    scope: 'users:write',
+    init: { ...csv, body: 'user_id,has_dog\n1,true\n' },
+    status: 202,
+  },
   'GET /imports': { scope: 'users:read' },
   'GET /imports/:import_id': { scope: 'users:read' },
   'GET /imports/:import_id/errors': { scope: 'users:read' },
   'PUT /users/:user_id': { scope: 'users:write', ...takes('PUT', { user_attributes: {} }) },
-  'PATCH /users/:user_id': { scope: 'users:write', ...takes('PATCH', { user_attributes: { has_dog: null } }) },
+  'PATCH /users/:user_id': {
+    scope: 'users:write',
+    ...takes('PATCH', { user_attributes: { has_dog: null } }),
+  },
   'GET /users/:user_id': { scope: 'users:read' },
   'DELETE /users/:user_id': { scope: 'users:write', status: 204 },
   'GET /users/:user_id/attributes/:name/explain': { scope: 'users:read' },
@@ -78,7 +98,11 @@ const ofWorkspaces: Record<string, Door> = {
     ...takes('PUT', { groupId: '{experience_group}' }),
   },
   'DELETE /audiences/:audience_id/experience-group': { scope: 'audiences:write', status: 204 },
-  'POST /audiences/:audience_id/sync': { scope: 'audiences:write', init: { method: 'POST' }, status: 202 },
+  'POST /audiences/:audience_id/sync': {
+    scope: 'audiences:write',
+    init: { method: 'POST' },
+    status: 202,
+  },
   'GET /webhooks': { scope: 'webhooks:read' },
   'POST /webhooks': { scope: 'webhooks:write', ...takes('POST', webhook), status: 201 },
   'GET /webhooks/:webhook_id': { scope: 'webhooks:read' },
@@ -87,9 +111,17 @@ const ofWorkspaces: Record<string, Door> = {
   'POST /webhooks/:webhook_id/enable': { scope: 'webhooks:write', init: { method: 'POST' } },
   'POST /webhooks/:webhook_id/disable': { scope: 'webhooks:write', init: { method: 'POST' } },
   'POST /webhooks/:webhook_id/rotate': { scope: 'webhooks:write', init: { method: 'POST' } },
-  'POST /webhooks/:webhook_id/test': { scope: 'webhooks:write', init: { method: 'POST' }, status: 202 },
+  'POST /webhooks/:webhook_id/test': {
+    scope: 'webhooks:write',
+    init: { method: 'POST' },
+    status: 202,
+  },
   'GET /webhooks/:webhook_id/deliveries': { scope: 'webhooks:read' },
-  'POST /webhooks/:webhook_id/deliveries/:delivery_id/retry': { scope: 'webhooks:write', init: { method: 'POST' }, status: 204 },
+  'POST /webhooks/:webhook_id/deliveries/:delivery_id/retry': {
+    scope: 'webhooks:write',
+    init: { method: 'POST' },
+    status: 204,
+  },
   'POST /webhooks/:webhook_id/replay': {
     scope: 'webhooks:write',
     ...takes('POST', { since: '2026-11-24T03:00:00Z', only: 'all' }),
@@ -113,13 +145,21 @@ export const groupDoors = faces.flatMap((face) => below(face, ofGroups))
 /** Whose path names a workspace. */
 export const workspaceDoors = [
   ...below('/platform/workspaces/:workspace_id', ofWorkspaces),
-  ...below('/userprofile/v1', { 'GET /:org_id/:account_id/:workspace_id/:mpid': { scope: 'users:read' } }),
+  ...below('/userprofile/v1', {
+    'GET /:org_id/:account_id/:workspace_id/:mpid': { scope: 'users:read' },
+  }),
 ]
 
 /** Those of OpenFeature. */
 export const ofrepDoors = below('/ofrep/v1', {
-  'POST /evaluate/flags/:key': { scope: 'groups:read', ...takes('POST', { context: { targetingKey: 'ann' } }) },
-  'POST /evaluate/flags': { scope: 'groups:read', ...takes('POST', { context: { targetingKey: 'ann' } }) },
+  'POST /evaluate/flags/:key': {
+    scope: 'groups:read',
+    ...takes('POST', { context: { targetingKey: 'ann' } }),
+  },
+  'POST /evaluate/flags': {
+    scope: 'groups:read',
+    ...takes('POST', { context: { targetingKey: 'ann' } }),
+  },
 })
 
 /** Whose callers come with a client's id and secret. */
@@ -153,7 +193,9 @@ export function knock(
   ids: Record<string, string>,
 ): Promise<Response> {
   const path = template.replace(/:(\w+)/g, (_, id: string) => encodeURIComponent(ids[id] ?? ''))
-  const filled = typeof init.body === 'string' && { body: init.body.replace(/\{(\w+)\}/g, (as, id: string) => ids[id] ?? as) }
+  const filled = typeof init.body === 'string' && {
+    body: init.body.replace(/\{(\w+)\}/g, (as, id: string) => ids[id] ?? as),
+  }
   return call(query === undefined ? path : `${path}?${query}`, {
     ...init,
     ...filled,

@@ -7,7 +7,9 @@ import { resources, type Env, type Resources } from '../../src/resources.ts'
 export class Crash extends Error {}
 
 /** What becomes of the database's `at`-th call from now: it fails, or it sleeps until `until` is settled, and says so. */
-export type Fuse = { at: number; when: 'before' | 'after' } | { at: number; until: Promise<unknown>; fallen: () => void }
+export type Fuse =
+  | { at: number; when: 'before' | 'after' }
+  | { at: number; until: Promise<unknown>; fallen: () => void }
 
 /**
  * The real rooms over the real database and bucket, with queues that only keep what is sent, so that a test decides what is
@@ -94,7 +96,8 @@ export function hazardous(
 
 /** What a pass ends with that the fuse has killed. */
 export function unlessCrash(error: unknown): void {
-  if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash)) throw error
+  if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash))
+    throw error
 }
 
 /** An upload as it arrives from the door. */

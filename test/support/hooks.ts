@@ -35,14 +35,24 @@ export interface Delivery {
   timestamp: string
   status: string
   next_attempt_on: string | null
-  attempts: { attempt: number; timestamp: string; status_code: number | null; duration_ms: number; answer: string }[]
+  attempts: {
+    attempt: number
+    timestamp: string
+    status_code: number | null
+    duration_ms: number
+    answer: string
+  }[]
 }
 
 export const deliveriesOf = (team: Team, { id }: { id: string }, query = '') =>
   team.get<{ deliveries: Delivery[]; next: string | null }>(`/webhooks/${id}/deliveries${query}`)
 
 /** What a webhook was sent, newest first, once so many attempts have been made in all. */
-export async function tried(team: Team, hook: { id: string }, attempts: number): Promise<Delivery[]> {
+export async function tried(
+  team: Team,
+  hook: { id: string },
+  attempts: number,
+): Promise<Delivery[]> {
   // Ends by itself, or a test that has failed goes on asking beside those after it.
   for (const until = Date.now() + 40_000; ;) {
     const { deliveries } = await deliveriesOf(team, hook, '?size=1000')

@@ -25,7 +25,10 @@ export class Team {
   }
 
   call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { authorization: `Bearer ${this.token}`, ...(init.headers as Record<string, string>) }
+    const headers = {
+      authorization: `Bearer ${this.token}`,
+      ...(init.headers as Record<string, string>),
+    }
     return call(`/platform/workspaces/${this.workspace}${path}`, { ...init, method, headers })
   }
 
@@ -52,13 +55,17 @@ export class Team {
   }
 
   async tie(id: string, groupId: string): Promise<Json> {
-    const answer = await this.send('PUT', `/audiences/${encodeURIComponent(id)}/experience-group`, { groupId })
+    const answer = await this.send('PUT', `/audiences/${encodeURIComponent(id)}/experience-group`, {
+      groupId,
+    })
     expect(answer.status).toBe(200)
     return answer.json<Json>()
   }
 
   async user(id: string, attributes: Json): Promise<Json> {
-    const answer = await this.send('PUT', `/users/${encodeURIComponent(id)}`, { user_attributes: attributes })
+    const answer = await this.send('PUT', `/users/${encodeURIComponent(id)}`, {
+      user_attributes: attributes,
+    })
     expect(answer.status).toBe(200)
     return answer.json<Json>()
   }
@@ -71,7 +78,10 @@ export class Team {
   report(batch: unknown, path = '/v2/events'): Promise<Response> {
     const init = json('POST', batch)
     const authorization = `Basic ${btoa(`${this.client.id}:${this.client.secret}`)}`
-    return call(path, { ...init, headers: { ...(init.headers as Record<string, string>), authorization } })
+    return call(path, {
+      ...init,
+      headers: { ...(init.headers as Record<string, string>), authorization },
+    })
   }
 
   /** Asks for a run and waits until it has ended. */
@@ -91,22 +101,34 @@ export class Team {
 
   /** Lets the cron of a Monday come, and waits until the definition's run of that week has ended. */
   async monday(at: number, definition = 'household'): Promise<Json> {
-    const known = new Set((await this.get<Json[]>(`/groups/${definition}/runs`)).map(({ id }) => id))
+    const known = new Set(
+      (await this.get<Json[]>(`/groups/${definition}/runs`)).map(({ id }) => id),
+    )
     await cron('0 3 * * MON', at)
-    const opened = (await this.get<Json[]>(`/groups/${definition}/runs`)).find(({ id }) => !known.has(id))
+    const opened = (await this.get<Json[]>(`/groups/${definition}/runs`)).find(
+      ({ id }) => !known.has(id),
+    )
     if (opened === undefined) throw new Error('that Monday opened no run')
     return this.ended(definition, String(opened['id']))
   }
 }
 
 export const cron = (expression: string, at: number) =>
-  worker.scheduled(createScheduledController({ cron: expression, scheduledTime: new Date(at) }), env)
+  worker.scheduled(
+    createScheduledController({ cron: expression, scheduledTime: new Date(at) }),
+    env,
+  )
 
 /** The Monday, 03:00 UTC, so many weeks from now. */
 export function mondayIn(weeks: number): number {
   const now = new Date()
   const days = (8 - now.getUTCDay()) % 7 || 7
-  return Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + days + 7 * (weeks - 1), 3)
+  return Date.UTC(
+    now.getUTCFullYear(),
+    now.getUTCMonth(),
+    now.getUTCDate() + days + 7 * (weeks - 1),
+    3,
+  )
 }
 
 /** The definition of the document that the product comes from. */

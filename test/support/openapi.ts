@@ -2,7 +2,10 @@ import type { OasSchema31 } from '@hyperjump/json-schema/openapi-3-1'
 import { expect } from 'vitest'
 import { call, type Json } from './api.ts'
 
-type Answers = Record<string, { description: string; content?: Record<string, { schema: OasSchema31 }> }>
+type Answers = Record<
+  string,
+  { description: string; content?: Record<string, { schema: OasSchema31 }> }
+>
 export interface Operation {
   operationId: string
   responses: Answers
@@ -17,13 +20,19 @@ export interface Document {
 }
 
 /** What the Worker says of itself: the document, and each operation under its method and path. */
-export async function published(): Promise<{ document: Document; operations: [name: string, Operation][] }> {
+export async function published(): Promise<{
+  document: Document
+  operations: [name: string, Operation][]
+}> {
   const answer = await call('/openapi.json')
   expect(answer.status).toBe(200)
   expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
   const document = await answer.json<Document>()
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]): [string, Operation] => [`${method.toUpperCase()} ${path}`, operation]),
+    Object.entries(methods).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
   )
   return { document, operations }
 }

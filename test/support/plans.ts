@@ -28,7 +28,10 @@ export function watched(): { db: Db; meter: Meter; asked: Asking[] } {
     return { bind }
   }
   // What `together` and drizzle call is there.
-  const d1 = { prepare, batch: (all: D1PreparedStatement[]) => env.DB.batch(all) } as unknown as D1Database
+  const d1 = {
+    prepare,
+    batch: (all: D1PreparedStatement[]) => env.DB.batch(all),
+  } as unknown as D1Database
   return { db: connect(d1, meter), meter, asked }
 }
 
@@ -41,7 +44,9 @@ export async function planOf({ query, params }: Asking): Promise<string[]> {
 }
 
 /** The plan of each statement that is asked. */
-export async function plansOf(ask: (db: Db) => Promise<unknown>): Promise<{ query: string; plan: string[] }[]> {
+export async function plansOf(
+  ask: (db: Db) => Promise<unknown>,
+): Promise<{ query: string; plan: string[] }[]> {
   const { db, asked } = watched()
   await ask(db)
   return Promise.all(asked.map(async (one) => ({ query: one.query, plan: await planOf(one) })))

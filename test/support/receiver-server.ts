@@ -35,8 +35,13 @@ export async function startReceiver(): Promise<string> {
       answers.set(name, JSON.parse(body) as Answering[]) // sent by receiver.ts
       return void response.end()
     }
-    const headers = Object.fromEntries(Object.entries(request.headers).map(([key, value]) => [key, String(value)]))
-    arrived.set(name, [...(arrived.get(name) ?? []), { method: request.method ?? '', headers, body }])
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([key, value]) => [key, String(value)]),
+    )
+    arrived.set(name, [
+      ...(arrived.get(name) ?? []),
+      { method: request.method ?? '', headers, body },
+    ])
     const queue = answers.get(name) ?? []
     const {
       status = 204,

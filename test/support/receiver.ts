@@ -10,7 +10,10 @@ export class Receiver {
 
   /** How it answers from now on: one after the other, and the last for ever. Without a word, 204. */
   async answers(...answers: Answering[]): Promise<void> {
-    await fetch(`${env.RECEIVER}/answers/${this.name}`, { method: 'POST', body: JSON.stringify(answers) })
+    await fetch(`${env.RECEIVER}/answers/${this.name}`, {
+      method: 'POST',
+      body: JSON.stringify(answers),
+    })
   }
 
   async arrived(): Promise<Arrived[]> {
@@ -32,8 +35,11 @@ export class Receiver {
 /** What a webhook was sent, newest first, once so many attempts have been made in all. */
 export async function attempted(team: Team, webhook: string, attempts: number): Promise<Json[]> {
   for (;;) {
-    const { deliveries } = await team.get<{ deliveries: (Json & { attempts: Json[] })[] }>(`/webhooks/${webhook}/deliveries?size=1000`)
-    if (deliveries.reduce((sum, { attempts }) => sum + attempts.length, 0) >= attempts) return deliveries
+    const { deliveries } = await team.get<{ deliveries: (Json & { attempts: Json[] })[] }>(
+      `/webhooks/${webhook}/deliveries?size=1000`,
+    )
+    if (deliveries.reduce((sum, { attempts }) => sum + attempts.length, 0) >= attempts)
+      return deliveries
     await scheduler.wait(20)
   }
 }

@@ -23,18 +23,26 @@ let workspaces = 7_000_000
 export const newWorkspace = () => ++workspaces
 
 /** A cron asks for the audiences of all workspaces: what earlier tests have left would be among them. */
-export const forget = () => env.DB.batch(['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+export const forget = () =>
+  env.DB.batch(
+    ['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+  )
 
 /** A cron of the Worker; what it rings for is kept. */
 export async function tick(cron: string, at: number, vars: Partial<Env> = {}): Promise<Message[]> {
   const rung: Message[] = []
   const queue = {
     send: async (message: Message) => void rung.push(message),
-    sendBatch: async (messages: { body: Message }[]) => void rung.push(...messages.map(({ body }) => body)),
+    sendBatch: async (messages: { body: Message }[]) =>
+      void rung.push(...messages.map(({ body }) => body)),
   }
   // Only what `wake` and `wakeAll` call is there.
   const WORK = queue as unknown as Queue<Message>
-  await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), { ...env, ...vars, WORK })
+  await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), {
+    ...env,
+    ...vars,
+    WORK,
+  })
   return rung
 }
 
@@ -47,12 +55,18 @@ export function hazardousAt(ms: number, vars?: Partial<Env>) {
 export const before = hazardousAt(monday - 2 * day).res
 
 export const syncsOf = async (...all: number[]) =>
-  Promise.all(all.map(async (workspace) => (await jobsIn(workspace)).filter(({ audience }) => audience !== null).length))
+  Promise.all(
+    all.map(
+      async (workspace) =>
+        (await jobsIn(workspace)).filter(({ audience }) => audience !== null).length,
+    ),
+  )
 
 /** Carries the runs of a week to their ends. */
 export async function recompute(rung: Message[]): Promise<void> {
   const { res } = hazardous()
-  for (const message of rung) if (message.kind === 'recompute') await runRecompute(res, message.workspace, message.run)
+  for (const message of rung)
+    if (message.kind === 'recompute') await runRecompute(res, message.workspace, message.run)
 }
 
 /** Carries the jobs of a workspace to their ends. */

@@ -30,7 +30,8 @@ export type Request =
   | { what: 'changes the rule'; to: 'red' | 'blue' }
   | ({ what: 'changes a user' } & Change)
 
-export const person = (n: number) => (n < 21 ? `person-${String(n).padStart(2, '0')}` : `${'long'.repeat(8)}-${n}`)
+export const person = (n: number) =>
+  n < 21 ? `person-${String(n).padStart(2, '0')}` : `${'long'.repeat(8)}-${n}`
 const isLong = (id: string) => id.length > 32
 
 /** An upload in memory: who is in the group after it. */
@@ -42,7 +43,8 @@ function applied(before: ReadonlySet<string>, { type, ids }: File): ReadonlySet<
 
 /** A job as it was accepted. Of a sync: who belonged all the time since it began, and who at some time. */
 type Accepted = { key: number; withdrawn: boolean } & (
-  { file: File } | { file: undefined; team: string; always: ReadonlySet<string>; ever: ReadonlySet<string> }
+  | { file: File }
+  | { file: undefined; team: string; always: ReadonlySet<string>; ever: ReadonlySet<string> }
 )
 
 let workspaces = 6_000_000
@@ -68,7 +70,10 @@ export class Stage {
     this.group = await grouped(res, this.workspace)
     this.other = (await grouped(res, this.workspace)).id
     await asked(res, this.workspace, 'crowd', teamIs(this.rule))
-    const people = Array.from({ length: 24 }, (_, n): [string, string] => [person(n), n % 3 === 2 ? 'blue' : 'red'])
+    const people = Array.from({ length: 24 }, (_, n): [string, string] => [
+      person(n),
+      n % 3 === 2 ? 'blue' : 'red',
+    ])
     for (const [one, team] of people) this.teams.set(one, team)
     await told(
       res,
@@ -77,7 +82,8 @@ export class Stage {
     )
   }
 
-  private readonly belonging = (team: string) => new Set([...this.teams].flatMap(([id, of]) => (of === team ? [id] : [])))
+  private readonly belonging = (team: string) =>
+    new Set([...this.teams].flatMap(([id, of]) => (of === team ? [id] : [])))
 
   /** One after the other: of two passes at once, each comes to what happens between its calls. */
   private alone(does: () => Promise<void>): Promise<void> {
@@ -96,7 +102,9 @@ export class Stage {
 
   private async changesNow({ user, team }: Change): Promise<void> {
     const states = new Map((await jobsIn(this.workspace)).map(({ key, state }) => [key, state]))
-    const windows = this.accepted.flatMap((job) => (job.file === undefined ? [{ job, before: this.belonging(job.team) }] : []))
+    const windows = this.accepted.flatMap((job) =>
+      job.file === undefined ? [{ job, before: this.belonging(job.team) }] : [],
+    )
     this.teams.set(user, team === 'deleted' ? null : team)
     for (const { job, before } of windows) {
       const after = this.belonging(job.team)
@@ -105,14 +113,18 @@ export class Stage {
       job.always = (begun ? job.always : before).intersection(after)
     }
     const { res } = this.hand
-    if (team === 'deleted') await deleteUser(res.databaseOf(this.workspace), this.workspace, user).catch(() => undefined)
+    if (team === 'deleted')
+      await deleteUser(res.databaseOf(this.workspace), this.workspace, user).catch(() => undefined)
     else await told(res, this.workspace, [[user, { team }]], ++this.time)
   }
 
   /** Marks the syncs that must end as if they had never been. */
   private async withdraws(): Promise<void> {
-    const lost = (await jobsIn(this.workspace)).filter(({ audience, state }) => audience !== null && unended.includes(state))
-    for (const { key } of lost) for (const job of this.accepted) if (job.key === key) job.withdrawn = true
+    const lost = (await jobsIn(this.workspace)).filter(
+      ({ audience, state }) => audience !== null && unended.includes(state),
+    )
+    for (const { key } of lost)
+      for (const job of this.accepted) if (job.key === key) job.withdrawn = true
     this.tied = false
   }
 
@@ -121,9 +133,22 @@ export class Stage {
     const { res } = this.hand
     switch (request.what) {
       case 'uploads': {
-        const rows = ['ParticipantId', ...request.ids, ...Array<string>(request.badRows).fill('one,two')]
-        const received = receiveUpload(this.hazard.res, workspace, group.id, 'tester', parts(request.type, lines(rows)))
-        if (this.tied) return expect(received).rejects.toMatchObject({ facts: { reason: 'filled-by-audience', audience: 'crowd' } })
+        const rows = [
+          'ParticipantId',
+          ...request.ids,
+          ...Array<string>(request.badRows).fill('one,two'),
+        ]
+        const received = receiveUpload(
+          this.hazard.res,
+          workspace,
+          group.id,
+          'tester',
+          parts(request.type, lines(rows)),
+        )
+        if (this.tied)
+          return expect(received).rejects.toMatchObject({
+            facts: { reason: 'filled-by-audience', audience: 'crowd' },
+          })
         this.accepted.push({ key: (await received).key, withdrawn: false, file: request })
         return
       }
@@ -156,12 +181,23 @@ export class Stage {
       case 'syncs': {
         if (!this.tied) {
           const reason = this.there ? 'not-tied' : 'not-found'
-          return expect(requestSync(res, workspace, 'crowd', 'tester')).rejects.toMatchObject({ facts: { reason } })
+          return expect(requestSync(res, workspace, 'crowd', 'tester')).rejects.toMatchObject({
+            facts: { reason },
+          })
         }
-        const waiting = (await jobsIn(workspace)).find(({ audience, state }) => audience !== null && state === 'waiting')
+        const waiting = (await jobsIn(workspace)).find(
+          ({ audience, state }) => audience !== null && state === 'waiting',
+        )
         const { key } = await requestSync(res, workspace, 'crowd', 'tester')
         const now = this.belonging(this.rule)
-        const job: Accepted = { key, withdrawn: false, file: undefined, team: this.rule, always: now, ever: now }
+        const job: Accepted = {
+          key,
+          withdrawn: false,
+          file: undefined,
+          team: this.rule,
+          always: now,
+          ever: now,
+        }
         const known = this.accepted.findIndex((one) => one.key === key)
         if (waiting !== undefined) expect(key).toBe(waiting.key)
         if (waiting !== undefined) this.accepted[known] = job
@@ -174,20 +210,27 @@ export class Stage {
   /** Readers see what the jobs that have gone live have made, in their order, and nothing of the others. */
   private async checkNow(): Promise<void> {
     const [groups, found, jobs] = await env.DB.batch([
-      env.DB.prepare('SELECT revision, participant_count AS count FROM experience_groups WHERE key = ?').bind(this.group.key),
-      env.DB.prepare(`SELECT participant_id AS id FROM live_members WHERE workspace_id = ? AND group_id = ? ORDER BY participant_id`).bind(
-        this.workspace,
-        this.group.id,
-      ),
-      env.DB.prepare('SELECT key, state, rows, bad_rows AS badRows, added, removed FROM jobs WHERE group_key = ? AND revision > ?').bind(
-        this.group.key,
-        this.live.revision,
-      ),
+      env.DB.prepare(
+        'SELECT revision, participant_count AS count FROM experience_groups WHERE key = ?',
+      ).bind(this.group.key),
+      env.DB.prepare(
+        `SELECT participant_id AS id FROM live_members WHERE workspace_id = ? AND group_id = ? ORDER BY participant_id`,
+      ).bind(this.workspace, this.group.id),
+      env.DB.prepare(
+        'SELECT key, state, rows, bad_rows AS badRows, added, removed FROM jobs WHERE group_key = ? AND revision > ?',
+      ).bind(this.group.key, this.live.revision),
     ])
     // The columns selected above.
     const [group] = (groups?.results ?? []) as { revision: number; count: number }[]
     const members = new Set(((found?.results ?? []) as { id: string }[]).map(({ id }) => id))
-    const newer = (jobs?.results ?? []) as { key: number; state: string; rows: number; badRows: number; added: number; removed: number }[]
+    const newer = (jobs?.results ?? []) as {
+      key: number
+      state: string
+      rows: number
+      badRows: number
+      added: number
+      removed: number
+    }[]
     if (group === undefined) throw new Error('the group is gone')
     expect(group.count).toBe(members.size)
     const gone = newer.filter(({ state }) => state === 'successful' || state === 'partial')
@@ -201,7 +244,10 @@ export class Stage {
     if (one === undefined) throw new Error('nobody has asked for this job')
     if (one.file !== undefined) {
       expect(members).toEqual(applied(before, one.file))
-      expect(job).toMatchObject({ rows: one.file.ids.length + one.file.badRows, badRows: one.file.badRows })
+      expect(job).toMatchObject({
+        rows: one.file.ids.length + one.file.badRows,
+        badRows: one.file.badRows,
+      })
     } else {
       const long = (ids: ReadonlySet<string>) => [...ids].filter(isLong)
       expect([...members].filter((id) => !one.ever.has(id) || isLong(id))).toEqual([])
@@ -210,7 +256,10 @@ export class Stage {
       expect(job.badRows).toBeGreaterThanOrEqual(long(one.always).length)
       expect(job.badRows).toBeLessThanOrEqual(long(one.ever).length)
     }
-    const counts = { added: members.difference(before).size, removed: before.difference(members).size }
+    const counts = {
+      added: members.difference(before).size,
+      removed: before.difference(members).size,
+    }
     expect(job).toMatchObject({ state: job.badRows === 0 ? 'successful' : 'partial', ...counts })
   }
 
@@ -223,9 +272,12 @@ export class Stage {
       const { state, failure, rows, badRows, added, removed } = job
       if (failure !== null) expect({ added, removed }).toEqual({ added: 0, removed: 0 })
       if (failure === 'gave-up') expect(state).toBe('failed')
-      else if (one.withdrawn) expect({ state, failure }).toEqual({ state: 'cancelled', failure: 'withdrawn' })
+      else if (one.withdrawn)
+        expect({ state, failure }).toEqual({ state: 'cancelled', failure: 'withdrawn' })
       else if (one.file !== undefined)
-        expect(state).toBe(one.file.ids.length === 0 ? 'failed' : one.file.badRows === 0 ? 'successful' : 'partial')
+        expect(state).toBe(
+          one.file.ids.length === 0 ? 'failed' : one.file.badRows === 0 ? 'successful' : 'partial',
+        )
       else if (state === 'failed') {
         expect([...one.always].filter((id) => !isLong(id))).toEqual([])
         expect({ failure, rows }).toEqual({ failure: 'no-good-row', rows: badRows })
@@ -234,14 +286,19 @@ export class Stage {
     const { results } = await env.DB.prepare(
       'SELECT job_key AS key, line, problem FROM job_problems WHERE job_key IN (SELECT value FROM json_each(?))',
     )
-      .bind(JSON.stringify(this.accepted.flatMap(({ key, file }) => (file === undefined ? [key] : []))))
+      .bind(
+        JSON.stringify(this.accepted.flatMap(({ key, file }) => (file === undefined ? [key] : []))),
+      )
       .all<{ key: number; line: number; problem: string }>()
     for (const { key, rows, badRows, audience } of jobs.values()) {
       const problems = results.filter((one) => one.key === key)
       if (audience !== null) expect(problems).toHaveLength(badRows)
-      for (const { line, problem } of problems) expect([problem, line >= 1, line <= rows]).toEqual(['too-long', true, true])
+      for (const { line, problem } of problems)
+        expect([problem, line >= 1, line <= rows]).toEqual(['too-long', true, true])
     }
-    const open = env.DB.prepare('SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL').bind(this.workspace)
+    const open = env.DB.prepare(
+      'SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL',
+    ).bind(this.workspace)
     expect(await open.first('n')).toBe(0)
     expect(await rulesKept()).toBe(0)
     expect((await env.FILES.list({ prefix: `uploads/${this.workspace}/` })).objects).toEqual([])

@@ -1,24 +1,40 @@
 import { env } from 'cloudflare:workers'
-import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, importJWK, SignJWT, type JWK, type JWTPayload } from 'jose'
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  SignJWT,
+  type JWK,
+  type JWTPayload,
+} from 'jose'
 
 const now = () => Math.floor(Date.now() / 1000)
-const encode = (part: object) => btoa(JSON.stringify(part)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
+const encode = (part: object) =>
+  btoa(JSON.stringify(part)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '')
 
 /** A token as the Worker signs it, with other claims. */
 export async function resigned(token: string, change: JWTPayload): Promise<string> {
   const key = await importJWK(JSON.parse(env.SIGNING_KEY) as JWK, 'EdDSA')
   const { kid = '' } = decodeProtectedHeader(token)
-  return new SignJWT({ ...decodeJwt(token), ...change }).setProtectedHeader({ alg: 'EdDSA', kid }).sign(key)
+  return new SignJWT({ ...decodeJwt(token), ...change })
+    .setProtectedHeader({ alg: 'EdDSA', kid })
+    .sign(key)
 }
 
 /** Tokens that look like the given one and must not pass, each under what is wrong with it. */
-export async function wrongTokens(token: string, anothers: string): Promise<Record<string, string>> {
+export async function wrongTokens(
+  token: string,
+  anothers: string,
+): Promise<Record<string, string>> {
   const claims = decodeJwt(token)
   const { kid = '' } = decodeProtectedHeader(token)
   const [header = '', payload = '', signature = ''] = token.split('.')
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true })
   const { d: _, ...own } = JSON.parse(env.SIGNING_KEY) as JWK
-  const foreign = (more: object) => new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', ...more }).sign(privateKey)
+  const foreign = (more: object) =>
+    new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', ...more }).sign(privateKey)
   return {
     'is no token': 'x',
     'is not of three parts': `${header}.${payload}`,

@@ -18,12 +18,18 @@ export function inBytes(a: string, b: string): number {
 }
 
 /** What is said of a user at a moment; what is older than what is known is not heard. */
-export function hear(town: Town, user: string, at: number, attributes: Record<string, Value | null>): void {
+export function hear(
+  town: Town,
+  user: string,
+  at: number,
+  attributes: Record<string, Value | null>,
+): void {
   const known = town.get(user) ?? new Map<string, { value: Value | null; at: number }>()
   town.set(user, known)
   for (const [name, value] of Object.entries(attributes)) {
     const minusZero = value === 0
-    if (at >= (known.get(name)?.at ?? -Infinity)) known.set(name, { value: minusZero ? 0 : value, at })
+    if (at >= (known.get(name)?.at ?? -Infinity))
+      known.set(name, { value: minusZero ? 0 : value, at })
   }
 }
 
@@ -38,7 +44,12 @@ function groupOf(value: Value | null | undefined): string | undefined {
  * Monday by the words of the design, in memory: who sits where, of those who sat somewhere before (user to value), and how many have no
  * seat. The members of a group keep their seats, the free ones go by user id.
  */
-export function seatAll(town: Town, before: ReadonlyMap<string, string>, source: string, seatsMax: number) {
+export function seatAll(
+  town: Town,
+  before: ReadonlyMap<string, string>,
+  source: string,
+  seatsMax: number,
+) {
   const wanting = new Map<string, string[]>()
   for (const [user, known] of town) {
     const value = groupOf(known.get(source)?.value)
@@ -47,7 +58,10 @@ export function seatAll(town: Town, before: ReadonlyMap<string, string>, source:
   const seats = new Map<string, string>()
   let overLimit = 0
   for (const [value, users] of wanting) {
-    const [sitting, standing] = [users.filter((user) => before.get(user) === value), users.filter((user) => before.get(user) !== value)]
+    const [sitting, standing] = [
+      users.filter((user) => before.get(user) === value),
+      users.filter((user) => before.get(user) !== value),
+    ]
     const queue = [...sitting.sort(inBytes), ...standing.sort(inBytes)]
     for (const user of queue.slice(0, seatsMax)) seats.set(user, value)
     overLimit += Math.max(0, queue.length - seatsMax)
@@ -56,7 +70,11 @@ export function seatAll(town: Town, before: ReadonlyMap<string, string>, source:
 }
 
 /** The groups of those seats, and what each shares. */
-export function groupsOf(town: Town, seats: ReadonlyMap<string, string>, attributes: SharedAttribute[]): Groups {
+export function groupsOf(
+  town: Town,
+  seats: ReadonlyMap<string, string>,
+  attributes: SharedAttribute[],
+): Groups {
   const values = [...new Set(seats.values())].sort(inBytes)
   return new Map(
     values.map((value) => {
@@ -66,7 +84,11 @@ export function groupsOf(town: Town, seats: ReadonlyMap<string, string>, attribu
   )
 }
 
-function shareOf(town: Town, members: string[], attributes: SharedAttribute[]): Record<string, Value> {
+function shareOf(
+  town: Town,
+  members: string[],
+  attributes: SharedAttribute[],
+): Record<string, Value> {
   const shared: Record<string, Value> = {}
   for (const { id, type } of attributes) {
     const known = members.flatMap((user) => {
@@ -79,9 +101,13 @@ function shareOf(town: Town, members: string[], attributes: SharedAttribute[]): 
   return shared
 }
 
-function made(type: SharedAttribute['type'], known: { user: string; value: Value; at: number }[]): Value | undefined {
+function made(
+  type: SharedAttribute['type'],
+  known: { user: string; value: Value; at: number }[],
+): Value | undefined {
   if (type === 'boolean_or') return known.some(({ value }) => value === true || value === 'true')
-  if (type === 'latest') return known.sort((a, b) => b.at - a.at || inBytes(a.user, b.user))[0]?.value
+  if (type === 'latest')
+    return known.sort((a, b) => b.at - a.at || inBytes(a.user, b.user))[0]?.value
   const numbers = known.map(({ value }) => numberIn(value)).filter((number) => number !== undefined)
   const sum = numbers.reduce((total, number) => total + number, 0)
   // What is beyond all numbers is nothing that JSON could say.
@@ -103,11 +129,16 @@ function numberIn(value: Value): number | undefined {
 export function expectSame(actual: Groups, expected: Groups): void {
   const told = [...actual].map(([value, { members, shared }]) => {
     const wanted = expected.get(value)?.shared ?? {}
-    const near = Object.entries(shared).map(([name, result]): [string, Value] => [name, close(result, wanted[name]) ?? result])
+    const near = Object.entries(shared).map(([name, result]): [string, Value] => [
+      name,
+      close(result, wanted[name]) ?? result,
+    ])
     return [value, { members, shared: Object.fromEntries(near) }]
   })
   expect(told).toEqual([...expected])
 }
 
 const close = (a: Value, b: Value | undefined) =>
-  typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) <= 1e-9 * Math.abs(b) ? b : undefined
+  typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) <= 1e-9 * Math.abs(b)
+    ? b
+    : undefined

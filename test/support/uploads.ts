@@ -6,14 +6,20 @@ import { Bank } from './api.ts'
 export const objects = async () => (await env.FILES.list()).objects.map(({ key }) => key)
 
 /** The file of an ended job goes: what a test leaves behind is looked for in the whole store. */
-export const storeIsEmpty = () => vi.waitUntil(async () => (await objects()).length === 0, { timeout: 10_000 })
+export const storeIsEmpty = () =>
+  vi.waitUntil(async () => (await objects()).length === 0, { timeout: 10_000 })
 
 /** A part of a multipart body, whose boundary is `edge`. */
-export const part = (name: string, content: string, { filename, type }: { filename?: string; type?: string } = {}) =>
+export const part = (
+  name: string,
+  content: string,
+  { filename, type }: { filename?: string; type?: string } = {},
+) =>
   `--edge\r\nContent-Disposition: form-data; name="${name}"${filename === undefined ? '' : `; filename="${filename}"`}\r\n` +
   `${type === undefined ? '' : `Content-Type: ${type}\r\n`}\r\n${content}\r\n`
 export const add = part('type', 'ADD')
-export const csv = (content: string, name = 'fileName') => part(name, content, { filename: 'people.csv', type: 'text/csv' })
+export const csv = (content: string, name = 'fileName') =>
+  part(name, content, { filename: 'people.csv', type: 'text/csv' })
 export const end = '--edge--\r\n'
 
 export const send = (
@@ -22,7 +28,11 @@ export const send = (
   body: BodyInit,
   contentType: string | undefined = 'multipart/form-data; boundary=edge',
   method = 'PUT',
-) => bank.call(method, `/groups/${group}/participants`, { body, headers: contentType === '' ? {} : { 'content-type': contentType } })
+) =>
+  bank.call(method, `/groups/${group}/participants`, {
+    body,
+    headers: contentType === '' ? {} : { 'content-type': contentType },
+  })
 
 export async function opened() {
   const bank = await Bank.open()
@@ -30,7 +40,12 @@ export async function opened() {
 }
 
 /** The upload is refused so, and neither job nor file is left. */
-export async function leavesNothing(bank: Bank, group: string, answer: Promise<Response>, refusal: unknown) {
+export async function leavesNothing(
+  bank: Bank,
+  group: string,
+  answer: Promise<Response>,
+  refusal: unknown,
+) {
   expect(await said(answer)).toEqual(refusal)
   expect((await pageOf(bank, `/jobs?groupId=${group}`)).page['totalElements']).toBe(0)
   expect(await objects()).toEqual([])

@@ -11,14 +11,29 @@ import type { Resources } from '../../src/resources.ts'
 import { inBytes, type Groups, type Town } from './town.ts'
 
 /** A definition by the rooms alone, in a workspace that has no client. */
-export function defined(res: Resources, workspace: number, id: string, source: string, attributes: SharedAttribute[]) {
+export function defined(
+  res: Resources,
+  workspace: number,
+  id: string,
+  source: string,
+  attributes: SharedAttribute[],
+) {
   const draft = { description: '', source, attributes }
   return createDefinition(res, workspace, id, draft, 'tester')
 }
 
 /** Writes users, each with what is said of them at `at`. */
-export function told(res: Resources, workspace: number, users: [user: string, attributes: Record<string, Value | null>][], at = 1) {
-  const reports = users.map(([user, attributes]) => ({ user, at, changes: readAttributes(attributes) }))
+export function told(
+  res: Resources,
+  workspace: number,
+  users: [user: string, attributes: Record<string, Value | null>][],
+  at = 1,
+) {
+  const reports = users.map(([user, attributes]) => ({
+    user,
+    at,
+    changes: readAttributes(attributes),
+  }))
   return recordReports(res.databaseOf(workspace), workspace, reports, res.now())
 }
 
@@ -28,18 +43,32 @@ export async function deliver(res: Resources, rung: Message[], workspace: number
     if (message.workspace !== workspace) continue
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'recompute') await runRecompute(res, workspace, message.run)
-    if (message.kind === 'erase-definition') await eraseDefinition(res, workspace, message.definition)
+    if (message.kind === 'erase-definition')
+      await eraseDefinition(res, workspace, message.definition)
   }
 }
 
 /** The groups of a definition as they are listed to everyone. */
-export async function formed(res: Resources, workspace: number, definition: string): Promise<Groups> {
+export async function formed(
+  res: Resources,
+  workspace: number,
+  definition: string,
+): Promise<Groups> {
   const groups: Groups = new Map()
   for (let after: string | undefined = ''; after !== undefined;) {
     const asked = { after, size: 100 }
-    const { instances, next } = await listInstances(res.databaseOf(workspace), workspace, definition, asked, res.limits)
+    const { instances, next } = await listInstances(
+      res.databaseOf(workspace),
+      workspace,
+      definition,
+      asked,
+      res.limits,
+    )
     for (const { value, members, shared } of instances)
-      groups.set(value, { members: members.map(({ user }) => user), shared: Object.fromEntries(shared) })
+      groups.set(value, {
+        members: members.map(({ user }) => user),
+        shared: Object.fromEntries(shared),
+      })
     after = next
   }
   return groups
@@ -48,7 +77,10 @@ export async function formed(res: Resources, workspace: number, definition: stri
 /** What the database holds of a workspace at one moment. */
 export interface Moment {
   town: Town
-  definitions: (Pick<GroupDefinition, 'key' | 'id' | 'source' | 'attributes'> & { seats: Map<string, string>; groups: Groups })[]
+  definitions: (Pick<GroupDefinition, 'key' | 'id' | 'source' | 'attributes'> & {
+    seats: Map<string, string>
+    groups: Groups
+  })[]
 }
 
 /** Looks past the rooms, so that whatever they do can be checked meanwhile. Of shared attributes, those that readers are shown. */
@@ -57,37 +89,59 @@ export async function momentOf(workspace: number): Promise<Moment> {
   const live = 'group_definitions AS d WHERE d.workspace_id = ? AND d.deleted_at IS NULL'
   const [users, attributes, definitions, members, shared] = await env.DB.batch([
     of('SELECT user_id AS user FROM users WHERE workspace_id = ?'),
-    of('SELECT user_id AS user, name, value AS text, type, updated_at AS at FROM user_attributes WHERE workspace_id = ?'),
+    of(
+      'SELECT user_id AS user, name, value AS text, type, updated_at AS at FROM user_attributes WHERE workspace_id = ?',
+    ),
     of(`SELECT key, id, source_user_attribute AS source, attributes FROM ${live} ORDER BY key`),
-    of(`SELECT definition_key AS key, user_id AS user, value FROM identity_members, ${live} AND d.key = definition_key`),
+    of(
+      `SELECT definition_key AS key, user_id AS user, value FROM identity_members, ${live} AND d.key = definition_key`,
+    ),
     of(`SELECT definition_key AS key, value, name, result AS text, type FROM group_attributes, ${live} AND d.key = definition_key
       AND (name, function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`),
   ])
   // The columns selected above.
   const rows = <Row>(result: D1Result | undefined) => (result?.results ?? []) as Row[]
   const town: Town = new Map(rows<{ user: string }>(users).map(({ user }) => [user, new Map()]))
-  for (const { user, name, at, text, type } of rows<{ user: string; name: string; at: number; text: string | null; type: Kept['type'] }>(
-    attributes,
-  ))
+  for (const { user, name, at, text, type } of rows<{
+    user: string
+    name: string
+    at: number
+    text: string | null
+    type: Kept['type']
+  }>(attributes))
     town.get(user)?.set(name, { value: text === null ? null : valueOf({ text, type }), at })
   return {
     town,
-    definitions: rows<{ key: number; id: string; source: string; attributes: string }>(definitions).map((definition) => {
+    definitions: rows<{ key: number; id: string; source: string; attributes: string }>(
+      definitions,
+    ).map((definition) => {
       const seats = new Map(
         rows<{ key: number; user: string; value: string }>(members)
           .filter(({ key }) => key === definition.key)
           .map(({ user, value }) => [user, value]),
       )
-      const groups: Groups = new Map([...new Set(seats.values())].sort(inBytes).map((value) => [value, { members: [], shared: {} }]))
+      const groups: Groups = new Map(
+        [...new Set(seats.values())]
+          .sort(inBytes)
+          .map((value) => [value, { members: [], shared: {} }]),
+      )
       for (const [user, value] of seats) groups.get(value)?.members.push(user)
       for (const { members } of groups.values()) members.sort(inBytes)
-      for (const { key, value, name, ...kept } of rows<{ key: number; value: string; name: string } & (Kept | { text: null })>(shared)) {
+      for (const { key, value, name, ...kept } of rows<
+        { key: number; value: string; name: string } & (Kept | { text: null })
+      >(shared)) {
         if (key !== definition.key) continue
         const group = groups.get(value)
-        if (group === undefined) throw new Error(`the group of ${value} shares ${name} and has no members`)
+        if (group === undefined)
+          throw new Error(`the group of ${value} shares ${name} and has no members`)
         if (kept.text !== null) group.shared[name] = valueOf(kept)
       }
-      return { ...definition, attributes: JSON.parse(definition.attributes) as SharedAttribute[], seats, groups }
+      return {
+        ...definition,
+        attributes: JSON.parse(definition.attributes) as SharedAttribute[],
+        seats,
+        groups,
+      }
     }),
   }
 }

@@ -21,39 +21,59 @@ describe('the URLs of webhooks', () => {
   })
 
   it.each(Object.entries(good))('are %s', (_, urls) => {
-    for (const url of urls) for (const local of [false, true]) expect([url, problemOfAddress(url, { local })]).toEqual([url, undefined])
+    for (const url of urls)
+      for (const local of [false, true])
+        expect([url, problemOfAddress(url, { local })]).toEqual([url, undefined])
   })
 
   it('are as long as 2048 characters', () => {
     expect(problemOfAddress(long.slice(0, 2048), { local: false })).toBeUndefined()
-    expect(problemOfAddress(long.slice(0, 2049), { local: false })).toBe('cannot exceed 2048 characters')
+    expect(problemOfAddress(long.slice(0, 2049), { local: false })).toBe(
+      'cannot exceed 2048 characters',
+    )
   })
 
   it('are of this machine, and over http, where that is allowed', () => {
-    for (const [, , url] of each(ours)) expect([url, problemOfAddress(url, { local: true })]).toEqual([url, undefined])
+    for (const [, , url] of each(ours))
+      expect([url, problemOfAddress(url, { local: true })]).toEqual([url, undefined])
     for (const host of ['localhost', '127.0.0.1', '[::1]', '0x7f.1'])
       expect(problemOfAddress(`http://${host}:8080/x?y`, { local: true })).toBeUndefined()
   })
 
-  it.each(each(hostile))('are not of %s (%s) where this machine is allowed either: %j', (_, problem, url) => {
-    expect(problemOfAddress(url, { local: true })).toBe(problem)
-    if (problem === closed) expect(problemOfAddress(url.replace(/https:/i, 'http:'), { local: true })).not.toBe(undefined)
-  })
+  it.each(each(hostile))(
+    'are not of %s (%s) where this machine is allowed either: %j',
+    (_, problem, url) => {
+      expect(problemOfAddress(url, { local: true })).toBe(problem)
+      if (problem === closed)
+        expect(problemOfAddress(url.replace(/https:/i, 'http:'), { local: true })).not.toBe(
+          undefined,
+        )
+    },
+  )
 })
 
 const strict = { WEBHOOKS_LOCAL: false }
 
 const ask = (team: Team, method: string, path: string, body: Json) => {
   const init = json(method, body)
-  const headers = { ...(init.headers as Record<string, string>), authorization: `Bearer ${team.token}` } // as `json` writes them
-  return callWith(strict, `/platform/workspaces/${team.workspace}/webhooks${path}`, { ...init, headers })
+  const headers = {
+    ...(init.headers as Record<string, string>),
+    authorization: `Bearer ${team.token}`,
+  } // as `json` writes them
+  return callWith(strict, `/platform/workspaces/${team.workspace}/webhooks${path}`, {
+    ...init,
+    headers,
+  })
 }
 
 describe('a webhook over HTTP', () => {
   it('is not opened to a URL that is not public', async () => {
     const team = await Team.open(hookScopes)
     for (const [, problem, url] of shut)
-      expect([url, await said(ask(team, 'POST', '', { url }))]).toEqual([url, declined(422, `url ${problem}`)])
+      expect([url, await said(ask(team, 'POST', '', { url }))]).toEqual([
+        url,
+        declined(422, `url ${problem}`),
+      ])
     expect(await team.get('/webhooks')).toEqual([])
     expect((await ask(team, 'POST', '', { url: 'https://hooks.example.com/' })).status).toBe(201)
   })
@@ -64,23 +84,33 @@ describe('a webhook over HTTP', () => {
     const { id } = await (await ask(team, 'POST', '', { url, description: 'x' })).json<Json>()
     const before = await team.get('/webhooks')
     for (const [, problem, url] of shut)
-      expect([url, await said(ask(team, 'PUT', `/${String(id)}`, { url }))]).toEqual([url, declined(422, `url ${problem}`)])
+      expect([url, await said(ask(team, 'PUT', `/${String(id)}`, { url }))]).toEqual([
+        url,
+        declined(422, `url ${problem}`),
+      ])
     expect(await team.get('/webhooks')).toEqual(before)
-    expect(await said(ask(team, 'PUT', `/${String(id)}`, { url: 'https://8.8.8.8/' }))).toMatchObject({
+    expect(
+      await said(ask(team, 'PUT', `/${String(id)}`, { url: 'https://8.8.8.8/' })),
+    ).toMatchObject({
       status: 200,
       url: 'https://8.8.8.8/',
     })
   })
 })
 
-const keyOf = (id: string) => env.DB.prepare('SELECT key FROM webhooks WHERE id = ?').bind(id).first<number>('key')
+const keyOf = (id: string) =>
+  env.DB.prepare('SELECT key FROM webhooks WHERE id = ?').bind(id).first<number>('key')
 
 /** An event on its way that no queue has been told of, and the pass that sends it, which counts its requests. */
 async function pass(team: Team, hook: Hook, local: boolean) {
   const silent = { send: async () => undefined, sendBatch: async () => undefined }
   const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `ring` calls is there
   const headers = { authorization: `Bearer ${team.token}` }
-  const asked = await callWith(vars, `/platform/workspaces/${team.workspace}/webhooks/${hook.id}/test`, { method: 'POST', headers })
+  const asked = await callWith(
+    vars,
+    `/platform/workspaces/${team.workspace}/webhooks/${hook.id}/test`,
+    { method: 'POST', headers },
+  )
   expect(asked.status).toBe(202)
   const requested: string[] = []
   const res = resources({ ...env, ...vars, WEBHOOKS_LOCAL: local })
@@ -116,6 +146,8 @@ describe('a delivery', () => {
     await env.DB.prepare('UPDATE webhooks SET url = ? WHERE id = ?').bind(url, one.id).run()
     expect(await pass(team, one, true)).toEqual([])
     const { deliveries } = await deliveriesOf(team, one)
-    expect(deliveries).toMatchObject([{ status: 'pending', attempts: [{ status_code: null, answer: `The URL ${problem}` }] }])
+    expect(deliveries).toMatchObject([
+      { status: 'pending', attempts: [{ status_code: null, answer: `The URL ${problem}` }] },
+    ])
   })
 })

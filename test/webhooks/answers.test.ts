@@ -1,7 +1,17 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Json } from '../support/api.ts'
-import { deliveriesOf, elapse, hook, openedHooks, shown, tried, tryOut, verified, type Hook } from '../support/hooks.ts'
+import {
+  deliveriesOf,
+  elapse,
+  hook,
+  openedHooks,
+  shown,
+  tried,
+  tryOut,
+  verified,
+  type Hook,
+} from '../support/hooks.ts'
 import { Receiver } from '../support/receiver.ts'
 
 const minute = 60_000
@@ -14,8 +24,11 @@ const failingFor = (ms: number, { id }: Hook) =>
     .bind(Date.now() - ms, id)
     .run()
 
-const waitOf = (delivery: { next_attempt_on: string | null; attempts: { timestamp: string }[] } | undefined) =>
-  Date.parse(delivery?.next_attempt_on ?? '') - Date.parse(delivery?.attempts.at(-1)?.timestamp ?? '')
+const waitOf = (
+  delivery: { next_attempt_on: string | null; attempts: { timestamp: string }[] } | undefined,
+) =>
+  Date.parse(delivery?.next_attempt_on ?? '') -
+  Date.parse(delivery?.attempts.at(-1)?.timestamp ?? '')
 
 /** More than a test takes from an attempt to the moment at which it is kept. */
 const slack = 10_000
@@ -32,50 +45,83 @@ async function answered(...answers: Parameters<Receiver['answers']>) {
 }
 
 describe('an answer', () => {
-  it.each([200, 201, 202, 203, 204, 206, 207, 226, 299])('of %i is the end of it', async (status) => {
-    const { team, one, delivery } = await answered({ status })
-    expect(delivery).toMatchObject({ status: 'delivered', next_attempt_on: null, attempts: [{ status_code: status }] })
-    await elapse(one)
-    expect(await shown(team, one)).toMatchObject({ enabled: true, failing_since: null })
-    expect(await one.receiver.arrived()).toHaveLength(1)
-  })
+  it.each([200, 201, 202, 203, 204, 206, 207, 226, 299])(
+    'of %i is the end of it',
+    async (status) => {
+      const { team, one, delivery } = await answered({ status })
+      expect(delivery).toMatchObject({
+        status: 'delivered',
+        next_attempt_on: null,
+        attempts: [{ status_code: status }],
+      })
+      await elapse(one)
+      expect(await shown(team, one)).toMatchObject({ enabled: true, failing_since: null })
+      expect(await one.receiver.arrived()).toHaveLength(1)
+    },
+  )
 
-  it.each([300, 304, 400, 401, 404, 408, 409, 418, 429, 500, 502, 503, 504, 599])('of %i is a failure', async (status) => {
-    const { team, one, delivery } = await answered({ status, body: status === 304 ? '' : 'no' }, {})
-    expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: status }] })
-    expect(waitOf(delivery)).toBeGreaterThanOrEqual(5000)
-    expect(waitOf(delivery)).toBeLessThanOrEqual(6000 + slack)
-    const { enabled, failing_since } = await shown(team, one)
-    expect(enabled).toBe(true)
-    expect(Date.parse(String(failing_since))).toBeGreaterThanOrEqual(Date.parse(delivery.attempts[0]?.timestamp ?? ''))
-    await elapse(one)
-    expect((await tried(team, one, 2))[0]).toMatchObject({ status: 'delivered', attempts: [{}, { attempt: 2, status_code: 204 }] })
-    expect(await shown(team, one)).toMatchObject({ failing_since: null })
-  })
+  it.each([300, 304, 400, 401, 404, 408, 409, 418, 429, 500, 502, 503, 504, 599])(
+    'of %i is a failure',
+    async (status) => {
+      const { team, one, delivery } = await answered(
+        { status, body: status === 304 ? '' : 'no' },
+        {},
+      )
+      expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: status }] })
+      expect(waitOf(delivery)).toBeGreaterThanOrEqual(5000)
+      expect(waitOf(delivery)).toBeLessThanOrEqual(6000 + slack)
+      const { enabled, failing_since } = await shown(team, one)
+      expect(enabled).toBe(true)
+      expect(Date.parse(String(failing_since))).toBeGreaterThanOrEqual(
+        Date.parse(delivery.attempts[0]?.timestamp ?? ''),
+      )
+      await elapse(one)
+      expect((await tried(team, one, 2))[0]).toMatchObject({
+        status: 'delivered',
+        attempts: [{}, { attempt: 2, status_code: 204 }],
+      })
+      expect(await shown(team, one)).toMatchObject({ failing_since: null })
+    },
+  )
 
-  it.each([301, 302, 303, 307, 308])('of %i is a failure, and nobody goes where it points to', async (status) => {
-    const elsewhere = new Receiver()
-    const { delivery } = await answered({ status, headers: { location: elsewhere.url } })
-    expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: status }] })
-    expect(await elsewhere.arrived()).toEqual([])
-  })
+  it.each([301, 302, 303, 307, 308])(
+    'of %i is a failure, and nobody goes where it points to',
+    async (status) => {
+      const elsewhere = new Receiver()
+      const { delivery } = await answered({ status, headers: { location: elsewhere.url } })
+      expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: status }] })
+      expect(await elsewhere.arrived()).toEqual([])
+    },
+  )
 
   it('is kept up to a kilobyte, and is not waited for beyond', async () => {
-    const { delivery } = await answered({ status: 200, body: '0123456789abcdef', times: 5 * 65_536 })
-    expect(delivery).toMatchObject({ status: 'delivered', attempts: [{ answer: '0123456789abcdef'.repeat(64) }] })
+    const { delivery } = await answered({
+      status: 200,
+      body: '0123456789abcdef',
+      times: 5 * 65_536,
+    })
+    expect(delivery).toMatchObject({
+      status: 'delivered',
+      attempts: [{ answer: '0123456789abcdef'.repeat(64) }],
+    })
   })
 
   it('is kept where it is of other scripts, broken or holds U+0000', async () => {
     const { delivery } = await answered({ status: 500, body: 'é🎉\0"<\ud800' })
     expect(delivery.attempts[0]?.answer).toMatch(/^é🎉"<\ufffd+$/)
     expect(
-      new TextEncoder().encode((await answered({ status: 500, body: 'é', times: 4000 })).delivery.attempts[0]?.answer).length,
+      new TextEncoder().encode(
+        (await answered({ status: 500, body: 'é', times: 4000 })).delivery.attempts[0]?.answer,
+      ).length,
     ).toBeLessThanOrEqual(2048)
   })
 
   it('that never ends is given up after its first kilobyte, and counts', async () => {
     const { delivery } = await answered({ status: 200, body: 'x'.repeat(4096), open: true })
-    expect(delivery).toMatchObject({ status: 'delivered', attempts: [{ status_code: 200, answer: 'x'.repeat(1024) }] })
+    expect(delivery).toMatchObject({
+      status: 'delivered',
+      attempts: [{ status_code: 200, answer: 'x'.repeat(1024) }],
+    })
     expect(delivery.attempts[0]?.duration_ms).toBeLessThan(15_000)
   })
 
@@ -85,7 +131,10 @@ describe('an answer', () => {
     await team.send('PUT', `/webhooks/${one.id}`, { url: 'http://127.0.0.1:9/' })
     await tryOut(team, one)
     const [delivery] = await tried(team, one, 1)
-    expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: null, answer: 'No connection' }] })
+    expect(delivery).toMatchObject({
+      status: 'pending',
+      attempts: [{ status_code: null, answer: 'No connection' }],
+    })
     expect((await shown(team, one))['failing_since']).not.toBeNull()
   })
 })
@@ -106,12 +155,23 @@ describe('the next attempt', () => {
   })
 
   it('comes by the schedule where the receiver asks for less, or for nothing that can be understood', async () => {
-    for (const header of ['0', '1', 'soon', new Date(0).toUTCString()]) between(await asked(header), 5000, 6000)
+    for (const header of ['0', '1', 'soon', new Date(0).toUTCString()])
+      between(await asked(header), 5000, 6000)
   })
 
   it('comes by the schedule each time, ten times in all, and then it is given up', async () => {
     const { team, one, event } = await answered({ status: 500 })
-    const waits = [5000, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
+    const waits = [
+      5000,
+      5 * minute,
+      30 * minute,
+      2 * hour,
+      5 * hour,
+      10 * hour,
+      14 * hour,
+      20 * hour,
+      24 * hour,
+    ]
     for (const [at, wait] of waits.entries()) {
       const [delivery] = await tried(team, one, at + 1)
       expect(delivery?.attempts).toHaveLength(at + 1)
@@ -120,7 +180,9 @@ describe('the next attempt', () => {
     }
     const [delivery] = await tried(team, one, 10)
     expect(delivery).toMatchObject({ id: event, status: 'failed', next_attempt_on: null })
-    expect(delivery?.attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect(delivery?.attempts.map(({ attempt }) => attempt)).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ])
     await elapse(one)
     const marker = await hook(team)
     await tryOut(team, marker)
@@ -140,13 +202,17 @@ describe('the next attempt', () => {
     await elapse(marker)
     await tryOut(team, one)
     await tried(team, one, 2)
-    expect((await deliveriesOf(team, one)).deliveries.map(({ attempts }) => attempts.length)).toEqual([1, 1])
+    expect(
+      (await deliveriesOf(team, one)).deliveries.map(({ attempts }) => attempts.length),
+    ).toEqual([1, 1])
   })
 })
 
 /** What other webhooks are told of one that was disabled. */
 const told = async (other: Hook) =>
-  (await other.receiver.arrived()).map((request) => verified(other.secret, request)).map(({ type, data }) => ({ type, data: data as Json }))
+  (await other.receiver.arrived())
+    .map((request) => verified(other.secret, request))
+    .map(({ type, data }) => ({ type, data: data as Json }))
 
 describe('a webhook', () => {
   it('is disabled at once by a 410, which another is told of, and enabled it goes on', async () => {
@@ -156,10 +222,16 @@ describe('a webhook', () => {
     await one.receiver.answers({ status: 410, body: 'gone' }, {})
     const event = await tryOut(team, one)
     const [delivery] = await tried(team, one, 1)
-    expect(delivery).toMatchObject({ id: event, status: 'pending', attempts: [{ status_code: 410, answer: 'gone' }] })
+    expect(delivery).toMatchObject({
+      id: event,
+      status: 'pending',
+      attempts: [{ status_code: 410, answer: 'gone' }],
+    })
     expect(await shown(team, one)).toMatchObject({ enabled: false, disabled_because: 'gone' })
     await tried(team, other, 1)
-    expect(await told(other)).toEqual([{ type: 'webhook.disabled', data: { webhook_id: one.id, reason: 'gone' } }])
+    expect(await told(other)).toEqual([
+      { type: 'webhook.disabled', data: { webhook_id: one.id, reason: 'gone' } },
+    ])
 
     await bank.group()
     await elapse(one)
@@ -167,7 +239,11 @@ describe('a webhook', () => {
     expect(await team.call('POST', `/webhooks/${one.id}/enable`)).toMatchObject({ status: 200 })
     const [again] = await tried(team, one, 2)
     expect(again).toMatchObject({ id: event, status: 'delivered' })
-    expect(await shown(team, one)).toMatchObject({ enabled: true, disabled_because: null, failing_since: null })
+    expect(await shown(team, one)).toMatchObject({
+      enabled: true,
+      disabled_because: null,
+      failing_since: null,
+    })
     expect(await told(other)).toHaveLength(1)
   })
 
@@ -193,7 +269,9 @@ describe('a webhook', () => {
       { type: 'webhook.disabled', data: { webhook_id: one.id, reason: 'failing' } },
       { type: 'group.created' },
     ])
-    expect((await deliveriesOf(team, one)).deliveries).toMatchObject([{ status: 'pending', attempts: [{}, {}, {}] }])
+    expect((await deliveriesOf(team, one)).deliveries).toMatchObject([
+      { status: 'pending', attempts: [{}, {}, {}] },
+    ])
   })
 
   it('has its failures forgotten by one success, and by enabling', async () => {

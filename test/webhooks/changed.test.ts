@@ -1,6 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import { deleteWebhook, disableWebhook, enableWebhook, updateWebhook } from '../../src/webhooks/subscriptions.ts'
+import {
+  deleteWebhook,
+  disableWebhook,
+  enableWebhook,
+  updateWebhook,
+} from '../../src/webhooks/subscriptions.ts'
 import { scene, type Sent } from './scene.ts'
 
 const takenAtATime = 50
@@ -8,7 +13,10 @@ const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 
 describe('a webhook that is changed while a pass sends to it', () => {
   /** Has something done to the webhook as the first of sixty events arrives. */
-  async function amid(deed: (at: Awaited<ReturnType<typeof scene>>) => Promise<unknown>, status = 204) {
+  async function amid(
+    deed: (at: Awaited<ReturnType<typeof scene>>) => Promise<unknown>,
+    status = 204,
+  ) {
     const at = await scene(async () => {
       if (at.sent.length === 1) await deed(at)
       return new Response(null, { status })
@@ -19,12 +27,14 @@ describe('a webhook that is changed while a pass sends to it', () => {
   }
 
   it('is sent no more than was taken where it was disabled, and the rest once it is enabled', async () => {
-    const { sent, stands, pass, due, res, workspace, id, doorbells } = await amid(({ res, workspace, id }) =>
-      disableWebhook(res, workspace, id, 'tester'),
+    const { sent, stands, pass, due, res, workspace, id, doorbells } = await amid(
+      ({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'),
     )
     expect(sent.length).toBeLessThanOrEqual(takenAtATime)
     const waiting = takenAtATime + 10 - sent.length
-    expect((await stands()).slice(-waiting)).toMatchObject(Array(waiting).fill({ state: 'pending', attempts: 0, tries: 0 }))
+    expect((await stands()).slice(-waiting)).toMatchObject(
+      Array(waiting).fill({ state: 'pending', attempts: 0, tries: 0 }),
+    )
     const before = sent.length
     expect(await due()).toBe(false)
     await pass()
@@ -37,7 +47,9 @@ describe('a webhook that is changed while a pass sends to it', () => {
   })
 
   it('is sent no more than was taken where it was deleted', async () => {
-    const { sent, pass, due } = await amid(({ db, workspace, id }) => deleteWebhook(db, workspace, id))
+    const { sent, pass, due } = await amid(({ db, workspace, id }) =>
+      deleteWebhook(db, workspace, id),
+    )
     expect(sent.length).toBeLessThanOrEqual(takenAtATime)
     const before = sent.length
     expect(await due()).toBe(false)
@@ -47,15 +59,22 @@ describe('a webhook that is changed while a pass sends to it', () => {
 
   it('gets at its new URL what was not taken yet, and nothing at both', async () => {
     const url = 'https://hooks.shop.com/second'
-    const { sent } = await amid(({ res, workspace, id, draft }) => updateWebhook(res, workspace, id, { ...draft, url }, 'tester'))
+    const { sent } = await amid(({ res, workspace, id, draft }) =>
+      updateWebhook(res, workspace, id, { ...draft, url }, 'tester'),
+    )
     expect(ids(sent).size).toBe(takenAtATime + 10)
     expect(sent).toHaveLength(takenAtATime + 10)
     expect(sent.filter((one) => one.url === url)).toHaveLength(10)
   })
 
   it('stays as it was left where its receiver says that it is gone, and nobody is told', async () => {
-    const left = await amid(({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'), 410)
-    const [webhook] = await left.db.all(sql`SELECT disabled, busy_until AS busy FROM webhooks WHERE workspace_id = ${left.workspace}`)
+    const left = await amid(
+      ({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'),
+      410,
+    )
+    const [webhook] = await left.db.all(
+      sql`SELECT disabled, busy_until AS busy FROM webhooks WHERE workspace_id = ${left.workspace}`,
+    )
     expect(webhook).toEqual({ disabled: 'asked', busy: null })
     expect(await left.disabled()).toEqual([])
     const deleted = await amid(({ db, workspace, id }) => deleteWebhook(db, workspace, id), 410)

@@ -8,7 +8,14 @@ export interface Told {
 }
 
 interface Rows {
-  groups: { key: number; id: string; name: string; updated: number; revision: number; deleted: number | null }
+  groups: {
+    key: number
+    id: string
+    name: string
+    updated: number
+    revision: number
+    deleted: number | null
+  }
   jobs: {
     key: number
     id: string
@@ -23,7 +30,16 @@ interface Rows {
     removed: number
   }
   definitions: { key: number; id: string; updated: number; deleted: number | null }
-  runs: { key: number; id: string; definition: number; state: string; groups: number; seated: number; over: number; changed: number }
+  runs: {
+    key: number
+    id: string
+    definition: number
+    state: string
+    groups: number
+    seated: number
+    over: number
+    changed: number
+  }
   webhooks: { key: number; id: string; url: string; types: string | null; disabled: string | null }
 }
 
@@ -32,18 +48,32 @@ export type Moment = { [Table in keyof Rows]: Map<number, Rows[Table]> }
 
 export async function momentOf(workspace: number): Promise<Moment> {
   const of = (columns: string, table: string) =>
-    env.DB.prepare(`SELECT key, id, ${columns} FROM ${table} WHERE workspace_id = ? ORDER BY key`).bind(workspace)
+    env.DB.prepare(
+      `SELECT key, id, ${columns} FROM ${table} WHERE workspace_id = ? ORDER BY key`,
+    ).bind(workspace)
   const [groups, jobs, definitions, runs, webhooks] = await env.DB.batch([
     of('name, updated_at AS updated, revision, deleted_at AS deleted', 'experience_groups'),
-    of('group_key AS "group", type, state, failure, revision, rows, bad_rows AS bad, added, removed', 'jobs'),
+    of(
+      'group_key AS "group", type, state, failure, revision, rows, bad_rows AS bad, added, removed',
+      'jobs',
+    ),
     of('last_modified_on AS updated, deleted_at AS deleted', 'group_definitions'),
-    of('definition_key AS definition, state, groups, seated, over_limit AS over, changed', 'recompute_runs'),
+    of(
+      'definition_key AS definition, state, groups, seated, over_limit AS over, changed',
+      'recompute_runs',
+    ),
     of('url, event_types AS types, disabled', 'webhooks'),
   ])
   // The columns selected above.
   const byKey = <Row extends { key: number }>(result: D1Result | undefined) =>
     new Map(((result?.results ?? []) as Row[]).map((row) => [row.key, row]))
-  return { groups: byKey(groups), jobs: byKey(jobs), definitions: byKey(definitions), runs: byKey(runs), webhooks: byKey(webhooks) }
+  return {
+    groups: byKey(groups),
+    jobs: byKey(jobs),
+    definitions: byKey(definitions),
+    runs: byKey(runs),
+    webhooks: byKey(webhooks),
+  }
 }
 
 const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' }
@@ -55,15 +85,18 @@ export function changesBetween(before: Moment, after: Moment): Told[] {
     const known = before.groups.get(key)
     const named = { group_id: group.id, name: group.name }
     if (known === undefined) told.push({ type: 'group.created', data: named })
-    else if (known.deleted === null && group.deleted !== null) told.push({ type: 'group.deleted', data: { group_id: group.id } })
+    else if (known.deleted === null && group.deleted !== null)
+      told.push({ type: 'group.deleted', data: { group_id: group.id } })
     // A job that goes live moves the time, too, and the revision with it.
-    else if (known.updated !== group.updated && known.revision === group.revision) told.push({ type: 'group.updated', data: named })
+    else if (known.updated !== group.updated && known.revision === group.revision)
+      told.push({ type: 'group.updated', data: named })
   }
   for (const [key, job] of after.jobs) {
     if (job.state === before.jobs.get(key)?.state) continue
     const { type, revision, added, removed, bad, rows, failure } = job
     const data = { job_id: job.id, group_id: after.groups.get(job.group)?.id }
-    if (job.state === 'failed') told.push({ type: 'job.failed', data: { ...data, reason: failure } })
+    if (job.state === 'failed')
+      told.push({ type: 'job.failed', data: { ...data, reason: failure } })
     if (job.state !== 'successful' && job.state !== 'partial') continue
     const unchanged = rows - bad - (type === 'remove' ? removed : added)
     const counts = { type: typesTold[type], revision, added, removed, unchanged, failed: bad }
@@ -73,7 +106,8 @@ export function changesBetween(before: Moment, after: Moment): Told[] {
     const known = before.definitions.get(key)
     const data = { definition_id: id }
     if (known === undefined) told.push({ type: 'definition.created', data })
-    else if (known.deleted === null && deleted !== null) told.push({ type: 'definition.deleted', data })
+    else if (known.deleted === null && deleted !== null)
+      told.push({ type: 'definition.deleted', data })
     else if (known.updated !== updated) told.push({ type: 'definition.updated', data })
   }
   for (const [key, { id, state, definition, groups, seated, over, changed }] of after.runs) {
@@ -83,7 +117,10 @@ export function changesBetween(before: Moment, after: Moment): Told[] {
     told.push({ type: 'household.recomputed', data })
   }
   for (const [key, { id, disabled }] of after.webhooks)
-    if ((disabled === 'failing' || disabled === 'gone') && before.webhooks.get(key)?.disabled === null)
+    if (
+      (disabled === 'failing' || disabled === 'gone') &&
+      before.webhooks.get(key)?.disabled === null
+    )
       told.push({ type: 'webhook.disabled', data: { webhook_id: id, reason: disabled } })
   return told
 }

@@ -6,7 +6,13 @@ import { createGroup } from '../../src/experience/groups.ts'
 import { resources } from '../../src/resources.ts'
 import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
 import { deliveryStates } from '../../src/webhooks/event.ts'
-import { listDeliveries, listEvents, replay, retryDelivery, sweepEvents } from '../../src/webhooks/history.ts'
+import {
+  listDeliveries,
+  listEvents,
+  replay,
+  retryDelivery,
+  sweepEvents,
+} from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { scene } from './scene.ts'
 import { hazardous } from '../support/hazard.ts'
@@ -16,18 +22,38 @@ import { day, happened, now } from './past.ts'
 let workspaces = 5_000_000
 
 beforeEach(async () => {
-  await env.DB.batch(['events', 'deliveries', 'delivery_attempts', 'webhooks'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await env.DB.batch(
+    ['events', 'deliveries', 'delivery_attempts', 'webhooks'].map((table) =>
+      env.DB.prepare(`DELETE FROM ${table}`),
+    ),
+  )
 })
 
 /** Opens so many webhooks and tells what the creation of a group costs then. */
-async function costOf(webhooks: number, eventTypes: ['group.created'] | ['group.deleted'] | null = null) {
+async function costOf(
+  webhooks: number,
+  eventTypes: ['group.created'] | ['group.deleted'] | null = null,
+) {
   const workspace = ++workspaces
   const { res } = hazardous()
   for (let i = 0; i < webhooks; i++)
-    await createWebhook(res, workspace, { url: 'https://hooks.shop.com', description: '', eventTypes }, 'tester')
+    await createWebhook(
+      res,
+      workspace,
+      { url: 'https://hooks.shop.com', description: '', eventTypes },
+      'tester',
+    )
   const before = { ...res.meter }
-  await createGroup(res, workspace, { name: 'owls', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
-  return { written: res.meter.rowsWritten - before.rowsWritten, statements: res.meter.statements - before.statements }
+  await createGroup(res, workspace, {
+    name: 'owls',
+    description: undefined,
+    type: 'EXPERIENCE_GROUP',
+    platform: 'RETAIL_BANKING',
+  })
+  return {
+    written: res.meter.rowsWritten - before.rowsWritten,
+    statements: res.meter.statements - before.statements,
+  }
 }
 
 describe('what an event costs', () => {
@@ -44,20 +70,30 @@ describe('what an event costs', () => {
 })
 
 describe('what a look at deliveries costs', () => {
-  it.each(['failed', 'pending'] as const)('is no more for those that are %s where thousands have arrived', async (state) => {
-    const workspace = ++workspaces
-    const { res } = hazardous()
-    const { key, id } = await createWebhook(res, workspace, { url: 'https://hooks.shop.com', description: '', eventTypes: null }, 'tester')
-    await happened(Array.from({ length: 5000 }, () => ({ age: 1, workspace })))
-    await env.DB.batch([
-      env.DB.prepare('UPDATE deliveries SET webhook_key = ?').bind(key),
-      env.DB.prepare('UPDATE deliveries SET state = ?, next_attempt_at = 1 WHERE event_key % 500 = 0').bind(state),
-    ])
-    const before = res.meter.rowsRead
-    const asked = { state, after: undefined, size: 20 }
-    expect(await listDeliveries(res.databaseOf(workspace), workspace, id, asked)).toHaveLength(10)
-    expect(res.meter.rowsRead - before).toBeLessThan(500)
-  })
+  it.each(['failed', 'pending'] as const)(
+    'is no more for those that are %s where thousands have arrived',
+    async (state) => {
+      const workspace = ++workspaces
+      const { res } = hazardous()
+      const { key, id } = await createWebhook(
+        res,
+        workspace,
+        { url: 'https://hooks.shop.com', description: '', eventTypes: null },
+        'tester',
+      )
+      await happened(Array.from({ length: 5000 }, () => ({ age: 1, workspace })))
+      await env.DB.batch([
+        env.DB.prepare('UPDATE deliveries SET webhook_key = ?').bind(key),
+        env.DB.prepare(
+          'UPDATE deliveries SET state = ?, next_attempt_at = 1 WHERE event_key % 500 = 0',
+        ).bind(state),
+      ])
+      const before = res.meter.rowsRead
+      const asked = { state, after: undefined, size: 20 }
+      expect(await listDeliveries(res.databaseOf(workspace), workspace, id, asked)).toHaveLength(10)
+      expect(res.meter.rowsRead - before).toBeLessThan(500)
+    },
+  )
 })
 
 describe('what a pass costs', () => {
@@ -78,10 +114,20 @@ describe('what a pass costs', () => {
   it('is no more where thousands have arrived', async () => {
     const workspace = ++workspaces
     const { res } = hazardous({}, { fetch: async () => new Response(null, { status: 204 }) })
-    const { key } = await createWebhook(res, workspace, { url: 'https://hooks.shop.com', description: '', eventTypes: null }, 'tester')
+    const { key } = await createWebhook(
+      res,
+      workspace,
+      { url: 'https://hooks.shop.com', description: '', eventTypes: null },
+      'tester',
+    )
     const cost = async () => {
       const name = crypto.randomUUID()
-      await createGroup(res, workspace, { name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
+      await createGroup(res, workspace, {
+        name,
+        description: undefined,
+        type: 'EXPERIENCE_GROUP',
+        platform: 'RETAIL_BANKING',
+      })
       const before = res.meter.rowsRead
       await deliver(res, workspace, key)
       return res.meter.rowsRead - before
@@ -103,16 +149,33 @@ const walking =
 describe('the plan of', () => {
   const workspace = ++workspaces
   const fetch = async () => new Response(null, { status: 500 })
-  const over = (db: Db) => ({ ...resources(env), databaseOf: () => db, directory: db, fetch, now: () => now })
+  const over = (db: Db) => ({
+    ...resources(env),
+    databaseOf: () => db,
+    directory: db,
+    fetch,
+    now: () => now,
+  })
 
   /** A webhook with an event on its way to it. */
   async function sending() {
     const { res } = hazardous({}, { now: () => now })
-    const draft = { url: 'https://hooks.shop.com', description: '', eventTypes: ['group.created' as const] }
+    const draft = {
+      url: 'https://hooks.shop.com',
+      description: '',
+      eventTypes: ['group.created' as const],
+    }
     const { key, id } = await createWebhook(res, workspace, draft, 'tester')
     const name = crypto.randomUUID()
-    await createGroup(res, workspace, { name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
-    const [event] = await res.directory.all<{ id: string }>(sql`SELECT id FROM events ORDER BY key DESC LIMIT 1`)
+    await createGroup(res, workspace, {
+      name,
+      description: undefined,
+      type: 'EXPERIENCE_GROUP',
+      platform: 'RETAIL_BANKING',
+    })
+    const [event] = await res.directory.all<{ id: string }>(
+      sql`SELECT id FROM events ORDER BY key DESC LIMIT 1`,
+    )
     return { key, id, event: event?.id ?? '' }
   }
 
@@ -122,36 +185,63 @@ describe('the plan of', () => {
   it.each<[what: string, statements: number, ask: (db: Db, at: Sending) => Promise<unknown>]>([
     ['a pass', 11, (db, { key }) => deliver(over(db), workspace, key)],
     ['the cron of every minute', 1, (db) => deliverDue(over(db))],
-    ['the announcement of a change', 2, (db) => createGroup(over(db), workspace, { ...group, name: crypto.randomUUID() })],
-    ...[false, true].flatMap((after): [string, number, (db: Db, at: Sending) => Promise<unknown>][] => [
-      [
-        `events${after ? ' after one' : ''}`,
-        1,
-        (db, at) => listEvents(db, workspace, { after: from(at, after), types: undefined, size: 20 }),
+    [
+      'the announcement of a change',
+      2,
+      (db) => createGroup(over(db), workspace, { ...group, name: crypto.randomUUID() }),
+    ],
+    ...[false, true].flatMap(
+      (after): [string, number, (db: Db, at: Sending) => Promise<unknown>][] => [
+        [
+          `events${after ? ' after one' : ''}`,
+          1,
+          (db, at) =>
+            listEvents(db, workspace, { after: from(at, after), types: undefined, size: 20 }),
+        ],
+        [
+          `events of a type${after ? ' after one' : ''}`,
+          1,
+          (db, at) =>
+            listEvents(db, workspace, {
+              after: from(at, after),
+              types: ['group.created'],
+              size: 20,
+            }),
+        ],
+        ...[undefined, ...deliveryStates].map(
+          (state): [string, number, (db: Db, at: Sending) => Promise<unknown>] => [
+            `${state ?? 'all'} deliveries${after ? ' after one' : ''}`,
+            2,
+            (db, at) =>
+              listDeliveries(db, workspace, at.id, { state, after: from(at, after), size: 20 }),
+          ],
+        ),
       ],
-      [
-        `events of a type${after ? ' after one' : ''}`,
-        1,
-        (db, at) => listEvents(db, workspace, { after: from(at, after), types: ['group.created'], size: 20 }),
-      ],
-      ...[undefined, ...deliveryStates].map((state): [string, number, (db: Db, at: Sending) => Promise<unknown>] => [
-        `${state ?? 'all'} deliveries${after ? ' after one' : ''}`,
-        2,
-        (db, at) => listDeliveries(db, workspace, at.id, { state, after: from(at, after), size: 20 }),
-      ]),
-    ]),
+    ),
     ['a retry', 1, (db, { id, event }) => retryDelivery(over(db), workspace, id, event)],
-    ['a replay of what failed', 2, (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'failed' })],
-    ['a replay of all', 2, (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'all' })],
+    [
+      'a replay of what failed',
+      2,
+      (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'failed' }),
+    ],
+    [
+      'a replay of all',
+      2,
+      (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'all' }),
+    ],
     ['the sweep', 4, (db) => sweepEvents({ ...over(db), now: () => now + 31 * day })],
   ])('%s walks none of the tables that grow', async (_, statements, ask) => {
     const at = await sending()
     const plans = await plansOf((db) => ask(db, at))
-    const ofEvents = plans.filter(({ query }) => /\b(events|deliveries|delivery_attempts)\b/.test(query))
+    const ofEvents = plans.filter(({ query }) =>
+      /\b(events|deliveries|delivery_attempts)\b/.test(query),
+    )
     expect(ofEvents.length).toBeGreaterThanOrEqual(statements)
     const walks = ofEvents
       .filter(({ query }) => !query.includes('FROM events ORDER BY key LIMIT'))
-      .flatMap(({ query, plan }) => plan.filter((line) => walking.test(line)).map((line) => ({ line, query })))
+      .flatMap(({ query, plan }) =>
+        plan.filter((line) => walking.test(line)).map((line) => ({ line, query })),
+      )
     expect(walks).toEqual([])
   })
 

@@ -21,7 +21,9 @@ describe('a pass', () => {
     await Promise.all([pass(), pass(), pass()])
     expect(sent).toHaveLength(12)
     expect(ids(sent).size).toBe(12)
-    expect(await stands()).toEqual(Array(12).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }))
+    expect(await stands()).toEqual(
+      Array(12).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }),
+    )
   })
 
   it('sends five at once to its endpoint, and never more', async () => {
@@ -61,11 +63,22 @@ describe('a pass', () => {
     expect(first).toBeLessThan(takenAtATime)
     for (const { at } of sent) expect(at - began).toBeLessThanOrEqual(passTime)
     const left = (await stands()).filter(({ state }) => state === 'pending')
-    expect(left).toEqual(Array(takenAtATime + 10 - first).fill({ state: 'pending', attempts: 0, tries: 0, next: began, known: [] }))
+    expect(left).toEqual(
+      Array(takenAtATime + 10 - first).fill({
+        state: 'pending',
+        attempts: 0,
+        tries: 0,
+        next: began,
+        known: [],
+      }),
+    )
     expect(doorbells).toHaveLength(1)
-    for (let message = doorbells.pop(); message !== undefined; message = doorbells.pop()) await pass()
+    for (let message = doorbells.pop(); message !== undefined; message = doorbells.pop())
+      await pass()
     expect(sent).toHaveLength(takenAtATime + 10)
-    expect(await stands()).toEqual(Array(takenAtATime + 10).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }))
+    expect(await stands()).toEqual(
+      Array(takenAtATime + 10).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }),
+    )
   })
 
   it('sends what happens while it goes on, or rings for it, as the bell of that found it busy', async () => {
@@ -80,39 +93,48 @@ describe('a pass', () => {
     expect(await due()).toBe(false)
   })
 
-  it.each<[why: string, events: number, fuse: { at: number; when: 'before' | 'after' }, sends: number]>([
+  it.each<
+    [why: string, events: number, fuse: { at: number; when: 'before' | 'after' }, sends: number]
+  >([
     ['after it has taken its events', 7, { at: 0, when: 'after' }, 0],
     ['before it keeps what came of them', 7, { at: 1, when: 'before' }, 7],
     ['in its second round', takenAtATime + 7, { at: 3, when: 'before' }, takenAtATime + 7],
-  ])('that dies %s is followed once its lease is over, and not before', async (_, events, lit, sends) => {
-    const { happen, pass, sent, stands, clock, due, fuse } = await scene()
-    await happen(events)
-    fuse(lit)
-    await expect(pass().catch(unlessCrash)).resolves.toBeUndefined()
-    fuse(undefined)
-    expect(sent).toHaveLength(sends)
-    const begun = sent.splice(0)
+  ])(
+    'that dies %s is followed once its lease is over, and not before',
+    async (_, events, lit, sends) => {
+      const { happen, pass, sent, stands, clock, due, fuse } = await scene()
+      await happen(events)
+      fuse(lit)
+      await expect(pass().catch(unlessCrash)).resolves.toBeUndefined()
+      fuse(undefined)
+      expect(sent).toHaveLength(sends)
+      const begun = sent.splice(0)
 
-    for (const wait of [0, lease - 1]) {
-      clock.now += wait
+      for (const wait of [0, lease - 1]) {
+        clock.now += wait
+        await pass()
+        expect(sent).toEqual([])
+        expect(await due()).toBe(false)
+      }
+      clock.now += 1
+      expect(await due()).toBe(true)
       await pass()
-      expect(sent).toEqual([])
-      expect(await due()).toBe(false)
-    }
-    clock.now += 1
-    expect(await due()).toBe(true)
-    await pass()
-    expect(sent).toHaveLength(7)
-    for (const { id, body, stamp } of sent) {
-      const before = begun.find((one) => one.id === id)
-      if (before === undefined) continue
-      expect(body).toBe(before.body)
-      expect(Number(stamp)).toBe(Number(before.stamp) + lease / second)
-    }
-    const all = await stands()
-    expect(all.slice(-7)).toEqual(Array(7).fill({ ...delivered, attempts: 2, tries: 2, known: [2] }))
-    expect(all.slice(0, -7)).toEqual(Array(events - 7).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }))
-  })
+      expect(sent).toHaveLength(7)
+      for (const { id, body, stamp } of sent) {
+        const before = begun.find((one) => one.id === id)
+        if (before === undefined) continue
+        expect(body).toBe(before.body)
+        expect(Number(stamp)).toBe(Number(before.stamp) + lease / second)
+      }
+      const all = await stands()
+      expect(all.slice(-7)).toEqual(
+        Array(7).fill({ ...delivered, attempts: 2, tries: 2, known: [2] }),
+      )
+      expect(all.slice(0, -7)).toEqual(
+        Array(events - 7).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }),
+      )
+    },
+  )
 
   it('that dies after some of its sends is followed by one that sends the rest, and may send those again', async () => {
     let dead = true
@@ -127,7 +149,9 @@ describe('a pass', () => {
     clock.now += lease
     await pass()
     expect(ids(sent).size).toBe(9)
-    expect(await stands()).toEqual(Array(9).fill({ ...delivered, attempts: 2, tries: 2, known: [2] }))
+    expect(await stands()).toEqual(
+      Array(9).fill({ ...delivered, attempts: 2, tries: 2, known: [2] }),
+    )
   })
 
   describe('that was thought dead and wakes', () => {
@@ -168,8 +192,17 @@ describe('a pass', () => {
     it('does not spoil what the one that followed counts', async () => {
       const { stands, ended } = await overtaken()
       await ended()
-      const both = { state: 'pending', attempts: 2, tries: 2, next: expect.any(Number), known: [1, 2] }
-      expect(await stands()).toEqual([...Array<Stands>(5).fill(both), ...Array<Stands>(2).fill({ ...both, known: [2] })])
+      const both = {
+        state: 'pending',
+        attempts: 2,
+        tries: 2,
+        next: expect.any(Number),
+        known: [1, 2],
+      }
+      expect(await stands()).toEqual([
+        ...Array<Stands>(5).fill(both),
+        ...Array<Stands>(2).fill({ ...both, known: [2] }),
+      ])
     })
   })
 })

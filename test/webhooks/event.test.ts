@@ -9,7 +9,18 @@ const now = Date.UTC(2026, 10, 24, 3)
 
 describe('the schedule', () => {
   it('is that of Standard Webhooks 1.0', () => {
-    const waits = [0, 5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
+    const waits = [
+      0,
+      5 * second,
+      5 * minute,
+      30 * minute,
+      2 * hour,
+      5 * hour,
+      10 * hour,
+      14 * hour,
+      20 * hour,
+      24 * hour,
+    ]
     expect(schedule).toEqual(waits)
     expect(patience).toBe(120 * hour)
   })
@@ -27,12 +38,16 @@ describe('the next attempt', () => {
 
   it('is a whole millisecond within those bounds, whatever chance says', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 9 }), fc.double({ min: 0, max: 1, noNaN: true }), (tries, chance) => {
-        const wait = (nextAttempt(tries, now, chance, undefined) ?? NaN) - now
-        expect(Number.isInteger(wait)).toBe(true)
-        expect(wait).toBeGreaterThanOrEqual(schedule[tries] ?? NaN)
-        expect(wait).toBeLessThanOrEqual((schedule[tries] ?? NaN) * 1.2)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 9 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (tries, chance) => {
+          const wait = (nextAttempt(tries, now, chance, undefined) ?? NaN) - now
+          expect(Number.isInteger(wait)).toBe(true)
+          expect(wait).toBeGreaterThanOrEqual(schedule[tries] ?? NaN)
+          expect(wait).toBeLessThanOrEqual((schedule[tries] ?? NaN) * 1.2)
+        },
+      ),
     )
   })
 
@@ -43,7 +58,8 @@ describe('the next attempt', () => {
   })
 
   it('is no earlier than by the schedule, whatever the receiver asks for', () => {
-    for (const asked of [0, 1, second, 30 * minute]) expect(nextAttempt(4, now, 0, asked)).toBe(now + 2 * hour)
+    for (const asked of [0, 1, second, 30 * minute])
+      expect(nextAttempt(4, now, 0, asked)).toBe(now + 2 * hour)
     expect(nextAttempt(2, now, 1, 5 * minute)).toBe(now + 6 * minute)
   })
 
@@ -55,7 +71,9 @@ describe('the next attempt', () => {
   })
 
   it('never comes after the tenth, whatever the receiver asks for', () => {
-    for (const tries of [10, 11, 1000]) for (const asked of [undefined, 0, hour]) expect(nextAttempt(tries, now, 0, asked)).toBeUndefined()
+    for (const tries of [10, 11, 1000])
+      for (const asked of [undefined, 0, hour])
+        expect(nextAttempt(tries, now, 0, asked)).toBeUndefined()
   })
 })
 
@@ -79,23 +97,39 @@ describe('a Retry-After', () => {
     expect(retryAfterOf(header, now)).toBe(expected)
   })
 
-  it.each(['Tue, 24 Nov 2026 03:00:00 GMT', 'Tue, 24 Nov 2026 02:59:59 GMT', 'Sun, 06 Nov 1994 08:49:37 GMT'])(
-    'of the date %j, which has come, is no time at all',
-    (header) => {
-      expect(retryAfterOf(header, now)).toBe(0)
-    },
-  )
+  it.each([
+    'Tue, 24 Nov 2026 03:00:00 GMT',
+    'Tue, 24 Nov 2026 02:59:59 GMT',
+    'Sun, 06 Nov 1994 08:49:37 GMT',
+  ])('of the date %j, which has come, is no time at all', (header) => {
+    expect(retryAfterOf(header, now)).toBe(0)
+  })
 
-  it.each([null, '', ' ', 'soon', 'null', 'NaN', 'Infinity', '5 minutes', 'PT5M', '1e3', '0x10', '٣', '1,2', 'Tue, 24 Foo 2026'])(
-    'of %j asks for nothing',
+  it.each([
+    null,
+    '',
+    ' ',
+    'soon',
+    'null',
+    'NaN',
+    'Infinity',
+    '5 minutes',
+    'PT5M',
+    '1e3',
+    '0x10',
+    '٣',
+    '1,2',
+    'Tue, 24 Foo 2026',
+  ])('of %j asks for nothing', (header) => {
+    expect(retryAfterOf(header, now) ?? 0).toBe(0)
+  })
+
+  it.each(['soon 2099', 'rate limit 5000', 'at most 4000', '2099-01-01'])(
+    'of %j is no date of HTTP and asks for nothing',
     (header) => {
       expect(retryAfterOf(header, now) ?? 0).toBe(0)
     },
   )
-
-  it.each(['soon 2099', 'rate limit 5000', 'at most 4000', '2099-01-01'])('of %j is no date of HTTP and asks for nothing', (header) => {
-    expect(retryAfterOf(header, now) ?? 0).toBe(0)
-  })
 
   it('of more seconds than there are numbers is a day', () => {
     expect(nextAttempt(1, now, 0, retryAfterOf('9'.repeat(400), now))).toBe(now + 24 * hour)

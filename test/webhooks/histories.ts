@@ -10,7 +10,13 @@ import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
 import { eventTypes, type EventType } from '../../src/webhooks/event.ts'
-import { createWebhook, deleteWebhook, disableWebhook, enableWebhook, updateWebhook } from '../../src/webhooks/subscriptions.ts'
+import {
+  createWebhook,
+  deleteWebhook,
+  disableWebhook,
+  enableWebhook,
+  updateWebhook,
+} from '../../src/webhooks/subscriptions.ts'
 import { giveUp } from '../../src/work/jobs.ts'
 import { lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
@@ -25,7 +31,10 @@ let workspaces = 6_000_000
 export type Deed =
   | { what: 'opens a group' | 'defines'; name: string }
   | { what: 'renames a group'; pick: number; name: string }
-  | { what: 'deletes a group' | 'redefines' | 'undefines' | 'recomputes' | 'gives a job up'; pick: number }
+  | {
+      what: 'deletes a group' | 'redefines' | 'undefines' | 'recomputes' | 'gives a job up'
+      pick: number
+    }
   | { what: 'uploads'; pick: number; type: string; ids: string[]; badRows: number }
   | { what: 'opens a webhook'; types: EventType[] | null }
   | { what: 'replaces a webhook'; pick: number; types: EventType[] | null }
@@ -40,7 +49,12 @@ export type Happening =
   | { then: 'deed' | 'silently' | 'twice at once'; deed: Deed }
   | { then: 'dying'; deed: Deed; dies: Dies }
   | { then: 'beside a pass'; deed: Deed; pick: number }
-  | { then: 'message'; of: 'work' | 'deliveries'; pick: number; how: 'once' | 'and kept' | 'never' | 'twice at once' }
+  | {
+      then: 'message'
+      of: 'work' | 'deliveries'
+      pick: number
+      how: 'once' | 'and kept' | 'never' | 'twice at once'
+    }
   | { then: 'message'; of: 'work' | 'deliveries'; pick: number; how: Dies }
   | { then: 'cron' }
   | { then: 'later'; ms: number }
@@ -72,31 +86,78 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: one('defines'), name }) },
   {
     weight: 4,
-    arbitrary: fc.record({ what: one('redefines', 'redefines', 'recomputes', 'recomputes', 'undefines', 'gives a job up'), pick }),
+    arbitrary: fc.record({
+      what: one(
+        'redefines',
+        'redefines',
+        'recomputes',
+        'recomputes',
+        'undefines',
+        'gives a job up',
+      ),
+      pick,
+    }),
   },
   { weight: 2, arbitrary: fc.record({ what: one('opens a webhook'), types }) },
   { weight: 1, arbitrary: fc.record({ what: one('replaces a webhook'), pick, types }) },
   {
     weight: 3,
-    arbitrary: fc.record({ what: one('disables a webhook', 'enables a webhook', 'enables a webhook', 'deletes a webhook'), pick }),
+    arbitrary: fc.record({
+      what: one(
+        'disables a webhook',
+        'enables a webhook',
+        'enables a webhook',
+        'deletes a webhook',
+      ),
+      pick,
+    }),
   },
 )
 
-const dies = (calls: number): fc.Arbitrary<Dies> => fc.record({ at: fc.nat(calls), when: one('before', 'after') })
+const dies = (calls: number): fc.Arbitrary<Dies> =>
+  fc.record({ at: fc.nat(calls), when: one('before', 'after') })
 const message = { then: one('message'), of: one('work', 'deliveries', 'deliveries'), pick }
 
 export const happening: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ then: one('deed', 'deed', 'silently', 'twice at once'), deed }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ then: one('deed', 'deed', 'silently', 'twice at once'), deed }),
+  },
   { weight: 3, arbitrary: fc.record({ then: one('dying'), deed, dies: dies(3) }) },
   { weight: 3, arbitrary: fc.record({ then: one('beside a pass'), deed, pick }) },
-  { weight: 5, arbitrary: fc.record({ ...message, how: one('once', 'once', 'and kept', 'never', 'twice at once') }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      ...message,
+      how: one('once', 'once', 'and kept', 'never', 'twice at once'),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ ...message, how: dies(7) }) },
   { weight: 2, arbitrary: fc.record({ then: one('cron') }) },
-  { weight: 2, arbitrary: fc.record({ then: one('later'), ms: fc.constantFrom(1, 6000, 61_000, hour, 3 * hour, 40 * hour) }) },
-  { weight: 1, arbitrary: fc.record({ then: one('bad days'), attempts: fc.constantFrom(3, 10, 10, 14) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      then: one('later'),
+      ms: fc.constantFrom(1, 6000, 61_000, hour, 3 * hour, 40 * hour),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ then: one('bad days'), attempts: fc.constantFrom(3, 10, 10, 14) }),
+  },
 )
 
-export const answer: fc.Arbitrary<Answer> = one('takes', 'takes', 'takes', 'fails', 'redirects', 'is busy', 'lost', 'late', 'cut')
+export const answer: fc.Arbitrary<Answer> = one(
+  'takes',
+  'takes',
+  'takes',
+  'fails',
+  'redirects',
+  'is busy',
+  'lost',
+  'late',
+  'cut',
+)
 
 /** A workspace whose receivers, queues, time and luck are in the hands of the test, and what is known of what they have seen. */
 export async function scene(answers: Answer[]) {
@@ -106,9 +167,17 @@ export async function scene(answers: Answer[]) {
   let always: Answer | undefined
   const answered = (answer: Answer): Response => {
     if (answer === 'late') throw new DOMException('late', 'TimeoutError')
-    if (answer === 'cut') return new Response(new ReadableStream({ pull: (controller) => controller.error(new Error('cut')) }))
-    if (answer === 'redirects') return new Response(null, { status: 302, headers: { location: 'https://hooks.shop.com/elsewhere' } })
-    if (answer === 'is busy') return new Response('later', { status: 429, headers: { 'retry-after': '120' } })
+    if (answer === 'cut')
+      return new Response(
+        new ReadableStream({ pull: (controller) => controller.error(new Error('cut')) }),
+      )
+    if (answer === 'redirects')
+      return new Response(null, {
+        status: 302,
+        headers: { location: 'https://hooks.shop.com/elsewhere' },
+      })
+    if (answer === 'is busy')
+      return new Response('later', { status: 429, headers: { 'retry-after': '120' } })
     return new Response(null, { status: answer === 'takes' ? 204 : 500 })
   }
   const fetch = async (url: string, { headers, body }: RequestInit) => {
@@ -135,18 +204,29 @@ export async function scene(answers: Answer[]) {
 
 export type Scene = Awaited<ReturnType<typeof scene>>
 
-export function answerMessage({ res, workspace }: Scene, message: Message): Promise<void> | undefined {
+export function answerMessage(
+  { res, workspace }: Scene,
+  message: Message,
+): Promise<void> | undefined {
   res.meter.statements = 0 // each message is an event of its own
   if (message.kind === 'job') return runJob(res, workspace, message.job, applyAudience)
   if (message.kind === 'erase') return eraseGroup(res, workspace, message.group)
   if (message.kind === 'recompute') return runRecompute(res, workspace, message.run)
-  if (message.kind === 'erase-definition') return eraseDefinition(res, workspace, message.definition)
+  if (message.kind === 'erase-definition')
+    return eraseDefinition(res, workspace, message.definition)
   if (message.kind === 'deliver') return deliver(res, workspace, message.webhook)
   return undefined
 }
 
 /** Changes, of which one that succeeds is told at once. */
-export const changing = ['opens a group', 'renames a group', 'deletes a group', 'defines', 'redefines', 'undefines']
+export const changing = [
+  'opens a group',
+  'renames a group',
+  'deletes a group',
+  'defines',
+  'redefines',
+  'undefines',
+]
 
 let urls = 0
 
@@ -156,13 +236,24 @@ export async function does({ res, workspace }: Scene, deed: Deed): Promise<unkno
   /** The id of one that is there, now and then of one that was or never was. */
   const of = (rows: Map<number, { id: string; deleted?: number | null }>) => {
     const pick = 'pick' in deed ? deed.pick : 0
-    const some = [...rows.values()].filter(({ deleted }) => pick % 6 === 5 || (deleted ?? null) === null)
+    const some = [...rows.values()].filter(
+      ({ deleted }) => pick % 6 === 5 || (deleted ?? null) === null,
+    )
     return some[Math.floor(pick / 6) % Math.max(1, some.length)]?.id ?? crypto.randomUUID()
   }
-  const draft = () => ({ url: `https://hooks.shop.com/${++urls}`, description: '', eventTypes: 'types' in deed ? deed.types : null })
+  const draft = () => ({
+    url: `https://hooks.shop.com/${++urls}`,
+    description: '',
+    eventTypes: 'types' in deed ? deed.types : null,
+  })
   switch (deed.what) {
     case 'opens a group':
-      return createGroup(res, workspace, { name: deed.name, description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
+      return createGroup(res, workspace, {
+        name: deed.name,
+        description: undefined,
+        type: 'EXPERIENCE_GROUP',
+        platform: 'RETAIL_BANKING',
+      })
     case 'renames a group':
       return renameGroup(res, workspace, of(groups), { name: deed.name, description: undefined })
     case 'deletes a group':
@@ -172,14 +263,22 @@ export async function does({ res, workspace }: Scene, deed: Deed): Promise<unkno
       return receiveUpload(res, workspace, of(groups), 'tester', parts(deed.type, lines(rows)))
     }
     case 'gives a job up': {
-      const waiting = [...jobs.values()].filter(({ state }) => ['waiting', 'applying', 'writing'].includes(state))
+      const waiting = [...jobs.values()].filter(({ state }) =>
+        ['waiting', 'applying', 'writing'].includes(state),
+      )
       const job = waiting[deed.pick % Math.max(1, waiting.length)]
       return job === undefined ? undefined : giveUp(db, workspace, job.key, res.now())
     }
     case 'defines':
       return defined(res, workspace, deed.name, 'street', [])
     case 'redefines':
-      return updateDefinition(res, workspace, of(definitions), { description: crypto.randomUUID() }, 'tester')
+      return updateDefinition(
+        res,
+        workspace,
+        of(definitions),
+        { description: crypto.randomUUID() },
+        'tester',
+      )
     case 'undefines':
       return deleteDefinition(res, workspace, of(definitions))
     case 'recomputes':

@@ -9,7 +9,18 @@ import { enableWebhook } from '../../src/webhooks/subscriptions.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { told } from '../support/weeks.ts'
 import { changesBetween, listeners, momentOf, type Moment, type Told } from './changes.ts'
-import { answer, answerMessage, changing, does, happening, hour, scene, type Answer, type Happening, type Scene } from './histories.ts'
+import {
+  answer,
+  answerMessage,
+  changing,
+  does,
+  happening,
+  hour,
+  scene,
+  type Answer,
+  type Happening,
+  type Scene,
+} from './histories.ts'
 
 /** What became of a deed. */
 type Became = 'done' | 'refused' | 'died'
@@ -25,7 +36,9 @@ const became = (deed: Promise<unknown> | undefined): Promise<Became> =>
   )
 
 const sorted = (events: Told[]) =>
-  events.map(({ type, data }) => ({ type, data })).toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  events
+    .map(({ type, data }) => ({ type, data }))
+    .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
 /** How often things happened, in all histories. */
 const seen = new Map<string, number>()
@@ -56,15 +69,22 @@ class Witness {
   }
 
   /** Lets things happen at once, and holds what is told of them against what they have changed. */
-  async sees(...happening: (Promise<unknown> | undefined)[]): Promise<{ became: Became[]; changes: number }> {
+  async sees(
+    ...happening: (Promise<unknown> | undefined)[]
+  ): Promise<{ became: Became[]; changes: number }> {
     const outcomes = await Promise.all(happening.map(became))
     const [before, after] = [this.#moment, await momentOf(this.#workspace)]
     this.#moment = after
     for (const { key, url } of after.webhooks.values()) this.keyOf.set(url, key)
-    const { results } = await env.DB.prepare('SELECT key, id, type, at, data FROM events WHERE workspace_id = ? AND key > ? ORDER BY key')
+    const { results } = await env.DB.prepare(
+      'SELECT key, id, type, at, data FROM events WHERE workspace_id = ? AND key > ? ORDER BY key',
+    )
       .bind(this.#workspace, this.#last)
       .all<{ key: number; id: string; type: EventType; at: number; data: string }>()
-    const events = results.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) as object })) // only objects are written
+    const events = results.map(({ data, ...event }) => ({
+      ...event,
+      data: JSON.parse(data) as object,
+    })) // only objects are written
     const changes = changesBetween(before, after)
     expect(sorted(events)).toEqual(sorted(changes))
     for (const { key, id, type, at, data } of events) {
@@ -82,7 +102,8 @@ class Witness {
 /** Sends what is due, as the crons do. */
 async function sendDue(at: Scene, witness: Witness): Promise<void> {
   await deliverDue(at.res)
-  for (let body = at.doorbells.shift(); body !== undefined; body = at.doorbells.shift()) await witness.sees(answerMessage(at, body))
+  for (let body = at.doorbells.shift(); body !== undefined; body = at.doorbells.shift())
+    await witness.sees(answerMessage(at, body))
 }
 
 /** Hours that are enough for each attempt to become due, and for all of those of the schedule fewer than five days. */
@@ -108,20 +129,30 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
     if (next.how === 'once' || next.how === 'never') queue.splice(place, 1)
     if (next.how === 'never') return
     if (typeof next.how !== 'string') fuse({ ...next.how })
-    await witness.sees(answerMessage(at, body), next.how === 'twice at once' ? answerMessage(at, body) : undefined)
+    await witness.sees(
+      answerMessage(at, body),
+      next.how === 'twice at once' ? answerMessage(at, body) : undefined,
+    )
     return fuse(undefined)
   }
   if (next.then === 'beside a pass') {
     const keys = [...witness.moment.webhooks.keys()]
     const key = keys[next.pick % Math.max(1, keys.length)]
-    await witness.sees(does(at, next.deed), key === undefined ? undefined : deliver(res, workspace, key))
+    await witness.sees(
+      does(at, next.deed),
+      key === undefined ? undefined : deliver(res, workspace, key),
+    )
     return
   }
   // A file whose job is there, while who sent it was told otherwise, is lost: that is told in its own tests.
   if (next.then === 'dying' && next.deed.what !== 'uploads') fuse({ ...next.dies })
   silence(next.then === 'silently')
-  const twice = next.then === 'twice at once' && !['renames a group', 'redefines'].includes(next.deed.what)
-  const { became, changes } = await witness.sees(does(at, next.deed), ...(twice ? [does(at, next.deed)] : []))
+  const twice =
+    next.then === 'twice at once' && !['renames a group', 'redefines'].includes(next.deed.what)
+  const { became, changes } = await witness.sees(
+    does(at, next.deed),
+    ...(twice ? [does(at, next.deed)] : []),
+  )
   silence(false)
   fuse(undefined)
   if (!changing.includes(next.deed.what)) return expect(changes).toBe(0)
@@ -136,11 +167,15 @@ async function endWell(at: Scene, witness: Witness): Promise<void> {
   const { res, rung, workspace, later, receives } = at
   const db = res.databaseOf(workspace)
   receives('takes')
-  for (let body = rung.shift(); body !== undefined; body = rung.shift()) await witness.sees(answerMessage(at, body))
+  for (let body = rung.shift(); body !== undefined; body = rung.shift())
+    await witness.sees(answerMessage(at, body))
   for (const { key, group } of witness.moment.jobs.values())
-    if (witness.moment.groups.get(group)?.deleted === null) await witness.sees(answerMessage(at, { kind: 'job', workspace, job: key }))
-  for (const run of witness.moment.runs.keys()) await witness.sees(answerMessage(at, { kind: 'recompute', workspace, run }))
-  for (const { id } of witness.moment.webhooks.values()) await witness.sees(enableWebhook(res, workspace, id, 'tester'))
+    if (witness.moment.groups.get(group)?.deleted === null)
+      await witness.sees(answerMessage(at, { kind: 'job', workspace, job: key }))
+  for (const run of witness.moment.runs.keys())
+    await witness.sees(answerMessage(at, { kind: 'recompute', workspace, run }))
+  for (const { id } of witness.moment.webhooks.values())
+    await witness.sees(enableWebhook(res, workspace, id, 'tester'))
 
   const webhooks = [...witness.moment.webhooks.values()]
   const pending = () =>
@@ -162,7 +197,8 @@ async function endWell(at: Scene, witness: Witness): Promise<void> {
     saw('failed', (await listDeliveries(db, workspace, id, failed)).length)
     await replay(res, workspace, id, { since: 0, until: res.now(), only: 'failed' })
     // What it does not listen for any more.
-    for (const { event } of await listDeliveries(db, workspace, id, failed)) await retryDelivery(res, workspace, id, event)
+    for (const { event } of await listDeliveries(db, workspace, id, failed))
+      await retryDelivery(res, workspace, id, event)
   }
   await drained()
 }
@@ -170,16 +206,26 @@ async function endWell(at: Scene, witness: Witness): Promise<void> {
 /** A history in which everything happens once: a test that has seen nothing of a kind has shown nothing of it. */
 const everything: [Happening[], Answer[]] = [
   [
-    { then: 'deed', deed: { what: 'opens a webhook', types: ['webhook.disabled', 'group.created'] } },
+    {
+      then: 'deed',
+      deed: { what: 'opens a webhook', types: ['webhook.disabled', 'group.created'] },
+    },
     { then: 'deed', deed: { what: 'renames a group', pick: 0, name: 'jays' } },
-    { then: 'dying', deed: { what: 'opens a group', name: 'owls' }, dies: { at: 0, when: 'after' } },
+    {
+      then: 'dying',
+      deed: { what: 'opens a group', name: 'owls' },
+      dies: { at: 0, when: 'after' },
+    },
     { then: 'deed', deed: { what: 'opens a group', name: 'owls' } },
     { then: 'deed', deed: { what: 'redefines', pick: 0 } },
     { then: 'deed', deed: { what: 'recomputes', pick: 0 } },
     { then: 'message', of: 'work', pick: 0, how: { at: 1, when: 'after' } },
     { then: 'message', of: 'work', pick: 0, how: 'twice at once' },
     { then: 'message', of: 'work', pick: 0, how: 'once' },
-    { then: 'deed', deed: { what: 'uploads', pick: 0, type: 'add', ids: ['ann', 'bob'], badRows: 1 } },
+    {
+      then: 'deed',
+      deed: { what: 'uploads', pick: 0, type: 'add', ids: ['ann', 'bob'], badRows: 1 },
+    },
     { then: 'message', of: 'work', pick: 0, how: { at: 3, when: 'after' } },
     { then: 'message', of: 'work', pick: 0, how: 'twice at once' },
     { then: 'message', of: 'work', pick: 0, how: 'once' },
@@ -209,7 +255,8 @@ it('loses nothing and invents nothing, whatever happens, fails, dies, comes twic
           ['bob', { street: 'ash' }],
         ])
         await witness.sees(does(at, { what: 'opens a webhook', types: null }))
-        for (const what of ['opens a group', 'defines'] as const) await witness.sees(does(at, { what, name: 'owls' }))
+        for (const what of ['opens a group', 'defines'] as const)
+          await witness.sees(does(at, { what, name: 'owls' }))
         for (const next of happenings) await live(at, witness, next)
         await endWell(at, witness)
 
@@ -217,19 +264,27 @@ it('loses nothing and invents nothing, whatever happens, fails, dies, comes twic
         const taken = new Set<string>()
         for (const { url, id, body, taken: took } of at.arrivals) {
           const event = witness.events.get(id)
-          expect(JSON.parse(body)).toEqual(event && { type: event.type, timestamp: new Date(event.at).toISOString(), data: event.data })
+          expect(JSON.parse(body)).toEqual(
+            event && {
+              type: event.type,
+              timestamp: new Date(event.at).toISOString(),
+              data: event.data,
+            },
+          )
           expect(body).toBe(bodies.get(id) ?? body)
           bodies.set(id, body)
           const one = `${witness.keyOf.get(url)} ${id}`
           expect(witness.may).toContain(one)
           if (took) taken.add(one)
         }
-        for (const one of witness.must) if (witness.moment.webhooks.has(Number(one.split(' ')[0]))) expect(taken).toContain(one)
+        for (const one of witness.must)
+          if (witness.moment.webhooks.has(Number(one.split(' ')[0]))) expect(taken).toContain(one)
         saw('arrived', at.arrivals.length)
       },
     ),
     { numRuns: 30, examples: [everything] },
   )
   const all = eventTypes.filter((type) => !['audience.synced', 'webhook.test'].includes(type))
-  for (const what of [...all, 'done', 'refused', 'died', 'failed', 'arrived']) expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
+  for (const what of [...all, 'done', 'refused', 'died', 'failed', 'arrived'])
+    expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
 }, 180_000)

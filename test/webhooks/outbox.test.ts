@@ -13,7 +13,8 @@ describe('the statements that announce', () => {
     const { db, workspace, stands, clock } = await scene()
     const change = (name: string) =>
       sql`UPDATE webhooks SET description = ${name} WHERE workspace_id = ${workspace} AND description <> ${name}`
-    const told = (group: string) => announce(workspace, { type: 'group.deleted', data: { group_id: group } }, clock.now)
+    const told = (group: string) =>
+      announce(workspace, { type: 'group.deleted', data: { group_id: group } }, clock.now)
     const results = await together(db, [
       change('a'),
       ...told('1'),
@@ -24,7 +25,9 @@ describe('the statements that announce', () => {
       change('b'),
       ...told('4'),
     ])
-    const events = await db.all(sql`SELECT data ->> 'group_id' AS told FROM events WHERE workspace_id = ${workspace} ORDER BY key`)
+    const events = await db.all(
+      sql`SELECT data ->> 'group_id' AS told FROM events WHERE workspace_id = ${workspace} ORDER BY key`,
+    )
     expect(events).toEqual([{ told: '1' }, { told: '3' }])
     expect(await stands()).toHaveLength(2)
     expect(results.flatMap(({ results }) => results)).toHaveLength(2)
@@ -32,7 +35,12 @@ describe('the statements that announce', () => {
 
   it('are not lost with the bell: a silent queue fails no change, and the cron rings for it', async () => {
     const { res, workspace, sent, pass, silence, due, doorbells } = await scene()
-    const draft = { name: 'owls', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
+    const draft = {
+      name: 'owls',
+      description: undefined,
+      type: 'EXPERIENCE_GROUP',
+      platform: 'RETAIL_BANKING',
+    }
     silence(true)
     const group = await createGroup(res, workspace, draft)
     await deliverDue(res)
@@ -40,7 +48,9 @@ describe('the statements that announce', () => {
     expect(doorbells).toEqual([])
     expect(await due()).toBe(true)
     await pass()
-    expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([{ type: 'group.created', data: { group_id: group.id } }])
+    expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([
+      { type: 'group.created', data: { group_id: group.id } },
+    ])
   })
 })
 

@@ -4,11 +4,21 @@ export const day = 86_400_000
 export const now = Date.UTC(2027, 6, 1)
 
 /** Events of such ages in such workspaces, each on its way to so many webhooks, with as many attempts, in the order of their keys. */
-export async function happened(past: { age: number; workspace: number; webhooks?: number; attempts?: number }[]): Promise<void> {
+export async function happened(
+  past: { age: number; workspace: number; webhooks?: number; attempts?: number }[],
+): Promise<void> {
   const rows = JSON.stringify(
-    past.map(({ age, workspace, webhooks = 1, attempts = 1 }) => [workspace, now - age, webhooks, attempts, `evt_${crypto.randomUUID()}`]),
+    past.map(({ age, workspace, webhooks = 1, attempts = 1 }) => [
+      workspace,
+      now - age,
+      webhooks,
+      attempts,
+      `evt_${crypto.randomUUID()}`,
+    ]),
   )
-  const to = (count: number) => `json_each(?1) AS r CROSS JOIN events AS e ON e.workspace_id = r.value ->> 0 AND e.id = r.value ->> 4
+  const to = (
+    count: number,
+  ) => `json_each(?1) AS r CROSS JOIN events AS e ON e.workspace_id = r.value ->> 0 AND e.id = r.value ->> 4
     CROSS JOIN n AS w ON w.i <= r.value ->> 2 ${count === 2 ? 'CROSS JOIN n AS a ON a.i <= r.value ->> 3' : ''}`
   const n = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12)'
   await env.DB.batch(

@@ -25,13 +25,21 @@ export interface Stands {
 }
 
 /** A webhook of a workspace of its own, whose receiver and time are in the hands of the test. */
-export async function scene(answer: (sent: Sent) => Response | Promise<Response> = () => new Response(null, { status: 204 })) {
+export async function scene(
+  answer: (sent: Sent) => Response | Promise<Response> = () => new Response(null, { status: 204 }),
+) {
   const workspace = ++workspaces
   const clock = { now: Date.UTC(2027, 0, 1) }
   const sent: Sent[] = []
   const fetch = async (url: string, { headers, body }: RequestInit) => {
     const told = new Headers(headers)
-    const one = { url, id: told.get('webhook-id') ?? '', stamp: told.get('webhook-timestamp') ?? '', body: String(body), at: clock.now }
+    const one = {
+      url,
+      id: told.get('webhook-id') ?? '',
+      stamp: told.get('webhook-timestamp') ?? '',
+      body: String(body),
+      at: clock.now,
+    }
     sent.push(one)
     return answer(one)
   }
@@ -64,11 +72,16 @@ export async function scene(answer: (sent: Sent) => Response | Promise<Response>
         FROM deliveries AS d WHERE webhook_key = ${key} ORDER BY event_key`)
       return rows.map((row) => ({ ...row, known: JSON.parse(row.known) as number[] })) // a list of integers
     },
-    disabled: () => db.all(sql`SELECT data FROM events WHERE workspace_id = ${workspace} AND type = 'webhook.disabled'`),
+    disabled: () =>
+      db.all(
+        sql`SELECT data FROM events WHERE workspace_id = ${workspace} AND type = 'webhook.disabled'`,
+      ),
     /** Whether the cron rings for it. */
     due: async () => {
       await deliverDue(res)
-      return hazard.doorbells.splice(0).some((message) => message.kind === 'deliver' && message.webhook === key)
+      return hazard.doorbells
+        .splice(0)
+        .some((message) => message.kind === 'deliver' && message.webhook === key)
     },
   }
 }

@@ -11,7 +11,17 @@ const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 const failing = () => new Response(null, { status: 500 })
 
 /** Of Standard Webhooks 1.0: how long after the attempt before each of the others comes. */
-const waits = [5 * second, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour]
+const waits = [
+  5 * second,
+  5 * minute,
+  30 * minute,
+  2 * hour,
+  5 * hour,
+  10 * hour,
+  14 * hour,
+  20 * hour,
+  24 * hour,
+]
 
 describe('a delivery that fails', () => {
   it('is tried again as the schedule says, neither earlier nor once more after its last attempt', async () => {
@@ -51,10 +61,14 @@ describe('a delivery that fails', () => {
     })
     const { happen, pass, sent, stands, clock, res, workspace, db, id } = at
     await happen(7)
-    await db.run(sql`UPDATE deliveries SET attempts = 9, tries = 9 WHERE workspace_id = ${workspace}`)
+    await db.run(
+      sql`UPDATE deliveries SET attempts = 9, tries = 9 WHERE workspace_id = ${workspace}`,
+    )
     const first = pass()
     while (sent.length < 5) await scheduler.wait(5)
-    for (const { id: event } of await db.all<{ id: string }>(sql`SELECT id FROM events WHERE workspace_id = ${workspace}`))
+    for (const { id: event } of await db.all<{ id: string }>(
+      sql`SELECT id FROM events WHERE workspace_id = ${workspace}`,
+    ))
       await retryDelivery(res, workspace, id, event)
     clock.now += passTime + 1
     resolve()

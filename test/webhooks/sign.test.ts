@@ -15,7 +15,9 @@ describe('a secret', () => {
   it('is whsec_ and the bytes in base64, whichever they are', () => {
     expect(now).toBe('whsec_AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=')
     const bytes = Uint8Array.from({ length: 32 }, (_, i) => 255 - i)
-    expect(Uint8Array.from(atob(newSecret(bytes).slice('whsec_'.length)), (c) => c.charCodeAt(0))).toEqual(bytes)
+    expect(
+      Uint8Array.from(atob(newSecret(bytes).slice('whsec_'.length)), (c) => c.charCodeAt(0)),
+    ).toEqual(bytes)
   })
 
   it('signs alone, with the former one for as long as that holds, and alone again', () => {
@@ -47,7 +49,8 @@ describe('the headers of an attempt', () => {
 
   it('are believed by whoever has one of the secrets, and by nobody else', () => {
     const headers = headersOf('evt_1', body, [now, old], at())
-    for (const secret of [now, old]) expect(new Webhook(secret).verify(body, headers)).toEqual(JSON.parse(body))
+    for (const secret of [now, old])
+      expect(new Webhook(secret).verify(body, headers)).toEqual(JSON.parse(body))
     expect(() => new Webhook(secretOf(3)).verify(body, headers)).toThrow()
     expect(() => new Webhook(old).verify(body, headersOf('evt_1', body, [now], at()))).toThrow()
   })
@@ -55,20 +58,33 @@ describe('the headers of an attempt', () => {
   it.each<[string, (headers: Record<string, string>) => [string, Record<string, string>]]>([
     ['another body', (headers) => [`${body} `, headers]],
     ['another event', (headers) => [body, { ...headers, 'webhook-id': 'evt_2' }]],
-    ['another second', (headers) => [body, { ...headers, 'webhook-timestamp': String(Number(headers['webhook-timestamp']) + 1) }]],
+    [
+      'another second',
+      (headers) => [
+        body,
+        { ...headers, 'webhook-timestamp': String(Number(headers['webhook-timestamp']) + 1) },
+      ],
+    ],
   ])('are not believed of %s', (_, changed) => {
-    expect(() => new Webhook(now).verify(...changed(headersOf('evt_1', body, [now], at())))).toThrow()
+    expect(() =>
+      new Webhook(now).verify(...changed(headersOf('evt_1', body, [now], at()))),
+    ).toThrow()
   })
 
   it('are not believed long after', () => {
-    expect(() => new Webhook(now).verify(body, headersOf('evt_1', body, [now], at() - 600_000))).toThrow(/old/)
+    expect(() =>
+      new Webhook(now).verify(body, headersOf('evt_1', body, [now], at() - 600_000)),
+    ).toThrow(/old/)
   })
 })
 
 async function rotated(team: Team, { id }: Hook): Promise<{ secret: string; until: number }> {
   const answer = await said(team.call('POST', `/webhooks/${id}/rotate`))
   expect(answer['status']).toBe(200)
-  return { secret: String(answer['secret']), until: Date.parse(String(answer['former_secret_until'])) }
+  return {
+    secret: String(answer['secret']),
+    until: Date.parse(String(answer['former_secret_until'])),
+  }
 }
 
 function believes(secret: string, arrived: Arrived): boolean {
@@ -92,7 +108,9 @@ async function believers(team: Team, one: Hook, secrets: string[]): Promise<bool
 
 /** So much of the day in which the former secret holds passes. */
 const pass = (ms: number, { id }: Hook) =>
-  env.DB.prepare('UPDATE webhooks SET former_until = former_until - ? WHERE id = ?').bind(ms, id).run()
+  env.DB.prepare('UPDATE webhooks SET former_until = former_until - ? WHERE id = ?')
+    .bind(ms, id)
+    .run()
 
 describe('what a receiver gets', () => {
   it('is signed with the old secret before a rotation, with both during it, and with the new one after it', async () => {
@@ -139,11 +157,16 @@ describe('what a receiver gets', () => {
     expect(arrived.map(({ headers }) => headers['webhook-id'])).toEqual([event, event, event])
     expect(new Set(arrived.map(({ body }) => body)).size).toBe(1)
     const seconds = arrived.map(({ headers }) => Number(headers['webhook-timestamp']))
-    const attempts = delivery?.attempts.map(({ timestamp }) => Math.floor(Date.parse(timestamp) / 1000))
+    const attempts = delivery?.attempts.map(({ timestamp }) =>
+      Math.floor(Date.parse(timestamp) / 1000),
+    )
     expect(seconds).toEqual(attempts)
     expect(new Set(seconds).size).toBe(3)
 
-    const believers = arrived.map((attempt) => [believes(one.secret, attempt), believes(secret, attempt)])
+    const believers = arrived.map((attempt) => [
+      believes(one.secret, attempt),
+      believes(secret, attempt),
+    ])
     expect(believers).toEqual([
       [true, false],
       [true, true],

@@ -23,7 +23,9 @@ async function left(): Promise<(number | undefined)[][]> {
     'SELECT e.at FROM deliveries AS d LEFT JOIN events AS e ON e.key = d.event_key ORDER BY d.event_key',
     'SELECT e.at FROM delivery_attempts AS d LEFT JOIN events AS e ON e.key = d.event_key ORDER BY d.event_key',
   ]
-  const answers = await env.DB.batch<{ at: number | null }>(queries.map((query) => env.DB.prepare(query)))
+  const answers = await env.DB.batch<{ at: number | null }>(
+    queries.map((query) => env.DB.prepare(query)),
+  )
   return answers.map(({ results }) => results.map(({ at }) => (at === null ? undefined : now - at)))
 }
 
@@ -36,7 +38,11 @@ const sweep = async (at = now) => {
 describe('the sweep', () => {
   it('takes what is older than thirty days, with what came of it, and leaves all else, of every workspace', async () => {
     const ages = [40 * day, 31 * day, kept + 2, kept + 1, kept, kept - 1, 29 * day, 1, 0]
-    await happened(ages.flatMap((age) => [1, 2, 3].map((workspace) => ({ age, workspace, webhooks: workspace, attempts: 2 }))))
+    await happened(
+      ages.flatMap((age) =>
+        [1, 2, 3].map((workspace) => ({ age, workspace, webhooks: workspace, attempts: 2 })),
+      ),
+    )
     await sweep()
     const young = ages.slice(4)
     const times = (count: number) => young.flatMap((age) => Array<number>(count).fill(age))
@@ -55,7 +61,9 @@ describe('the sweep', () => {
 
   it('goes in steps of no more than some hundred events, and does in several passes what is too much for one', async () => {
     const many = 23_000
-    await happened(Array.from({ length: many }, (_, i) => ({ age: kept + many - i, workspace: i % 5 })))
+    await happened(
+      Array.from({ length: many }, (_, i) => ({ age: kept + many - i, workspace: i % 5 })),
+    )
     const steps: number[] = []
     let passes = 0
     for (let count = many; count > 0; passes++) {
@@ -79,10 +87,18 @@ describe('the sweep', () => {
   }, 60_000)
 
   it('reads and writes in proportion to what it takes, whatever else is there', async () => {
-    const old = Array.from({ length: 400 }, () => ({ age: kept + 1, workspace: 1, webhooks: 3, attempts: 2 }))
+    const old = Array.from({ length: 400 }, () => ({
+      age: kept + 1,
+      workspace: 1,
+      webhooks: 3,
+      attempts: 2,
+    }))
     await happened(old)
     const alone = await sweep()
-    await happened([...old, ...Array.from({ length: 6000 }, () => ({ age: 1, workspace: 1, webhooks: 3, attempts: 2 }))])
+    await happened([
+      ...old,
+      ...Array.from({ length: 6000 }, () => ({ age: 1, workspace: 1, webhooks: 3, attempts: 2 })),
+    ])
     const among = await sweep()
     expect((await left()).map((rows) => rows.length)).toEqual([6000, 18_000, 36_000])
     expect(among.rowsRead).toBeLessThan(alone.rowsRead + 1000)
@@ -103,7 +119,12 @@ describe('the sweep', () => {
     )
     const draft = { url: 'https://hooks.shop.com', description: '', eventTypes: null }
     const { key } = await createWebhook(res, workspace, draft, 'tester')
-    await createGroup(res, workspace, { name: 'owls', description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
+    await createGroup(res, workspace, {
+      name: 'owls',
+      description: undefined,
+      type: 'EXPERIENCE_GROUP',
+      platform: 'RETAIL_BANKING',
+    })
     await env.DB.prepare('UPDATE events SET at = ?')
       .bind(now - kept - 1)
       .run()

@@ -17,7 +17,8 @@ interface Event {
   data: Json
 }
 
-const eventsOf = async (team: Team) => (await team.get<{ events: Event[] }>('/events?size=1000')).events
+const eventsOf = async (team: Team) =>
+  (await team.get<{ events: Event[] }>('/events?size=1000')).events
 
 /** All that happens is told to one who listens to all: once, signed, and as the list of events has it. Gives types and data in order. */
 async function told(
@@ -32,12 +33,18 @@ async function told(
   const events = (await eventsOf(team)).slice(past)
   await tried(team, one, events.length)
   const arrived = await one.receiver.arrived()
-  const bodies = arrived.map((request) => ({ id: request.headers['webhook-id'], ...verified(one.secret, request) }))
+  const bodies = arrived.map((request) => ({
+    id: request.headers['webhook-id'],
+    ...verified(one.secret, request),
+  }))
   const byId = (a: { id?: unknown }, b: { id?: unknown }) => (String(a.id) < String(b.id) ? -1 : 1)
   expect(bodies.sort(byId)).toEqual([...events].sort(byId))
   for (const request of arrived) {
     expect(request.method).toBe('POST')
-    expect(request.headers).toMatchObject({ 'content-type': 'application/json', 'user-agent': 'Coterie-Webhooks/1' })
+    expect(request.headers).toMatchObject({
+      'content-type': 'application/json',
+      'user-agent': 'Coterie-Webhooks/1',
+    })
     expect((JSON.parse(request.body) as Json)['timestamp']).toMatch(time)
   }
   return events.map(({ type, data }) => [type, data])
@@ -69,7 +76,10 @@ describe('a group', () => {
           await bank.send('POST', '/groups', { groupName: 'x'.repeat(51) }),
           await bank.send('POST', '/groups', {}),
           await bank.send('PUT', `/groups/${owls}`, { groupName: 'bats' }),
-          await bank.send('PUT', `/groups/${owls}`, { groupName: 'owls', groupDescription: 'x'.repeat(451) }),
+          await bank.send('PUT', `/groups/${owls}`, {
+            groupName: 'owls',
+            groupDescription: 'x'.repeat(451),
+          }),
           await bank.send('PUT', `/groups/${nowhere}`, { groupName: 'rats' }),
           await bank.call('DELETE', `/groups/${nowhere}`),
         ]
@@ -87,7 +97,9 @@ describe('a group', () => {
     const events = await told(async (_, bank) => {
       await Promise.all([1, 2, 3, 4].map(() => bank.send('POST', '/groups', { groupName: 'owls' })))
       const [group] = (await bank.get('/groups'))['content'] as Json[] // a page of groups
-      await Promise.all([1, 2, 3, 4].map(() => bank.call('DELETE', `/groups/${String(group?.['groupId'])}`)))
+      await Promise.all(
+        [1, 2, 3, 4].map(() => bank.call('DELETE', `/groups/${String(group?.['groupId'])}`)),
+      )
     })
     expect(events.map(([type]) => type)).toEqual(['group.created', 'group.deleted'])
   })
@@ -106,15 +118,38 @@ describe('an upload', () => {
       },
       async (_, bank) => void (group = await bank.group()),
     )
-    const data = (at: number, type: string, more: Json) => ({ group_id: group, job_id: jobs[at]?.['jobId'], type, failed: 0, ...more })
+    const data = (at: number, type: string, more: Json) => ({
+      group_id: group,
+      job_id: jobs[at]?.['jobId'],
+      type,
+      failed: 0,
+      ...more,
+    })
     expect(events).toEqual([
-      ['group.participants.changed', data(0, 'ADD', { revision: 1, added: 3, removed: 0, unchanged: 1, failed: 1 })],
-      ['group.participants.changed', data(1, 'REMOVE', { revision: 2, added: 0, removed: 1, unchanged: 1 })],
-      ['group.participants.changed', data(2, 'REPLACE', { revision: 3, added: 2, removed: 1, unchanged: 1 })],
-      ['group.participants.changed', data(3, 'ADD', { revision: 4, added: 0, removed: 0, unchanged: 1 })],
+      [
+        'group.participants.changed',
+        data(0, 'ADD', { revision: 1, added: 3, removed: 0, unchanged: 1, failed: 1 }),
+      ],
+      [
+        'group.participants.changed',
+        data(1, 'REMOVE', { revision: 2, added: 0, removed: 1, unchanged: 1 }),
+      ],
+      [
+        'group.participants.changed',
+        data(2, 'REPLACE', { revision: 3, added: 2, removed: 1, unchanged: 1 }),
+      ],
+      [
+        'group.participants.changed',
+        data(3, 'ADD', { revision: 4, added: 0, removed: 0, unchanged: 1 }),
+      ],
     ])
     for (const [at, [, { added, removed, unchanged, failed }]] of events.entries())
-      expect(jobs[at]).toMatchObject({ addedCount: added, removedCount: removed, unchangedCount: unchanged, failedRecordsCount: failed })
+      expect(jobs[at]).toMatchObject({
+        addedCount: added,
+        removedCount: removed,
+        unchangedCount: unchanged,
+        failedRecordsCount: failed,
+      })
   })
 
   it('that has no good row is told of as failed', async () => {
@@ -126,7 +161,12 @@ describe('an upload', () => {
       },
       async (_, bank) => void (group = await bank.group()),
     )
-    expect(events).toEqual(jobs.map(({ jobId }) => ['job.failed', { job_id: jobId, group_id: group, reason: 'no-good-row' }]))
+    expect(events).toEqual(
+      jobs.map(({ jobId }) => [
+        'job.failed',
+        { job_id: jobId, group_id: group, reason: 'no-good-row' },
+      ]),
+    )
   })
 
   it('that is refused is told of to nobody', async () => {
@@ -152,12 +192,19 @@ describe('an upload', () => {
     const { res } = hazardous()
     const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
     const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
-    await worker.queue(createMessageBatch<Message>('work-dead', [{ id: 'dead', timestamp: new Date(), attempts: 1, body }]), env)
+    await worker.queue(
+      createMessageBatch<Message>('work-dead', [
+        { id: 'dead', timestamp: new Date(), attempts: 1, body },
+      ]),
+      env,
+    )
     expect(await bank.ended(job.id)).toMatchObject({ jobStatus: 'FAILED' })
     await tried(team, one, 1)
     const arrived = await one.receiver.arrived()
     const data = { job_id: job.id, group_id: group, reason: 'gave-up' }
-    expect(arrived.map((request) => verified(one.secret, request))).toMatchObject([{ type: 'job.failed', data }])
+    expect(arrived.map((request) => verified(one.secret, request))).toMatchObject([
+      { type: 'job.failed', data },
+    ])
   })
 })
 
@@ -205,7 +252,10 @@ describe('a definition', () => {
       expect((await team.call('DELETE', '/groups/household')).status).toBe(404)
     })
     expect(events).toEqual(
-      ['created', 'updated', 'updated', 'deleted'].map((what) => [`definition.${what}`, { definition_id: 'household' }]),
+      ['created', 'updated', 'updated', 'deleted'].map((what) => [
+        `definition.${what}`,
+        { definition_id: 'household' },
+      ]),
     )
   })
 
@@ -218,13 +268,21 @@ describe('a definition', () => {
       },
       async (team) => {
         await team.define(household)
-        for (let i = 0; i < 12; i++) await team.user(`user-${i}`, { $address: '123 Main St', has_dog: true })
+        for (let i = 0; i < 12; i++)
+          await team.user(`user-${i}`, { $address: '123 Main St', has_dog: true })
         await team.user('ann', { $address: '5 Oak Ave' })
       },
     )
     const { id, groups, users_seated, users_over_limit, rows_changed } = run
     expect(run).toMatchObject({ groups: 2, users_seated: 11, users_over_limit: 2 })
-    const data = { definition_id: 'household', run_id: id, groups, users_seated, users_over_limit, rows_changed }
+    const data = {
+      definition_id: 'household',
+      run_id: id,
+      groups,
+      users_seated,
+      users_over_limit,
+      rows_changed,
+    }
     expect(events).toEqual([['household.recomputed', data]])
   })
 })
@@ -248,7 +306,16 @@ describe('an audience', () => {
         await team.tie('coupon', group)
       },
     )
-    const data = { group_id: group, job_id: job, type: 'REPLACE', revision: 2, added: 1, removed: 1, unchanged: 1, failed: 0 }
+    const data = {
+      group_id: group,
+      job_id: job,
+      type: 'REPLACE',
+      revision: 2,
+      added: 1,
+      removed: 1,
+      unchanged: 1,
+      failed: 0,
+    }
     expect(events).toEqual([
       ['group.participants.changed', data],
       ['audience.synced', { ...data, audience_id: 'coupon' }],
@@ -263,11 +330,16 @@ describe('a webhook', () => {
     const group = await bank.group('a')
     await bank.send('PUT', `/groups/${group}`, { groupName: 'b' })
     await tried(team, one, 1)
-    await team.send('PUT', `/webhooks/${one.id}`, { url: one.receiver.url, event_types: ['group.created'] })
+    await team.send('PUT', `/webhooks/${one.id}`, {
+      url: one.receiver.url,
+      event_types: ['group.created'],
+    })
     await bank.send('PUT', `/groups/${group}`, { groupName: 'c' })
     await bank.group('d')
     await tried(team, one, 2)
-    const told = (await one.receiver.arrived()).map(({ body }) => JSON.parse(body) as { type: string; data: Json }) // verified elsewhere
+    const told = (await one.receiver.arrived()).map(
+      ({ body }) => JSON.parse(body) as { type: string; data: Json },
+    ) // verified elsewhere
     expect(told.map(({ type, data }) => [type, data['name']])).toEqual([
       ['group.updated', 'b'],
       ['group.created', 'd'],
@@ -286,7 +358,9 @@ describe('a webhook', () => {
       [other, 'theirs'],
     ] as const) {
       const arrived = await receiver.arrived()
-      expect(arrived.map(({ body }) => JSON.parse(body) as Json)).toMatchObject([{ type: 'group.created', data: { name } }])
+      expect(arrived.map(({ body }) => JSON.parse(body) as Json)).toMatchObject([
+        { type: 'group.created', data: { name } },
+      ])
     }
   })
 })

@@ -14,8 +14,10 @@ function readSliced(bytes: Uint8Array, sliceBytes: number, most = Infinity): Fou
   for (let offset = 0, slices = 0; offset < text.length; slices++) {
     expect(slices).toBeLessThan(10 * text.length)
     const last = offset + sliceBytes >= text.length
-    const reading = readRows(text.slice(offset, offset + sliceBytes), { place, line, last, most }, (row) =>
-      found.push([row.line, row.fields]),
+    const reading = readRows(
+      text.slice(offset, offset + sliceBytes),
+      { place, line, last, most },
+      (row) => found.push([row.line, row.fields]),
     )
     expect(reading.length).toBeGreaterThan(0)
     offset += reading.length
@@ -25,7 +27,8 @@ function readSliced(bytes: Uint8Array, sliceBytes: number, most = Infinity): Fou
   return found
 }
 
-const latin1 = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
+const latin1 = (bytes: Uint8Array) =>
+  Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const read = (text: string, sliceBytes = 1 << 20) => readSliced(utf8(text), sliceBytes)
 
@@ -34,11 +37,19 @@ interface Raw {
   blank: boolean
 }
 
-const bare = fc.string({ unit: fc.constantFrom('a', 'Z', '7', '-', 'é', '漢', '🎉'), maxLength: 12 })
+const bare = fc.string({
+  unit: fc.constantFrom('a', 'Z', '7', '-', 'é', '漢', '🎉'),
+  maxLength: 12,
+})
 const quoted = fc
-  .string({ unit: fc.constantFrom('a', '9', ' ', ',', '""', '\n', '\r\n', 'é', '🎉'), maxLength: 12 })
+  .string({
+    unit: fc.constantFrom('a', '9', ' ', ',', '""', '\n', '\r\n', 'é', '🎉'),
+    maxLength: 12,
+  })
   .map((inside) => `"${inside}"`)
-const notUtf8 = fc.constantFrom([0xff, 0x61], [0xc3], [0xe6, 0xbc], [0xf0, 0x9f, 0x8e]).map((bytes) => Uint8Array.from(bytes))
+const notUtf8 = fc
+  .constantFrom([0xff, 0x61], [0xc3], [0xe6, 0xbc], [0xf0, 0x9f, 0x8e])
+  .map((bytes) => Uint8Array.from(bytes))
 
 const record: fc.Arbitrary<Raw> = fc.oneof(
   {
@@ -48,7 +59,10 @@ const record: fc.Arbitrary<Raw> = fc.oneof(
       .map((fields) => fields.join(','))
       .map((text) => ({ bytes: utf8(text), blank: text.trim() === '' })),
   },
-  { weight: 1, arbitrary: fc.constantFrom('', '  ').map((text) => ({ bytes: utf8(text), blank: true })) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('', '  ').map((text) => ({ bytes: utf8(text), blank: true })),
+  },
   { weight: 1, arbitrary: notUtf8.map((bytes) => ({ bytes, blank: false })) },
 )
 
@@ -64,7 +78,9 @@ function oracle(bytes: Uint8Array, records: Raw[]): Found[] {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const decode = (fields: string[]) => {
     try {
-      return fields.map((field) => decoder.decode(Uint8Array.from(field, (char) => char.charCodeAt(0))))
+      return fields.map((field) =>
+        decoder.decode(Uint8Array.from(field, (char) => char.charCodeAt(0))),
+      )
     } catch {
       return undefined
     }
@@ -76,7 +92,14 @@ function oracle(bytes: Uint8Array, records: Raw[]): Found[] {
     const last = fields.length - 1
     // papaparse leaves the return of an unquoted last field in it.
     if (!blank)
-      found.push([line, decode(fields.map((field, at) => (at === last && raw.at(-1) !== 0x22 ? field.replace(/\r$/, '') : field)))])
+      found.push([
+        line,
+        decode(
+          fields.map((field, at) =>
+            at === last && raw.at(-1) !== 0x22 ? field.replace(/\r$/, '') : field,
+          ),
+        ),
+      ])
     line += 1 + latin1(raw).split('\n').length - 1
   })
   return found
@@ -85,18 +108,26 @@ function oracle(bytes: Uint8Array, records: Raw[]): Found[] {
 describe('reading a CSV file in slices', () => {
   it('finds what a whole-file parser finds, wherever the slices end', () => {
     fc.assert(
-      fc.property(file, fc.nat(60), fc.constantFrom(Infinity, 1, 2), ({ byteOrderMark, records, finalNewline }, more, most) => {
-        const parts = records.flatMap(([{ bytes }, newline], i) => [bytes, utf8(i === records.length - 1 && !finalNewline ? '' : newline)])
-        const content = Uint8Array.from(parts.flatMap((part) => [...part]))
-        const bytes = byteOrderMark ? Uint8Array.from([0xef, 0xbb, 0xbf, ...content]) : content
-        const longest = Math.max(0, ...records.map(([raw]) => raw.bytes.length)) + 5
-        expect(readSliced(bytes, longest + more, most)).toEqual(
-          oracle(
-            content,
-            records.map(([raw]) => raw),
-          ),
-        )
-      }),
+      fc.property(
+        file,
+        fc.nat(60),
+        fc.constantFrom(Infinity, 1, 2),
+        ({ byteOrderMark, records, finalNewline }, more, most) => {
+          const parts = records.flatMap(([{ bytes }, newline], i) => [
+            bytes,
+            utf8(i === records.length - 1 && !finalNewline ? '' : newline),
+          ])
+          const content = Uint8Array.from(parts.flatMap((part) => [...part]))
+          const bytes = byteOrderMark ? Uint8Array.from([0xef, 0xbb, 0xbf, ...content]) : content
+          const longest = Math.max(0, ...records.map(([raw]) => raw.bytes.length)) + 5
+          expect(readSliced(bytes, longest + more, most)).toEqual(
+            oracle(
+              content,
+              records.map(([raw]) => raw),
+            ),
+          )
+        },
+      ),
       { numRuns: 500 },
     )
   })

@@ -12,7 +12,11 @@ const transactionId = {
   schema: { type: 'string', format: 'uuid' },
 } as const
 
-const file = { type: 'string', format: 'binary', description: 'One participant id to a line, at most 32 characters each.' } as const
+const file = {
+  type: 'string',
+  format: 'binary',
+  description: 'One participant id to a line, at most 32 characters each.',
+} as const
 
 /** The body of an upload, which is streamed and so validated by hand. */
 const uploadBody = {
@@ -22,7 +26,10 @@ const uploadBody = {
       schema: {
         type: 'object' as const,
         required: ['type', 'fileName'],
-        properties: { type: { type: 'string' as const, enum: ['ADD', 'REMOVE', 'REPLACE'] }, fileName: file },
+        properties: {
+          type: { type: 'string' as const, enum: ['ADD', 'REMOVE', 'REPLACE'] },
+          fileName: file,
+        },
       },
     },
     'text/csv': { schema: file },
@@ -30,10 +37,17 @@ const uploadBody = {
 }
 
 /** What the OpenAPI document says of an operation beside its validated parts. */
-export const operation = (operationId: string, scope: Scope, summary: string, answer: z.ZodType, takes?: 'upload' | 'export') =>
+export const operation = (
+  operationId: string,
+  scope: Scope,
+  summary: string,
+  answer: z.ZodType,
+  takes?: 'upload' | 'export',
+) =>
   describeRoute({
     // PUT and POST of one route are two operations, and an id names one.
-    operationId: ({ method }) => (takes === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId),
+    operationId: ({ method }) =>
+      takes === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId,
     summary,
     tags: ['Experience Groups'],
     security: [{ bearer: [scope] }],
@@ -42,7 +56,10 @@ export const operation = (operationId: string, scope: Scope, summary: string, an
     responses: {
       200:
         takes === 'export'
-          ? { ...json('Done', answer), content: { ...json('', answer).content, 'text/csv': { schema: file } } }
+          ? {
+              ...json('Done', answer),
+              content: { ...json('', answer).content, 'text/csv': { schema: file } },
+            }
           : json('Done', answer),
       400: json('Refused: the sentence names the field', Refused),
       401: json('No valid token, or one without the scope', Refused),

@@ -23,7 +23,8 @@ export function say(facts: Reason): Refusal {
     case 'not-an-id':
       return [400, '2000', `Invalid groupId ${facts.id}`]
     case 'not-found':
-      if (facts.what === 'group') return [400, '2000', `groupId ${facts.id} not found or has been marked for deletion`]
+      if (facts.what === 'group')
+        return [400, '2000', `groupId ${facts.id} not found or has been marked for deletion`]
       return [400, '2000', `${facts.what}Id ${facts.id} not found`]
     case 'required':
       return [400, '2000', `${said(facts.field)} is required`]
@@ -57,7 +58,11 @@ export function say(facts: Reason): Refusal {
     case 'no-such-operation':
       return [400, '2000', `There is no operation ${facts.method} ${facts.path}`]
     case 'filled-by-audience':
-      return [400, '2001', `The group is filled by the audience ${facts.name} (${facts.audience}): untie it before you upload.`]
+      return [
+        400,
+        '2001',
+        `The group is filled by the audience ${facts.name} (${facts.audience}): untie it before you upload.`,
+      ]
     case 'rule-refused':
     case 'in-use':
     case 'not-tied':
@@ -98,6 +103,9 @@ export function onError(error: Error, c: Context<Http>): Response {
 
 /** RFC 6750 §3: no error where no token was sent. */
 function challenge(facts: Reason): string {
-  if (facts.reason === 'forbidden') return `Bearer error="insufficient_scope", scope="${facts.scope}"`
-  return facts.reason === 'unauthenticated' && facts.why === 'missing' ? 'Bearer' : 'Bearer error="invalid_token"'
+  if (facts.reason === 'forbidden')
+    return `Bearer error="insufficient_scope", scope="${facts.scope}"`
+  return facts.reason === 'unauthenticated' && facts.why === 'missing'
+    ? 'Bearer'
+    : 'Bearer error="invalid_token"'
 }

@@ -2,19 +2,29 @@ import { z } from 'zod'
 import type { GroupSeen } from '../../membership/lookup.ts'
 import { KeysetQuery } from '../keyset.ts'
 
-const Revision = z.int().meta({ description: 'Counts the uploads to the group: which of them the answer has seen.' })
+const Revision = z
+  .int()
+  .meta({ description: 'Counts the uploads to the group: which of them the answer has seen.' })
 
 export const ShownGroupsOf = z.object({
   participantId: z.string(),
   groups: z.array(z.object({ groupId: z.uuid(), groupName: z.string(), revision: Revision })),
 })
 
-export const showGroupsOf = (participantId: string, groups: GroupSeen[]): z.infer<typeof ShownGroupsOf> => ({
+export const showGroupsOf = (
+  participantId: string,
+  groups: GroupSeen[],
+): z.infer<typeof ShownGroupsOf> => ({
   participantId,
   groups: groups.map(({ id, name, revision }) => ({ groupId: id, groupName: name, revision })),
 })
 
-export const ShownMember = z.object({ groupId: z.uuid(), participantId: z.string(), member: z.boolean(), revision: Revision })
+export const ShownMember = z.object({
+  groupId: z.uuid(),
+  participantId: z.string(),
+  member: z.boolean(),
+  revision: Revision,
+})
 
 export const showMember = (
   participantId: string,
@@ -27,7 +37,10 @@ export const showMember = (
 })
 
 export const MembershipsAsked = z.object({
-  participantIds: z.array(z.string()).min(1, 'must name at least one').max(1000, 'cannot name more than 1000'),
+  participantIds: z
+    .array(z.string())
+    .min(1, 'must name at least one')
+    .max(1000, 'cannot name more than 1000'),
   groupIds: z
     .array(z.string())
     .max(100, 'cannot name more than 100')
@@ -37,7 +50,9 @@ export const MembershipsAsked = z.object({
 
 export const ShownMemberships = z.object({
   memberships: z.array(z.object({ participantId: z.string(), groupIds: z.array(z.uuid()) })),
-  revisions: z.record(z.uuid(), Revision).meta({ description: 'Of each group that is named above or was asked for.' }),
+  revisions: z
+    .record(z.uuid(), Revision)
+    .meta({ description: 'Of each group that is named above or was asked for.' }),
 })
 
 export const showMemberships = ({
@@ -47,13 +62,20 @@ export const showMemberships = ({
   memberships: { participant: string; groupIds: string[] }[]
   groups: GroupSeen[]
 }): z.infer<typeof ShownMemberships> => ({
-  memberships: memberships.map(({ participant, groupIds }) => ({ participantId: participant, groupIds })),
+  memberships: memberships.map(({ participant, groupIds }) => ({
+    participantId: participant,
+    groupIds,
+  })),
   revisions: Object.fromEntries(groups.map(({ id, revision }) => [id, revision])),
 })
 
 export const MembersQuery = KeysetQuery('participant')
 
-export const ShownMembers = z.object({ participants: z.array(z.string()), next: z.string().nullable(), revision: Revision })
+export const ShownMembers = z.object({
+  participants: z.array(z.string()),
+  next: z.string().nullable(),
+  revision: Revision,
+})
 
 export const showMembers = (
   { group, participants }: { group: GroupSeen; participants: string[] },

@@ -13,13 +13,20 @@ import { groupIdOf } from './wire.ts'
 export const lookups = new Hono<Http>()
   .get(
     '/participants/:participantId/groups',
-    operation('findGroups', 'groups:read', 'The groups that a participant is in', wire.ShownGroupsOf),
+    operation(
+      'findGroups',
+      'groups:read',
+      'The groups that a participant is in',
+      wire.ShownGroupsOf,
+    ),
     allows('groups:read'),
     remembered,
     async (c) => {
       const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
-      return c.json(wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant)))
+      return c.json(
+        wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant)),
+      )
     },
   )
 
@@ -32,14 +39,27 @@ export const lookups = new Hono<Http>()
       const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
       return c.json(
-        wire.showMember(participant, await getMember(replica, workspace, { id: groupIdOf(c.req.param('groupId')) }, participant)),
+        wire.showMember(
+          participant,
+          await getMember(
+            replica,
+            workspace,
+            { id: groupIdOf(c.req.param('groupId')) },
+            participant,
+          ),
+        ),
       )
     },
   )
 
   .post(
     '/memberships',
-    operation('findMemberships', 'groups:read', 'In which groups each of up to 1000 participants is', wire.ShownMemberships),
+    operation(
+      'findMemberships',
+      'groups:read',
+      'In which groups each of up to 1000 participants is',
+      wire.ShownMemberships,
+    ),
     allows('groups:read'),
     jsonBody,
     valid('json', wire.MembershipsAsked),
@@ -47,7 +67,11 @@ export const lookups = new Hono<Http>()
     async (c) => {
       const { participantIds, groupIds } = c.req.valid('json')
       const groups = groupIds?.map(groupIdOf)
-      return c.json(wire.showMemberships(await findMemberships(c.var.replica, c.var.workspace, participantIds, groups)))
+      return c.json(
+        wire.showMemberships(
+          await findMemberships(c.var.replica, c.var.workspace, participantIds, groups),
+        ),
+      )
     },
   )
 
@@ -66,12 +90,25 @@ export const lookups = new Hono<Http>()
       if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
       const id = groupIdOf(c.req.param('groupId'))
       // From the primary: a file of a million is of one revision, which replicas may reach at different times.
-      const { file } = await exportMembers(c.var.db, c.var.workspace, id, c.req.valid('query').after)
-      return c.body(file, 200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': `attachment; filename="${id}.csv"` })
+      const { file } = await exportMembers(
+        c.var.db,
+        c.var.workspace,
+        id,
+        c.req.valid('query').after,
+      )
+      return c.body(file, 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+        'Content-Disposition': `attachment; filename="${id}.csv"`,
+      })
     },
     async (c) => {
       const { after, size } = c.req.valid('query')
-      const page = await listMembers(c.var.replica, c.var.workspace, groupIdOf(c.req.param('groupId')), { after, size })
+      const page = await listMembers(
+        c.var.replica,
+        c.var.workspace,
+        groupIdOf(c.req.param('groupId')),
+        { after, size },
+      )
       return c.json(wire.showMembers(page, size))
     },
   )

@@ -18,7 +18,10 @@ export function PageQuery<Field extends string>(fields: Record<string, Field>) {
     sort: z
       .string()
       .regex(
-        new RegExp(`^(${names.map((name) => name.replace('.', '\\.')).join('|')})(,(asc|desc))?$`, 'i'),
+        new RegExp(
+          `^(${names.map((name) => name.replace('.', '\\.')).join('|')})(,(asc|desc))?$`,
+          'i',
+        ),
         `must be ${names.join(', ')}, followed by ,asc or ,desc if need be`,
       )
       .optional(),
@@ -38,7 +41,11 @@ export function pagingOf<Field extends string>(
 ): Paging<Field> {
   const [name = '', direction = 'asc'] = (sort ?? '').toLowerCase().split(',')
   const field = Object.entries(fields).find(([known]) => known.toLowerCase() === name)?.[1]
-  return { page, size, sort: field === undefined ? otherwise : { field, descending: direction === 'desc' } }
+  return {
+    page,
+    size,
+    sort: field === undefined ? otherwise : { field, descending: direction === 'desc' },
+  }
 }
 
 export const Page = <Item extends z.ZodType>(item: Item) =>
@@ -70,5 +77,9 @@ export function showPage<Item, Shown>(
     ...(page < last ? [linkTo('next', page + 1)] : []),
     ...(last > 0 ? [linkTo('last', last)] : []),
   ]
-  return { links, content: items.map(show), page: { size, totalElements: total, totalPages, number: page } }
+  return {
+    links,
+    content: items.map(show),
+    page: { size, totalElements: total, totalPages, number: page },
+  }
 }

@@ -1,6 +1,12 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { createGroup, deleteGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
+import {
+  createGroup,
+  deleteGroup,
+  getGroup,
+  listGroups,
+  renameGroup,
+} from '../../experience/groups.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
@@ -32,7 +38,8 @@ const transaction = createMiddleware<Http>(async (c, next) => {
 })
 
 const transactionNamed = createMiddleware<Http>(async (c, next) => {
-  if (!wire.isUuid(c.req.header('transactionId') ?? '')) throw new Failure({ reason: 'header-invalid', header: 'transactionId' })
+  if (!wire.isUuid(c.req.header('transactionId') ?? ''))
+    throw new Failure({ reason: 'header-invalid', header: 'transactionId' })
   await next()
 })
 
@@ -49,23 +56,50 @@ export const groupsV3 = new Hono<Http>()
     jsonBody,
     valid('json', wire.NewGroup),
     async (c) => {
-      return c.json(wire.showGroup(await createGroup(c.var.res, c.var.workspace, wire.newGroupOf(c.req.valid('json')))))
+      return c.json(
+        wire.showGroup(
+          await createGroup(c.var.res, c.var.workspace, wire.newGroupOf(c.req.valid('json'))),
+        ),
+      )
     },
   )
 
   .get(
     '/groups',
-    operation('listGroups', 'groups:read', 'List the groups, a page at a time', Page(wire.ListedGroup)),
+    operation(
+      'listGroups',
+      'groups:read',
+      'List the groups, a page at a time',
+      Page(wire.ListedGroup),
+    ),
     allows('groups:read'),
     valid('query', PageQuery(groupFields)),
     async (c) => {
-      const paging = pagingOf(c.req.valid('query'), groupFields, { field: 'name', descending: false })
-      return c.json(showPage(c.req.url, paging, await listGroups(c.var.db, c.var.workspace, paging), wire.listGroup))
+      const paging = pagingOf(c.req.valid('query'), groupFields, {
+        field: 'name',
+        descending: false,
+      })
+      return c.json(
+        showPage(
+          c.req.url,
+          paging,
+          await listGroups(c.var.db, c.var.workspace, paging),
+          wire.listGroup,
+        ),
+      )
     },
   )
 
-  .get('/groups/:groupId', operation('getGroup', 'groups:read', 'One group', wire.ShownGroup), allows('groups:read'), async (c) =>
-    c.json(wire.showGroup(await getGroup(c.var.db, c.var.workspace, wire.groupIdOf(c.req.param('groupId'))))),
+  .get(
+    '/groups/:groupId',
+    operation('getGroup', 'groups:read', 'One group', wire.ShownGroup),
+    allows('groups:read'),
+    async (c) =>
+      c.json(
+        wire.showGroup(
+          await getGroup(c.var.db, c.var.workspace, wire.groupIdOf(c.req.param('groupId'))),
+        ),
+      ),
   )
 
   .put(
@@ -76,13 +110,22 @@ export const groupsV3 = new Hono<Http>()
     valid('json', wire.GroupDraft),
     async (c) => {
       const id = wire.groupIdOf(c.req.param('groupId'))
-      return c.json(wire.showGroup(await renameGroup(c.var.res, c.var.workspace, id, wire.draftOf(c.req.valid('json')))))
+      return c.json(
+        wire.showGroup(
+          await renameGroup(c.var.res, c.var.workspace, id, wire.draftOf(c.req.valid('json'))),
+        ),
+      )
     },
   )
 
   .delete(
     '/groups/:groupId',
-    operation('deleteGroup', 'groups:write', 'Delete a group, its members and its jobs', wire.Accepted),
+    operation(
+      'deleteGroup',
+      'groups:write',
+      'Delete a group, its members and its jobs',
+      wire.Accepted,
+    ),
     allows('groups:write'),
     async (c) => {
       const id = wire.groupIdOf(c.req.param('groupId'))
@@ -107,21 +150,39 @@ export const groupsV3 = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
-      const job = await receiveUpload(res, workspace, id, caller.name, uploadParts(c.req.raw, c.req.valid('query')))
+      const job = await receiveUpload(
+        res,
+        workspace,
+        id,
+        caller.name,
+        uploadParts(c.req.raw, c.req.valid('query')),
+      )
       return c.json(wire.showUpload(job, id))
     },
   )
 
   .get(
     '/jobs',
-    operation('listJobs', 'groups:read', 'List the jobs, newest first, of one group or all', Page(wire.ListedJob)),
+    operation(
+      'listJobs',
+      'groups:read',
+      'List the jobs, newest first, of one group or all',
+      Page(wire.ListedJob),
+    ),
     allows('groups:read'),
     valid('query', PageQuery(jobFields).extend(wire.JobsOf)),
     async (c) => {
       const asked = c.req.valid('query')
       const paging = pagingOf(asked, jobFields, { field: 'createdAt', descending: true })
       const groupId = asked.groupId === undefined ? undefined : wire.groupIdOf(asked.groupId)
-      return c.json(showPage(c.req.url, paging, await listJobs(c.var.db, c.var.workspace, groupId, paging), wire.listJob(c.req.url)))
+      return c.json(
+        showPage(
+          c.req.url,
+          paging,
+          await listJobs(c.var.db, c.var.workspace, groupId, paging),
+          wire.listJob(c.req.url),
+        ),
+      )
     },
   )
 
@@ -129,18 +190,31 @@ export const groupsV3 = new Hono<Http>()
     '/jobs/:jobId',
     operation('getJob', 'groups:read', 'One job: how far it is, and how it ended', wire.ShownJob),
     allows('groups:read'),
-    async (c) => c.json(wire.showJob(await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase()))),
+    async (c) =>
+      c.json(
+        wire.showJob(await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase())),
+      ),
   )
 
   .get(
     '/jobs/:jobId/errors',
-    operation('listJobErrors', 'groups:read', 'The rows of a file that were refused', Page(wire.ShownProblem)),
+    operation(
+      'listJobErrors',
+      'groups:read',
+      'The rows of a file that were refused',
+      Page(wire.ShownProblem),
+    ),
     allows('groups:read'),
     valid('query', PageQuery(problemFields)),
     async (c) => {
-      const paging = pagingOf(c.req.valid('query'), problemFields, { field: 'line', descending: false })
+      const paging = pagingOf(c.req.valid('query'), problemFields, {
+        field: 'line',
+        descending: false,
+      })
       const job = await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase())
-      return c.json(showPage(c.req.url, paging, await listProblems(c.var.db, job, paging), wire.showProblem))
+      return c.json(
+        showPage(c.req.url, paging, await listProblems(c.var.db, job, paging), wire.showProblem),
+      )
     },
   )
 

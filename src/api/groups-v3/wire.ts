@@ -21,17 +21,30 @@ export const isUuid = (text: string) => uuid.test(text)
 const text = z.string().trim()
 
 export const NewGroup = z.object({
-  groupName: text.min(1).meta({ description: 'Unique in the workspace; at most 50 characters unless configured otherwise.' }),
-  groupDescription: text.nullish().meta({ description: 'At most 450 characters unless configured otherwise.' }),
+  groupName: text
+    .min(1)
+    .meta({
+      description: 'Unique in the workspace; at most 50 characters unless configured otherwise.',
+    }),
+  groupDescription: text
+    .nullish()
+    .meta({ description: 'At most 450 characters unless configured otherwise.' }),
   groupType: text.min(1).max(50).default('EXPERIENCE_GROUP'),
   groupPlatform: text.min(1).max(50).default('RETAIL_BANKING'),
 })
 
 export const GroupDraft = NewGroup.pick({ groupName: true, groupDescription: true })
 
-export const newGroupOf = (draft: z.infer<typeof NewGroup>) => ({ ...draftOf(draft), type: draft.groupType, platform: draft.groupPlatform })
+export const newGroupOf = (draft: z.infer<typeof NewGroup>) => ({
+  ...draftOf(draft),
+  type: draft.groupType,
+  platform: draft.groupPlatform,
+})
 
-export const draftOf = (draft: z.infer<typeof GroupDraft>) => ({ name: draft.groupName, description: draft.groupDescription ?? undefined })
+export const draftOf = (draft: z.infer<typeof GroupDraft>) => ({
+  name: draft.groupName,
+  description: draft.groupDescription ?? undefined,
+})
 
 export const ShownGroup = z.object({
   groupId: z.uuid(),
@@ -128,7 +141,9 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
 function detailsOf({ state, failure }: GroupJob): string | undefined {
   if (state === 'partial') return 'Partial Success.  See detailed report.'
   if (state !== 'failed') return undefined
-  return failure === 'gave-up' ? 'Import failed.  Nothing of the file was applied.' : 'Import failed.  See detailed report.'
+  return failure === 'gave-up'
+    ? 'Import failed.  Nothing of the file was applied.'
+    : 'Import failed.  See detailed report.'
 }
 
 export const ListedJob = ShownJob.extend({ links: z.array(Link) })
@@ -145,14 +160,26 @@ export const JobsOf = { groupId: z.string().optional() }
 
 export const ShownProblem = z.object({ lineNbr: z.int(), errorMsg: z.string() })
 
-export const showProblem = ({ line, problem }: { line: number; problem: Problem }): z.infer<typeof ShownProblem> => ({
+export const showProblem = ({
+  line,
+  problem,
+}: {
+  line: number
+  problem: Problem
+}): z.infer<typeof ShownProblem> => ({
   lineNbr: line,
   errorMsg: problemSentences[problem],
 })
 
 export const UploadQuery = z.object({
-  type: z.string().optional().meta({ description: 'ADD, REMOVE or REPLACE; for a body that is the file itself.' }),
-  fileName: z.string().default('participants.csv').meta({ description: 'For a body that is the file itself.' }),
+  type: z
+    .string()
+    .optional()
+    .meta({ description: 'ADD, REMOVE or REPLACE; for a body that is the file itself.' }),
+  fileName: z
+    .string()
+    .default('participants.csv')
+    .meta({ description: 'For a body that is the file itself.' }),
 })
 
 export const Accepted = z.object({ code: z.literal('1000'), message: z.string() })
@@ -166,4 +193,7 @@ export const showUpload = (job: Job, groupId: string): z.infer<typeof ShownUploa
   jobStatus: 'CREATED',
 })
 
-export const Refused = z.object({ code: z.enum(['2000', '2001', '2003', '2004']), message: z.string() })
+export const Refused = z.object({
+  code: z.enum(['2000', '2001', '2003', '2004']),
+  message: z.string(),
+})

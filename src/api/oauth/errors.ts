@@ -11,7 +11,11 @@ function say(facts: Reason): Refusal {
     case 'bad-credentials':
       return [401, 'invalid_client', 'Unknown client or wrong secret']
     case 'two-credentials':
-      return [400, 'invalid_request', 'The client is named twice: use either HTTP Basic or the body']
+      return [
+        400,
+        'invalid_request',
+        'The client is named twice: use either HTTP Basic or the body',
+      ]
     case 'grant-unknown':
       return [400, 'unsupported_grant_type', 'grant_type must be client_credentials']
     case 'audience-unknown':
@@ -64,7 +68,8 @@ function say(facts: Reason): Refusal {
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
   c.header('Cache-Control', 'no-store')
-  if (facts === undefined) return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
+  if (facts === undefined)
+    return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
   const [status, code, description] = say(facts)
   if (code === 'invalid_token') c.header('WWW-Authenticate', 'Bearer')
   if (code === 'invalid_client' && /^basic\b/i.test(c.req.header('authorization') ?? ''))

@@ -18,7 +18,10 @@ import * as wire from './wire.ts'
 
 /** Only the holder of the secret ADMIN_TOKEN passes. */
 const admin = createMiddleware<Http>(async (c, next) => {
-  const [asked, right] = await Promise.all([hashOf(bearerToken(c.req.header('authorization'))), hashOf(c.var.res.adminToken)])
+  const [asked, right] = await Promise.all([
+    hashOf(bearerToken(c.req.header('authorization'))),
+    hashOf(c.var.res.adminToken),
+  ])
   if (!sameHash(asked, right)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
   await next()
 })
@@ -57,10 +60,17 @@ const clientOperation = (operationId: string, summary: string, success: Response
 
 const token = async (c: Context<Http>) => {
   const { res } = c.var
-  const { grant, id, secret, audience = res.signing.audiences[0] ?? '', scope } = await tokenAsked(c)
+  const {
+    grant,
+    id,
+    secret,
+    audience = res.signing.audiences[0] ?? '',
+    scope,
+  } = await tokenAsked(c)
   if (grant !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
   const client = await authenticate(res.directory, id, secret)
-  if (!res.signing.audiences.includes(audience)) throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
+  if (!res.signing.audiences.includes(audience))
+    throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
   const issuer = new URL(c.req.url).origin
   const access_token = await issueToken(res.signing, {
@@ -71,10 +81,17 @@ const token = async (c: Context<Http>) => {
     now: res.now(),
   })
   c.header('Cache-Control', 'no-store')
-  return c.json({ access_token, expires_in: lifetime, token_type: 'Bearer', scope: scopes.join(' ') } satisfies z.infer<typeof wire.Token>)
+  return c.json({
+    access_token,
+    expires_in: lifetime,
+    token_type: 'Bearer',
+    scope: scopes.join(' '),
+  } satisfies z.infer<typeof wire.Token>)
 }
 
-export const tokenEndpoint = new Hono<Http>().onError(onError).post('/token', tokenOperation, boundedBody, token)
+export const tokenEndpoint = new Hono<Http>()
+  .onError(onError)
+  .post('/token', tokenOperation, boundedBody, token)
 
 /** Clients and their tokens, as CONTRACT 1 has it. */
 export const oauth = new Hono<Http>()
@@ -90,7 +107,12 @@ export const oauth = new Hono<Http>()
     valid('json', wire.NewClient),
     async (c) => {
       const { workspace_id, ...draft } = c.req.valid('json')
-      const { secret, ...client } = await registerClient(c.var.res.directory, workspace_id, draft, c.var.res.now())
+      const { secret, ...client } = await registerClient(
+        c.var.res.directory,
+        workspace_id,
+        draft,
+        c.var.res.now(),
+      )
       c.header('Cache-Control', 'no-store')
       return c.json({ ...wire.showClient(client), client_secret: secret }, 201)
     },
@@ -98,14 +120,20 @@ export const oauth = new Hono<Http>()
   .get(
     '/clients',
     clientOperation('listClients', 'List the clients, in the order of their ids', {
-      200: json('Clients, and the id to ask for more after', z.object({ clients: z.array(wire.ShownClient), next: z.string().nullable() })),
+      200: json(
+        'Clients, and the id to ask for more after',
+        z.object({ clients: z.array(wire.ShownClient), next: z.string().nullable() }),
+      ),
     }),
     admin,
     valid('query', wire.ClientQuery),
     async (c) => {
       const { workspace_id, after, size } = c.req.valid('query')
       const clients = await listClients(c.var.res.directory, workspace_id, after, size)
-      return c.json({ clients: clients.map(wire.showClient), next: clients.length < size ? null : (clients.at(-1)?.id ?? null) })
+      return c.json({
+        clients: clients.map(wire.showClient),
+        next: clients.length < size ? null : (clients.at(-1)?.id ?? null),
+      })
     },
   )
   .delete(
@@ -135,18 +163,24 @@ const document = (operationId: string, summary: string) =>
 export const wellKnown = new Hono<Http>()
   .onError(onError)
   .get('/jwks.json', document('jwks', 'The public keys that tokens are signed with'), async (c) =>
-    c.json({ keys: await publishedKeys(c.var.res.signing) }, 200, { 'Cache-Control': 'public, max-age=300' }),
+    c.json({ keys: await publishedKeys(c.var.res.signing) }, 200, {
+      'Cache-Control': 'public, max-age=300',
+    }),
   )
-  .get('/oauth-authorization-server', document('authorizationServer', 'Where tokens come from, and how'), (c) => {
-    const issuer = new URL(c.req.url).origin
-    return c.json({
-      issuer,
-      token_endpoint: `${issuer}/oauth/token`,
-      jwks_uri: `${issuer}/.well-known/jwks.json`,
-      grant_types_supported: ['client_credentials'],
-      response_types_supported: [],
-      scopes_supported: knownScopes,
-      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
-    })
-  })
+  .get(
+    '/oauth-authorization-server',
+    document('authorizationServer', 'Where tokens come from, and how'),
+    (c) => {
+      const issuer = new URL(c.req.url).origin
+      return c.json({
+        issuer,
+        token_endpoint: `${issuer}/oauth/token`,
+        jwks_uri: `${issuer}/.well-known/jwks.json`,
+        grant_types_supported: ['client_credentials'],
+        response_types_supported: [],
+        scopes_supported: knownScopes,
+        token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      })
+    },
+  )
   .all('*', noSuchOperation)

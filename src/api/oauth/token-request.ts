@@ -23,18 +23,27 @@ export async function tokenAsked(c: Context<Http>): Promise<TokenAsked> {
     : /^application\/x-www-form-urlencoded\b/i.test(contentType)
       ? formFields(text)
       : undefined
-  if (fields === undefined) throw new Failure({ reason: 'media-type', allowed: ['application/x-www-form-urlencoded', 'application/json'] })
+  if (fields === undefined)
+    throw new Failure({
+      reason: 'media-type',
+      allowed: ['application/x-www-form-urlencoded', 'application/json'],
+    })
 
   const asked = TokenRequest.safeParse(Object.fromEntries(fields))
   const field = asked.error?.issues[0]?.path.join('.') ?? 'body'
   if (!asked.success)
-    throw new Failure(fields.has(field) ? { reason: 'invalid', field, problem: 'must be a string' } : { reason: 'required', field })
+    throw new Failure(
+      fields.has(field)
+        ? { reason: 'invalid', field, problem: 'must be a string' }
+        : { reason: 'required', field },
+    )
   const { grant_type: grant, client_id, client_secret, audience, scope } = asked.data
 
   const authorization = c.req.header('authorization')
   const inBody = client_id !== undefined || client_secret !== undefined
   if (authorization !== undefined && inBody) throw new Failure({ reason: 'two-credentials' })
-  if (authorization !== undefined) return { grant, ...basicCredentials(authorization), audience, scope }
+  if (authorization !== undefined)
+    return { grant, ...basicCredentials(authorization), audience, scope }
   if (client_id === undefined) throw new Failure({ reason: 'required', field: 'client_id' })
   if (client_secret === undefined) throw new Failure({ reason: 'required', field: 'client_secret' })
   return { grant, id: client_id, secret: client_secret, audience, scope }
@@ -52,14 +61,18 @@ function jsonFields(text: string): Map<string, unknown> {
 function formFields(text: string): Map<string, unknown> {
   const fields = new Map<string, unknown>()
   for (const [name, value] of new URLSearchParams(text)) {
-    if (fields.has(name)) throw new Failure({ reason: 'invalid', field: name, problem: 'must not be sent twice' })
+    if (fields.has(name))
+      throw new Failure({ reason: 'invalid', field: name, problem: 'must not be sent twice' })
     if (value !== '') fields.set(name, value)
   }
   return fields
 }
 
 /** The scopes asked for, or all that the client holds. */
-export function grantedScopes(held: readonly string[], asked: string | undefined): readonly string[] {
+export function grantedScopes(
+  held: readonly string[],
+  asked: string | undefined,
+): readonly string[] {
   const wanted = [...new Set((asked ?? '').split(' ').filter((scope) => scope !== ''))]
   const missing = wanted.filter((scope) => !held.includes(scope))
   if (missing.length > 0) throw new Failure({ reason: 'scope-not-held', scopes: missing })

@@ -10,7 +10,12 @@ export const TokenRequest = z.object({
   scope: z.string().optional(),
 })
 
-export const Token = z.object({ access_token: z.string(), expires_in: z.int(), token_type: z.literal('Bearer'), scope: z.string() })
+export const Token = z.object({
+  access_token: z.string(),
+  expires_in: z.int(),
+  token_type: z.literal('Bearer'),
+  scope: z.string(),
+})
 
 export const OAuthError = z.object({ error: z.string(), error_description: z.string() })
 

@@ -44,7 +44,8 @@ export function onError(error: Error, c: Context<Http>): Response {
   // Providers read a refusal only if it repeats the flag's key.
   const key = c.req.param('key')
   const about = key !== undefined && { key }
-  if (facts === undefined) return c.json({ ...about, errorCode: 'GENERAL', errorDetails: 'Internal server error' }, 500)
+  if (facts === undefined)
+    return c.json({ ...about, errorCode: 'GENERAL', errorDetails: 'Internal server error' }, 500)
   const [status, errorCode, errorDetails] = say(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   sayLimit(c, facts)

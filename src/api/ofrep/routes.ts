@@ -49,7 +49,12 @@ export const ofrep = new Hono<Http>()
 
   .post(
     '/evaluate/flags/:key',
-    operation('evaluateFlag', 'Whether a participant is in a group', wire.ShownFlag, wire.EvaluationError),
+    operation(
+      'evaluateFlag',
+      'Whether a participant is in a group',
+      wire.ShownFlag,
+      wire.EvaluationError,
+    ),
     allows('groups:read'),
     jsonBody,
     valid('json', wire.Evaluation),
@@ -57,13 +62,23 @@ export const ofrep = new Hono<Http>()
     async (c) => {
       const key = c.req.param('key')
       const { targetingKey } = c.req.valid('json').context
-      return c.json(wire.showFlag(key, await getMember(c.var.replica, c.var.workspace, { idOrName: key }, targetingKey)))
+      return c.json(
+        wire.showFlag(
+          key,
+          await getMember(c.var.replica, c.var.workspace, { idOrName: key }, targetingKey),
+        ),
+      )
     },
   )
 
   .post(
     '/evaluate/flags',
-    operation('evaluateFlags', 'In which groups of all a participant is', wire.ShownFlags, wire.BulkError),
+    operation(
+      'evaluateFlags',
+      'In which groups of all a participant is',
+      wire.ShownFlags,
+      wire.BulkError,
+    ),
     allows('groups:read'),
     jsonBody,
     valid('json', wire.Evaluation),
@@ -72,7 +87,10 @@ export const ofrep = new Hono<Http>()
     async (c) => {
       const { targetingKey } = c.req.valid('json').context
       const groups = await listMember(c.var.replica, c.var.workspace, targetingKey)
-      return c.json({ flags: groups.map((group) => wire.showFlag(group.id, group)), metadata: { targetingKey } })
+      return c.json({
+        flags: groups.map((group) => wire.showFlag(group.id, group)),
+        metadata: { targetingKey },
+      })
     },
   )
 

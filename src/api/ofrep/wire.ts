@@ -15,7 +15,10 @@ export const ShownFlag = z.object({
 })
 
 /** A group as a flag; `key` is what it was asked by. */
-export const showFlag = (key: string, { id, name, revision, member }: GroupSeen & { member: boolean }): z.infer<typeof ShownFlag> => ({
+export const showFlag = (
+  key: string,
+  { id, name, revision, member }: GroupSeen & { member: boolean },
+): z.infer<typeof ShownFlag> => ({
   key,
   value: member,
   reason: 'TARGETING_MATCH',
@@ -23,9 +26,22 @@ export const showFlag = (key: string, { id, name, revision, member }: GroupSeen 
   metadata: { groupId: id, groupName: name, revision },
 })
 
-export const ShownFlags = z.object({ flags: z.array(ShownFlag), metadata: z.object({ targetingKey: z.string() }) })
+export const ShownFlags = z.object({
+  flags: z.array(ShownFlag),
+  metadata: z.object({ targetingKey: z.string() }),
+})
 
-const codes = z.enum(['PARSE_ERROR', 'TARGETING_KEY_MISSING', 'INVALID_CONTEXT', 'GENERAL', 'FLAG_NOT_FOUND'])
+const codes = z.enum([
+  'PARSE_ERROR',
+  'TARGETING_KEY_MISSING',
+  'INVALID_CONTEXT',
+  'GENERAL',
+  'FLAG_NOT_FOUND',
+])
 
-export const EvaluationError = z.object({ key: z.string(), errorCode: codes, errorDetails: z.string() })
+export const EvaluationError = z.object({
+  key: z.string(),
+  errorCode: codes,
+  errorDetails: z.string(),
+})
 export const BulkError = EvaluationError.omit({ key: true })

@@ -44,13 +44,30 @@ export const audiences = new Hono<Http>()
     async (c) => {
       const { db, workspace, caller, res } = c.var
       const { id = crypto.randomUUID(), ...draft } = c.req.valid('json')
-      return c.json(wire.showAudience(await createAudience(db, workspace, id, wire.draftOf(draft), caller.name, res.limits, res.now())))
+      return c.json(
+        wire.showAudience(
+          await createAudience(
+            db,
+            workspace,
+            id,
+            wire.draftOf(draft),
+            caller.name,
+            res.limits,
+            res.now(),
+          ),
+        ),
+      )
     },
   )
 
   .post(
     '/preview',
-    operation('previewAudience', 'audiences:read', 'How many users a rule holds for, and ten of them', wire.ShownPreview),
+    operation(
+      'previewAudience',
+      'audiences:read',
+      'How many users a rule holds for, and ten of them',
+      wire.ShownPreview,
+    ),
     allows('audiences:read'),
     jsonBody,
     valid('json', wire.Preview),
@@ -64,7 +81,12 @@ export const audiences = new Hono<Http>()
 
   .get(
     '/overlap',
-    operation('overlapAudiences', 'audiences:read', 'How many users two audiences have, and how many both have', wire.ShownOverlap),
+    operation(
+      'overlapAudiences',
+      'audiences:read',
+      'How many users two audiences have, and how many both have',
+      wire.ShownOverlap,
+    ),
     allows('audiences:read'),
     valid('query', wire.OverlapQuery),
     async (c) => {
@@ -78,25 +100,49 @@ export const audiences = new Hono<Http>()
     '/:audience_id',
     operation('getAudience', 'audiences:read', 'One audience', wire.ShownAudience),
     allows('audiences:read'),
-    async (c) => c.json(wire.showAudience(await getAudience(c.var.db, c.var.workspace, c.req.param('audience_id')))),
+    async (c) =>
+      c.json(
+        wire.showAudience(await getAudience(c.var.db, c.var.workspace, c.req.param('audience_id'))),
+      ),
   )
 
   .put(
     '/:audience_id',
-    operation('replaceAudience', 'audiences:write', 'Replace an audience, but for its id and its group', wire.ShownAudience),
+    operation(
+      'replaceAudience',
+      'audiences:write',
+      'Replace an audience, but for its id and its group',
+      wire.ShownAudience,
+    ),
     allows('audiences:write'),
     jsonBody,
     valid('json', wire.AudienceChange),
     async (c) => {
       const { db, workspace, caller, res } = c.var
       const draft = wire.draftOf(c.req.valid('json'))
-      return c.json(wire.showAudience(await updateAudience(db, workspace, c.req.param('audience_id'), draft, caller.name, res.now())))
+      return c.json(
+        wire.showAudience(
+          await updateAudience(
+            db,
+            workspace,
+            c.req.param('audience_id'),
+            draft,
+            caller.name,
+            res.now(),
+          ),
+        ),
+      )
     },
   )
 
   .delete(
     '/:audience_id',
-    operation('deleteAudience', 'audiences:write', 'Delete an audience that no other uses; its group keeps its members', undefined),
+    operation(
+      'deleteAudience',
+      'audiences:write',
+      'Delete an audience that no other uses; its group keeps its members',
+      undefined,
+    ),
     allows('audiences:write'),
     async (c) => {
       await deleteAudience(c.var.res, c.var.workspace, c.req.param('audience_id'))
@@ -110,7 +156,9 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      const count = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) => countUsers(db, workspace, asked))
+      const count = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) =>
+        countUsers(db, workspace, asked),
+      )
       return c.json({ count })
     },
   )
@@ -129,13 +177,24 @@ export const audiences = new Hono<Http>()
     async (c, next) => {
       if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
       const { db, workspace } = c.var
-      const file = exportUsers(db, workspace, await wholeAudience(db, workspace, c.req.param('audience_id')), c.req.valid('query').after)
-      return c.body(file, 200, { 'Content-Type': 'text/csv; charset=utf-8', 'Content-Disposition': 'attachment; filename="audience.csv"' })
+      const file = exportUsers(
+        db,
+        workspace,
+        await wholeAudience(db, workspace, c.req.param('audience_id')),
+        c.req.valid('query').after,
+      )
+      return c.body(file, 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+        'Content-Disposition': 'attachment; filename="audience.csv"',
+      })
     },
     async (c) => {
       const { db, workspace } = c.var
-      const { users, next = null } = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) =>
-        listUsers(db, workspace, asked, c.req.valid('query')),
+      const { users, next = null } = await askAudience(
+        db,
+        workspace,
+        c.req.param('audience_id'),
+        (db, asked) => listUsers(db, workspace, asked, c.req.valid('query')),
       )
       return c.json({ users, next })
     },
@@ -143,34 +202,61 @@ export const audiences = new Hono<Http>()
 
   .get(
     '/:audience_id/users/:user_id',
-    operation('explainAudienceUser', 'audiences:read', 'Whether a user belongs to an audience, and why', wire.ShownMembership),
+    operation(
+      'explainAudienceUser',
+      'audiences:read',
+      'Whether a user belongs to an audience, and why',
+      wire.ShownMembership,
+    ),
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
       const user = userIdOf(c.req.param('user_id'))
-      const explained = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) => explainUser(db, workspace, asked, user))
+      const explained = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) =>
+        explainUser(db, workspace, asked, user),
+      )
       return c.json(wire.showMembership(explained))
     },
   )
 
   .put(
     '/:audience_id/experience-group',
-    operation('tieAudience', 'audiences:write', 'Name the experience group that an audience fills', wire.ShownAudience, {
-      security: [{ bearer: ['audiences:write', 'groups:write'] }],
-    }),
+    operation(
+      'tieAudience',
+      'audiences:write',
+      'Name the experience group that an audience fills',
+      wire.ShownAudience,
+      {
+        security: [{ bearer: ['audiences:write', 'groups:write'] }],
+      },
+    ),
     allows('audiences:write'),
     allows('groups:write'),
     jsonBody,
     valid('json', wire.Tie),
     async (c) => {
       const { res, workspace } = c.var
-      return c.json(wire.showAudience(await tieAudience(res, workspace, c.req.param('audience_id'), c.req.valid('json').groupId)))
+      return c.json(
+        wire.showAudience(
+          await tieAudience(
+            res,
+            workspace,
+            c.req.param('audience_id'),
+            c.req.valid('json').groupId,
+          ),
+        ),
+      )
     },
   )
 
   .delete(
     '/:audience_id/experience-group',
-    operation('untieAudience', 'audiences:write', 'Let go of the experience group, which keeps its members', undefined),
+    operation(
+      'untieAudience',
+      'audiences:write',
+      'Let go of the experience group, which keeps its members',
+      undefined,
+    ),
     allows('audiences:write'),
     async (c) => {
       await untieAudience(c.var.res, c.var.workspace, c.req.param('audience_id'))
@@ -192,6 +278,9 @@ export const audiences = new Hono<Http>()
     allows('audiences:write'),
     async (c) => {
       const { res, workspace, caller } = c.var
-      return c.json(wire.showSync(await requestSync(res, workspace, c.req.param('audience_id'), caller.name)), 202)
+      return c.json(
+        wire.showSync(await requestSync(res, workspace, c.req.param('audience_id'), caller.name)),
+        202,
+      )
     },
   )

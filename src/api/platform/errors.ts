@@ -30,7 +30,12 @@ function say(facts: Reason): Refusal {
     case 'user-missing':
       return [400, 'No user ID provided']
     case 'attribute-refused':
-      return [400, facts.name === undefined ? `user_attributes ${facts.problem}` : `The user attribute ${facts.name} ${facts.problem}`]
+      return [
+        400,
+        facts.name === undefined
+          ? `user_attributes ${facts.problem}`
+          : `The user attribute ${facts.name} ${facts.problem}`,
+      ]
     case 'malformed':
       return [400, `The request body is not valid ${facts.what}`]
     case 'media-type':
@@ -50,7 +55,10 @@ function say(facts: Reason): Refusal {
     case 'invalid':
       return [422, `${facts.field} ${facts.problem}`]
     case 'taken':
-      return [422, `${facts.what === 'audience' ? 'An audience' : 'A group'} with id ${facts.name} already exists`]
+      return [
+        422,
+        `${facts.what === 'audience' ? 'An audience' : 'A group'} with id ${facts.name} already exists`,
+      ]
     case 'rule-refused':
       return [422, `${facts.pointer} ${facts.problem}`]
     case 'in-use':
@@ -80,15 +88,28 @@ export function onError(error: Error, c: Context<Http>): Response {
   const [status, message] = say(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   sayLimit(c, facts)
-  return c.json({ errors: [{ message, ...(facts.reason === 'rule-refused' && { pointer: facts.pointer }) }] }, status)
+  return c.json(
+    { errors: [{ message, ...(facts.reason === 'rule-refused' && { pointer: facts.pointer }) }] },
+    status,
+  )
 }
 
-const codes = { 400: 'BAD_REQUEST', 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 429: 'TOO_MANY_REQUESTS' } as const
+const codes = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  429: 'TOO_MANY_REQUESTS',
+} as const
 
 /** The same as the events endpoints say it: with a code, and whatever cannot be taken is a bad request. */
 export function onEventsError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
-  if (facts === undefined) return c.json({ errors: [{ code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error' }] }, 500)
+  if (facts === undefined)
+    return c.json(
+      { errors: [{ code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error' }] },
+      500,
+    )
   const [status, message] = say(facts)
   const shown = status === 422 ? 400 : status
   sayLimit(c, facts)

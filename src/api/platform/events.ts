@@ -21,7 +21,10 @@ const Batch = z.object({
   mpid: z
     .unknown()
     .optional()
-    .meta({ type: ['integer', 'string'], description: 'Names the user, before customer_id does; a 64-bit number, in digits.' }),
+    .meta({
+      type: ['integer', 'string'],
+      description: 'Names the user, before customer_id does; a 64-bit number, in digits.',
+    }),
   user_identities: z.object({ customer_id: z.string().nullish() }).nullish(),
   user_attributes: UserAttributes.optional(),
   deleted_user_attributes: z.array(z.string()).nullish(),
@@ -31,12 +34,20 @@ const Batch = z.object({
     .int()
     .min(0)
     .nullish()
-    .meta({ description: 'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.' }),
+    .meta({
+      description:
+        'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.',
+    }),
 })
 
-const Batches = z.array(Batch).min(1, 'must hold at least one batch').max(100, 'cannot hold more than 100 batches')
+const Batches = z
+  .array(Batch)
+  .min(1, 'must hold at least one batch')
+  .max(100, 'cannot hold more than 100 batches')
 
-const EventsError = z.object({ errors: z.array(z.object({ code: z.string(), message: z.string() })) })
+const EventsError = z.object({
+  errors: z.array(z.object({ code: z.string(), message: z.string() })),
+})
 
 const operation = (operationId: string, summary: string, body: z.ZodType) =>
   describeRoute({
@@ -83,14 +94,21 @@ export const events = new Hono<Http>()
     await take([await read(c, Batch)], c)
     return c.body(null, 202)
   })
-  .post('/bulkevents', operation('uploadBulkEvents', 'Take up to 100 batches, all or none', Batches), async (c) => {
-    await take(await read(c, Batches), c)
-    return c.body(null, 202)
-  })
+  .post(
+    '/bulkevents',
+    operation('uploadBulkEvents', 'Take up to 100 batches, all or none', Batches),
+    async (c) => {
+      await take(await read(c, Batches), c)
+      return c.body(null, 202)
+    },
+  )
   .all('*', noSuchOperation)
 
 /** The body, in which a whole number beyond 2^53 keeps its digits. */
-async function read<Schema extends z.ZodType>(c: Context<Http>, schema: Schema): Promise<z.infer<Schema>> {
+async function read<Schema extends z.ZodType>(
+  c: Context<Http>,
+  schema: Schema,
+): Promise<z.infer<Schema>> {
   const body = parse(await c.req.text())
   const result = schema.safeParse(body)
   if (!result.success) throw refusalOfShape(result.error.issues[0], body)
@@ -104,7 +122,9 @@ const parseWith = JSON.parse as (text: string, reviver: Reviver) => unknown
 function parse(text: string): unknown {
   try {
     return parseWith(text, (_, value, { source = '' }) =>
-      typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source) ? BigInt(source) : value,
+      typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(source)
+        ? BigInt(source)
+        : value,
     )
   } catch {
     throw new Failure({ reason: 'malformed', what: 'JSON' })
@@ -112,7 +132,10 @@ function parse(text: string): unknown {
 }
 
 function reportOf(batch: z.infer<typeof Batch>, now: number): Report {
-  const deleted = (batch.deleted_user_attributes ?? []).map((name): Change => ({ name: readName(name), to: null }))
+  const deleted = (batch.deleted_user_attributes ?? []).map((name): Change => ({
+    name: readName(name),
+    to: null,
+  }))
   return {
     user: userOf(batch),
     // A clock that is ahead would keep all later news out.
@@ -124,9 +147,18 @@ function reportOf(batch: z.infer<typeof Batch>, now: number): Report {
 function userOf({ mpid, user_identities }: z.infer<typeof Batch>): string {
   const user = mpid ?? user_identities?.customer_id ?? undefined
   if (user === undefined) throw new Failure({ reason: 'required', field: 'mpid' })
-  if (mpid !== undefined && mpid !== null && (typeof mpid === 'object' || !/^-?\d{1,19}$/.test(String(mpid))))
+  if (
+    mpid !== undefined &&
+    mpid !== null &&
+    (typeof mpid === 'object' || !/^-?\d{1,19}$/.test(String(mpid)))
+  )
     throw new Failure({ reason: 'invalid', field: 'mpid', problem: 'must be a whole number' })
   const id = String(user).toWellFormed()
-  if (!isUserId(id)) throw new Failure({ reason: 'invalid', field: 'user_identities.customer_id', problem: 'must be 1 to 64 characters' })
+  if (!isUserId(id))
+    throw new Failure({
+      reason: 'invalid',
+      field: 'user_identities.customer_id',
+      problem: 'must be 1 to 64 characters',
+    })
   return id
 }

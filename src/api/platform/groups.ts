@@ -1,6 +1,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { createDefinition, deleteDefinition, getDefinition, listDefinitions, updateDefinition } from '../../identity/definitions.ts'
+import {
+  createDefinition,
+  deleteDefinition,
+  getDefinition,
+  listDefinitions,
+  updateDefinition,
+} from '../../identity/definitions.ts'
 import { listInstances } from '../../identity/instances.ts'
 import { getRun, listRuns } from '../../identity/runs.ts'
 import { requestRecompute } from '../../identity/recompute.ts'
@@ -14,21 +20,38 @@ import * as wire from './wire/groups.ts'
 export const groups = new Hono<Http>()
   .get(
     '/',
-    operation('listDefinitions', 'groups:read', 'All group definitions', z.array(wire.ShownDefinition)),
+    operation(
+      'listDefinitions',
+      'groups:read',
+      'All group definitions',
+      z.array(wire.ShownDefinition),
+    ),
     allows('groups:read'),
-    async (c) => c.json((await listDefinitions(c.var.db, c.var.workspace)).map(wire.showDefinition)),
+    async (c) =>
+      c.json((await listDefinitions(c.var.db, c.var.workspace)).map(wire.showDefinition)),
   )
 
   .post(
     '/',
-    operation('createDefinition', 'groups:write', 'Create a group definition', wire.ShownDefinition),
+    operation(
+      'createDefinition',
+      'groups:write',
+      'Create a group definition',
+      wire.ShownDefinition,
+    ),
     allows('groups:write'),
     jsonBody,
     valid('json', wire.NewDefinition),
     async (c) => {
       const { res, workspace, caller } = c.var
       const draft = c.req.valid('json')
-      const definition = await createDefinition(res, workspace, draft.id, wire.draftOf(draft), caller.name)
+      const definition = await createDefinition(
+        res,
+        workspace,
+        draft.id,
+        wire.draftOf(draft),
+        caller.name,
+      )
       return c.json(wire.showDefinition(definition))
     },
   )
@@ -37,40 +60,72 @@ export const groups = new Hono<Http>()
     '/:group_id',
     operation('getDefinition', 'groups:read', 'One group definition', wire.ShownDefinition),
     allows('groups:read'),
-    async (c) => c.json(wire.showDefinition(await getDefinition(c.var.db, c.var.workspace, c.req.param('group_id')))),
+    async (c) =>
+      c.json(
+        wire.showDefinition(
+          await getDefinition(c.var.db, c.var.workspace, c.req.param('group_id')),
+        ),
+      ),
   )
 
   .put(
     '/:group_id',
-    operation('replaceDefinition', 'groups:write', 'Replace a group definition, but for its id', wire.ShownDefinition),
+    operation(
+      'replaceDefinition',
+      'groups:write',
+      'Replace a group definition, but for its id',
+      wire.ShownDefinition,
+    ),
     allows('groups:write'),
     jsonBody,
     valid('json', wire.DefinitionChange),
     async (c) => {
       const { res, workspace, caller } = c.var
       const change = wire.draftOf(c.req.valid('json'))
-      const definition = await updateDefinition(res, workspace, c.req.param('group_id'), change, caller.name)
+      const definition = await updateDefinition(
+        res,
+        workspace,
+        c.req.param('group_id'),
+        change,
+        caller.name,
+      )
       return c.json(wire.showDefinition(definition))
     },
   )
 
   .patch(
     '/:group_id',
-    operation('setDefinitionAttributes', 'groups:write', 'Replace the attributes of a group definition', wire.ShownDefinition),
+    operation(
+      'setDefinitionAttributes',
+      'groups:write',
+      'Replace the attributes of a group definition',
+      wire.ShownDefinition,
+    ),
     allows('groups:write'),
     jsonBody,
     valid('json', wire.AttributesChange),
     async (c) => {
       const { res, workspace, caller } = c.var
       const change = c.req.valid('json')
-      const definition = await updateDefinition(res, workspace, c.req.param('group_id'), change, caller.name)
+      const definition = await updateDefinition(
+        res,
+        workspace,
+        c.req.param('group_id'),
+        change,
+        caller.name,
+      )
       return c.json(wire.showDefinition(definition))
     },
   )
 
   .delete(
     '/:group_id',
-    operation('deleteDefinition', 'groups:write', 'Delete a group definition, and what users have inherited by it', undefined),
+    operation(
+      'deleteDefinition',
+      'groups:write',
+      'Delete a group definition, and what users have inherited by it',
+      undefined,
+    ),
     allows('groups:write'),
     async (c) => {
       await deleteDefinition(c.var.res, c.var.workspace, c.req.param('group_id'))
@@ -80,28 +135,61 @@ export const groups = new Hono<Http>()
 
   .post(
     '/:group_id/recompute',
-    operation('recompute', 'groups:write', 'Form the groups anew now, beside the run of every Monday', wire.ShownRun, { status: 202 }),
+    operation(
+      'recompute',
+      'groups:write',
+      'Form the groups anew now, beside the run of every Monday',
+      wire.ShownRun,
+      { status: 202 },
+    ),
     allows('groups:write'),
-    async (c) => c.json(wire.showRun(await requestRecompute(c.var.res, c.var.workspace, c.req.param('group_id'))), 202),
+    async (c) =>
+      c.json(
+        wire.showRun(await requestRecompute(c.var.res, c.var.workspace, c.req.param('group_id'))),
+        202,
+      ),
   )
 
   .get(
     '/:group_id/runs',
-    operation('listRuns', 'groups:read', 'The last hundred runs, newest first', z.array(wire.ShownRun)),
+    operation(
+      'listRuns',
+      'groups:read',
+      'The last hundred runs, newest first',
+      z.array(wire.ShownRun),
+    ),
     allows('groups:read'),
-    async (c) => c.json((await listRuns(c.var.db, c.var.workspace, c.req.param('group_id'))).map(wire.showRun)),
+    async (c) =>
+      c.json(
+        (await listRuns(c.var.db, c.var.workspace, c.req.param('group_id'))).map(wire.showRun),
+      ),
   )
 
   .get(
     '/:group_id/runs/:run_id',
-    operation('getRun', 'groups:read', 'One run: how far it is, and what it has done', wire.ShownRun),
+    operation(
+      'getRun',
+      'groups:read',
+      'One run: how far it is, and what it has done',
+      wire.ShownRun,
+    ),
     allows('groups:read'),
-    async (c) => c.json(wire.showRun(await getRun(c.var.db, c.var.workspace, c.req.param('group_id'), c.req.param('run_id')))),
+    async (c) =>
+      c.json(
+        wire.showRun(
+          await getRun(c.var.db, c.var.workspace, c.req.param('group_id'), c.req.param('run_id')),
+        ),
+      ),
   )
 
   .get(
     '/:group_id/instances',
-    operation('listInstances', 'groups:read', 'The groups that have formed, their members and what they share', wire.ShownInstances),
+    operation(
+      'listInstances',
+      'groups:read',
+      'The groups that have formed, their members and what they share',
+      wire.ShownInstances,
+    ),
     allows('groups:read'),
     valid('query', wire.InstanceQuery),
     async (c) => {
@@ -109,6 +197,8 @@ export const groups = new Hono<Http>()
       const { value, after, size } = c.req.valid('query')
       const id = c.req.param('group_id')
       const asked = value === undefined ? { after, size } : { value }
-      return c.json(wire.showInstances(id, await listInstances(db, workspace, id, asked, res.limits)))
+      return c.json(
+        wire.showInstances(id, await listInstances(db, workspace, id, asked, res.limits)),
+      )
     },
   )

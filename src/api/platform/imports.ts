@@ -12,18 +12,31 @@ import * as wire from './wire/imports.ts'
 /** Where a file of users is sent to (CONTRACT 4, "Users"). */
 export const usersFile = new Hono<Http>().put(
   '/',
-  operation('uploadUsers', 'users:write', 'Merge a CSV file of users: user_id, then a column for each attribute', wire.ShownImport, {
-    status: 202,
-    requestBody: wire.usersBody,
-  }),
+  operation(
+    'uploadUsers',
+    'users:write',
+    'Merge a CSV file of users: user_id, then a column for each attribute',
+    wire.ShownImport,
+    {
+      status: 202,
+      requestBody: wire.usersBody,
+    },
+  ),
   allows('users:write'),
   toTheEnd,
   valid('query', wire.UsersFileQuery),
   async (c) => {
     const { res, workspace, caller } = c.var
     const { fileName } = c.req.valid('query')
-    const job = await receiveUsers(res, workspace, caller.name, uploadParts(c.req.raw, { fileName }))
-    return c.json(wire.showImport(job), 202, { Location: `${new URL(c.req.url).pathname.replace(/\/users\/?$/, '')}/imports/${job.id}` })
+    const job = await receiveUsers(
+      res,
+      workspace,
+      caller.name,
+      uploadParts(c.req.raw, { fileName }),
+    )
+    return c.json(wire.showImport(job), 202, {
+      Location: `${new URL(c.req.url).pathname.replace(/\/users\/?$/, '')}/imports/${job.id}`,
+    })
   },
 )
 
@@ -36,25 +49,46 @@ export const imports = new Hono<Http>()
     valid('query', wire.ImportsQuery),
     async (c) => {
       const { before, size } = c.req.valid('query')
-      return c.json(wire.showImports(await listImports(c.var.db, c.var.workspace, before, size), size))
+      return c.json(
+        wire.showImports(await listImports(c.var.db, c.var.workspace, before, size), size),
+      )
     },
   )
 
   .get(
     '/:import_id',
-    operation('getImport', 'users:read', 'A file of users: how far it is, and how it ended', wire.ShownImport),
+    operation(
+      'getImport',
+      'users:read',
+      'A file of users: how far it is, and how it ended',
+      wire.ShownImport,
+    ),
     allows('users:read'),
-    async (c) => c.json(wire.showImport(await getImport(c.var.db, c.var.workspace, c.req.param('import_id')))),
+    async (c) =>
+      c.json(wire.showImport(await getImport(c.var.db, c.var.workspace, c.req.param('import_id')))),
   )
 
   .get(
     '/:import_id/errors',
-    operation('listImportErrors', 'users:read', 'The rows of a file that were refused, the first 10,000 of them', wire.ShownImportErrors),
+    operation(
+      'listImportErrors',
+      'users:read',
+      'The rows of a file that were refused, the first 10,000 of them',
+      wire.ShownImportErrors,
+    ),
     allows('users:read'),
     valid('query', wire.ImportErrorsQuery),
     async (c) => {
       const { page, size } = c.req.valid('query')
       const job = await getImport(c.var.db, c.var.workspace, c.req.param('import_id'))
-      return c.json(wire.showImportErrors(await listProblems(c.var.db, job, { page, size, sort: { field: 'line', descending: false } })))
+      return c.json(
+        wire.showImportErrors(
+          await listProblems(c.var.db, job, {
+            page,
+            size,
+            sort: { field: 'line', descending: false },
+          }),
+        ),
+      )
     },
   )

@@ -18,13 +18,17 @@ const FieldsQuery = z.object({
   fields: z
     .string()
     .default(known.join(','))
-    .meta({ description: `Of ${known.join(', ')}, separated by commas; all, if none is named. Others are left out.` }),
+    .meta({
+      description: `Of ${known.join(', ')}, separated by commas; all, if none is named. Others are left out.`,
+    }),
 })
 
 const ShownProfile = z.object({
   mpid: z.string(),
   user_attributes: wire.ShownUser.shape.user_attributes.optional(),
-  audience_memberships: z.array(z.object({ audience_id: z.string(), audience_name: z.string() })).optional(),
+  audience_memberships: z
+    .array(z.object({ audience_id: z.string(), audience_name: z.string() }))
+    .optional(),
 })
 
 /** A profile as the vendor's Profile API shows it; organisation and account are not ours to check. */
@@ -33,20 +37,33 @@ export const userprofile = new Hono<Http>()
   .use('/:org_id/:account_id/:workspace_id/*', bearer, limited, ownWorkspace)
   .get(
     '/:org_id/:account_id/:workspace_id/:mpid',
-    operation('getUserProfile', 'users:read', 'A user in the shape of the Profile API', ShownProfile),
+    operation(
+      'getUserProfile',
+      'users:read',
+      'A user in the shape of the Profile API',
+      ShownProfile,
+    ),
     allows('users:read'),
     valid('query', FieldsQuery),
     async (c) => {
       const fields = c.req.valid('query').fields.split(',')
-      const profile = await getProfile(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('mpid')))
+      const profile = await getProfile(
+        c.var.db,
+        c.var.workspace,
+        wire.userIdOf(c.req.param('mpid')),
+      )
       return c.json({
         mpid: profile.user,
-        ...(fields.includes('user_attributes') && { user_attributes: wire.showAttributes(profile) }),
+        ...(fields.includes('user_attributes') && {
+          user_attributes: wire.showAttributes(profile),
+        }),
         ...(fields.includes('audience_memberships') && {
-          audience_memberships: (await audiencesOf(c.var.db, c.var.workspace, profile.user)).map(({ id, name }) => ({
-            audience_id: id,
-            audience_name: name,
-          })),
+          audience_memberships: (await audiencesOf(c.var.db, c.var.workspace, profile.user)).map(
+            ({ id, name }) => ({
+              audience_id: id,
+              audience_name: name,
+            }),
+          ),
         }),
       })
     },

@@ -13,14 +13,29 @@ import * as wire from './wire/users.ts'
 export const users = new Hono<Http>()
   .put(
     '/:user_id',
-    operation('replaceUser', 'users:write', 'Give a user these attributes and no others', wire.ShownUser),
+    operation(
+      'replaceUser',
+      'users:write',
+      'Give a user these attributes and no others',
+      wire.ShownUser,
+    ),
     allows('users:write'),
     jsonBody,
     valid('json', wire.UserChange),
     async (c) => {
       const { db, workspace, res } = c.var
       const changes = readAttributes(c.req.valid('json').user_attributes)
-      return c.json(wire.showUser(await replaceUser(db, workspace, wire.userIdOf(c.req.param('user_id')), changes, res.now())))
+      return c.json(
+        wire.showUser(
+          await replaceUser(
+            db,
+            workspace,
+            wire.userIdOf(c.req.param('user_id')),
+            changes,
+            res.now(),
+          ),
+        ),
+      )
     },
   )
 
@@ -33,20 +48,39 @@ export const users = new Hono<Http>()
     async (c) => {
       const { db, workspace, res } = c.var
       const changes = readAttributes(c.req.valid('json').user_attributes)
-      return c.json(wire.showUser(await mergeUser(db, workspace, wire.userIdOf(c.req.param('user_id')), changes, res.now())))
+      return c.json(
+        wire.showUser(
+          await mergeUser(db, workspace, wire.userIdOf(c.req.param('user_id')), changes, res.now()),
+        ),
+      )
     },
   )
 
   .get(
     '/:user_id',
-    operation('getUser', 'users:read', 'A user: own and inherited attributes, and groups', wire.ShownUser),
+    operation(
+      'getUser',
+      'users:read',
+      'A user: own and inherited attributes, and groups',
+      wire.ShownUser,
+    ),
     allows('users:read'),
-    async (c) => c.json(wire.showUser(await getProfile(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id'))))),
+    async (c) =>
+      c.json(
+        wire.showUser(
+          await getProfile(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id'))),
+        ),
+      ),
   )
 
   .delete(
     '/:user_id',
-    operation('deleteUser', 'users:write', 'Delete a user and all that is known of them', undefined),
+    operation(
+      'deleteUser',
+      'users:write',
+      'Delete a user and all that is known of them',
+      undefined,
+    ),
     allows('users:write'),
     async (c) => {
       await deleteUser(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id')))
@@ -56,11 +90,21 @@ export const users = new Hono<Http>()
 
   .get(
     '/:user_id/attributes/:name/explain',
-    operation('explainAttribute', 'users:read', 'Why a user has an inherited attribute', wire.ShownExplanation),
+    operation(
+      'explainAttribute',
+      'users:read',
+      'Why a user has an inherited attribute',
+      wire.ShownExplanation,
+    ),
     allows('users:read'),
     async (c) => {
       const name = c.req.param('name')
-      return c.json(wire.showExplanation(name, await explain(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id')), name)))
+      return c.json(
+        wire.showExplanation(
+          name,
+          await explain(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id')), name),
+        ),
+      )
     },
   )
 

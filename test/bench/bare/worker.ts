@@ -7,4 +7,6 @@ export default new Hono<{ Bindings: { DB: D1Database; FILES: R2Bucket } }>()
   .get('/hello', (c) => c.json({ hello: 'world' }))
   .get('/select', async (c) => c.json((await c.env.DB.prepare('SELECT 1 AS one').all()).results))
   // The body as it comes, which the Worker itself does not touch. Both have the same types under two names.
-  .put('/file', async (c) => c.json(await c.env.FILES.put('file', (c.req.raw as unknown as WorkerRequest).body)))
+  .put('/file', async (c) =>
+    c.json(await c.env.FILES.put('file', (c.req.raw as unknown as WorkerRequest).body)),
+  )

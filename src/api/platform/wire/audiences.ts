@@ -17,10 +17,15 @@ const Rule = z.unknown().meta({
     value: { description: 'A string, a number or a boolean; of in and not_in a list of them.' },
     expressions: { type: 'array', items: { type: 'object' }, description: 'Of and, or.' },
     expression: { type: 'object', description: 'Of not, any_member, all_members, no_member.' },
-    group: { type: 'string', description: 'Of any_member, all_members, no_member: a group definition; of in_group: an experience group.' },
+    group: {
+      type: 'string',
+      description:
+        'Of any_member, all_members, no_member: a group definition; of in_group: an experience group.',
+    },
     audience: { type: 'string', description: 'Of in_audience.' },
   },
-  description: 'At most 10 levels and 100 conditions, those of the audiences that it uses included.',
+  description:
+    'At most 10 levels and 100 conditions, those of the audiences that it uses included.',
   examples: [{ operator: 'equals', attribute: 'household:has_dog', value: true }],
 })
 
@@ -33,19 +38,29 @@ export const AudienceChange = z.object({
     .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
     .nullish(),
   rule: Rule,
-  refresh: Refresh.default('on_demand').meta({ description: 'When it fills the experience group that it is tied to.' }),
+  refresh: Refresh.default('on_demand').meta({
+    description: 'When it fills the experience group that it is tied to.',
+  }),
 })
 
 export const NewAudience = AudienceChange.extend({
   id: z
     .string()
-    .regex(/^[^:/\p{Cc}]{3,64}$/u, "must be 3 to 64 characters, and none of them ':', '/' or a control character")
+    .regex(
+      /^[^:/\p{Cc}]{3,64}$/u,
+      "must be 3 to 64 characters, and none of them ':', '/' or a control character",
+    )
     .refine((id) => id !== 'preview' && id !== 'overlap', 'is taken by an operation of this name')
     .optional()
     .meta({ description: 'A uuid, if not given.' }),
 })
 
-export const draftOf = ({ name, description, rule, refresh }: z.infer<typeof AudienceChange>): AudienceDraft => ({
+export const draftOf = ({
+  name,
+  description,
+  rule,
+  refresh,
+}: z.infer<typeof AudienceChange>): AudienceDraft => ({
   name,
   description: description ?? '',
   rule: readRule(rule),
@@ -58,7 +73,10 @@ export const ShownAudience = z.object({
   description: z.string(),
   rule: Rule,
   refresh: Refresh,
-  experience_group: z.uuid().nullable().meta({ description: 'The experience group that it fills.' }),
+  experience_group: z
+    .uuid()
+    .nullable()
+    .meta({ description: 'The experience group that it fills.' }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -93,7 +111,11 @@ export const ShownOverlap = z.object({
   both: z.int(),
 })
 
-export const showOverlap = (a: string, b: string, counts: { a: number; b: number; both: number }): z.infer<typeof ShownOverlap> => ({
+export const showOverlap = (
+  a: string,
+  b: string,
+  counts: { a: number; b: number; both: number },
+): z.infer<typeof ShownOverlap> => ({
   a: { id: a, count: counts.a },
   b: { id: b, count: counts.b },
   both: counts.both,
@@ -103,7 +125,9 @@ export const showOverlap = (a: string, b: string, counts: { a: number; b: number
 const ShownNode = z.looseObject({
   operator: z.enum(operators),
   result: z.boolean(),
-  saw: AttributeValue.nullable().optional().meta({ description: 'The value that the user has of the attribute.' }),
+  saw: AttributeValue.nullable()
+    .optional()
+    .meta({ description: 'The value that the user has of the attribute.' }),
   expressions: z.array(z.unknown()).optional(),
   expression: z.unknown().optional(),
   members: z.array(z.object({ user_id: z.string(), expression: z.unknown() })).optional(),
@@ -126,11 +150,18 @@ function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typ
     ...(saw !== undefined && { saw }),
     ...('expressions' in rule && { expressions: inner?.map(showNode) }),
     ...(!('expressions' in rule) && first !== undefined && { expression: showNode(first) }),
-    ...(members !== undefined && { members: members.map(({ user, explained }) => ({ user_id: user, expression: showNode(explained) })) }),
+    ...(members !== undefined && {
+      members: members.map(({ user, explained }) => ({
+        user_id: user,
+        expression: showNode(explained),
+      })),
+    }),
   }
 }
 
-export const Tie = z.object({ groupId: z.uuid('must be a uuid').transform((id) => id.toLowerCase()) })
+export const Tie = z.object({
+  groupId: z.uuid('must be a uuid').transform((id) => id.toLowerCase()),
+})
 
 export const ShownSync = z.object({
   job_id: z.uuid().meta({ description: 'As under /groups/v3/jobs.' }),

@@ -22,7 +22,11 @@ const told = {
   'group.participants.changed': ['The changes of a job went live', Applied],
   'job.failed': [
     'A job ended without any change; group_id is null for a file of users',
-    z.object({ job_id: z.uuid(), group_id: z.uuid().nullable(), reason: z.enum(['no-good-row', 'gave-up', 'header']) }),
+    z.object({
+      job_id: z.uuid(),
+      group_id: z.uuid().nullable(),
+      reason: z.enum(['no-good-row', 'gave-up', 'header']),
+    }),
   ],
   'definition.created': ['A group definition was created', Definition],
   'definition.updated': ['It was changed', Definition],
@@ -38,7 +42,10 @@ const told = {
       rows_changed: z.int(),
     }),
   ],
-  'audience.synced': ['An audience has filled its experience group', Applied.extend({ audience_id: z.string() })],
+  'audience.synced': [
+    'An audience has filled its experience group',
+    Applied.extend({ audience_id: z.string() }),
+  ],
   'webhook.disabled': [
     'A webhook gets nothing more: its receiver answered 410 (gone), or nothing has arrived for five days (failing)',
     z.object({ webhook_id: z.uuid(), reason: z.enum(['gone', 'failing']) }),
@@ -57,7 +64,10 @@ const header = (name: string, description: string) => ({
 const headers = [
   header('webhook-id', 'The event: the same on every attempt.'),
   header('webhook-timestamp', 'Unix seconds of this attempt.'),
-  header('webhook-signature', 'Standard Webhooks 1.0: one signature for each secret that holds, separated by blanks.'),
+  header(
+    'webhook-signature',
+    'Standard Webhooks 1.0: one signature for each secret that holds, separated by blanks.',
+  ),
 ]
 
 /** The events as the OpenAPI document tells of them. */

@@ -9,12 +9,18 @@ import { Attributes, date, dateOrNull } from './values.ts'
 
 export const SharedAttribute = z.object({
   id: z.string().regex(/^[^\0]{1,223}$/u, 'must be 1 to 223 characters'),
-  type: z.enum(['latest', 'boolean_or', 'sum', 'average'], 'must be latest, boolean_or, sum or average'),
+  type: z.enum(
+    ['latest', 'boolean_or', 'sum', 'average'],
+    'must be latest, boolean_or, sum or average',
+  ),
 })
 
 const SharedAttributes = z
   .array(SharedAttribute)
-  .refine((list) => new Set(list.map(({ id }) => id)).size === list.length, 'must not name one id twice')
+  .refine(
+    (list) => new Set(list.map(({ id }) => id)).size === list.length,
+    'must not name one id twice',
+  )
 
 export const DefinitionChange = z.object({
   description: z
@@ -26,7 +32,12 @@ export const DefinitionChange = z.object({
 })
 
 export const NewDefinition = DefinitionChange.extend({
-  id: z.string().regex(/^[^:/\p{Cc}]{3,32}$/u, "must be 3 to 32 characters, and none of them ':', '/' or a control character"),
+  id: z
+    .string()
+    .regex(
+      /^[^:/\p{Cc}]{3,32}$/u,
+      "must be 3 to 32 characters, and none of them ':', '/' or a control character",
+    ),
 })
 
 export const AttributesChange = z.object({ attributes: SharedAttributes })
@@ -74,7 +85,10 @@ const statuses = {
 export const ShownRun = z.object({
   id: z.uuid(),
   status: z.enum(['CREATED', 'PROCESSING', 'SUCCESSFUL', 'FAILED', 'CANCELLED']),
-  week: z.string().nullable().meta({ description: 'The ISO week that the run is of; null for one that was asked for.' }),
+  week: z
+    .string()
+    .nullable()
+    .meta({ description: 'The ISO week that the run is of; null for one that was asked for.' }),
   progress_percent: z.int().min(0).max(100),
   users_seated: z.int(),
   users_over_limit: z.int(),
@@ -83,7 +97,10 @@ export const ShownRun = z.object({
   cursor: z
     .string()
     .nullable()
-    .meta({ description: 'The last value of the source attribute that was dealt with, until the run succeeds.' }),
+    .meta({
+      description:
+        'The last value of the source attribute that was dealt with, until the run succeeds.',
+    }),
   created_on: z.iso.datetime(),
   started_on: z.iso.datetime().nullable(),
   ended_on: z.iso.datetime().nullable(),
@@ -130,7 +147,9 @@ export const showInstances = (
   instances: instances.map(({ value, members, shared }) => ({
     value,
     members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
-    attributes: Object.fromEntries(shared.map(([attribute, result]) => [inheritedName(definition, attribute), result])),
+    attributes: Object.fromEntries(
+      shared.map(([attribute, result]) => [inheritedName(definition, attribute), result]),
+    ),
   })),
   next: next ?? null,
 })

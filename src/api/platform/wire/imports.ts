@@ -15,12 +15,17 @@ export const usersBody = {
   required: true,
   content: {
     'text/csv': { schema: usersFile },
-    'multipart/form-data': { schema: { type: 'object' as const, required: ['file'], properties: { file: usersFile } } },
+    'multipart/form-data': {
+      schema: { type: 'object' as const, required: ['file'], properties: { file: usersFile } },
+    },
   },
 }
 
 export const UsersFileQuery = z.object({
-  fileName: z.string().default('users.csv').meta({ description: 'For a body that is the file itself.' }),
+  fileName: z
+    .string()
+    .default('users.csv')
+    .meta({ description: 'For a body that is the file itself.' }),
 })
 
 export const ShownImport = z.object({
@@ -43,7 +48,8 @@ const failures: Record<NonNullable<Job['failure']>, string> = {
   header: 'The first row must be user_id and then up to 100 attribute names, each once.',
   'gave-up': 'The file could not be finished. What was written of it stays; it may be sent again.',
   withdrawn: 'The file was withdrawn.',
-  'not-text': 'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
+  'not-text':
+    'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
   'mostly-bad': 'Too many rows were refused.',
   rule: 'The rule of the audience could not be evaluated.',
 }
@@ -64,7 +70,11 @@ export const showImport = (job: Job): z.infer<typeof ShownImport> => ({
 })
 
 export const ImportsQuery = z.object({
-  before: z.coerce.number().int().default(Number.MAX_SAFE_INTEGER).meta({ description: 'As `next` of the page before says.' }),
+  before: z.coerce
+    .number()
+    .int()
+    .default(Number.MAX_SAFE_INTEGER)
+    .meta({ description: 'As `next` of the page before says.' }),
   size: z.coerce.number().int().min(1).max(100).default(20),
 })
 
@@ -80,7 +90,10 @@ export const ImportErrorsQuery = z.object({
   size: z.coerce.number().int().min(1).max(1000).default(100),
 })
 
-export const ShownImportErrors = z.object({ errors: z.array(z.object({ line: z.int(), message: z.string() })), total: z.int() })
+export const ShownImportErrors = z.object({
+  errors: z.array(z.object({ line: z.int(), message: z.string() })),
+  total: z.int(),
+})
 
 const problemSentences: Record<Problem, string> = {
   columns: 'The row has not as many columns as the header',

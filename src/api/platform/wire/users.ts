@@ -10,15 +10,23 @@ import { Attributes, AttributeValue, date, dateOrNull } from './values.ts'
 export function userIdOf(text: string): string {
   if (text.trim() === '') throw new Failure({ reason: 'user-missing' })
   if (!isUserId(text))
-    throw new Failure({ reason: 'invalid', field: 'user_id', problem: `must be 1 to ${userMax} characters without control characters` })
+    throw new Failure({
+      reason: 'invalid',
+      field: 'user_id',
+      problem: `must be 1 to ${userMax} characters without control characters`,
+    })
   return text
 }
 
 /** Attributes are read by identity/attributes.ts, which knows their limits; zod would drop one that is named as a prototype. */
 export const UserAttributes = z.unknown().meta({
   type: 'object',
-  description: 'At most 100, each a string of at most 4096 characters, a number, a boolean or a list of strings; null deletes.',
-  additionalProperties: { type: ['string', 'number', 'boolean', 'null', 'array'], items: { type: 'string' } },
+  description:
+    'At most 100, each a string of at most 4096 characters, a number, a boolean or a list of strings; null deletes.',
+  additionalProperties: {
+    type: ['string', 'number', 'boolean', 'null', 'array'],
+    items: { type: 'string' },
+  },
 })
 
 export const UserChange = z.object({ user_attributes: UserAttributes })
@@ -39,7 +47,8 @@ export const showUser = (profile: Profile): z.infer<typeof ShownUser> => ({
   last_modified_on: date(profile.updatedAt),
 })
 
-export const showAttributes = ({ attributes }: Profile): Record<string, Value> => Object.fromEntries(attributes)
+export const showAttributes = ({ attributes }: Profile): Record<string, Value> =>
+  Object.fromEntries(attributes)
 
 export const ShownExplanation = z.object({
   attribute: z.string(),
@@ -51,7 +60,10 @@ export const ShownExplanation = z.object({
   computed_on: z.iso
     .datetime()
     .nullable()
-    .meta({ description: 'When the run began that computed the value. What a member has changed since counts from the next run on.' }),
+    .meta({
+      description:
+        'When the run began that computed the value. What a member has changed since counts from the next run on.',
+    }),
   contributions: z.array(
     z.object({
       user_id: z.string(),
@@ -62,7 +74,10 @@ export const ShownExplanation = z.object({
   ),
 })
 
-export const showExplanation = (attribute: string, explanation: Explanation): z.infer<typeof ShownExplanation> => ({
+export const showExplanation = (
+  attribute: string,
+  explanation: Explanation,
+): z.infer<typeof ShownExplanation> => ({
   attribute,
   definition: explanation.definition,
   source_user_attribute: explanation.source,

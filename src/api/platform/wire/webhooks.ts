@@ -9,14 +9,22 @@ const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
 
 export const WebhookChange = z.object({
   url: z.string('must be a URL').meta({ description: 'https, and open to all.' }),
-  event_types: z.array(EventType).min(1, 'must name at least one').nullish().meta({ description: 'All, if not given.' }),
+  event_types: z
+    .array(EventType)
+    .min(1, 'must name at least one')
+    .nullish()
+    .meta({ description: 'All, if not given.' }),
   description: z
     .string()
     .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
     .nullish(),
 })
 
-export const draftOf = ({ url, event_types, description }: z.infer<typeof WebhookChange>): SubscriptionDraft => ({
+export const draftOf = ({
+  url,
+  event_types,
+  description,
+}: z.infer<typeof WebhookChange>): SubscriptionDraft => ({
   url,
   description: description ?? '',
   eventTypes: event_types == null ? null : [...new Set(event_types)],
@@ -31,9 +39,15 @@ export const ShownWebhook = z.object({
   disabled_because: z
     .enum(['asked', 'gone', 'failing'])
     .nullable()
-    .meta({ description: 'asked: by POST …/disable; gone: the receiver answered 410; failing: nothing has arrived for five days.' }),
+    .meta({
+      description:
+        'asked: by POST …/disable; gone: the receiver answered 410; failing: nothing has arrived for five days.',
+    }),
   failing_since: z.iso.datetime().nullable(),
-  former_secret_until: z.iso.datetime().nullable().meta({ description: 'Until when the secret before the last rotation signs too.' }),
+  former_secret_until: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: 'Until when the secret before the last rotation signs too.' }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -55,9 +69,14 @@ export const showWebhook = (webhook: Subscription): z.infer<typeof ShownWebhook>
   last_modified_by: webhook.updatedBy,
 })
 
-export const ShownWithSecret = ShownWebhook.extend({ secret: z.string().meta({ description: 'Shown this once.' }) })
+export const ShownWithSecret = ShownWebhook.extend({
+  secret: z.string().meta({ description: 'Shown this once.' }),
+})
 
-export const showWithSecret = ({ secret, ...webhook }: Subscription & { secret: string }): z.infer<typeof ShownWithSecret> => ({
+export const showWithSecret = ({
+  secret,
+  ...webhook
+}: Subscription & { secret: string }): z.infer<typeof ShownWithSecret> => ({
   ...showWebhook(webhook),
   secret,
 })
@@ -68,12 +87,17 @@ const size = pageSize(1000, 100)
 
 export const DeliveriesQuery = z.object({
   status: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),
-  after: z.string().optional().meta({ description: 'The delivery to go on after, towards older ones.' }),
+  after: z
+    .string()
+    .optional()
+    .meta({ description: 'The delivery to go on after, towards older ones.' }),
   size,
 })
 
 export const ShownDelivery = z.object({
-  id: z.string().meta({ description: 'That of the event, and of every attempt, in the header webhook-id.' }),
+  id: z
+    .string()
+    .meta({ description: 'That of the event, and of every attempt, in the header webhook-id.' }),
   type: z.string(),
   timestamp: z.iso.datetime(),
   status: z.enum(deliveryStates),
@@ -89,9 +113,15 @@ export const ShownDelivery = z.object({
   ),
 })
 
-export const ShownDeliveries = z.object({ deliveries: z.array(ShownDelivery), next: z.string().nullable() })
+export const ShownDeliveries = z.object({
+  deliveries: z.array(ShownDelivery),
+  next: z.string().nullable(),
+})
 
-export const showDeliveries = (deliveries: Delivery[], size: number): z.infer<typeof ShownDeliveries> => ({
+export const showDeliveries = (
+  deliveries: Delivery[],
+  size: number,
+): z.infer<typeof ShownDeliveries> => ({
   deliveries: deliveries.map(({ event, type, at, state, nextAttemptAt, attempts }) => ({
     id: event,
     type,
@@ -121,7 +151,10 @@ export const Replay = z.object({
 export const ShownReplay = z.object({ replayed: z.int() })
 
 export const EventsQuery = z.object({
-  after: z.string().optional().meta({ description: 'The event to go on after; the oldest of thirty days, if not given.' }),
+  after: z
+    .string()
+    .optional()
+    .meta({ description: 'The event to go on after; the oldest of thirty days, if not given.' }),
   types: z
     .string()
     .transform((list) => list.split(','))
@@ -141,6 +174,11 @@ export const ShownEvent = z.object({
 export const ShownEvents = z.object({ events: z.array(ShownEvent), next: z.string().nullable() })
 
 export const showEvents = (events: PastEvent[]): z.infer<typeof ShownEvents> => ({
-  events: events.map(({ id, type, at, data }) => ({ id, type, timestamp: date(at), data: { ...data } })),
+  events: events.map(({ id, type, at, data }) => ({
+    id,
+    type,
+    timestamp: date(at),
+    data: { ...data },
+  })),
   next: events.at(-1)?.id ?? null,
 })
