@@ -10,7 +10,7 @@ export type Reason =
   | { reason: 'scope-not-held'; scopes: readonly string[] }
   | { reason: 'header-invalid'; header: string }
   | { reason: 'media-type'; allowed: readonly string[] }
-  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' }
+  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' }
   | { reason: 'cut-short' }
   | { reason: 'too-large'; max: number }
   | { reason: 'required'; field: string }
@@ -44,6 +44,8 @@ export type Reason =
   | { reason: 'upload-type-missing' }
   | { reason: 'upload-type-unknown' }
   | { reason: 'file-empty' }
+  | { reason: 'file-content'; what: string }
+  | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }

@@ -14,6 +14,9 @@ export interface Env {
   NAME_MAX: number
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
+  FILE_BYTES_MAX: number
+  PARTICIPANT_MAX: number
+  BAD_ROWS_MAX_PERCENT: number
   SLICE_BYTES: number
   USERS_PER_STEP: number
   DEFINITIONS_MAX: number
@@ -33,6 +36,12 @@ export interface Limits {
   nameMax: number
   descriptionMax: number
   jobsWaitingMax: number
+  /** Of a file as text, unpacked. */
+  fileBytesMax: number
+  /** Characters of a participant's id, 64 at most. */
+  participantMax: number
+  /** A REPLACE of which more rows are refused changes nothing. */
+  badRowsMaxPercent: number
   sliceBytes: number
   usersPerStep: number
   definitionsMax: number
@@ -93,6 +102,9 @@ export function resources(env: Env): Resources {
       nameMax: env.NAME_MAX,
       descriptionMax: env.DESCRIPTION_MAX,
       jobsWaitingMax: env.JOBS_WAITING_MAX,
+      fileBytesMax: env.FILE_BYTES_MAX,
+      participantMax: env.PARTICIPANT_MAX,
+      badRowsMaxPercent: env.BAD_ROWS_MAX_PERCENT,
       sliceBytes: env.SLICE_BYTES,
       usersPerStep: env.USERS_PER_STEP,
       definitionsMax: env.DEFINITIONS_MAX,

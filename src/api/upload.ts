@@ -1,7 +1,9 @@
 import { createMiddleware } from 'hono/factory'
 import { decodeField, make, type MultipartError, type PartInfo } from 'multipasta'
-import type { UploadPart } from '../work/upload.ts'
 import { Failure } from '../failure.ts'
+import type { Limits } from '../resources.ts'
+import { gunzipped } from '../work/decode.ts'
+import type { UploadPart } from '../work/upload.ts'
 import type { Http } from './http.ts'
 
 /** A client that goes away does not cut the work short: what has come of its file is cleaned up. */
@@ -13,19 +15,46 @@ export const toTheEnd = createMiddleware<Http>(async (c, next) => {
 
 const fileFields = new Set(['fileName', 'file'])
 
-/** The parts of an upload as they arrive, a network chunk at a time. Throws `media-type`, `malformed` or `cut-short`. */
+/**
+ * The parts of an upload as they arrive, a network chunk at a time, unpacked where the body is gzip; the
+ * fields of its query first. Throws `media-type`, `header-invalid`, `malformed` or `cut-short`.
+ */
 export function uploadParts(
   request: Request,
-  beside: { type?: string | undefined; fileName: string },
+  { fileName, ...query }: { fileName: string } & Record<string, string | undefined>,
+  { fileBytesMax }: Limits,
 ): AsyncGenerator<UploadPart> {
   const contentType = request.headers.get('content-type') ?? ''
-  if (/^text\/csv\b/i.test(contentType)) return rawParts(request, beside)
+  const body = unpacked(request, fileBytesMax)
+  // Nothing comes after a body that is the file: what is missing is refused before it is read.
+  const type = query['type'] ?? query['operation'] ?? ''
+  if (/^text\/csv\b/i.test(contentType)) return joined({ type, ...query }, rawParts(body, fileName))
   if (/^multipart\/(form-data|mixed)\b/i.test(contentType))
-    return multipartParts(request, contentType)
+    return joined(query, multipartParts(body, contentType))
   throw new Failure({ reason: 'media-type', allowed: ['multipart/form-data', 'multipart/mixed'] })
 }
 
-async function* multipartParts(request: Request, contentType: string): AsyncGenerator<UploadPart> {
+function unpacked(request: Request, fileBytesMax: number): AsyncIterable<Uint8Array> {
+  const encoding = (request.headers.get('content-encoding') ?? 'identity').trim().toLowerCase()
+  if (encoding === 'identity' || encoding === '') return received(request)
+  if (encoding === 'gzip' || encoding === 'x-gzip')
+    return gunzipped(received(request), fileBytesMax)
+  throw new Failure({ reason: 'header-invalid', header: 'Content-Encoding' })
+}
+
+async function* joined(
+  query: Record<string, string | undefined>,
+  parts: AsyncGenerator<UploadPart>,
+): AsyncGenerator<UploadPart> {
+  for (const [field, value] of Object.entries(query))
+    if (value !== undefined) yield { field, value, inQuery: true }
+  yield* parts
+}
+
+async function* multipartParts(
+  body: AsyncIterable<Uint8Array>,
+  contentType: string,
+): AsyncGenerator<UploadPart> {
   const malformed = new Failure({ reason: 'malformed', what: 'multipart' })
 
   const arrived: UploadPart[] = []
@@ -51,7 +80,7 @@ async function* multipartParts(request: Request, contentType: string): AsyncGene
     onError: (first) => (error ??= first),
     onDone: () => (complete = true),
   })
-  for await (const chunk of received(request)) {
+  for await (const chunk of body) {
     try {
       parser.write(chunk)
     } catch {
@@ -72,14 +101,13 @@ const nameOf = (info: PartInfo) =>
 const fileNameOf = (info: PartInfo) =>
   info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
 
-/** A body that is the file itself, with its type and name in the query. */
+/** A body that is the file itself, its name in the query. */
 async function* rawParts(
-  request: Request,
-  { type = '', fileName }: { type?: string | undefined; fileName: string },
+  body: AsyncIterable<Uint8Array>,
+  fileName: string,
 ): AsyncGenerator<UploadPart> {
-  yield { field: 'type', value: type }
   yield { file: fileName, contentType: 'text/csv' }
-  for await (const bytes of received(request)) yield { bytes }
+  for await (const bytes of body) yield { bytes }
 }
 
 /** Left to itself, a body comes 4 KiB at a time, and each piece costs more than its bytes. */

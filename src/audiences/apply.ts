@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import type { GroupJob } from '../experience/jobs.ts'
-import { participantMax } from '../experience/participant.ts'
+
 import { removeUnseen, seeMembers, type Stretch } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../work/apply.ts'
@@ -120,5 +120,6 @@ const spaces =
   ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff'
 
 /** Whether a user's id can be a participant's (see experience/participant.ts). Trimmed, another would be somebody else's. */
+const participantMax = 32
 const fits = sql`(length(u.user_id) <= ${participantMax} AND trim(u.user_id) = u.user_id
   AND (octet_length(u.user_id) = length(u.user_id) OR trim(u.user_id, ${spaces}) = u.user_id))`

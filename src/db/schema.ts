@@ -77,14 +77,16 @@ export const members = sqliteTable(
 /** How a CSV file is read. */
 export interface FileFormat {
   separator: string
-  /** Whether the first record names the columns: guessed by its words, or said by the client. */
+  /** Whether the first record names the columns, as the client said: `auto` goes by its words. */
   header: 'auto' | 'present' | 'absent'
+  /** Whether it does; null where that is to be found out when it is read. */
+  headed: boolean | null
   /** The only column that holds anything, counted from 0; null where several do. */
   column: number | null
   /** Whether the first line only names the separator (`sep=;`), and is no row. */
   named: boolean
-  /** The line of the first NUL byte, which no text has: such a file is not applied. */
-  nulLine: number | null
+  /** Where the first NUL byte stands, which no text has: such a file is not applied. */
+  nulAt: number | null
 }
 
 /** `applying` and `writing` are the same but for the rows that a slice of a file holds (see work/slice.ts). */

@@ -11,11 +11,11 @@ import {
   undoRevision,
   type Stretch,
 } from '../membership/members.ts'
-import type { Resources } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
 import { beginPass, unmoved } from '../work/checkpoint.ts'
-import { claimJob, tally } from '../work/jobs.ts'
-import { hasEnded, outcomeOf } from '../work/outcome.ts'
+import { claimJob, keepFileProblem, tally } from '../work/jobs.ts'
+import { hasEnded, isMostlyBad, outcomeOf } from '../work/outcome.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { wake } from '../work/wake.ts'
@@ -64,9 +64,11 @@ async function step(
       return claimJob(db, job, job.audience === null ? 'writing' : 'applying', res.now())
     case 'applying':
     case 'writing':
+      if (job.format !== null && job.format.nulAt !== null)
+        return endFailed(res, db, job, 'not-text')
       if (job.offset === job.fileSize) return endOfFile(res, db, job)
       return job.audience === null
-        ? applySlice(res, db, job, participants, over)
+        ? applySlice(res, db, job, participantsOf(res.limits), over)
         : applyAudience(res, db, job)
     case 'sweeping':
       return walk(
@@ -103,16 +105,17 @@ function writeParticipants(ids: string[], job: GroupJob): SQL[] {
   return statements
 }
 
-const participants: Content<string, GroupJob> = { read: readParticipants, write: writeParticipants }
+const participantsOf = ({ participantMax }: Limits): Content<string, GroupJob> => ({
+  read: (bytes, at) => readParticipants(bytes, at, participantMax),
+  write: writeParticipants,
+})
 
 async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const outcome = outcomeOf(job)
   if (job.audience !== null)
-    return outcome === 'failed' ? undo(res, db, job) : endReplace(res, db, job)
-  if (outcome === 'failed')
-    return end(res, db, job, [], { state: 'failed', failure: 'no-good-row' }, [
-      failed(job, 'no-good-row'),
-    ])
+    return outcome === 'failed' ? undo(res, db, job, 'no-good-row') : endReplace(res, db, job)
+  if (outcome === 'failed') return endFailed(res, db, job, 'no-good-row')
+  if (isMostlyBad(job, res.limits.badRowsMaxPercent)) return undo(res, db, job, 'mostly-bad')
   if (job.type === 'replace')
     return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
   return goLive(
@@ -123,16 +126,14 @@ async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean
   )
 }
 
-/** A sync without one good row has taken out those who were in its group already: it goes by user, and looks for both at once. */
-const undo = async (res: Resources, db: Db, job: GroupJob): Promise<boolean> =>
-  (
-    await commitJob(res, db, job, [], {
-      state: 'undoing',
-      failure: 'no-good-row',
-      cursor: '',
-      applied: 0,
-    })
-  ).moved
+/** Takes back what a job has written, which then has failed for this reason. */
+const undo = async (
+  res: Resources,
+  db: Db,
+  job: GroupJob,
+  failure: NonNullable<GroupJob['failure']>,
+): Promise<boolean> =>
+  (await commitJob(res, db, job, [], { state: 'undoing', failure, cursor: '', applied: 0 })).moved
 
 /** A REPLACE has touched each distinct id once: they are the group now, and those of them that were not kept are new. */
 async function endReplace(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
@@ -175,18 +176,26 @@ async function goLive(
 const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
 async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
-  const nothing = { added: 0, removed: 0, touched: 0 }
-  if (job.failure === 'withdrawn')
-    return end(res, db, job, [], { ...nothing, state: 'cancelled' }, [])
-  return end(res, db, job, [], { ...nothing, state: 'failed' }, [
-    failed(job, job.failure === 'no-good-row' ? job.failure : 'gave-up'),
-  ])
+  const { failure } = job
+  if (failure !== null && failure !== 'withdrawn') return endFailed(res, db, job, failure)
+  return end(res, db, job, [], { ...nothingDone, state: 'cancelled' }, [])
 }
 
-const failed = ({ id, groupId }: GroupJob, reason: 'no-good-row' | 'gave-up'): Event => ({
-  type: 'job.failed',
-  data: { job_id: id, group_id: groupId, reason },
-})
+const nothingDone = { added: 0, removed: 0, touched: 0 }
+
+/** The job ends without having changed anything, and says why. */
+async function endFailed(
+  res: Resources,
+  db: Db,
+  job: GroupJob,
+  failure: Exclude<NonNullable<GroupJob['failure']>, 'withdrawn'>,
+): Promise<boolean> {
+  const data = { job_id: job.id, group_id: job.groupId, reason: failure }
+  const kept = keepFileProblem(job, failure)
+  return end(res, db, job, kept, { ...nothingDone, state: 'failed', failure }, [
+    { type: 'job.failed', data },
+  ])
+}
 
 /** The last batch of a job, in which others are told of it. */
 async function end(

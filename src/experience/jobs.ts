@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { newJob, unended, type Job, type Paging, type StoredFile } from '../work/jobs.ts'
+import { openNext, unended, type Job, type Paging, type StoredFile } from '../work/jobs.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = Exclude<Job['type'], 'users'>
@@ -98,15 +98,15 @@ export async function openJob(
   limits: Limits,
   now: number,
 ): Promise<Job> {
-  // One statement, so that neither the group nor the room in its queue can go between looking and inserting.
-  const [job] = await db
-    .insert(jobs)
-    .select(
-      sql`SELECT ${newJob(sql`g.workspace_id`, sql`g.key`, draft, limits.sliceBytes, now)} FROM experience_groups AS g
-      WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL AND g.audience_id IS NULL AND ${unended(sql`g.key`)} < ${limits.jobsWaitingMax}`,
-    )
-    .returning()
-  if (job !== undefined) return job
+  const id = crypto.randomUUID()
+  // One statement, so that neither the group nor the room in its queue can go meanwhile.
+  const from = sql`FROM experience_groups AS g
+    WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
+      AND g.audience_id IS NULL AND ${unended(sql`g.key`)} < ${limits.jobsWaitingMax}`
+  const place = { workspace: sql`g.workspace_id`, group: sql`g.key`, from }
+  const { sliceBytes } = limits
+  const { meta } = await db.run(openNext(place, draft, { id, sliceBytes, now }))
+  if (meta.changes === 1) return getJob(db, workspace, id)
   await checkRoom(db, workspace, groupId, limits)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

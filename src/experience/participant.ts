@@ -1,27 +1,34 @@
-import type { Problem } from '../work/jobs.ts'
+import type { FileFormat } from '../db/schema.ts'
+import { readId } from '../text.ts'
+import { namesIds } from '../work/header.ts'
+import type { ReadRow } from '../work/slice.ts'
 
-/** Characters of a participant id at most (Experience Groups, "File Upload Requirements"). */
-export const participantMax = 32
+/** What says in a column of its own what becomes of a participant, which the upload says of all. */
+const operation = /^(add|remove|replace|delete|insert|update|operation|operation ?type|action)$/i
 
-const headers = new Set(['participantid', 'participant_id', 'participant id', 'id', 'userid'])
-
-/** Whether a file's first row names its column instead of a participant. */
-export function isHeader(fields: string[]): boolean {
-  return fields.length === 1 && headers.has(fields[0]?.trim().toLowerCase() ?? '')
-}
-
-// C0, DEL and C1.
-const control = /[\u0000-\u001f\u007f-\u009f]/
-
-/** The participant that a row names, or what is wrong with the row; `undefined` is a row that could not be read. */
+/**
+ * The participant that a row names, or what is wrong with the row; undefined where it has nothing.
+ * `fields` is undefined where the row could not be read.
+ */
 export function readParticipant(
   fields: string[] | undefined,
-): { item: string } | { problem: Problem } {
+  { column, headed }: Pick<FileFormat, 'column' | 'headed'>,
+  participantMax: number,
+): ReadRow<string> {
   if (fields === undefined) return { problem: 'format' }
-  if (fields.length > 1) return { problem: 'columns' }
-  const id = fields[0]?.trim() ?? ''
-  if (id === '' || control.test(id)) return { problem: 'format' }
-  // Characters, not UTF-16 units: an emoji is one.
-  if (id.length > participantMax && [...id].length > participantMax) return { problem: 'too-long' }
-  return { item: id }
+  const [first = ''] = fields
+  if (fields.length === 1 && (column ?? 0) === 0) return readOne(first, headed, participantMax)
+  const filled = fields.filter((field) => field.trim() !== '')
+  if (filled.length === 0) return undefined
+  const [only = ''] = filled
+  if (filled.length === 1 && column !== null && fields[column] === only)
+    return readOne(only, headed, participantMax)
+  return { problem: filled.some((field) => operation.test(field.trim())) ? 'operation' : 'columns' }
+}
+
+function readOne(field: string, headed: boolean | null, max: number): ReadRow<string> {
+  const read = readId(field, max)
+  if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
+  // Two files that were put together have their header twice.
+  return headed === true && namesIds(read.id) ? { problem: 'header' } : { item: read.id }
 }

@@ -1,14 +1,21 @@
+import { isHeader } from '../work/header.ts'
 import { readSlice, type Placed, type Slice } from '../work/slice.ts'
-import { isHeader, readParticipant } from './participant.ts'
+import { readParticipant } from './participant.ts'
 import { sortedRun } from './sort.ts'
 
 /**
- * Reads a slice of a file of participants: its ids as a sorted run, as a batch in key order touches neighbouring pages of the index:
- * loading is three times as fast as in the order of the file.
+ * Reads a slice of a file of participants: its ids as a sorted run, as a batch in key order touches
+ * neighbouring pages of the index: loading is three times as fast as in the order of the file.
  */
-export function readParticipants(bytes: ArrayBuffer, at: Placed): Slice<string> {
-  const slice = readSlice(bytes, at, ({ fields, first }) =>
-    first && fields !== undefined && isHeader(fields) ? undefined : readParticipant(fields),
-  )
+export function readParticipants(
+  bytes: ArrayBuffer,
+  at: Placed,
+  participantMax: number,
+): Slice<string> {
+  const { format } = at
+  const slice = readSlice(bytes, at, ({ fields, first }) => {
+    if (first && (format.headed ?? (fields !== undefined && isHeader(fields)))) return undefined
+    return readParticipant(fields, format, participantMax)
+  })
   return { ...slice, items: sortedRun(slice.items) }
 }

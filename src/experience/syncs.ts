@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { newJob, unended } from '../work/jobs.ts'
+import { openNext, unended } from '../work/jobs.ts'
 import { getGroup } from './groups.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 
@@ -47,9 +47,16 @@ export async function openSync(
   const due = period === undefined ? sql`true` : sql`EXISTS (SELECT 1 FROM ${open})`
   // One batch, so that a period is not marked as done without its job, nor gets two.
   const results = await together(db, [
-    sql`
-    INSERT INTO jobs SELECT ${newJob(sql`g.workspace_id`, sql`g.key`, draft, sliceBytes, now)} FROM ${tied}
-      AND ${due} AND ${unended(sql`g.key`)} < ${jobsWaitingMax} AND ${waiting} IS NULL`,
+    openNext(
+      {
+        workspace: sql`g.workspace_id`,
+        group: sql`g.key`,
+        from: sql`FROM ${tied} AND ${due} AND ${unended(sql`g.key`)} < ${jobsWaitingMax}
+          AND ${waiting} IS NULL`,
+      },
+      draft,
+      { id: crypto.randomUUID(), sliceBytes, now },
+    ),
     sql`
     INSERT INTO sync_rules (job_key, rule) SELECT key, ${JSON.stringify(rule)} FROM jobs WHERE key = ${waiting}
     ON CONFLICT (job_key) DO UPDATE SET rule = excluded.rule`,

@@ -1,5 +1,6 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
+import { isHeader } from '../work/header.ts'
 import type { Job } from '../work/jobs.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
 import { wake } from '../work/wake.ts'
@@ -18,32 +19,20 @@ export async function receiveUpload(
 ): Promise<Job> {
   const db = res.databaseOf(workspace)
   await checkRoom(db, workspace, groupId, res.limits)
-  let type: JobType | undefined
-  const typeGiven = () => {
-    if (type === undefined) throw new Failure({ reason: 'upload-type-missing' })
-    return type
-  }
   const job = await receiveFile(res, workspace, parts, {
-    field: (name, value) => {
-      if (name === 'type') type = typeOf(value)
+    field: (name, value) => name === 'type' && typeOf(value),
+    complete: (fields) => typeOf(fields.get('type')),
+    isHeader,
+    take: (file, fields) => {
+      const draft = { ...file, type: typeOf(fields.get('type')), createdBy }
+      return openJob(db, workspace, groupId, draft, res.limits, res.now())
     },
-    complete: typeGiven,
-    take: (file) =>
-      openJob(
-        db,
-        workspace,
-        groupId,
-        { ...file, type: typeGiven(), createdBy },
-        res.limits,
-        res.now(),
-      ),
   })
   await wake(res, { kind: 'job', workspace, job: job.key })
   return job
 }
 
-function typeOf(value: string): JobType {
-  const type = value.trim().toLowerCase()
+function typeOf(type = ''): JobType {
   if (type === '') throw new Failure({ reason: 'upload-type-missing' })
   if (type !== 'add' && type !== 'remove' && type !== 'replace')
     throw new Failure({ reason: 'upload-type-unknown' })

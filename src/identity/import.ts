@@ -4,7 +4,8 @@ import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
 import { beginPass, unmoved } from '../work/checkpoint.ts'
-import { claimJob, tally, type Job } from '../work/jobs.ts'
+import { isHeader } from '../work/header.ts'
+import { claimJob, keepFileProblem, tally, type Job } from '../work/jobs.ts'
 import { hasEnded, outcomeOf } from '../work/outcome.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
@@ -25,6 +26,7 @@ export async function receiveUsers(
   const db = res.databaseOf(workspace)
   await checkRoom(db, workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
+    isHeader,
     take: (file) => openImport(db, workspace, { ...file, createdBy }, res.limits, res.now()),
   })
   await wake(res, { kind: 'import', workspace, job: job.key })
@@ -52,6 +54,7 @@ async function step(res: Resources, db: Db, job: Job, over: () => boolean): Prom
   if (job.state === 'waiting') return claimJob(db, job, 'applying', res.now())
   if (job.state === 'undoing') return end(res, db, job, 'failed')
   if (job.state !== 'applying') return false
+  if (job.format !== null && job.format.nulAt !== null) return end(res, db, job, 'failed')
   const headless = job.offset > 0 && job.header === null
   return headless || job.offset === job.fileSize
     ? end(res, db, job, outcomeOf(job))
@@ -75,7 +78,8 @@ async function end(
           now,
           unmoved(jobs, job),
         )
-  const { moved, results } = await commitJob(res, db, job, telling, {
+  const kept = failure === null ? [] : keepFileProblem(job, failure)
+  const { moved, results } = await commitJob(res, db, job, [...kept, ...telling], {
     state,
     failure,
     endedAt: now,
@@ -84,8 +88,9 @@ async function end(
   return moved
 }
 
-function failureOf({ failure, header }: Job): 'gave-up' | 'header' | 'no-good-row' {
+function failureOf({ failure, header, format }: Job) {
   if (failure === 'gave-up') return failure
+  if (format !== null && format.nulAt !== null) return 'not-text'
   return header === null ? 'header' : 'no-good-row'
 }
 

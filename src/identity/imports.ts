@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { newJob, unended, type Job, type StoredFile } from '../work/jobs.ts'
+import { openNext, unended, type Job, type StoredFile } from '../work/jobs.ts'
 
 /** Files of users are applied one at a time, in the order accepted, as those of a group are (see schema.ts). */
 const groupOf = (workspace: number) => -workspace
@@ -33,15 +33,18 @@ export async function openImport(
   now: number,
 ): Promise<Job> {
   const group = sql`${groupOf(workspace)}`
+  const id = crypto.randomUUID()
   // One statement, so that the room in the queue cannot go between looking and inserting.
-  const [job] = await db
-    .insert(jobs)
-    .select(
-      sql`SELECT ${newJob(sql`${workspace}`, group, { ...draft, type: 'users' }, sliceBytes, now)} WHERE ${unended(group)} < ${jobsWaitingMax}`,
-    )
-    .returning()
-  if (job === undefined) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
-  return job
+  const place = {
+    workspace: sql`${workspace}`,
+    group,
+    from: sql`WHERE ${unended(group)} < ${jobsWaitingMax}`,
+  }
+  const { meta } = await db.run(
+    openNext(place, { ...draft, type: 'users' }, { id, sliceBytes, now }),
+  )
+  if (meta.changes === 0) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  return getImport(db, workspace, id)
 }
 
 /** The job as it stands now, for whoever carries it on. */

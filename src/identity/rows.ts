@@ -1,8 +1,10 @@
 import { Failure } from '../failure.ts'
+import { isTooLong, readId } from '../text.ts'
 import type { Row } from '../work/csv.ts'
-import type { Problem } from '../work/jobs.ts'
-import { readSlice, type Placed, type Slice } from '../work/slice.ts'
-import { isTooLong, isUserId, readName, userMax, valueMax } from './attributes.ts'
+import type { HeaderMode } from '../work/format.ts'
+import { namesIds } from '../work/header.ts'
+import { readSlice, type Placed, type ReadRow, type Slice } from '../work/slice.ts'
+import { readName, userMax, valueMax } from './attributes.ts'
 
 /** A user of a file: their id, then what each column says of them, null where it says nothing. */
 export type UserRow = [id: string, ...cells: (string | null)[]]
@@ -15,44 +17,53 @@ export interface UserSlice extends Slice<UserRow> {
 const columnsMax = 100
 
 /**
- * Reads a slice of a file of users: in the order of their ids, and of the file where one comes twice. `names` are those that an
- * earlier slice has found.
+ * Reads a slice of a file of users: in the order of their ids, and of the file where one comes twice.
+ * `names` are those that an earlier slice has found.
  */
 export function readUsers(bytes: ArrayBuffer, at: Placed, names: string[] | undefined): UserSlice {
+  const { header } = at.format
+  if (header === 'absent') names = []
   const slice = readSlice(bytes, at, (row) => {
-    if (row.first) names = readHeader(row)
-    else if (names !== undefined) return readUser(row, names.length)
-    return row.first && names === undefined ? { problem: 'header' as const } : undefined
+    if (!row.first || header === 'absent') return readUser(row, names ?? [])
+    names = readHeader(row, header)
+    return names === undefined ? { problem: 'header' } : undefined
   })
   // The order of SQLite's keys is that of bytes; for the texts that most ids are, that of JavaScript is the same.
   slice.items.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
   return { ...slice, names }
 }
 
-/** The names of the columns after `user_id`, or undefined where there is no such header. */
-function readHeader({ fields }: Row): string[] | undefined {
-  const [first, ...names] = fields?.map((field) => field.trim()) ?? []
-  if (
-    first?.toLowerCase() !== 'user_id' ||
-    names.length > columnsMax ||
-    new Set(names).size < names.length
-  )
+/** The names of the columns after the ids', or undefined where there is no such header. A column without a name holds nothing. */
+function readHeader({ fields }: Row, mode: HeaderMode): string[] | undefined {
+  const [ids = '', ...names] = fields?.map((field) => field.trim()) ?? []
+  // `id` alone may be that of a row.
+  if (mode === 'auto' && (!namesIds(ids) || ids.toLowerCase() === 'id')) return undefined
+  while (names.at(-1) === '') names.pop()
+  const named = names.filter((name) => name !== '')
+  if (fields === undefined || named.length > columnsMax || new Set(named).size < named.length)
     return undefined
   try {
-    return names.map(readName)
+    return names.map((name) => (name === '' ? name : readName(name)))
   } catch (error) {
     if (error instanceof Failure) return undefined
     throw error
   }
 }
 
-function readUser({ fields }: Row, columns: number): { item: UserRow } | { problem: Problem } {
+function readUser({ fields }: Row, names: string[]): ReadRow<UserRow> {
   if (fields === undefined) return { problem: 'format' }
-  const [field = '', ...cells] = fields
-  if (cells.length !== columns) return { problem: 'columns' }
-  const id = field.trim()
-  if (isTooLong(id, userMax) || cells.some((cell) => isTooLong(cell, valueMax)))
-    return { problem: 'too-long' }
-  if (!isUserId(id) || cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
-  return { item: [id, ...cells.map((cell) => (cell === '' ? null : cell))] }
+  if (fields.length > 1 && fields.every((field) => field.trim() === '')) return undefined
+  const [ids = '', ...cells] = fields
+  const isNamed = (column: number) => (names[column] ?? '') !== ''
+  const needed = names.findLastIndex((name) => name !== '') + 1
+  if (cells.length < needed || cells.some((cell, i) => !isNamed(i) && cell.trim() !== ''))
+    return { problem: 'columns' }
+  const read = readId(ids, userMax)
+  if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
+  const repeated = namesIds(read.id) && names.every((name, i) => cells[i]?.trim() === name)
+  if (repeated && names.length > 0) return { problem: 'header' }
+  if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
+  if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
+  const kept = cells.slice(0, names.length)
+  return { item: [read.id, ...kept.map((cell, i) => (cell === '' || !isNamed(i) ? null : cell))] }
 }

@@ -19,6 +19,16 @@ interface Recomputed {
   rows_changed: number
 }
 
+/** Why a job failed. */
+export const failureReasons = [
+  'no-good-row',
+  'gave-up',
+  'header',
+  'not-text',
+  'mostly-bad',
+  'rule',
+] as const
+
 /** What an event of each type says: thin, so that whoever hears of it asks for what it needs. */
 export interface EventData {
   'group.created': { group_id: string; name: string }
@@ -28,7 +38,7 @@ export interface EventData {
   'job.failed': {
     job_id: string
     group_id: string | null
-    reason: 'no-good-row' | 'gave-up' | 'header'
+    reason: (typeof failureReasons)[number]
   }
   'definition.created': { definition_id: string }
   'definition.updated': { definition_id: string }

@@ -4,7 +4,8 @@ import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { commit, unmoved } from './checkpoint.ts'
 import { advance, findNextJob, problemsMax, type Job } from './jobs.ts'
-import { rowsMaxOf, type Placed, type Slice } from './slice.ts'
+import { formerFormat } from './format.ts'
+import { rowsMaxOf, type Placed, type RefusedRow, type Slice } from './slice.ts'
 import { wake } from './wake.ts'
 
 const itemsPerBatchMax = 100_000
@@ -34,6 +35,7 @@ export async function applySlice<Item, Of extends Job>(
   { read, write, keep }: Content<Item, Of>,
   over: () => boolean,
 ): Promise<boolean> {
+  if (job.format === null) return keepFormat(res, db, job)
   const range = { offset: job.offset, length: Math.min(job.sliceBytes, job.fileSize - job.offset) }
   const file = await res.files.get(job.fileKey, { range })
   if (file === null) throw new Error(`the file of job ${job.id} is gone`)
@@ -41,6 +43,7 @@ export async function applySlice<Item, Of extends Job>(
     place: job.place,
     line: job.line,
     last: range.offset + range.length === job.fileSize,
+    format: job.format,
     rowsMax: rowsMaxOf(job),
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
@@ -50,7 +53,7 @@ export async function applySlice<Item, Of extends Job>(
     const statements =
       applied === here.applied ? [] : write(slice.items.slice(here.applied, applied), here)
     const done = applied === slice.items.length
-    if (done && slice.problems.length > 0) statements.push(keepProblems(here, slice.problems))
+    if (done) statements.push(...keepProblems(here, slice.problems))
     const reached =
       job.offset + (done ? slice.length : Math.floor((slice.length * applied) / slice.items.length))
     const to = done
@@ -74,11 +77,27 @@ export async function applySlice<Item, Of extends Job>(
   }
 }
 
-/** The statement that keeps problems of a job's rows. */
-function keepProblems(job: Job, problems: Slice<unknown>['problems']): SQL {
-  return sql`
-    INSERT INTO job_problems (job_key, line, problem)
-    SELECT ${job.key}, value ->> 0, value ->> 1 FROM json_each(${JSON.stringify(problems)}) WHERE ${unmoved(jobs, job)}`
+/**
+ * A job that the version before has begun goes on in this one's reading: its slice from the start, as
+ * the checkpoint counts into what that version read. What is written already changes nothing again.
+ */
+const keepFormat = async (res: Resources, db: Db, job: Job): Promise<boolean> =>
+  (await commitJob(res, db, job, [], { format: formerFormat, applied: 0 })).moved
+
+/** Problems of one statement: D1 takes strings of up to 2 MB. */
+const problemsPerStatement = 2000
+
+/** The statements that keep problems of a job's rows. */
+function keepProblems(job: Job, problems: RefusedRow[]): SQL[] {
+  const statements: SQL[] = []
+  for (let from = 0; from < problems.length; from += problemsPerStatement) {
+    const some = JSON.stringify(problems.slice(from, from + problemsPerStatement))
+    statements.push(sql`
+      INSERT INTO job_problems (job_key, line, problem, value)
+      SELECT ${job.key}, value ->> 0, value ->> 1, value ->> 2 FROM json_each(${some})
+      WHERE ${unmoved(jobs, job)}`)
+  }
+  return statements
 }
 
 /** Batches grow while they are quick and shrink when they are slow: D1 ends one that takes longer than 30 seconds. */

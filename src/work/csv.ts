@@ -1,97 +1,156 @@
 /**
  * Records of a CSV file (RFC 4180), read slice by slice.
  *
- * A slice is given as text of one character per byte (latin1), so that places in it are byte offsets of the file. Bytes are
- * read as UTF-8 field by field, which is why a slice may begin or end inside a character. A record that is broken costs its own
- * line and no other: a parser that reads on to the next quote would let one stray quote swallow the rest of a customer's file.
+ * A slice is given as text of one character per byte (latin1), so that places in it are byte offsets
+ * of the file. Bytes are read as UTF-8 field by field, which is why a slice may begin or end inside a
+ * character. A record that is broken costs its own line and no other: a parser that reads on to the
+ * next quote would let one stray quote swallow the rest of a customer's file.
  */
 export interface Row {
   /** From 1; a record that spans lines is named by its first. */
   line: number
-  /** The fields, or undefined where quoting is broken, bytes are not UTF-8 or the record is longer than a slice. */
+  /**
+   * The fields, or undefined where quoting is broken, bytes are not UTF-8 or the record is longer than
+   * a slice.
+   */
   fields: string[] | undefined
   /** Whether this is the first record of the file. */
   first: boolean
+  /** Where the record stands in the slice, without its line end. */
+  from: number
+  to: number
 }
 
-/** What a slice begins with: the file, a record, or the rest of a record that was too long for its slice. */
+/** What a slice begins with: the file, a record, or the rest of a record too long for its slice. */
 export type Place = 'start' | 'row' | 'inside'
+
+/** Where a slice stands in its file, and how the file is read. */
+export interface SliceStart {
+  place: Place
+  /** Lines before the slice. */
+  line: number
+  /** Whether the slice ends with the file. */
+  last: boolean
+  /** One character of ASCII. */
+  separator: string
+  /** Whether the first line of the file names the separator, and is no record. */
+  named: boolean
+}
 
 export interface Reading {
   /** Characters of the slice that are dealt with; the next slice begins there. */
   length: number
-  /** Line feeds among them. */
+  /** Lines that end among them. */
   lines: number
   place: Place
 }
 
-const byteOrderMark = '\u00ef\u00bb\u00bf'
+export const byteOrderMark = '\u00ef\u00bb\u00bf'
 
-/**
- * Visits the records that a slice holds whole, at most `most` of them; blank lines are not records.
- * `line` counts the lines before the slice, and `last` says that the slice ends with the file.
- */
+/** Visits the records that a slice holds whole, at most `most` of them; blank lines are no records. */
 export function readRows(
   text: string,
-  { place, line, last, most }: { place: Place; line: number; last: boolean; most: number },
+  start: SliceStart & { most: number },
   visit: (row: Row) => void,
 ): Reading {
-  const before = line
-  let at = place === 'start' && text.startsWith(byteOrderMark) ? byteOrderMark.length : 0
-  if (place === 'inside') {
-    const end = text.indexOf('\n')
-    if (end === -1) return { length: text.length, lines: 0, place }
-    at = end + 1
-    line++
-    place = 'row'
-  }
+  const { last, separator, most } = start
+  const begun = beginSlice(text, start)
+  let { at, line, place } = begun
+  if (place === 'inside') return { length: at, lines: line - start.line, place }
   const readFields = beyondAscii.test(text) ? readAsUtf8 : (fields: string[]) => fields
-  // Where the next of each stands: most lines hold neither, and cost no search of their own.
-  let quote = text.indexOf('"', at)
-  let comma = text.indexOf(',', at)
+  // Where the next of each stands: most lines hold few of them, and cost no search of their own.
+  const lineFeed = finder(text, '\n')
+  const carriageReturn = finder(text, '\r')
+  const quotes = finder(text, '"')
+  const separators = finder(text, separator)
   for (let rows = 0; at < text.length && rows < most;) {
-    const lineEnd = text.indexOf('\n', at)
-    if (quote !== -1 && quote < at) quote = text.indexOf('"', at)
-    if (comma !== -1 && comma < at) comma = text.indexOf(',', at)
+    const lineEnd = nearest(lineFeed(at), carriageReturn(at))
+    const quote = quotes(at)
     const quoted = quote !== -1 && (lineEnd === -1 || quote < lineEnd)
     let record: Record
-    if (quoted) record = readQuoted(text, at, last)
-    else if (lineEnd === -1 && !last) record = 'unfinished'
+    if (quoted) record = readQuoted(text, at, last, separator)
+    else if (!last && endsLate(text, lineEnd)) record = 'unfinished'
     else {
-      const line = withoutReturn(text.slice(at, lineEnd === -1 ? text.length : lineEnd))
-      record = {
-        fields: comma === -1 || (lineEnd !== -1 && comma > lineEnd) ? [line] : line.split(','),
-        end: lineEnd,
-      }
+      const whole = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
+      const next = separators(at)
+      const single = next === -1 || (lineEnd !== -1 && next > lineEnd)
+      record = { fields: single ? [whole] : whole.split(separator), end: lineEnd }
     }
 
     if (record === 'unfinished') {
       if (at > 0) break
-      // The whole slice is one record: it is refused here, and the slices to come skip the rest of its line.
+      // The whole slice is one record: refused here, and later slices skip the rest of its line.
       record = 'broken'
     }
     const end = record === 'broken' ? lineEnd : record.end
     const fields = record === 'broken' ? undefined : readFields(record.fields)
     if (fields === undefined || quoted || fields.length > 1 || fields[0]?.trim() !== '') {
-      visit({ line: line + 1, fields, first: place === 'start' })
+      const to = end === -1 ? text.length : end
+      visit({ line: line + 1, fields, first: place === 'start', from: at, to })
       rows++
       place = 'row'
     }
-    if (end === -1) {
-      at = text.length
+    if (end === -1 || (!last && endsLate(text, end))) {
+      at = end === -1 ? text.length : Math.max(end, 1)
       if (!last) place = 'inside'
       break
     }
     line += quoted ? countLines(text, at, end) + 1 : 1
-    at = end + 1
+    at = afterLineEnd(text, end)
   }
-  return { length: at, lines: line - before, place }
+  return { length: at, lines: line - start.line, place }
 }
 
-/** A record's fields and where its line feed stands, or -1 where the file ends instead. */
+/** Where the first record of a slice begins; `place` stays `inside` where the slice has none. */
+function beginSlice(text: string, { place, line, last, named }: SliceStart) {
+  if (place === 'start') {
+    const at = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0
+    // A slice may begin behind that line, where its first record is too long for the slice before.
+    if (!named || separatorNamed(text, at) === undefined) return { at, line, place }
+    const end = nextLineEnd(text, at)
+    const after = end === -1 ? text.length : afterLineEnd(text, end)
+    return { at: after, line: line + 1, place }
+  }
+  if (place === 'row') return { at: 0, line, place }
+  const end = nextLineEnd(text, 0)
+  if (end === -1) return { at: text.length, line, place }
+  // A return at the very end may be the first half of a line's end.
+  if (!last && endsLate(text, end)) return { at: Math.max(end, 1), line, place }
+  return { at: afterLineEnd(text, end), line: line + 1, place: 'row' as const }
+}
+
+/** The separator that a line at the beginning of a file names, as Excel writes and reads it: `sep=;`. */
+export function separatorNamed(text: string, at: number): string | undefined {
+  return /^"?sep=([^\w"\s\u0080-\uffff]|\t)"?[ \t]*(?:[\r\n]|$)/i.exec(text.slice(at, at + 16))?.[1]
+}
+
+/** Finds the next place of a character from a place on, which never goes back. */
+function finder(text: string, character: string): (at: number) => number {
+  let next = text.indexOf(character)
+  return (at) => {
+    if (next !== -1 && next < at) next = text.indexOf(character, at)
+    return next
+  }
+}
+
+const nearest = (a: number, b: number) => (a === -1 ? b : b === -1 ? a : Math.min(a, b))
+
+const nextLineEnd = (text: string, at: number) =>
+  nearest(text.indexOf('\n', at), text.indexOf('\r', at))
+
+/** Whether what ends a line at `end`, if anything, may have its second half in the next slice. */
+const endsLate = (text: string, end: number) =>
+  end === -1 || (end === text.length - 1 && text[end] === '\r')
+
+/** A line ends with a line feed, a carriage return, or both. */
+const afterLineEnd = (text: string, end: number) =>
+  text[end] === '\r' && text[end + 1] === '\n' ? end + 2 : end + 1
+
+/** A record's fields and where its line ends, or -1 where the file ends instead. */
 type Record = { fields: string[]; end: number } | 'broken' | 'unfinished'
 
-function readQuoted(text: string, start: number, last: boolean): Record {
+function readQuoted(text: string, start: number, last: boolean, separator: string): Record {
+  const isLineEnd = (at: number) => text[at] === '\n' || text[at] === '\r'
   const fields: string[] = []
   for (let at = start; ; at++) {
     let field: string
@@ -102,31 +161,26 @@ function readQuoted(text: string, start: number, last: boolean): Record {
       if (close === -1) return last ? 'broken' : 'unfinished'
       field = text.slice(from, close).replaceAll('""', '"')
       at = close + 1
-      if (text[at] === '\r' && (text[at + 1] === '\n' || at + 1 === text.length)) at++
-      // What follows decides: a quote at the very end may be the first half of an escaped one, a return that of a line's end.
+      // A quote at the very end may be the first half of an escaped one.
       if (at >= text.length && !last) return 'unfinished'
     } else {
       const from = at
-      while (at < text.length && text[at] !== ',' && text[at] !== '\n')
+      while (at < text.length && text[at] !== separator && !isLineEnd(at))
         if (text[at++] === '"') return 'broken'
       if (at === text.length && !last) return 'unfinished'
       field = text.slice(from, at)
-      if (text[at] !== ',') field = withoutReturn(field)
     }
     fields.push(field)
     if (at >= text.length) return { fields, end: -1 }
-    if (text[at] === '\n') return { fields, end: at }
-    if (text[at] !== ',') return 'broken'
+    if (isLineEnd(at)) return !last && endsLate(text, at) ? 'unfinished' : { fields, end: at }
+    if (text[at] !== separator) return 'broken'
   }
 }
 
-const withoutReturn = (text: string) =>
-  text.charCodeAt(text.length - 1) === 13 ? text.slice(0, -1) : text
-
 function countLines(text: string, from: number, to: number): number {
   let lines = 0
-  for (let at = text.indexOf('\n', from); at !== -1 && at < to; at = text.indexOf('\n', at + 1))
-    lines++
+  for (let at = nextLineEnd(text, from); at !== -1 && at < to; lines++)
+    at = nextLineEnd(text, afterLineEnd(text, at))
   return lines
 }
 

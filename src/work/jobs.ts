@@ -1,13 +1,12 @@
 import { and, asc, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { jobProblems, jobs } from '../db/schema.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
+import { unmoved, type Checkpoint } from './checkpoint.ts'
+import { fileProblemOf } from './outcome.ts'
+import type { Problem } from './problem.ts'
 
 /** A file and how far it has been applied (see schema.ts). */
 export type Job = typeof jobs.$inferSelect
-
-/** What was wrong with a row of a file. */
-export type Problem = (typeof jobProblems.$inferSelect)['problem']
 
 export interface Paging<Field extends string> {
   page: number
@@ -20,21 +19,45 @@ export const problemsMax = 10_000
 
 export type ProblemField = 'line' | 'problem'
 
-/** One page of a job's kept problems. `problem` sorts as its sentences do (see groups-v3/errors.ts). */
+/** What was wrong with a row, and the beginning of its text; line 0 is the file as a whole. */
+export interface KeptProblem {
+  line: number
+  problem: Problem
+  value: string | null
+}
+
+/** One page of a job's kept problems; `ranks` are the problems in the order of their sentences. */
 export async function listProblems(
   db: Db,
-  { key, badRows }: Pick<Job, 'key' | 'badRows'>,
+  job: Pick<Job, 'key' | 'badRows' | 'state' | 'failure'>,
   { page, size, sort }: Paging<ProblemField>,
-): Promise<{ items: { line: number; problem: Problem }[]; total: number }> {
+  ranks: readonly Problem[] = problems,
+): Promise<{ items: KeptProblem[]; total: number }> {
   const order = sort.descending ? desc : asc
+  const rank = sql`instr(${ranks.join()}, ${jobProblems.problem})`
+  const { line, problem, value } = jobProblems
   const items = await db
-    .select({ line: jobProblems.line, problem: jobProblems.problem })
+    .select({ line, problem, value })
     .from(jobProblems)
-    .where(eq(jobProblems.job, key))
-    .orderBy(order(jobProblems[sort.field]), asc(jobProblems.line))
+    .where(eq(jobProblems.job, job.key))
+    .orderBy(order(sort.field === 'problem' ? rank : line), asc(line))
     .limit(size)
     .offset(page * size)
-  return { items, total: Math.min(badRows, problemsMax) }
+  const ofFile = fileProblemOf(job) === undefined ? 0 : 1
+  return { items, total: Math.min(job.badRows, problemsMax) + ofFile }
+}
+
+/** The statement that keeps why a job fails as a whole, where no refused row says it. */
+export function keepFileProblem(job: Job, failure: NonNullable<Job['failure']>): SQL[] {
+  const problem = fileProblemOf({ ...job, state: 'failed', failure })
+  if (problem === undefined) return []
+  const guard = unmoved(jobs, job)
+  const value = failure === 'not-text' ? `byte ${job.format?.nulAt}` : null
+  return [
+    sql`
+    INSERT INTO job_problems (job_key, line, problem, value)
+    SELECT ${job.key}, 0, ${problem}, ${value} WHERE ${guard} ON CONFLICT DO NOTHING`,
+  ]
 }
 
 /** A file in storage that no job has applied yet. */
@@ -42,28 +65,36 @@ export interface StoredFile {
   fileName: string
   fileKey: string
   fileSize: number
+  format: FileFormat
 }
 
 /** How many jobs of a group (see schema.ts) have not ended. */
 export const unended = (group: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${group} AND ended_at IS NULL)`
 
-export type NewJob = Omit<StoredFile, 'fileSize'> & {
+export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
   fileSize: number | SQL
-  audience?: string | null
+  format?: FileFormat
+  audience?: string
 } & Pick<Job, 'type' | 'createdBy'>
 
-/** The columns of a new job, for an insert from a select: the next of its group. */
-export function newJob(
-  workspace: SQL,
-  group: SQL,
-  { type, fileName, fileKey, fileSize, createdBy, audience = null }: NewJob,
-  sliceBytes: number,
-  now: number,
+/**
+ * The statement that opens the next job of a group, where `from` (`FROM … WHERE …`) gives a row: its
+ * revision is the order in which it was accepted.
+ */
+export function openNext(
+  { workspace, group, from }: { workspace: SQL; group: SQL; from: SQL },
+  { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
+  { id, sliceBytes, now }: { id: string; sliceBytes: number; now: number },
 ): SQL {
-  return sql`NULL, ${crypto.randomUUID()}, ${workspace}, ${group}, 1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${group}), 0),
-    ${type}, 'waiting', NULL, ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
-    ${createdBy}, ${now}, ${now}, NULL, 0, 0, 0, 'start', 0, 10000, 0, '', 0, 0, 0, 0, 0, NULL, ${audience}, NULL`
+  return sql`
+    INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
+      file_size, slice_bytes, created_by, created_at, updated_at, format, audience_id)
+    SELECT ${id}, ${workspace}, ${group},
+      1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${group}), 0),
+      ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes}, ${createdBy},
+      ${now}, ${now}, ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
+    ${from}`
 }
 
 /** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */

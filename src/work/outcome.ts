@@ -1,4 +1,5 @@
 import type { jobs, jobStates } from '../db/schema.ts'
+import type { Problem } from './problem.ts'
 
 type Counts = Pick<typeof jobs.$inferSelect, 'rows' | 'badRows' | 'audience'>
 export type JobState = (typeof jobStates)[number]
@@ -15,6 +16,25 @@ export function outcomeOf({
   if (rows === 0 && audience !== null) return 'successful'
   if (rows === badRows) return 'failed'
   return badRows === 0 ? 'successful' : 'partial'
+}
+
+/** Whether so many rows of a REPLACE were refused that the file cannot be what was meant. */
+export function isMostlyBad(
+  { type, rows, badRows, audience }: Counts & Pick<typeof jobs.$inferSelect, 'type'>,
+  badRowsMaxPercent: number,
+): boolean {
+  return type === 'replace' && audience === null && 100 * badRows > badRowsMaxPercent * rows
+}
+
+/** What was wrong with the file of a failed job as a whole; undefined where its rows say it. */
+export function fileProblemOf({
+  state,
+  failure,
+  badRows,
+}: Pick<typeof jobs.$inferSelect, 'state' | 'failure' | 'badRows'>): Problem | undefined {
+  if (state !== 'failed') return undefined
+  if (failure === 'gave-up' || failure === 'not-text' || failure === 'rule') return failure
+  return badRows === 0 ? 'no-row' : undefined
 }
 
 /** Whether nothing more will happen to the job. */

@@ -1,48 +1,72 @@
+import type { FileFormat } from '../db/schema.ts'
 import { readRows, type Place, type Reading, type Row } from './csv.ts'
-import type { Job, Problem } from './jobs.ts'
+import type { Job } from './jobs.ts'
+import { shown, type Problem } from './problem.ts'
 
-/** A slice of a file: what it says, in the order in which it is to be written, and what was wrong with its other rows. */
+/** A row that was refused: its line, what was wrong, and the beginning of its text. */
+export type RefusedRow = [line: number, problem: Problem, value: string]
+
+/**
+ * A slice of a file: what it says, in the order in which it is to be written, and what was wrong with
+ * its other rows.
+ */
 export interface Slice<Item> extends Reading {
   items: Item[]
   rows: number
   badRows: number
-  problems: [line: number, problem: Problem][]
+  problems: RefusedRow[]
 }
 
-/** Where a slice stands in its file, how many rows it may hold, and how many of its problems are to be named; `badRows` counts them all. */
+/**
+ * Where a slice stands in its file, how many rows it may hold, and how many of its problems are to be
+ * named; `badRows` counts them all.
+ */
 export interface Placed {
   place: Place
   line: number
   last: boolean
+  format: FileFormat
   rowsMax: number
   problemsMax: number
 }
 
 /**
- * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's checkpoint counts into what a
- * slice holds, and a deploy may come between two of its steps: with another number than it was begun with, some of the slice would be
- * skipped. So the number goes with the name of the state: a version that does not know the name leaves the job alone until one that does
- * comes to it. Files of users keep to `applying`, as earlier versions carry those on whatever their state is called, and syncs, which have
- * no slices. (No more than `sortedRun` has keys for.)
+ * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's
+ * checkpoint counts into what a slice holds, and a deploy may come between two of its steps: with
+ * another number than it was begun with, some of the slice would be skipped. So the number goes with
+ * the name of the state: a version that does not know the name leaves the job alone until one that does
+ * comes to it. Files of users keep to `applying`, as earlier versions carry those on whatever their
+ * state is called, and syncs, which have no slices. (No more than `sortedRun` has keys for.)
  */
 export const rowsMaxOf = ({ state }: Pick<Job, 'state'>) =>
   state === 'applying' ? 200_000 : 262_144
 
-/** Reads a slice row by row: what it says, or what is wrong with it. One that is undefined, as a header, is no row of the file's. */
+/** What a row comes to; one that is undefined, as a header, is no row of the file's. */
+export type ReadRow<Item> = { item: Item } | { problem: Problem } | undefined
+
+/** Reads a slice row by row: what it says, or what is wrong with it. */
 export function readSlice<Item>(
   bytes: ArrayBuffer,
-  { problemsMax, rowsMax, ...from }: Placed,
-  read: (row: Row) => { item: Item } | { problem: Problem } | undefined,
+  { problemsMax, rowsMax, format, ...from }: Placed,
+  read: (row: Row) => ReadRow<Item>,
 ): Slice<Item> {
   const items: Item[] = []
-  const problems: [number, Problem][] = []
+  const problems: RefusedRow[] = []
   let badRows = 0
   const text: string = Buffer.from(bytes).toString('latin1')
-  const reading = readRows(text, { ...from, most: rowsMax }, (row) => {
+  const { separator, named } = format
+  const reading = readRows(text, { ...from, separator, named, most: rowsMax }, (row) => {
     const said = read(row)
     if (said === undefined) return
     if ('item' in said) items.push(said.item)
-    else if (badRows++ < problemsMax) problems.push([row.line, said.problem])
+    else if (badRows++ < problemsMax)
+      problems.push([row.line, said.problem, refusedText(text, row)])
   })
   return { ...reading, items, rows: items.length + badRows, badRows, problems }
 }
+
+/** Bytes of a row that are enough for what is shown of it. */
+const shownBytes = 512
+
+const refusedText = (text: string, { from, to }: Row): string =>
+  shown(Buffer.from(text.slice(from, Math.min(to, from + shownBytes)), 'latin1').toString('utf8'))

@@ -1,10 +1,17 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
+import { readText } from './decode.ts'
+import { formatOf, headerModes, type HeaderMode } from './format.ts'
 import type { StoredFile } from './jobs.ts'
 
-/** An upload as it arrives: fields and one file, in either order, the file's bytes in pieces. */
+/**
+ * An upload as it arrives: fields and one file, in either order, the file's bytes in pieces. Fields of
+ * the query come first.
+ */
 export type UploadPart =
-  { field: string; value: string } | { file: string; contentType: string } | { bytes: Uint8Array }
+  | { field: string; value: string; inQuery?: boolean }
+  | { file: string; contentType: string }
+  | { bytes: Uint8Array }
 
 /** R2 wants parts of one size, at least 5 MiB, but for the last. It is also all that is held of a file at a time. */
 const partBytes = 8 * 1024 * 1024
@@ -12,21 +19,27 @@ const partBytes = 8 * 1024 * 1024
 const contentTypes = new Set([
   '',
   'text/csv',
+  'application/csv',
   'application/vnd.ms-excel',
   'text/plain',
+  'text/tab-separated-values',
+  'application/gzip',
+  'application/x-gzip',
   'application/octet-stream',
 ])
 
-/** Who an upload is for: hears its fields, says at its end whether they are all there, and takes the file. Each may refuse. */
+/** Who an upload is for: may refuse a field, or all of them once they are there, and takes the file. */
 export interface Receiver<Taken> {
-  field?: (name: string, value: string) => void
-  complete?: () => void
-  take: (file: StoredFile) => Promise<Taken>
+  field?: (name: string, value: string) => unknown
+  complete?: (fields: ReadonlyMap<string, string>) => void
+  isHeader: (fields: string[]) => boolean
+  take: (file: StoredFile, fields: ReadonlyMap<string, string>) => Promise<Taken>
 }
 
 /**
- * Streams a file into storage and hands it over. Whatever goes wrong on the way, nothing of it is left. Throws `file-…`,
- * `required`, and what `parts` and the receiver throw.
+ * Streams a file into storage, as text in UTF-8, and hands it over. Whatever goes wrong on the way,
+ * nothing of it is left. Throws `file-…`, `required`, `invalid`, and what `parts` and the receiver
+ * throw.
  */
 export async function receiveFile<Taken>(
   res: Resources,
@@ -36,33 +49,97 @@ export async function receiveFile<Taken>(
 ): Promise<Taken> {
   const fileKey = `uploads/${workspace}/${crypto.randomUUID()}.csv`
   const file = new FileWriter(res.files, fileKey)
+  const fields = new Fields()
+  const arriving = parts[Symbol.asyncIterator]()
   try {
     let fileName: string | undefined
-    for await (const part of parts) {
-      if ('bytes' in part) await file.write(part.bytes)
-      else if ('field' in part) receiver.field?.(part.field, part.value)
-      else {
-        if (fileName !== undefined)
-          throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
-        const contentType = part.contentType.toLowerCase()
-        if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
-        fileName = part.file
+    let head: Uint8Array = new Uint8Array()
+    let next = await arriving.next()
+    while (next.done !== true) {
+      const part = next.value
+      if ('field' in part) receiver.field?.(...fields.add(part))
+      if (!('file' in part)) {
+        next = await arriving.next()
+        continue
       }
+      checkPart(part.contentType, fileName)
+      fileName = part.file
+      const bytes = async function* () {
+        for (next = await arriving.next(); next.done !== true; next = await arriving.next()) {
+          if (!('bytes' in next.value)) return
+          yield next.value.bytes
+        }
+      }
+      const read = await readText(bytes(), res.limits.fileBytesMax)
+      head = read.head
+      for await (const piece of read.text) await file.write(piece)
     }
-    receiver.complete?.()
+    receiver.complete?.(fields.given)
     if (fileName === undefined) throw new Failure({ reason: 'required', field: 'fileName' })
     if (file.size === 0) throw new Failure({ reason: 'file-empty' })
+    const how = { header: headerMode(fields.given), ended: file.size === head.length }
+    const format = formatOf(Buffer.from(head).toString('latin1'), how, receiver.isHeader)
     await file.close()
-    return await receiver.take({ fileName: fileName.slice(0, 255), fileKey, fileSize: file.size })
+    return await receiver.take(
+      {
+        fileName: fileName.slice(0, 255),
+        fileKey,
+        fileSize: file.size,
+        format: { ...format, nulAt: file.nulAt },
+      },
+      fields.given,
+    )
   } catch (error) {
     await file.discard()
     throw error
+  } finally {
+    await arriving.return?.()
   }
+}
+
+function checkPart(given: string, fileName: string | undefined): void {
+  if (fileName !== undefined)
+    throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
+  const contentType = given.toLowerCase()
+  if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
+}
+
+/** What a field is called that has several names. */
+const fieldNames: Record<string, string> = { operation: 'type' }
+
+/** The fields of an upload, each given once; in the query too, if it says the same. */
+class Fields {
+  readonly given = new Map<string, string>()
+  readonly #inQuery = new Set<string>()
+
+  /** Gives the field's name and value as they are compared. */
+  add(given: { field: string; value: string; inQuery?: boolean }): [name: string, value: string] {
+    const { field, value, inQuery = false } = given
+    const name = Object.hasOwn(fieldNames, field) ? (fieldNames[field] ?? field) : field
+    const before = this.given.get(name)
+    const text = value.trim().toLowerCase()
+    if (before !== undefined && (before !== text || !this.#inQuery.has(name)))
+      throw new Failure({ reason: 'invalid', field: name, problem: 'must be given once' })
+    this.given.set(name, text)
+    if (inQuery) this.#inQuery.add(name)
+    else this.#inQuery.delete(name)
+    return [name, text]
+  }
+}
+
+function headerMode(fields: ReadonlyMap<string, string>): HeaderMode {
+  const given = fields.get('header') ?? 'auto'
+  const mode = headerModes.find((known) => known === given)
+  if (mode !== undefined) return mode
+  const problem = `must be ${headerModes.join(', ').replace(/, (\w+)$/, ' or $1')}`
+  throw new Failure({ reason: 'invalid', field: 'header', problem })
 }
 
 /** Writes a file of unknown length to R2: one `put` if it fits a part, otherwise a multipart upload of equal parts. */
 class FileWriter {
   size = 0
+  /** Where the first NUL byte stands. */
+  nulAt: number | null = null
   readonly #files: R2Bucket
   readonly #key: string
   readonly #part = new Uint8Array(partBytes)
@@ -76,6 +153,8 @@ class FileWriter {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    const nul = this.nulAt === null ? bytes.indexOf(0) : -1
+    if (nul !== -1) this.nulAt = this.size + nul
     this.size += bytes.length
     for (let from = 0; from < bytes.length;) {
       // A full part waits for the byte after it, as it may turn out to be the last.

@@ -21,14 +21,14 @@ describe('GET /jobs/{jobId}/errors', () => {
     ...utf8(`bob\n"two\nlines"\nc,,\n${'é'.repeat(32)}`), // 10 to 14, where 11 and 12 are one row
   ])
   const expected = [
-    { lineNbr: 3, errorMsg: columns },
-    { lineNbr: 5, errorMsg: tooLong },
-    { lineNbr: 6, errorMsg: format },
-    { lineNbr: 7, errorMsg: format },
-    { lineNbr: 8, errorMsg: format },
-    { lineNbr: 9, errorMsg: format },
-    { lineNbr: 11, errorMsg: format },
-    { lineNbr: 13, errorMsg: columns },
+    { lineNbr: 3, errorMsg: columns, value: 'a,b' },
+    { lineNbr: 5, errorMsg: tooLong, value: 'x'.repeat(33) },
+    { lineNbr: 6, errorMsg: format, value: 'a␇b' },
+    { lineNbr: 7, errorMsg: format, value: 'a"b' },
+    { lineNbr: 8, errorMsg: format, value: 'a\ufffd' },
+    { lineNbr: 9, errorMsg: format, value: '\ufffd' },
+    { lineNbr: 11, errorMsg: format, value: '"two␊lines"' },
+    { lineNbr: 13, errorMsg: columns, value: 'c,,' },
   ]
 
   it('names the line and the problem of every bad row, the header being line 1', async () => {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import type { FileFormat } from '../../src/db/schema.ts'
 import { readParticipants } from '../../src/experience/slice.ts'
+import { formerFormat } from '../../src/work/format.ts'
 
-const slice = (text: string | Uint8Array<ArrayBuffer>, problemsMax = 10) =>
+const slice = (
+  text: string | Uint8Array<ArrayBuffer>,
+  problemsMax = 10,
+  format: FileFormat = formerFormat,
+) =>
   readParticipants(
     Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
     {
@@ -10,7 +16,9 @@ const slice = (text: string | Uint8Array<ArrayBuffer>, problemsMax = 10) =>
       last: true,
       rowsMax: 1000,
       problemsMax,
+      format,
     },
+    32,
   )
 
 describe('a slice of a file', () => {
@@ -41,17 +49,42 @@ describe('a slice of a file', () => {
   })
 
   it.each([
-    ['two columns', 'ann,bob\n', 'columns'],
-    ['33 characters', `${'x'.repeat(33)}\n`, 'too-long'],
-    ['a control character', 'a\u0007b\n', 'format'],
-    ['a quoted line feed', '"a\nb"\n', 'format'],
-    ['an empty quoted id', '""\n', 'format'],
-    ['a stray quote', 'a"b\n', 'format'],
-    ['bytes that are not UTF-8', Uint8Array.from([0x61, 0xff, 0x0a]), 'format'],
-    ['UTF-16', Uint8Array.from([0xff, 0xfe, 0x61, 0x00, 0x0a]), 'format'],
-  ])('refuses a row of %s', (_, text, problem) => {
-    expect(slice(text)).toMatchObject({ items: [], rows: 1, badRows: 1, problems: [[1, problem]] })
+    ['two columns', 'ann,bob\n', 'columns', 'ann,bob'],
+    ['an operation', 'ann,ADD\n', 'operation', 'ann,ADD'],
+    ['33 characters', `${'x'.repeat(33)}\n`, 'too-long', 'x'.repeat(33)],
+    ['far more characters', `${'é'.repeat(9000)}\n`, 'too-long', 'é'.repeat(64)],
+    ['a control character', 'a\u0007b\n', 'format', 'a␇b'],
+    ['a quoted line feed', '"a\nb"\n', 'format', '"a␊b"'],
+    ['an empty quoted id', '""\n', 'format', '""'],
+    ['a stray quote', 'a"b\n', 'format', 'a"b'],
+    ['nothing that can be seen', '\u200b\u2060\n', 'format', '\ufffd\ufffd'],
+    ['two dots', '..\n', 'format', '..'],
+    ['bytes that are not UTF-8', Uint8Array.from([0x61, 0xff, 0x0a]), 'format', 'a\ufffd'],
+    ['UTF-16', Uint8Array.from([0xff, 0xfe, 0x61, 0x00, 0x0a]), 'format', '\ufffd\ufffda␀'],
+  ])('refuses a row of %s, and shows it', (_, text, problem, value) => {
+    expect(slice(text)).toMatchObject({
+      items: [],
+      rows: 1,
+      badRows: 1,
+      problems: [[1, problem, value]],
+    })
   })
+
+  it.each([
+    ['trailing separators', 'ParticipantId;\nann;\nbob;\n', [0, ';', true], ['ann', 'bob'], 0],
+    ['an empty column before', '|ann\n|bob\n', [1, '|', false], ['ann', 'bob'], 0],
+    ['rows of separators alone', 'ann,,\n,,\nbob,,\n', [0, ',', false], ['ann', 'bob'], 0],
+    ['a late second column', 'ann\t\nbob\tBob\n', [0, '\t', false], ['ann'], 1],
+    ['several columns', 'ann;\nbob;Bob\n', [null, ';', false], [], 2],
+    ['an id in another column', 'ann,\n,bob\n', [0, ',', false], ['ann'], 1],
+    ['its header again', 'user_id\nann\nuser id\nbob\n', [0, ',', true], ['ann', 'bob'], 1],
+  ] satisfies [string, string, [number | null, string, boolean], string[], number][])(
+    'reads a file with %s',
+    (_, text, [column, separator, headed], items, badRows) => {
+      const format = { ...formerFormat, column, separator, headed }
+      expect(slice(text, 10, format)).toMatchObject({ items, badRows })
+    },
+  )
 
   it('counts characters, not bytes or UTF-16 units', () => {
     expect(slice(`${'🎉'.repeat(32)}\n${'é'.repeat(32)}\n${'🎉'.repeat(33)}\n`)).toMatchObject({

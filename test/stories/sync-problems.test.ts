@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { problemSentences } from '../../src/api/groups-v3/errors.ts'
 import { readParticipant } from '../../src/experience/participant.ts'
+import { formerFormat } from '../../src/work/format.ts'
 import { isUserId } from '../../src/identity/attributes.ts'
 import { pageOf } from '../support/answers.ts'
 import { deliverAll, filled, inStepsOf, people, rulesKept } from '../support/audiences.ts'
@@ -71,10 +72,13 @@ describe('users of whom there are no participants', () => {
       Buffer.compare(Buffer.from(a), Buffer.from(b)),
     )
     const wrong = listed.flatMap((id, i) => {
-      const read = readParticipant([id])
+      const read = readParticipant([id], formerFormat, 32) ?? { problem: 'format' }
       if ('item' in read && read.item === id) return []
       return [
-        { lineNbr: i + 1, errorMsg: problemSentences['problem' in read ? read.problem : 'format'] },
+        {
+          lineNbr: i + 1,
+          errorMsg: problemSentences(32)['problem' in read ? read.problem : 'format'],
+        },
       ]
     })
     expect(wrong.length).toBeGreaterThan(60)

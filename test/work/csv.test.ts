@@ -5,8 +5,18 @@ import { readRows, type Place } from '../../src/work/csv.ts'
 
 type Found = [line: number, fields: string[] | undefined]
 
+interface How {
+  separator?: string
+  named?: boolean
+  most?: number
+}
+
 /** Reads a file as a job does: slice after slice, each beginning where the one before it left off. */
-function readSliced(bytes: Uint8Array, sliceBytes: number, most = Infinity): Found[] {
+function readSliced(
+  bytes: Uint8Array,
+  sliceBytes: number,
+  { separator = ',', named = false, most = Infinity }: How = {},
+): Found[] {
   const text = latin1(bytes)
   const found: Found[] = []
   let place: Place = 'start'
@@ -14,11 +24,12 @@ function readSliced(bytes: Uint8Array, sliceBytes: number, most = Infinity): Fou
   for (let offset = 0, slices = 0; offset < text.length; slices++) {
     expect(slices).toBeLessThan(10 * text.length)
     const last = offset + sliceBytes >= text.length
-    const reading = readRows(
-      text.slice(offset, offset + sliceBytes),
-      { place, line, last, most },
-      (row) => found.push([row.line, row.fields]),
-    )
+    const slice = text.slice(offset, offset + sliceBytes)
+    const start = { place, line, last, separator, named, most }
+    const reading = readRows(slice, start, (row) => {
+      found.push([row.line, row.fields])
+      expect(slice.slice(row.from, row.to)).not.toMatch(/^[\r\n]|[^"][\r\n]$/)
+    })
     expect(reading.length).toBeGreaterThan(0)
     offset += reading.length
     line += reading.lines
@@ -30,51 +41,63 @@ function readSliced(bytes: Uint8Array, sliceBytes: number, most = Infinity): Fou
 const latin1 = (bytes: Uint8Array) =>
   Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')
 const utf8 = (text: string) => new TextEncoder().encode(text)
-const read = (text: string, sliceBytes = 1 << 20) => readSliced(utf8(text), sliceBytes)
+const read = (text: string, sliceBytes = 1 << 20, how: How = {}) =>
+  readSliced(utf8(text), sliceBytes, how)
 
+const signs = ['a', 'Z', '7', '-', 'é', '漢', '🎉']
+const separators = [',', ';', '\t', '|'] as const
+
+/** A record as bytes, and whether it is a blank line. */
 interface Raw {
   bytes: Uint8Array
   blank: boolean
 }
 
-const bare = fc.string({
-  unit: fc.constantFrom('a', 'Z', '7', '-', 'é', '漢', '🎉'),
-  maxLength: 12,
-})
-const quoted = fc
-  .string({
-    unit: fc.constantFrom('a', '9', ' ', ',', '""', '\n', '\r\n', 'é', '🎉'),
-    maxLength: 12,
-  })
-  .map((inside) => `"${inside}"`)
 const notUtf8 = fc
   .constantFrom([0xff, 0x61], [0xc3], [0xe6, 0xbc], [0xf0, 0x9f, 0x8e])
   .map((bytes) => Uint8Array.from(bytes))
 
-const record: fc.Arbitrary<Raw> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc
-      .array(fc.oneof(bare, bare, quoted), { minLength: 1, maxLength: 3 })
-      .map((fields) => fields.join(','))
-      .map((text) => ({ bytes: utf8(text), blank: text.trim() === '' })),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom('', '  ').map((text) => ({ bytes: utf8(text), blank: true })),
-  },
-  { weight: 1, arbitrary: notUtf8.map((bytes) => ({ bytes, blank: false })) },
+function recordWith(separator: string): fc.Arbitrary<Raw> {
+  const others = separators.filter((other) => other !== separator)
+  const bare = fc.string({ unit: fc.constantFrom(...signs, ...others), maxLength: 12 })
+  const quoted = fc
+    .string({
+      unit: fc.constantFrom(...signs, ' ', ...separators, '""', '\n', '\r\n', '\r'),
+      maxLength: 12,
+    })
+    .map((inside) => `"${inside}"`)
+  const fields = fc.array(fc.oneof(bare, bare, quoted), { minLength: 1, maxLength: 3 })
+  return fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fields
+        .map((fields) => fields.join(separator))
+        .map((text) => ({ bytes: utf8(text), blank: text.trim() === '' && text !== separator })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('', '  ').map((text) => ({ bytes: utf8(text), blank: true })),
+    },
+    { weight: 1, arbitrary: notUtf8.map((bytes) => ({ bytes, blank: false })) },
+  )
+}
+
+const file = fc.constantFrom(...separators).chain((separator) =>
+  fc.record({
+    separator: fc.constant(separator),
+    byteOrderMark: fc.boolean(),
+    named: fc.boolean(),
+    records: fc.array(fc.tuple(recordWith(separator), fc.constantFrom('\n', '\r\n', '\r')), {
+      maxLength: 12,
+    }),
+    finalNewline: fc.boolean(),
+  }),
 )
 
-const file = fc.record({
-  byteOrderMark: fc.boolean(),
-  records: fc.array(fc.tuple(record, fc.constantFrom('\n', '\r\n')), { maxLength: 12 }),
-  finalNewline: fc.boolean(),
-})
+const lineEnds = /\r\n|\r|\n/g
 
-/** What a whole-file parser makes of it: papaparse on one character per byte, each field read as UTF-8 after. */
-function oracle(bytes: Uint8Array, records: Raw[]): Found[] {
-  const rows = Papa.parse<string[]>(latin1(bytes), { delimiter: ',', newline: '\n' }).data
+/** What another parser makes of each record: papaparse, whose fields are read as UTF-8 after. */
+function oracle(pieces: { before: Uint8Array; raw: Raw }[], separator: string): Found[] {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const decode = (fields: string[]) => {
     try {
@@ -85,49 +108,38 @@ function oracle(bytes: Uint8Array, records: Raw[]): Found[] {
       return undefined
     }
   }
-  const found: Found[] = []
-  let line = 1
-  records.forEach(({ bytes: raw, blank }, i) => {
-    const fields = rows[i] ?? []
-    const last = fields.length - 1
-    // papaparse leaves the return of an unquoted last field in it.
-    if (!blank)
-      found.push([
-        line,
-        decode(
-          fields.map((field, at) =>
-            at === last && raw.at(-1) !== 0x22 ? field.replace(/\r$/, '') : field,
-          ),
-        ),
-      ])
-    line += 1 + latin1(raw).split('\n').length - 1
-  })
-  return found
+  return pieces
+    .filter(({ raw }) => !isBlank(latin1(raw.bytes), separator))
+    .map(({ before, raw }): Found => {
+      const [fields = []] = Papa.parse<string[]>(latin1(raw.bytes), {
+        delimiter: separator,
+        newline: '\n',
+      }).data
+      return [1 + (latin1(before).match(lineEnds)?.length ?? 0), decode(fields)]
+    })
 }
+
+const isBlank = (text: string, separator: string) =>
+  !text.includes(separator) && !text.includes('"') && text.trim() === ''
 
 describe('reading a CSV file in slices', () => {
   it('finds what a whole-file parser finds, wherever the slices end', () => {
     fc.assert(
-      fc.property(
-        file,
-        fc.nat(60),
-        fc.constantFrom(Infinity, 1, 2),
-        ({ byteOrderMark, records, finalNewline }, more, most) => {
-          const parts = records.flatMap(([{ bytes }, newline], i) => [
-            bytes,
-            utf8(i === records.length - 1 && !finalNewline ? '' : newline),
-          ])
-          const content = Uint8Array.from(parts.flatMap((part) => [...part]))
-          const bytes = byteOrderMark ? Uint8Array.from([0xef, 0xbb, 0xbf, ...content]) : content
-          const longest = Math.max(0, ...records.map(([raw]) => raw.bytes.length)) + 5
-          expect(readSliced(bytes, longest + more, most)).toEqual(
-            oracle(
-              content,
-              records.map(([raw]) => raw),
-            ),
-          )
-        },
-      ),
+      fc.property(file, fc.nat(60), fc.constantFrom(Infinity, 1, 2), (made, more, most) => {
+        const { separator, byteOrderMark, named, records, finalNewline } = made
+        const mark = byteOrderMark ? [0xef, 0xbb, 0xbf] : []
+        let bytes = Uint8Array.from([...mark, ...utf8(named ? `sep=${separator}\r\n` : '')])
+        const pieces: { before: Uint8Array; raw: Raw }[] = []
+        for (const [i, [raw, newline]] of records.entries()) {
+          pieces.push({ before: bytes, raw })
+          const end = i === records.length - 1 && !finalNewline ? '' : newline
+          bytes = Uint8Array.from([...bytes, ...raw.bytes, ...utf8(end)])
+        }
+        const longest = Math.max(7, ...records.map(([raw]) => raw.bytes.length)) + 6
+        expect(readSliced(bytes, longest + more, { separator, named, most })).toEqual(
+          oracle(pieces, separator),
+        )
+      }),
       { numRuns: 500 },
     )
   })
@@ -196,11 +208,12 @@ describe('reading a CSV file in slices', () => {
       ],
     ],
     [
-      'a lone return, which ends no line',
+      'a lone return, which ends a line',
       'a\rb\nc',
       [
-        [1, ['a\rb']],
-        [2, ['c']],
+        [1, ['a']],
+        [2, ['b']],
+        [3, ['c']],
       ],
     ],
   ] satisfies [string, string, Found[]][])('reads %s', (_, text, found) => {

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Problem } from '../../work/jobs.ts'
+import type { Problem } from '../../work/problem.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { refusalOf } from '../refusal.ts'
@@ -8,6 +8,8 @@ import { sayLimit, tooMany } from '../limited.ts'
 /** Our fields in the words of this dialect. */
 const fieldNames: Record<string, string> = { name: 'groupName', description: 'groupDescription' }
 const said = (field: string) => fieldNames[field] ?? field
+
+const saveAsCsv = 'Save it as CSV, one participant id to a line, and upload that.'
 
 type Refusal = [status: 400 | 401 | 429, code: '2000' | '2001' | '2003' | '2004', message: string]
 
@@ -48,6 +50,14 @@ export function say(facts: Reason): Refusal {
       return [400, '2000', 'Invalid type value. Type value can only be ADD, REMOVE, or REPLACE.']
     case 'file-empty':
       return [400, '2000', 'Uploaded file data is empty.']
+    case 'file-content':
+      return [
+        400,
+        '2000',
+        `File content is not a list of participants: it looks like ${facts.what}. ${saveAsCsv}`,
+      ]
+    case 'file-too-large':
+      return [400, '2000', `The file cannot be larger than ${facts.max} bytes`]
     case 'file-type':
       return [400, '2000', `File type: ${facts.contentType} not allowed.`]
     case 'jobs-waiting':
@@ -79,7 +89,7 @@ export function say(facts: Reason): Refusal {
 }
 
 /** What was wrong with a row, or with a file as a whole, in the sentences of the contract. */
-export const problemSentences: Record<Problem, string> = {
+export const problemSentences = (participantMax: number): Record<Problem, string> => ({
   columns: 'Incorrect number of columns.  File should only contain 1 column for ParticipantId',
   format: 'Invalid participant ID format',
   'gave-up': 'The import could not be finished.  Nothing of it was applied.',
@@ -89,8 +99,13 @@ export const problemSentences: Record<Problem, string> = {
   operation:
     'Incorrect number of columns.  File should only contain 1 column for ParticipantId: the operation is the type of the upload, not a column.',
   rule: 'The rule of the audience could not be evaluated.',
-  'too-long': 'ParticipantId cannot be larger than 32 characters',
-}
+  'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,
+})
+
+/** The problems in the order of their sentences. */
+export const problemOrder = Object.entries(problemSentences(0))
+  .sort(([, a], [, b]) => (a < b ? -1 : 1))
+  .map(([problem]) => problem as Problem) // the keys of the sentences
 
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)

@@ -18,7 +18,7 @@ import { noSuchOperation } from '../refusal.ts'
 import { toTheEnd, uploadParts } from '../upload.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
-import { onError } from './errors.ts'
+import { onError, problemOrder, problemSentences } from './errors.ts'
 import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as wire from './wire.ts'
@@ -155,7 +155,7 @@ export const groupsV3 = new Hono<Http>()
         workspace,
         id,
         caller.name,
-        uploadParts(c.req.raw, c.req.valid('query')),
+        uploadParts(c.req.raw, c.req.valid('query'), res.limits),
       )
       return c.json(wire.showUpload(job, id))
     },
@@ -211,9 +211,11 @@ export const groupsV3 = new Hono<Http>()
         field: 'line',
         descending: false,
       })
-      const job = await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase())
+      const { db, workspace, res } = c.var
+      const job = await getJob(db, workspace, c.req.param('jobId').toLowerCase())
+      const show = wire.showProblem(problemSentences(res.limits.participantMax))
       return c.json(
-        showPage(c.req.url, paging, await listProblems(c.var.db, job, paging), wire.showProblem),
+        showPage(c.req.url, paging, await listProblems(db, job, paging, problemOrder), show),
       )
     },
   )

@@ -2,10 +2,10 @@ import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
 import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { Job, Problem } from '../../work/jobs.ts'
+import type { Job, KeptProblem } from '../../work/jobs.ts'
 import { percentOf } from '../../work/outcome.ts'
+import type { Problem } from '../../work/problem.ts'
 import { statuses } from '../status.ts'
-import { problemSentences } from './errors.ts'
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
@@ -21,11 +21,9 @@ export const isUuid = (text: string) => uuid.test(text)
 const text = z.string().trim()
 
 export const NewGroup = z.object({
-  groupName: text
-    .min(1)
-    .meta({
-      description: 'Unique in the workspace; at most 50 characters unless configured otherwise.',
-    }),
+  groupName: text.min(1).meta({
+    description: 'Unique in the workspace; at most 50 characters unless configured otherwise.',
+  }),
   groupDescription: text
     .nullish()
     .meta({ description: 'At most 450 characters unless configured otherwise.' }),
@@ -112,7 +110,8 @@ const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
 /** Counts of changes are those of the whole job, and so stand at nothing until readers see it. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
-  const good = job.failure === 'gave-up' ? 0 : job.rows - job.badRows
+  const undone = job.failure === 'gave-up' || job.failure === 'mostly-bad'
+  const good = undone ? 0 : job.rows - job.badRows
   const live = job.state === 'successful' || job.state === 'partial'
   const details = detailsOf(job)
   return {
@@ -141,9 +140,21 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
 function detailsOf({ state, failure }: GroupJob): string | undefined {
   if (state === 'partial') return 'Partial Success.  See detailed report.'
   if (state !== 'failed') return undefined
-  return failure === 'gave-up'
-    ? 'Import failed.  Nothing of the file was applied.'
-    : 'Import failed.  See detailed report.'
+  return failedDetails[failure ?? 'no-good-row']
+}
+
+const report = 'Import failed.  See detailed report.'
+const nothing = 'Import failed.  Nothing of the file was applied.'
+
+const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
+  'no-good-row': report,
+  'mostly-bad':
+    'Import failed.  Too many rows were refused, so nothing was changed.  See detailed report.',
+  'not-text': report,
+  header: report,
+  rule: report,
+  'gave-up': nothing,
+  withdrawn: nothing,
 }
 
 export const ListedJob = ShownJob.extend({ links: z.array(Link) })
@@ -158,24 +169,32 @@ export const listJob =
 
 export const JobsOf = { groupId: z.string().optional() }
 
-export const ShownProblem = z.object({ lineNbr: z.int(), errorMsg: z.string() })
-
-export const showProblem = ({
-  line,
-  problem,
-}: {
-  line: number
-  problem: Problem
-}): z.infer<typeof ShownProblem> => ({
-  lineNbr: line,
-  errorMsg: problemSentences[problem],
+export const ShownProblem = z.object({
+  lineNbr: z.int().meta({ description: 'From 1, the header counted; 0: the file as a whole.' }),
+  errorMsg: z.string(),
+  value: z
+    .string()
+    .nullable()
+    .meta({ description: 'The beginning of what was refused; of a sync, the id of the user.' }),
 })
 
+export const showProblem =
+  (sentences: Record<Problem, string>) =>
+  ({ line, problem, value }: KeptProblem): z.infer<typeof ShownProblem> => ({
+    lineNbr: line,
+    errorMsg: sentences[problem],
+    value,
+  })
+
+const type =
+  'ADD, REMOVE or REPLACE, in the form or here; for a body that is the file itself, here.'
+
 export const UploadQuery = z.object({
-  type: z
-    .string()
-    .optional()
-    .meta({ description: 'ADD, REMOVE or REPLACE; for a body that is the file itself.' }),
+  type: z.string().optional().meta({ description: type }),
+  operation: z.string().optional().meta({ description: 'Another name of type.' }),
+  header: z.string().optional().meta({
+    description: 'Whether the first row names its columns: auto (by its words), present or absent.',
+  }),
   fileName: z
     .string()
     .default('participants.csv')

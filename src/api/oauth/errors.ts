@@ -50,6 +50,8 @@ function say(facts: Reason): Refusal {
     case 'upload-type-missing':
     case 'upload-type-unknown':
     case 'file-empty':
+    case 'file-content':
+    case 'file-too-large':
     case 'file-type':
     case 'jobs-waiting':
     case 'other-workspace':

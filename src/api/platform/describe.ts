@@ -3,12 +3,10 @@ import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
 import { json, tooOften, type Responses } from '../describe.ts'
 
-const Pointer = z
-  .string()
-  .meta({
-    description:
-      'Of a rule: the node that is refused, as a JSON pointer into the request (RFC 6901).',
-  })
+const Pointer = z.string().meta({
+  description:
+    'Of a rule: the node that is refused, as a JSON pointer into the request (RFC 6901).',
+})
 const PlatformError = z.object({
   errors: z.array(z.object({ message: z.string(), pointer: Pointer.optional() })),
 })

@@ -46,6 +46,13 @@ function say(facts: Reason): Refusal {
       return [400, `The request body cannot exceed ${facts.max} bytes`]
     case 'file-empty':
       return [400, 'The file is empty']
+    case 'file-content':
+      return [
+        400,
+        `File content is not a list of users: it looks like ${facts.what}. Save it as CSV and upload that.`,
+      ]
+    case 'file-too-large':
+      return [400, `The file cannot be larger than ${facts.max} bytes`]
     case 'file-type':
       return [400, `The file cannot be of type ${facts.contentType}`]
     case 'required':

@@ -30,14 +30,10 @@ const Batch = z.object({
   deleted_user_attributes: z.array(z.string()).nullish(),
   environment: z.enum(['development', 'production'], 'must be development or production'),
   events: z.array(z.unknown()).nullish(),
-  timestamp_unixtime_ms: z
-    .int()
-    .min(0)
-    .nullish()
-    .meta({
-      description:
-        'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.',
-    }),
+  timestamp_unixtime_ms: z.int().min(0).nullish().meta({
+    description:
+      'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.',
+  }),
 })
 
 const Batches = z

@@ -27,13 +27,8 @@ export const usersFile = new Hono<Http>().put(
   valid('query', wire.UsersFileQuery),
   async (c) => {
     const { res, workspace, caller } = c.var
-    const { fileName } = c.req.valid('query')
-    const job = await receiveUsers(
-      res,
-      workspace,
-      caller.name,
-      uploadParts(c.req.raw, { fileName }),
-    )
+    const parts = uploadParts(c.req.raw, c.req.valid('query'), res.limits)
+    const job = await receiveUsers(res, workspace, caller.name, parts)
     return c.json(wire.showImport(job), 202, {
       Location: `${new URL(c.req.url).pathname.replace(/\/users\/?$/, '')}/imports/${job.id}`,
     })

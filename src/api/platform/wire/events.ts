@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EventData } from '../../../webhooks/event.ts'
+import { failureReasons, type EventData } from '../../../webhooks/event.ts'
 
 const Group = z.object({ group_id: z.uuid(), name: z.string() })
 const Definition = z.object({ definition_id: z.string() })
@@ -25,7 +25,7 @@ const told = {
     z.object({
       job_id: z.uuid(),
       group_id: z.uuid().nullable(),
-      reason: z.enum(['no-good-row', 'gave-up', 'header']),
+      reason: z.enum(failureReasons),
     }),
   ],
   'definition.created': ['A group definition was created', Definition],

@@ -94,13 +94,10 @@ export const ShownRun = z.object({
   users_over_limit: z.int(),
   groups: z.int(),
   rows_changed: z.int(),
-  cursor: z
-    .string()
-    .nullable()
-    .meta({
-      description:
-        'The last value of the source attribute that was dealt with, until the run succeeds.',
-    }),
+  cursor: z.string().nullable().meta({
+    description:
+      'The last value of the source attribute that was dealt with, until the run succeeds.',
+  }),
   created_on: z.iso.datetime(),
   started_on: z.iso.datetime().nullable(),
   ended_on: z.iso.datetime().nullable(),

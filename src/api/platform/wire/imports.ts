@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { Job, Problem } from '../../../work/jobs.ts'
+import type { Job, KeptProblem } from '../../../work/jobs.ts'
 import { percentOf } from '../../../work/outcome.ts'
+import type { Problem } from '../../../work/problem.ts'
 import { statuses } from '../../status.ts'
 import { date } from './values.ts'
 
@@ -22,6 +23,10 @@ export const usersBody = {
 }
 
 export const UsersFileQuery = z.object({
+  header: z.string().optional().meta({
+    description:
+      'auto: the first row names the columns, its first one a column of ids; present: it names them whatever the first is called; absent: the file has ids alone.',
+  }),
   fileName: z
     .string()
     .default('users.csv')
@@ -44,8 +49,9 @@ export const ShownImport = z.object({
 })
 
 const failures: Record<NonNullable<Job['failure']>, string> = {
-  'no-good-row': 'No row could be read: see its errors.',
-  header: 'The first row must be user_id and then up to 100 attribute names, each once.',
+  'no-good-row': 'No row has a user_id and a cell for each column: see its errors.',
+  header:
+    'The first row must be user_id and then up to 100 attribute names, each once, and none that a group definition shares.',
   'gave-up': 'The file could not be finished. What was written of it stays; it may be sent again.',
   withdrawn: 'The file was withdrawn.',
   'not-text':
@@ -91,7 +97,7 @@ export const ImportErrorsQuery = z.object({
 })
 
 export const ShownImportErrors = z.object({
-  errors: z.array(z.object({ line: z.int(), message: z.string() })),
+  errors: z.array(z.object({ line: z.int(), message: z.string(), value: z.string().nullable() })),
   total: z.int(),
 })
 
@@ -111,9 +117,13 @@ export const showImportErrors = ({
   items,
   total,
 }: {
-  items: { line: number; problem: Problem }[]
+  items: KeptProblem[]
   total: number
 }): z.infer<typeof ShownImportErrors> => ({
-  errors: items.map(({ line, problem }) => ({ line, message: problemSentences[problem] })),
+  errors: items.map(({ line, problem, value }) => ({
+    line,
+    message: problemSentences[problem],
+    value,
+  })),
   total,
 })

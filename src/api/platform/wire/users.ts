@@ -57,13 +57,10 @@ export const ShownExplanation = z.object({
   group_value: z.string(),
   function: SharedAttribute.shape.type,
   value: AttributeValue,
-  computed_on: z.iso
-    .datetime()
-    .nullable()
-    .meta({
-      description:
-        'When the run began that computed the value. What a member has changed since counts from the next run on.',
-    }),
+  computed_on: z.iso.datetime().nullable().meta({
+    description:
+      'When the run began that computed the value. What a member has changed since counts from the next run on.',
+  }),
   contributions: z.array(
     z.object({
       user_id: z.string(),

@@ -36,13 +36,10 @@ export const ShownWebhook = z.object({
   event_types: z.array(z.string()).nullable(),
   description: z.string(),
   enabled: z.boolean(),
-  disabled_because: z
-    .enum(['asked', 'gone', 'failing'])
-    .nullable()
-    .meta({
-      description:
-        'asked: by POST …/disable; gone: the receiver answered 410; failing: nothing has arrived for five days.',
-    }),
+  disabled_because: z.enum(['asked', 'gone', 'failing']).nullable().meta({
+    description:
+      'asked: by POST …/disable; gone: the receiver answered 410; failing: nothing has arrived for five days.',
+  }),
   failing_since: z.iso.datetime().nullable(),
   former_secret_until: z.iso
     .datetime()

@@ -1,0 +1,113 @@
+import { pipeline } from 'node:stream/promises'
+import { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { Failure } from '../failure.ts'
+import { isGzip, looksLike, utf16Of } from './signature.ts'
+
+export type Bytes = AsyncIterable<Uint8Array>
+
+/** Bytes from which it is told what a file is, and how it is read. */
+const headBytes = 64 * 1024
+
+/**
+ * A file as text in UTF-8, and its beginning: unpacked if it is gzip, turned if it is UTF-16. Nothing is
+ * held but the beginning and the piece that is on its way. Throws `file-content` for what is no text,
+ * `malformed`, and `file-too-large`.
+ */
+export async function readText(
+  file: Bytes,
+  bytesMax: number,
+): Promise<{ head: Uint8Array; text: Bytes }> {
+  let { head, bytes } = await beginning(file)
+  if (isGzip(head)) ({ head, bytes } = await beginning(gunzipped(bytes, bytesMax)))
+  const order = utf16Of(head)
+  if (order !== undefined) ({ head, bytes } = await beginning(fromUtf16(bytes, order)))
+  const what = looksLike(head)
+  if (what !== undefined) throw new Failure({ reason: 'file-content', what })
+  return { head, text: bounded(bytes, bytesMax) }
+}
+
+/** The first bytes of a file, and all of them. */
+async function beginning(file: Bytes): Promise<{ head: Uint8Array; bytes: Bytes }> {
+  const pieces = file[Symbol.asyncIterator]()
+  const read: Uint8Array[] = []
+  for (let length = 0; length < headBytes;) {
+    const { done, value } = await pieces.next()
+    if (done === true) break
+    read.push(value)
+    length += value.length
+  }
+  async function* all() {
+    try {
+      yield* read.splice(0)
+      for (let next = await pieces.next(); next.done !== true; next = await pieces.next())
+        yield next.value
+    } finally {
+      await pieces.return?.()
+    }
+  }
+  return { head: Buffer.concat(read).subarray(0, headBytes), bytes: all() }
+}
+
+async function* bounded(file: Bytes, bytesMax: number): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const piece of file) {
+    size += piece.length
+    if (size > bytesMax) throw new Failure({ reason: 'file-too-large', max: bytesMax })
+    yield piece
+  }
+}
+
+/** Unpacks gzip of any number of members. Throws `malformed`, and `file-too-large` for what never ends. */
+export async function* gunzipped(file: Bytes, bytesMax: number): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip()
+  let fault: unknown
+  const feeding = pipeline(Readable.from(file), gunzip).catch((error: unknown) => (fault = error))
+  try {
+    yield* bounded(gunzip, bytesMax)
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    fault ??= error
+  } finally {
+    gunzip.destroy()
+  }
+  await feeding
+  if (fault === undefined) return
+  throw fault instanceof Failure ? fault : new Failure({ reason: 'malformed', what: 'gzip' })
+}
+
+/** Half a character of UTF-16 that stands alone. */
+const lone = /\p{Surrogate}/u
+
+/** No byte of UTF-8: what it stands in cannot be read. */
+const unreadable = Buffer.of(0xff)
+
+/** UTF-16 without its byte order mark, as UTF-8; half a character becomes a byte that is none. */
+async function* fromUtf16(
+  file: Bytes,
+  order: 'little-endian' | 'big-endian',
+): AsyncGenerator<Uint8Array> {
+  let rest: Uint8Array = Buffer.alloc(0)
+  let begun = false
+  const turned = (bytes: Uint8Array) => {
+    const units = Buffer.from(bytes)
+    return (order === 'big-endian' ? units.swap16() : units).toString('utf16le')
+  }
+  for await (const piece of file) {
+    const bytes = Buffer.concat([rest, piece])
+    const whole = bytes.length - (bytes.length % 2)
+    // The first half of a character waits for its second.
+    const text = turned(bytes.subarray(0, whole))
+    const half = /[\ud800-\udbff]$/.test(text) ? 2 : 0
+    rest = bytes.subarray(whole - half)
+    yield asUtf8(text.slice(begun ? 0 : 1, text.length - half / 2))
+    begun ||= text.length > half / 2
+  }
+  if (rest.length > 0) yield unreadable
+}
+
+function asUtf8(text: string): Uint8Array {
+  if (text.isWellFormed()) return Buffer.from(text)
+  const parts = text.split(lone).map((part) => Buffer.from(part))
+  return Buffer.concat(parts.flatMap((part, i) => (i === 0 ? [part] : [unreadable, part])))
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { looksLike } from '../../src/work/signature.ts'
+
+const latin1 = (text: string) => Uint8Array.from(Buffer.from(text, 'latin1'))
+
+describe('the beginning of a file that is no text', () => {
+  it.each([
+    ['an Excel workbook', 'PK\x03\x04\x14\0\x06\0\b\0\0\0!\0[Content_Types].xml'],
+    ['an Excel workbook', 'PK\x03\x04\x14\0\0\0\0\0\0\0!\0xl/workbook.xml'],
+    ['a Word document', 'PK\x03\x04\x14\0\0\0\0\0\0\0!\0[Content_Types].xml word/document.xml'],
+    ['an OpenDocument file', 'PK\x03\x04\x14\0\0\0mimetypeapplication/vnd.oasis.opendocument'],
+    ['a ZIP archive', 'PK\x03\x04\x14\0\0\0people.csv'],
+    ['a ZIP archive', 'PK\x05\x06\0\0\0\0'],
+    ['an old Excel or Office document', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0'],
+    ['a PDF document', '%PDF-1.7\n'],
+    ['a PDF document', '\n%PDF-1.7\n'],
+    ['a PNG image', '\x89PNG\r\n\x1a\n\0\0\0\rIHDR'],
+    ['a JPEG image', '\xff\xd8\xff\xe0\0\x10JFIF'],
+    ['a GIF image', 'GIF89a\x01\0'],
+    ['a BMP image', 'BM6\0\x0c\0\0\0\0\0'],
+    ['a WebP image', 'RIFF\x24\0\0\0WEBPVP8 '],
+    ['an image or a film', '\0\0\0\x18ftypheic'],
+    ['a TIFF image', 'II*\0\x08\0'],
+    ['a bzip2 archive', 'BZh91AY&SY\x01'],
+    ['a 7z archive', '7z\xbc\xaf\x27\x1c\0'],
+    ['a RAR archive', 'Rar!\x1a\x07\x01\0'],
+    ['an xz archive', '\xfd7zXZ\0\0'],
+    ['a Zstandard archive', '\x28\xb5\x2f\xfd\0'],
+    ['a tar archive', `people.csv${'\0'.repeat(247)}ustar\x0000`],
+    ['a SQLite database', 'SQLite format 3\0'],
+    ['a Parquet file', 'PAR1\x15\0'],
+    ['a program', '\x7fELF\x02'],
+    ['an RTF document', '{\\rtf1\\ansi'],
+    ['an HTML page', '<!DOCTYPE html>\n<html>'],
+    ['an HTML page', '\xef\xbb\xbf \r\n<HTML lang="en">'],
+    ['an HTML page', '<table><tr><td>ann</td></tr></table>'],
+    ['an XML document', '<?xml version="1.0"?>'],
+    ['an XML document', '<!-- people -->\n<people>'],
+    ['an XML document', '<people>\n<person>ann</person>'],
+    ['JSON', '{"users": ["ann"]}'],
+    ['JSON', '\n[\n  "ann",\n  "bob"\n]'],
+    ['JSON', '[{"id": "ann"}]'],
+    ['JSON', '[1, 2, 3]'],
+    ['JSON', '{"id": 1}\n{"id": 2}\n'],
+    ['JSON', '{\n}'],
+  ])('is told to be %s: %j', (what, text) => expect(looksLike(latin1(text))).toBe(what))
+
+  it.each([
+    'ann\n',
+    '{3f2504e0-4f89-11d3-9a0c-0305e82c3301}\n',
+    '[ann]\n',
+    '<ann@example.com>\n',
+    '<3\n',
+    'BM12345\n',
+    'BZh9\n',
+    'ID3456\n',
+    'PKW 1\n',
+    'PAR1\nPAR2\n',
+    'GIF\n',
+    '%PDF\n',
+    'MZ123456\n',
+    'RIFF123\n',
+    'SQLite\n',
+    '"{""id"": 1}"\n',
+    '',
+  ])('may be that of a list: %j', (text) => expect(looksLike(latin1(text))).toBeUndefined())
+})
