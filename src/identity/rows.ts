@@ -24,7 +24,8 @@ export function readUsers(bytes: ArrayBuffer, at: Placed, names: string[] | unde
   const { header } = at.format
   if (header === 'absent') names = []
   const slice = readSlice(bytes, at, (row) => {
-    if (!row.first || header === 'absent') return readUser(row, names ?? [])
+    if (!row.first || header === 'absent')
+      return names === undefined ? undefined : readUser(row, names)
     names = readHeader(row, header)
     return names === undefined ? { problem: 'header' } : undefined
   })

@@ -15,10 +15,10 @@ const longestName = 24
 
 /** Whether a field names a column of ids: case, blanks, `_`, `-` and the invisible do not matter. */
 export function namesIds(field: string): boolean {
-  // Asked of every row: most ids are longer, or hold nothing that joins words.
-  if (field.length > longestName) return false
+  // Asked of every row: most ids are longer, or have a digit, which no name has.
+  if (field.length > longestName || /\d/.test(field)) return false
   const name = canonical(field).toLowerCase()
-  return idColumns.has(/^[a-z\d]*$/.test(name) ? name : name.replace(/[\s\p{Cf}_.-]/gu, ''))
+  return idColumns.has(/^[a-z]*$/.test(name) ? name : name.replace(/[\s\p{Cf}_.-]/gu, ''))
 }
 
 /** Whether a file's first row names its columns instead of somebody. */

@@ -57,7 +57,10 @@ export async function receiveFile<Taken>(
     let next = await arriving.next()
     while (next.done !== true) {
       const part = next.value
-      if ('field' in part) receiver.field?.(...fields.add(part))
+      if ('field' in part) {
+        const [name, value] = fields.add(part)
+        receiver.field?.(name, value)
+      }
       if (!('file' in part)) {
         next = await arriving.next()
         continue

@@ -1,0 +1,122 @@
+import { gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import type { Json } from '../support/api.ts'
+import { Team } from '../support/identity.ts'
+
+async function merge(team: Team, file: string | Uint8Array, query = ''): Promise<Json> {
+  const answer = await team.call('PUT', `/users${query}`, {
+    body: typeof file === 'string' ? file : Uint8Array.from(file),
+    headers: { 'content-type': 'text/csv' },
+  })
+  expect(answer.status).toBe(202)
+  const { id } = await answer.json<Json>()
+  for (;;) {
+    const job = await team.get(`/imports/${String(id)}`)
+    if (!['CREATED', 'PROCESSING'].includes(String(job['status']))) return job
+    await scheduler.wait(20)
+  }
+}
+
+const errorsOf = async (team: Team, { id }: Json) =>
+  (await team.get(`/imports/${String(id)}/errors`))['errors']
+
+const people = 'user_id,city\nann,Zürich\nbob,\n'
+
+describe('a file of users in other clothes', () => {
+  it.each<[string, string | Uint8Array]>([
+    ['gzip', gzipSync(people)],
+    ['UTF-16', Buffer.from(`\ufeff${people}`, 'utf16le')],
+    ['semicolons', people.replaceAll(',', ';')],
+    ['tabs and CR', people.replaceAll(',', '\t').replaceAll('\n', '\r')],
+    ['a separator that is named', `sep=;\n${people.replaceAll(',', ';')}`],
+    ['trailing separators', people.replaceAll('\n', ',,\n')],
+    ['the header of an export', people.replace('user_id', 'ParticipantId')],
+    ['another usual header', people.replace('user_id', 'Customer ID')],
+    ['the invisible around ids', people.replace('ann', '\u200bann\u00a0')],
+  ])('is merged: %s', async (_, file) => {
+    const team = await Team.open()
+    expect(await merge(team, file)).toMatchObject({ status: 'SUCCESSFUL', rows: 2 })
+    expect(await team.profile('ann')).toMatchObject({ user_attributes: { city: 'Zürich' } })
+    expect(await team.profile('bob')).toMatchObject({ user_attributes: {} })
+  })
+
+  it('has ids alone where its header is absent', async () => {
+    const team = await Team.open()
+    const job = await merge(team, 'user_id\nann\n', '?header=absent')
+    expect(job).toMatchObject({ status: 'SUCCESSFUL', users_created: 2 })
+    expect(await team.profile('user_id')).toMatchObject({ user_attributes: {} })
+  })
+
+  it('may have any first column where its header is present', async () => {
+    const team = await Team.open()
+    const job = await merge(team, 'Kundennummer,city\nann,Bern\n', '?header=present')
+    expect(job).toMatchObject({ status: 'SUCCESSFUL' })
+    expect(await team.profile('ann')).toMatchObject({ user_attributes: { city: 'Bern' } })
+  })
+})
+
+describe('a file of users that is none', () => {
+  it.each([
+    ['an Excel workbook', 'PK\x03\x04[Content_Types].xml'],
+    ['JSON', '[{"user_id": "ann"}]'],
+    ['an HTML page', '<!doctype html>'],
+  ])('is refused at once: %s', async (what, file) => {
+    const team = await Team.open()
+    const headers = { 'content-type': 'text/csv' }
+    const answer = await team.call('PUT', '/users', { body: file, headers })
+    expect([answer.status, await answer.json()]).toEqual([
+      400,
+      {
+        errors: [
+          {
+            message: `File content is not a list of users: it looks like ${what}. Save it as CSV and upload that.`,
+          },
+        ],
+      },
+    ])
+  })
+
+  it('writes nobody where a NUL byte comes late', async () => {
+    const team = await Team.open()
+    const rows = Array.from({ length: 30_000 }, (_, i) => `user-${i},Bern\n`).join('')
+    const job = await merge(team, `user_id,city\n${rows}ann,Be\0rn\n`)
+    expect(job).toMatchObject({ status: 'FAILED', users_created: 0, rows: 0 })
+    expect(await errorsOf(team, job)).toMatchObject([{ line: 0, value: expect.any(String) }])
+    expect((await team.call('GET', '/users/user-0')).status).toBe(404)
+  })
+
+  it.each([
+    ['a cell below no name', 'user_id,city,\nann,Bern,x\nbob,Bern,\n', 2, 'ann,Bern,x'],
+    ['its header again', 'user_id,city\nbob,Bern\nUser ID,city\n', 3, 'User ID,city'],
+    ['a row that is too short', 'user_id,city\nann\nbob,Bern\n', 2, 'ann'],
+    ['an id of nothing visible', 'user_id,city\n\u200b,x\nbob,Bern\n', 2, '\ufffd,x'],
+    ['an id that no path carries', 'user_id,city\n..,x\nbob,Bern\n', 2, '..,x'],
+  ])('has a row refused with its text: %s', async (_, file, line, value) => {
+    const team = await Team.open()
+    const job = await merge(team, file)
+    expect(job).toMatchObject({ status: 'PARTIAL_SUCCESS', rows: 2, rows_refused: 1 })
+    expect(await errorsOf(team, job)).toMatchObject([{ line, value }])
+    expect(await team.profile('bob')).toMatchObject({ user_attributes: { city: 'Bern' } })
+  })
+
+  it('has an error where it has no row', async () => {
+    const team = await Team.open()
+    const job = await merge(team, 'user_id,city\n')
+    expect(job).toMatchObject({ status: 'FAILED' })
+    expect(await errorsOf(team, job)).toEqual([
+      { line: 0, message: 'The file has no user.', value: null },
+    ])
+  })
+
+  it('has an error where its header is none', async () => {
+    const team = await Team.open()
+    const job = await merge(team, 'name,city\nann,Bern\n')
+    expect(await errorsOf(team, job)).toMatchObject([{ line: 1, value: 'name,city' }])
+  })
+})
+
+it('an export of participants can be uploaded as users', async () => {
+  const team = await Team.open()
+  expect(await merge(team, 'ParticipantId\nann\n"b,c"\n')).toMatchObject({ users_created: 2 })
+  expect((await team.call('GET', '/users/b%2Cc')).status).toBe(200)
+})

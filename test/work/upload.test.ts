@@ -1,0 +1,48 @@
+import { gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import type { UploadPart } from '../../src/work/upload.ts'
+import { opened, objects } from '../support/uploads.ts'
+import { hazardous } from '../support/hazard.ts'
+
+async function* upload(bytes: Uint8Array): AsyncGenerator<UploadPart> {
+  yield { field: 'type', value: 'ADD' }
+  yield { file: 'people.csv', contentType: '' }
+  yield { bytes }
+}
+
+describe('a file that is larger than files may be', () => {
+  const many = Buffer.from('ann\n'.repeat(100_000))
+
+  it.each([
+    ['as it is', many],
+    ['once unpacked', gzipSync(many)],
+    ['once it is UTF-8', Buffer.from(`\ufeff${'漢\n'.repeat(110_000)}`, 'utf16le')],
+  ])('is refused %s, and leaves nothing', async (_, bytes) => {
+    const { bank, group } = await opened()
+    const { res } = hazardous({ FILE_BYTES_MAX: 399_999 })
+    const receiving = receiveUpload(res, bank.workspace, group, 'tester', upload(bytes))
+    await expect(receiving).rejects.toMatchObject({
+      facts: { reason: 'file-too-large', max: 399_999 },
+    })
+    expect(await objects()).toEqual([])
+  })
+
+  it('is taken at that size', async () => {
+    const { bank, group } = await opened()
+    const { res } = hazardous({ FILE_BYTES_MAX: 400_000 })
+    const job = await receiveUpload(res, bank.workspace, group, 'tester', upload(gzipSync(many)))
+    expect(job.fileSize).toBe(400_000)
+  })
+
+  it('is refused early where it would unpack without end', async () => {
+    const { bank, group } = await opened()
+    const { res } = hazardous({ FILE_BYTES_MAX: 1_000_000 })
+    const member = gzipSync(Buffer.alloc(10_000_000, '\n'))
+    const bomb = Buffer.concat(Array.from({ length: 1000 }, () => member))
+    const start = performance.now()
+    const receiving = receiveUpload(res, bank.workspace, group, 'tester', upload(bomb))
+    await expect(receiving).rejects.toMatchObject({ facts: { reason: 'file-too-large' } })
+    expect(performance.now() - start).toBeLessThan(5000)
+  })
+})
