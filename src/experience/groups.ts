@@ -3,27 +3,37 @@ import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
+import { isTooLong, readId, trimmed } from '../text.ts'
 import type { Paging } from '../work/jobs.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 
+/** What may be said of a group; an empty description is none. */
 export interface GroupDraft {
   name: string
-  description: string | undefined
+  description?: string | null | undefined
 }
 
 const live = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
-/** Throws `too-long` where a text is longer than the limits of this installation allow, `taken` where a group has the name already. */
+/**
+ * Throws `required`, `invalid` or `too-long` where a text is not what a group may be called by, or longer than the limits of this
+ * installation allow; `taken` where a group has the name already.
+ */
 export async function createGroup(
   res: Resources,
   workspace: number,
-  draft: GroupDraft & { type: string; platform: string },
+  asked: GroupDraft & { type: string; platform: string },
 ): Promise<Group> {
-  checkLengths(draft, res.limits)
+  const draft = {
+    name: readName('name', asked.name, res.limits.nameMax),
+    description: readDescription(asked.description, res.limits),
+    type: readName('groupType', asked.type, labelMax),
+    platform: readName('groupPlatform', asked.platform, labelMax),
+  }
   const db = res.databaseOf(workspace)
   const now = res.now()
   const id = crypto.randomUUID()
@@ -82,29 +92,38 @@ export async function getGroup(db: Db, workspace: number, id: string): Promise<G
   return group
 }
 
-/** Changes name and description; a description that is left out is cleared. Throws as `createGroup` and `getGroup` do. */
+/** Changes the name, the description or both: what is not given stays. Throws as `createGroup` and `getGroup` do. */
 export async function renameGroup(
   res: Resources,
   workspace: number,
   id: string,
-  draft: GroupDraft,
+  asked: Partial<GroupDraft>,
 ): Promise<Group> {
-  checkLengths(draft, res.limits)
+  const { name, ...described } = readChanges(asked, res.limits)
   const db = res.databaseOf(workspace)
+  if (name === undefined && described.description === undefined) return getGroup(db, workspace, id)
   const now = res.now()
-  const { name, description = null } = draft
+  const whole = and(live(workspace), eq(experienceGroups.id, id))
   // The name is looked for in the same statement, as a unique index could only answer with an error.
-  const taken = sql`EXISTS (SELECT 1 FROM experience_groups AS other WHERE other.workspace_id = ${workspace}
+  const free = sql`NOT EXISTS (SELECT 1 FROM experience_groups AS other WHERE other.workspace_id = ${workspace}
     AND other.name = ${name} AND other.deleted_at IS NULL AND other.id <> ${id})`
   const results = await together(db, [
     db
       .update(experienceGroups)
-      .set({ name, description, updatedAt: now })
-      .where(and(live(workspace), eq(experienceGroups.id, id), sql`NOT ${taken}`)),
-    ...announce(workspace, { type: 'group.updated', data: { group_id: id, name } }, now),
+      .set({ ...described, ...(name !== undefined && { name }), updatedAt: now })
+      .where(and(whole, name === undefined ? undefined : free)),
+    ...announce(
+      workspace,
+      {
+        type: 'group.updated',
+        data: sql`json_object('group_id', ${id}, 'name', (SELECT name FROM experience_groups WHERE ${whole}))`,
+      },
+      now,
+    ),
   ])
   const group = await getGroup(db, workspace, id)
-  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'taken', what: 'group', name })
+  if (results[0]?.meta.changes === 0)
+    throw new Failure({ reason: 'taken', what: 'group', name: name ?? group.name })
   await ringFor(res, workspace, results)
   return group
 }
@@ -143,12 +162,42 @@ export const untie = (workspace: number, audience: string, guard: SQL): SQL => s
   UPDATE experience_groups SET audience_id = NULL
   WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL AND ${guard}`
 
-function checkLengths(
-  { name, description = '' }: GroupDraft,
-  { nameMax, descriptionMax }: Limits,
-): void {
-  if ([...name].length > nameMax)
-    throw new Failure({ reason: 'too-long', field: 'name', max: nameMax })
-  if ([...description].length > descriptionMax)
-    throw new Failure({ reason: 'too-long', field: 'description', max: descriptionMax })
+/** Characters of a group's type and platform at most. */
+const labelMax = 50
+
+function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits) {
+  return {
+    name: name === undefined ? undefined : readName('name', name, limits.nameMax),
+    ...(description !== undefined && { description: readDescription(description, limits) }),
+  }
+}
+
+/** A name as it is kept and compared (see text.ts). */
+function readName(field: string, text: string, max: number): string {
+  const read = readId(text, max)
+  if ('id' in read) return read.id
+  if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
+  if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
+  throw new Failure({
+    reason: 'invalid',
+    field,
+    problem: 'must have something visible and no control characters, and be neither . nor ..',
+  })
+}
+
+/** Free text, of several lines if need be. */
+function readDescription(
+  text: string | null | undefined,
+  { descriptionMax: max }: Limits,
+): string | null {
+  const field = 'description'
+  const read = trimmed(text ?? '')
+  if (isTooLong(read, max)) throw new Failure({ reason: 'too-long', field, max })
+  if (read.includes('\0') || !read.isWellFormed())
+    throw new Failure({
+      reason: 'invalid',
+      field,
+      problem: 'must be whole characters, none of them NUL',
+    })
+  return read === '' ? null : read
 }

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { deepJson, pageOf, refused, said, uuid } from '../support/answers.ts'
 import { Bank, call, json, lines, type Json } from '../support/api.ts'
@@ -34,8 +35,9 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     ['a description of 450 emoji', { groupName: 'x', groupDescription: emoji.repeat(450) }],
     ['a name in quotes', { groupName: `'"\`; DROP TABLE experience_groups; -- \\` }],
     ['a name of a prototype member', { groupName: '__proto__', groupDescription: 'constructor' }],
-    ['a name with a line feed inside', { groupName: 'two\nlines' }],
     ['a name in another script', { groupName: 'グループ ‏مجموعة' }],
+    ['a name with dots', { groupName: '... .a..' }],
+    ['a description of lines', { groupName: 'x', groupDescription: 'one\n\ttwo\r\nthree' }],
   ])('keep %s as it is', async (_, body) => {
     const bank = await Bank.open()
     const write = await writer(bank)
@@ -44,8 +46,67 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     expect(await bank.get(`/groups/${String(answer['groupId'])}`)).toMatchObject(body)
   })
 
+  it.each<[string, string, string]>([
+    ['blanks around it', ' \t\n owls\u00a0 ', 'owls'],
+    ['invisible characters around it', '\ufeff\u200bowls\u200b\u2060\u00ad\u200e', 'owls'],
+    ['invisible characters inside it', 'ow\u200bls', 'ow\u200bls'],
+    ['an accent apart', 'cafe\u0301', 'café'],
+    ['50 characters between blanks', ` ${'e\u0301'.repeat(50)} `, 'é'.repeat(50)],
+  ])('read a name with %s', async (_, groupName, kept) => {
+    const bank = await Bank.open()
+    const write = await writer(bank)
+    expect(await said(write({ groupName }))).toMatchObject({ status: 200, groupName: kept })
+    expect(await allNames(bank)).toEqual([kept])
+    for (const again of [groupName, kept])
+      expect(await said(bank.send('POST', '/groups', { groupName: again }))).toEqual(
+        refused(`A group with name ${kept} already exists.`, '2004'),
+      )
+  })
+
+  const unfit =
+    'groupName must have something visible and no control characters, and be neither . nor ..'
+  it.each<[string, string, string]>([
+    ['a step of a path', '.', unfit],
+    ['two steps of a path', ' ..\u200b', unfit],
+    ['a line feed inside', 'two\nlines', unfit],
+    ['a tab inside', 'two\twords', unfit],
+    ['NUL', 'ow\0ls', unfit],
+    ['DEL', 'ow\u007fls', unfit],
+    ['a control character of C1', 'ow\u0085ls', unfit],
+    ['half a character', 'owls\ud83c', unfit],
+    ['fillers alone', '\u3164\u115f', unfit],
+    ['the invisible alone', '\u200b\u2060\ufeff', 'groupName is required'],
+  ])('refuse a name that is %s', async (_, groupName, sentence) => {
+    const bank = await Bank.open()
+    const write = await writer(bank)
+    const before = await allNames(bank)
+    expect(await said(write({ groupName }))).toEqual(refused(sentence))
+    expect(await allNames(bank)).toEqual(before)
+  })
+
+  it.each(['a\0b', 'half \ud83c', '\udf89'])(
+    'refuse a description that is no whole text: %j',
+    async (groupDescription) => {
+      const bank = await Bank.open()
+      const write = await writer(bank)
+      expect(await said(write({ groupName: 'x', groupDescription }))).toEqual(
+        refused('groupDescription must be whole characters, none of them NUL'),
+      )
+    },
+  )
+
+  it.each([null, '', ' \n', '\u200b'])(
+    'have no description where it is %j',
+    async (groupDescription) => {
+      const bank = await Bank.open()
+      const write = await writer(bank)
+      expect(await said(write({ groupName: 'x', groupDescription }))).not.toHaveProperty(
+        'groupDescription',
+      )
+    },
+  )
+
   it.each<[string, Json, string]>([
-    ['no name', {}, 'groupName is required'],
     ['null for a name', { groupName: null }, 'groupName'],
     ['an empty name', { groupName: '' }, 'groupName is required'],
     ['a blank name', { groupName: ' \t\n' }, 'groupName is required'],
@@ -116,6 +177,33 @@ describe.each(writes)('the fields of %s', (_, writer) => {
 })
 
 describe('POST /groups', () => {
+  it.each([{}, { groupDescription: 'why' }])('needs a name: %j', async (body) => {
+    const bank = await Bank.open()
+    expect(await said(bank.send('POST', '/groups', body))).toEqual(refused('groupName is required'))
+    expect(await allNames(bank)).toEqual([])
+  })
+
+  it.each(['groupType', 'groupPlatform'])('reads %s as it reads a name', async (field) => {
+    const bank = await Bank.open()
+    const create = (value: unknown) =>
+      said(bank.send('POST', '/groups', { groupName: crypto.randomUUID(), [field]: value }))
+    for (const [value, kept] of [
+      [' T\u200b', 'T'],
+      ['\u{1f389}'.repeat(50), '\u{1f389}'.repeat(50)],
+    ])
+      expect(await create(value)).toMatchObject({ status: 200, [field]: kept })
+    for (const [value, sentence] of [
+      ['', `${field} is required`],
+      ['\u200b', `${field} is required`],
+      ['x'.repeat(51), `${field} cannot exceed 50 characters`],
+      ['a\nb', expect.stringMatching(`^${field} must have`)],
+      ['\ud800', expect.stringMatching(`^${field} must have`)],
+      [null, expect.stringMatching(`^${field} `)],
+      [7, expect.stringMatching(`^${field} `)],
+    ])
+      expect(await create(value)).toEqual(refused(sentence as string)) // a matcher stands for one
+  })
+
   it('creates a group with the defaults of the contract', async () => {
     const bank = await Bank.open()
     const headers = bank.headers()
@@ -237,15 +325,62 @@ describe('PUT /groups/{groupId}', () => {
     expect(await bank.members(id)).toEqual(['ann', 'bob'])
   })
 
-  it('clears a description that is left out, and may keep the name', async () => {
+  const before = { groupName: 'owls', groupDescription: 'at night' }
+  it.each<[string, Json, Json]>([
+    ['nothing', {}, before],
+    ['what it does not know', { groupStatus: 'GONE' }, before],
+    ['the name', { groupName: 'larks' }, { ...before, groupName: 'larks' }],
+    ['the name that it has', { groupName: 'owls' }, before],
+    ['a description', { groupDescription: 'new' }, { ...before, groupDescription: 'new' }],
+    ['an empty description', { groupDescription: '' }, { groupName: 'owls' }],
+    ['null for a description', { groupDescription: null }, { groupName: 'owls' }],
+    [
+      'a name and no description',
+      { groupName: 'larks', groupDescription: '' },
+      { groupName: 'larks' },
+    ],
+  ])('leaves what is not named: %s', async (_, body, after) => {
     const bank = await Bank.open()
-    const { groupId } = await said(
-      bank.send('POST', '/groups', { groupName: 'owls', groupDescription: 'at night' }),
+    const created = await said(bank.send('POST', '/groups', before))
+    const id = String(created['groupId'])
+    const { groupName, groupDescription } = await said(bank.send('PUT', `/groups/${id}`, body))
+    expect({ groupName, groupDescription }).toEqual({ groupDescription: undefined, ...after })
+    const shown = await bank.get(`/groups/${id}`)
+    expect({
+      groupName: shown['groupName'],
+      groupDescription: shown['groupDescription'],
+    }).toEqual({ groupName, groupDescription })
+  })
+
+  it('loses neither of two that change a field each at once', async () => {
+    const bank = await Bank.open()
+    const id = await bank.group('owls')
+    for (let time = 0; time < 5; time++) {
+      const bodies = [{ groupName: `owls ${time}` }, { groupDescription: `at ${time}` }]
+      await Promise.all(bodies.map((body) => bank.send('PUT', `/groups/${id}`, body)))
+      expect(await bank.get(`/groups/${id}`)).toMatchObject({ ...bodies[0], ...bodies[1] })
+    }
+  })
+
+  it('tells others the name that the group has, whatever was changed', async () => {
+    const bank = await Bank.open()
+    const id = await bank.group('owls')
+    for (const body of [{ groupDescription: 'new' }, { groupName: 'larks' }, {}])
+      await bank.send('PUT', `/groups/${id}`, body)
+    const { results } = await env.DB.prepare(
+      "SELECT data FROM events WHERE workspace_id = ? AND type = 'group.updated' ORDER BY key",
     )
-    const answer = await said(bank.send('PUT', `/groups/${String(groupId)}`, { groupName: 'owls' }))
-    expect(answer).toMatchObject({ status: 200, groupName: 'owls' })
-    expect(answer).not.toHaveProperty('groupDescription')
-    expect(await bank.get(`/groups/${String(groupId)}`)).not.toHaveProperty('groupDescription')
+      .bind(bank.workspace)
+      .all<{ data: string }>()
+    expect(results.map(({ data }) => JSON.parse(data) as Json)).toEqual([
+      { group_id: id, name: 'owls' },
+      { group_id: id, name: 'larks' },
+    ])
+  })
+
+  it('finds no group for an empty body either', async () => {
+    const bank = await Bank.open()
+    expect(await said(bank.send('PUT', `/groups/${missing}`, {}))).toEqual(notFound(missing))
   })
 
   it('frees the name that the group had', async () => {

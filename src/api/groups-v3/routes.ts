@@ -104,7 +104,12 @@ export const groupsV3 = new Hono<Http>()
 
   .put(
     '/groups/:groupId',
-    operation('updateGroup', 'groups:write', 'Change name and description', wire.ShownGroup),
+    operation(
+      'updateGroup',
+      'groups:write',
+      'Change the name, the description or both: what is not named stays',
+      wire.ShownGroup,
+    ),
     allows('groups:write'),
     jsonBody,
     valid('json', wire.GroupDraft),

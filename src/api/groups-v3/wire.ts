@@ -18,30 +18,41 @@ export function groupIdOf(text: string): string {
 /** Whether a `transactionId` is one. */
 export const isUuid = (text: string) => uuid.test(text)
 
-const text = z.string().trim()
-
-export const NewGroup = z.object({
-  groupName: text.min(1).meta({
-    description: 'Unique in the workspace; at most 50 characters unless configured otherwise.',
-  }),
-  groupDescription: text
-    .nullish()
-    .meta({ description: 'At most 450 characters unless configured otherwise.' }),
-  groupType: text.min(1).max(50).default('EXPERIENCE_GROUP'),
-  groupPlatform: text.min(1).max(50).default('RETAIL_BANKING'),
+const name = z.string().meta({
+  description:
+    'Unique in the workspace; at most 50 characters unless configured otherwise. Blanks and invisible characters at its ends do not count.',
 })
 
-export const GroupDraft = NewGroup.pick({ groupName: true, groupDescription: true })
+const description = z.string().nullish().meta({
+  description: 'At most 450 characters unless configured otherwise; an empty one is none.',
+})
+
+export const NewGroup = z.object({
+  groupName: name,
+  groupDescription: description,
+  groupType: z.string().default('EXPERIENCE_GROUP').meta({ description: 'At most 50 characters.' }),
+  groupPlatform: z
+    .string()
+    .default('RETAIL_BANKING')
+    .meta({ description: 'At most 50 characters.' }),
+})
+
+/** What is not named stays. */
+export const GroupDraft = z.object({
+  groupName: name.optional(),
+  groupDescription: description,
+})
 
 export const newGroupOf = (draft: z.infer<typeof NewGroup>) => ({
-  ...draftOf(draft),
+  name: draft.groupName,
+  description: draft.groupDescription,
   type: draft.groupType,
   platform: draft.groupPlatform,
 })
 
-export const draftOf = (draft: z.infer<typeof GroupDraft>) => ({
-  name: draft.groupName,
-  description: draft.groupDescription ?? undefined,
+export const draftOf = ({ groupName, groupDescription }: z.infer<typeof GroupDraft>) => ({
+  ...(groupName !== undefined && { name: groupName }),
+  description: groupDescription,
 })
 
 export const ShownGroup = z.object({
