@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { matchedRoutes } from 'hono/route'
+import { getPathNoStrict } from 'hono/utils/url'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
 import { answers } from '../db/connect.ts'
@@ -14,6 +15,7 @@ import { events } from './platform/events.ts'
 import { platform } from './platform/routes.ts'
 import { describeEvents } from './platform/wire/events.ts'
 import { userprofile } from './platform/userprofile.ts'
+import { routedPath } from './ofrep/key.ts'
 import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
@@ -45,8 +47,10 @@ const Health = z.object({ status: z.enum(['ok', 'down']) })
 const described = (operationId: string, summary: string, responses: Responses) =>
   describeRoute({ operationId, summary, tags: ['Service'], security: [], responses })
 
-// A trailing slash makes no difference (CONTRACT 4).
-export const app = new Hono<Http>({ strict: false })
+/** A trailing slash makes no difference, but to a flag's key. */
+const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(request))
+
+export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
   .use(logged)
   .get(

@@ -24,9 +24,10 @@ export const remembered = createMiddleware<Http>(async (c, next) => {
   const { lookupCacheSeconds } = res.limits
   if (lookupCacheSeconds === 0) return next()
 
-  const { pathname, search } = new URL(c.req.url)
   const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
-  const question = `https://lookups.invalid/${workspace}/${c.req.method}${body}${pathname}${search}`
+  // As one step: of addresses, a cache may take two for one that differ in their slashes.
+  const address = encodeURIComponent(c.req.url.slice(new URL(c.req.url).origin.length))
+  const question = `https://lookups.invalid/${workspace}/${c.req.method}${body}/${address}`
   const ageOf = ({ at }: Answer) => Math.max(0, Math.floor((res.now() - at) / 1000))
   let known = recent.get(question)
   if (known === undefined || ageOf(known) >= lookupCacheSeconds) known = await fromEdge(question)

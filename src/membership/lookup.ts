@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { canonical, readId } from '../text.ts'
 
 /** A group as a look-up tells it; `revision` counts its uploads, so that a caller can tell which of them an answer has seen. */
 export interface GroupSeen {
@@ -11,6 +12,12 @@ export interface GroupSeen {
 
 // Of a row `m` of members and its group `g` (see schema.ts).
 const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
+
+/** A participant as files name them (see text.ts); one that no file can name is in no group, and neither is nobody. */
+function readAs(participant: string): string {
+  const read = readId(participant, Infinity)
+  return 'id' in read ? read.id : ''
+}
 
 /** D1 bills a row read for each that it sorts, and so what a participant is in is sorted here. */
 const byName = (a: GroupSeen, b: GroupSeen) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
@@ -24,36 +31,52 @@ export async function findGroupsOf(
   const groups = await db.all<GroupSeen>(sql`
     SELECT g.id, g.name, g.revision
     FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${participant} AND g.deleted_at IS NULL AND ${isIn}`)
+    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${readAs(participant)} AND g.deleted_at IS NULL AND ${isIn}`)
   return groups.sort(byName)
 }
 
-/** Whether a participant is in a group: the one of this id, or else of this name where names are taken. Throws `not-found`. */
+/**
+ * Whether a participant is in a group: the one of this id, or the first that any of the spellings names by its id (in any case) or else
+ * its name. Throws `not-found`, by the id or by the key.
+ */
 export async function getMember(
   db: Db,
   workspace: number,
-  group: { id: string } | { idOrName: string },
+  group: { id: string } | { key: string; spellings: readonly string[] },
   participant: string,
 ): Promise<GroupSeen & { member: boolean }> {
-  const id = 'id' in group ? group.id : group.idOrName
-  const keyBy = (column: SQL) =>
-    sql`(SELECT key FROM experience_groups WHERE workspace_id = ${workspace} AND ${column} = ${id} AND deleted_at IS NULL)`
-  // One seek for each: of an OR of both, SQLite would make a walk through all groups of the workspace.
-  const key = 'id' in group ? keyBy(sql`id`) : sql`coalesce(${keyBy(sql`id`)}, ${keyBy(sql`name`)})`
+  const [id, key] =
+    'id' in group
+      ? [group.id, keyById(workspace, group.id)]
+      : [group.key, keyBySpelling(workspace, group.spellings)]
   const [found] = await db.all<GroupSeen & { member: number }>(sql`
-    SELECT g.id, g.name, g.revision, ${isMember(participant)} AS member FROM experience_groups AS g WHERE g.key = ${key}`)
+    SELECT g.id, g.name, g.revision, ${isMember(readAs(participant))} AS member FROM experience_groups AS g WHERE g.key = ${key}`)
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'group', id })
   return { ...found, member: found.member === 1 }
 }
 
-/** Every group of the workspace, by name, and whether a participant is in it. */
+const keyById = (workspace: number, id: string): SQL =>
+  sql`(SELECT key FROM experience_groups WHERE workspace_id = ${workspace} AND id = ${id} AND deleted_at IS NULL)`
+
+/** One seek for the id, and one for each name until one is found: of an OR, SQLite would make a walk through all groups. */
+function keyBySpelling(workspace: number, spellings: readonly string[]): SQL {
+  const ids = spellings.map((one) => canonical(one).toLowerCase())
+  const id = ids.find((one) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(one)) ?? ''
+  // As it is, too: names from before they were kept in NFC.
+  const names = JSON.stringify([...new Set(spellings.flatMap((one) => [canonical(one), one]))])
+  return sql`coalesce(${keyById(workspace, id)},
+    (SELECT experience_groups.key FROM json_each(${names}) AS n CROSS JOIN experience_groups
+      WHERE workspace_id = ${workspace} AND name = n.value AND deleted_at IS NULL LIMIT 1))`
+}
+
+/** Every group of the workspace, by name, and whether a participant is in it; nobody (an empty text) is in none. */
 export async function listMember(
   db: Db,
   workspace: number,
   participant: string,
 ): Promise<(GroupSeen & { member: boolean })[]> {
   const mine = sql`SELECT m.group_key FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${participant} AND ${isIn}`
+    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${readAs(participant)} AND ${isIn}`
   const groups = await db.all<GroupSeen & { member: number }>(sql`
     SELECT id, name, revision, key IN (${mine}) AS member FROM experience_groups
     WHERE workspace_id = ${workspace} AND deleted_at IS NULL ORDER BY name`)
@@ -65,8 +88,8 @@ const isMember = (participant: string): SQL => sql`
     WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant} AND m.group_key = g.key AND ${isIn})`
 
 /**
- * In which groups each of many participants is, of all or of those named, in the order asked; and those groups. Throws `not-found` for
- * a group that is named and not there.
+ * In which groups each of many participants is, of all or of those named, in the order asked and as they were asked for; and those
+ * groups. Throws `not-found` for a group that is named and not there.
  */
 export async function findMemberships(
   db: Db,
@@ -81,7 +104,7 @@ export async function findMemberships(
   const [seats, known] = await together(db, [
     sql`
     SELECT asked.key AS place, g.id, g.name, g.revision
-    FROM json_each(${JSON.stringify(participants)}) AS asked
+    FROM json_each(${JSON.stringify(participants.map(readAs))}) AS asked
       CROSS JOIN members AS m ON m.workspace_id = ${workspace} AND m.participant_id = asked.value
       CROSS JOIN experience_groups AS g ON g.key = m.group_key
     WHERE g.deleted_at IS NULL AND ${isIn} ${named}`,

@@ -269,7 +269,7 @@ describe('what a look-up refuses', () => {
       expect(await said(bank.call('GET', `/groups/${owls}${path}`)), path).toEqual(notFound(owls))
     for (const path of ['/owls', `/${owls}`])
       expect(await evaluate(path)).toMatchObject({ errorCode: 'FLAG_NOT_FOUND' })
-    expect(await evaluate('')).toMatchObject({ flags: [{ key: larks }] })
+    expect(await evaluate('')).toMatchObject({ flags: [{ key: larks }, { key: 'larks' }] })
   })
 
   it('knows a group by its id alone', async () => {
@@ -377,7 +377,7 @@ describe('participants of any name', () => {
         }),
       )
       expect(flags).toMatchObject({
-        flags: [{ value: false }, { value: true }],
+        flags: [{ value: false }, { value: false }, { value: true }, { value: true }],
         metadata: { targetingKey: participantId },
       })
     }

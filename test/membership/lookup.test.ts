@@ -32,7 +32,7 @@ describe('the plan of a look-up', () => {
     ],
     [
       'one in a group of an id or a name',
-      (db) => getMember(db, 1, { idOrName: 'owls' }, 'ann'),
+      (db) => getMember(db, 1, { key: 'owls', spellings: ['owls', 'o%77ls'] }, 'ann'),
       [[groupOfKey, groupOfId('experience_groups'), groupOfName, ofBoth]],
     ],
     [

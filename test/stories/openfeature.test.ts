@@ -10,8 +10,7 @@ type Fetching = (path: string, init: RequestInit) => Promise<Response>
 async function client(token: string, fetching: Fetching = call): Promise<Client> {
   const fetchImplementation = async (input: RequestInfo | URL) => {
     const request = new Request(input)
-    const { pathname } = new URL(request.url)
-    return fetching(pathname, {
+    return fetching(request.url.replace('https://coterie.test', ''), {
       method: request.method,
       headers: request.headers,
       body: await request.text(),
@@ -48,6 +47,24 @@ describe('the server SDK of OpenFeature', () => {
       flagMetadata: { groupId: owls, groupName: 'night owls/ü', revision: 1 },
     })
     expect(await sdk.getBooleanValue(encodeURIComponent('night owls/ü'), false, ann)).toBe(true)
+  })
+
+  it.each([
+    'night owls/ü',
+    '/before',
+    'after/',
+    'a//b',
+    'really?',
+    'why?because',
+    '50% off',
+    'C++ users',
+    'zu\u0308rich',
+  ])('finds a group by its name as the application has it: %s', async (name) => {
+    if (name !== 'night owls/ü') await bank.apply(await bank.group(name), 'ADD', 'ann\n')
+    expect(await sdk.getBooleanDetails(name, false, ann)).toMatchObject({
+      value: true,
+      flagMetadata: { groupName: name.normalize('NFC') },
+    })
   })
 
   it('tells that one is not, whatever the application takes for granted', async () => {

@@ -3,6 +3,8 @@ import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { sayLimit, tooMany } from '../limited.ts'
 import { refusalOf } from '../refusal.ts'
+import { flagAsked } from './key.ts'
+import { nobodyNamed } from './wire.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 429, code: string, details: string]
 
@@ -28,7 +30,7 @@ function say(facts: Reason): Refusal {
       return [400, 'PARSE_ERROR', `The body cannot exceed ${facts.max} bytes`]
     case 'required':
       return facts.field === 'context.targetingKey'
-        ? [400, 'TARGETING_KEY_MISSING', 'context.targetingKey must name the participant']
+        ? [400, 'TARGETING_KEY_MISSING', nobodyNamed]
         : [400, 'INVALID_CONTEXT', `${facts.field} is required`]
     case 'invalid':
       return [400, 'INVALID_CONTEXT', `${facts.field} ${facts.problem}`]
@@ -42,8 +44,8 @@ function say(facts: Reason): Refusal {
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
   // Providers read a refusal only if it repeats the flag's key.
-  const key = c.req.param('key')
-  const about = key !== undefined && { key }
+  const asked = flagAsked(c.req.url)
+  const about = asked !== undefined && { key: asked.key }
   if (facts === undefined)
     return c.json({ ...about, errorCode: 'GENERAL', errorDetails: 'Internal server error' }, 500)
   const [status, errorCode, errorDetails] = say(facts)

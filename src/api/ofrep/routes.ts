@@ -11,6 +11,7 @@ import { noSuchOperation } from '../refusal.ts'
 import { remembered } from '../remembered.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
+import { flagAsked, spelled } from './key.ts'
 import { tagged } from './tagged.ts'
 import * as wire from './wire.ts'
 
@@ -31,7 +32,7 @@ const operation = (operationId: string, summary: string, answer: z.ZodType, refu
     },
   })
 
-/** Groups as the flags of any OpenFeature SDK (CONTRACT 3, OFREP 0.3.0): a flag is a group, by id or by name, and says who is in it. */
+/** Groups as the flags of any OpenFeature SDK (OFREP 0.3.0): a flag is a group, by id or by name, and says who is in it. */
 export const ofrep = new Hono<Http>()
   .onError(onError)
   // Browsers ask first, without a token.
@@ -60,14 +61,15 @@ export const ofrep = new Hono<Http>()
     valid('json', wire.Evaluation),
     remembered,
     async (c) => {
-      const key = c.req.param('key')
-      const { targetingKey } = c.req.valid('json').context
-      return c.json(
-        wire.showFlag(
-          key,
-          await getMember(c.var.replica, c.var.workspace, { idOrName: key }, targetingKey),
-        ),
+      const { replica, workspace } = c.var
+      const asked = flagAsked(c.req.url) ?? { key: '', spellings: [] }
+      const group = await getMember(
+        replica,
+        workspace,
+        asked,
+        wire.participantNamed(c.req.valid('json')),
       )
+      return c.json(wire.showFlag(spelled(asked, group), group))
     },
   )
 
@@ -81,16 +83,13 @@ export const ofrep = new Hono<Http>()
     ),
     allows('groups:read'),
     jsonBody,
-    valid('json', wire.Evaluation),
+    valid('json', wire.BulkEvaluation),
     tagged,
     remembered,
     async (c) => {
-      const { targetingKey } = c.req.valid('json').context
-      const groups = await listMember(c.var.replica, c.var.workspace, targetingKey)
-      return c.json({
-        flags: groups.map((group) => wire.showFlag(group.id, group)),
-        metadata: { targetingKey },
-      })
+      const participant = wire.participantAsked(c.req.valid('json'))
+      const groups = await listMember(c.var.replica, c.var.workspace, participant ?? '')
+      return c.json(wire.showFlags(groups, participant))
     },
   )
 

@@ -1,0 +1,68 @@
+import { OFREPWebProvider } from '@openfeature/ofrep-web-provider'
+import { ErrorCode, OpenFeature, type Client, type Provider } from '@openfeature/web-sdk'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Bank, call } from '../support/api.ts'
+
+const origin = 'https://coterie.test'
+const name = 'night owls/ü'
+
+/** The SDK as a page holds it, which asks for all flags when somebody logs in or out, and for none when the page asks it. */
+async function page(token: string): Promise<Client> {
+  const provider = new OFREPWebProvider({
+    baseUrl: origin,
+    headers: [['authorization', `Bearer ${token}`]],
+    fetchImplementation: async (input: RequestInfo | URL) => {
+      const request = new Request(input)
+      const { method, headers } = request
+      return call(request.url.replace(origin, ''), { method, headers, body: await request.text() })
+    },
+    cacheMode: 'disabled',
+  })
+  // Its types tell an optional member from one that is undefined no better than its sources do.
+  await OpenFeature.setProviderAndWait(provider as Provider)
+  return OpenFeature.getClient()
+}
+
+describe('the web SDK of OpenFeature', () => {
+  let bank: Bank
+  let owls: string
+  let sdk: Client
+  beforeAll(async () => {
+    bank = await Bank.open()
+    owls = await bank.group(name)
+    await bank.apply(owls, 'ADD', 'ann\n')
+    sdk = await page(bank.token)
+  })
+  afterAll(() => OpenFeature.close())
+
+  const nobody = { value: false, reason: 'ERROR', errorCode: ErrorCode.TARGETING_KEY_MISSING }
+
+  it('knows nobody before somebody logs in', () => {
+    for (const key of [name, owls]) expect(sdk.getBooleanDetails(key, false)).toMatchObject(nobody)
+  })
+
+  it('asks by name and by id, and keeps nothing of who logs out', async () => {
+    await OpenFeature.setContext({ targetingKey: 'ann' })
+    for (const key of [name, owls])
+      expect(sdk.getBooleanDetails(key, false)).toMatchObject({
+        flagKey: key,
+        value: true,
+        reason: 'TARGETING_MATCH',
+        flagMetadata: { groupId: owls, groupName: name },
+      })
+
+    await OpenFeature.setContext({})
+    for (const key of [name, owls]) expect(sdk.getBooleanDetails(key, false)).toMatchObject(nobody)
+
+    await OpenFeature.setContext({ targetingKey: 'bob' })
+    for (const key of [name, owls])
+      expect(sdk.getBooleanDetails(key, true)).toMatchObject({ value: false, variant: 'other' })
+  })
+
+  it('falls back where there is no such group', () => {
+    expect(sdk.getBooleanDetails('crows', true)).toMatchObject({
+      value: true,
+      errorCode: ErrorCode.FLAG_NOT_FOUND,
+    })
+  })
+})
