@@ -1,0 +1,82 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { said } from '../support/answers.ts'
+import { Bank, call, json, type Json } from '../support/api.ts'
+
+let bank: Bank
+let group: string
+
+beforeAll(async () => {
+  bank = await Bank.open()
+  group = await bank.group('owls')
+  await bank.apply(group, 'ADD', 'ann\nandré\na b\n\ufffd\nann\ufffd\n')
+})
+
+/** Every way of asking, of one participant: whether it is in the group, and as whom the answer names it. */
+const ways: [string, (id: string) => Promise<{ member: unknown; as: unknown }>][] = [
+  [
+    'groups of a participant',
+    async (id) => {
+      const told = await bank.get(`/participants/${encodeURIComponent(id)}/groups`)
+      return { member: (told['groups'] as Json[]).length === 1, as: told['participantId'] }
+    },
+  ],
+  [
+    'one in a group',
+    async (id) => {
+      const path = `/groups/${group}/participants/${encodeURIComponent(id)}`
+      const { member, participantId } = await bank.get(path)
+      return { member, as: participantId }
+    },
+  ],
+  [
+    'many at once',
+    async (id) => {
+      const body = { participantIds: [id, 'nobody'], groupIds: [group] }
+      const told = await said(bank.send('POST', '/memberships', body))
+      const [one] = told['memberships'] as { participantId: string; groupIds: string[] }[]
+      return { member: one?.groupIds.length === 1, as: one?.participantId }
+    },
+  ],
+  ['a flag', async (id) => ({ member: (await evaluate('/owls', id))['value'], as: id })],
+  [
+    'all flags',
+    async (id) => {
+      const { flags, metadata } = await evaluate('', id)
+      return { member: (flags as Json[])[0]?.['value'], as: (metadata as Json)['targetingKey'] }
+    },
+  ],
+]
+
+const evaluate = (path: string, targetingKey: string): Promise<Json> =>
+  said(
+    call(`/ofrep/v1/evaluate/flags${path}`, {
+      ...json('POST', { context: { targetingKey } }),
+      headers: { authorization: `Bearer ${bank.token}`, 'content-type': 'application/json' },
+    }),
+  )
+
+describe.each(ways)('%s', (_, ask) => {
+  it.each([
+    ' ann',
+    'ann\t',
+    '\u00a0ann\u3000',
+    '\u200bann',
+    'ann\u2060\u200e',
+    '\ufeffann',
+    '\u00adann\u00ad',
+    'andre\u0301',
+    '\u200bandre\u0301 ',
+    ' a b\u200d',
+  ])('reads an id as a file does, and repeats it as it was asked: %j', async (id) => {
+    expect(await ask(id)).toEqual({ member: true, as: id })
+  })
+
+  it.each(['ANN', 'an\u200bn', 'andre', 'ab', 'a\u00a0b', '\ud800', 'ann\ud800', 'ann\u0000'])(
+    'takes nobody for another: %j',
+    async (id) => {
+      // A path carries whole characters alone.
+      if (!id.isWellFormed() && /^(groups of|one in)/.test(_)) return
+      expect((await ask(id)).member).toBe(false)
+    },
+  )
+})
