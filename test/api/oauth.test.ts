@@ -148,18 +148,48 @@ describe('POST /oauth/token', () => {
     }
   })
 
-  it('refuses a client named twice, even by the same id', async () => {
-    const client = await newClient()
-    const right = basic(client.id, client.secret)
-    for (const body of [
-      inBody(client),
-      { grant_type, client_id: client.id },
-      { grant_type, client_secret: client.secret },
-    ])
-      expect(await said(token(form(body, right)))).toMatchObject({
-        status: 400,
-        error: 'invalid_request',
-      })
+  const beside: [string, (fields: Record<string, string>, headers: object) => RequestInit][] = [
+    ['a form', (fields, headers) => form(fields, { ...headers })],
+    [
+      'JSON',
+      (fields, headers) => {
+        const init = json('POST', fields)
+        return { ...init, headers: { ...(init.headers as object), ...headers } }
+      },
+    ],
+  ]
+  describe.each(beside)('beside HTTP Basic, %s', (_, send) => {
+    it('may name the same client again', async () => {
+      const { id, secret } = await newClient()
+      const escaped = basic(id.replaceAll('-', '%2D'), secret)
+      for (const headers of [basic(id, secret), escaped])
+        for (const client_id of [id, ''])
+          expect(
+            (await token(send({ grant_type, client_id, client_secret: '' }, headers))).status,
+          ).toBe(200)
+      const wrong = send({ grant_type, client_id: id }, basic(id, 'wrong'))
+      expect(await said(token(wrong))).toMatchObject({ status: 401, error: 'invalid_client' })
+    })
+
+    it('may neither name another client nor bring a secret', async () => {
+      const [client, other] = [await newClient(), await newClient()]
+      const right = basic(client.id, client.secret)
+      for (const body of [
+        inBody(client),
+        inBody(other),
+        { grant_type, client_id: other.id },
+        { grant_type, client_id: client.id.toUpperCase() },
+        { grant_type, client_id: `${client.id} ` },
+        { grant_type, client_secret: client.secret },
+        { grant_type, client_id: client.id, client_secret: 'wrong' },
+      ])
+        expect(await said(token(send(body, right)))).toEqual({
+          status: 400,
+          error: 'invalid_request',
+          error_description:
+            'Beside HTTP Basic, the body may have the same client_id, and no client_secret',
+        })
+    })
   })
 
   it.each<[string, (client: Client) => RequestInit, string]>([

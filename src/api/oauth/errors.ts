@@ -14,7 +14,7 @@ function say(facts: Reason): Refusal {
       return [
         400,
         'invalid_request',
-        'The client is named twice: use either HTTP Basic or the body',
+        'Beside HTTP Basic, the body may have the same client_id, and no client_secret',
       ]
     case 'grant-unknown':
       return [400, 'unsupported_grant_type', 'grant_type must be client_credentials']

@@ -40,13 +40,25 @@ export async function tokenAsked(c: Context<Http>): Promise<TokenAsked> {
   const { grant_type: grant, client_id, client_secret, audience, scope } = asked.data
 
   const authorization = c.req.header('authorization')
-  const inBody = client_id !== undefined || client_secret !== undefined
-  if (authorization !== undefined && inBody) throw new Failure({ reason: 'two-credentials' })
   if (authorization !== undefined)
-    return { grant, ...basicCredentials(authorization), audience, scope }
+    return { grant, ...clientByBasic(authorization, asked.data), audience, scope }
   if (client_id === undefined) throw new Failure({ reason: 'required', field: 'client_id' })
   if (client_secret === undefined) throw new Failure({ reason: 'required', field: 'client_secret' })
   return { grant, id: client_id, secret: client_secret, audience, scope }
+}
+
+/**
+ * The client of an `Authorization` header. The body may name it again (RFC 6749 §3.2.1), but no other, and may not bring a secret, even
+ * the same: a client uses one way to authenticate (§2.3).
+ */
+function clientByBasic(
+  authorization: string,
+  { client_id = '', client_secret = '' }: z.infer<typeof TokenRequest>,
+): { id: string; secret: string } {
+  if (client_secret !== '') throw new Failure({ reason: 'two-credentials' })
+  const client = basicCredentials(authorization)
+  if (client_id !== '' && client_id !== client.id) throw new Failure({ reason: 'two-credentials' })
+  return client
 }
 
 function jsonFields(text: string): Map<string, unknown> {
