@@ -71,15 +71,18 @@ export async function ringFor(
 /** As many as one `sendBatch` takes. */
 export const ringsMost = 100
 
-/** Rings for up to a hundred webhooks that have something to be sent. */
+/** Rings for up to a hundred webhooks that have something to be sent, at once or after so many seconds. */
 export async function ring(
   res: Resources,
-  webhooks: { workspace: number; webhook: number }[],
+  webhooks: { workspace: number; webhook: number; delaySeconds?: number }[],
 ): Promise<void> {
   if (webhooks.length === 0) return
   try {
     await res.deliveries.sendBatch(
-      webhooks.slice(0, ringsMost).map((one) => ({ body: { kind: 'deliver', ...one } })),
+      webhooks.slice(0, ringsMost).map(({ delaySeconds = 0, ...one }) => ({
+        body: { kind: 'deliver', ...one },
+        delaySeconds,
+      })),
     )
   } catch (error) {
     console.error(

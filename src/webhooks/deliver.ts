@@ -3,7 +3,8 @@ import { together, type Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
 import { announce, ring, ringFor, ringsMost } from './announce.ts'
-import { nextAttempt, patience, retryAfterOf } from './event.ts'
+import { patience, retryAfterOf, ringsFor } from './event.ts'
+import { arrived, fateOf, writeFates, type Outcome, type Taken } from './outcomes.ts'
 import { headersOf, secretsAt } from './sign.ts'
 
 /** Milliseconds: for an answer (Standard Webhooks 1.0), for a pass before it begins no more, and for one after which it is thought dead. */
@@ -18,27 +19,10 @@ const atOnce = 5
 /** Bytes kept of what a receiver answers. */
 const answerMost = 1024
 
-/** What a delivery needs, of an event and of the webhook that it goes to. */
-interface Taken {
-  event: number
-  attempt: number
-  tries: number
-  id: string
-  body: string
-}
-
 interface Receiver {
   id: string
   url: string
   secrets: string[]
-}
-
-interface Outcome extends Taken {
-  at: number
-  status: number | null
-  duration: number
-  answer: string
-  retryAfter: number | undefined
 }
 
 /**
@@ -175,18 +159,10 @@ async function beginningOf(response: Response): Promise<string> {
   return text.replaceAll('\0', '')
 }
 
-const arrived = (status: number | null) => status !== null && status >= 200 && status < 300
-
 /**
- * Whether a delivery is one of those told of, and still where the pass has taken it: another may have followed a pass that was thought dead,
- * or somebody asked for it anew. What has arrived has arrived all the same.
+ * Keeps what came of a pass, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. Rings
+ * for what is tried again soon: where that is lost, the cron finds it.
  */
-const toldOf = (told: unknown[][]): SQL => sql`
-  event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(told)}))
-  AND (SELECT value ->> 1 = 'delivered' OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries)
-    FROM json_each(${JSON.stringify(told)}) WHERE value ->> 0 = deliveries.event_key)`
-
-/** Keeps what came of a pass, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. */
 async function record(
   res: Resources,
   db: Db,
@@ -200,25 +176,7 @@ async function record(
   outcomes: Outcome[],
 ): Promise<void> {
   const now = res.now()
-  const attempts = outcomes.map(({ event, attempt, at, status, duration, answer }) => [
-    event,
-    attempt,
-    at,
-    status,
-    duration,
-    answer,
-  ])
-  const next = outcomes.map(({ event, attempt, tries, status, retryAfter }) => {
-    if (arrived(status)) return [event, 'delivered', null, attempt, tries]
-    const at = nextAttempt(tries, now, Math.random(), retryAfter)
-    return at === undefined
-      ? [event, 'failed', null, attempt, tries]
-      : [event, 'pending', at, attempt, tries]
-  })
-  const sent = new Set(outcomes.map(({ event }) => event))
-  const left = taken.flatMap(({ event, attempt, tries }) =>
-    sent.has(event) ? [] : [[event, 'left', null, attempt, tries]],
-  )
+  const fates = outcomes.map((outcome) => fateOf(outcome, now))
   const gone = outcomes.some(({ status }) => status === 410)
   const some = outcomes.some(({ status }) => arrived(status))
   const failing = outcomes.length > 0 && !some
@@ -232,18 +190,7 @@ async function record(
     ),
   ]
   const results = await together(db, [
-    sql`
-    INSERT INTO delivery_attempts (webhook_key, event_key, attempt, at, status, duration, answer)
-    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(${JSON.stringify(attempts)})
-    WHERE EXISTS (SELECT 1 FROM deliveries WHERE webhook_key = ${webhook} AND event_key = value ->> 0)
-    ON CONFLICT DO NOTHING`,
-    sql`
-    UPDATE deliveries SET (state, next_attempt_at) =
-      (SELECT value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(next)}) WHERE value ->> 0 = deliveries.event_key)
-    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(next)}`,
-    sql`
-    UPDATE deliveries SET attempts = attempts - 1, tries = tries - 1
-    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(left)}`,
+    ...writeFates(webhook, taken, outcomes, fates),
     sql`UPDATE webhooks SET failing_since = ${failing ? sql`coalesce(failing_since, ${now})` : some ? null : sql`failing_since`} WHERE ${ours}`,
     ...(gone
       ? disable('gone', sql`true`)
@@ -253,6 +200,11 @@ async function record(
     sql`UPDATE webhooks SET busy_until = NULL WHERE ${ours}`,
   ])
   await ringFor(res, workspace, results)
+  const rings = ringsFor(fates, res.now())
+  await ring(
+    res,
+    rings.map((delaySeconds) => ({ workspace, webhook, delaySeconds })),
+  )
 }
 
 /** Rings for every webhook that something is due for: what was written and never rung for, and whose next attempt has come. */

@@ -23,6 +23,8 @@ export function hazardous(
   rung: Message[]
   /** What was rung for webhooks. */
   doorbells: Message[]
+  /** What rings for webhooks after so many seconds. */
+  delayed: { message: Message; seconds: number }[]
   /** Whether the queues refuse whatever they are sent. */
   silence: (silent: boolean) => void
   fuse: (fuse: Fuse | undefined) => void
@@ -64,16 +66,20 @@ export function hazardous(
     batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
   }
   const doorbells: Message[] = []
+  const delayed: { message: Message; seconds: number }[] = []
   let silent = false
-  const queue = (kept: Message[]) => {
-    const keep = (messages: Message[]) => {
+  const queue = (kept: Message[], afterwards?: typeof delayed) => {
+    const keep = (messages: { body: Message; delaySeconds?: number }[]) => {
       if (silent) throw new Error('the queue is silent')
       if (messages.length > 100) throw new Error('a queue takes a hundred messages at a time')
-      kept.push(...messages)
+      for (const { body, delaySeconds = 0 } of messages)
+        if (delaySeconds > 0 && afterwards !== undefined)
+          afterwards.push({ message: body, seconds: delaySeconds })
+        else kept.push(body)
     }
     return {
-      send: async (message: Message) => keep([message]),
-      sendBatch: async (messages: { body: Message }[]) => keep(messages.map(({ body }) => body)),
+      send: async (body: Message) => keep([{ body }]),
+      sendBatch: async (messages: { body: Message }[]) => keep(messages),
     }
   }
   // Only what `connect`, `wake` and `ring` call is there.
@@ -82,12 +88,13 @@ export function hazardous(
     ...vars,
     DB: db as unknown as D1Database,
     WORK: queue(rung) as unknown as Queue<Message>,
-    DELIVERIES: queue(doorbells) as unknown as Queue<Message>,
+    DELIVERIES: queue(doorbells, delayed) as unknown as Queue<Message>,
   })
   return {
     res: { ...real, ...hands },
     rung,
     doorbells,
+    delayed,
     silence: (now) => (silent = now),
     fuse: (fuse) => (lit = fuse),
     meanwhile: (what) => (between = what),

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { nextAttempt, patience, retryAfterOf, schedule } from '../../src/webhooks/event.ts'
+import {
+  nextAttempt,
+  patience,
+  retryAfterOf,
+  ringsFor,
+  schedule,
+} from '../../src/webhooks/event.ts'
 
 const second = 1000
 const minute = 60 * second
@@ -23,6 +29,32 @@ describe('the schedule', () => {
     ]
     expect(schedule).toEqual(waits)
     expect(patience).toBe(120 * hour)
+  })
+})
+
+describe('the bells for attempts that come soon', () => {
+  it('ring for each within a second after it is due, and before none', () => {
+    const wait = fc.integer({ min: -1000, max: 90_000 })
+    fc.assert(
+      fc.property(fc.array(wait, { maxLength: 60 }), (waits) => {
+        const rings = ringsFor(
+          waits.map((wait) => ({ at: now + wait })),
+          now,
+        )
+        for (const wait of waits)
+          expect(
+            rings.some((s) => s * second >= wait && s * second <= Math.max(second, wait + 999)),
+          ).toBe(true)
+        expect(rings.every((s) => Number.isInteger(s) && s >= 1)).toBe(true)
+        expect(rings.length).toBeLessThanOrEqual(Math.min(waits.length, 91))
+      }),
+    )
+  })
+
+  it('do not ring for what is over, or comes later than the cron', () => {
+    const attempts = [{ at: null }, { at: now + 5 * minute }, { at: now + 24 * hour }]
+    expect(ringsFor(attempts, now)).toEqual([])
+    expect(ringsFor([], now)).toEqual([])
   })
 })
 

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest'
+import { scene } from './scene.ts'
+
+const second = 1000
+const failing = () => new Response(null, { status: 500 })
+const fine = () => new Response(null, { status: 204 })
+
+/** A receiver that is down at first, and what the queue alone brings about: no cron comes. */
+async function recovering(first = failing) {
+  let down = true
+  const at = await scene(() => (down ? first() : fine()))
+  const { clock, delayed, pass } = at
+  return {
+    ...at,
+    recovers: () => (down = false),
+    /** Each bell rings at its time, so often and at once. */
+    rings: async (times = 1) => {
+      for (let bells = delayed.splice(0); bells.length > 0; bells = delayed.splice(0)) {
+        const began = clock.now
+        for (const { seconds } of bells.toSorted((a, b) => a.seconds - b.seconds)) {
+          clock.now = Math.max(clock.now, began + seconds * second)
+          await Promise.all(Array.from({ length: times }, pass))
+        }
+      }
+    },
+  }
+}
+
+describe('the first retry', () => {
+  it('comes within seven seconds of the attempt, and by the queue', async () => {
+    const { happen, pass, sent, recovers, rings, stands, delayed, workspace } = await recovering()
+    await happen(1)
+    await pass()
+    expect(delayed).toEqual([
+      {
+        message: { kind: 'deliver', workspace, webhook: expect.any(Number) as number },
+        seconds: expect.any(Number) as number,
+      },
+    ])
+    recovers()
+    await rings()
+    const [first, again, ...more] = sent
+    expect(again?.id).toBe(first?.id)
+    expect((again?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(5 * second)
+    expect((again?.at ?? 0) - (first?.at ?? 0)).toBeLessThanOrEqual(7 * second)
+    expect(more).toEqual([])
+    expect(await stands()).toMatchObject([{ state: 'delivered', attempts: 2 }])
+  })
+
+  it.each([1, 3])('of many comes once each, where bells ring %d times', async (times) => {
+    const { happen, pass, sent, recovers, rings, stands } = await recovering()
+    await happen(130)
+    await pass()
+    expect(sent).toHaveLength(130)
+    recovers()
+    await rings(times)
+    expect(sent).toHaveLength(260)
+    expect(new Set((await stands()).map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(
+      new Set(['delivered 2']),
+    )
+  })
+
+  it('is followed by the cron: what comes in minutes is not rung for', async () => {
+    const { happen, pass, sent, rings, delayed } = await recovering()
+    await happen(3)
+    await pass()
+    await rings()
+    expect(sent).toHaveLength(6)
+    expect(delayed).toEqual([])
+  })
+
+  it('comes when the receiver asked for it, where that is soon', async () => {
+    const busy = () => new Response(null, { status: 429, headers: { 'retry-after': '40' } })
+    const { happen, pass, sent, recovers, rings } = await recovering(busy)
+    await happen(1)
+    await pass()
+    recovers()
+    await rings()
+    const [first, again] = sent
+    const wait = (again?.at ?? 0) - (first?.at ?? 0)
+    expect(wait).toBeGreaterThanOrEqual(40 * second)
+    expect(wait).toBeLessThanOrEqual(41 * second)
+  })
+
+  it('is not lost with the bell: the cron rings for it', async () => {
+    const { happen, pass, sent, recovers, silence, delayed, clock, due, stands } =
+      await recovering()
+    await happen(1)
+    silence(true)
+    await pass()
+    silence(false)
+    expect(delayed).toEqual([])
+    recovers()
+    clock.now = (await stands())[0]?.next ?? 0
+    expect(await due()).toBe(true)
+    await pass()
+    expect(sent).toHaveLength(2)
+  })
+
+  it('is left to the bell of the pass that sends, where it rings while one does', async () => {
+    const { happen, pass, sent, clock, stands } = await scene(async ({ at }) => {
+      if (sent.length === 2) {
+        // The bell for the first comes while the second is on its way.
+        clock.now = at + 8 * second
+        await pass()
+      }
+      return sent.length === 1 ? failing() : fine()
+    })
+    await happen(1)
+    await pass()
+    await happen(1)
+    await pass()
+    expect(sent).toHaveLength(3)
+    expect(await stands()).toMatchObject([
+      { state: 'delivered', attempts: 2 },
+      { state: 'delivered', attempts: 1 },
+    ])
+  })
+})
