@@ -127,6 +127,10 @@ export async function findMemberships(
   return { memberships, groups: [...groups.values()] }
 }
 
+/** The group `g` of an id, for the end of a SELECT. */
+export const groupOf = (workspace: number, id: string): SQL =>
+  sql`experience_groups AS g WHERE g.workspace_id = ${workspace} AND g.id = ${id} AND g.deleted_at IS NULL`
+
 /** A page of a group's members in the order of their ids (that of their bytes), after `after`; and the group. Throws `not-found`. */
 export async function listMembers(
   db: Db,
@@ -134,7 +138,7 @@ export async function listMembers(
   groupId: string,
   { after, size }: { after: string; size: number },
 ): Promise<{ group: GroupSeen; participants: string[] }> {
-  const those = sql`experience_groups AS g WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL`
+  const those = groupOf(workspace, groupId)
   const [groups, members] = await together(db, [
     sql`SELECT g.id, g.name, g.revision FROM ${those}`,
     sql`

@@ -18,7 +18,9 @@ const file = (bank: Bank, group: string, after = '') =>
 /** The same from the room itself, a piece at a time, beside what it has cost so far. */
 async function pieces({ workspace }: Bank, group: string, after = '') {
   const { databaseOf, meter } = resources(env)
-  const { file, revision } = await exportMembers(databaseOf(workspace), workspace, group, after)
+  const { file, revision } = await exportMembers(databaseOf(workspace), workspace, group, {
+    after,
+  })
   const reader = file.getReader()
   const next = async () => {
     const { value } = await reader.read()
@@ -127,22 +129,51 @@ describe('a file', () => {
     )
   })
 
-  it.each([
+  const changes: [string, string, string][] = [
+    ['adds one', 'ADD', 'zoe\n'],
+    ['removes some', 'REMOVE', lines(crowd('person', 3_000))],
     ['replaces all', 'REPLACE', lines(crowd('other', 6_000))],
-    ['changes one', 'ADD', 'zoe\n'],
-  ])(
-    'breaks off where an upload goes live in the middle of it that %s',
+    ['replaces some', 'REPLACE', lines([...crowd('person', 3_000), ...crowd('other', 3_000)])],
+  ]
+  it.each(changes)('goes on where one upload goes live that %s', async (_, type, content) => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
+    const members = await bank.members(group)
+    const { next, revision } = await pieces(bank, group)
+    expect([revision, (await next())?.length]).toEqual([1, 4_001])
+    await bank.apply(group, type, content)
+    expect(await next()).toEqual(members.slice(4_000))
+    expect(await next()).toBeUndefined()
+  })
+
+  it.each(changes)(
+    'breaks off where a second begins after one that %s',
     async (_, type, content) => {
       const bank = await Bank.open()
       const group = await bank.group()
       await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
-      const { next, revision } = await pieces(bank, group)
-      expect([revision, (await next())?.length]).toEqual([1, 4_001])
+      const { next } = await pieces(bank, group)
+      await next()
       await bank.apply(group, type, content)
+      await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
       await expect(next()).rejects.toThrow(RevisionChanged)
       await expect(next()).rejects.toThrow(RevisionChanged)
     },
   )
+
+  it('goes on where others fail before the one that goes live', async () => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
+    const members = await bank.members(group)
+    const { next } = await pieces(bank, group)
+    await next()
+    for (let time = 0; time < 3; time++)
+      expect(await bank.apply(group, 'ADD', 'one,two\n')).toMatchObject({ jobStatus: 'FAILED' })
+    await bank.apply(group, 'REMOVE', lines(members))
+    expect(await next()).toEqual(members.slice(4_000))
+  })
 
   it('breaks off where its group is deleted in the middle of it', async () => {
     const bank = await Bank.open()
@@ -178,7 +209,7 @@ describe('a file', () => {
     const answer = await file(bank, group)
     const reader = answer.body?.getReader()
     await reader?.read()
-    await bank.apply(group, 'REPLACE', long('other'))
+    for (const name of ['other', 'person']) await bank.apply(group, 'REPLACE', lines([`${name}`]))
     const rest = async () => {
       for (;;) if ((await reader?.read())?.done !== false) return
     }

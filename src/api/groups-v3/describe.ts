@@ -36,6 +36,11 @@ const uploadBody = {
   },
 }
 
+const ofOneRevision =
+  'As text/csv, the list is of the revision that is live when it begins, and goes on at it while one later upload goes live. ' +
+  'Where a second upload begins to write before it has ended, it breaks off: the connection is cut, and the file is to be asked for again, ' +
+  'all of it or from its last participant on (`after`), which is of another revision then.'
+
 /** What the OpenAPI document says of an operation beside its validated parts. */
 export const operation = (
   operationId: string,
@@ -53,6 +58,7 @@ export const operation = (
     security: [{ bearer: [scope] }],
     parameters: [transactionId],
     ...(takes === 'upload' && { requestBody: uploadBody }),
+    ...(takes === 'export' && { description: ofOneRevision }),
     responses: {
       200:
         takes === 'export'

@@ -89,13 +89,9 @@ export const lookups = new Hono<Http>()
     async (c, next) => {
       if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
       const id = groupIdOf(c.req.param('groupId'))
-      // From the primary: a file of a million is of one revision, which replicas may reach at different times.
-      const { file } = await exportMembers(
-        c.var.db,
-        c.var.workspace,
-        id,
-        c.req.valid('query').after,
-      )
+      // From the primary: replicas may reach a revision at different times.
+      const { after } = c.req.valid('query')
+      const { file } = await exportMembers(c.var.db, c.var.workspace, id, { after })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': `attachment; filename="${id}.csv"`,
