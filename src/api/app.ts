@@ -88,6 +88,17 @@ export type App = typeof app
 
 let document: Promise<object> | undefined
 
+const tags = [
+  { name: 'Access', description: 'Clients and their tokens, by OAuth 2.0' },
+  { name: 'Experience Groups', description: 'Groups kept by hand: files, jobs and look-ups' },
+  { name: 'OpenFeature', description: 'Groups as flags, by the protocol of OpenFeature (OFREP)' },
+  { name: 'Group Identity', description: 'Groups that form themselves of users who share a value' },
+  { name: 'Users', description: 'Whose attributes are known: one by one, by events and by files' },
+  { name: 'Audiences', description: 'Users for whom a rule holds, and the groups that they fill' },
+  { name: 'Webhooks', description: 'What has happened, and who is told of it' },
+  { name: 'Service', description: 'The state of the service, and this document' },
+]
+
 /** Built when first asked for: a Worker that only looks groups up never pays for it. */
 const describeAll = (): Promise<object> =>
   generateSpecs(app, {
@@ -104,6 +115,7 @@ const describeAll = (): Promise<object> =>
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
+      tags,
       webhooks: describeEvents(),
       components: {
         securitySchemes: {

@@ -1,6 +1,7 @@
 import { validate } from '@hyperjump/json-schema/openapi-3-1'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { app } from '../../src/api/app.ts'
+import { eventTypes } from '../../src/webhooks/event.ts'
 import { eventDoors, groupDoors, ofrepDoors, workspaceDoors } from '../support/doors.ts'
 import { published, type Document, type Operation } from '../support/openapi.ts'
 
@@ -36,6 +37,18 @@ describe('GET /openapi.json', () => {
     const ids = operations.map(([, { operationId }]) => operationId)
     expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([])
     expect(ids.every((id) => /^[a-z]\w+$/i.test(id))).toBe(true)
+  })
+
+  it('names each event once, and each kind of operation that it has', () => {
+    const events = Object.values(document.webhooks).map(({ post }) => post)
+    const ids = [...events, ...operations.map(([, one]) => one)].map((one) => one?.operationId)
+    expect(events).toHaveLength(eventTypes.length)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const event of events) expect(event?.security).toEqual([])
+
+    const used = [...events, ...operations.map(([, one]) => one)].flatMap((one) => one?.tags)
+    expect(new Set(document.tags.map(({ name }) => name))).toEqual(new Set(used))
+    for (const { description } of document.tags) expect(description).toMatch(/\w/)
   })
 
   it('tells how each operation succeeds and how it is refused', () => {

@@ -8,6 +8,7 @@ type Answers = Record<
 >
 export interface Operation {
   operationId: string
+  tags: string[]
   responses: Answers
   security: Record<string, string[]>[]
   parameters?: { in: string; name: string; required?: boolean }[]
@@ -16,6 +17,8 @@ export interface Operation {
 export interface Document {
   openapi: string
   paths: Record<string, Record<string, Operation>>
+  webhooks: Record<string, Record<string, Operation>>
+  tags: { name: string; description: string }[]
   components: { securitySchemes: Json }
 }
 

@@ -4,8 +4,11 @@ import { scopes as knownScopes } from '../../access/scopes.ts'
 
 export const TokenRequest = z.object({
   grant_type: z.string(),
-  client_id: z.string().optional(),
-  client_secret: z.string().optional(),
+  client_id: z
+    .string()
+    .optional()
+    .meta({ description: 'Beside HTTP Basic, the same or none (RFC 6749, section 3.2.1).' }),
+  client_secret: z.string().optional().meta({ description: 'Never beside HTTP Basic.' }),
   audience: z.string().optional(),
   scope: z.string().optional(),
 })

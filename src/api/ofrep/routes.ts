@@ -15,15 +15,20 @@ import { flagAsked, spelled } from './key.ts'
 import { tagged } from './tagged.ts'
 import * as wire from './wire.ts'
 
-const operation = (operationId: string, summary: string, answer: z.ZodType, refusal: z.ZodType) =>
+const operation = (
+  operationId: string,
+  texts: { summary: string; description: string },
+  answer: z.ZodType,
+  refusal: z.ZodType,
+) =>
   describeRoute({
     operationId,
-    summary,
+    ...texts,
     tags: ['OpenFeature'],
     security: [{ bearer: ['groups:read'] }],
     responses: {
       200: json('Evaluated', answer),
-      400: json('No targeting key, or not readable', refusal),
+      400: json('Not readable, or nobody named where one flag is asked for', refusal),
       401: json('No valid token', refusal),
       403: json('A token without the scope', refusal),
       404: json('No such flag', refusal),
@@ -31,6 +36,20 @@ const operation = (operationId: string, summary: string, answer: z.ZodType, refu
       500: json('A bug', refusal),
     },
   })
+
+const oneFlag = {
+  summary: 'Whether a participant is in a group',
+  description:
+    "The key is the group's id, in any case, or its name, as it is or percent-encoded; slashes and question marks belong to it. " +
+    'Of a name with `#`, or with `.` or `..` between slashes, the rest never arrives where it is not encoded: ask for the id.',
+}
+
+const allFlags = {
+  summary: 'In which groups of all a participant is',
+  description:
+    'Each group is listed under its id and under its name. Without a targetingKey, each is the error TARGETING_KEY_MISSING. ' +
+    'The ETag is that of the whole answer: `If-None-Match` with it is answered by 304.',
+}
 
 /** Groups as the flags of any OpenFeature SDK (OFREP 0.3.0): a flag is a group, by id or by name, and says who is in it. */
 export const ofrep = new Hono<Http>()
@@ -50,12 +69,7 @@ export const ofrep = new Hono<Http>()
 
   .post(
     '/evaluate/flags/:key',
-    operation(
-      'evaluateFlag',
-      'Whether a participant is in a group',
-      wire.ShownFlag,
-      wire.EvaluationError,
-    ),
+    operation('evaluateFlag', oneFlag, wire.ShownFlag, wire.EvaluationError),
     allows('groups:read'),
     jsonBody,
     valid('json', wire.Evaluation),
@@ -75,12 +89,7 @@ export const ofrep = new Hono<Http>()
 
   .post(
     '/evaluate/flags',
-    operation(
-      'evaluateFlags',
-      'In which groups of all a participant is',
-      wire.ShownFlags,
-      wire.BulkError,
-    ),
+    operation('evaluateFlags', allFlags, wire.ShownFlags, wire.BulkError),
     allows('groups:read'),
     jsonBody,
     valid('json', wire.BulkEvaluation),

@@ -70,6 +70,13 @@ const headers = [
   ),
 ]
 
+/** `group.created` as the name of an operation: `onGroupCreated`. */
+const operationOf = (type: string) =>
+  `on${type
+    .split('.')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')}`
+
 /** The events as the OpenAPI document tells of them. */
 export const describeEvents = () =>
   Object.fromEntries(
@@ -79,8 +86,11 @@ export const describeEvents = () =>
         z.object({ type: z.literal(type), timestamp: z.iso.datetime(), data }),
       )
       const post = {
+        operationId: operationOf(type),
         summary,
         tags: ['Webhooks'],
+        // A receiver knows who sends by the signature.
+        security: [],
         parameters: headers,
         requestBody: { required: true, content: { 'application/json': { schema } } },
         responses: {
