@@ -76,7 +76,10 @@ export async function createDefinition(
   return getDefinition(db, workspace, id)
 }
 
-/** Changes what is given of a definition. Attributes that it no longer has are gone for every reader. Throws `not-found` and `limit`. */
+/**
+ * Changes what is given of a definition; nothing, if that is nothing. Attributes that it no longer has are gone for every reader.
+ * Throws `not-found` and `limit`.
+ */
 export async function updateDefinition(
   res: Resources,
   workspace: number,
@@ -86,6 +89,7 @@ export async function updateDefinition(
 ): Promise<GroupDefinition> {
   checkAttributes(change.attributes ?? [], res.limits)
   const db = res.databaseOf(workspace)
+  if (Object.keys(change).length === 0) return getDefinition(db, workspace, id)
   const now = res.now()
   const results = await together(db, [
     db

@@ -10,6 +10,17 @@ const ofType = (id: string, type = 'latest') => ({ id, type })
 const many = (count: number) => Array.from({ length: count }, (_, i) => ofType(`a${i}`))
 const definitions = (team: Team) => team.get<Json[]>('/groups')
 
+/** What cannot name an attribute. */
+const unseen: [string, string][] = [
+  ['a line feed', 'a\nb'],
+  ['a tab at its end', 'a\t'],
+  ['U+007F', 'a\u007f'],
+  ['U+0085', '\u0085a'],
+  ['half a character', 'a\udc00'],
+  ['zero-width signs alone', '\u200b\u2060'],
+  ['Hangul fillers alone', '\u3164'],
+]
+
 /** What holds of a definition however it is sent. */
 const writes: [string, (team: Team) => Promise<(body: Json) => Promise<Response>>][] = [
   [
@@ -64,12 +75,10 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     expect(await team.get('/groups/household')).toMatchObject({ id: 'household', ...body })
   })
 
-  it.each<[string, Json]>([
-    ['what is left out', { source_user_attribute: 'x' }],
-    ['what is null', { source_user_attribute: 'x', description: null, attributes: null }],
-  ])('are empty for %s', async (_, body) => {
+  it('are empty for what is null', async () => {
     const team = await Team.open()
     const write = await writer(team)
+    const body = { source_user_attribute: 'x', description: null, attributes: null }
     expect(await said(write(body))).toMatchObject({
       status: 200,
       description: '',
@@ -84,7 +93,6 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   })
 
   it.each<[string, Json, string]>([
-    ['no source', { source_user_attribute: undefined }, 'source_user_attribute is required'],
     ['an empty source', { source_user_attribute: '' }, 'source_user_attribute is required'],
     [
       'null for a source',
@@ -101,6 +109,11 @@ describe.each(writes)('the fields of %s', (_, writer) => {
       { source_user_attribute: 'x'.repeat(257) },
       'source_user_attribute must be 1 to 256 characters',
     ],
+    ...unseen.map(([what, text]): [string, Json, string] => [
+      `a source of ${what}`,
+      { source_user_attribute: text },
+      'source_user_attribute must be visible text without control characters',
+    ]),
     [
       'a description of 256',
       { description: 'x'.repeat(256) },
@@ -140,6 +153,17 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   })
 })
 
+describe('POST /groups', () => {
+  it('needs a source, and no more', async () => {
+    const team = await Team.open()
+    expect(await said(team.send('POST', '/groups', { id: 'household' }))).toEqual(
+      declined(422, 'source_user_attribute is required'),
+    )
+    const body = { id: 'household', source_user_attribute: 'x' }
+    expect(await team.define(body)).toMatchObject({ ...body, description: '', attributes: [] })
+  })
+})
+
 const attributeWrites: typeof writes = [
   ...writes,
   [
@@ -167,6 +191,11 @@ describe.each(attributeWrites)('the attributes of %s', (_, writer) => {
       [ofType(emoji.repeat(224))],
       'attributes.0.id must be 1 to 223 characters',
     ],
+    ...unseen.map(([what, id]): [string, unknown, string] => [
+      `an id of ${what}`,
+      [ofType(id)],
+      'attributes.0.id must be visible text without control characters',
+    ]),
     ['a number for an id', [{ id: 7, type: 'sum' }], 'attributes.0.id must be of type string'],
     ['no type', [{ id: 'a' }], 'attributes.0.type is required'],
     [
@@ -232,7 +261,9 @@ describe.each(['POST', 'PUT', 'PATCH'])('the body of %s', (method) => {
       expect(await said(team.send(method, where, body))).toEqual(
         declined(422, 'body must be an object'),
       )
-    expect(await said(team.send(method, where, {}))).toMatchObject({ status: 422 })
+    expect(await said(team.send(method, where, {}))).toMatchObject({
+      status: method === 'PUT' ? 200 : 422,
+    })
     expect(await definitions(team)).toEqual(before)
   })
 

@@ -85,7 +85,7 @@ describe('POST /groups', () => {
     ['an encoded percent sign', '100%25'],
     ['the signs of an address', '?a=b#c&d;e+f'],
     ['quotes', `"'\\\`;--`],
-    ['blanks', ' a  b '],
+    ['blanks within', 'a  b'],
     ['another script', 'グループ ‏مجموعة'],
     ['dots', '...'],
   ])('takes an id of %s, under which it is found', async (_, id) => {
@@ -106,6 +106,27 @@ describe('POST /groups', () => {
     await isEmpty(team.call('DELETE', path(id)), 204)
   })
 
+  it.each<[string, string, string]>([
+    ['blanks at its ends', ' household\u00a0\u3000', 'household'],
+    ['a byte order mark', '\ufeffhousehold', 'household'],
+    ['zero-width signs', '\u200bhousehold\u2060', 'household'],
+    ['a letter and its accent', 'foye\u0301', 'foy\u00e9'],
+  ])('keeps an id without what nobody sees: %s', async (_, sent, id) => {
+    const team = await Team.open()
+    const created = await team.define({ ...household, id: sent })
+    expect(created['id']).toBe(id)
+    expect(await team.get(path(id))).toEqual(created)
+    expect(await said(team.send('POST', '/groups', { ...household, id }))).toEqual(
+      declined(422, `A group with id ${id} already exists`),
+    )
+    for (const where of [path(sent), path(` ${id}\u200b`)]) {
+      expect(await team.get(where)).toEqual(created)
+      expect(await said(team.send('PUT', where, {}))).toEqual({ status: 200, ...created })
+      expect(await team.get(`${where}/runs`)).toEqual([])
+    }
+    await isEmpty(team.call('DELETE', path(sent)), 204)
+  })
+
   const length = "id must be 3 to 32 characters, and none of them ':', '/' or a control character"
   it.each<[string, unknown, string]>([
     ['none', undefined, 'id is required'],
@@ -124,6 +145,11 @@ describe('POST /groups', () => {
     ['U+0000', 'a\0bc', length],
     ['U+007F', 'a\u007fbc', length],
     ['U+0085', 'a\u0085bc', length],
+    ['half a character', 'abc\ud800', length],
+    ['2 characters between blanks', '  ab  ', length],
+    ['blanks alone', ' \u00a0\t ', 'id is required'],
+    ['zero-width signs alone', '\u200b\u2060\u200d\u00ad', length],
+    ['Hangul fillers alone', '\u3164\u3164\u3164', length],
   ])('refuses an id of %s', async (_, id, sentence) => {
     const team = await Team.open()
     expect(await said(team.send('POST', '/groups', { ...draft, id }))).toEqual(
@@ -168,25 +194,36 @@ describe('POST /groups', () => {
 })
 
 describe('PUT /groups/{group_id}', () => {
-  it('replaces all but the id, when it was made and by whom', async () => {
+  const full = { ...household, description: 'what it was', attributes: many(2) }
+  const { id: _, ...told } = full
+
+  it.each<[string, Json, Json]>([
+    ['attributes alone, as the document does', { attributes: many(3) }, { attributes: many(3) }],
+    ['no attributes', { attributes: [] }, { attributes: [] }],
+    ['null for attributes', { attributes: null }, { attributes: [] }],
+    ['a description', { description: 'new' }, { description: 'new' }],
+    ['an empty description', { description: '' }, { description: '' }],
+    ['null for a description', { description: null }, { description: '' }],
+    ['a source', { source_user_attribute: 'phone' }, { source_user_attribute: 'phone' }],
+    [
+      'two of them',
+      { description: 'new', source_user_attribute: 'phone' },
+      { description: 'new', source_user_attribute: 'phone' },
+    ],
+  ])('changes what is named and leaves the rest: %s', async (_, change, changed) => {
     const team = await Team.open()
-    const created = await team.define(household)
+    const created = await team.define(full)
     const writer = await colleague(team, 'Ann Colleague')
     await scheduler.wait(5)
-    const body = JSON.stringify({
-      id: 'other',
-      source_user_attribute: 'phone',
-      created_by: 'nobody',
-    })
+    const body = JSON.stringify({ ...change, id: 'other', created_by: 'nobody' })
     const { status, ...replaced } = await said(
       team.call('PUT', '/groups/household', { ...writer, body }),
     )
     expect(status).toBe(200)
     expect(replaced).toEqual({
       ...created,
-      description: '',
-      source_user_attribute: 'phone',
-      attributes: [],
+      ...told,
+      ...changed,
       last_modified_on: replaced['last_modified_on'],
       last_modified_by: 'Ann Colleague',
     })
@@ -194,6 +231,24 @@ describe('PUT /groups/{group_id}', () => {
       Date.parse(String(created['created_on'])),
     )
     expect(await definitions(team)).toEqual([replaced])
+  })
+
+  it.each<[string, Json]>([
+    ['nothing', {}],
+    ['nothing that can change', { id: 'other', created_by: 'nobody' }],
+  ])('that names %s changes nothing, and nobody has modified it', async (_, body) => {
+    const team = await Team.open()
+    const created = await team.define(full)
+    const writer = await colleague(team, 'Ann Colleague')
+    await scheduler.wait(5)
+    const answer = team.call('PUT', '/groups/household', { ...writer, body: JSON.stringify(body) })
+    expect(await said(answer)).toEqual({ status: 200, ...created })
+    expect(await definitions(team)).toEqual([created])
+  })
+
+  it('that names nothing is not found where there is no definition', async () => {
+    const team = await Team.open()
+    expect(await said(team.send('PUT', '/groups/household', {}))).toEqual(notFound)
   })
 })
 
@@ -322,7 +377,6 @@ describe.each(asks)('a group id in the path of %s', (_, ask) => {
       'nowhere',
       'x',
       'Household',
-      'household ',
       '__proto__',
       'constructor',
       "' OR '1'='1",

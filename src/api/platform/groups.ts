@@ -10,6 +10,7 @@ import {
 import { listInstances } from '../../identity/instances.ts'
 import { getRun, listRuns } from '../../identity/runs.ts'
 import { requestRecompute } from '../../identity/recompute.ts'
+import { canonical } from '../../text.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -63,7 +64,7 @@ export const groups = new Hono<Http>()
     async (c) =>
       c.json(
         wire.showDefinition(
-          await getDefinition(c.var.db, c.var.workspace, c.req.param('group_id')),
+          await getDefinition(c.var.db, c.var.workspace, canonical(c.req.param('group_id'))),
         ),
       ),
   )
@@ -73,7 +74,7 @@ export const groups = new Hono<Http>()
     operation(
       'replaceDefinition',
       'groups:write',
-      'Replace a group definition, but for its id',
+      'Change what is named of a group definition',
       wire.ShownDefinition,
     ),
     allows('groups:write'),
@@ -81,11 +82,11 @@ export const groups = new Hono<Http>()
     valid('json', wire.DefinitionChange),
     async (c) => {
       const { res, workspace, caller } = c.var
-      const change = wire.draftOf(c.req.valid('json'))
+      const change = wire.changeOf(c.req.valid('json'))
       const definition = await updateDefinition(
         res,
         workspace,
-        c.req.param('group_id'),
+        canonical(c.req.param('group_id')),
         change,
         caller.name,
       )
@@ -110,7 +111,7 @@ export const groups = new Hono<Http>()
       const definition = await updateDefinition(
         res,
         workspace,
-        c.req.param('group_id'),
+        canonical(c.req.param('group_id')),
         change,
         caller.name,
       )
@@ -128,7 +129,7 @@ export const groups = new Hono<Http>()
     ),
     allows('groups:write'),
     async (c) => {
-      await deleteDefinition(c.var.res, c.var.workspace, c.req.param('group_id'))
+      await deleteDefinition(c.var.res, c.var.workspace, canonical(c.req.param('group_id')))
       return c.body(null, 204)
     },
   )
@@ -145,7 +146,9 @@ export const groups = new Hono<Http>()
     allows('groups:write'),
     async (c) =>
       c.json(
-        wire.showRun(await requestRecompute(c.var.res, c.var.workspace, c.req.param('group_id'))),
+        wire.showRun(
+          await requestRecompute(c.var.res, c.var.workspace, canonical(c.req.param('group_id'))),
+        ),
         202,
       ),
   )
@@ -161,7 +164,9 @@ export const groups = new Hono<Http>()
     allows('groups:read'),
     async (c) =>
       c.json(
-        (await listRuns(c.var.db, c.var.workspace, c.req.param('group_id'))).map(wire.showRun),
+        (await listRuns(c.var.db, c.var.workspace, canonical(c.req.param('group_id')))).map(
+          wire.showRun,
+        ),
       ),
   )
 
@@ -177,7 +182,12 @@ export const groups = new Hono<Http>()
     async (c) =>
       c.json(
         wire.showRun(
-          await getRun(c.var.db, c.var.workspace, c.req.param('group_id'), c.req.param('run_id')),
+          await getRun(
+            c.var.db,
+            c.var.workspace,
+            canonical(c.req.param('group_id')),
+            c.req.param('run_id'),
+          ),
         ),
       ),
   )
@@ -195,7 +205,7 @@ export const groups = new Hono<Http>()
     async (c) => {
       const { db, workspace, res } = c.var
       const { value, after, size } = c.req.valid('query')
-      const id = c.req.param('group_id')
+      const id = canonical(c.req.param('group_id'))
       const asked = value === undefined ? { after, size } : { value }
       return c.json(
         wire.showInstances(id, await listInstances(db, workspace, id, asked, res.limits)),

@@ -3,12 +3,27 @@ import type { DefinitionDraft, GroupDefinition } from '../../../identity/definit
 import type { Instance } from '../../../identity/instances.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
+import { canonical, lengthOf, readId } from '../../../text.ts'
 import { Attributes, date, dateOrNull } from './values.ts'
 
 // Definitions (Group Identity, "Limitations"; lengths in characters).
 
+const control = /\p{Cc}/u
+
+/** Whether a text can name an attribute: something of it is seen, and it is kept as it was sent. */
+const isName = (text: string) => !control.test(text) && 'id' in readId(text, Infinity)
+
+const named = (max: number) =>
+  z
+    .string()
+    .regex(new RegExp(`^[^\\0]{1,${max}}$`, 'u'), `must be 1 to ${max} characters`)
+    .refine(
+      (text) => text === '.' || text === '..' || isName(text),
+      'must be visible text without control characters',
+    )
+
 export const SharedAttribute = z.object({
-  id: z.string().regex(/^[^\0]{1,223}$/u, 'must be 1 to 223 characters'),
+  id: named(223),
   type: z.enum(
     ['latest', 'boolean_or', 'sum', 'average'],
     'must be latest, boolean_or, sum or average',
@@ -27,26 +42,39 @@ export const DefinitionChange = z.object({
     .string()
     .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
     .nullish(),
-  source_user_attribute: z.string().regex(/^[^\0]{1,256}$/u, 'must be 1 to 256 characters'),
+  source_user_attribute: named(256).optional(),
   attributes: SharedAttributes.nullish(),
 })
+
+const definitionId = "must be 3 to 32 characters, and none of them ':', '/' or a control character"
+const isDefinitionId = (id: string) =>
+  lengthOf(id) >= 3 && !/[:/]/.test(id) && 'id' in readId(id, 32)
 
 export const NewDefinition = DefinitionChange.extend({
   id: z
     .string()
-    .regex(
-      /^[^:/\p{Cc}]{3,32}$/u,
-      "must be 3 to 32 characters, and none of them ':', '/' or a control character",
-    ),
+    .refine((id) => !control.test(id), definitionId)
+    .overwrite(canonical)
+    .refine(isDefinitionId, definitionId)
+    .meta({ minLength: 3, maxLength: 32 }),
+  source_user_attribute: named(256),
 })
 
 export const AttributesChange = z.object({ attributes: SharedAttributes })
 
+/** What is named of a definition, in our words; null is empty. */
+export const changeOf = (change: z.infer<typeof DefinitionChange>): Partial<DefinitionDraft> => ({
+  ...(change.description !== undefined && { description: change.description ?? '' }),
+  ...(change.source_user_attribute !== undefined && { source: change.source_user_attribute }),
+  ...(change.attributes !== undefined && { attributes: change.attributes ?? [] }),
+})
+
 /** A draft in our words; what is left out is empty. */
-export const draftOf = (draft: z.infer<typeof DefinitionChange>): DefinitionDraft => ({
-  description: draft.description ?? '',
+export const draftOf = (draft: z.infer<typeof NewDefinition>): DefinitionDraft => ({
+  description: '',
+  attributes: [],
+  ...changeOf(draft),
   source: draft.source_user_attribute,
-  attributes: draft.attributes ?? [],
 })
 
 export const ShownDefinition = z.object({
