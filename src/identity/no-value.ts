@@ -1,0 +1,165 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { canonical, folded, lengthOf } from '../text.ts'
+import { collapsed } from './matching.ts'
+
+/**
+ * Values that are none, though something stands there: what exports, programs and people write where they have nothing to say. No
+ * digits: a value with one is none of these.
+ */
+export const defaultNoValues: readonly string[] = [
+  ...['n/a', 'na', 'n.a', 'n\\a', 'n/d', 'null', 'nil', 'none', 'undefined', 'unknown', 'nan'],
+  ...['object object', 'object null', 'object undefined', 'object array', 'object promise'],
+  ...['null null', 'null, null', 'undefined undefined', 'undefined, undefined', 'none none'],
+  ...['n/a n/a', 'n/a, n/a', 'nan nan', 'nan, nan', 'none, none', 'unknown unknown'],
+  ...['not available', 'not applicable', 'not provided', 'not set', 'not specified', 'not given'],
+  ...['not known', 'not entered', 'unspecified', 'unavailable', 'no value', 'no data'],
+  ...['no address', 'no entry', 'missing', 'empty', 'tbd', 'tba', 'to be determined'],
+  ...['to be announced', 'to be confirmed', 'prefer not to say'],
+  // German, French, Spanish, Portuguese, Italian, Dutch, Polish, Turkish.
+  ...['unbekannt', 'keine angabe', 'k.a', 'nicht angegeben', 'inconnu', 'inconnue'],
+  ...['non renseigné', 'non disponible', 'desconocido', 'desconocida', 'no disponible'],
+  ...['desconhecido', 'não informado', 'sconosciuto', 'non specificato', 'onbekend', 'n.v.t'],
+  ...['nieznany', 'nie podano', 'bilinmiyor', 'неизвестно', 'нет данных', 'не указано'],
+  ...[
+    '不明',
+    '未知',
+    '未設定',
+    '未登録',
+    '未设置',
+    '未填写',
+    '無し',
+    'なし',
+    '该当なし',
+    '該当なし',
+  ],
+  ...['없음', '알 수 없음', 'غير معروف', 'غير متوفر', 'ｎ／ａ', 'ｎｕｌｌ', 'ｎｏｎｅ'],
+]
+
+/** Errors and blanks of spreadsheets, and MySQL's mark for NULL: their signs make them what they are. */
+const withSigns = [
+  '(blank)',
+  '<blank>',
+  '#value!',
+  '#name?',
+  '#num!',
+  '#ref!',
+  '#error!',
+  '#spill!',
+  '\\n',
+]
+
+const between = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')
+
+/** Blanks, and what shows nothing by itself: SQLite trims neither by itself. */
+export const blanks = [
+  ' \t\n\v\f\r\u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u180e\u17b4\u17b5\u2028\u2029',
+  between(0x2000, 0x200f),
+  between(0x202a, 0x202f),
+  between(0x205f, 0x206f),
+  '\u2800\u3000\u3164\ufe0e\ufe0f\ufeff\uffa0',
+].join('')
+
+/** The same and punctuation, of which a value may be full without saying anything. */
+const around = [
+  blanks,
+  between(0x21, 0x2f),
+  between(0x3a, 0x40),
+  between(0x5b, 0x60),
+  between(0x7b, 0x7e),
+  '¡¦§¨«¯´¶·¸»¿־،؛؟٫٬٭−─━',
+  between(0x2010, 0x2027),
+  between(0x2030, 0x205e),
+  between(0x3001, 0x3003),
+  between(0x3008, 0x3011),
+  between(0x3014, 0x301f),
+  '・',
+  between(0xff01, 0xff0f),
+  between(0xff1a, 0xff20),
+  between(0xff3b, 0xff40),
+  between(0xff5b, 0xff65),
+].join('')
+
+/** Values that are none, as they are looked for in a text: each between two line feeds, which no value has there. */
+export interface NoValues {
+  /** Compared with the whole value, blanks around it aside. */
+  whole: string
+  /** Compared with what stands within blanks and punctuation; undefined where nothing is. */
+  within: string | undefined
+  /** Characters of the longest of them. */
+  longest: number
+  /** Whether one of them holds a digit: else a value that does is none of them. */
+  digits: boolean
+  /** Whether one of them has capital letters beyond A to Z. */
+  cased: boolean
+}
+
+const listed = (texts: Iterable<string>) =>
+  `\n${[...new Set(texts)].map((text) => text.replaceAll('\n', ' ')).join('\n')}\n`
+
+const stripped = (text: string, signs: string) => {
+  let [from, to] = [0, text.length]
+  while (from < to && signs.includes(text.charAt(from))) from++
+  while (to > from && signs.includes(text.charAt(to - 1))) to--
+  return text.slice(from, to)
+}
+
+const digit = /[0-9]/
+
+const lower = (text: string) => text.replace(/[A-Z]+/g, (part) => part.toLowerCase())
+
+/** A text in small letters, in capitals and with one capital, as SQLite's `lower` leaves them: it knows A to Z alone. */
+const spellings = (text: string) =>
+  [text, text.toUpperCase(), text.charAt(0).toUpperCase() + text.slice(1)].map(lower)
+
+const ofAll: NoValues = {
+  whole: listed(withSigns),
+  within: listed(['', ...defaultNoValues.flatMap(spellings)]), // and punctuation alone
+  longest: Math.max(...[...defaultNoValues, ...withSigns].map(lengthOf)),
+  digits: false,
+  cased: false, // all spellings are listed
+}
+
+/** What is none for a definition: its own list, or that of every definition. Blanks are none always. */
+export function noValues(own: readonly string[] | null, normalized: boolean): NoValues {
+  if (own === null) return ofAll
+  const texts = own.map((text) => folded(canonical(text)))
+  const items = normalized ? texts.map(collapsed) : texts
+  // A number within signs may be another number: -1 and 1.
+  const words = items.map((text) => stripped(text, around)).filter((text) => /\p{L}/u.test(text))
+  return {
+    whole: listed(['', ...items]),
+    within: words.length === 0 ? undefined : listed(words),
+    longest: Math.max(0, ...items.map(lengthOf)),
+    digits: items.some((text) => digit.test(text)),
+    cased: !normalized && items.some((text) => lower(text.toUpperCase()) !== text),
+  }
+}
+
+/** Whether a value is none. */
+export function isNoValue(text: string, values = ofAll): boolean {
+  const value = canonical(text)
+  if (!values.digits && digit.test(value)) return false
+  const key = values.cased ? folded(value) : lower(value)
+  const has = (list: string, signs: string) => {
+    const part = stripped(key, signs)
+    return lengthOf(part) <= values.longest && list.includes(`\n${part.replaceAll('\n', ' ')}\n`)
+  }
+  return has(values.whole, blanks) || (values.within !== undefined && has(values.within, around))
+}
+
+/**
+ * The same in SQL, of a value as it is kept. `caseless`: the value without regard to case. No table is asked, not even json_each, whose
+ * rows are billed.
+ */
+export function noValueIn(value: SQL, caseless: SQL, values: NoValues): SQL {
+  const key = values.cased ? caseless : sql`lower(${value})`
+  const has = (list: string, signs: string) => {
+    const part = sql`trim(${key}, ${signs})`
+    return sql`CASE WHEN length(${part}) > ${values.longest} THEN 0
+      ELSE instr(${list}, char(10) || replace(${part}, char(10), ' ') || char(10)) > 0 END`
+  }
+  const whole = has(values.whole, blanks)
+  const any = values.within === undefined ? whole : sql`(${has(values.within, around)} OR ${whole})`
+  return values.digits ? any : sql`CASE WHEN ${value} GLOB '*[0-9]*' THEN 0 ELSE ${any} END`
+}
