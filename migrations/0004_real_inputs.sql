@@ -12,6 +12,7 @@ CREATE TABLE `normalized_values` (
 	PRIMARY KEY(`definition_key`, `normalized`, `value`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE UNIQUE INDEX `normalized_values_by_value` ON `normalized_values` (`definition_key`,`value`);--> statement-breakpoint
 ALTER TABLE `group_attributes` ADD `folded` text;--> statement-breakpoint
 ALTER TABLE `group_definitions` ADD `matching` text;--> statement-breakpoint
 ALTER TABLE `group_definitions` ADD `ignore_values` text;--> statement-breakpoint

@@ -316,7 +316,7 @@ export const groupAttributes = sqliteTable(
   (t) => [primaryKey({ columns: [t.definition, t.value, t.name] })],
 )
 
-/** Of a definition that compares values normalized: what each value is then. Written anew by each run. */
+/** Of a definition that compares values normalized: what each value is then, one thing. Each run brings it up to date. */
 export const normalizedValues = sqliteTable(
   'normalized_values',
   {
@@ -324,7 +324,10 @@ export const normalizedValues = sqliteTable(
     normalized: text('normalized').notNull(),
     value: text('value').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.definition, t.normalized, t.value] })],
+  (t) => [
+    primaryKey({ columns: [t.definition, t.normalized, t.value] }),
+    uniqueIndex('normalized_values_by_value').on(t.definition, t.value),
+  ],
 )
 
 /** `normalizing`: a run whose definition compares values normalized writes down what each value is then. */

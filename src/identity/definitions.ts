@@ -14,6 +14,9 @@ export interface DefinitionDraft {
   description: string
   source: string
   attributes: SharedAttribute[]
+  /** How values are compared, and which are none; null or left out: as for every definition. */
+  matching?: GroupDefinition['matching']
+  ignoreValues?: GroupDefinition['ignoreValues']
 }
 
 const live = (workspace: number) =>
@@ -45,7 +48,7 @@ export async function createDefinition(
   res: Resources,
   workspace: number,
   id: string,
-  { description, source, attributes }: DefinitionDraft,
+  { description, source, attributes, matching = null, ignoreValues = null }: DefinitionDraft,
   by: string,
 ): Promise<GroupDefinition> {
   const { limits } = res
@@ -58,7 +61,8 @@ export async function createDefinition(
     db
       .insert(groupDefinitions)
       .select(
-        sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL, NULL, NULL
+        sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL,
+          ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)}
           WHERE ${held} < ${limits.definitionsMax}`,
       )
       .onConflictDoNothing(),

@@ -7,7 +7,7 @@ import { wake } from '../work/wake.ts'
 const rowsPerStep = 10_000
 const stepsPerPass = 50
 
-/** Takes a deleted definition's rows away, a bounded step at a time: members, what they share and runs, and the definition itself last. */
+/** Takes a deleted definition's rows away, a bounded step at a time: members, what they share, values and runs, and the definition itself last. */
 export async function eraseDefinition(
   res: Resources,
   workspace: number,
@@ -30,6 +30,8 @@ export async function eraseDefinition(
         (SELECT definition_key, user_id FROM identity_members WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
       sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN
         (SELECT definition_key, value, name FROM group_attributes WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM normalized_values WHERE (definition_key, normalized, value) IN
+        (SELECT definition_key, normalized, value FROM normalized_values WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
       sql`DELETE FROM recompute_runs WHERE key IN (SELECT key FROM recompute_runs WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
     ])
     if (results.some(({ meta }) => meta.changes > 0)) continue

@@ -46,7 +46,7 @@ export async function explain(
     sql`
     SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group", a.function, a.result AS text, a.type,
       (SELECT max(started_at) FROM recompute_runs AS r
-        WHERE r.definition_key = d.key AND (r.state = 'successful' OR r.cursor >= s.value)) AS computedAt
+        WHERE r.definition_key = d.key AND (r.state = 'successful' OR (r.state <> 'normalizing' AND r.cursor >= s.value))) AS computedAt
     FROM ${seat} JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = ${attribute}
     WHERE ${asked} AND a.result IS NOT NULL
       AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,

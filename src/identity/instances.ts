@@ -3,6 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import type { Limits } from '../resources.ts'
 import { valueOf, type Kept, type Value } from './attributes.ts'
 import { getDefinition } from './definitions.ts'
+import { groupValue } from './matching.ts'
 
 /** A group that has formed itself: the users who have a value in common, and what they share. */
 export interface Instance {
@@ -15,7 +16,7 @@ export interface Instance {
 const membersMax = 10_000
 
 /**
- * The groups of a definition in the order of their values: the one of `value`, or up to `size` after `after`, and the value to go on
+ * The groups of a definition in the order of their values: the one of users with `value`, or up to `size` after `after`, and the value to go on
  * after if there may be more. Throws `not-found` for an unknown definition.
  */
 export async function listInstances(
@@ -25,10 +26,13 @@ export async function listInstances(
   asked: { value: string } | { after: string; size: number },
   { groupUsersMax }: Limits,
 ): Promise<{ instances: Instance[]; next: string | undefined }> {
-  const { key, attributes } = await getDefinition(db, workspace, definitionId)
+  const { key, attributes, matching } = await getDefinition(db, workspace, definitionId)
   const size =
     'value' in asked ? 1 : Math.max(1, Math.min(asked.size, Math.floor(membersMax / groupUsersMax)))
-  const those = 'value' in asked ? sql`value = ${asked.value}` : sql`value > ${asked.after}`
+  const those =
+    'value' in asked
+      ? sql`value = ${groupValue(asked.value, matching)}`
+      : sql`value > ${asked.after}`
   const page = sql`WITH page AS MATERIALIZED
     (SELECT DISTINCT value FROM identity_members WHERE definition_key = ${key} AND ${those} ORDER BY value LIMIT ${size})`
   const [members, shared] = await together(db, [

@@ -1,11 +1,22 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded } from '../text.ts'
 
-/** Blanks as JavaScript's \s knows them, but for the one that stands for them. */
-const otherBlanks = [
-  ...'\t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a',
-  ...'\u2028\u2029\u202f\u205f\u3000\ufeff',
+/** The signs from one code to another. */
+export const between = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')
+
+const candidates = [
+  between(0x09, 0x20),
+  '\u00a0\u00ad\u061c\u1680\u180e',
+  between(0x2000, 0x206f),
+  '\u3000\ufeff',
 ]
+
+/** Blanks and characters that nobody sees, of those that texts have at their ends: SQLite trims neither by itself. */
+export const unseen = candidates.join('').replace(/[^\s\p{Cf}]/gu, '')
+
+/** Blanks as JavaScript's \s knows them, but for the one that stands for them. */
+const otherBlanks = unseen.replace(/[^\s]| /gu, '').split('')
 
 /** A text with one blank for each run of them within. */
 export const collapsed = (text: string): string => text.trim().replace(/\s+/g, ' ')
@@ -26,5 +37,5 @@ export function collapsedIn(text: SQL): SQL {
     (all) => sql`replace(${all}, '  ', ' ')`,
     spaced,
   )
-  return sql`coalesce(nullif(trim(${once}), ''), ' ')`
+  return sql`coalesce(nullif(trim(${once}, ${unseen}), ''), ' ')`
 }

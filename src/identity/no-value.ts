@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded, lengthOf } from '../text.ts'
-import { collapsed } from './matching.ts'
+import { between, collapsed, unseen } from './matching.ts'
 
 /**
  * Values that are none, though something stands there: what exports, programs and people write where they have nothing to say. No
@@ -48,17 +48,10 @@ const withSigns = [
   '\\n',
 ]
 
-const between = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')
-
-/** Blanks, and what shows nothing by itself: SQLite trims neither by itself. */
-export const blanks = [
-  ' \t\n\v\f\r\u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u180e\u17b4\u17b5\u2028\u2029',
-  between(0x2000, 0x200f),
-  between(0x202a, 0x202f),
-  between(0x205f, 0x206f),
-  '\u2800\u3000\u3164\ufe0e\ufe0f\ufeff\uffa0',
-].join('')
+/** Blanks, and what shows nothing by itself. */
+const blanks = [unseen, '\u0085\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0'].join(
+  '',
+)
 
 /** The same and punctuation, of which a value may be full without saying anything. */
 const around = [

@@ -6,23 +6,28 @@ import { beginPass, commit, unmoved } from '../work/checkpoint.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { advanceRun, claimRun, findNextRun, findRun, requestRun, type Run } from './runs.ts'
+import { noValues } from './no-value.ts'
+import { normalize } from './normalize.ts'
 import {
   forgetMovers,
   leave,
-  look,
   movers,
   noteMovers,
   seat,
   seatedIn,
   shareAll,
   shrink,
-  stretchAfter,
   unseat,
   unshare,
+} from './seats.ts'
+import {
+  crowdsMax,
+  look,
+  stretchAfter,
   type Look,
   type Seating,
   type Stretch,
-} from './seats.ts'
+} from './stretches.ts'
 
 /** Has the groups of a definition formed anew, beside the run of every Monday. Throws `not-found`. */
 export async function requestRecompute(
@@ -50,10 +55,14 @@ export async function runRecompute(res: Resources, workspace: number, key: numbe
       return next === undefined ? undefined : wake(res, { kind: 'recompute', workspace, run: next })
     }
     if (over()) return wake(res, { kind: 'recompute', workspace, run: key })
-    const moved =
-      run.state === 'waiting' ? await claimRun(db, run, res.now()) : await step(res, db, run)
-    if (!moved) return
+    if (!(await carryOn(res, db, run))) return
   }
+}
+
+/** Takes the run one step further. False: someone else moved it. */
+function carryOn(res: Resources, db: Db, run: Run): Promise<boolean> {
+  if (run.state === 'waiting') return claimRun(db, run, res.now())
+  return run.state === 'normalizing' ? normalize(res, db, run) : step(res, db, run)
 }
 
 /** Takes the run one stretch further. False: someone else moved it. */
@@ -64,6 +73,8 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
     workspace,
     definition,
     source,
+    matching: run.matching,
+    noValues: noValues(run.ignoreValues, run.matching !== null),
     attributes,
     seatsMax: res.limits.groupUsersMax,
   }
@@ -102,6 +113,8 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
     cursor: stretch.upTo ?? run.cursor,
     endedAt: last ? now : null,
     looked: run.looked + seen.users,
+    withoutValue: run.withoutValue + seen.withoutValue,
+    largest: largestOf(run, seen),
   }
   if (last)
     statements.push(
@@ -118,6 +131,13 @@ async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
   const { moved, results } = await commit(db, facts, [...statements, advanceRun(db, run, now, to)])
   await ringFor(res, workspace, results)
   return moved
+}
+
+/** The largest crowds of the stretches before and of this one. */
+function largestOf(run: Run, seen: Look): Run['largest'] {
+  const crowds = JSON.parse(seen.crowds) as NonNullable<Run['largest']> // as `look` makes it
+  // Of two of one size, that of the smaller value, which came first.
+  return [...(run.largest ?? []), ...crowds].sort((a, b) => b.users - a.users).slice(0, crowdsMax)
 }
 
 /** What is told of a run at its end, its last step counted in. */

@@ -114,11 +114,17 @@ export async function listRuns(db: Db, workspace: number, definitionId: string):
 export const earlierRunUnended = sql`EXISTS (SELECT 1 FROM recompute_runs AS earlier
   WHERE earlier.definition_key = recompute_runs.definition_key AND earlier.key < recompute_runs.key AND earlier.ended_at IS NULL)`
 
+/** Whether the definition has compared values normalized, and that is still written down. */
+const normalizedBefore = sql`EXISTS (SELECT 1 FROM normalized_values AS n WHERE n.definition_key = d.key)`
+
 /** Begins a waiting run with the definition as it is now, unless an earlier run of it has not ended. Tells whether it did. */
 export async function claimRun(db: Db, run: Run, now: number): Promise<boolean> {
   const { meta } = await db.run(sql`
-    UPDATE recompute_runs SET state = 'running', step = step + 1, started_at = ${now}, updated_at = ${now},
+    UPDATE recompute_runs SET state = iif(d.matching IS NULL AND NOT ${normalizedBefore}, 'running', 'normalizing'), step = step + 1, started_at = ${now}, updated_at = ${now},
       source_user_attribute = d.source_user_attribute, attributes = d.attributes,
+      matching = d.matching, ignore_values = d.ignore_values,
+      without_value = (SELECT count(*) FROM user_attributes AS u
+        WHERE u.workspace_id = d.workspace_id AND u.name = d.source_user_attribute AND u.value = '' AND u.type <> 'list'),
       expected = (SELECT count(*) FROM (SELECT 1 FROM user_attributes AS u
         WHERE u.workspace_id = d.workspace_id AND u.name = d.source_user_attribute AND u.value > '' LIMIT ${countedMax}))
     FROM group_definitions AS d
@@ -149,7 +155,14 @@ export async function giveUpRun(
 ): Promise<void> {
   await db
     .update(recomputeRuns)
-    .set({ state: 'failed', step: sql`step + 1`, updatedAt: now, endedAt: now })
+    .set({
+      state: 'failed',
+      // While values are normalized, no group has been dealt with.
+      cursor: sql`iif(state = 'normalizing', '', cursor)`,
+      step: sql`step + 1`,
+      updatedAt: now,
+      endedAt: now,
+    })
     .where(
       and(
         eq(recomputeRuns.workspace, workspace),
@@ -198,9 +211,10 @@ export async function findNextRun(
 export function percentOfRun({
   state,
   looked,
+  withoutValue,
   expected,
-}: Pick<Run, 'state' | 'looked' | 'expected'>): number {
+}: Pick<Run, 'state' | 'looked' | 'withoutValue' | 'expected'>): number {
   return state === 'successful'
     ? 100
-    : Math.min(99, Math.floor((100 * looked) / Math.max(1, expected)))
+    : Math.min(99, Math.floor((100 * (looked + withoutValue)) / Math.max(1, expected)))
 }

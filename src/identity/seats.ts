@@ -1,109 +1,18 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
 import { aggregate } from './aggregate.ts'
+import {
+  candidates,
+  coming,
+  isNone,
+  within,
+  type Definition,
+  type Seating,
+  type Stretch,
+} from './stretches.ts'
 
-/**
- * The statements that change who sits in which group of a definition, and what the groups share. A group and what it shares
- * change in one batch, each row only where it differs, and only while `guard` holds.
- */
-export interface Definition {
-  workspace: number
-  definition: number
-  attributes: SharedAttribute[]
-}
-
-/** Whose value of which attribute decides, in groups of how many. */
-export interface Seating extends Definition {
-  source: string
-  seatsMax: number
-}
-
-/** Source values in their order: after `after`, up to and including `upTo` or the end. */
-export interface Stretch {
-  after: string
-  upTo: string | null
-  /** The stretch is one value that more users have than a step takes: only those who can get a seat are looked at. */
-  crowded: boolean
-}
-
-const within = (value: SQL, { after, upTo }: Stretch) =>
-  upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
-
-/**
- * Where the stretch after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
- * last, `crowded` tells that it is one value of more.
- */
-export function stretchAfter(
-  { workspace, definition, source }: Seating,
-  after: string,
-  users: number,
-): SQL {
-  const ofUsers = sql`user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value > ${after}`
-  const ofMembers = sql`identity_members WHERE definition_key = ${definition} AND value > ${after}`
-  // The value that the stretch stops short of.
-  const next = (rows: SQL) =>
-    sql`(SELECT value FROM ${rows} ORDER BY value LIMIT 1 OFFSET ${users})`
-  const last = (rows: SQL) => sql`(SELECT max(value) FROM ${rows} AND value < next)`
-  return sql`
-    WITH stop AS (SELECT min(value) AS next FROM (SELECT ${next(ofUsers)} AS value UNION ALL SELECT ${next(ofMembers)})),
-      short AS (SELECT next, max(value) AS upTo FROM (SELECT next, ${last(ofUsers)} AS value FROM stop UNION ALL SELECT next, ${last(ofMembers)} FROM stop))
-    SELECT CASE WHEN next IS NULL THEN NULL ELSE coalesce(upTo, next) END AS upTo, next IS NOT NULL AND upTo IS NULL AS crowded FROM short`
-}
-
-/** What JavaScript trims, SQLite does not by itself: a value of blanks forms no group (CONTRACT 4). */
-const blanks =
-  '\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff'
-
-/** The users of a stretch whose value can form a group: `u`. */
-const having = ({ workspace, source }: Seating, stretch: Stretch) => sql`
-  user_attributes AS u INDEXED BY user_attributes_by_value
-  WHERE u.workspace_id = ${workspace} AND u.name = ${source} AND ${within(sql`u.value`, stretch)}
-    AND u.type <> 'list' AND trim(u.value, ${blanks}) <> ''`
-
-/** Of them, who come into question for a seat: a query of value and user. */
-function coming(at: Seating, stretch: Stretch): SQL {
-  const { workspace, definition, source, seatsMax } = at
-  if (!stretch.crowded) return sql`SELECT u.value, u.user_id FROM ${having(at, stretch)}`
-  // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
-  const pivot = sql`(SELECT user_id FROM user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value = ${stretch.upTo}
-    AND type <> 'list' ORDER BY user_id LIMIT 1 OFFSET ${2 * seatsMax})`
-  const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${stretch.upTo}`
-  return sql`SELECT u.value, u.user_id FROM ${having(at, stretch)} AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))`
-}
-
-/** The same with the value of the group that each sits in now. */
-const candidates = (at: Seating, stretch: Stretch): SQL => {
-  const { definition } = at
-  // Most sit where they belong, and are found side by side in the order of values; the others by their id.
-  return sql`(
-    SELECT c.value, c.user_id,
-      coalesce(s.value, (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = c.user_id)) AS seat
-    FROM (${coming(at, stretch)}) AS c LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
-      ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
-}
-
-/** What a look at a stretch tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
-export interface Look {
-  users: number
-  seatless: number
-  moving: number
-  staying: number
-  members: number
-  /** In the largest group. */
-  largest: number
-}
-
-export function look(at: Seating, stretch: Stretch): SQL {
-  const users = stretch.crowded ? sql`(SELECT count(*) FROM ${having(at, stretch)})` : sql`count(*)`
-  return sql`
-    WITH c AS MATERIALIZED (SELECT * FROM ${candidates(at, stretch)}),
-      g AS MATERIALIZED (SELECT count(*) AS size FROM identity_members
-        WHERE definition_key = ${at.definition} AND ${within(sql`value`, stretch)} GROUP BY value)
-    SELECT ${users} AS users, count(*) FILTER (WHERE seat IS NULL) AS seatless, count(*) FILTER (WHERE seat <> value) AS moving,
-      count(*) FILTER (WHERE seat = value) AS staying,
-      (SELECT coalesce(sum(size), 0) FROM g) AS members, (SELECT coalesce(max(size), 0) FROM g) AS largest
-    FROM c`
-}
+// The statements that change who sits in which group of a definition, and what the groups share. A group and what it shares
+// change in one batch, each row only where it differs, and only while `guard` holds.
 
 /** Writes down who of a stretch's users sits in the group of another value, for as long as the batch lasts: see `forgetMovers`. */
 export const noteMovers = (at: Seating, stretch: Stretch, guard: SQL): SQL => sql`
@@ -137,16 +46,21 @@ export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
   ]
 }
 
-/** Takes out of a stretch's groups who has their value no more. */
-export const unseat = (
-  { workspace, definition, source }: Seating,
-  stretch: Stretch,
-  guard: SQL,
-): SQL => sql`
+/** Takes out of a stretch's groups who has their value no more, or whose value is none. */
+export function unseat(at: Seating, stretch: Stretch, guard: SQL): SQL {
+  const { workspace, definition, source, matching } = at
+  const theirs =
+    matching === null
+      ? sql`user_attributes AS u INDEXED BY user_attributes_by_value
+        WHERE u.workspace_id = ${workspace} AND u.name = ${source} AND u.value = identity_members.value AND u.user_id = identity_members.user_id`
+      : sql`user_attributes AS u CROSS JOIN normalized_values AS nv
+        WHERE u.workspace_id = ${workspace} AND u.user_id = identity_members.user_id AND u.name = ${source}
+          AND nv.definition_key = ${definition} AND nv.normalized = identity_members.value AND nv.value = u.value`
+  return sql`
   DELETE FROM identity_members
   WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND NOT EXISTS
-    (SELECT 1 FROM user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}
-      AND u.value = identity_members.value AND u.user_id = identity_members.user_id AND u.type <> 'list')`
+    (SELECT 1 FROM ${theirs} AND u.type <> 'list' AND NOT ${isNone(at)})`
+}
 
 /** Takes out of a stretch's groups whose seat is beyond the limit, where that was lowered: the last by user id. */
 export const shrink = ({ definition, seatsMax }: Seating, stretch: Stretch, guard: SQL): SQL => sql`

@@ -122,6 +122,7 @@ type Deed =
   | { what: 'says'; user: string; dog: boolean; cars: number }
   | { what: 'goes'; user: string }
   | { what: 'redefines'; attributes: SharedAttribute[] }
+  | { what: 'compares'; matching: 'normalized' | null; ignoreValues: string[] | null }
 
 /** What becomes of the message of a run. */
 type Delivery =
@@ -142,6 +143,11 @@ const street = fc.constantFrom(
   'fir',
   'oak',
   'yew',
+  'Cedar',
+  'N/A',
+  'oak  ii',
+  'OAK II',
+  '',
   null,
 )
 const user = fc.nat(23).map((n) => String.fromCharCode(97 + n))
@@ -154,6 +160,10 @@ const sharing = fc.uniqueArray(
     size: 'max',
   },
 )
+const comparing = {
+  matching: fc.constantFrom(null, 'normalized' as const),
+  ignoreValues: fc.constantFrom<(string[] | null)[]>(null, null, ['Fir', 'oak ii'], []),
+}
 const deed: fc.Arbitrary<Deed> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: what('nothing') }) },
   { weight: 8, arbitrary: fc.record({ what: what('moves'), user, street }) },
@@ -163,6 +173,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ what: what('goes'), user }) },
   { weight: 1, arbitrary: fc.record({ what: what('redefines'), attributes: sharing }) },
+  { weight: 1, arbitrary: fc.record({ what: what('compares'), ...comparing }) },
 )
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ what: what('delivered') }) },
@@ -189,13 +200,14 @@ describe('users who are written, moved and deleted while a run goes', () => {
         fc.array(deed, { minLength: 10, maxLength: 60, size: 'max' }),
         fc.array(delivery, { minLength: 1, maxLength: 6, size: 'max' }),
         fc.constantFrom(2, 3, 5, 20_000),
-        async (people, attributes, deeds, deliveries, usersPerStep) => {
+        fc.record(comparing),
+        async (people, attributes, deeds, deliveries, usersPerStep, more) => {
           const workspace = ++workspaces
           const vars = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: usersPerStep }
           const { res, rung, fuse, meanwhile } = hazardous(vars)
           const hand = hazardous(vars).res
           const db = hand.databaseOf(workspace)
-          const { key } = await defined(hand, workspace, 'household', 'street', attributes)
+          const { key } = await defined(hand, workspace, 'household', 'street', attributes, more)
           await told(
             hand,
             workspace,
@@ -216,6 +228,11 @@ describe('users who are written, moved and deleted while a run goes', () => {
             if (deed.what === 'says') {
               changed.add(`${deed.user} dog`).add(`${deed.user} cars`)
               await told(hand, workspace, [[deed.user, { dog: deed.dog, cars: deed.cars }]], ++time)
+            }
+            if (deed.what === 'compares') {
+              const { matching, ignoreValues } = deed
+              const change = { matching, ignoreValues }
+              await updateDefinition(hand, workspace, 'household', change, 'tester')
             }
             if (deed.what === 'redefines') {
               redefined = true
@@ -284,8 +301,8 @@ describe('users who are written, moved and deleted while a run goes', () => {
           const before = await momentOf(workspace)
           await requestRecompute(res, workspace, 'household')
           await deliver(res, rung, workspace)
-          for (const { source, attributes, seats } of before.definitions) {
-            const wanted = seatAll(before.town, seats, source, seatsMax)
+          for (const { attributes, seats, ...rule } of before.definitions) {
+            const wanted = seatAll(before.town, seats, rule, seatsMax)
             expectSame(
               await formed(res, workspace, 'household'),
               groupsOf(before.town, wanted.seats, attributes),
@@ -295,12 +312,14 @@ describe('users who are written, moved and deleted while a run goes', () => {
               state: 'successful',
               seated: wanted.seats.size,
               overLimit: wanted.overLimit,
+              withoutValue: wanted.withoutValue,
+              largest: wanted.largest,
             })
             for (const { state } of earlier) expect(['successful', 'failed']).toContain(state)
           }
           await deleteDefinition(res, workspace, 'household')
           await deliver(res, rung, workspace)
-          expect(await left(key)).toEqual([0, 0, 0, 0])
+          expect(await left(key)).toEqual([0, 0, 0, 0, 0])
         },
       ),
       { numRuns: 25 },

@@ -100,7 +100,7 @@ export async function expectAsOnce(workspace: number) {
 }
 
 export const left = async (definition: number) => {
-  const tables = ['identity_members', 'group_attributes', 'recompute_runs']
+  const tables = ['identity_members', 'group_attributes', 'normalized_values', 'recompute_runs']
   const counted = await env.DB.batch<{ n: number }>([
     ...tables.map((table) =>
       env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE definition_key = ?`).bind(

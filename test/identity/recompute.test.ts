@@ -115,7 +115,7 @@ describe('a definition that is deleted', () => {
       expect((await momentOf(workspace)).definitions).toEqual([])
       expect(hand.rung).toEqual([{ kind: 'erase-definition', workspace, definition: key }])
       await deliver(res, hand.rung, workspace)
-      expect(await left(key)).toEqual([0, 0, 0, 0])
+      expect(await left(key)).toEqual([0, 0, 0, 0, 0])
     }
   }, 60_000)
 
@@ -133,7 +133,7 @@ describe('a definition that is deleted', () => {
       await deliver(res, rung, workspace)
       resolve()
       await sleeper
-      expect(await left(key)).toEqual([0, 0, 0, 0])
+      expect(await left(key)).toEqual([0, 0, 0, 0, 0])
     }
   }, 60_000)
 
@@ -148,7 +148,7 @@ describe('a definition that is deleted', () => {
     })
     await beginWeek(res, mondayIn(1))
     await deliver(res, rung, workspace)
-    expect(await left(key)).toEqual([0, 0, 0, 0])
+    expect(await left(key)).toEqual([0, 0, 0, 0, 0])
   })
 })
 

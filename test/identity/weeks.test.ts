@@ -150,6 +150,6 @@ describe('every five minutes', () => {
     await wakeForgottenRuns({ ...res, now: () => Date.now() + 11 * 60_000 })
     expect(rung).toContainEqual({ kind: 'erase-definition', workspace, definition: key })
     await deliver(res, rung, workspace)
-    expect(await left(key)).toEqual([0, 0, 0, 0])
+    expect(await left(key)).toEqual([0, 0, 0, 0, 0])
   })
 })

@@ -5,9 +5,12 @@ import { connect, type Db, type Meter } from '../../src/db/connect.ts'
 import { functions, type SharedAttribute } from '../../src/db/schema.ts'
 import { getProfile } from '../../src/identity/profiles.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
-import { listRuns } from '../../src/identity/runs.ts'
+import { forget, valuesEnd, write } from '../../src/identity/normalize.ts'
+import { listRuns, type Run } from '../../src/identity/runs.ts'
 import { recomputeRuns } from '../../src/db/schema.ts'
+import { noValues } from '../../src/identity/no-value.ts'
 import * as seats from '../../src/identity/seats.ts'
+import { look, stretchAfter, type Seating } from '../../src/identity/stretches.ts'
 import { unmoved } from '../../src/work/checkpoint.ts'
 import { hazardous } from '../support/hazard.ts'
 import { asking, planOf } from '../support/plans.ts'
@@ -259,10 +262,12 @@ describe('what a profile costs', () => {
 const plan = (statement: SQL) => planOf(asking(statement))
 
 describe('the plan of', () => {
-  const at = {
+  const exact: Seating = {
     workspace: 1,
     definition: 1,
     source: '$address',
+    matching: null,
+    noValues: noValues(null, false),
     seatsMax: 10,
     attributes: functions.map((type) => ({ id: `a-${type}`, type })),
   }
@@ -272,32 +277,53 @@ describe('the plan of', () => {
     { after: 'a', upTo: 'b', crowded: true },
     { after: 'a', upTo: null, crowded: false },
   ]
-  const statements = stretches.flatMap((stretch) => {
-    const named: Record<string, SQL[]> = {
-      'the look': [seats.look(at, stretch)],
-      'noting movers': [seats.noteMovers(at, stretch, guard)],
-      leaving: seats.leave(at, seats.movers(at), guard),
-      'forgetting movers': [seats.forgetMovers(at, guard)],
-      unseating: [seats.unseat(at, stretch, guard)],
-      shrinking: [seats.shrink(at, stretch, guard)],
-      seating: [seats.seat(at, stretch, 1, guard)],
-      unsharing: [seats.unshare(at, stretch, guard)],
-      sharing: seats.shareAll(at, stretch, guard),
-      counting: [seats.seatedIn(at, stretch)],
-    }
-    const name = stretch.crowded
-      ? 'a crowded value'
-      : stretch.upTo === null
-        ? 'the last stretch'
-        : 'a stretch'
-    return Object.entries(named).flatMap(([what, all]) =>
-      all.map((one, i) => [`${what} (${i + 1}) of ${name}`, one] as const),
-    )
-  })
+  const run: Run = {
+    ...{ key: 1, id: 'r', workspace: 1, definition: 1, week: null, state: 'normalizing', step: 1 },
+    ...{ source: '$address', attributes: [], cursor: 'a', expected: 0, looked: 0, seated: 0 },
+    ...{ overLimit: 0, groups: 0, changed: 0, withoutValue: 0, largest: null, ignoreValues: null },
+    ...{ matching: 'normalized', createdAt: 0, startedAt: 0, updatedAt: 0, endedAt: null },
+  }
+  const normalized: Seating = { ...exact, matching: 'normalized' }
+  const ignoring: Seating = { ...exact, noValues: noValues(['Zürich'], false) }
+  const kinds = { 'as they are': exact, normalized, 'that ignores its own': ignoring }
+  const statementsOf = (kind: string, at: Seating) =>
+    stretches.flatMap((stretch) => {
+      const named: Record<string, SQL[]> = {
+        'the look': [look(at, stretch)],
+        'noting movers': [seats.noteMovers(at, stretch, guard)],
+        leaving: seats.leave(at, seats.movers(at), guard),
+        'forgetting movers': [seats.forgetMovers(at, guard)],
+        unseating: [seats.unseat(at, stretch, guard)],
+        shrinking: [seats.shrink(at, stretch, guard)],
+        seating: [seats.seat(at, stretch, 1, guard)],
+        unsharing: [seats.unshare(at, stretch, guard)],
+        sharing: seats.shareAll(at, stretch, guard),
+        counting: [seats.seatedIn(at, stretch)],
+      }
+      const name = stretch.crowded
+        ? 'a crowded value'
+        : stretch.upTo === null
+          ? 'the last stretch'
+          : 'a stretch'
+      return Object.entries(named).flatMap(([what, all]) =>
+        all.map((one, i) => [`${what} (${i + 1}) of ${name}, ${kind}`, one] as const),
+      )
+    })
+  const at = exact
+  const statements = Object.entries(kinds).flatMap(([kind, at]) => [
+    [`the end of a stretch, ${kind}`, stretchAfter(at, 'a', 100)] as const,
+    ...statementsOf(kind, at),
+  ])
 
   it.each([
-    ['the end of a stretch', seats.stretchAfter(at, 'a', 100)] as const,
     ...statements,
+    ['the end of a stretch to normalize', valuesEnd(run, 100)] as const,
+    ['forgetting values', forget(run, { after: 'a', upTo: 'b' }, guard)] as const,
+    [
+      'forgetting all values',
+      forget({ ...run, matching: null }, { after: 'a', upTo: 'b' }, guard),
+    ] as const,
+    ['writing values', write(run, { after: 'a', upTo: 'b' }, guard)] as const,
     ...seats
       .leave(at, sql`SELECT ${'ann'} AS user_id`, sql`true`)
       .map((one, i) => [`a user's departure (${i + 1})`, one] as const),
@@ -306,6 +332,8 @@ describe('the plan of', () => {
     const tables = [
       'user_attributes',
       'identity_members',
+      'normalized_values',
+      'nv',
       'group_attributes',
       'recompute_runs',
       'users',

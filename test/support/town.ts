@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import type { Value } from '../../src/identity/attributes.ts'
+import { groupValue } from '../../src/identity/matching.ts'
+import { isNoValue, noValues } from '../../src/identity/no-value.ts'
 
 /** What is known of each user by attribute, null where it was deleted, and since when. */
 export type Town = Map<string, Map<string, { value: Value | null; at: number }>>
@@ -33,27 +35,41 @@ export function hear(
   }
 }
 
-/** The value by which a user is in a group: its text. A list, nothing and blanks are in none. */
-function groupOf(value: Value | null | undefined): string | undefined {
+/** What decides who is in which group. */
+export interface Rule {
+  source: string
+  matching?: 'normalized' | null
+  ignoreValues?: string[] | null
+}
+
+/** The value by which a user is in a group: its text. A list and nothing are in none, and `none` is a value that is none. */
+function groupOf(
+  value: Value | null | undefined,
+  rule: Rule,
+): { none: boolean; text: string } | undefined {
   if (value === null || value === undefined || Array.isArray(value)) return undefined
-  const text = String(value)
-  return text.trim() === '' ? undefined : text
+  const { matching = null, ignoreValues = null } = rule
+  const text = matching === null ? String(value) : groupValue(String(value), matching)
+  return { none: isNoValue(text, noValues(ignoreValues, matching !== null)), text }
 }
 
 /**
- * Monday by the words of the design, in memory: who sits where, of those who sat somewhere before (user to value), and how many have no
- * seat. The members of a group keep their seats, the free ones go by user id.
+ * Monday by the words of the design, in memory: who sits where, of those who sat somewhere before (user to value), how many have no
+ * seat or no value, and the five values of most users, of those that more have than there are seats. The members of a group keep their
+ * seats, the free ones go by user id.
  */
 export function seatAll(
   town: Town,
   before: ReadonlyMap<string, string>,
-  source: string,
+  rule: Rule,
   seatsMax: number,
 ) {
   const wanting = new Map<string, string[]>()
+  let withoutValue = 0
   for (const [user, known] of town) {
-    const value = groupOf(known.get(source)?.value)
-    if (value !== undefined) wanting.set(value, [...(wanting.get(value) ?? []), user])
+    const group = groupOf(known.get(rule.source)?.value, rule)
+    if (group?.none === true) withoutValue++
+    if (group?.none === false) wanting.set(group.text, [...(wanting.get(group.text) ?? []), user])
   }
   const seats = new Map<string, string>()
   let overLimit = 0
@@ -66,7 +82,12 @@ export function seatAll(
     for (const user of queue.slice(0, seatsMax)) seats.set(user, value)
     overLimit += Math.max(0, queue.length - seatsMax)
   }
-  return { seats, overLimit }
+  const largest = [...wanting]
+    .map(([value, users]) => ({ value, users: users.length }))
+    .filter(({ users }) => users > seatsMax)
+    .sort((a, b) => b.users - a.users || inBytes(a.value, b.value))
+    .slice(0, 5)
+  return { seats, overLimit, withoutValue, largest }
 }
 
 /** The groups of those seats, and what each shares. */

@@ -1,7 +1,11 @@
 import { env } from 'cloudflare:workers'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import { readAttributes, valueOf, type Kept, type Value } from '../../src/identity/attributes.ts'
-import { createDefinition, type GroupDefinition } from '../../src/identity/definitions.ts'
+import {
+  createDefinition,
+  type DefinitionDraft,
+  type GroupDefinition,
+} from '../../src/identity/definitions.ts'
 import { eraseDefinition } from '../../src/identity/erase.ts'
 import { listInstances } from '../../src/identity/instances.ts'
 import { recordReports } from '../../src/identity/profiles.ts'
@@ -17,8 +21,9 @@ export function defined(
   id: string,
   source: string,
   attributes: SharedAttribute[],
+  more: Pick<DefinitionDraft, 'matching' | 'ignoreValues'> = {},
 ) {
-  const draft = { description: '', source, attributes }
+  const draft = { description: '', source, attributes, ...more }
   return createDefinition(res, workspace, id, draft, 'tester')
 }
 
@@ -77,7 +82,10 @@ export async function formed(
 /** What the database holds of a workspace at one moment. */
 export interface Moment {
   town: Town
-  definitions: (Pick<GroupDefinition, 'key' | 'id' | 'source' | 'attributes'> & {
+  definitions: (Pick<
+    GroupDefinition,
+    'key' | 'id' | 'source' | 'attributes' | 'matching' | 'ignoreValues'
+  > & {
     seats: Map<string, string>
     groups: Groups
   })[]
@@ -92,7 +100,9 @@ export async function momentOf(workspace: number): Promise<Moment> {
     of(
       'SELECT user_id AS user, name, value AS text, type, updated_at AS at FROM user_attributes WHERE workspace_id = ?',
     ),
-    of(`SELECT key, id, source_user_attribute AS source, attributes FROM ${live} ORDER BY key`),
+    of(
+      `SELECT key, id, source_user_attribute AS source, attributes, matching, ignore_values AS ignoreValues FROM ${live} ORDER BY key`,
+    ),
     of(
       `SELECT definition_key AS key, user_id AS user, value FROM identity_members, ${live} AND d.key = definition_key`,
     ),
@@ -112,9 +122,14 @@ export async function momentOf(workspace: number): Promise<Moment> {
     town.get(user)?.set(name, { value: text === null ? null : valueOf({ text, type }), at })
   return {
     town,
-    definitions: rows<{ key: number; id: string; source: string; attributes: string }>(
-      definitions,
-    ).map((definition) => {
+    definitions: rows<{
+      key: number
+      id: string
+      source: string
+      attributes: string
+      matching: 'normalized' | null
+      ignoreValues: string | null
+    }>(definitions).map((definition) => {
       const seats = new Map(
         rows<{ key: number; user: string; value: string }>(members)
           .filter(({ key }) => key === definition.key)
@@ -139,6 +154,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
       return {
         ...definition,
         attributes: JSON.parse(definition.attributes) as SharedAttribute[],
+        ignoreValues: JSON.parse(definition.ignoreValues ?? 'null') as string[] | null,
         seats,
         groups,
       }

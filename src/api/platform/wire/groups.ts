@@ -44,6 +44,23 @@ export const DefinitionChange = z.object({
     .nullish(),
   source_user_attribute: named(256).optional(),
   attributes: SharedAttributes.nullish(),
+  matching: z.literal('normalized', 'must be normalized').nullish().meta({
+    description:
+      'Whether values of the source are compared without regard to case and to how many blanks stand within; null: as they are.',
+  }),
+  ignore_values: z
+    .array(
+      z
+        .string()
+        .regex(/^[^\0]{0,256}$/u, 'cannot exceed 256 characters')
+        .refine((text) => text.isWellFormed(), 'must be text'),
+    )
+    .max(100, 'cannot be more than 100')
+    .nullish()
+    .meta({
+      description:
+        'Values of the source that are none and form no group, in any case, within punctuation too; null: those of every definition, such as N/A, null, unknown and -.',
+    }),
 })
 
 const definitionId = "must be 3 to 32 characters, and none of them ':', '/' or a control character"
@@ -67,6 +84,8 @@ export const changeOf = (change: z.infer<typeof DefinitionChange>): Partial<Defi
   ...(change.description !== undefined && { description: change.description ?? '' }),
   ...(change.source_user_attribute !== undefined && { source: change.source_user_attribute }),
   ...(change.attributes !== undefined && { attributes: change.attributes ?? [] }),
+  ...(change.matching !== undefined && { matching: change.matching }),
+  ...(change.ignore_values !== undefined && { ignoreValues: change.ignore_values }),
 })
 
 /** A draft in our words; what is left out is empty. */
@@ -82,6 +101,8 @@ export const ShownDefinition = z.object({
   description: z.string(),
   source_user_attribute: z.string(),
   attributes: z.array(SharedAttribute),
+  matching: z.literal('normalized').optional(),
+  ignore_values: z.array(z.string()).optional(),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -93,6 +114,8 @@ export const showDefinition = (definition: GroupDefinition): z.infer<typeof Show
   description: definition.description,
   source_user_attribute: definition.source,
   attributes: definition.attributes,
+  ...(definition.matching !== null && { matching: definition.matching }),
+  ...(definition.ignoreValues !== null && { ignore_values: definition.ignoreValues }),
   created_on: date(definition.createdAt),
   created_by: definition.createdBy,
   last_modified_on: date(definition.updatedAt),
@@ -120,16 +143,27 @@ export const ShownRun = z.object({
   progress_percent: z.int().min(0).max(100),
   users_seated: z.int(),
   users_over_limit: z.int(),
+  users_without_value: z.int().meta({
+    description:
+      'Users whose value of the source is none: blank, or one of those that the definition ignores.',
+  }),
+  largest_groups: z.array(z.object({ value: z.string(), users: z.int() })).meta({
+    description:
+      'The five values that most users have, of those that more have than a group takes. Often such a value is none.',
+  }),
   groups: z.int(),
   rows_changed: z.int(),
   cursor: z.string().nullable().meta({
-    description:
-      'The last value of the source attribute that was dealt with, until the run succeeds.',
+    description: 'The last value that was dealt with, until the run succeeds.',
   }),
   created_on: z.iso.datetime(),
   started_on: z.iso.datetime().nullable(),
   ended_on: z.iso.datetime().nullable(),
 })
+
+/** While values are normalized, none was dealt with. */
+const cursorOf = ({ state, cursor }: Run) =>
+  state === 'successful' || state === 'normalizing' || cursor === '' ? null : cursor
 
 export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
   id: run.id,
@@ -138,9 +172,11 @@ export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
   progress_percent: percentOfRun(run),
   users_seated: run.seated,
   users_over_limit: run.overLimit,
+  users_without_value: run.withoutValue,
+  largest_groups: run.largest ?? [],
   groups: run.groups,
   rows_changed: run.changed,
-  cursor: run.state === 'successful' || run.cursor === '' ? null : run.cursor,
+  cursor: cursorOf(run),
   created_on: date(run.createdAt),
   started_on: dateOrNull(run.startedAt),
   ended_on: dateOrNull(run.endedAt),
@@ -149,7 +185,7 @@ export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
 // Groups that have formed.
 
 export const InstanceQuery = z.object({
-  value: z.string().optional().meta({ description: 'Only the group of this value.' }),
+  value: z.string().optional().meta({ description: 'Only the group of users with this value.' }),
   after: z.string().default('').meta({ description: 'The value to go on after.' }),
   size: z.coerce.number().int().min(1).max(100).default(20),
 })

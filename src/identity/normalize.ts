@@ -1,0 +1,74 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { recomputeRuns } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+import { commit, unmoved } from '../work/checkpoint.ts'
+import { collapsedIn } from './matching.ts'
+import { advanceRun, type Run } from './runs.ts'
+import { endOf, within, type Stretch } from './stretches.ts'
+
+/**
+ * Takes a run one stretch of raw values further that writes down what each of them is normalized; a value that no user has any more
+ * is forgotten. Of a definition that compares values as they are, all are. False: someone else moved the run.
+ */
+export async function normalize(res: Resources, db: Db, run: Run): Promise<boolean> {
+  const { workspace, cursor } = run
+  const [end] = await db.all<{ upTo: string | null }>(valuesEnd(run, res.limits.usersPerStep))
+  const values = { after: cursor, upTo: end?.upTo ?? null }
+  const guard = unmoved(recomputeRuns, run)
+  const last = values.upTo === null
+  const to = last ? { state: 'running' as const, cursor: '' } : { cursor: values.upTo ?? cursor }
+  const facts = {
+    event: 'recompute-step',
+    workspace,
+    runId: run.id,
+    step: run.step,
+    status: run.state,
+  }
+  const { moved } = await commit(db, facts, [
+    forget(run, values, guard),
+    ...(run.matching === null ? [] : [write(run, values, guard)]),
+    advanceRun(db, run, res.now(), to),
+  ])
+  return moved
+}
+
+type Values = Pick<Stretch, 'after' | 'upTo'>
+
+const users = ({ workspace, source }: Run) =>
+  sql`user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}`
+const rows = ({ definition }: Run) =>
+  sql`normalized_values INDEXED BY normalized_values_by_value WHERE definition_key = ${definition}`
+
+/** Where the stretch of values ends that about so many users have. */
+export function valuesEnd(run: Run, many: number): SQL {
+  const after = sql`value > ${run.cursor}`
+  const nobody = sql`(SELECT NULL AS value) WHERE ${after}`
+  return endOf(
+    run.matching === null ? nobody : sql`${users(run)} AND ${after}`,
+    sql`${rows(run)} AND ${after}`,
+    many,
+  )
+}
+
+/** Forgets the values of a stretch that no user has. */
+export function forget(run: Run, values: Values, guard: SQL): SQL {
+  const had = sql`EXISTS (SELECT 1 FROM ${users(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
+  return sql`
+    DELETE FROM ${rows(run)} AND ${within(sql`value`, values)} AND ${guard}
+      ${run.matching === null ? sql`` : sql`AND NOT ${had}`}`
+}
+
+/** One that users had before its letters were folded for every alphabet is folded by A to Z. */
+const caseless = (run: Run) => sql`
+  coalesce(iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
+    (SELECT u.folded FROM ${users(run)} AND u.value = v.value AND u.type <> 'list' AND u.folded IS NOT NULL LIMIT 1), NULL), lower(v.value))`
+
+/** Writes down what each value of a stretch is, where that is new. */
+export const write = (run: Run, values: Values, guard: SQL): SQL => sql`
+  INSERT INTO normalized_values (definition_key, normalized, value)
+  SELECT ${run.definition}, v.normalized, v.value
+  FROM (SELECT v.value, ${collapsedIn(caseless(run))} AS normalized
+    FROM (SELECT DISTINCT u.value FROM ${users(run)} AND ${within(sql`u.value`, values)} AND u.type <> 'list') AS v
+    WHERE ${guard}) AS v WHERE true
+  ON CONFLICT (definition_key, value) DO UPDATE SET normalized = excluded.normalized WHERE normalized <> excluded.normalized`

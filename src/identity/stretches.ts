@@ -1,0 +1,173 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { SharedAttribute } from '../db/schema.ts'
+import { noValueIn, type NoValues } from './no-value.ts'
+
+/**
+ * The users of a stretch of values, and where they sit: what the statements of a run are made of (see seats.ts).
+ */
+export interface Definition {
+  workspace: number
+  definition: number
+  attributes: SharedAttribute[]
+}
+
+/** Whose value of which attribute decides, compared how, in groups of how many. */
+export interface Seating extends Definition {
+  source: string
+  matching: 'normalized' | null
+  noValues: NoValues
+  seatsMax: number
+}
+
+/** Values of groups in their order: after `after`, up to and including `upTo` or the end. */
+export interface Stretch {
+  after: string
+  upTo: string | null
+  /** The stretch is one value that more users have than a step takes: only those who can get a seat are looked at. */
+  crowded: boolean
+}
+
+export const within = (value: SQL, { after, upTo }: Pick<Stretch, 'after' | 'upTo'>) =>
+  upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
+
+/**
+ * Where the stretch after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
+ * last, `crowded` tells that it is one value of more.
+ */
+export function stretchAfter(at: Seating, after: string, users: number): SQL {
+  const { workspace, definition, source, matching } = at
+  const ofMembers = sql`identity_members WHERE definition_key = ${definition} AND value > ${after}`
+  if (matching === null)
+    return endOf(
+      sql`user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value > ${after}`,
+      ofMembers,
+      users,
+    )
+  const { from, where } = ofNormalized(at)
+  const ofUsers = sql`(SELECT nv.normalized AS value FROM ${from} WHERE ${where} AND nv.normalized > ${after}) WHERE true`
+  return endOf(ofUsers, ofMembers, users)
+}
+
+/** Where the stretch ends that holds about so many of either rows: both have a value after that of the stretch before. */
+export function endOf(rows: SQL, others: SQL, many: number): SQL {
+  // The value that the stretch stops short of.
+  const next = (of: SQL) => sql`(SELECT value FROM ${of} ORDER BY value LIMIT 1 OFFSET ${many})`
+  const last = (of: SQL) => sql`(SELECT max(value) FROM ${of} AND value < next)`
+  return sql`
+    WITH stop AS (SELECT min(value) AS next FROM (SELECT ${next(rows)} AS value UNION ALL SELECT ${next(others)})),
+      short AS (SELECT next, max(value) AS upTo FROM (SELECT next, ${last(rows)} AS value FROM stop UNION ALL SELECT next, ${last(others)} FROM stop))
+    SELECT CASE WHEN next IS NULL THEN NULL ELSE coalesce(upTo, next) END AS upTo, next IS NOT NULL AND upTo IS NULL AS crowded FROM short`
+}
+
+interface Users {
+  from: SQL
+  where: SQL
+}
+
+/** Users `u` by what their values are normalized, `nv`, in the order of that; without those of values that came since. */
+const ofNormalized = ({ workspace, definition, source }: Seating): Users => ({
+  from: sql`normalized_values AS nv CROSS JOIN user_attributes AS u INDEXED BY user_attributes_by_value`,
+  where: sql`nv.definition_key = ${definition} AND u.workspace_id = ${workspace} AND u.name = ${source} AND u.value = nv.value`,
+})
+
+const ofExact = ({ workspace, source }: Seating): Users => ({
+  from: sql`user_attributes AS u INDEXED BY user_attributes_by_value`,
+  where: sql`u.workspace_id = ${workspace} AND u.name = ${source}`,
+})
+
+/** The value of the group that a user `u` is in. */
+const valueOf = ({ matching }: Pick<Seating, 'matching'>) =>
+  sql.raw(matching === null ? 'u.value' : 'nv.normalized')
+
+/** The users of a stretch: `u`, of a value that may be none. */
+function having(at: Seating, stretch: Stretch): Users {
+  const { from, where } = at.matching === null ? ofExact(at) : ofNormalized(at)
+  return { from, where: sql`${where} AND ${within(valueOf(at), stretch)} AND u.type <> 'list'` }
+}
+
+const ofKept = sql.raw(
+  `coalesce(iif(u.value GLOB '*[^' || char(1) || '-' || char(127) || ']*', (SELECT f.folded FROM user_attributes AS f
+    WHERE f.workspace_id = u.workspace_id AND f.user_id = u.user_id AND f.name = u.name), NULL), lower(u.value))`,
+)
+
+/** Whether that value is none. */
+export const isNone = (at: Pick<Seating, 'matching' | 'noValues'>) =>
+  noValueIn(valueOf(at), ofKept, at.noValues)
+
+/** Of the users of a stretch, those who can get a seat, if their value is one. */
+function asking(at: Seating, stretch: Stretch): Users {
+  const { definition, seatsMax } = at
+  const { from, where } = having(at, stretch)
+  if (!stretch.crowded) return { from, where }
+  // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
+  const crowd = sql`${where} AND ${valueOf(at)} = ${stretch.upTo}`
+  const pivot = sql`(SELECT u.user_id FROM ${from} WHERE ${crowd} ORDER BY u.user_id LIMIT 1 OFFSET ${2 * seatsMax})`
+  const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${stretch.upTo}`
+  return {
+    from,
+    where: sql`${where} AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))`,
+  }
+}
+
+/** Who comes into question for a seat: a query of value and user. */
+export function coming(at: Seating, stretch: Stretch): SQL {
+  const { from, where } = asking(at, stretch)
+  return sql`SELECT ${valueOf(at)} AS value, u.user_id FROM ${from} WHERE ${where} AND NOT ${isNone(at)}`
+}
+
+/** The same with the value of the group that each sits in now. */
+export const candidates = (at: Seating, stretch: Stretch): SQL => {
+  const { definition } = at
+  // Most sit where they belong, and are found side by side in the order of values; the others by their id.
+  return sql`(
+    SELECT c.value, c.user_id,
+      coalesce(s.value, (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = c.user_id)) AS seat
+    FROM (${coming(at, stretch)}) AS c LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+      ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
+}
+
+/** What a look at a stretch tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
+export interface Look {
+  users: number
+  /** Beside them: whose value is none. */
+  withoutValue: number
+  seatless: number
+  moving: number
+  staying: number
+  members: number
+  /** Members of the largest group. */
+  largest: number
+  /** The five values that most users have, of those that more have than there are seats: JSON of value and users. */
+  crowds: string
+}
+
+/** How many crowded values a run shows. */
+export const crowdsMax = 5
+
+export function look(at: Seating, stretch: Stretch): SQL {
+  const { definition, seatsMax } = at
+  const value = valueOf(at)
+  const { from, where } = asking(at, stretch)
+  const all = having(at, stretch)
+  const users = stretch.crowded
+    ? sql`(SELECT count(*) FROM ${all.from} WHERE ${all.where})`
+    : sql`count(*)`
+  const elsewhere = sql`(SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = u.user_id)`
+  // The rows come in the order of values, so that grouping them sorts nothing.
+  return sql`
+    WITH v AS MATERIALIZED (
+        SELECT ${value} AS value, ${isNone(at)} AS none, ${users} AS users, count(*) AS asking, count(s.value) AS staying,
+          count(iif(s.value IS NULL, ${elsewhere}, NULL)) AS moving
+        FROM ${from} LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+          ON s.definition_key = ${definition} AND s.value = ${value} AND s.user_id = u.user_id
+        WHERE ${where} GROUP BY ${value}),
+      g AS MATERIALIZED (SELECT count(*) AS size FROM identity_members
+        WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} GROUP BY value)
+    SELECT coalesce(sum(users) FILTER (WHERE NOT none), 0) AS users, coalesce(sum(users) FILTER (WHERE none), 0) AS withoutValue,
+      coalesce(sum(asking - staying - moving) FILTER (WHERE NOT none), 0) AS seatless,
+      coalesce(sum(moving) FILTER (WHERE NOT none), 0) AS moving, coalesce(sum(staying) FILTER (WHERE NOT none), 0) AS staying,
+      (SELECT coalesce(sum(size), 0) FROM g) AS members, (SELECT coalesce(max(size), 0) FROM g) AS largest,
+      iif(coalesce(max(users) FILTER (WHERE NOT none), 0) > ${seatsMax}, (SELECT json_group_array(json_object('value', value, 'users', users))
+        FROM (SELECT value, users FROM v WHERE NOT none AND users > ${seatsMax} ORDER BY users DESC, value LIMIT ${crowdsMax})), '[]') AS crowds
+    FROM v`
+}

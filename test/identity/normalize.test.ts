@@ -1,0 +1,232 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
+import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
+import { giveUpRun } from '../../src/identity/runs.ts'
+import { hazardous, unlessCrash } from '../support/hazard.ts'
+import { defined, deliver, formed, told } from '../support/weeks.ts'
+import { counts, inhabitants, left, runsOf, shared, small, stateOf } from './moved-town.ts'
+
+let workspaces = 3_500_000
+const normalized = { matching: 'normalized' as const }
+
+/** Values of the definition, as they are written down. */
+const written = async (definition: number) => {
+  const { results } = await env.DB.prepare(
+    'SELECT normalized, value FROM normalized_values WHERE definition_key = ? ORDER BY value',
+  )
+    .bind(definition)
+    .all<{ normalized: string; value: string }>()
+  return Object.fromEntries(results.map(({ normalized, value }) => [value, normalized]))
+}
+
+async function recomputed(workspace: number, vars: Parameters<typeof hazardous>[0] = small) {
+  const { res, rung } = hazardous(vars)
+  await requestRecompute(res, workspace, 'household')
+  await deliver(res, rung, workspace)
+  const [run] = await runsOf(workspace)
+  if (run === undefined) throw new Error('no run')
+  return { run, read: res.meter.rowsRead, written: res.meter.rowsWritten }
+}
+
+/** A town that was recomputed once, in which some have moved to other spellings since. */
+async function respelled() {
+  const workspace = ++workspaces
+  const { res } = hazardous(small)
+  const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
+  const before = { Ash: 'ab', ASH: 'c', Birch: 'defghijk', 'oak  st': 'lm', yew: 'no', Gone: 'x' }
+  await told(res, workspace, inhabitants(before))
+  await recomputed(workspace, { ...small, USERS_PER_STEP: 20_000 })
+  const after = { ash: 'ad', 'OAK\tst': 'le', 'N/A': 'pqrs', YEW: 'nx', 'n/a': 't', '': 'u' }
+  await told(res, workspace, inhabitants(after), 2)
+  return { workspace, key }
+}
+
+const once = await (async () => {
+  const { workspace, key } = await respelled()
+  let calls = 0
+  const { res, rung, meanwhile } = hazardous(small)
+  await requestRecompute(res, workspace, 'household')
+  meanwhile(async () => void calls++)
+  await deliver(res, rung, workspace)
+  const [run] = await runsOf(workspace)
+  if (run === undefined) throw new Error('no run')
+  return { run: counts(run), state: await stateOf(workspace), values: await written(key), calls }
+})()
+
+async function expectAsOnce(workspace: number, key: number) {
+  const [run] = await runsOf(workspace)
+  expect(run && counts(run)).toEqual(once.run)
+  expect(await stateOf(workspace)).toEqual(once.state)
+  expect(await written(key)).toEqual(once.values)
+}
+
+describe('a run that compares values normalized', () => {
+  it('seats the spellings of a value together, and forgets those of nobody', async () => {
+    const { workspace } = await respelled()
+    const { run } = await recomputed(workspace)
+    expect(run).toMatchObject({
+      state: 'successful',
+      withoutValue: 6,
+      largest: [
+        { value: 'birch', users: 6 },
+        { value: 'ash', users: 4 },
+      ],
+    })
+    const groups = await formed(hazardous(small).res, workspace, 'household')
+    expect([...groups].map(([value, { members }]) => [value, members.join('')])).toEqual([
+      ['ash', 'abc'],
+      ['birch', 'fgh'],
+      ['oak st', 'elm'],
+      ['yew', 'nox'],
+    ])
+    expect(once.values).toEqual({
+      ...{ ASH: 'ash', Ash: 'ash', ash: 'ash', Birch: 'birch' },
+      ...{ 'OAK\tst': 'oak st', 'oak  st': 'oak st', YEW: 'yew', yew: 'yew' },
+      ...{ 'N/A': 'n/a', 'n/a': 'n/a' },
+    })
+  })
+
+  it('ends the same if the database is lost before or after any of its calls', async () => {
+    for (let at = 0; at < once.calls; at++)
+      for (const when of ['before', 'after'] as const) {
+        const { workspace, key } = await respelled()
+        const { res, rung, fuse } = hazardous(small)
+        const run = await requestRecompute(res, workspace, 'household')
+        fuse({ at, when })
+        await deliver(res, rung, workspace).catch(unlessCrash)
+        fuse(undefined)
+        await deliver(res, [...rung, { kind: 'recompute', workspace, run: run.key }], workspace)
+        await expectAsOnce(workspace, key)
+      }
+  }, 120_000)
+
+  it('ends the same if its message comes thrice at once', async () => {
+    const { workspace, key } = await respelled()
+    const { res } = hazardous(small)
+    const run = await requestRecompute(res, workspace, 'household')
+    await Promise.all([1, 2, 3].map(() => runRecompute(res, workspace, run.key)))
+    await expectAsOnce(workspace, key)
+  })
+
+  it('writes nothing but itself where nothing has changed', async () => {
+    const { workspace } = await respelled()
+    await recomputed(workspace)
+    const { run, written } = await recomputed(workspace, { ...small, USERS_PER_STEP: 20_000 })
+    expect(run.changed).toBe(0)
+    expect(written).toBeLessThan(20)
+  })
+
+  it('leaves where it stood to be told of no value while it normalizes', async () => {
+    const { workspace } = await respelled()
+    const { res } = hazardous(small)
+    const { key } = await requestRecompute(res, workspace, 'household')
+    await env.DB.prepare(
+      "UPDATE recompute_runs SET state = 'normalizing', cursor = 'zzz' WHERE key = ?",
+    )
+      .bind(key)
+      .run()
+    await giveUpRun(res.databaseOf(workspace), workspace, key, res.now())
+    expect((await runsOf(workspace))[0]).toMatchObject({ state: 'failed', cursor: '' })
+  })
+
+  it('seats nobody among strangers who says something new meanwhile', async () => {
+    for (let at = 0; at < once.calls; at++) {
+      const { workspace } = await respelled()
+      const { res, rung, meanwhile } = hazardous(small)
+      const hand = hazardous(small).res
+      await requestRecompute(res, workspace, 'household')
+      let calls = 0
+      meanwhile(async () => {
+        if (calls++ === at) await told(hand, workspace, [['a', { street: 'Cedar' }]], 3)
+      })
+      await deliver(res, rung, workspace)
+      const groups = await formed(hand, workspace, 'household')
+      const mine = [...groups].filter(([, { members }]) => members.includes('a'))
+      expect(['', 'ash', 'cedar']).toContain(mine.map(([value]) => value).join())
+      await recomputed(workspace)
+      const next = await formed(hand, workspace, 'household')
+      expect(next.get('cedar')?.members).toEqual(['a'])
+    }
+  }, 60_000)
+})
+
+describe('what the values of a definition are', () => {
+  it('is forgotten in steps once they are compared as they are', async () => {
+    const { workspace, key } = await respelled()
+    const { res } = hazardous(small)
+    await updateDefinition(res, workspace, 'household', { matching: null }, 'tester')
+    const { run } = await recomputed(workspace, { ...small, USERS_PER_STEP: 2 })
+    expect(run.state).toBe('successful')
+    expect(await written(key)).toEqual({})
+    const groups = await formed(res, workspace, 'household')
+    expect([...groups.keys()]).toEqual([
+      ...['ASH', 'Ash', 'Birch', 'OAK\tst', 'YEW', 'ash', 'oak  st', 'yew'],
+    ])
+  })
+
+  it('is that of the source that the run began with', async () => {
+    const { workspace, key } = await respelled()
+    const { res } = hazardous(small)
+    await told(res, workspace, [['a', { team: 'Red' }]], 3)
+    await updateDefinition(res, workspace, 'household', { source: 'team' }, 'tester')
+    await recomputed(workspace)
+    expect(await written(key)).toEqual({ Red: 'red' })
+  })
+
+  it('goes with the definition', async () => {
+    const { workspace, key } = await respelled()
+    const { res, rung } = hazardous(small)
+    await deleteDefinition(res, workspace, 'household')
+    await deliver(res, rung, workspace)
+    expect(await left(key)).toEqual([0, 0, 0, 0, 0])
+  })
+
+  it('is one thing of each, though letters were folded since', async () => {
+    const workspace = ++workspaces
+    const { res } = hazardous(small)
+    const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
+    await told(res, workspace, inhabitants({ ZÜRICH: 'abc', zürich: 'd' }))
+    const fold = (folded: string | null, where: string) =>
+      env.DB.prepare(
+        `UPDATE user_attributes SET folded = ? WHERE workspace_id = ? AND name = 'street' AND ${where}`,
+      )
+        .bind(folded, workspace)
+        .run()
+    await fold(null, 'true')
+    await recomputed(workspace)
+    expect(await written(key)).toEqual({ ZÜRICH: 'zÜrich', zürich: 'zürich' })
+    await fold('zürich', "user_id = 'c'")
+    const { run } = await recomputed(workspace)
+    expect(run).toMatchObject({ state: 'successful', seated: 3, overLimit: 1, groups: 1 })
+    expect(await written(key)).toEqual({ ZÜRICH: 'zürich', zürich: 'zürich' })
+  })
+})
+
+describe('a normalized Monday', () => {
+  it('costs rows read in proportion to the users, and none written if nothing changed', async () => {
+    const perUser: number[] = []
+    for (const people of [1000, 4000]) {
+      const workspace = ++workspaces
+      const { res } = hazardous()
+      await defined(res, workspace, 'household', 'street', shared, normalized)
+      await told(
+        res,
+        workspace,
+        Array.from({ length: people }, (_, n) => [
+          `user-${n}`,
+          { street: `${Math.floor(n / 4)} ${n % 2 === 0 ? 'Oak' : 'OAK'} St`, dog: true, cars: n },
+        ]),
+      )
+      await recomputed(workspace, {})
+      const { run, read, written } = await recomputed(workspace, {})
+      expect(run).toMatchObject({ seated: people, groups: people / 4, changed: 0 })
+      expect(written).toBeLessThan(20)
+      perUser.push(read / people)
+    }
+    const [few = 0, many = 0] = perUser
+    console.log(`normalized, a user: ${many} read`)
+    expect(many / few).toBeLessThan(1.05)
+    expect(many).toBeLessThan(35)
+  })
+})
