@@ -153,6 +153,79 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   })
 })
 
+describe.each(writes)('matching and ignore_values of %s', (_, writer) => {
+  it.each<[string, Json]>([
+    ['normalized', { matching: 'normalized' }],
+    ['none to ignore', { ignore_values: [] }],
+    ['some to ignore', { ignore_values: ['N/A', ' Head Office ', '', 'é'.repeat(256), '🎉'] }],
+    ['a hundred to ignore', { ignore_values: Array.from({ length: 100 }, (_, i) => `${i}`) }],
+    ['both', { matching: 'normalized', ignore_values: ['x'] }],
+  ])('are shown where they were sent: %s', async (_, more) => {
+    const team = await Team.open()
+    const write = await writer(team)
+    expect(await said(write({ ...draft, ...more }))).toMatchObject({ status: 200, ...more })
+    expect(await definitions(team)).toMatchObject([more])
+    expect(await said(team.send('PUT', '/groups/household', {}))).toMatchObject(more)
+    expect(await said(team.send('PATCH', '/groups/household', { attributes: [] }))).toMatchObject(
+      more,
+    )
+  })
+
+  it.each<[string, Json]>([
+    ['left out', {}],
+    ['null', { matching: null, ignore_values: null }],
+  ])('are not shown where they were %s', async (_, more) => {
+    const team = await Team.open()
+    const write = await writer(team)
+    const answer = await said(write({ ...draft, ...more }))
+    expect(answer['status']).toBe(200)
+    expect(Object.keys(answer)).not.toContain('matching')
+    expect(Object.keys(answer)).not.toContain('ignore_values')
+  })
+
+  it.each<[string, Json, string]>([
+    ['another matching', { matching: 'fuzzy' }, 'matching must be normalized'],
+    ['a matching in capitals', { matching: 'NORMALIZED' }, 'matching must be normalized'],
+    ['a matching that is no text', { matching: true }, 'matching must be normalized'],
+    ['101 values', { ignore_values: many(101).map(({ id }) => id) }, 'cannot be more than 100'],
+    ['a value of 257', { ignore_values: ['x'.repeat(257)] }, '.0 cannot exceed 256 characters'],
+    ['a value of 257 emoji', { ignore_values: [emoji.repeat(257)] }, 'exceed 256 characters'],
+    ['a value with U+0000', { ignore_values: ['a\0'] }, 'cannot exceed 256 characters'],
+    ['half a character', { ignore_values: ['a\ud800'] }, 'must be text'],
+    ['a number', { ignore_values: [0] }, 'ignore_values.0 must be of type string'],
+    ['null for a value', { ignore_values: [null] }, 'ignore_values.0 must be of type string'],
+    ['a text', { ignore_values: 'N/A' }, 'ignore_values must be of type array'],
+  ])('are refused: %s', async (_, more, sentence) => {
+    const team = await Team.open()
+    const write = await writer(team)
+    const before = await definitions(team)
+    const { status, errors } = await said(write({ ...draft, ...more }))
+    expect(status).toBe(422)
+    expect(errors).toEqual([{ message: expect.stringContaining(sentence) }])
+    expect(await definitions(team)).toEqual(before)
+  })
+})
+
+describe('PUT /groups/{group_id}', () => {
+  it('with null compares and ignores again as every definition does', async () => {
+    const team = await Team.open()
+    const created = await team.define({
+      ...household,
+      matching: 'normalized',
+      ignore_values: ['x'],
+    })
+    const { matching: _, ignore_values: __, ...plain } = created
+    const cleared = await said(
+      team.send('PUT', '/groups/household', { matching: null, ignore_values: null }),
+    )
+    expect(cleared).toEqual({
+      ...plain,
+      status: 200,
+      last_modified_on: cleared['last_modified_on'],
+    })
+  })
+})
+
 describe('POST /groups', () => {
   it('needs a source, and no more', async () => {
     const team = await Team.open()

@@ -65,10 +65,13 @@ export const counts = ({
   groups,
   changed,
   looked,
+  withoutValue,
+  largest,
   cursor,
   attributes,
 }: Run) => {
-  return { state, seated, overLimit, groups, changed, looked, cursor, attributes }
+  const users = { looked, seated, overLimit, withoutValue, largest }
+  return { state, ...users, groups, changed, cursor, attributes }
 }
 
 /** The state of the definitions, their keys aside. */
