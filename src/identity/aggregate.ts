@@ -9,13 +9,16 @@ import type { SharedAttribute } from '../db/schema.ts'
 export function aggregate(type: Exclude<SharedAttribute['type'], 'latest'>, name: string): SQL {
   switch (type) {
     case 'boolean_or':
-      return sql`iif(coalesce(max(u.name = ${name} AND u.value = 'true'), 0), 'true', 'false')`
+      return sql`iif(coalesce(max(u.name = ${name} AND ${isTrue}), 0), 'true', 'false')`
     case 'sum':
       return finite(sql`sum(iif(u.name = ${name}, ${number}, NULL))`)
     case 'average':
       return finite(sql`avg(iif(u.name = ${name}, ${number}, NULL))`)
   }
 }
+
+// LIKE knows no case of A to Z. Values of the version before are not trimmed.
+const isTrue = sql.raw(`trim(u.value, char(9, 10, 11, 12, 13, 32)) LIKE 'true'`)
 
 // Beyond the range of a double, SQLite says infinity, which JSON cannot.
 const finite = (result: SQL) => sql`nullif(nullif(${result}, 9e999), -9e999)`
@@ -33,8 +36,17 @@ export function numberIn(text: string): number | undefined {
   return Number.isFinite(number) ? number : undefined
 }
 
-/** Whether a member's value, by itself, has a part in the result of a function. That of `latest` is one member's. */
-export function counts(type: SharedAttribute['type'], text: string): boolean {
-  if (type === 'boolean_or') return text === 'true'
-  return type === 'latest' || numberIn(text) !== undefined
+const trueInAnyCase = /^[\t-\r ]*true[\t-\r ]*$/i
+
+/** Why a member's value has no part in what a group shares. */
+export type Exclusion = 'missing' | 'not-true' | 'not-a-number' | 'beyond-numbers' | 'not-latest'
+
+/** Why a stored value, by itself, has no part in the result of a function; undefined where it has. `latest` is one member's: see explain.ts. */
+export function exclusionOf(
+  type: Exclude<SharedAttribute['type'], 'latest'>,
+  value: string,
+): Exclusion | undefined {
+  if (type === 'boolean_or') return trueInAnyCase.test(value) ? undefined : 'not-true'
+  if (numberIn(value) !== undefined) return undefined
+  return numeric.test(value) ? 'beyond-numbers' : 'not-a-number'
 }

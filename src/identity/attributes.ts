@@ -1,14 +1,40 @@
 import type { valueTypes } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
+import { canonical, folded, foldedBeyondAscii } from '../text.ts'
 
 export type Value = string | number | boolean | string[]
 export type ValueType = (typeof valueTypes)[number]
 
-/** A value as it is kept: its text, by which values are compared, and what it was. */
+/** A value: its text as it was sent, and what it is. */
 export interface Kept {
   text: string
   type: ValueType
 }
+
+/** The columns of a value: see `user_attributes`. */
+export interface Columns {
+  value: string
+  sent: string | null
+  folded: string | null
+}
+
+/** A text as it is stored: trimmed and in NFC, as it was sent where that differs, and folded. */
+export function columnsOfText(text: string): Columns {
+  const value = canonical(text)
+  return { value, sent: value === text ? null : text, folded: foldedBeyondAscii(text) }
+}
+
+export function columnsOf({ text, type }: Kept): Columns {
+  if (type === 'string') return columnsOfText(text)
+  const beyond = type === 'list' && foldedBeyondAscii(text) !== null
+  return {
+    value: text,
+    sent: null,
+    folded: beyond ? JSON.stringify(itemsOf(text).map(folded)) : null,
+  }
+}
+
+const itemsOf = (list: string) => JSON.parse(list) as string[] // written by `readValue` alone
 
 /** What becomes of one attribute; null deletes it. */
 export interface Change {
@@ -93,7 +119,7 @@ const refused = (name: string, problem: string) =>
 export function valueOf({ text, type }: Kept): Value {
   if (type === 'number') return Number(text)
   if (type === 'boolean') return text === 'true'
-  return type === 'list' ? (JSON.parse(text) as string[]) : text // a list is written by `readValue` alone
+  return type === 'list' ? itemsOf(text) : text
 }
 
 /** Characters of a user's id at most (CONTRACT 4, "Users"). */

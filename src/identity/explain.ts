@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import { counts } from './aggregate.ts'
+import { exclusionOf, type Exclusion } from './aggregate.ts'
 import { valueOf, type Kept, type Value } from './attributes.ts'
 
 export interface Explanation {
@@ -23,11 +23,15 @@ export interface Contribution {
   updatedAt: number | null
   /** Whether the member's value, as it is now, has a part in the result. */
   counts: boolean
+  /** Why it has none; null where it has. */
+  excluded: Exclusion | null
 }
 
 type Shared = Kept &
   Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
-type Member = { user: string; updatedAt: number | null } & (Kept | { text: null })
+type Member = { user: string; updatedAt: number | null } & (
+  (Kept & { stored: string }) | { text: null }
+)
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
 export async function explain(
@@ -51,7 +55,7 @@ export async function explain(
     WHERE ${asked} AND a.result IS NOT NULL
       AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
     sql`
-    SELECT m.user_id AS user, u.value AS text, u.type, u.updated_at AS updatedAt
+    SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type, u.updated_at AS updatedAt
     FROM ${seat} JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
       LEFT JOIN user_attributes AS u ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${attribute} AND u.value IS NOT NULL
     WHERE ${asked} ORDER BY m.user_id`,
@@ -72,12 +76,18 @@ function contributions(type: SharedAttribute['type'], members: Member[]): Contri
   const latest = members.find(({ text, updatedAt }) => text !== null && updatedAt === last)
   return members.map((member) => {
     const { user, updatedAt } = member
-    if (member.text === null) return { user, value: null, updatedAt, counts: false }
-    return {
-      user,
-      value: valueOf(member),
-      updatedAt,
-      counts: type === 'latest' ? member === latest : counts(type, member.text),
-    }
+    const excluded = exclusion(type, member, latest) ?? null
+    const value = member.text === null ? null : valueOf(member)
+    return { user, value, updatedAt, counts: excluded === null, excluded }
   })
+}
+
+function exclusion(
+  type: SharedAttribute['type'],
+  member: Member,
+  latest: Member | undefined,
+): Exclusion | undefined {
+  if (member.text === null) return 'missing'
+  if (type === 'latest') return member === latest ? undefined : 'not-latest'
+  return exclusionOf(type, member.stored)
 }

@@ -10,7 +10,9 @@ import { hasEnded, outcomeOf } from '../work/outcome.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
+import { columnsOfText } from './attributes.ts'
 import { checkRoom, findImport, openImport } from './imports.ts'
+import { unlessKnown } from './profiles.ts'
 import { readUsers, type UserRow } from './rows.ts'
 
 /**
@@ -115,8 +117,8 @@ function statementsOf(rows: UserRow[]): string[] {
   const lists: string[] = []
   let list: string[] = []
   let length = 0
-  for (const row of rows) {
-    const text = JSON.stringify(row)
+  for (const [id, ...cells] of rows) {
+    const text = JSON.stringify([id, ...cells.map(cellOf)])
     if (length + text.length > charactersPerStatement && list.length > 0) {
       lists.push(`[${list.join()}]`)
       list = []
@@ -127,6 +129,17 @@ function statementsOf(rows: UserRow[]): string[] {
   }
   if (list.length > 0) lists.push(`[${list.join()}]`)
   return lists
+}
+
+const plain = /^(?! )[ -~]+(?<! )$/
+
+/** A cell as its statement takes it: its text, or the columns of one that has more than `value`. */
+function cellOf(
+  text: string | null,
+): string | null | [value: string, sent: string | null, folded: string | null] {
+  if (text === null || plain.test(text)) return text
+  const { value, sent, folded } = columnsOfText(text)
+  return sent === null && folded === null ? value : [value, sent, folded]
 }
 
 /** Merges rows into what is known of their users, as of the moment at which the file was accepted. An empty cell says nothing. */
@@ -140,13 +153,11 @@ function merge(rows: string, names: string[], job: Job): SQL[] {
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     tally(job, 'added'),
     sql`
-    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
-    SELECT ${workspace}, r.value ->> 0, ${JSON.stringify(names)} ->> (c.key - 1), c.value, 'string', ${createdAt}
+    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
+    SELECT ${workspace}, r.value ->> 0, ${JSON.stringify(names)} ->> (c.key - 1), iif(c.type = 'array', c.value ->> 0, c.value), 'string', ${createdAt},
+      iif(c.type = 'array', c.value ->> 1, NULL), iif(c.type = 'array', c.value ->> 2, NULL)
     FROM json_each(${rows}) AS r, json_each(r.value) AS c WHERE c.key > 0 AND c.value IS NOT NULL AND ${guard}
-    ON CONFLICT (workspace_id, user_id, name) DO UPDATE
-    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
-    WHERE excluded.updated_at > updated_at
-      OR (excluded.updated_at = updated_at AND (value IS NOT excluded.value OR type <> excluded.type))`,
+    ${unlessKnown}`,
     tally(job, 'touched'),
   ]
 }

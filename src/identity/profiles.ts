@@ -1,7 +1,7 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import { valueOf, type Change, type Kept, type Value } from './attributes.ts'
+import { columnsOf, valueOf, type Change, type Kept, type Value } from './attributes.ts'
 import { listDefinitions } from './definitions.ts'
 import { leave } from './seats.ts'
 
@@ -60,7 +60,10 @@ export async function recordReports(
 export function record(workspace: number, reports: Report[], now: number): SQL[] {
   const users = JSON.stringify(reports.map(({ user }) => user))
   const rows = reports.flatMap(({ user, at, changes }) =>
-    changes.map(({ name, to }) => [user, name, to?.text, to?.type ?? 'string', at]),
+    changes.map(({ name, to }) => {
+      const { value = null, sent = null, folded = null } = to === null ? {} : columnsOf(to)
+      return [user, name, value, to?.type ?? 'string', at, sent, folded]
+    }),
   )
   return [
     sql`
@@ -68,17 +71,21 @@ export function record(workspace: number, reports: Report[], now: number): SQL[]
     SELECT ${workspace}, value, ${now} FROM json_each(${users}) WHERE true
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     sql`
-    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
-    SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(${JSON.stringify(rows)}) WHERE true
-    ON CONFLICT (workspace_id, user_id, name) DO UPDATE
-    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
-    WHERE excluded.updated_at > updated_at
-      OR (excluded.updated_at = updated_at AND (value IS NOT excluded.value OR type <> excluded.type))`,
+    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
+    SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+    FROM json_each(${JSON.stringify(rows)}) WHERE true
+    ${unlessKnown}`,
   ]
 }
 
+/** The end of a statement that writes attributes: what is as new already stays as it is. */
+export const unlessKnown = sql`ON CONFLICT (workspace_id, user_id, name) DO UPDATE
+    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at, sent = excluded.sent, folded = excluded.folded
+    WHERE excluded.updated_at > updated_at OR (excluded.updated_at = updated_at
+      AND (value, type, sent, folded) IS NOT (excluded.value, excluded.type, excluded.sent, excluded.folded))`
+
 const forgetOthers = (workspace: number, user: string, changes: Change[], now: number) => sql`
-  UPDATE user_attributes SET value = NULL, updated_at = ${now}
+  UPDATE user_attributes SET value = NULL, sent = NULL, folded = NULL, updated_at = ${now}
   WHERE workspace_id = ${workspace} AND user_id = ${user} AND value IS NOT NULL AND updated_at <= ${now}
     AND name NOT IN (SELECT value FROM json_each(${JSON.stringify(changes.map(({ name }) => name))}))`
 
@@ -104,7 +111,7 @@ export async function getProfile(db: Db, workspace: number, user: string): Promi
 const reading = (workspace: number, user: string): SQL[] => [
   sql`SELECT created_at FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
   sql`
-  SELECT name, value AS text, type, updated_at FROM user_attributes
+  SELECT name, coalesce(sent, value) AS text, type, updated_at FROM user_attributes
   WHERE workspace_id = ${workspace} AND user_id = ${user} ORDER BY name`,
   sql`
   SELECT d.id AS definition, s.value AS in_group, a.name, a.result AS text, a.type

@@ -110,11 +110,11 @@ function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
     )
   return selections.map(
     (selection) => sql`${going}
-      INSERT INTO group_attributes (definition_key, value, name, function, result, type)
-      SELECT ${definition}, in_group, name, function, result, type FROM (${selection}) WHERE true
+      INSERT INTO group_attributes (definition_key, value, name, function, result, type, folded)
+      SELECT ${definition}, in_group, name, function, result, type, folded FROM (${selection}) WHERE true
       ON CONFLICT (definition_key, value, name) DO UPDATE
-      SET function = excluded.function, result = excluded.result, type = excluded.type
-      WHERE result IS NOT excluded.result OR type IS NOT excluded.type OR function <> excluded.function`,
+      SET function = excluded.function, result = excluded.result, type = excluded.type, folded = excluded.folded
+      WHERE result IS NOT excluded.result OR type IS NOT excluded.type OR function <> excluded.function OR folded IS NOT excluded.folded`,
   )
 }
 
@@ -133,7 +133,7 @@ function aggregated(at: Definition, attributes: Aggregate[], whom: SQL): SQL {
   const cases = attributes.map((_, i) => sql.raw(`WHEN ${i} THEN r${i} `))
   return sql`
     SELECT g.in_group, asked.value ->> 'id' AS name, asked.value ->> 'type' AS function, CASE asked.key ${sql.join(cases)} END AS result,
-      iif(asked.value ->> 'type' = 'boolean_or', 'boolean', 'number') AS type
+      iif(asked.value ->> 'type' = 'boolean_or', 'boolean', 'number') AS type, NULL AS folded
     FROM (SELECT m.value AS in_group ${sql.join(results)}
       FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${told(at, sql`IN (${names})`)}
       WHERE m.definition_key = ${at.definition} AND ${whom} GROUP BY m.value) AS g
@@ -142,8 +142,8 @@ function aggregated(at: Definition, attributes: Aggregate[], whom: SQL): SQL {
 
 /** The most recently updated value; of two of one moment, that of the smaller user id. */
 const latest = (at: Definition, id: string, whom: SQL): SQL => sql`
-  SELECT in_group, ${id} AS name, 'latest' AS function, result, type
-  FROM (SELECT m.value AS in_group, u.value AS result, u.type,
+  SELECT in_group, ${id} AS name, 'latest' AS function, result, type, folded
+  FROM (SELECT m.value AS in_group, coalesce(u.sent, u.value) AS result, u.type, u.folded,
       row_number() OVER (PARTITION BY m.value ORDER BY u.value IS NULL, u.updated_at DESC, m.user_id) AS place
     FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${told(at, sql`= ${id}`)}
     WHERE m.definition_key = ${at.definition} AND ${whom})

@@ -60,18 +60,30 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
     await team.recompute()
   })
 
-  const told = (value: unknown, counts: boolean) => ({
+  const told = (value: unknown, why: string | null) => ({
     value,
     last_updated_on: expect.stringMatching(time) as string,
-    counts,
+    counts: why === null,
+    not_counted_because: why,
   })
-  const nothing = { value: null, last_updated_on: null, counts: false }
+  const nothing = {
+    value: null,
+    last_updated_on: null,
+    counts: false,
+    not_counted_because: 'The user has no value',
+  }
 
   it.each<[string, string, unknown, Json, Json]>([
-    ['has_dog', 'boolean_or', true, told(false, false), told('true', true)],
-    ['income', 'sum', 15.5, told(10, true), told('5.5', true)],
-    ['age', 'average', 30, told(30, true), told('thirty', false)],
-    ['city', 'latest', ['x', 'y'], told('old', false), told(['x', 'y'], true)],
+    ['has_dog', 'boolean_or', true, told(false, 'false is not true'), told('true', null)],
+    ['income', 'sum', 15.5, told(10, null), told('5.5', null)],
+    ['age', 'average', 30, told(30, null), told('thirty', '"thirty" is not a number')],
+    [
+      'city',
+      'latest',
+      ['x', 'y'],
+      told('old', 'The value of another member is the latest'),
+      told(['x', 'y'], null),
+    ],
   ])('tells who gave what to %s, which is %s', async (id, type, value, ofAnn, ofBob) => {
     for (const user of ['ann', 'bob', 'cid']) {
       expect((await attributesOf(team, user)) as Json).toMatchObject({ [`household:${id}`]: value })

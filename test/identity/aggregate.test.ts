@@ -34,6 +34,9 @@ const numeric = [
   '00.250',
   '-0',
   '1e21',
+  '\u00a05',
+  '5\u3000',
+  '\u200b5\u2060',
 ]
 const notNumeric = [
   '',
@@ -51,14 +54,15 @@ const notNumeric = [
   'e5',
   '5e',
   '--5',
-  '\u00a05',
   '٥',
-  '5\u3000',
 ]
 const words = [
   'true',
   'TRUE',
   'True',
+  ' true ',
+  '\u00a0TRUE\n',
+  'falſe',
   'false',
   'yes',
   '1',
@@ -101,6 +105,9 @@ const place: fc.Arbitrary<Value | null> = fc.oneof(
       'Head Office',
       '-',
       '?',
+      ' 1 Main St\u00a0',
+      '\u200b1 Main St',
+      'e\u0301',
     ),
   },
   {

@@ -3,6 +3,7 @@ import type { SharedAttribute } from '../../src/db/schema.ts'
 import type { Value } from '../../src/identity/attributes.ts'
 import { groupValue } from '../../src/identity/matching.ts'
 import { isNoValue, noValues } from '../../src/identity/no-value.ts'
+import { trimmed } from '../../src/text.ts'
 
 /** What is known of each user by attribute, null where it was deleted, and since when. */
 export type Town = Map<string, Map<string, { value: Value | null; at: number }>>
@@ -49,7 +50,7 @@ function groupOf(
 ): { none: boolean; text: string } | undefined {
   if (value === null || value === undefined || Array.isArray(value)) return undefined
   const { matching = null, ignoreValues = null } = rule
-  const text = matching === null ? String(value) : groupValue(String(value), matching)
+  const text = groupValue(String(value), matching)
   return { none: isNoValue(text, noValues(ignoreValues, matching !== null)), text }
 }
 
@@ -126,7 +127,10 @@ function made(
   type: SharedAttribute['type'],
   known: { user: string; value: Value; at: number }[],
 ): Value | undefined {
-  if (type === 'boolean_or') return known.some(({ value }) => value === true || value === 'true')
+  if (type === 'boolean_or')
+    return known.some(
+      ({ value }) => !Array.isArray(value) && trimmed(String(value)).toLowerCase() === 'true',
+    )
   if (type === 'latest')
     return known.sort((a, b) => b.at - a.at || inBytes(a.user, b.user))[0]?.value
   const numbers = known.map(({ value }) => numberIn(value)).filter((number) => number !== undefined)
@@ -141,7 +145,7 @@ function numberIn(value: Value): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined
   const decimal = /^(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
-  const text = value.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '')
+  const text = trimmed(value)
   const number = decimal.test(text.replace(/^[+-]/, '')) ? Number(text) : NaN
   return Number.isFinite(number) ? number : undefined
 }

@@ -98,7 +98,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
   const [users, attributes, definitions, members, shared] = await env.DB.batch([
     of('SELECT user_id AS user FROM users WHERE workspace_id = ?'),
     of(
-      'SELECT user_id AS user, name, value AS text, type, updated_at AS at FROM user_attributes WHERE workspace_id = ?',
+      'SELECT user_id AS user, name, coalesce(sent, value) AS text, type, updated_at AS at FROM user_attributes WHERE workspace_id = ?',
     ),
     of(
       `SELECT key, id, source_user_attribute AS source, attributes, matching, ignore_values AS ignoreValues FROM ${live} ORDER BY key`,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../../../failure.ts'
 import { isUserId, userMax, type Value } from '../../../identity/attributes.ts'
-import type { Explanation } from '../../../identity/explain.ts'
+import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import type { Profile } from '../../../identity/profiles.ts'
 import { SharedAttribute } from './groups.ts'
 import { Attributes, AttributeValue, date, dateOrNull } from './values.ts'
@@ -67,6 +67,10 @@ export const ShownExplanation = z.object({
       value: AttributeValue.nullable(),
       last_updated_on: z.iso.datetime().nullable(),
       counts: z.boolean().meta({ description: 'Whether this value has a part in the result.' }),
+      not_counted_because: z
+        .string()
+        .nullable()
+        .meta({ description: 'Why it has none, in a sentence; null where it has.' }),
     }),
   ),
 })
@@ -82,10 +86,44 @@ export const showExplanation = (
   function: explanation.function,
   value: explanation.value,
   computed_on: dateOrNull(explanation.computedAt),
-  contributions: explanation.members.map(({ user, value, updatedAt, counts }) => ({
-    user_id: user,
-    value,
-    last_updated_on: dateOrNull(updatedAt),
-    counts,
+  contributions: explanation.members.map((member) => ({
+    user_id: member.user,
+    value: member.value,
+    last_updated_on: dateOrNull(member.updatedAt),
+    counts: member.counts,
+    not_counted_because: whyNotCounted(member),
   })),
 })
+
+function whyNotCounted({ value, excluded }: Contribution): string | null {
+  switch (excluded) {
+    case null:
+      return null
+    case 'missing':
+      return 'The user has no value'
+    case 'not-latest':
+      return 'The value of another member is the latest'
+    case 'not-true':
+      return `${said(value)} is not true`
+    case 'not-a-number':
+      return `${said(value)} is not a number`
+    case 'beyond-numbers':
+      return `${said(value)} is too large a number`
+  }
+}
+
+const saidMax = 64
+
+/** A value as a sentence has it: a text in quotes, shortened, with what nobody sees made visible. */
+function said(value: Value | null): string {
+  if (Array.isArray(value)) return 'A list'
+  if (typeof value !== 'string') return String(value)
+  const signs = [...value]
+  const shown = signs.length > saidMax ? `${signs.slice(0, saidMax).join('')}…` : value
+  return JSON.stringify(shown).replace(
+    hidden,
+    (sign) => `\\u{${sign.codePointAt(0)?.toString(16) ?? ''}}`,
+  )
+}
+
+const hidden = /(?! )[\s\p{Cf}\p{Cc}]/gu
