@@ -19,14 +19,17 @@ const ranks = [
   ['membership', 'webhooks', 'access', 'work'],
   ['resources'],
   ['db'],
-  ['failure', 'messages', 'text'],
+  ['failure', 'json', 'messages', 'text'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
 
 /** Files of rules: time, ids and network are handed in, and so they import only each other, types and libraries. */
 const pure = [
+  'audiences/compare.ts',
   'audiences/compile.ts',
+  'audiences/moment.ts',
+  'audiences/pattern.ts',
   'audiences/period.ts',
   'audiences/rule.ts',
   'experience/participant.ts',
@@ -46,6 +49,7 @@ const pure = [
   'work/signature.ts',
   'work/slice.ts',
   'failure.ts',
+  'json.ts',
   'messages.ts',
   'text.ts',
 ]

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import type { GroupJob } from '../experience/jobs.ts'
-
+import { parseJson } from '../json.ts'
 import { removeUnseen, seeMembers, type Stretch } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../work/apply.ts'
@@ -75,7 +75,7 @@ async function lookAhead(
   const [kept] = (rules?.results ?? []) as { rule: string }[]
   const rows = (found?.results ?? []) as { after: string; last: string | null; unfit: number }[]
   if (kept === undefined) return undefined
-  const rule = JSON.parse(kept.rule) as Rule // only rules are written
+  const rule = parseJson(kept.rule) as Rule // only rules are written
   return {
     compiled: compileFor({ rule, names: namesOf(definitions) }),
     parts: rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })),

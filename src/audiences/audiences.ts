@@ -4,6 +4,7 @@ import { audiences } from '../db/schema.ts'
 import { getGroup, tie, untie } from '../experience/groups.ts'
 import { withdrawSyncs } from '../experience/syncs.ts'
 import { Failure } from '../failure.ts'
+import { stringifyJson } from '../json.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { wakeAll } from '../work/wake.ts'
 import { periodOf } from './period.ts'
@@ -67,7 +68,7 @@ export async function createAudience(
   const [created] = await db
     .insert(audiences)
     .select(
-      sql`SELECT NULL, ${workspace}, ${id}, ${name}, ${description}, ${JSON.stringify(rule)}, ${JSON.stringify(usedBy(rule))}, ${refresh},
+      sql`SELECT NULL, ${workspace}, ${id}, ${name}, ${description}, ${stringifyJson(rule)}, ${JSON.stringify(usedBy(rule))}, ${refresh},
         ${periodOf(refresh, now)}, ${now}, ${by}, ${now}, ${by} WHERE ${held} < ${audiencesMax} AND ${allThere(workspace, rule)}`,
     )
     .onConflictDoNothing()

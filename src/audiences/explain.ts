@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { stringifyJson } from '../json.ts'
 import { valueOf, type Kept, type Value } from '../identity/attributes.ts'
 import { compiler, sharedBy, type Asked } from './compile.ts'
 import { given } from './questions.ts'
@@ -67,7 +68,7 @@ export async function explainUser(
     WITH ${given(workspace, constants)}
     SELECT s.leaf, s.among, s.user_id AS user, CASE s.leaf ${sql.raw(cases.join(' '))} END AS result,
       CASE WHEN s.value ->> 'definition' IS NULL
-        THEN (SELECT json_array(a.value, a.type) FROM user_attributes AS a WHERE a.workspace_id = ${workspace} AND a.user_id = s.user_id
+        THEN (SELECT json_array(coalesce(a.sent, a.value), a.type) FROM user_attributes AS a WHERE a.workspace_id = ${workspace} AND a.user_id = s.user_id
           AND a.name = s.value ->> 'name' AND a.value IS NOT NULL)
         ELSE (SELECT json_array(CAST(a.result AS TEXT), a.type) FROM identity_members AS seat CROSS JOIN group_attributes AS a
           ON a.definition_key = seat.definition_key AND a.value = seat.value AND a.name = s.value ->> 'name'
@@ -75,7 +76,7 @@ export async function explainUser(
             AND a.function = s.value ->> 'function' AND a.result IS NOT NULL)
       END AS saw
     FROM (SELECT leaf.key AS leaf, leaf.value, leaf.value ->> 'among' AS among, iif(leaf.value ->> 'among' IS NULL, ${user}, m.user_id) AS user_id
-      FROM json_each(${JSON.stringify(leaves)}) AS leaf
+      FROM json_each(${stringifyJson(leaves)}) AS leaf
         LEFT JOIN identity_members AS seat ON seat.definition_key = leaf.value ->> 'among' AND seat.user_id = ${user}
         LEFT JOIN identity_members AS m ON m.definition_key = seat.definition_key AND m.value = seat.value) AS s
     WHERE s.user_id IS NOT NULL`,

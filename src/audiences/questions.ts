@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
+import { stringifyJson } from '../json.ts'
 import { compile, compiler, type Asked, type Compiled, type Names } from './compile.ts'
 import type { Rule } from './rule.ts'
 
@@ -121,7 +122,7 @@ export const compileFor = ({ rule, names }: Asked): Compiled => compile(rule, na
 
 /** The table `p` of a compiled rule (see compile.ts). */
 export const given = (workspace: number, constants: unknown[]): SQL =>
-  sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${JSON.stringify(constants)} AS c)`
+  sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${stringifyJson(constants)} AS c)`
 
 /** The users of a stretch, as a table `u`. */
 const those = (workspace: number, { after, users }: Stretch): SQL =>

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts'
 
-export type Scalar = string | number | boolean
+export type Scalar = string | number | bigint | boolean
 
 export const comparisons = [
   'equals',
@@ -156,6 +156,7 @@ function scalarAt(given: unknown, at: string): Scalar {
   if (given === undefined) throw refused(at, 'is required')
   if (typeof given === 'boolean') return given
   if (typeof given === 'number' && Number.isFinite(given)) return given
+  if (typeof given === 'bigint' && Number.isFinite(Number(given))) return given
   if (typeof given !== 'string') throw refused(at, 'must be a string, a finite number or a boolean')
   if ([...given].length > valueMax) throw refused(at, `cannot exceed ${valueMax} characters`)
   return given.toWellFormed()

@@ -2,6 +2,7 @@ import { and, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
+import { parseJson } from '../json.ts'
 import type { Asked, Names } from './compile.ts'
 import { expand, isOverMembers, nodesOf, refused, usedBy, type Rule } from './rule.ts'
 
@@ -73,7 +74,7 @@ const rulesOf = (workspace: number, ids: SQL): SQL =>
 
 function rulesIn(used: Rows | undefined): Map<string, Rule> {
   const found = (used?.results ?? []) as { id: string; rule: string }[] // the columns of `rulesOf`
-  return new Map(found.map(({ id, rule }) => [id, JSON.parse(rule) as Rule])) // only rules are written
+  return new Map(found.map(({ id, rule }) => [id, parseJson(rule) as Rule])) // only rules are written
 }
 
 /** The same for a rule that is told just now: throws `rule-refused` also where it names a definition or an experience group that is not there. */

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import {
   blob,
+  customType,
   index,
   integer,
   primaryKey,
@@ -8,6 +9,14 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core'
+import { parseJson, stringifyJson } from '../json.ts'
+
+/** JSON in which whole numbers keep all of their digits. */
+const exactJson = customType<{ data: unknown; driverData: string }>({
+  dataType: () => 'text',
+  toDriver: stringifyJson,
+  fromDriver: parseJson,
+})
 
 /** Who may ask for tokens. Times everywhere are milliseconds since 1970. */
 export const clients = sqliteTable(
@@ -393,7 +402,7 @@ export const audiences = sqliteTable(
     id: text('id').notNull(),
     name: text('name').notNull(),
     description: text('description').notNull(),
-    rule: text('rule', { mode: 'json' }).notNull(),
+    rule: exactJson('rule').notNull(),
     /** The audiences that the rule itself names. */
     uses: text('uses', { mode: 'json' }).$type<string[]>().notNull(),
     refresh: text('refresh', { enum: ['on_demand', 'weekly', 'daily'] }).notNull(),
@@ -415,7 +424,7 @@ export const audiences = sqliteTable(
 /** The rule that a job fills its group by: the audience's, and those of the audiences that it uses, as they were when it was asked for. */
 export const syncRules = sqliteTable('sync_rules', {
   job: integer('job_key').primaryKey(),
-  rule: text('rule', { mode: 'json' }).notNull(),
+  rule: exactJson('rule').notNull(),
 })
 
 /** Where a workspace's events are sent. `secret` signs them; during a rotation the one before signs beside it until `formerUntil`. */

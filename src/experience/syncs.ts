@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { stringifyJson } from '../json.ts'
 import type { Limits } from '../resources.ts'
 import { openNext, unended } from '../work/jobs.ts'
 import { getGroup } from './groups.ts'
@@ -58,7 +59,7 @@ export async function openSync(
       { id: crypto.randomUUID(), sliceBytes, now },
     ),
     sql`
-    INSERT INTO sync_rules (job_key, rule) SELECT key, ${JSON.stringify(rule)} FROM jobs WHERE key = ${waiting}
+    INSERT INTO sync_rules (job_key, rule) SELECT key, ${stringifyJson(rule)} FROM jobs WHERE key = ${waiting}
     ON CONFLICT (job_key) DO UPDATE SET rule = excluded.rule`,
     ...(period === undefined
       ? []

@@ -85,10 +85,45 @@ const numerals = [
   '1e999',
   '1e-400',
   '5\u00a0',
+  '\u200b5',
+  '1E5',
+  '100000',
+  '01234',
+  '1234',
+  '1,000',
+]
+/** Around what a double tells apart, what 64 bits hold, and beyond. */
+const large = [2n ** 53n, 2n ** 63n, 10n ** 21n, 10n ** 30n].flatMap((middle) =>
+  [-1n, 0n, 1n].flatMap((aside) => [middle + aside, -middle + aside]),
+)
+const dates = [
+  '2026-11-01',
+  '2026-11-01T00:00Z',
+  '2026-11-01T01:00:00+01:00',
+  '2026-10-31 23:00:00.000-0100',
+  ' 2026-11-01T00:00 ',
+  '2026-11-01t00:00:00,5z',
+  '2026-11-01T00:00:00.500',
+  '2026-11-01T00:00:00.501+00',
+  '2026-10-31',
+  '2024-02-29',
+  '2026-02-30',
+  '2026-11-01T24:00',
+  '2026-11-01T',
+  '2026-11-01T00:00 Z',
+  '2026-11-01T00:00:00.Z',
+  '2026-13-01',
+  '20261101',
+  '2026-11-1',
+  '9999-12-31T23:59-01:00',
+  '0000-01-01',
 ]
 const numeralsAlike = [
-  '9007199254740993',
-  '9223372036854775808',
+  ...large.map(String),
+  '+9007199254740993',
+  '0009007199254740993 ',
+  '9007199254740993.0',
+  '1e21',
   '5',
   '5.5',
   '0.3',
@@ -117,6 +152,17 @@ const words = [
   'É',
   '\u212a',
   'k',
+  'Zürich',
+  'ZU\u0308RICH',
+  'straße',
+  'STRASSE',
+  'ΟΔΟΣ',
+  'οδος',
+  'İ',
+  'ı',
+  ' TRUE ',
+  'true\u00a0',
+  'FALSE\n',
   '\ufffd',
 ]
 const letters = [
@@ -156,6 +202,7 @@ const text = fc.oneof(
   { weight: 6, arbitrary: word(letters, 4) },
   { weight: 6, arbitrary: fc.constantFrom(...words) },
   { weight: 6, arbitrary: fc.constantFrom(...numerals, ...numeralsAlike) },
+  { weight: 4, arbitrary: fc.constantFrom(...dates) },
   { weight: 1, arbitrary: fc.constantFrom(...long) },
 )
 
@@ -165,9 +212,15 @@ const plain: fc.Arbitrary<Value> = fc.oneof(
   { weight: 1, arbitrary: fc.boolean() },
   {
     weight: 2,
-    arbitrary: fc.array(fc.oneof(word(letters, 3), fc.constantFrom(...words, ...numerals)), {
-      maxLength: 4,
-    }),
+    arbitrary: fc.array(
+      fc.oneof(
+        word(letters, 3),
+        fc.constantFrom(...words, ...numerals, ...numeralsAlike, ...dates),
+      ),
+      {
+        maxLength: 4,
+      },
+    ),
   },
 )
 
@@ -268,6 +321,7 @@ export const population: fc.Arbitrary<Population> = fc
 const scalar = fc.oneof(
   { weight: 8, arbitrary: text },
   { weight: 4, arbitrary: fc.constantFrom(-0, ...numbers) },
+  { weight: 3, arbitrary: fc.constantFrom(...large) },
   { weight: 1, arbitrary: fc.boolean() },
   {
     weight: 1,

@@ -2,6 +2,7 @@ import type { Explained } from '../../src/audiences/explain.ts'
 import type { Condition, Rule, Scalar } from '../../src/audiences/rule.ts'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import type { Value } from '../../src/identity/attributes.ts'
+import { folded, trimmed } from '../../src/text.ts'
 import { inBytes } from '../support/town.ts'
 
 export interface User {
@@ -126,12 +127,9 @@ function seen(
 function holds(rule: Condition, value: Value | null, summed: boolean): boolean {
   if (rule.operator === 'exists') return value !== null
   if (rule.operator === 'not_exists') return value === null
-  const text = (one: string | number | boolean) =>
-    lower(summed && typeof one === 'number' ? fifteenDigits(one) : String(one))
-  const items = (value === null ? [] : Array.isArray(value) ? value : [value]).map((one) => ({
-    text: text(one),
-    number: numberOf(one),
-  }))
+  const items = (value === null ? [] : Array.isArray(value) ? value : [value]).map((one) =>
+    itemOf(one, summed),
+  )
   switch (rule.operator) {
     case 'in':
       return items.some((item) => rule.value.some((wanted) => same(item, wanted)))
@@ -150,45 +148,92 @@ function holds(rule: Condition, value: Value | null, summed: boolean): boolean {
     case 'greater_than_equal':
       return items.some((item) => order(item, rule.value) >= 0)
     case 'contains':
-      return items.some((item) => item.text.includes(lower(String(rule.value))))
+      return items.some((item) => item.text.includes(folded(String(rule.value))))
     case 'not_contains':
-      return !items.some((item) => item.text.includes(lower(String(rule.value))))
+      return !items.some((item) => item.text.includes(folded(String(rule.value))))
     case 'starts_with':
-      return items.some((item) => item.text.startsWith(lower(String(rule.value))))
+      return items.some((item) => item.text.startsWith(folded(String(rule.value))))
     case 'ends_with':
-      return items.some((item) => item.text.endsWith(lower(String(rule.value))))
+      return items.some((item) => item.text.endsWith(folded(String(rule.value))))
     case 'matches':
-      return items.some((item) => likeness(item.text, lower(String(rule.value))))
+      return items.some((item) => likeness(item.text, folded(String(rule.value))))
   }
 }
 
+/** All that a value can be compared as. */
 interface Item {
   text: string
-  number: number | undefined
+  number: number | bigint | undefined
+  truth: string | undefined
+  moment: number | undefined
 }
 
+function itemOf(value: string | number | boolean, summed: boolean): Item {
+  const text = folded(summed && typeof value === 'number' ? fifteenDigits(value) : String(value))
+  const truth = trimmed(text)
+  return {
+    text,
+    number: summed && typeof value === 'number' ? value : numberOf(String(value)),
+    truth: truth === 'true' || truth === 'false' ? truth : undefined,
+    moment: momentOf(String(value)),
+  }
+}
+
+/** The type of what is wanted decides how it is compared. */
 function same(item: Item, wanted: Scalar): boolean {
-  const number = numberOf(wanted)
-  return item.text === lower(String(wanted)) || (number !== undefined && item.number === number)
+  if (typeof wanted === 'string' && item.text === folded(wanted)) return true
+  return order(item, wanted) === 0
 }
 
+/** Below zero, zero or above; not a number where the two cannot be compared. */
 function order(item: Item, wanted: Scalar): number {
-  const number = numberOf(wanted)
-  if (number !== undefined && item.number !== undefined)
-    return item.number < number ? -1 : item.number > number ? 1 : 0
-  return inBytes(item.text, lower(String(wanted)))
+  if (typeof wanted === 'boolean')
+    return item.truth === undefined ? NaN : inBytes(item.truth, String(wanted))
+  if (typeof wanted !== 'string')
+    return item.number === undefined ? NaN : compared(item.number, written(wanted))
+  const moment = momentOf(wanted)
+  if (moment === undefined) return inBytes(item.text, folded(wanted))
+  return item.moment === undefined ? NaN : item.moment - moment
 }
 
-/** Text compares without regard to case, of A to Z alone. */
-export const lower = (text: string) =>
-  text.replace(/[A-Z]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 32))
+const large = (number: number | bigint) => number >= 2n ** 63n || number <= -(2n ** 63n)
 
-/** What JavaScript reads as a number beyond decimal notation (0x10, Infinity, nothing, other blanks) is none. */
-export function numberOf(value: string | number | boolean): number | undefined {
-  if (typeof value === 'boolean') return undefined
-  const text = String(value).replace(/^[\t\n\v\f\r ]+|[\t\n\v\f\r ]+$/g, '')
+/** A number as JSON has its digits: a large double is what is written of it. */
+function written(number: number | bigint): number | bigint {
+  if (typeof number === 'bigint' || !large(number)) return number
+  const [, sign = '', whole = '', fraction = '', power = ''] =
+    /^(-?)(\d)\.?(\d*)e\+(\d+)$/.exec(number.toExponential()) ?? []
+  return BigInt(sign + whole + fraction.padEnd(Number(power), '0'))
+}
+
+/** A large number that is no whole one in digits is as near as a double comes. */
+function compared(a: number | bigint, b: number | bigint): number {
+  const wanted = typeof a === 'number' && typeof b === 'bigint' && large(b) ? Number(b) : b
+  return a < wanted ? -1 : a > wanted ? 1 : 0
+}
+
+/** What JavaScript reads as a number beyond decimal notation (0x10, Infinity, nothing) is none. */
+export function numberOf(value: string): number | bigint | undefined {
+  const text = trimmed(value)
   const number = /^[-+.0-9eE]+$/.test(text) ? Number(text) : NaN
-  return Number.isFinite(number) ? number : undefined
+  if (!Number.isFinite(number)) return undefined
+  return /^[-+]?\d+$/.test(text) ? BigInt(text.replace('+', '')) : number
+}
+
+/** By JavaScript's own reading of dates, which is laxer. */
+export function momentOf(value: string): number | undefined {
+  const [all, date = '', time = '00:00', seconds = ':00', fraction = '', zone = ''] =
+    /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?:(:\d\d)([.,]\d+)?)?(Z|z|[+-]\d\d(?::?\d\d)?)?)?$/.exec(
+      trimmed(value),
+    ) ?? []
+  const [, sign = '+', hours = '00', minutes = '00'] = /^(.)(\d\d):?(\d\d)?$/.exec(zone) ?? []
+  if (all === undefined || time >= '24' || hours > '14') return undefined
+  const day = new Date(`${date}T00:00Z`)
+  if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(date)) return undefined
+  const at = Date.parse(
+    `${date}T${time}${seconds}${fraction.replace(',', '.')}${sign}${hours}:${minutes}`,
+  )
+  return Number.isNaN(at) || at >= Date.UTC(10_000, 0) ? undefined : at
 }
 
 /** As C's %.15g. */

@@ -79,7 +79,32 @@ const wide = {
   value: many(1000, (i) => (i % 3 === 0 ? i : `${i}`.padEnd(4096 / 64, 'x'))),
 }
 
+/** A value of each type that is compared in a way of its own. */
+const everyType = ['É', '2026-11-01', 5, 10n ** 30n, true]
+
 const largest: [title: string, rule: unknown][] = [
+  [
+    '10 levels below members, by values of every type',
+    over(
+      nested(
+        8,
+        (inner) =>
+          and(
+            inner,
+            ...many(11, (i) => ({
+              operator: 'less_than',
+              attribute: inherited,
+              value: everyType[i % everyType.length],
+            })),
+          ),
+        { operator: 'in', attribute: inherited, value: everyType },
+      ),
+    ),
+  ],
+  [
+    '100 lists of values of every type',
+    or(...many(100, (i) => ({ operator: 'in', attribute: `n${i}`, value: everyType }))),
+  ],
   [
     '100 conditions side by side',
     or(...many(100, (i) => ({ operator: 'equals', attribute: `n${i}`, value: i }))),

@@ -4,7 +4,8 @@ import type { Asked } from '../../src/audiences/compile.ts'
 import { countUsers, listUsers } from '../../src/audiences/questions.ts'
 import { expand, readRule, type Rule } from '../../src/audiences/rule.ts'
 import { connect, type Db } from '../../src/db/connect.ts'
-import { readAttributes, type Value } from '../../src/identity/attributes.ts'
+import { columnsOf, readAttributes, type Value } from '../../src/identity/attributes.ts'
+import { parseJson, stringifyJson } from '../../src/json.ts'
 import type { Population } from './evaluate.ts'
 
 export const db: Db = connect(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 })
@@ -23,10 +24,10 @@ export async function peopled(users: Record<string, Record<string, Value>>): Pro
 /** Writes a population into a workspace of its own, as the rooms would have left it. */
 export async function populate({ users, definitions, cohorts }: Population): Promise<number> {
   const workspace = ++workspaces
-  const kept = (value: Value | null) =>
-    value === null
-      ? { text: null, type: 'string' }
-      : readAttributes({ one: value }).map(({ to }) => to)[0]
+  const kept = (value: Value | null) => {
+    const to = value === null ? null : readAttributes({ one: value })[0]?.to
+    return to ? { ...columnsOf(to), ...to } : { value: null, text: null, type: 'string' }
+  }
   const attributes = users.flatMap(({ id, own }) =>
     [...own].map(([name, value]) => ({ id, name, ...kept(value) })),
   )
@@ -39,7 +40,13 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     members.map((user) => ({ key, value, user })),
   )
   const results = groups.flatMap(({ key, value, shared }) =>
-    shared.map(({ name, function: made, result }) => ({ key, value, name, made, ...kept(result) })),
+    shared.map(({ name, function: made, result }) => ({
+      in_group: value,
+      key,
+      name,
+      made,
+      ...kept(result),
+    })),
   )
   const joined = cohorts.flatMap(({ members }, i) =>
     members.map((member) => ({ key: workspace * 10 + i, ...member })),
@@ -47,24 +54,30 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
   const write = (query: string, rows: unknown[]) =>
     env.DB.prepare(query).bind(workspace, JSON.stringify(rows))
   await env.DB.batch([
-    write(`INSERT INTO users SELECT ?1, value ->> 'id', 0 FROM json_each(?2)`, users),
     write(
-      `INSERT INTO user_attributes SELECT ?1, value ->> 'id', value ->> 'name', value ->> 'text', value ->> 'type', 0 FROM json_each(?2)`,
+      `INSERT INTO users (workspace_id, user_id, created_at) SELECT ?1, value ->> 'id', 0 FROM json_each(?2)`,
+      users,
+    ),
+    write(
+      `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
+        SELECT ?1, value ->> 'id', value ->> 'name', value ->> 'value', value ->> 'type', 0, value ->> 'sent', value ->> 'folded' FROM json_each(?2)`,
       attributes,
     ),
     write(
-      `INSERT INTO group_definitions SELECT value ->> 'key', ?1, value ->> 'id', '', '$address', value ->> 'shares', 0, '', 0, '',
+      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute, attributes, created_on, created_by,
+        last_modified_on, last_modified_by, deleted_at) SELECT value ->> 'key', ?1, value ->> 'id', '', '$address', value ->> 'shares', 0, '', 0, '',
         iif(value ->> 'deleted', 1, NULL) FROM json_each(?2)`,
       keyed,
     ),
     write(
-      `INSERT INTO identity_members SELECT value ->> 'key', value ->> 'user', value ->> 'value', ?1 FROM json_each(?2)`,
+      `INSERT INTO identity_members (definition_key, user_id, value, joined_at) SELECT value ->> 'key', value ->> 'user', value ->> 'value', ?1 FROM json_each(?2)`,
       seats,
     ),
     write(
-      `INSERT INTO group_attributes SELECT value ->> 'key', value ->> 'value', value ->> 'name', value ->> 'made',
+      `INSERT INTO group_attributes (definition_key, value, name, function, result, type, folded)
+        SELECT value ->> 'key', value ->> 'in_group', value ->> 'name', value ->> 'made',
         iif(value ->> 'made' IN ('sum', 'average'), CAST(value ->> 'text' AS REAL), value ->> 'text'),
-        iif(value ->> 'text' IS NULL, NULL, value ->> 'type') FROM json_each(?2) WHERE ?1`,
+        iif(value ->> 'text' IS NULL, NULL, value ->> 'type'), value ->> 'folded' FROM json_each(?2) WHERE ?1`,
       results,
     ),
     write(
@@ -74,7 +87,7 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
       cohorts,
     ),
     write(
-      `INSERT INTO members SELECT ?1, value ->> 'user', value ->> 'key', value ->> 'added', value ->> 'removed', 0 FROM json_each(?2)`,
+      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev) SELECT ?1, value ->> 'user', value ->> 'key', value ->> 'added', value ->> 'removed', 0 FROM json_each(?2)`,
       joined,
     ),
   ])
@@ -87,7 +100,7 @@ export async function asked(
   given: unknown,
   audiences: ReadonlyMap<string, Rule> = new Map(),
 ): Promise<Asked> {
-  const rule = readRule(JSON.parse(JSON.stringify(given)))
+  const rule = readRule(parseJson(stringifyJson(given)))
   return { rule: expand(rule, audiences), names: await namesIn(db, workspace) }
 }
 

@@ -5,6 +5,7 @@ import { compile, compiler, type Names } from '../../src/audiences/compile.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { comparisons, expand, isLeaf, nodesOf, type Rule } from '../../src/audiences/rule.ts'
 import { connect } from '../../src/db/connect.ts'
+import { stringifyJson } from '../../src/json.ts'
 import { rule } from './arbitrary.ts'
 import { asked, belonging, populate } from './populate.ts'
 
@@ -16,7 +17,7 @@ const marked = (text: string) => text.replace(/[^*?:]+|^$/g, (part) => `§${part
 
 /** The same rule with each of its strings marked. */
 const markedRule = (rule: Rule): Rule =>
-  JSON.parse(JSON.stringify(rule), (key, value: unknown) =>
+  JSON.parse(stringifyJson(rule), (key, value: unknown) =>
     key !== 'operator' && typeof value === 'string' ? marked(value) : value,
   )
 
@@ -38,7 +39,7 @@ describe('the text of a condition', () => {
         )
         const { condition, constants } = compile(whole, names, 'u.user_id')
         expect(condition).toMatch(/^[\n -~]+$/)
-        strings += JSON.stringify(constants).split('§').length
+        strings += stringifyJson(constants).split('§').length
         // As the statement of an explanation has them.
         const compileLeaf = compiler(names, [])
         for (const { rule } of nodesOf(whole))

@@ -8,6 +8,7 @@ import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { createGroup, type Group } from '../../src/experience/groups.ts'
 import { pruneGroup } from '../../src/experience/prune.ts'
+import { stringifyJson } from '../../src/json.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Resources } from '../../src/resources.ts'
 import type { Job } from '../../src/work/jobs.ts'
@@ -101,7 +102,7 @@ export async function syncBy(
   const group = await filling(res, workspace, id, teamIs('nobody'))
   const { key } = await requestSync(res, workspace, id, 'tester')
   await env.DB.prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?')
-    .bind(JSON.stringify(rule), key)
+    .bind(stringifyJson(rule), key)
     .run()
   return { group, key }
 }

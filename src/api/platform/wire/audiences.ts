@@ -14,7 +14,10 @@ const Rule = z.unknown().meta({
   properties: {
     operator: { type: 'string', enum: [...operators] },
     attribute: { type: 'string', description: 'Own or inherited: has_dog, household:has_dog.' },
-    value: { description: 'A string, a number or a boolean; of in and not_in a list of them.' },
+    value: {
+      description:
+        'A string, a number or a boolean; of in and not_in a list of them. Its type decides how it compares. A number compares with numbers and texts that are one as a whole, whole numbers by all of their digits; true and false with texts that say so, in any case. A string compares as text, without regard to case; one that is an ISO 8601 date or date-time is before, after or equal to values that are ones, as moments: a date is its midnight, and without an offset it is UTC.',
+    },
     expressions: { type: 'array', items: { type: 'object' }, description: 'Of and, or.' },
     expression: { type: 'object', description: 'Of not, any_member, all_members, no_member.' },
     group: {
