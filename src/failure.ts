@@ -11,6 +11,7 @@ export type Reason =
   | { reason: 'header-invalid'; header: string }
   | { reason: 'media-type'; allowed: readonly string[] }
   | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' }
+  | { reason: 'encoding' }
   | { reason: 'cut-short' }
   | { reason: 'too-large'; max: number }
   | { reason: 'required'; field: string }

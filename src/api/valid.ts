@@ -1,36 +1,63 @@
-import { bodyLimit } from 'hono/body-limit'
+import { zValidator } from '@hono/zod-validator'
 import { createMiddleware } from 'hono/factory'
-import { validator } from 'hono-openapi'
+import { resolver, uniqueSymbol } from 'hono-openapi'
 import type { z } from 'zod'
 import { Failure } from '../failure.ts'
+import { parseJson } from '../json.ts'
+import { boundedBody, textOf } from './body.ts'
 import type { Http } from './http.ts'
-
-const bodyMax = 256 * 1024
 
 /** The shape of a part of the request; it is also what the OpenAPI document says of it. Refuses by naming the field. */
 export const valid = <Schema extends z.ZodType, Target extends 'json' | 'query' | 'param'>(
   target: Target,
   schema: Schema,
 ) =>
-  validator<Schema, Target, Http, string>(target, schema, (result) => {
-    if (!result.success)
-      throw refusalOfShape(result.error[0] as z.core.$ZodIssue | undefined, result.data) // every schema here is zod's
+  Object.assign(zValidator(target, schema, refuse), {
+    [uniqueSymbol]: { target, ...resolver(schema) },
   })
 
-/** Refuses a body that is longer than any operation but an upload takes. */
-export const boundedBody = bodyLimit({
-  maxSize: bodyMax,
-  onError: () => {
-    throw new Failure({ reason: 'too-large', max: bodyMax })
-  },
-})
+const refuse = (result: { success: boolean; data: unknown; error?: z.core.$ZodError }) => {
+  if (!result.success) throw refusalOfShape(result.error?.issues[0], result.data)
+}
 
-/** The body is JSON, and bounded. Stands before `valid('json', …)`, which takes any other content type for an empty object. */
-export const jsonBody = createMiddleware<Http>(async (c, next) => {
-  if (!/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
-    throw new Failure({ reason: 'media-type', allowed: ['application/json'] })
-  return boundedBody(c, next)
-})
+/**
+ * The body is JSON, whatever its content type says, unless that says multipart; and it is bounded. Stands before `valid('json', …)`,
+ * which would take any other content type for an empty object. Throws `media-type` for what neither is JSON nor is said to be.
+ */
+export const jsonBody = createMiddleware<Http>((c, next) =>
+  boundedBody(c, async () => {
+    const contentType = c.req.header('content-type') ?? ''
+    const foreign = new Failure({ reason: 'media-type', allowed: ['application/json'] })
+    if (isMultipart(contentType)) throw foreign
+    const text = await textOf(c, 'JSON')
+    const body = read(text)
+    if (body === undefined)
+      throw text.trim() === '' || isJson(contentType)
+        ? new Failure({ reason: 'malformed', what: 'JSON' })
+        : foreign
+    const headers = new Headers(c.req.raw.headers)
+    headers.set('content-type', 'application/json')
+    headers.delete('content-encoding')
+    headers.delete('content-length')
+    c.req.bodyCache = {}
+    c.req.raw = new Request(c.req.raw, { headers, body: text })
+    c.req.json = <T>() => Promise.resolve(body.json as T) // what it is, the validators find out
+    await next()
+  }),
+)
+
+export const isJson = (contentType: string) =>
+  /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType.trim())
+
+export const isMultipart = (contentType: string) => /^\s*multipart\//i.test(contentType)
+
+function read(text: string): { json: unknown } | undefined {
+  try {
+    return { json: parseJson(text) }
+  } catch {
+    return undefined
+  }
+}
 
 /** What the first issue with a body says of it, by naming the field. */
 export function refusalOfShape(issue: z.core.$ZodIssue | undefined, data: unknown): Failure {

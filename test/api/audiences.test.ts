@@ -187,7 +187,7 @@ describe('POST /audiences', () => {
       expect(await said(team.send('POST', '/audiences', body)), JSON.stringify(body)).toEqual(
         declined(422, 'body must be an object'),
       )
-    const text = { body: JSON.stringify(draft), headers: { 'content-type': 'text/plain' } }
+    const text = { body: 'name=coupon', headers: { 'content-type': 'text/plain' } }
     expect(await said(team.call('POST', '/audiences', text))).toEqual(
       declined(400, 'Content-Type must be application/json'),
     )

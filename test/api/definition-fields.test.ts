@@ -319,7 +319,7 @@ describe.each(['POST', 'PUT', 'PATCH'])('the body of %s', (method) => {
         declined(400, 'The request body is not valid JSON'),
       )
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])
-      expect(await send(good, type), type).toEqual(
+      expect(await send(`x=${good}`, type), type).toEqual(
         declined(400, 'Content-Type must be application/json'),
       )
     expect(await send(JSON.stringify({ ...household, more: 'x'.repeat(262_144) }))).toEqual(

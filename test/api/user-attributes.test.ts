@@ -151,7 +151,7 @@ describe.each(['PUT', 'PATCH'])('the attributes of %s /users/{user_id}', (method
       declined(400, 'The user attribute a must be a finite number'),
     )
     expect((await send(`{"user_attributes":{"a":${deepJson()}}}`))['status']).toBe(400)
-    expect(await send('{"user_attributes":{"a":1}}', 'text/plain')).toEqual(
+    expect(await send('user_attributes', 'text/plain')).toEqual(
       declined(400, 'Content-Type must be application/json'),
     )
     const long = JSON.stringify({ user_attributes: { a: 1 }, more: 'x'.repeat(262_144) })

@@ -40,6 +40,8 @@ export function say(facts: Reason): Refusal {
       return [400, '2000', `Content-Type must be ${facts.allowed.join(' or ')}`]
     case 'malformed':
       return [400, '2000', `The request body is not valid ${facts.what}`]
+    case 'encoding':
+      return [400, '2000', 'Content-Encoding must be gzip or identity']
     case 'cut-short':
       return [400, '2000', 'The request body ended before it was complete']
     case 'too-large':

@@ -30,6 +30,8 @@ function say(facts: Reason): Refusal {
       return [400, 'invalid_request', `Content-Type must be ${facts.allowed.join(' or ')}`]
     case 'malformed':
       return [400, 'invalid_request', `The body is not valid ${facts.what}`]
+    case 'encoding':
+      return [400, 'invalid_request', 'Content-Encoding must be gzip or identity']
     case 'cut-short':
       return [400, 'invalid_request', 'The body ended before it was complete']
     case 'too-large':

@@ -1,8 +1,11 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { Failure } from '../../failure.ts'
+import { parseJson } from '../../json.ts'
 import { basicCredentials } from '../basic.ts'
+import { textOf } from '../body.ts'
 import type { Http } from '../http.ts'
+import { isJson, isMultipart } from '../valid.ts'
 import { TokenRequest } from './wire.ts'
 
 export interface TokenAsked {
@@ -13,21 +16,25 @@ export interface TokenAsked {
   scope: string | undefined
 }
 
-/** A token request in either form, form-encoded (RFC 6749 §4.4.2) or JSON, its client in the body or in HTTP Basic. */
+/**
+ * A token request in either form, form-encoded (RFC 6749 §4.4.2) or JSON, its client in the body or in HTTP Basic. What the body is
+ * decides, and its content type where it is neither.
+ */
 export async function tokenAsked(c: Context<Http>): Promise<TokenAsked> {
-  const contentType = c.req.header('content-type') ?? ''
-  // As bytes: workerd warns of a form that is read as text.
-  const text = new TextDecoder().decode(await c.req.arrayBuffer())
-  const fields = /^application\/json\b/i.test(contentType)
-    ? jsonFields(text)
-    : /^application\/x-www-form-urlencoded\b/i.test(contentType)
-      ? formFields(text)
-      : undefined
+  const contentType = (c.req.header('content-type') ?? '').trim()
+  const saysForm = /^application\/x-www-form-urlencoded\b/i.test(contentType)
+  const neither = new Failure({
+    reason: 'media-type',
+    allowed: ['application/x-www-form-urlencoded', 'application/json'],
+  })
+  if (isMultipart(contentType)) throw neither
+  const text = await textOf(c, saysForm ? 'form' : 'JSON')
+  const fields =
+    jsonFields(text) ?? (saysForm || grantInForm.test(text) ? formFields(text) : undefined)
   if (fields === undefined)
-    throw new Failure({
-      reason: 'media-type',
-      allowed: ['application/x-www-form-urlencoded', 'application/json'],
-    })
+    throw text.trim() === '' || isJson(contentType)
+      ? new Failure({ reason: 'malformed', what: 'JSON' })
+      : neither
 
   const asked = TokenRequest.safeParse(Object.fromEntries(fields))
   const field = asked.error?.issues[0]?.path.join('.') ?? 'body'
@@ -61,11 +68,15 @@ function clientByBasic(
   return client
 }
 
-function jsonFields(text: string): Map<string, unknown> {
+/** What a token cannot be asked without, as a form has it. */
+const grantInForm = /(^|&)grant_type=/
+
+/** The fields of a text that is JSON, and an object. Undefined for any other. */
+function jsonFields(text: string): Map<string, unknown> | undefined {
   try {
-    return new Map(Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(text))))
+    return new Map(Object.entries(z.record(z.string(), z.unknown()).parse(parseJson(text))))
   } catch {
-    throw new Failure({ reason: 'malformed', what: 'JSON' })
+    return undefined
   }
 }
 

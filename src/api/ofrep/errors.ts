@@ -26,6 +26,8 @@ function say(facts: Reason): Refusal {
       return [400, 'PARSE_ERROR', `The body is not valid ${facts.what}`]
     case 'media-type':
       return [400, 'PARSE_ERROR', `Content-Type must be ${facts.allowed.join(' or ')}`]
+    case 'encoding':
+      return [400, 'PARSE_ERROR', 'Content-Encoding must be gzip or identity']
     case 'too-large':
       return [400, 'PARSE_ERROR', `The body cannot exceed ${facts.max} bytes`]
     case 'required':

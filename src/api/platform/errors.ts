@@ -40,6 +40,8 @@ function say(facts: Reason): Refusal {
       return [400, `The request body is not valid ${facts.what}`]
     case 'media-type':
       return [400, `Content-Type must be ${facts.allowed.join(' or ')}`]
+    case 'encoding':
+      return [400, 'Content-Encoding must be gzip or identity']
     case 'cut-short':
       return [400, 'The request body ended before it was complete']
     case 'too-large':
