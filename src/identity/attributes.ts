@@ -2,7 +2,8 @@ import type { valueTypes } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { canonical, folded, foldedBeyondAscii } from '../text.ts'
 
-export type Value = string | number | boolean | string[]
+/** Whole numbers that a double cannot tell from their neighbours are bigint. */
+export type Value = string | number | bigint | boolean | string[]
 export type ValueType = (typeof valueTypes)[number]
 
 /** A value: its text as it was sent, and what it is. */
@@ -117,10 +118,13 @@ const refused = (name: string, problem: string) =>
 
 /** A kept value as its owner gave it. */
 export function valueOf({ text, type }: Kept): Value {
-  if (type === 'number') return Number(text)
+  if (type === 'number') return numberOf(String(text)) // what SQLite has computed comes as a number
   if (type === 'boolean') return text === 'true'
   return type === 'list' ? itemsOf(text) : text
 }
+
+const numberOf = (text: string): number | bigint =>
+  /^-?\d+$/.test(text) && !Number.isSafeInteger(Number(text)) ? BigInt(text) : Number(text)
 
 /** Characters of a user's id at most (CONTRACT 4, "Users"). */
 export const userMax = 64

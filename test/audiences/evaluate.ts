@@ -168,7 +168,7 @@ interface Item {
   moment: number | undefined
 }
 
-function itemOf(value: string | number | boolean, summed: boolean): Item {
+function itemOf(value: string | number | bigint | boolean, summed: boolean): Item {
   const text = folded(summed && typeof value === 'number' ? fifteenDigits(value) : String(value))
   const truth = trimmed(text)
   return {

@@ -5,7 +5,7 @@ import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
 import { KeysetQuery } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
-import { AttributeValue, date } from './values.ts'
+import { AttributeValue, date, showExact, showValue } from './values.ts'
 
 /** Rules are read by audiences/rule.ts, which points to the node that it refuses. */
 const Rule = z.unknown().meta({
@@ -90,7 +90,7 @@ export const showAudience = (audience: Audience): z.infer<typeof ShownAudience> 
   id: audience.id,
   name: audience.name,
   description: audience.description,
-  rule: audience.rule,
+  rule: showExact(audience.rule),
   refresh: audience.refresh,
   experience_group: audience.group,
   created_on: date(audience.createdAt),
@@ -149,8 +149,9 @@ function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typ
   const { expression: _, ...told } = { expression: undefined, ...rule }
   return {
     ...told,
+    ...('value' in rule && { value: showExact(rule.value) }),
     result,
-    ...(saw !== undefined && { saw }),
+    ...(saw !== undefined && { saw: showValue(saw) }),
     ...('expressions' in rule && { expressions: inner?.map(showNode) }),
     ...(!('expressions' in rule) && first !== undefined && { expression: showNode(first) }),
     ...(members !== undefined && {

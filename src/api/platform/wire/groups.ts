@@ -4,7 +4,7 @@ import type { Instance } from '../../../identity/instances.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
 import { canonical, lengthOf, readId } from '../../../text.ts'
-import { Attributes, date, dateOrNull } from './values.ts'
+import { Attributes, date, dateOrNull, showValue } from './values.ts'
 
 // Definitions (Group Identity, "Limitations"; lengths in characters).
 
@@ -209,7 +209,10 @@ export const showInstances = (
     value,
     members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
     attributes: Object.fromEntries(
-      shared.map(([attribute, result]) => [inheritedName(definition, attribute), result]),
+      shared.map(([attribute, result]) => [
+        inheritedName(definition, attribute),
+        showValue(result),
+      ]),
     ),
   })),
   next: next ?? null,

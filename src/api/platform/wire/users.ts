@@ -4,7 +4,7 @@ import { isUserId, userMax, type Value } from '../../../identity/attributes.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import type { Profile } from '../../../identity/profiles.ts'
 import { SharedAttribute } from './groups.ts'
-import { Attributes, AttributeValue, date, dateOrNull } from './values.ts'
+import { Attributes, AttributeValue, date, dateOrNull, showValue } from './values.ts'
 
 /** Throws `user-missing` or `invalid`. */
 export function userIdOf(text: string): string {
@@ -47,8 +47,8 @@ export const showUser = (profile: Profile): z.infer<typeof ShownUser> => ({
   last_modified_on: date(profile.updatedAt),
 })
 
-export const showAttributes = ({ attributes }: Profile): Record<string, Value> =>
-  Object.fromEntries(attributes)
+export const showAttributes = ({ attributes }: Profile): z.infer<typeof Attributes> =>
+  Object.fromEntries(attributes.map(([name, value]) => [name, showValue(value)]))
 
 export const ShownExplanation = z.object({
   attribute: z.string(),
@@ -84,11 +84,11 @@ export const showExplanation = (
   source_user_attribute: explanation.source,
   group_value: explanation.group,
   function: explanation.function,
-  value: explanation.value,
+  value: showValue(explanation.value),
   computed_on: dateOrNull(explanation.computedAt),
   contributions: explanation.members.map((member) => ({
     user_id: member.user,
-    value: member.value,
+    value: showValue(member.value),
     last_updated_on: dateOrNull(member.updatedAt),
     counts: member.counts,
     not_counted_because: whyNotCounted(member),
