@@ -1,8 +1,44 @@
 import { z } from 'zod'
 import { Failure } from '../../../failure.ts'
-import { readAttributes, readName, isUserId, type Change } from '../../../identity/attributes.ts'
+import { readAttributes, readName, userMax, type Change } from '../../../identity/attributes.ts'
+import { isNoValue } from '../../../identity/no-value.ts'
 import type { Report } from '../../../identity/profiles.ts'
+import { canonical, readId } from '../../../text.ts'
 import { UserAttributes } from './users.ts'
+
+/** The vendor's SDKs name the customer's id in several ways: customer_id (Java, Go, .NET), customerid (Node, Python, Ruby). */
+const isCustomerId = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '') === 'customerid'
+
+/** The customer's ids of a batch, each under the name that it was sent by. */
+const customerIds = (identities: object): [name: string, id: unknown][] =>
+  Object.entries(identities).filter(
+    ([name, id]) => isCustomerId(name) && id !== null && id !== undefined,
+  )
+
+const UserIdentities = z
+  .looseObject({
+    customer_id: z
+      .string()
+      .nullish()
+      .meta({ description: 'Also called customerid, as the SDKs of some languages have it.' }),
+  })
+  .superRefine((identities, ctx) => {
+    const refuse = (name: string, message: string) =>
+      ctx.addIssue({ code: 'custom', path: [name], message })
+    const ids = customerIds(identities)
+    for (const [name, id] of ids) {
+      if (typeof id !== 'string') refuse(name, 'must be of type string')
+      else if (canonical(id) !== '' && isNoValue(id))
+        refuse(name, `cannot be ${JSON.stringify(id.slice(0, 64))}, which names nobody`)
+    }
+    const [[first, user] = [], ...others] = ids
+    for (const [name, id] of others)
+      if (canonical(String(id)) !== canonical(String(user)))
+        refuse(name, `names another user than ${first}`)
+  })
+
+/** Milliseconds that no batch can be as old as: those of 1973. Seconds are fewer until the year 5138. */
+const millisecondsMin = 100_000_000_000
 
 /** A batch as server SDKs send it. Its events are not kept: what they say of the user is. */
 export const Batch = z.object({
@@ -13,15 +49,19 @@ export const Batch = z.object({
       type: ['integer', 'string'],
       description: 'Names the user, before customer_id does; a 64-bit number, in digits.',
     }),
-  user_identities: z.object({ customer_id: z.string().nullish() }).nullish(),
+  user_identities: UserIdentities.nullish(),
   user_attributes: UserAttributes.optional(),
   deleted_user_attributes: z.array(z.string()).nullish(),
   environment: z.enum(['development', 'production'], 'must be development or production'),
   events: z.array(z.unknown()).nullish(),
-  timestamp_unixtime_ms: z.int().min(0).nullish().meta({
-    description:
-      'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.',
-  }),
+  timestamp_unixtime_ms: z
+    .int()
+    .min(millisecondsMin, 'must be in milliseconds since 1970: it is in seconds')
+    .nullish()
+    .meta({
+      description:
+        'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.',
+    }),
 })
 
 export const Batches = z
@@ -44,20 +84,22 @@ export function reportOf(batch: z.infer<typeof Batch>, now: number): Report {
 }
 
 function userOf({ mpid, user_identities }: z.infer<typeof Batch>): string {
-  const user = mpid ?? user_identities?.customer_id ?? undefined
-  if (user === undefined) throw new Failure({ reason: 'required', field: 'mpid' })
-  if (
-    mpid !== undefined &&
-    mpid !== null &&
-    (typeof mpid === 'object' || !/^-?\d{1,19}$/.test(String(mpid)))
-  )
+  const hasMpid = mpid !== undefined && mpid !== null
+  if (hasMpid && (typeof mpid === 'object' || !/^-?\d{1,19}$/.test(String(mpid))))
     throw new Failure({ reason: 'invalid', field: 'mpid', problem: 'must be a whole number' })
-  const id = String(user).toWellFormed()
-  if (!isUserId(id))
-    throw new Failure({
-      reason: 'invalid',
-      field: 'user_identities.customer_id',
-      problem: 'must be 1 to 64 characters',
-    })
-  return id
+  const [customer] = customerIds(user_identities ?? {})
+  if (customer !== undefined) {
+    const [name, id] = customer
+    const read = readId(String(id), userMax)
+    // One that does not name the user may be of any length.
+    if ('problem' in read && (!hasMpid || read.problem === 'empty'))
+      throw new Failure({
+        reason: 'invalid',
+        field: `user_identities.${name}`,
+        problem: `must be 1 to ${userMax} characters`,
+      })
+    if (!hasMpid && 'id' in read) return read.id
+  }
+  if (!hasMpid) throw new Failure({ reason: 'required', field: 'mpid' })
+  return String(mpid)
 }
