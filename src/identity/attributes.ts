@@ -1,6 +1,6 @@
 import type { valueTypes } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import { canonical, folded, foldedBeyondAscii } from '../text.ts'
+import { canonical, folded, foldedBeyondAscii, isTooLong } from '../text.ts'
 
 /** Whole numbers that a double cannot tell from their neighbours are bigint. */
 export type Value = string | number | bigint | boolean | string[]
@@ -49,9 +49,6 @@ const nameMax = 256
 export const valueMax = 4096
 const itemsMax = 1000
 const itemMax = 512
-
-/** Whether a text has more characters than `max`: an emoji is one, though it is two of UTF-16's units. */
-export const isTooLong = (text: string, max: number) => text.length > max && [...text].length > max
 
 /**
  * The changes that an object of attributes asks for. Throws `required`, `invalid` or `attribute-refused`, which names the attribute; a text comes
@@ -128,11 +125,3 @@ const numberOf = (text: string): number | bigint =>
 
 /** Characters of a user's id at most (CONTRACT 4, "Users"). */
 export const userMax = 64
-
-// C0, DEL and C1.
-const control = /[\u0000-\u001f\u007f-\u009f]/
-
-/** Whether a text can name a user. */
-export function isUserId(text: string): boolean {
-  return text.trim() !== '' && !isTooLong(text, userMax) && !control.test(text)
-}

@@ -4,7 +4,7 @@ import { readAttributes, readName, userMax, type Change } from '../../../identit
 import { isNoValue } from '../../../identity/no-value.ts'
 import type { Report } from '../../../identity/profiles.ts'
 import { canonical, readId } from '../../../text.ts'
-import { UserAttributes } from './users.ts'
+import { problemOfId, UserAttributes } from './users.ts'
 
 /** The vendor's SDKs name the customer's id in several ways: customer_id (Java, Go, .NET), customerid (Node, Python, Ruby). */
 const isCustomerId = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '') === 'customerid'
@@ -96,7 +96,7 @@ function userOf({ mpid, user_identities }: z.infer<typeof Batch>): string {
       throw new Failure({
         reason: 'invalid',
         field: `user_identities.${name}`,
-        problem: `must be 1 to ${userMax} characters`,
+        problem: problemOfId(String(id)) ?? `must be 1 to ${userMax} characters`,
       })
     if (!hasMpid && 'id' in read) return read.id
   }

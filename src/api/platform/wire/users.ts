@@ -1,21 +1,29 @@
 import { z } from 'zod'
 import { Failure } from '../../../failure.ts'
-import { isUserId, userMax, type Value } from '../../../identity/attributes.ts'
+import { userMax, type Value } from '../../../identity/attributes.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import type { Profile } from '../../../identity/profiles.ts'
+import { canonical, isTooLong, readId } from '../../../text.ts'
 import { SharedAttribute } from './groups.ts'
 import { Attributes, AttributeValue, date, dateOrNull, showValue } from './values.ts'
 
-/** Throws `user-missing` or `invalid`. */
+/** The id of a user in a path. Throws `user-missing` or `invalid`. */
 export function userIdOf(text: string): string {
-  if (text.trim() === '') throw new Failure({ reason: 'user-missing' })
-  if (!isUserId(text))
-    throw new Failure({
-      reason: 'invalid',
-      field: 'user_id',
-      problem: `must be 1 to ${userMax} characters without control characters`,
-    })
-  return text
+  const read = readId(text, userMax)
+  if ('id' in read) return read.id
+  if (read.problem === 'empty') throw new Failure({ reason: 'user-missing' })
+  throw new Failure({
+    reason: 'invalid',
+    field: 'user_id',
+    problem: problemOfId(text) ?? `must be 1 to ${userMax} characters without control characters`,
+  })
+}
+
+/** What else than length and control characters is wrong with a text that cannot be a user's id. */
+export function problemOfId(text: string): string | undefined {
+  const id = canonical(text)
+  if (isTooLong(id, userMax) || /\p{Cc}/u.test(id) || id === '') return undefined
+  return 'must be text that can be seen, without halves of characters'
 }
 
 /** Attributes are read by identity/attributes.ts, which knows their limits; zod would drop one that is named as a prototype. */
