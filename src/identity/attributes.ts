@@ -2,7 +2,7 @@ import type { valueTypes } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { canonical, folded, foldedBeyondAscii, isTooLong } from '../text.ts'
 
-/** Whole numbers that a double cannot tell from their neighbours are bigint. */
+/** Whole numbers whose digits a double would change are bigint. */
 export type Value = string | number | bigint | boolean | string[]
 export type ValueType = (typeof valueTypes)[number]
 
@@ -121,7 +121,7 @@ export function valueOf({ text, type }: Kept): Value {
 }
 
 const numberOf = (text: string): number | bigint =>
-  /^-?\d+$/.test(text) && !Number.isSafeInteger(Number(text)) ? BigInt(text) : Number(text)
+  /^-?\d+$/.test(text) && String(Number(text)) !== text ? BigInt(text) : Number(text)
 
 /** Characters of a user's id at most (CONTRACT 4, "Users"). */
 export const userMax = 64

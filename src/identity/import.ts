@@ -12,7 +12,7 @@ import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { columnsOfText } from './attributes.ts'
 import { checkRoom, findImport, openImport } from './imports.ts'
-import { unlessKnown } from './profiles.ts'
+import { afterDeletion, unlessKnown } from './profiles.ts'
 import { readUsers, type UserRow } from './rows.ts'
 
 /**
@@ -146,17 +146,18 @@ function cellOf(
 function merge(rows: string, names: string[], job: Job): SQL[] {
   const { workspace, createdAt } = job
   const guard = unmoved(jobs, job)
+  const living = (row: SQL) => afterDeletion(workspace, sql`${row} ->> 0`, sql`${createdAt}`)
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
-    SELECT ${workspace}, value ->> 0, ${createdAt} FROM json_each(${rows}) WHERE ${guard}
+    SELECT ${workspace}, value ->> 0, ${createdAt} FROM json_each(${rows}) WHERE ${living(sql`value`)} AND ${guard}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     tally(job, 'added'),
     sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
     SELECT ${workspace}, r.value ->> 0, ${JSON.stringify(names)} ->> (c.key - 1), iif(c.type = 'array', c.value ->> 0, c.value), 'string', ${createdAt},
       iif(c.type = 'array', c.value ->> 1, NULL), iif(c.type = 'array', c.value ->> 2, NULL)
-    FROM json_each(${rows}) AS r, json_each(r.value) AS c WHERE c.key > 0 AND c.value IS NOT NULL AND ${guard}
+    FROM json_each(${rows}) AS r, json_each(r.value) AS c WHERE c.key > 0 AND c.value IS NOT NULL AND ${living(sql`r.value`)} AND ${guard}
     ${unlessKnown}`,
     tally(job, 'touched'),
   ]

@@ -31,7 +31,7 @@ export async function replaceUser(
 ): Promise<Profile> {
   return written(db, workspace, user, [
     forgetOthers(workspace, user, changes, now),
-    ...record(workspace, [{ user, at: now, changes }], now),
+    ...record(workspace, [{ user, at: now, changes }], now, sql`true`),
   ])
 }
 
@@ -43,22 +43,39 @@ export async function mergeUser(
   changes: Change[],
   now: number,
 ): Promise<Profile> {
-  return written(db, workspace, user, record(workspace, [{ user, at: now, changes }], now))
+  return written(
+    db,
+    workspace,
+    user,
+    record(workspace, [{ user, at: now, changes }], now, sql`true`),
+  )
 }
 
-/** Writes what server-side events report, all of it or nothing. One that is older than what is known of an attribute changes nothing. */
+/**
+ * Writes what server-side events report, all of it or nothing. One that is older than what is known of an attribute, or than the
+ * deletion of its user, changes nothing.
+ */
 export async function recordReports(
   db: Db,
   workspace: number,
   reports: Report[],
   now: number,
 ): Promise<void> {
-  await together(db, record(workspace, reports, now))
+  const living = afterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
+  await together(db, record(workspace, reports, now, living))
 }
 
-/** The statements that write reports, whose users need not be known yet. The later of two reports of the same moment holds. */
-export function record(workspace: number, reports: Report[], now: number): SQL[] {
-  const users = JSON.stringify(reports.map(({ user }) => user))
+/** Whether a moment comes after the deletion of a user, if there was one. */
+export const afterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
+  sql`NOT EXISTS (SELECT 1 FROM deleted_users AS gone
+    WHERE gone.workspace_id = ${workspace} AND gone.user_id = ${user} AND gone.deleted_at >= ${at})`
+
+/**
+ * The statements that write reports, whose users need not be known yet: those for which `living` holds. The later of two reports of the
+ * same moment holds.
+ */
+function record(workspace: number, reports: Report[], now: number, living: SQL): SQL[] {
+  const users = JSON.stringify(reports.map(({ user, at }) => [user, null, null, null, at]))
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
       const { value = null, sent = null, folded = null } = to === null ? {} : columnsOf(to)
@@ -68,12 +85,12 @@ export function record(workspace: number, reports: Report[], now: number): SQL[]
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
-    SELECT ${workspace}, value, ${now} FROM json_each(${users}) WHERE true
+    SELECT ${workspace}, value ->> 0, ${now} FROM json_each(${users}) WHERE ${living}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
     SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-    FROM json_each(${JSON.stringify(rows)}) WHERE true
+    FROM json_each(${JSON.stringify(rows)}) WHERE ${living}
     ${unlessKnown}`,
   ]
 }
@@ -156,16 +173,29 @@ function profileOf(user: string, [known, own, inherited]: D1Result[]): Profile |
 /** What a shared attribute is called by those who inherit it (Group Identity, "Step 2"). */
 export const inheritedName = (definition: string, attribute: string) => `${definition}:${attribute}`
 
-/** Deletes a user and all that is known of them; what their groups share is computed without them, in the same moment. Throws `not-found`. */
-export async function deleteUser(db: Db, workspace: number, user: string): Promise<void> {
+/**
+ * Deletes a user and all that is known of them; what their groups share is computed without them, in the same moment. News that is not
+ * newer brings nothing back. Throws `not-found`.
+ */
+export async function deleteUser(
+  db: Db,
+  workspace: number,
+  user: string,
+  now: number,
+): Promise<void> {
   const definitions = await listDefinitions(db, workspace)
   const them = sql`SELECT ${user} AS user_id`
+  const theirs = sql`workspace_id = ${workspace} AND user_id = ${user}`
   const results = await together(db, [
     ...definitions.flatMap(({ key, attributes }) =>
       leave({ workspace, definition: key, attributes }, them, sql`true`),
     ),
-    sql`DELETE FROM user_attributes WHERE workspace_id = ${workspace} AND user_id = ${user}`,
-    sql`DELETE FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
+    sql`DELETE FROM user_attributes WHERE ${theirs}`,
+    sql`
+    INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
+    SELECT workspace_id, user_id, ${now} FROM users WHERE ${theirs}
+    ON CONFLICT (workspace_id, user_id) DO UPDATE SET deleted_at = max(deleted_at, excluded.deleted_at)`,
+    sql`DELETE FROM users WHERE ${theirs}`,
   ])
   if (results.at(-1)?.meta.changes === 0)
     throw new Failure({ reason: 'not-found', what: 'user', id: user })

@@ -162,7 +162,7 @@ const event = fc.oneof(
       ),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('gone' as const), user: person }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('gone' as const), user: person, at }) },
 )
 
 const attributes = fc.uniqueArray(
@@ -208,6 +208,7 @@ describe('Monday after Monday', () => {
           for (const [id, { source, attributes, ...more }] of asked)
             await defined(opening, workspace, id, source, attributes, more)
           const town: Town = new Map()
+          const gone = new Map<string, number>()
           const sitting = new Map<string, ReadonlyMap<string, string>>()
 
           for (const [
@@ -226,7 +227,8 @@ describe('Monday after Monday', () => {
             }
             for (const next of inRuns(events)) {
               if (Array.isArray(next)) {
-                for (const { user, at, attributes } of next) hear(town, user, at, attributes)
+                for (const { user, at, attributes } of next)
+                  if (at > (gone.get(user) ?? -1)) hear(town, user, at, attributes)
                 const reports = next.map(({ user, at, attributes }) => ({
                   user,
                   at,
@@ -235,7 +237,8 @@ describe('Monday after Monday', () => {
                 await recordReports(db, workspace, reports, res.now())
                 rows += reports.flatMap(({ changes }) => changes).length
               } else if (town.delete(next.user)) {
-                await deleteUser(db, workspace, next.user)
+                await deleteUser(db, workspace, next.user, next.at)
+                gone.set(next.user, Math.max(next.at, gone.get(next.user) ?? -1))
                 for (const seats of sitting.values())
                   (seats as Map<string, string>).delete(next.user)
               }

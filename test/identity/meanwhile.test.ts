@@ -109,7 +109,7 @@ describe('a group', () => {
     await requestRecompute(res, workspace, 'household')
     await deliver(res, rung, workspace)
     await redefine(res, workspace, shared.slice(0, 1))
-    await deleteUser(res.databaseOf(workspace), workspace, 'b')
+    await deleteUser(res.databaseOf(workspace), workspace, 'b', res.now())
     await redefine(res, workspace, shared)
     await expectWhole(workspace, { redefined: true })
   })
@@ -224,7 +224,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
               await told(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
             if (deed.what === 'moves') changed.add(`${deed.user} street`)
             if (deed.what === 'goes')
-              await deleteUser(db, workspace, deed.user).catch(() => undefined)
+              await deleteUser(db, workspace, deed.user, ++time).catch(() => undefined)
             if (deed.what === 'says') {
               changed.add(`${deed.user} dog`).add(`${deed.user} cars`)
               await told(hand, workspace, [[deed.user, { dog: deed.dog, cars: deed.cars }]], ++time)

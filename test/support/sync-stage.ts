@@ -114,7 +114,9 @@ export class Stage {
     }
     const { res } = this.hand
     if (team === 'deleted')
-      await deleteUser(res.databaseOf(this.workspace), this.workspace, user).catch(() => undefined)
+      await deleteUser(res.databaseOf(this.workspace), this.workspace, user, ++this.time).catch(
+        () => undefined,
+      )
     else await told(res, this.workspace, [[user, { team }]], ++this.time)
   }
 

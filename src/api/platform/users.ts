@@ -83,7 +83,8 @@ export const users = new Hono<Http>()
     ),
     allows('users:write'),
     async (c) => {
-      await deleteUser(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id')))
+      const { db, workspace, res } = c.var
+      await deleteUser(db, workspace, wire.userIdOf(c.req.param('user_id')), res.now())
       return c.body(null, 204)
     },
   )
