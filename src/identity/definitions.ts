@@ -1,4 +1,4 @@
-import { and, asc, count, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, count, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
@@ -30,6 +30,17 @@ export async function listDefinitions(db: Db, workspace: number): Promise<GroupD
     .from(groupDefinitions)
     .where(live(workspace))
     .orderBy(asc(groupDefinitions.key))
+}
+
+/** The names under which users inherit what the definitions of a workspace share (Group Identity, "Step 2"). */
+export const sharedNamesOf = (workspace: number): SQL =>
+  sql`SELECT d.id || ':' || (shared.value ->> 'id') AS name FROM group_definitions AS d, json_each(d.attributes) AS shared
+    WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL`
+
+/** The same as a list: no attribute of these names is anybody's own. */
+export async function sharedNames(db: Db, workspace: number): Promise<Set<string>> {
+  const rows = await db.all<{ name: string }>(sharedNamesOf(workspace))
+  return new Set(rows.map(({ name }) => name))
 }
 
 /** Throws `not-found` for an unknown or deleted definition and for another workspace's alike. */

@@ -2,7 +2,7 @@ import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { columnsOf, valueOf, type Change, type Kept, type Value } from './attributes.ts'
-import { listDefinitions } from './definitions.ts'
+import { listDefinitions, sharedNamesOf } from './definitions.ts'
 import { leave } from './seats.ts'
 
 export interface Profile {
@@ -72,7 +72,7 @@ export const afterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
 
 /**
  * The statements that write reports, whose users need not be known yet: those for which `living` holds. The later of two reports of the
- * same moment holds.
+ * same moment holds. What users inherit by a definition is nobody's own, and left out.
  */
 function record(workspace: number, reports: Report[], now: number, living: SQL): SQL[] {
   const users = JSON.stringify(reports.map(({ user, at }) => [user, null, null, null, at]))
@@ -82,6 +82,10 @@ function record(workspace: number, reports: Report[], now: number, living: SQL):
       return [user, name, value, to?.type ?? 'string', at, sent, folded]
     }),
   )
+  // Most names have no colon: no definition need be looked at.
+  const own = reports.some(({ changes }) => changes.some(({ name }) => name.includes(':')))
+    ? sql`(value ->> 2 IS NULL OR value ->> 1 NOT IN (${sharedNamesOf(workspace)}))`
+    : sql`true`
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
@@ -90,7 +94,7 @@ function record(workspace: number, reports: Report[], now: number, living: SQL):
     sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
     SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-    FROM json_each(${JSON.stringify(rows)}) WHERE ${living}
+    FROM json_each(${JSON.stringify(rows)}) WHERE ${living} AND ${own}
     ${unlessKnown}`,
   ]
 }
