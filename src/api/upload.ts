@@ -4,6 +4,7 @@ import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
 import { gunzipped } from '../work/decode.ts'
 import type { UploadPart } from '../work/upload.ts'
+import { isPacked } from './body.ts'
 import type { Http } from './http.ts'
 
 /** A client that goes away does not cut the work short: what has come of its file is cleaned up. */
@@ -17,7 +18,7 @@ const fileFields = new Set(['fileName', 'file'])
 
 /**
  * The parts of an upload as they arrive, a network chunk at a time, unpacked where the body is gzip; the
- * fields of its query first. Throws `media-type`, `header-invalid`, `malformed` or `cut-short`.
+ * fields of its query first. Throws `media-type`, `encoding`, `malformed` or `cut-short`.
  */
 export function uploadParts(
   request: Request,
@@ -34,13 +35,10 @@ export function uploadParts(
   throw new Failure({ reason: 'media-type', allowed: ['multipart/form-data', 'multipart/mixed'] })
 }
 
-function unpacked(request: Request, fileBytesMax: number): AsyncIterable<Uint8Array> {
-  const encoding = (request.headers.get('content-encoding') ?? 'identity').trim().toLowerCase()
-  if (encoding === 'identity' || encoding === '') return received(request)
-  if (encoding === 'gzip' || encoding === 'x-gzip')
-    return gunzipped(received(request), fileBytesMax)
-  throw new Failure({ reason: 'header-invalid', header: 'Content-Encoding' })
-}
+const unpacked = (request: Request, fileBytesMax: number): AsyncIterable<Uint8Array> =>
+  isPacked(request.headers.get('content-encoding') ?? '')
+    ? gunzipped(received(request), fileBytesMax)
+    : received(request)
 
 async function* joined(
   query: Record<string, string | undefined>,

@@ -11,6 +11,7 @@ import { receiveFile, type UploadPart } from '../work/upload.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
 import { wake } from '../work/wake.ts'
 import { columnsOfText } from './attributes.ts'
+import { sharedNames } from './definitions.ts'
 import { checkRoom, findImport, openImport } from './imports.ts'
 import { afterDeletion, unlessKnown } from './profiles.ts'
 import { readUsers, type UserRow } from './rows.ts'
@@ -60,7 +61,7 @@ async function step(res: Resources, db: Db, job: Job, over: () => boolean): Prom
   const headless = job.offset > 0 && job.header === null
   return headless || job.offset === job.fileSize
     ? end(res, db, job, outcomeOf(job))
-    : applySlice(res, db, job, usersOf(job), over)
+    : applySlice(res, db, job, await usersOf(db, job), over)
 }
 
 async function end(
@@ -96,11 +97,12 @@ function failureOf({ failure, header, format }: Job) {
   return header === null ? 'header' : 'no-good-row'
 }
 
-function usersOf(job: Job): Content<UserRow> {
+async function usersOf(db: Db, job: Job): Promise<Content<UserRow>> {
   let names = job.header
+  const shared = names === null ? await sharedNames(db, job.workspace) : new Set<string>()
   return {
     read: (bytes, at) => {
-      const slice = readUsers(bytes, at, job.header ?? undefined)
+      const slice = readUsers(bytes, at, { names: job.header ?? undefined, shared })
       names = slice.names ?? null
       return slice
     },

@@ -18,15 +18,19 @@ const columnsMax = 100
 
 /**
  * Reads a slice of a file of users: in the order of their ids, and of the file where one comes twice.
- * `names` are those that an earlier slice has found.
+ * `names` are those that an earlier slice has found, `shared` those that nobody has of their own.
  */
-export function readUsers(bytes: ArrayBuffer, at: Placed, names: string[] | undefined): UserSlice {
+export function readUsers(
+  bytes: ArrayBuffer,
+  at: Placed,
+  { names, shared }: { names: string[] | undefined; shared: ReadonlySet<string> },
+): UserSlice {
   const { header } = at.format
   if (header === 'absent') names = []
   const slice = readSlice(bytes, at, (row) => {
     if (!row.first || header === 'absent')
       return names === undefined ? undefined : readUser(row, names)
-    names = readHeader(row, header)
+    names = readHeader(row, header, shared)
     return names === undefined ? { problem: 'header' } : undefined
   })
   // The order of SQLite's keys is that of bytes; for the texts that most ids are, that of JavaScript is the same.
@@ -35,7 +39,11 @@ export function readUsers(bytes: ArrayBuffer, at: Placed, names: string[] | unde
 }
 
 /** The names of the columns after the ids', or undefined where there is no such header. A column without a name holds nothing. */
-function readHeader({ fields }: Row, mode: HeaderMode): string[] | undefined {
+function readHeader(
+  { fields }: Row,
+  mode: HeaderMode,
+  shared: ReadonlySet<string>,
+): string[] | undefined {
   const [ids = '', ...names] = fields?.map((field) => field.trim()) ?? []
   // `id` alone may be that of a row.
   if (mode === 'auto' && (!namesIds(ids) || ids.toLowerCase() === 'id')) return undefined
@@ -44,7 +52,8 @@ function readHeader({ fields }: Row, mode: HeaderMode): string[] | undefined {
   if (fields === undefined || named.length > columnsMax || new Set(named).size < named.length)
     return undefined
   try {
-    return names.map((name) => (name === '' ? name : readName(name)))
+    const read = names.map((name) => (name === '' ? name : readName(name)))
+    return read.some((name) => shared.has(name)) ? undefined : read
   } catch (error) {
     if (error instanceof Failure) return undefined
     throw error

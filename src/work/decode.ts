@@ -49,22 +49,30 @@ async function beginning(file: Bytes): Promise<{ head: Uint8Array; bytes: Bytes 
   return { head: Buffer.concat(read).subarray(0, headBytes), bytes: all() }
 }
 
-async function* bounded(file: Bytes, bytesMax: number): AsyncGenerator<Uint8Array> {
+async function* bounded(
+  file: Bytes,
+  bytesMax: number,
+  tooLarge = new Failure({ reason: 'file-too-large', max: bytesMax }),
+): AsyncGenerator<Uint8Array> {
   let size = 0
   for await (const piece of file) {
     size += piece.length
-    if (size > bytesMax) throw new Failure({ reason: 'file-too-large', max: bytesMax })
+    if (size > bytesMax) throw tooLarge
     yield piece
   }
 }
 
-/** Unpacks gzip of any number of members. Throws `malformed`, and `file-too-large` for what never ends. */
-export async function* gunzipped(file: Bytes, bytesMax: number): AsyncGenerator<Uint8Array> {
+/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` for what never ends. */
+export async function* gunzipped(
+  file: Bytes,
+  bytesMax: number,
+  tooLarge?: Failure,
+): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip()
   let fault: unknown
   const feeding = pipeline(Readable.from(file), gunzip).catch((error: unknown) => (fault = error))
   try {
-    yield* bounded(gunzip, bytesMax)
+    yield* bounded(gunzip, bytesMax, tooLarge)
   } catch (error) {
     if (error instanceof Failure) throw error
     fault ??= error

@@ -120,7 +120,7 @@ describe('a file that is a list in other clothes', () => {
     const answer = await bank.call('PUT', path, { body: 'ann\n', headers })
     expect([answer.status, await answer.json()]).toEqual([
       400,
-      { code: '2000', message: 'Header Content-Encoding is invalid' },
+      { code: '2000', message: 'Content-Encoding must be gzip or identity' },
     ])
   })
 

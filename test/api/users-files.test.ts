@@ -108,6 +108,21 @@ describe('a file of users that is none', () => {
     ])
   })
 
+  it('fails whose header names what a definition shares', async () => {
+    const team = await Team.open()
+    await team.define({
+      id: 'household',
+      source_user_attribute: '$address',
+      attributes: [{ id: 'has_dog', type: 'boolean_or' }],
+    })
+    const job = await merge(team, 'user_id,household:has_dog\nann,true\n')
+    expect(job).toMatchObject({ status: 'FAILED', users_created: 0 })
+    expect(job['details']).toContain('none that a group definition shares')
+    expect(await merge(team, 'user_id,household:cat\nann,true\n')).toMatchObject({
+      status: 'SUCCESSFUL',
+    })
+  })
+
   it('has an error where its header is none', async () => {
     const team = await Team.open()
     const job = await merge(team, 'name,city\nann,Bern\n')

@@ -10,16 +10,13 @@ import { Attributes, date, dateOrNull, showValue } from './values.ts'
 
 const control = /\p{Cc}/u
 
-/** Whether a text can name an attribute: something of it is seen, and it is kept as it was sent. */
-const isName = (text: string) => !control.test(text) && 'id' in readId(text, Infinity)
-
 const named = (max: number) =>
   z
     .string()
     .regex(new RegExp(`^[^\\0]{1,${max}}$`, 'u'), `must be 1 to ${max} characters`)
     .refine(
-      (text) => text === '.' || text === '..' || isName(text),
-      'must be visible text without control characters',
+      (text) => !control.test(text) && text.isWellFormed(),
+      'must be text without control characters',
     )
 
 export const SharedAttribute = z.object({
