@@ -91,12 +91,12 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
     },
     'all flags': async (id) => {
       const { flags } = (await evaluate('', id)) as { flags: { value: boolean; metadata: Json }[] }
-      expect(flags.map(({ metadata }) => metadata['groupName'])).toEqual(['always', 'changing'])
-      expect(flags.map(({ value }) => value)).toEqual([
-        id === 'kept',
-        isIn(id, flags[1]?.metadata['revision']),
-      ])
-      return flags[1]?.metadata['revision']
+      // Each under its id and its name.
+      const names = ['always', 'always', 'changing', 'changing']
+      expect(flags.map(({ metadata }) => metadata['groupName'])).toEqual(names)
+      const [there, changing] = [id === 'kept', isIn(id, flags[2]?.metadata['revision'])]
+      expect(flags.map(({ value }) => value)).toEqual([there, there, changing, changing])
+      return flags[2]?.metadata['revision']
     },
   }
 }
