@@ -119,3 +119,26 @@ describe('a number that is inherited', () => {
     expect(await textOf(team, '/audiences/poor/users/1')).toContain(`"saw":${beyond}`)
   })
 })
+
+describe('a number in a rule', () => {
+  it('keeps its digits where it is kept, asked and explained', async () => {
+    const team = await Team.open()
+    await team.call('PUT', '/users/1', { body: body(beyond), headers: json })
+    await team.call('PUT', '/users/2', { body: body('9007199254740992'), headers: json })
+    const rule = `{"operator":"in","attribute":"n","value":[${beyond},-${beyond}]}`
+    const answer = await team.call('POST', '/audiences', {
+      body: `{"id":"rich","name":"Rich","rule":${rule}}`,
+      headers: json,
+    })
+    expect(answer.status).toBe(200)
+    const kept = `"value":[${beyond},-${beyond}]`
+    for (const shown of [
+      await answer.text(),
+      await textOf(team, '/audiences/rich'),
+      await textOf(team, '/audiences'),
+      await textOf(team, '/audiences/rich/users/1'),
+    ])
+      expect(shown).toContain(kept)
+    expect(await team.get('/audiences/rich/users')).toMatchObject({ users: ['1'] })
+  })
+})

@@ -263,7 +263,7 @@ describe('a user id', () => {
     ['.', 'cannot be ".", which names nobody'],
     [' .. ', 'cannot be " .. ", which names nobody'],
     ['a\ud800', 'must be text that can be seen, without halves of characters'],
-    ['\u3164', 'must be text that can be seen, without halves of characters'],
+    ['\u3164', 'cannot be "\u3164", which names nobody'],
     ['a\u0085b', 'must be 1 to 64 characters'],
   ])('of an event cannot be %j', async (customer_id, problem) => {
     const team = await Team.open()
