@@ -59,3 +59,8 @@ FROM (SELECT definition_key, user_id, name, function, t, lower(x) AS b, n, iif(n
 						lower(iif(a.type = 'list', e.value, coalesce(a.folded, iif(typeof(a.result) = 'real', format('%.15g', a.result), a.result)))) AS t
 					FROM identity_members AS s CROSS JOIN group_attributes AS a ON a.definition_key = s.definition_key AND a.value = s.value
 					LEFT JOIN json_each(iif(a.type = 'list', coalesce(a.folded, a.result), NULL)) AS e WHERE a.result IS NOT NULL)))));
+--> statement-breakpoint
+CREATE VIEW `rule_names` AS
+SELECT a.workspace_id, a.id AS audience_id, t.key AS kind, t.atom AS name
+FROM audiences AS a CROSS JOIN json_tree(a.rule) AS t
+WHERE t.type = 'text' AND t.key IN ('attribute', 'group', 'audience');

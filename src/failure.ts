@@ -37,7 +37,14 @@ export type Reason =
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }
   | { reason: 'limit'; what: 'definitions' | 'attributes' | 'audiences' | 'webhooks'; max: number }
   | { reason: 'rule-refused'; pointer: string; problem: string }
-  | { reason: 'in-use'; what: 'group' | 'audience'; id: string; by: string }
+  | {
+      reason: 'in-use'
+      what: 'group' | 'definition' | 'attribute' | 'audience'
+      id: string
+      /** Audiences. */
+      by: readonly string[]
+    }
+  | { reason: 'circle'; group: string; audience: string }
   | { reason: 'not-tied'; audience: string }
   | { reason: 'filled-by-audience'; audience: string; name: string }
   | { reason: 'user-missing' }

@@ -86,6 +86,14 @@ export interface Resources {
   meter: Meter
 }
 
+/** As many as a user's id has, at most. */
+function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
+  const max = Number(PARTICIPANT_MAX)
+  if (!Number.isInteger(max) || max < 1 || max > 64)
+    throw new Error('PARTICIPANT_MAX must be a whole number from 1 to 64')
+  return max
+}
+
 export function resources(env: Env): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
   const db = connect(env.DB, meter)
@@ -103,7 +111,7 @@ export function resources(env: Env): Resources {
       descriptionMax: env.DESCRIPTION_MAX,
       jobsWaitingMax: env.JOBS_WAITING_MAX,
       fileBytesMax: env.FILE_BYTES_MAX,
-      participantMax: env.PARTICIPANT_MAX,
+      participantMax: participantMaxOf(env),
       badRowsMaxPercent: env.BAD_ROWS_MAX_PERCENT,
       sliceBytes: env.SLICE_BYTES,
       usersPerStep: env.USERS_PER_STEP,

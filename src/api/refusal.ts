@@ -12,6 +12,17 @@ export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   return undefined
 }
 
+const audiencesMost = 10
+
+/** Audiences as a sentence names them. */
+export function audiencesNamed(ids: readonly string[]): string {
+  const [only = ''] = ids
+  if (ids.length === 1) return `the audience ${only}`
+  const named = ids.slice(0, ids.length > audiencesMost ? audiencesMost : -1)
+  const last = ids.length > audiencesMost ? `${ids.length - audiencesMost} more` : ids.at(-1)
+  return `the audiences ${named.join(', ')} and ${last ?? ''}`
+}
+
 /** Ends each face: whatever none of its routes has answered. */
 export function noSuchOperation(c: Context<Http>): never {
   throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })

@@ -8,8 +8,10 @@ import { stringifyJson } from '../json.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { wakeAll } from '../work/wake.ts'
 import { periodOf } from './period.ts'
+import { checkCircle, independent, leadsElsewhere } from './circle.ts'
+import { gone, needsOf } from './missing.ts'
 import { usedBy, type Rule } from './rule.ts'
-import { allThere, checkRule, reached, wholeRule } from './whole.ts'
+import { wholeRule } from './whole.ts'
 
 /** An audience as it is kept, and the experience group that it fills, if it fills one. */
 export type Audience = Omit<typeof audiences.$inferSelect, 'rule'> & {
@@ -52,7 +54,16 @@ export async function getAudience(db: Db, workspace: number, id: string): Promis
   return shown(found)
 }
 
-/** Throws `taken`, `limit` where the workspace has as many audiences as it may, and what `checkRule` throws. */
+/** Does anew what came to nothing as others have changed something meanwhile: the next look finds out what. */
+async function insisting<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
+  for (let tries = 0; tries < 5; tries++) {
+    const done = await attempt()
+    if (done !== undefined) return done
+  }
+  throw new Error('others change what it names again and again')
+}
+
+/** Throws `taken`, `limit` where the workspace has as many audiences as it may, and what `wholeRule` throws. */
 export async function createAudience(
   db: Db,
   workspace: number,
@@ -62,50 +73,60 @@ export async function createAudience(
   { audiencesMax }: Limits,
   now: number,
 ): Promise<Audience> {
-  await checkRule(db, workspace, rule, id)
   const held = sql`(SELECT count(*) FROM audiences WHERE workspace_id = ${workspace})`
-  // One statement, so that neither room nor an audience that the rule uses can go between looking and inserting.
-  const [created] = await db
-    .insert(audiences)
-    .select(
-      sql`SELECT NULL, ${workspace}, ${id}, ${name}, ${description}, ${stringifyJson(rule)}, ${JSON.stringify(usedBy(rule))}, ${refresh},
-        ${periodOf(refresh, now)}, ${now}, ${by}, ${now}, ${by} WHERE ${held} < ${audiencesMax} AND ${allThere(workspace, rule)}`,
-    )
-    .onConflictDoNothing()
-    .returning()
-  if (created !== undefined) return shown({ audience: created, group: null })
-  const [taken] = await select(db).where(named(workspace, id))
-  if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
-  await wholeRule(db, workspace, rule, id)
-  throw new Failure({ reason: 'limit', what: 'audiences', max: audiencesMax })
+  return insisting(async () => {
+    const { kept, names } = await wholeRule(db, workspace, rule, id)
+    const missing = gone(workspace, needsOf(kept, names))
+    // One statement, so that neither room nor anything that the rule names can go between looking and inserting.
+    const [created] = await db
+      .insert(audiences)
+      .select(
+        sql`SELECT NULL, ${workspace}, ${id}, ${name}, ${description}, ${stringifyJson(kept)}, ${JSON.stringify(usedBy(kept))}, ${refresh},
+          ${periodOf(refresh, now)}, ${now}, ${by}, ${now}, ${by} WHERE ${held} < ${audiencesMax} AND ${missing} IS NULL`,
+      )
+      .onConflictDoNothing()
+      .returning()
+    if (created !== undefined) return shown({ audience: created, group: null })
+    const [taken] = await select(db).where(named(workspace, id))
+    if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
+    const room = await db.get<{ held: number }>(sql`SELECT ${held} AS held`)
+    if (room.held >= audiencesMax)
+      throw new Failure({ reason: 'limit', what: 'audiences', max: audiencesMax })
+    return undefined
+  })
 }
 
-/** Replaces all of an audience but its id and the group that it fills. Throws `not-found`, and what `checkRule` throws. */
+/**
+ * Replaces all of an audience but its id and the group that it fills. Throws `not-found`, what `wholeRule` throws, and `circle` where the
+ * rule would depend on a group that depends on it.
+ */
 export async function updateAudience(
   db: Db,
   workspace: number,
   id: string,
-  { rule, ...draft }: AudienceDraft,
+  draft: AudienceDraft,
   by: string,
   now: number,
 ): Promise<Audience> {
-  await getAudience(db, workspace, id)
-  await checkRule(db, workspace, rule, id)
   // As it is in that moment: a cron may have marked a period meanwhile.
   const refreshed = sql`iif(refresh = ${draft.refresh}, refreshed, ${periodOf(draft.refresh, now)})`
-  // Looked for in the same statement: two changes at once could close a circle that neither of them sees.
-  const { meta } = await db
-    .update(audiences)
-    .set({ ...draft, refreshed, rule, uses: usedBy(rule), updatedAt: now, updatedBy: by })
-    .where(
-      and(
-        named(workspace, id),
-        allThere(workspace, rule),
-        sql`${id} NOT IN (SELECT id FROM (${reached(workspace, rule)}))`,
-      ),
-    )
-  if (meta.changes === 0) await wholeRule(db, workspace, rule, id)
-  return getAudience(db, workspace, id)
+  return insisting(async () => {
+    await getAudience(db, workspace, id)
+    const { kept: rule, names } = await wholeRule(db, workspace, draft.rule, id)
+    checkCircle(await listAudiences(db, workspace), id, { rule })
+    // Looked for in the same statement: two changes at once could close a circle that neither of them sees.
+    const { meta } = await db
+      .update(audiences)
+      .set({ ...draft, refreshed, rule, uses: usedBy(rule), updatedAt: now, updatedBy: by })
+      .where(
+        and(
+          named(workspace, id),
+          sql`${gone(workspace, needsOf(rule, names))} IS NULL`,
+          leadsElsewhere(workspace, id, rule),
+        ),
+      )
+    return meta.changes === 0 ? undefined : getAudience(db, workspace, id)
+  })
 }
 
 /**
@@ -114,18 +135,19 @@ export async function updateAudience(
  */
 export async function deleteAudience(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
-  const user = sql`(SELECT other.id FROM audiences AS other, json_each(other.uses) AS used
-    WHERE other.workspace_id = ${workspace} AND other.id <> ${id} AND used.value = ${id} LIMIT 1)`
+  const users = sql`FROM audiences AS other, json_each(other.uses) AS used
+    WHERE other.workspace_id = ${workspace} AND other.id <> ${id} AND used.value = ${id}`
   const gone = sql`NOT EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id})`
   const [deleted, , withdrawn] = await together(db, [
-    db.delete(audiences).where(and(named(workspace, id), sql`${user} IS NULL`)),
+    db.delete(audiences).where(and(named(workspace, id), sql`(SELECT 1 ${users} LIMIT 1) IS NULL`)),
     untie(workspace, id, gone),
     withdrawSyncs(workspace, id, gone, res.now()),
   ])
   if (deleted?.meta.changes === 0) {
     await getAudience(db, workspace, id)
-    const by = await db.get<{ id: string | null }>(sql`SELECT ${user} AS id`)
-    throw new Failure({ reason: 'in-use', what: 'audience', id, by: by.id ?? '' })
+    const by = await db.all<{ id: string }>(sql`SELECT DISTINCT other.id ${users} ORDER BY 1`)
+    if (by.length === 0) return deleteAudience(res, workspace, id)
+    throw new Failure({ reason: 'in-use', what: 'audience', id, by: by.map(({ id }) => id) })
   }
   await endSyncs(res, workspace, withdrawn)
 }
@@ -144,8 +166,8 @@ async function endSyncs(
 }
 
 /**
- * Ties an audience to the experience group that it fills from now on, and lets go of the one that it filled before. Throws `not-found`, or
- * `in-use` where another audience fills the group.
+ * Ties an audience to the experience group that it fills from now on, and lets go of the one that it filled before. Throws `not-found`,
+ * `in-use` where another audience fills the group, or `circle` where it depends on the group.
  */
 export async function tieAudience(
   res: Resources,
@@ -154,28 +176,41 @@ export async function tieAudience(
   groupId: string,
 ): Promise<Audience> {
   const db = res.databaseOf(workspace)
-  const { refresh, group } = await getAudience(db, workspace, id)
-  await getGroup(db, workspace, groupId)
-  if (group !== groupId) {
-    const now = res.now()
-    const there = sql`EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id})`
-    const free = sql`EXISTS (SELECT 1 FROM experience_groups
-      WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL)`
-    const [withdrawn] = await together(db, [
-      withdrawSyncs(workspace, id, free, now),
-      untie(workspace, id, free),
-      tie(workspace, groupId, id, there),
-      db
-        .update(audiences)
-        .set({ refreshed: periodOf(refresh, now) })
-        .where(and(named(workspace, id), sql`changes() > 0`)),
-    ])
-    await endSyncs(res, workspace, withdrawn)
-  }
-  const tied = await getAudience(db, workspace, id)
-  if (tied.group === groupId) return tied
-  const { audience } = await getGroup(db, workspace, groupId)
-  throw new Failure({ reason: 'in-use', what: 'group', id: groupId, by: audience ?? '' })
+  return insisting(async () => {
+    const before = await getAudience(db, workspace, id)
+    await getGroup(db, workspace, groupId)
+    if (before.group !== groupId) await tieTo(res, db, before, groupId)
+    const tied = await getAudience(db, workspace, id)
+    if (tied.group === groupId) return tied
+    const { audience } = await getGroup(db, workspace, groupId)
+    if (audience !== null)
+      throw new Failure({ reason: 'in-use', what: 'group', id: groupId, by: [audience] })
+    checkCircle(await listAudiences(db, workspace), id, { group: groupId })
+    return undefined
+  })
+}
+
+async function tieTo(
+  res: Resources,
+  db: Db,
+  { workspace, id, refresh }: Audience,
+  groupId: string,
+): Promise<void> {
+  const now = res.now()
+  const open = independent(workspace, id, groupId)
+  const there = sql`EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id}) AND ${open}`
+  const free = sql`EXISTS (SELECT 1 FROM experience_groups
+      WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL) AND ${open}`
+  const [withdrawn] = await together(db, [
+    withdrawSyncs(workspace, id, free, now),
+    untie(workspace, id, free),
+    tie(workspace, groupId, id, there),
+    db
+      .update(audiences)
+      .set({ refreshed: periodOf(refresh, now) })
+      .where(and(named(workspace, id), sql`changes() > 0`)),
+  ])
+  await endSyncs(res, workspace, withdrawn)
 }
 
 /**

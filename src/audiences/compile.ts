@@ -6,6 +6,8 @@ import { isOverMembers, type Condition, type OverMembers, type Rule } from './ru
 export interface Names {
   /** Definitions by id: their key, and what they share by which function. */
   definitions: ReadonlyMap<string, { key: number; attributes: readonly SharedAttribute[] }>
+  /** Experience groups that are there, of those that are named. */
+  groups: ReadonlySet<string>
 }
 
 /** A whole rule (see `expand`), and what the names in it stand for. */
@@ -73,8 +75,7 @@ export function compiler(names: Names, constants: unknown[]): (rule: Rule, user:
 
   const ofMembers = ({ operator, group, expression }: OverMembers, user: string): string => {
     const key = names.definitions.get(group)?.key
-    // Who is in no group has no members: none of them is, and not all of them are.
-    if (key === undefined) return operator === 'no_member' ? '1' : '0'
+    if (key === undefined) throw new Error(`there is no group definition ${group}`)
     const inner = visit(expression, 'm.member_id')
     const those = `FROM group_peers AS m WHERE definition_key=${key} AND m.user_id=${user}`
     if (operator === 'all_members') return `(SELECT min(${inner}) ${those}) IS 1`

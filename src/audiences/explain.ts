@@ -4,6 +4,7 @@ import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import { valueOf, type Kept, type Value } from '../identity/attributes.ts'
 import { compiler, sharedBy, type Asked } from './compile.ts'
+import { asPlace, gone, needsOf, refuse } from './missing.ts'
 import { given } from './questions.ts'
 import { isLeaf, isOverMembers, nodesOf, type Leaf, type Rule } from './rule.ts'
 
@@ -36,7 +37,7 @@ interface Told {
 
 /**
  * Whether a user belongs to an audience, and why, in one round trip that reads only what is known of the user and of those in the same
- * groups. Throws `not-found` for an unknown user.
+ * groups. Throws `not-found` for an unknown user, and `rule-refused` where something has gone that the rule names.
  */
 export async function explainUser(
   db: Db,
@@ -45,6 +46,7 @@ export async function explainUser(
   user: string,
 ): Promise<Explained> {
   const { rule, names } = asked
+  const needs = needsOf(rule, names)
   const keyOf = (definition: string | undefined) =>
     definition === undefined ? null : (names.definitions.get(definition)?.key ?? -1)
   const leaves = [...nodesOf(rule)].flatMap(({ rule, among }): Placed[] => {
@@ -63,7 +65,7 @@ export async function explainUser(
   const compileLeaf = compiler(names, constants)
   const cases = leaves.map(({ leaf }, i) => `WHEN ${i} THEN ${compileLeaf(leaf, 's.user_id')}`)
   const [known, results] = await together(db, [
-    sql`SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
+    sql`SELECT ${gone(workspace, needs, asPlace)} AS missing FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
     sql`
     WITH ${given(workspace, constants)}
     SELECT s.leaf, s.among, s.user_id AS user, CASE s.leaf ${sql.raw(cases.join(' '))} END AS result,
@@ -81,8 +83,9 @@ export async function explainUser(
         LEFT JOIN identity_members AS m ON m.definition_key = seat.definition_key AND m.value = seat.value) AS s
     WHERE s.user_id IS NOT NULL`,
   ])
-  if (known?.results.length === 0)
-    throw new Failure({ reason: 'not-found', what: 'user', id: user })
+  const [there] = (known?.results ?? []) as { missing: number | null }[] // the column selected above
+  if (there === undefined) throw new Failure({ reason: 'not-found', what: 'user', id: user })
+  refuse(needs[there.missing ?? -1])
 
   // The columns selected above.
   const rows = (results?.results ?? []) as {

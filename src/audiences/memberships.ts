@@ -3,6 +3,8 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { listAudiences, type Audience } from './audiences.ts'
 import { given, compileFor } from './questions.ts'
+import type { Asked, Names } from './compile.ts'
+import { complete, gone } from './missing.ts'
 import { expand, type Rule } from './rule.ts'
 import { namesIn } from './whole.ts'
 
@@ -14,15 +16,15 @@ export async function audiencesOf(db: Db, workspace: number, user: string): Prom
   ])
   const rules = new Map(audiences.map(({ id, rule }) => [id, rule]))
   const asked = audiences.flatMap((audience) => {
-    const rule = wholeOrNone(audience, rules)
-    return rule === undefined ? [] : [{ audience, ...compileFor({ rule, names }) }]
+    const asked = wholeOrNone(audience, rules, names)
+    return asked === undefined ? [] : [{ audience, ...compileFor(asked) }]
   })
   if (asked.length === 0) return []
   const answers = await together(
     db,
     asked.map(
-      ({ condition, constants }) => sql`
-      WITH ${given(workspace, constants)} SELECT ${sql.raw(condition)} AS belongs FROM (SELECT ${user} AS user_id) AS u`,
+      ({ condition, constants, needs }) => sql`
+      WITH ${given(workspace, constants)} SELECT ${sql.raw(condition)} AND ${gone(workspace, needs)} IS NULL AS belongs FROM (SELECT ${user} AS user_id) AS u`,
     ),
   )
   // The column selected above.
@@ -31,10 +33,14 @@ export async function audiencesOf(db: Db, workspace: number, user: string): Prom
   )
 }
 
-/** What others have become since may be more than a rule may be: nobody belongs to an audience that cannot be asked about. */
-function wholeOrNone({ id, rule }: Audience, rules: ReadonlyMap<string, Rule>): Rule | undefined {
+/** Nobody belongs to an audience that cannot be asked about: one that is more than a rule may be, or names what is no more. */
+function wholeOrNone(
+  { id, rule }: Audience,
+  rules: ReadonlyMap<string, Rule>,
+  names: Names,
+): Asked | undefined {
   try {
-    return expand(rule, rules, id)
+    return complete({ rule: expand(rule, rules, id), names })
   } catch (error) {
     if (error instanceof Failure) return undefined
     throw error

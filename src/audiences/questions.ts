@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { stringifyJson } from '../json.ts'
 import { compile, compiler, type Asked, type Compiled, type Names } from './compile.ts'
+import { asPlace, gone, needsOf, refuse, type Need } from './missing.ts'
 import type { Rule } from './rule.ts'
 
 /** Users of one statement: D1 ends one that takes longer than 30 seconds, and rules differ in what they cost by a factor of a thousand. */
@@ -30,6 +31,7 @@ export async function countEach(
   rules: Rule[],
   names: Names,
 ): Promise<{ each: number[]; all: number }> {
+  const needs = rules.flatMap((rule) => needsOf(rule, names))
   const constants: unknown[] = []
   const compileRule = compiler(names, constants)
   const conditions = rules.map((rule) => compileRule(rule, 'u.user_id'))
@@ -37,7 +39,7 @@ export async function countEach(
   let users = usersFirst
   for (let after: string | undefined = ''; after !== undefined;) {
     const [answer] = await together(db, [
-      counting(workspace, conditions, constants, { after, users }),
+      counting(workspace, { conditions, constants, needs }, { after, users }),
     ])
     // The columns selected there.
     const [row] = (answer?.results ?? []) as {
@@ -45,8 +47,10 @@ export async function countEach(
       all: number
       looked: number
       reached: string
+      missing: number | null
     }[]
     if (row === undefined) throw new Error('a count tells nothing')
+    refuse(needs[row.missing ?? -1])
     counts.all += row.all
     counts.each = (JSON.parse(row.each) as number[]).map(
       (count, i) => count + (counts.each[i] ?? 0),
@@ -93,24 +97,23 @@ export interface Stretch {
 
 /**
  * Those of a stretch who belong to an audience, or the first `most` of them; the last user of the stretch, undefined where none is left after
- * them; and the database's time in milliseconds.
+ * them; and the database's time in milliseconds. Throws `rule-refused` where something has gone that the rule names.
  */
 export async function matchingIn(
   db: Db,
   workspace: number,
-  compiled: Compiled,
+  compiled: Question,
   stretch: Stretch,
   most = stretch.users,
 ): Promise<{ users: string[]; reached: string | undefined; ms: number }> {
   const [end, found] = await together(db, [
-    ending(workspace, stretch),
+    ending(workspace, stretch, compiled.needs),
     matching(workspace, compiled, stretch, most),
   ])
   // The columns selected there.
-  const [{ looked, reached } = { looked: 0, reached: '' }] = (end?.results ?? []) as {
-    looked: number
-    reached: string
-  }[]
+  const [{ looked, reached, missing } = { looked: 0, reached: '', missing: null }] =
+    (end?.results ?? []) as { looked: number; reached: string; missing: number | null }[]
+  refuse(compiled.needs[missing ?? -1])
   return {
     users: ((found?.results ?? []) as { id: string }[]).map(({ id }) => id),
     reached: looked < stretch.users ? undefined : reached,
@@ -118,7 +121,15 @@ export async function matchingIn(
   }
 }
 
-export const compileFor = ({ rule, names }: Asked): Compiled => compile(rule, names, 'u.user_id')
+/** A compiled rule, and what must be there for each statement that asks by it. */
+export interface Question extends Compiled {
+  needs: Need[]
+}
+
+export const compileFor = ({ rule, names }: Asked): Question => ({
+  ...compile(rule, names, 'u.user_id'),
+  needs: needsOf(rule, names),
+})
 
 /** The table `p` of a compiled rule (see compile.ts). */
 export const given = (workspace: number, constants: unknown[]): SQL =>
@@ -130,12 +141,11 @@ const those = (workspace: number, { after, users }: Stretch): SQL =>
 
 /**
  * A query of how many of a stretch each condition holds for, `each` as JSON, and `all` of them; `looked`, how many the stretch has, and
- * `reached`, the last of it.
+ * `reached`, the last of it; and what is `missing` (see `gone`).
  */
 function counting(
   workspace: number,
-  conditions: string[],
-  constants: unknown[],
+  { conditions, constants, needs }: { conditions: string[]; constants: unknown[]; needs: Need[] },
   stretch: Stretch,
 ): SQL {
   const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
@@ -144,13 +154,15 @@ function counting(
   // With a limit of its own, the subquery is not merged into the sums, each of which would ask every condition anew.
   return sql`
   WITH ${given(workspace, constants)}
-  SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all", count(*) AS looked, max(id) AS reached
+  SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all", count(*) AS looked, max(id) AS reached,
+    ${gone(workspace, needs, asPlace)} AS missing
   FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())} FROM ${those(workspace, stretch)} LIMIT ${stretch.users})`
 }
 
-/** A query of `looked`, how many users a stretch has, and `reached`, the last of them. */
-const ending = (workspace: number, stretch: Stretch): SQL =>
-  sql`SELECT count(*) AS looked, max(u.user_id) AS reached FROM ${those(workspace, stretch)}`
+/** A query of `looked`, how many users a stretch has, `reached`, the last of them, and what is `missing`. */
+const ending = (workspace: number, stretch: Stretch, needs: Need[]): SQL => sql`
+  SELECT count(*) AS looked, max(u.user_id) AS reached, ${gone(workspace, needs, asPlace)} AS missing
+  FROM ${those(workspace, stretch)}`
 
 /** A query of `id`, those of a stretch who belong, in the order of their ids. */
 const matching = (

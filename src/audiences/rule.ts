@@ -1,4 +1,5 @@
 import { Failure } from '../failure.ts'
+import { canonical } from '../text.ts'
 
 export type Scalar = string | number | bigint | boolean
 
@@ -16,11 +17,12 @@ export const comparisons = [
   'matches',
 ] as const
 
-/** One condition on what is known of a user. */
-export type Condition =
+/** One condition on what is known of a user. `shared` is ours: whether a definition shared the attribute when the rule was given. */
+export type Condition = (
   | { operator: (typeof comparisons)[number]; attribute: string; value: Scalar }
   | { operator: 'in' | 'not_in'; attribute: string; value: Scalar[] }
   | { operator: 'exists' | 'not_exists'; attribute: string }
+) & { shared?: boolean }
 
 /** A condition on those with whom a user is in a group of a definition. */
 export type OverMembers = {
@@ -65,7 +67,7 @@ const valueMax = 4096
 const listMax = 1000
 
 /** A place in a rule as a JSON pointer (RFC 6901). */
-const below = (at: string, key: string | number) =>
+export const below = (at: string, key: string | number) =>
   `${at}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
 
 export const refused = (pointer: string, problem: string) =>
@@ -119,11 +121,11 @@ function readNode(
     case 'any_member':
     case 'all_members':
     case 'no_member':
-      return { operator, group: name('group'), expression: inner() }
+      return { operator, group: canonical(name('group')), expression: inner() }
     case 'in_group':
-      return { operator, group: name('group').toLowerCase() }
+      return { operator, group: canonical(name('group')).toLowerCase() }
     case 'in_audience':
-      return { operator, audience: name('audience') }
+      return { operator, audience: canonical(name('audience')) }
     default:
       return { operator, attribute: name('attribute'), value: value() }
   }
@@ -160,6 +162,17 @@ function scalarAt(given: unknown, at: string): Scalar {
   if (typeof given !== 'string') throw refused(at, 'must be a string, a finite number or a boolean')
   if ([...given].length > valueMax) throw refused(at, `cannot exceed ${valueMax} characters`)
   return given.toWellFormed()
+}
+
+/** The rule with each condition as `to` makes it. */
+export function withConditions(rule: Rule, to: (condition: Condition) => Condition): Rule {
+  if ('attribute' in rule) return to(rule)
+  if ('expressions' in rule)
+    return { ...rule, expressions: rule.expressions.map((one) => withConditions(one, to)) }
+  if (rule.operator === 'in_group') return rule
+  const { expression } = rule
+  if (expression === undefined) return rule
+  return { ...rule, expression: withConditions(expression, to) }
 }
 
 /** A node, where it stands, and below which definition's members, if any. */
@@ -199,6 +212,13 @@ export const usedBy = (rule: Rule): string[] => [
     [...nodesOf(rule)].flatMap(({ rule }) =>
       rule.operator === 'in_audience' ? [rule.audience] : [],
     ),
+  ),
+]
+
+/** The experience groups that a rule itself names, each once. */
+export const groupsIn = (rule: Rule): string[] => [
+  ...new Set(
+    [...nodesOf(rule)].flatMap(({ rule }) => (rule.operator === 'in_group' ? [rule.group] : [])),
   ),
 ]
 

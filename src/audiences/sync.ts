@@ -4,6 +4,7 @@ import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { wake } from '../work/wake.ts'
 import { getAudience } from './audiences.ts'
+import { marked } from './missing.ts'
 import { wholeAudience } from './whole.ts'
 
 /**
@@ -30,7 +31,7 @@ export async function beginSync(
   period: string | undefined,
 ): Promise<GroupJob | undefined> {
   const db = res.databaseOf(workspace)
-  const [{ group }, { rule }] = await Promise.all([
+  const [{ group }, { rule, names }] = await Promise.all([
     getAudience(db, workspace, id),
     wholeAudience(db, workspace, id),
   ])
@@ -39,7 +40,7 @@ export async function beginSync(
     db,
     workspace,
     group,
-    { audience: id, rule, createdBy: by, period },
+    { audience: id, rule: marked(rule, names), createdBy: by, period },
     res.limits,
     res.now(),
   )

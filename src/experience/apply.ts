@@ -111,10 +111,9 @@ const participantsOf = ({ participantMax }: Limits): Content<string, GroupJob> =
 })
 
 async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
-  const outcome = outcomeOf(job)
-  if (job.audience !== null)
-    return outcome === 'failed' ? undo(res, db, job, 'no-good-row') : endReplace(res, db, job)
-  if (outcome === 'failed') return endFailed(res, db, job, 'no-good-row')
+  // A sync has taken out already who has left: it goes by user, and looks for both at once.
+  if (job.audience !== null) return endReplace(res, db, job)
+  if (outcomeOf(job) === 'failed') return endFailed(res, db, job, 'no-good-row')
   if (isMostlyBad(job, res.limits.badRowsMaxPercent)) return undo(res, db, job, 'mostly-bad')
   if (job.type === 'replace')
     return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved

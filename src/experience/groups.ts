@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
+import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { isTooLong, readId, trimmed } from '../text.ts'
@@ -130,24 +131,35 @@ export async function renameGroup(
 
 /**
  * Deletes a group for every reader at once and cancels its jobs. Its rows go in bounded steps over the queue (see erase.ts).
- * Throws `not-found`.
+ * Throws `not-found`, and `in-use` where an audience's rule names it.
  */
 export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
   const { key } = await getGroup(db, workspace, id)
   const now = res.now()
+  const names = namesOfGroup(id)
   const results = await together(db, [
     db
       .update(experienceGroups)
       .set({ deletedAt: now })
-      .where(and(live(workspace), eq(experienceGroups.key, key))),
+      .where(and(live(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
     ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
     db
       .update(jobs)
       .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
-      .where(and(eq(jobs.workspace, workspace), eq(jobs.group, key), isNull(jobs.endedAt))),
+      .where(
+        and(
+          eq(jobs.workspace, workspace),
+          eq(jobs.group, key),
+          isNull(jobs.endedAt),
+          sql`(SELECT deleted_at FROM experience_groups WHERE key = ${key}) IS NOT NULL`,
+        ),
+      ),
   ])
-  if (results[0]?.meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'group', id })
+  if (results[0]?.meta.changes === 0) {
+    await checkUnused(db, workspace, names, { what: 'group', id })
+    return deleteGroup(res, workspace, id)
+  }
   await ringFor(res, workspace, results)
   await wake(res, { kind: 'erase', workspace, group: key })
 }

@@ -1,6 +1,7 @@
 import { and, asc, count, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
+import { checkUnused, namesOfDefinition, namesOfShared, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { announce, ringFor } from '../webhooks/announce.ts'
@@ -91,9 +92,15 @@ export async function createDefinition(
   return getDefinition(db, workspace, id)
 }
 
+/** What a definition shares, but for these: a query of `id`. */
+const sharedBut = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
+  SELECT one.value ->> 'id' AS id FROM group_definitions AS d, json_each(d.attributes) AS one
+  WHERE d.workspace_id = ${workspace} AND d.id = ${id} AND d.deleted_at IS NULL
+    AND one.value ->> 'id' NOT IN (SELECT value FROM json_each(${JSON.stringify(kept.map(({ id }) => id))}))`
+
 /**
  * Changes what is given of a definition; nothing, if that is nothing. Attributes that it no longer has are gone for every reader.
- * Throws `not-found` and `limit`.
+ * Throws `not-found`, `limit`, and `in-use` where an audience's rule names one of those.
  */
 export async function updateDefinition(
   res: Resources,
@@ -106,20 +113,28 @@ export async function updateDefinition(
   const db = res.databaseOf(workspace)
   if (Object.keys(change).length === 0) return getDefinition(db, workspace, id)
   const now = res.now()
+  const { attributes } = change
+  const lost = attributes && namesOfShared(id, sharedBut(workspace, id, attributes))
   const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ ...change, updatedAt: now, updatedBy: by })
-      .where(named(workspace, id)),
+      .where(and(named(workspace, id), lost && unused(workspace, lost))),
     ...announce(workspace, { type: 'definition.updated', data: { definition_id: id } }, now),
   ])
+  const definition = await getDefinition(db, workspace, id)
+  if (results[0]?.meta.changes === 0) {
+    if (lost !== undefined) await checkUnused(db, workspace, lost, { what: 'attribute' })
+    // An audience has let go of it, or the definition has come back, in this moment.
+    return updateDefinition(res, workspace, id, change, by)
+  }
   await ringFor(res, workspace, results)
-  return getDefinition(db, workspace, id)
+  return definition
 }
 
 /**
  * Deletes a definition and what users have inherited by it, for every reader at once, and ends its runs. Its rows go in bounded
- * steps over the queue (see erase.ts). Throws `not-found`.
+ * steps over the queue (see erase.ts). Throws `not-found`, and `in-use` where an audience's rule names it or what it shares.
  */
 export async function deleteDefinition(
   res: Resources,
@@ -129,16 +144,19 @@ export async function deleteDefinition(
   const db = res.databaseOf(workspace)
   const { key } = await getDefinition(db, workspace, id)
   const now = res.now()
+  const names = namesOfDefinition(id, sharedBut(workspace, id, []))
   const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ deletedAt: now })
-      .where(and(live(workspace), eq(groupDefinitions.key, key))),
+      .where(and(live(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
     ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
     cancelRuns(db, workspace, key, now),
   ])
-  if (results[0]?.meta.changes === 0)
-    throw new Failure({ reason: 'not-found', what: 'definition', id })
+  if (results[0]?.meta.changes === 0) {
+    await checkUnused(db, workspace, names, { what: 'definition', id })
+    return deleteDefinition(res, workspace, id)
+  }
   await ringFor(res, workspace, results)
   await wake(res, { kind: 'erase-definition', workspace, definition: key })
 }

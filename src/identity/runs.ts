@@ -172,7 +172,7 @@ export async function giveUpRun(
     )
 }
 
-/** The statement that ends the runs of a definition, with it. */
+/** The statement that ends the runs of a definition that is deleted. */
 export function cancelRuns(db: Db, workspace: number, definition: number, now: number) {
   return db
     .update(recomputeRuns)
@@ -182,6 +182,7 @@ export function cancelRuns(db: Db, workspace: number, definition: number, now: n
         eq(recomputeRuns.workspace, workspace),
         eq(recomputeRuns.definition, definition),
         isNull(recomputeRuns.endedAt),
+        sql`(SELECT deleted_at FROM group_definitions WHERE key = ${definition}) IS NOT NULL`,
       ),
     )
 }

@@ -6,15 +6,14 @@ export type JobState = (typeof jobStates)[number]
 
 /**
  * How a job ends whose file was read to its end. One without a good row fails, so that an empty REPLACE never empties a group by accident:
- * an audience to which nobody belongs is no accident.
+ * an audience to which nobody belongs, or nobody who can be in a group, is no accident.
  */
 export function outcomeOf({
   rows,
   badRows,
   audience,
 }: Counts): 'successful' | 'partial' | 'failed' {
-  if (rows === 0 && audience !== null) return 'successful'
-  if (rows === badRows) return 'failed'
+  if (rows === badRows && audience === null) return 'failed'
   return badRows === 0 ? 'successful' : 'partial'
 }
 

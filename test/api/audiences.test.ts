@@ -61,7 +61,7 @@ describe('POST /audiences', () => {
     ['percent signs', '%2F%3A%'],
     ['the signs of an address', '?a=b#c&d;e+f'],
     ['quotes', `"'\\\`;--`],
-    ['blanks', ' a  b '],
+    ['blanks within', 'a  b'],
     ['dots', '...'],
   ])('takes an id of %s, under which it is found', async (_, id) => {
     const team = await Team.open()
@@ -86,7 +86,7 @@ describe('POST /audiences', () => {
     ['65 emoji', emoji.repeat(65), limits],
     ['a colon', 'a:bc', limits],
     ['a slash', 'a/bc', limits],
-    ['a line feed at the end', 'abc\n', limits],
+    ['a line feed', 'ab\nc', limits],
     ['U+0000', 'a\0bc', limits],
     ['U+0085', 'a\u0085bc', limits],
     ['the operation preview', 'preview', 'id is taken by an operation of this name'],
@@ -236,12 +236,71 @@ describe('GET /audiences/{id}', () => {
     for (const id of [
       'nowhere',
       'COUPON',
-      'coupon ',
+      'coupon x',
       '__proto__',
       'preview',
       `' OR '1'='1`,
       `${'x'.repeat(1000)}`,
     ])
       expect(await said(team.call('GET', path(id))), id).toEqual(notFound)
+  })
+})
+
+describe('the id and the name of an audience', () => {
+  it.each<[string, string, string]>([
+    ['blanks at its ends', '\u00a0 abc\t', 'abc'],
+    ['what nobody sees at its ends', '\u200babc\ufeff\u2060', 'abc'],
+    ['a letter and its accent apart', 'jose\u0301', 'jos\u00e9'],
+    ['three characters that count', ' \u00adabc', 'abc'],
+    ['a joiner within', 'a\u200db', 'a\u200db'],
+  ])('are kept as all ids are, and read so wherever they stand: %s', async (_, given, kept) => {
+    const team = await Team.open()
+    expect(await team.audience(given, rule, { name: given })).toMatchObject({
+      id: kept,
+      name: kept,
+    })
+    expect(await idsOf(team)).toEqual([kept])
+    for (const id of [given, kept]) {
+      expect(await team.get(`${path(id)}/count`)).toEqual({ count: 0 })
+      expect(
+        await team.get(
+          `/audiences/overlap?a=${encodeURIComponent(id)}&b=${encodeURIComponent(id)}`,
+        ),
+      ).toMatchObject({ a: { id: kept } })
+    }
+    expect((await team.audience('user', using(given)))['rule']).toEqual(using(kept))
+    expect(await said(team.send('POST', '/audiences', { ...draft, id: given }))).toEqual(
+      declined(422, `An audience with id ${kept} already exists`),
+    )
+    await isEmpty(team.call('DELETE', path('user')), 204)
+    await isEmpty(team.call('DELETE', path(given)), 204)
+  })
+
+  it.each<[string, string]>([
+    ['a dot', '.'],
+    ['two dots', ' ..\u200b'],
+    ['a control character', 'ab\u0007cd'],
+    ['a C1 control character', 'ab\u0085cd'],
+    ['U+007F', 'ab\u007fcd'],
+    ['a lone surrogate', 'ab\ud800cd'],
+    ['blanks alone', ' \u00a0 \u3000 '],
+    ['zero-width signs alone', '\u200b\u200b\u2060\ufeff'],
+    ['fillers alone', '\u3164\u3164\u3164'],
+  ])('are refused by their field: %s', async (_, text) => {
+    const team = await Team.open()
+    for (const field of ['id', 'name']) {
+      const answer = await said(
+        team.send('POST', '/audiences', { id: 'coupon', ...draft, [field]: text }),
+      )
+      expect(answer, field).toMatchObject({
+        status: 422,
+        errors: [{ message: expect.stringMatching(new RegExp(`^${field} `)) as string }],
+      })
+    }
+    await team.audience('coupon', rule)
+    expect(
+      await said(team.send('PUT', '/audiences/coupon', { ...draft, name: text })),
+    ).toMatchObject({ status: 422 })
+    expect(await idsOf(team)).toEqual(['coupon'])
   })
 })

@@ -293,13 +293,16 @@ it('what audiences answer is as the document says', async () => {
     await ask('GET', `${audience}/users/{user_id}`, { user_id })
 
   await ask('POST', `${audience}/sync`)
-  for (const named of [{ groupId }, {}, { groupId: crypto.randomUUID() }])
+  const filled = await bank.group('larks')
+  for (const named of [groupId, filled, undefined, crypto.randomUUID()].map((groupId) => ({
+    groupId,
+  })))
     await ask('PUT', `${audience}/experience-group`, {}, json('PUT', named))
   await ask(
     'PUT',
     `${audience}/experience-group`,
     { audience_id: 'used' },
-    json('PUT', { groupId }),
+    json('PUT', { groupId: filled }),
   )
   await ask('GET', audience)
   const { job_id } = await ask('POST', `${audience}/sync`)

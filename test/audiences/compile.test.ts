@@ -1,17 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { explainUser, type Explained } from '../../src/audiences/explain.ts'
-import { operators, type Rule } from '../../src/audiences/rule.ts'
+import { expand, operators, type Rule } from '../../src/audiences/rule.ts'
 import { Failure } from '../../src/failure.ts'
 import { inBytes } from '../support/town.ts'
 import { audiences, population, rule } from './arbitrary.ts'
-import { evaluate } from './evaluate.ts'
+import { evaluate, lacks, type Population } from './evaluate.ts'
 import { asked, belonging, db, populate } from './populate.ts'
 
 describe('a rule in SQL', () => {
   it('holds for those for whom its words hold, whoever they are and whatever it says', async () => {
     const came = new Map(operators.map((operator) => [operator, new Set<boolean>()]))
     let looked = 0
+    let lacking = 0
     await fc.assert(
       fc.asyncProperty(
         population,
@@ -24,8 +25,9 @@ describe('a rule in SQL', () => {
           const workspace = await populate(people)
           const ids = people.users.map(({ id }) => id).sort(inBytes)
           for (const { rule, size } of rules) {
-            const question = await askedIfAllowed(workspace, rule, audiences)
-            if (question === undefined) continue
+            const question = await askedIfAllowed(workspace, rule, audiences, people)
+            if (question === 'lacks') lacking++
+            if (typeof question === 'string') continue
             const expected = new Map(ids.map((id) => [id, evaluate(question.rule, id, people)]))
             const those = ids.filter((id) => expected.get(id)?.result)
             expect(await belonging(workspace, question, size)).toEqual({
@@ -45,20 +47,33 @@ describe('a rule in SQL', () => {
       { numRuns: 60 },
     )
     expect(looked).toBeGreaterThan(5000)
+    expect(lacking).toBeGreaterThan(20)
     // By chance, one of them may have come to the same each time.
     const both = [...came.values()].filter((results) => results.size === 2).length
     expect(both).toBeGreaterThanOrEqual(came.size - 3)
   }, 180_000)
 })
 
-/** Undefined where the rule with its audiences has more conditions than it may. */
-async function askedIfAllowed(workspace: number, rule: Rule, audiences: ReadonlyMap<string, Rule>) {
+/** Or why not: the rule with its audiences has more conditions than it may, or names what is not there. */
+async function askedIfAllowed(
+  workspace: number,
+  rule: Rule,
+  audiences: ReadonlyMap<string, Rule>,
+  people: Population,
+) {
   try {
-    return await asked(workspace, rule, audiences)
+    const question = await asked(workspace, rule, audiences)
+    expect(lacks(question.rule, people)).toBe(false)
+    return question
   } catch (error) {
-    if (error instanceof Failure && JSON.stringify(error.facts).includes('100th condition'))
-      return undefined
-    throw error
+    if (!(error instanceof Failure)) throw error
+    if (JSON.stringify(error.facts).includes('100th condition')) return 'too long'
+    expect(error.facts).toMatchObject({
+      reason: 'rule-refused',
+      problem: expect.stringContaining('names no') as string,
+    })
+    expect(lacks(expand(rule, audiences), people)).toBe(true)
+    return 'lacks'
   }
 }
 

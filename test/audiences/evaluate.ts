@@ -38,6 +38,16 @@ export interface Population {
   cohorts: Cohort[]
 }
 
+/** Whether a rule with its audiences names a definition or a cohort that is not there. */
+export function lacks(rule: Rule, population: Population): boolean {
+  if ('attribute' in rule) return false
+  if ('expressions' in rule) return rule.expressions.some((one) => lacks(one, population))
+  if (rule.operator === 'in_group')
+    return !population.cohorts.some(({ id, deleted }) => id === rule.group && !deleted)
+  if ('group' in rule && definitionOf(rule.group, population) === undefined) return true
+  return rule.expression !== undefined && lacks(rule.expression, population)
+}
+
 /** What a rule with its audiences comes to for a user, node by node: by the words of the issue, in memory, and by nothing of the SQL. */
 export function evaluate(rule: Rule, user: string, population: Population): Explained {
   const inner = (rules: Rule[]) => rules.map((one) => evaluate(one, user, population))

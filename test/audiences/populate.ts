@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers'
+import { complete, marked } from '../../src/audiences/missing.ts'
 import { namesIn } from '../../src/audiences/whole.ts'
 import type { Asked } from '../../src/audiences/compile.ts'
 import { countUsers, listUsers } from '../../src/audiences/questions.ts'
@@ -94,14 +95,33 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
   return workspace
 }
 
-/** A rule as a client gives it, with those of other audiences, as the workspace understands it. */
+/** Groups of nobody, for a rule that names them. */
+export async function grouping(workspace: number, ids: string[]): Promise<void> {
+  // Keys of their own: those of cohorts are of the workspace's number.
+  await env.DB.prepare(
+    `INSERT OR IGNORE INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at)
+      SELECT -1000 * ?1 - key - (SELECT count(*) FROM experience_groups WHERE workspace_id = ?1), value, ?1, value, '', '', 0, 0
+      FROM json_each(?2)`,
+  )
+    .bind(workspace, JSON.stringify(ids))
+    .run()
+}
+
+/** A rule as a client gives it, with those of other audiences, as the workspace understands it. Throws `rule-refused`. */
 export async function asked(
   workspace: number,
   given: unknown,
   audiences: ReadonlyMap<string, Rule> = new Map(),
 ): Promise<Asked> {
   const rule = readRule(parseJson(stringifyJson(given)))
-  return { rule: expand(rule, audiences), names: await namesIn(db, workspace) }
+  const { results } = await env.DB.prepare(
+    'SELECT id FROM experience_groups WHERE workspace_id = ? AND deleted_at IS NULL',
+  )
+    .bind(workspace)
+    .all<{ id: string }>()
+  const groups = new Set(results.map(({ id }) => id))
+  const names = { ...(await namesIn(db, workspace)), groups }
+  return complete({ rule: marked(expand(rule, audiences), names), names })
 }
 
 /** All for whom a rule holds, page by page; and as many as are counted. */

@@ -96,7 +96,7 @@ describe('a week or a day is not lost', () => {
   it('by a tie that is refused', async () => {
     const { workspace } = await workspaceWith('weekly', false)
     const { id: taken } = await filling(before, workspace, 'others', red)
-    const reason = { reason: 'in-use', what: 'group', id: taken, by: 'others' }
+    const reason = { reason: 'in-use', what: 'group', id: taken, by: ['others'] }
     await expect(tieAudience(hazardousAt(at).res, workspace, 'reds', taken)).rejects.toMatchObject({
       facts: reason,
     })

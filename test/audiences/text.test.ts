@@ -3,11 +3,19 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compile, compiler, type Names } from '../../src/audiences/compile.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
-import { comparisons, expand, isLeaf, nodesOf, type Rule } from '../../src/audiences/rule.ts'
+import {
+  comparisons,
+  expand,
+  groupsIn,
+  isLeaf,
+  nodesOf,
+  readRule,
+  type Rule,
+} from '../../src/audiences/rule.ts'
 import { connect } from '../../src/db/connect.ts'
 import { stringifyJson } from '../../src/json.ts'
 import { rule } from './arbitrary.ts'
-import { asked, belonging, populate } from './populate.ts'
+import { asked, belonging, grouping, populate } from './populate.ts'
 
 const leaf: Rule = { operator: 'ends_with', attribute: 'a', value: 'b' }
 const plain = new Map<string, Rule>(['plain', 'built', 'neighbours'].map((id) => [id, leaf]))
@@ -28,7 +36,9 @@ describe('the text of a condition', () => {
       definitions: new Map([
         [marked('household'), { key: 1, attributes: shares }],
         [marked('team'), { key: 2, attributes: shares }],
+        [marked('nobody'), { key: 3, attributes: [] }],
       ]),
+      groups: new Set(),
     }
     let strings = 0
     fc.assert(
@@ -71,10 +81,11 @@ describe('the text of a condition', () => {
     )
     const texts: string[][] = []
     for (const sign of ['x', '"', "'", '\\', ')', '%', ';', '$', '😀', '\ud800', '\u2028']) {
+      await grouping(workspace, groupsIn(readRule(saying(sign))))
       const question = await asked(
         workspace,
         saying(sign),
-        new Map([[`${sign}aud`.toWellFormed(), leaf]]),
+        new Map([[`a${sign}d`.toWellFormed(), leaf]]),
       )
       said.length = 0
       await belonging(workspace, question, 1000, heard)
@@ -108,13 +119,13 @@ function saying(sign: string) {
     },
     {
       operator: 'no_member',
-      group: `${sign}nobody`,
+      group: 'household',
       expression: { operator: 'exists', attribute: sign },
     },
     {
       operator: 'all_members',
       group: 'household',
-      expression: { operator: 'in_audience', audience: `${sign}aud` },
+      expression: { operator: 'in_audience', audience: `a${sign}d` },
     },
   )
 }

@@ -60,6 +60,7 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
   const plain = plainDb(copy)
   const names = {
     definitions: new Map([[household.id, { key: definition, attributes: household.attributes }]]),
+    groups: new Set<string>(),
   }
   const rows: Row[] = []
   for (const [name, rule] of Object.entries(rules))

@@ -109,6 +109,7 @@ const shared: SharedAttribute[] = [
   { id: 'has_dog', type: 'boolean_or' },
   { id: 'spent', type: 'sum' },
 ]
+const nobodys = '00000000-0000-4000-8000-000000000000'
 const rules: Record<string, Rule> = {
   own: { operator: 'equals', attribute: 'plan', value: 'gold' },
   inherited: { operator: 'equals', attribute: 'household:has_dog', value: true },
@@ -127,7 +128,7 @@ const rules: Record<string, Rule> = {
     group: 'household',
     expression: { operator: 'in', attribute: 'household:spent', value: [1, 'x'] },
   },
-  'in a group': { operator: 'in_group', group: '00000000-0000-4000-8000-000000000000' },
+  'in a group': { operator: 'in_group', group: nobodys },
 }
 
 /** A workspace of households of ten, in each of which one has a dog. */
@@ -159,6 +160,11 @@ async function town(households: number) {
 let here = 0
 beforeAll(async () => {
   here = await town(30)
+  await env.DB.prepare(
+    `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at) VALUES (?, ?, 'nobody', '', '', 0, 0)`,
+  )
+    .bind(nobodys, here)
+    .run()
   for (let i = 0; i < 5; i++) await town(100)
 }, 60_000)
 

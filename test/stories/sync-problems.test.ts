@@ -1,10 +1,20 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { problemSentences } from '../../src/api/groups-v3/errors.ts'
-import { readParticipant } from '../../src/experience/participant.ts'
-import { formerFormat } from '../../src/work/format.ts'
+import { readId } from '../../src/text.ts'
 import { pageOf } from '../support/answers.ts'
-import { deliverAll, filled, inStepsOf, people, rulesKept } from '../support/audiences.ts'
+import { deliverAll, filled, inStepsOf, passOf, people, rulesKept } from '../support/audiences.ts'
+import { hazardous } from '../support/hazard.ts'
+
+/** The kept problems of a job. */
+const problemsOf = async (job: number) =>
+  (
+    await env.DB.prepare(
+      'SELECT line, problem, value FROM job_problems WHERE job_key = ? ORDER BY line',
+    )
+      .bind(job)
+      .all()
+  ).results
 
 beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
 
@@ -33,7 +43,9 @@ describe('users of whom there are no participants', () => {
     const sentence = 'ParticipantId cannot be larger than 32 characters'
     // In the order of ids: a…, m…m, mé…, red-00000, red-00001, red-00001-x…, red-00002 to red-00004, z….
     const { content } = await pageOf(bank, `/jobs/${id}/errors`)
-    expect(content).toEqual([1, 3, 6, 10].map((lineNbr) => ({ lineNbr, errorMsg: sentence })))
+    expect(content).toEqual(
+      [1, 3, 6, 10].map((lineNbr, i) => ({ lineNbr, errorMsg: sentence, value: long[i] })),
+    )
     expect(await bank.members(group)).toEqual(['m'.repeat(32), ...people('red', 5)])
   })
 
@@ -41,7 +53,8 @@ describe('users of whom there are no participants', () => {
     const signs = [...Array(0x10000).keys()]
       .map((code) => String.fromCharCode(code))
       .filter((sign) => !/\p{Cc}/u.test(sign))
-    const spaces = signs.filter((sign) => sign.trim() === '')
+    // Ids are kept in NFC.
+    const spaces = signs.filter((sign) => sign.trim() === '' && sign.normalize('NFC') === sign)
     expect(spaces.length).toBeGreaterThan(15)
     const others = [
       '\u180e',
@@ -71,14 +84,10 @@ describe('users of whom there are no participants', () => {
       Buffer.compare(Buffer.from(a), Buffer.from(b)),
     )
     const wrong = listed.flatMap((id, i) => {
-      const read = readParticipant([id], formerFormat, 32) ?? { problem: 'format' }
-      if ('item' in read && read.item === id) return []
-      return [
-        {
-          lineNbr: i + 1,
-          errorMsg: problemSentences(32)['problem' in read ? read.problem : 'format'],
-        },
-      ]
+      const read = readId(id, 32)
+      if ('id' in read && read.id === id) return []
+      const problem = 'problem' in read && read.problem === 'too-long' ? 'too-long' : 'format'
+      return [{ lineNbr: i + 1, errorMsg: problemSentences(32)[problem], value: id }]
     })
     expect(wrong.length).toBeGreaterThan(60)
     expect((await pageOf(bank, `/jobs/${id}/errors?size=500`)).content).toEqual(wrong)
@@ -103,18 +112,38 @@ describe('users of whom there are no participants', () => {
     expect(await kept.bind(key).first()).toEqual({ n: 10_000, first: 2, last: 10_001 })
   })
 
-  it('fail the job that has no others, and leave the group as it was', async () => {
-    const { bank, group, res, rung, sync } = await filled(people('long'.repeat(8), 5), [
-      'ann',
-      'bob',
-    ])
-    const { id } = await sync()
+  it('keep nobody in the group who has left, if there are no others', async () => {
+    const long = people('long'.repeat(8), 5)
+    const { bank, group, res, rung, sync } = await filled(long, ['ann', 'bob'])
+    const { id, key } = await sync()
     await deliverAll(res, rung)
-    const counts = { totalRecordsCount: 5, failedRecordsCount: 5, addedCount: 0, removedCount: 0 }
-    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'FAILED', ...counts })
-    expect(await bank.members(group)).toEqual(['ann', 'bob'])
-    expect(await bank.count(group)).toBe(2)
+    const counts = { totalRecordsCount: 5, failedRecordsCount: 5, addedCount: 0, removedCount: 2 }
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
+    expect(await bank.members(group)).toEqual([])
+    expect(await bank.count(group)).toBe(0)
+    expect(await problemsOf(key)).toEqual(
+      long.map((value, i) => ({ line: i + 1, problem: 'too-long', value })),
+    )
     expect(await rulesKept()).toBe(0)
+  })
+
+  it('are taken in where PARTICIPANT_MAX lets them, UUIDs with dashes for one', async () => {
+    const uuids = Array.from({ length: 3 }, () => crypto.randomUUID()).toSorted()
+    const { bank, workspace, group, sync } = await filled([...uuids, 'x'.repeat(37)], [])
+    const { id, key } = await sync()
+    const { res, rung } = hazardous({ PARTICIPANT_MAX: 36 })
+    await passOf(res, workspace, key)
+    await deliverAll(res, rung)
+    expect(await bank.get(`/jobs/${id}`)).toMatchObject({
+      jobStatus: 'PARTIAL_SUCCESS',
+      failedRecordsCount: 1,
+    })
+    expect(await bank.members(group)).toEqual(uuids)
+  })
+
+  it.each([0, 65, 1.5, NaN, 'many'])('cannot be let in by a PARTICIPANT_MAX of %s', (max) => {
+    const vars = { PARTICIPANT_MAX: max as number } // a var on the command line is a text
+    expect(() => hazardous(vars)).toThrow('PARTICIPANT_MAX')
   })
 
   it('if there are none at all, leave a group of nobody', async () => {

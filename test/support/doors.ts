@@ -43,7 +43,7 @@ const ofGroups: Record<string, Door> = {
 
 const audience = {
   name: 'Dog owners',
-  rule: { operator: 'equals', attribute: 'household:has_dog', value: true },
+  rule: { operator: 'equals', attribute: 'has_dog', value: true },
 }
 
 const webhook = { url: `${env.RECEIVER}/in/door` }

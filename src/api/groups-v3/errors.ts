@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Problem } from '../../work/problem.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { refusalOf } from '../refusal.ts'
+import { audiencesNamed, refusalOf } from '../refusal.ts'
 import { sayLimit, tooMany } from '../limited.ts'
 
 /** Our fields in the words of this dialect. */
@@ -75,8 +75,14 @@ export function say(facts: Reason): Refusal {
         '2001',
         `The group is filled by the audience ${facts.name} (${facts.audience}): untie it before you upload.`,
       ]
-    case 'rule-refused':
     case 'in-use':
+      return [
+        400,
+        '2001',
+        `groupId ${facts.id} is used by ${audiencesNamed(facts.by)}: change or delete what uses it first.`,
+      ]
+    case 'rule-refused':
+    case 'circle':
     case 'not-tied':
     case 'two-credentials':
     case 'grant-unknown':

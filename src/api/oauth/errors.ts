@@ -62,6 +62,7 @@ function say(facts: Reason): Refusal {
     case 'attribute-refused':
     case 'rule-refused':
     case 'in-use':
+    case 'circle':
     case 'not-tied':
     case 'filled-by-audience':
     case 'too-many-requests':

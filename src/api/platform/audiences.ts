@@ -16,7 +16,7 @@ import { countUsers, listUsers } from '../../audiences/questions.ts'
 import { overlap } from '../../audiences/overlap.ts'
 import { readRule } from '../../audiences/rule.ts'
 import { requestSync } from '../../audiences/sync.ts'
-import { checkRule, wholeAudience } from '../../audiences/whole.ts'
+import { wholeAudience, wholeRule } from '../../audiences/whole.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -25,6 +25,9 @@ import * as wire from './wire/audiences.ts'
 import { userIdOf } from './wire/users.ts'
 
 const samples = 10
+
+const idOf = ({ req }: { req: { param: (name: 'audience_id') => string } }) =>
+  wire.audienceIdOf(req.param('audience_id'))
 
 /** Audiences: the users for whom a rule holds, and the way from there into an experience group. */
 export const audiences = new Hono<Http>()
@@ -73,7 +76,7 @@ export const audiences = new Hono<Http>()
     valid('json', wire.Preview),
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await checkRule(db, workspace, readRule(c.req.valid('json').rule))
+      const asked = await wholeRule(db, workspace, readRule(c.req.valid('json').rule))
       const { users } = await listUsers(db, workspace, asked, { after: '', size: samples })
       return c.json({ count: await countUsers(db, workspace, asked), sample: users })
     },
@@ -100,10 +103,7 @@ export const audiences = new Hono<Http>()
     '/:audience_id',
     operation('getAudience', 'audiences:read', 'One audience', wire.ShownAudience),
     allows('audiences:read'),
-    async (c) =>
-      c.json(
-        wire.showAudience(await getAudience(c.var.db, c.var.workspace, c.req.param('audience_id'))),
-      ),
+    async (c) => c.json(wire.showAudience(await getAudience(c.var.db, c.var.workspace, idOf(c)))),
   )
 
   .put(
@@ -122,14 +122,7 @@ export const audiences = new Hono<Http>()
       const draft = wire.draftOf(c.req.valid('json'))
       return c.json(
         wire.showAudience(
-          await updateAudience(
-            db,
-            workspace,
-            c.req.param('audience_id'),
-            draft,
-            caller.name,
-            res.now(),
-          ),
+          await updateAudience(db, workspace, idOf(c), draft, caller.name, res.now()),
         ),
       )
     },
@@ -145,7 +138,7 @@ export const audiences = new Hono<Http>()
     ),
     allows('audiences:write'),
     async (c) => {
-      await deleteAudience(c.var.res, c.var.workspace, c.req.param('audience_id'))
+      await deleteAudience(c.var.res, c.var.workspace, idOf(c))
       return c.body(null, 204)
     },
   )
@@ -156,7 +149,7 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      const count = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) =>
+      const count = await askAudience(db, workspace, idOf(c), (db, asked) =>
         countUsers(db, workspace, asked),
       )
       return c.json({ count })
@@ -180,7 +173,7 @@ export const audiences = new Hono<Http>()
       const file = exportUsers(
         db,
         workspace,
-        await wholeAudience(db, workspace, c.req.param('audience_id')),
+        await wholeAudience(db, workspace, idOf(c)),
         c.req.valid('query').after,
       )
       return c.body(file, 200, {
@@ -190,11 +183,8 @@ export const audiences = new Hono<Http>()
     },
     async (c) => {
       const { db, workspace } = c.var
-      const { users, next = null } = await askAudience(
-        db,
-        workspace,
-        c.req.param('audience_id'),
-        (db, asked) => listUsers(db, workspace, asked, c.req.valid('query')),
+      const { users, next = null } = await askAudience(db, workspace, idOf(c), (db, asked) =>
+        listUsers(db, workspace, asked, c.req.valid('query')),
       )
       return c.json({ users, next })
     },
@@ -212,7 +202,7 @@ export const audiences = new Hono<Http>()
     async (c) => {
       const { db, workspace } = c.var
       const user = userIdOf(c.req.param('user_id'))
-      const explained = await askAudience(db, workspace, c.req.param('audience_id'), (db, asked) =>
+      const explained = await askAudience(db, workspace, idOf(c), (db, asked) =>
         explainUser(db, workspace, asked, user),
       )
       return c.json(wire.showMembership(explained))
@@ -237,14 +227,7 @@ export const audiences = new Hono<Http>()
     async (c) => {
       const { res, workspace } = c.var
       return c.json(
-        wire.showAudience(
-          await tieAudience(
-            res,
-            workspace,
-            c.req.param('audience_id'),
-            c.req.valid('json').groupId,
-          ),
-        ),
+        wire.showAudience(await tieAudience(res, workspace, idOf(c), c.req.valid('json').groupId)),
       )
     },
   )
@@ -259,7 +242,7 @@ export const audiences = new Hono<Http>()
     ),
     allows('audiences:write'),
     async (c) => {
-      await untieAudience(c.var.res, c.var.workspace, c.req.param('audience_id'))
+      await untieAudience(c.var.res, c.var.workspace, idOf(c))
       return c.body(null, 204)
     },
   )
@@ -278,9 +261,6 @@ export const audiences = new Hono<Http>()
     allows('audiences:write'),
     async (c) => {
       const { res, workspace, caller } = c.var
-      return c.json(
-        wire.showSync(await requestSync(res, workspace, c.req.param('audience_id'), caller.name)),
-        202,
-      )
+      return c.json(wire.showSync(await requestSync(res, workspace, idOf(c), caller.name)), 202)
     },
   )

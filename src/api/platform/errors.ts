@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { refusalOf } from '../refusal.ts'
+import { audiencesNamed, refusalOf } from '../refusal.ts'
 import { sayLimit, tooMany } from '../limited.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429, message: string]
@@ -11,6 +11,13 @@ const limited = {
   attributes: 'attributes of a group',
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
+} as const
+
+const used = {
+  group: 'group',
+  definition: 'group definition',
+  attribute: 'shared attribute',
+  audience: 'audience',
 } as const
 
 /** Every refusal in the words of Group Identity ("Error handling"; CONTRACT 4). */
@@ -71,7 +78,12 @@ function say(facts: Reason): Refusal {
     case 'rule-refused':
       return [422, `${facts.pointer} ${facts.problem}`]
     case 'in-use':
-      return [422, `The ${facts.what} ${facts.id} is used by the audience ${facts.by}`]
+      return [422, `The ${used[facts.what]} ${facts.id} is used by ${audiencesNamed(facts.by)}`]
+    case 'circle':
+      return [
+        422,
+        `The audience ${facts.audience} cannot fill the experience group ${facts.group} and depend on it`,
+      ]
     case 'not-tied':
       return [422, `The audience ${facts.audience} is tied to no experience group`]
     case 'limit':

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import type { Audience, AudienceDraft } from '../../../audiences/audiences.ts'
 import type { Explained } from '../../../audiences/explain.ts'
+import { unmarked } from '../../../audiences/missing.ts'
 import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
+import { canonical, readId } from '../../../text.ts'
 import { KeysetQuery } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
 import { AttributeValue, date, showExact, showValue } from './values.ts'
@@ -34,8 +36,20 @@ const Rule = z.unknown().meta({
 
 const Refresh = z.enum(['on_demand', 'weekly', 'daily'], 'must be on_demand, weekly or daily')
 
+/** An id or a name as it is kept (see text.ts), or `problem`. */
+const named = (max: number, problem: string, allowed: RegExp = /^/) =>
+  z.string().transform((text, { addIssue }) => {
+    const read = readId(text, max)
+    if ('id' in read && allowed.test(read.id)) return read.id
+    addIssue({
+      code: 'custom',
+      message: /^\.\.?$/.test(canonical(text)) ? "cannot be '.' or '..'" : problem,
+    })
+    return z.NEVER
+  })
+
 export const AudienceChange = z.object({
-  name: z.string().regex(/^[^\0]{1,100}$/u, 'must be 1 to 100 characters'),
+  name: named(100, 'must be 1 to 100 characters').meta({ description: '1 to 100 characters.' }),
   description: z
     .string()
     .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
@@ -47,16 +61,18 @@ export const AudienceChange = z.object({
 })
 
 export const NewAudience = AudienceChange.extend({
-  id: z
-    .string()
-    .regex(
-      /^[^:/\p{Cc}]{3,64}$/u,
-      "must be 3 to 64 characters, and none of them ':', '/' or a control character",
-    )
+  id: named(
+    64,
+    "must be 3 to 64 characters, and none of them ':', '/' or a control character",
+    /^[^:/]{3,}$/u,
+  )
     .refine((id) => id !== 'preview' && id !== 'overlap', 'is taken by an operation of this name')
     .optional()
-    .meta({ description: 'A uuid, if not given.' }),
+    .meta({ description: "3 to 64 characters without ':' and '/'. A uuid, if not given." }),
 })
+
+/** The id of an audience in a path or a query. */
+export const audienceIdOf = canonical
 
 export const draftOf = ({
   name,
@@ -90,7 +106,7 @@ export const showAudience = (audience: Audience): z.infer<typeof ShownAudience> 
   id: audience.id,
   name: audience.name,
   description: audience.description,
-  rule: showExact(audience.rule),
+  rule: showExact(unmarked(audience.rule)),
   refresh: audience.refresh,
   experience_group: audience.group,
   created_on: date(audience.createdAt),
@@ -107,7 +123,9 @@ export const UsersQuery = KeysetQuery('user')
 
 export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
 
-export const OverlapQuery = z.object({ a: z.string('is required'), b: z.string('is required') })
+const Named = z.string('is required').transform(audienceIdOf)
+
+export const OverlapQuery = z.object({ a: Named, b: Named })
 export const ShownOverlap = z.object({
   a: z.object({ id: z.string(), count: z.int() }),
   b: z.object({ id: z.string(), count: z.int() }),
@@ -146,7 +164,7 @@ export const showMembership = (explained: Explained): z.infer<typeof ShownMember
 /** A node as it was given, with what it came to and saw; the nodes below it likewise. */
 function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typeof ShownNode> {
   const [first] = inner ?? []
-  const { expression: _, ...told } = { expression: undefined, ...rule }
+  const { expression: _, ...told } = { expression: undefined, ...unmarked(rule) }
   return {
     ...told,
     ...('value' in rule && { value: showExact(rule.value) }),
