@@ -97,6 +97,13 @@ const place: fc.Arbitrary<Value | null> = fc.oneof(
     arbitrary: fc.constantFrom<Value[]>(
       '1 MAIN ST',
       '1  Main\tst',
+      '\u200b1 Main St\u00a0',
+      'e\u0301',
+      'É',
+      'E\u0301\ufeff',
+      'ΟΔΟΣ',
+      'οδος ',
+      ' n/a\u2060',
       'n/a',
       'N/A',
       '(Null)',
@@ -177,7 +184,13 @@ const definition = fc.record({
   source: fc.constantFrom('address', 'address', 'team', 'a'),
   attributes,
   matching: fc.constantFrom(null, null, 'normalized' as const),
-  ignoreValues: fc.constantFrom<(string[] | null)[]>(null, null, [], ['HEAD  office', '5'], ['-']),
+  ignoreValues: fc.constantFrom<(string[] | null)[]>(
+    null,
+    null,
+    [],
+    ['HEAD  office', '5'],
+    ['-', 'É'],
+  ),
 })
 
 const week = fc.record({
