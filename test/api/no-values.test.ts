@@ -95,6 +95,13 @@ describe('ignore_values', () => {
     expect(await valuesOf(team)).toEqual(['1', 'N/A', 'Office'])
   })
 
+  it.each([null, 'normalized'])('is looked for in any letters, matching %s', async (matching) => {
+    const team = await opened({ matching, ignore_values: ['Zürich Büro', 'ΟΔΟΣ'] })
+    const none = ['ZÜRICH BÜRO', '\u200bzu\u0308rich büro\u00a0', '(Zürich Büro)', 'οδος']
+    await settle(team, [...none, 'Zürich', 'N/A'])
+    expect(await team.recompute()).toMatchObject({ users_without_value: 8, users_seated: 4 })
+  })
+
   it('that is empty ignores nothing but blanks', async () => {
     const team = await opened({ ignore_values: [] })
     await settle(team, ['N/A', '-', ''])
@@ -126,6 +133,13 @@ describe('matching: normalized', () => {
     expect(await team.recompute()).toMatchObject({ users_seated: 10, rows_changed: 0 })
   })
 
+  it('is that of every letter, and of letters with accents', async () => {
+    const team = await opened({ matching: 'normalized' })
+    await settle(team, ['Straße 1', 'STRASSE 1', '\u200bstraße\u00a01\ufeff', 'É 2', 'e\u0301 2 '])
+    expect(await team.recompute()).toMatchObject({ users_seated: 10, groups: 2 })
+    expect(await valuesOf(team)).toEqual(['strasse 1', 'é 2'])
+  })
+
   it('takes effect, and ends, at the next run', async () => {
     const team = await opened()
     await settle(team, ['5 Oak', '5 OAK'])
@@ -138,6 +152,19 @@ describe('matching: normalized', () => {
     expect(await valuesOf(team)).toEqual(['5 oak'])
     await team.recompute()
     expect(await valuesOf(team)).toEqual(['5 OAK', '5 Oak'])
+  })
+})
+
+describe('a value as it is', () => {
+  it('matches without what nobody sees at its ends, and in NFC', async () => {
+    const team = await opened()
+    await settle(team, ['5 Oak', ' 5 Oak\u00a0', '\u200b5 Oak', 'é', 'e\u0301', '5  Oak', '5 oak'])
+    expect(await team.recompute()).toMatchObject({ users_seated: 14, groups: 4 })
+    expect(await valuesOf(team)).toEqual(['5  Oak', '5 Oak', '5 oak', 'é'])
+    const query = new URLSearchParams({ value: ' e\u0301\u200b' }).toString()
+    expect(await team.get(`/groups/household/instances?${query}`)).toMatchObject({
+      instances: [{ value: 'é' }],
+    })
   })
 })
 
