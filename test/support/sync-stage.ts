@@ -289,9 +289,14 @@ export class Stage {
         JSON.stringify(this.accepted.flatMap(({ key, file }) => (file === undefined ? [key] : []))),
       )
       .all<{ key: number; line: number; problem: string }>()
-    for (const { key, rows, badRows, audience } of jobs.values()) {
-      const problems = results.filter((one) => one.key === key)
+    for (const { key, state, rows, badRows, audience } of jobs.values()) {
+      const found = results.filter((one) => one.key === key)
+      const problems = found.filter(({ line }) => line > 0)
       if (audience !== null) expect(problems).toHaveLength(badRows)
+      if (audience !== null)
+        expect(found.filter(({ line }) => line === 0)).toEqual(
+          state === 'failed' ? [{ key, line: 0, problem: 'gave-up' }] : [],
+        )
       for (const { line, problem } of problems)
         expect([problem, line >= 1, line <= rows]).toEqual(['too-long', true, true])
     }
