@@ -16,6 +16,8 @@ export default defineConfig(async () => ({
         ratelimits: { LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } } },
         bindings: {
           RATE_LIMITED: false,
+          SOAK_SECONDS: process.env['SOAK_SECONDS'] ?? '0',
+          SOAK_SEED: process.env['SOAK_SEED'] ?? '0',
           ADMIN_TOKEN: randomBytes(24).toString('base64url'),
           SIGNING_KEY: JSON.stringify({
             ...privateKey.export({ format: 'jwk' }),

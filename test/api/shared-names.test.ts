@@ -7,6 +7,7 @@ import type { Json } from '../support/api.ts'
 import { ann } from '../support/events.ts'
 import { hazardous } from '../support/hazard.ts'
 import { household, Team } from '../support/identity.ts'
+import { runs } from '../support/property.ts'
 
 const notFound = declined(404, 'Not found')
 const name = 'household:has_dog'
@@ -186,7 +187,7 @@ describe('a profile that is read and written back', () => {
           expect(await stored(id)).toEqual(before)
         },
       ),
-      { numRuns: 25 },
+      runs(8),
     )
   }, 120_000)
 })

@@ -7,6 +7,7 @@ import { inBytes } from '../support/town.ts'
 import { audiences, population, rule } from './arbitrary.ts'
 import { evaluate, lacks, type Population } from './evaluate.ts'
 import { asked, belonging, db, populate } from './populate.ts'
+import { runs } from '../support/property.ts'
 
 describe('a rule in SQL', () => {
   it('holds for those for whom its words hold, whoever they are and whatever it says', async () => {
@@ -44,7 +45,7 @@ describe('a rule in SQL', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      runs(60),
     )
     expect(looked).toBeGreaterThan(5000)
     expect(lacking).toBeGreaterThan(20)

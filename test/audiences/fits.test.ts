@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { fits, unfitness } from '../../src/audiences/fits.ts'
 import { canonical, isTooLong, readId } from '../../src/text.ts'
 import { db } from './populate.ts'
+import { runs } from '../support/property.ts'
 
 /** What the database says of ids: nothing of one that fits, or what is wrong. */
 async function told(ids: string[], max: number): Promise<(string | null)[]> {
@@ -83,7 +84,7 @@ describe('whether a user can be a participant', () => {
           expect(await told(ids, max)).toEqual(ids.map((id) => read(id, max)))
         },
       ),
-      { numRuns: 30 },
+      runs(12),
     )
   })
 })

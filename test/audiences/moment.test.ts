@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { momentOf } from '../../src/audiences/moment.ts'
 import * as oracle from './evaluate.ts'
 import { peopled, populate } from './populate.ts'
+import { runs } from '../support/property.ts'
 
 describe('a text as a moment', () => {
   it.each<[text: string, moment: string]>([
@@ -154,7 +155,7 @@ describe('a text as a moment', () => {
           ).toEqual(expected)
         },
       ),
-      { numRuns: 10 },
+      runs(10),
     )
     expect(moments).toBeGreaterThan(50)
   })

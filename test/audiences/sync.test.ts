@@ -7,6 +7,7 @@ import { giveUp } from '../../src/work/jobs.ts'
 import { deliverAll, inStepsOf, jobsIn, passOf, rulesKept } from '../support/audiences.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { person, Stage, unended, type Request } from '../support/sync-stage.ts'
+import { runs } from '../support/property.ts'
 
 /** What happens next to the message of one of the jobs. */
 type Delivery =
@@ -188,7 +189,7 @@ describe('uploads to a group and syncs of the audience that fills it now and the
           await stage.checkEnds()
         },
       ),
-      { numRuns: 25, endOnFailure: true }, // to shrink it takes longer than anyone waits
+      runs(25),
     )
   }, 240_000)
 })

@@ -9,6 +9,7 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import type { UploadPart } from '../../src/work/upload.ts'
 import { membersOf } from '../support/api.ts'
 import { hazardous } from '../support/hazard.ts'
+import { runs } from '../support/property.ts'
 
 /** How a row is written, and whom it names; a null is a row that must be refused. */
 interface Row {
@@ -111,6 +112,6 @@ it('a file of any clothes has the members that its rows name', async () => {
       const bad = several && made.trailing !== '' ? made.rows.length : refused.length
       expect(job).toEqual({ rows: made.rows.length, bad })
     }),
-    { numRuns: 150 },
+    runs(40),
   )
 }, 120_000)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sortedRun } from '../../src/experience/sort.ts'
+import { runs } from '../support/property.ts'
 
 const plainly = (ids: string[]) => [...new Set(ids)].sort()
 
@@ -83,7 +84,7 @@ describe('a sorted run', () => {
           expect(sortedRun(begun)).toEqual(plainly(begun))
         },
       ),
-      { numRuns: 300 },
+      runs(200),
     )
   })
 

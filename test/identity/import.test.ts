@@ -5,6 +5,7 @@ import { receiveUsers, runImport } from '../../src/identity/import.ts'
 import { giveUp, type Job } from '../../src/work/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
+import { runs } from '../support/property.ts'
 
 interface File {
   columns: string[]
@@ -133,7 +134,7 @@ describe('files of users', () => {
           expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
         },
       ),
-      { numRuns: 20 },
+      runs(8),
     )
   }, 120_000)
 

@@ -13,6 +13,7 @@ import { mondayIn } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
 import { defined, deliver, formed, momentOf, told } from '../support/weeks.ts'
 import { seatsMax, small, shared, inhabitants, runsOf, left } from './moved-town.ts'
+import { runs } from '../support/property.ts'
 
 let workspaces = 3_100_000
 
@@ -322,7 +323,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
           expect(await left(key)).toEqual([0, 0, 0, 0, 0])
         },
       ),
-      { numRuns: 25 },
+      runs(8),
     )
   }, 120_000)
 })

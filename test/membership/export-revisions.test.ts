@@ -12,6 +12,7 @@ import { giveUp, type Job } from '../../src/work/jobs.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { plansOf } from '../support/plans.ts'
+import { runs } from '../support/property.ts'
 
 type Deed =
   | { what: 'uploads'; type: 'add' | 'remove' | 'replace'; ids: string[] }
@@ -140,7 +141,7 @@ describe('a file that has begun', () => {
           }
         },
       ),
-      { numRuns: 40, endOnFailure: true },
+      runs(25),
     )
     for (const count of Object.values(ends)) expect(count).toBeGreaterThan(0)
   }, 120_000)

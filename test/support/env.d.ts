@@ -5,6 +5,9 @@ declare namespace Cloudflare {
   interface Env extends Omit<import('../../src/resources.ts').Env, never> {
     /** Where the receiver of webhooks listens (see receiver-server.ts). */
     RECEIVER: string
+    /** Of a soak (see property.ts). */
+    SOAK_SECONDS: string
+    SOAK_SEED: string
     MIGRATIONS: import('cloudflare:test').D1Migration[]
   }
 }

@@ -21,6 +21,7 @@ import {
   type Happening,
   type Scene,
 } from './histories.ts'
+import { runs } from '../support/property.ts'
 
 /** What became of a deed. */
 type Became = 'done' | 'refused' | 'died'
@@ -282,7 +283,7 @@ it('loses nothing and invents nothing, whatever happens, fails, dies, comes twic
         saw('arrived', at.arrivals.length)
       },
     ),
-    { numRuns: 30, examples: [everything] },
+    { ...runs(6), examples: [everything] },
   )
   const all = eventTypes.filter((type) => !['audience.synced', 'webhook.test'].includes(type))
   for (const what of [...all, 'done', 'refused', 'died', 'failed', 'arrived'])

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import Papa from 'papaparse'
 import { describe, expect, it } from 'vitest'
 import { readRows, type Place } from '../../src/work/csv.ts'
+import { runs } from '../support/property.ts'
 
 type Found = [line: number, fields: string[] | undefined]
 
@@ -140,7 +141,7 @@ describe('reading a CSV file in slices', () => {
           oracle(pieces, separator),
         )
       }),
-      { numRuns: 500 },
+      runs(300),
     )
   })
 

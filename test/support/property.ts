@@ -1,0 +1,13 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+
+/** Seconds for which a soak runs each property, and its seed; none in the suite. */
+const seconds = Number(env.SOAK_SECONDS)
+
+if (seconds > 0) fc.configureGlobal({ seed: Number(env.SOAK_SEED) })
+
+/** How often a property runs: a few times, or for as long as a soak lasts. A failure is made smaller for so long and no longer. */
+export const runs = (few: number) =>
+  seconds > 0
+    ? { numRuns: 1_000_000_000, interruptAfterTimeLimit: 1000 * seconds }
+    : { numRuns: few, interruptAfterTimeLimit: 25_000 }
