@@ -29,6 +29,8 @@ export interface Job {
 export interface JobError {
   lineNbr: number
   errorMsg: string
+  /** The text that was refused. */
+  value: string
 }
 
 export interface Client {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
+import { bold } from './colour.ts'
 import type { Stage } from './stage.ts'
 import { uploaded } from './uploads.ts'
 
@@ -14,7 +15,7 @@ interface Told {
 export async function automation(stage: Stage): Promise<void> {
   const { platform, group, expect } = stage
   const type = 'group.participants.changed'
-  console.log(`Another system listens for ${type}, on a port of this machine`)
+  console.log(bold(`Another system listens for ${type}, on a port of this machine`))
   const arriving = Promise.withResolvers<{ headers: Record<string, string>; body: string }>()
   const receiver = createServer(async (request, response) => {
     let body = ''

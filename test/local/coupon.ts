@@ -1,4 +1,5 @@
 import { mondayIn, ring } from './clock.ts'
+import { bold } from './colour.ts'
 import { flagsOf } from './feature.ts'
 import { number, type Stage } from './stage.ts'
 
@@ -10,7 +11,9 @@ const jane = 'jane-doe'
 export async function coupon(stage: Stage): Promise<void> {
   const { platform, groups, expect } = stage
   const rule = { operator: 'equals', attribute: 'household:has_dog', value: true }
-  console.log(`The audience ${audience}: household:has_dog equals true, filled anew every week`)
+  console.log(
+    bold(`The audience ${audience}: household:has_dog equals true, filled anew every week`),
+  )
   await platform.createAudience({ id: audience, name: 'Coupon', rule, refresh: 'weekly' })
   const count = await platform.countAudience(audience)
   const told = await platform.audienceMember(audience, jane)
@@ -44,7 +47,7 @@ export async function coupon(stage: Stage): Promise<void> {
 /** Chapter: a week later, the group has followed. */
 export async function couponAWeekLater(stage: Stage): Promise<void> {
   const { url, groups, expect } = stage
-  console.log('A few minutes after the second Monday, the audience has filled its group anew')
+  console.log(bold('A few minutes after the second Monday, the audience has filled its group anew'))
   await ring(url, '*/5 * * * *', mondayIn(2) + 300_000)
   const [newest] = await groups.jobs()
   if (newest === undefined) throw new Error('No job was opened')

@@ -1,7 +1,11 @@
+import { parseArgs } from 'node:util'
 import { getToken, Groups, registerClient } from './api.ts'
 import { Expectations } from './expectations.ts'
 import { automation } from './automation.ts'
+import { tick } from './clock.ts'
+import { bold, dim, green, red } from './colour.ts'
 import { coupon, couponAWeekLater } from './coupon.ts'
+import { during } from './during.ts'
 import { feature } from './feature.ts'
 import { temporaryFolder } from './folder.ts'
 import { define, firstMonday, load, moveOut, secondMonday, why } from './household.ts'
@@ -30,41 +34,70 @@ const chapters = [
 
 /**
  * `npm run demo`: a day in the life of a group that is kept by hand, two weeks in that of households that form themselves and of
- * the audience that they make, what another system hears
- * of it all, and a feature for the group, on a server of its own. Exits with 0 only if all is as it should be.
+ * the audience that they make, what another system hears of it all, and a feature for the group, on a server of its own, which
+ * stays with `npm run demo -- --keep`. Exits with 0 only if all is as it should be.
  */
 await main(async () => {
+  const { keep } = parseArgs({ options: { keep: { type: 'boolean', default: false } } }).values
   const start = performance.now()
   console.log(
     'Coterie, on this machine: the real Worker with its database, its file store and its queue.\n',
   )
-  const server = await startServer({ stateDir: temporaryFolder() })
+  const server = await startServer({ stateDir: temporaryFolder(), during })
   const expect = new Expectations()
   const stage = await open(server, expect)
   for (const chapter of chapters) {
     console.log()
     await chapter(stage)
   }
-  await server.stop()
+  if (!keep) await server.stop()
+  const seconds = Math.round((performance.now() - start) / 1000)
   console.log(
-    `\nThe server is stopped, its state deleted: ${Math.round((performance.now() - start) / 1000)} s in all.`,
+    `\n${keep ? 'The story is told' : 'The server is stopped, its state deleted'}: ${seconds} s in all.`,
   )
-  for (const difference of expect.differences) console.error(`✗ ${difference}`)
+  for (const difference of expect.differences) console.error(red(`✗ ${difference}`))
   if (expect.differences.length > 0) return 1
-  console.log('✓ Every count, every profile and every flag is what it should be.')
+  console.log(green('✓ Every count, every profile and every flag is what it should be.'))
+  console.log(keep ? invitation(stage) : next())
+  if (keep) await stay(server)
   return 0
 })
 
+function next(): string {
+  return `
+Next: ${bold('npm run demo -- --keep')} leaves the server running for you to look around; ${bold('npm start')} serves an empty one,
+and "Ten lines" of README goes on from there.`
+}
+
+function invitation({ url, token, group }: Stage): string {
+  return `
+The server stays until Ctrl-C, which deletes its state. In a second terminal:
+
+URL=${url}
+TOKEN=${token}
+call() { curl -s -H "Authorization: Bearer $TOKEN" -H "transactionId: ${group}" "$@"; echo; }
+call $URL/groups/v3/groups/${group}/participants/john-doe
+call $URL/platform/workspaces/1/users/jane-doe
+call $URL/platform/workspaces/1/audiences/coupon/count
+`
+}
+
+/** Until the server ends, which it does not by itself. */
+async function stay({ url, ended }: Server): Promise<never> {
+  tick(url)
+  throw new Error(`The server has ended:\n${await ended}`)
+}
+
 /** Chapter: from nothing to an empty group. */
 async function open({ url, adminToken }: Server, expect: Expectations): Promise<Stage> {
-  console.log(`server  ${url}`)
+  console.log(`${dim('server')}  ${url}`)
   const client = await registerClient(url, adminToken, 'demo')
-  console.log(`client  ${client.id}, registered with the ADMIN_TOKEN`)
+  console.log(`${dim('client')}  ${client.id}, registered with the ADMIN_TOKEN`)
   const token = await getToken(url, client)
   const groups = new Groups(url, token)
-  console.log('token   good for eight hours')
+  console.log(`${dim('token')}   good for eight hours`)
   const group = await groups.create('Early adopters')
-  console.log(`group   ${group}, named Early adopters`)
+  console.log(`${dim('group')}   ${group}, named Early adopters`)
   expect.compare(
     'a new group',
     { groupParticipantCount: await groups.participantCount(group) },

@@ -1,5 +1,6 @@
 import { OFREPProvider } from '@openfeature/ofrep-provider'
 import { OpenFeature, type Client } from '@openfeature/server-sdk'
+import { bold } from './colour.ts'
 import type { Stage } from './stage.ts'
 import { uploaded } from './uploads.ts'
 
@@ -10,7 +11,9 @@ const john = 'john-doe'
 export async function feature(stage: Stage): Promise<void> {
   const { url, token, expect } = stage
   console.log(
-    `An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`,
+    bold(
+      `An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`,
+    ),
   )
   const client = await flagsOf(url, token)
 

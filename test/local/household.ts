@@ -1,4 +1,5 @@
 import { mondayIn, ring } from './clock.ts'
+import { bold } from './colour.ts'
 import type { Attributes, Definition, Profile, Report, Run } from './platform.ts'
 import { progress } from './progress.ts'
 import { number, since, type Stage } from './stage.ts'
@@ -33,7 +34,9 @@ function residents(): Report[] {
 export async function load({ platform, expect }: Stage): Promise<void> {
   const users = residents()
   console.log(
-    `Events tell the addresses of ${number.format(users.length)} users, John and Jane Doe of 123 Main St among them`,
+    bold(
+      `Events tell the addresses of ${number.format(users.length)} users, John and Jane Doe of 123 Main St among them`,
+    ),
   )
   const start = performance.now()
   const sending = progress('events')
@@ -50,7 +53,7 @@ export async function load({ platform, expect }: Stage): Promise<void> {
 /** Chapter: who has the same address is one household from Monday on. */
 export async function define({ platform, expect }: Stage): Promise<void> {
   const { id, description, source_user_attribute, attributes } = household
-  console.log(`Define ${id}: ${description}`)
+  console.log(bold(`Define ${id}: ${description}`))
   expect.compare('the definition', await platform.define(household), household)
   const shared = attributes.map((attribute) => `${attribute.id} (${attribute.type})`).join(', ')
   console.log(`   One group for each ${source_user_attribute}; its members share ${shared}.`)
@@ -78,7 +81,7 @@ export async function firstMonday(stage: Stage): Promise<void> {
 export async function why({ platform, expect }: Stage): Promise<void> {
   const name = 'household:has_dog'
   const told = await platform.explain(jane, name)
-  console.log(`Why is ${name} of ${jane} ${told.value}?`)
+  console.log(bold(`Why is ${name} of ${jane} ${told.value}?`))
   console.log(
     `   Its ${told.source_user_attribute} is ${told.group_value}; ${told.function} over what the members of that group have:`,
   )
@@ -104,7 +107,7 @@ const his = { user_id: john, value: true, counts: true }
 
 /** Chapter: Jane moves out; what she shared stays until Monday. */
 export async function moveOut({ platform, expect }: Stage): Promise<void> {
-  console.log('Jane moves out, to 7 Elm St, and has what she had until Monday')
+  console.log(bold('Jane moves out, to 7 Elm St, and has what she had until Monday'))
   const profile = await platform.merge({ user: jane, attributes: { $address: '7 Elm St' } })
   show(jane, profile)
   expectProfile(expect, 'Jane, just moved', profile, {
@@ -134,7 +137,7 @@ async function monday(
 ): Promise<void> {
   const at = mondayIn(weeks)
   const title = `Monday, ${new Date(at).toISOString().slice(0, 10)}`
-  console.log(`${title}, 03:00 UTC`)
+  console.log(bold(`${title}, 03:00 UTC`))
   const before = await platform.runs(household.id)
   const start = performance.now()
   await ring(url, '0 3 * * MON', at)

@@ -1,3 +1,5 @@
+import { dim, green } from './colour.ts'
+
 const width = 30
 
 /** How far something is, on one line that is drawn again and again; where no one watches, only its end is written. */
@@ -10,7 +12,8 @@ export interface Progress {
 export function progress(label: string): Progress {
   const draw = (fraction: number, rest: string) => {
     const full = Math.round(width * fraction)
-    return `   ${label.padEnd(8)}${'█'.repeat(full)}${'░'.repeat(width - full)}  ${rest}`
+    const bar = `${green('█'.repeat(full))}${dim('░'.repeat(width - full))}`
+    return `   ${label.padEnd(8)}${bar}  ${rest}`
   }
   const { stdout } = process
   return {

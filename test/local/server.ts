@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { During } from './during.ts'
 import { workerdMemory, type Memory } from './memory.ts'
 import { freePort } from './port.ts'
 import { start, type Program } from './program.ts'
@@ -44,6 +45,8 @@ export interface ServerOptions {
   config?: string
   /** Of the Worker, instead of those in its wrangler.toml. */
   vars?: Record<string, string>
+  /** Told of what takes a while. */
+  during?: During
 }
 
 /** Starts a server and waits until it answers. Throws with the end of its output if it does not come up. */
@@ -53,11 +56,12 @@ export async function startServer({
   heapMax,
   config,
   vars,
+  during = (_, work) => work(),
   ...options
 }: ServerOptions): Promise<Server> {
   const { adminToken } = ensureSecrets()
   const port = await freePort(options.port)
-  await migrate(stateDir)
+  await during('The database', () => migrate(stateDir))
 
   const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`]
   // Log lines that nobody hears would only cost time.
@@ -84,7 +88,7 @@ export async function startServer({
   )
   const url = `http://localhost:${port}`
   try {
-    await answering(url, worker)
+    await during('The Worker', () => answering(url, worker))
   } catch (error) {
     await worker.stop()
     throw error

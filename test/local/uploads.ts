@@ -1,4 +1,5 @@
 import type { Job, JobError, UploadType } from './api.ts'
+import { bold, dim } from './colour.ts'
 import { progress } from './progress.ts'
 import { number, since, type Stage } from './stage.ts'
 
@@ -66,7 +67,8 @@ export async function badRows(stage: Stage): Promise<void> {
     members: 90_002,
   })
   const errors = await stage.groups.errors(job)
-  for (const { lineNbr, errorMsg } of errors) console.log(`   line ${lineNbr}: ${errorMsg}`)
+  for (const { lineNbr, errorMsg, value } of errors)
+    console.log(`   line ${lineNbr}: ${value}  ${dim(errorMsg)}`)
   stage.expect.compare('the error list', { errors }, { errors: refusals })
 }
 
@@ -75,9 +77,14 @@ const refusals: JobError[] = [
   {
     lineNbr: 3,
     errorMsg: 'Incorrect number of columns.  File should only contain 1 column for ParticipantId',
+    value: 'customer-200002,gold',
   },
-  { lineNbr: 4, errorMsg: 'ParticipantId cannot be larger than 32 characters' },
-  { lineNbr: 5, errorMsg: 'Invalid participant ID format' },
+  {
+    lineNbr: 4,
+    errorMsg: 'ParticipantId cannot be larger than 32 characters',
+    value: 'customer-200003-of-a-very-long-name',
+  },
+  { lineNbr: 5, errorMsg: 'Invalid participant ID format', value: '"customer-200004' },
 ]
 
 interface Outcome {
@@ -99,7 +106,7 @@ export async function uploaded(
   outcome: Outcome,
 ): Promise<string> {
   const { groups, group, expect } = stage
-  console.log(title)
+  console.log(bold(title))
   const file = Buffer.from(`ParticipantId\n${ids.join('\n')}\n`)
 
   const sending = progress('upload')

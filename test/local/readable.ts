@@ -1,0 +1,28 @@
+import { dim, green, red, yellow } from './colour.ts'
+
+/** What wrangler says of a request, with its whole path: `[wrangler:info] GET /x 200 OK (4ms)`. */
+const request = /^\[wrangler:info\] ([A-Z]+) (\S+) (\d{3})\b.*\((\d+)ms\)$/
+
+/** A line of the server's output for a person; undefined where it says nothing new. */
+export function readable(line: string): string | undefined {
+  const [, method = '', path = '', status = '', ms = ''] = request.exec(line) ?? []
+  if (method !== '') return path === '/health' ? undefined : ofRequest(method, path, status, ms)
+  if (!line.startsWith('{"')) return line.startsWith('[wrangler:info]') ? undefined : line
+  const { event, ...facts } = JSON.parse(line) as Record<string, unknown> // the Worker logs objects
+  return event === 'request' ? undefined : ofEvent(String(event), facts)
+}
+
+const ofRequest = (method: string, path: string, status: string, ms: string) =>
+  `${method} ${path} ${colourOf(status)(status)} ${dim(`${ms} ms`)}`
+
+const colourOf = (status: string) =>
+  status.startsWith('5') ? red : status.startsWith('4') ? yellow : green
+
+/** Steps are the product at work; what else it says on its own is trouble. */
+function ofEvent(event: string, facts: Record<string, unknown>): string {
+  const calm = event.endsWith('-step') || event === 'deliveries'
+  const said = Object.entries(facts).map(([name, value]) => `${name} ${textOf(value)}`)
+  return `${calm ? dim(event) : red(event)} ${dim(said.join(', '))}`
+}
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
