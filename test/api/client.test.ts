@@ -1,12 +1,12 @@
 import { hc } from 'hono/client'
 import { describe, expect, it } from 'vitest'
 import type { App } from '../../src/api/app.ts'
-import readme from '../../README.md?raw'
+import readme from '../../src/README.md?raw'
 import { Bank, call } from '../support/api.ts'
 import example from '../support/typed-client.ts?raw'
 
 describe('the typed client', () => {
-  it('is used in README as it compiles', () => {
+  it('is used in src/README as it compiles', () => {
     const body = /groupId: string\) \{\n([\s\S]*?)\n  return/.exec(example)?.[1] ?? ''
     expect(body).toContain('hc<App>')
     expect(readme).toContain(`\n${body.replaceAll(/^  /gm, '')}\n`)

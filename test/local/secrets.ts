@@ -8,12 +8,13 @@ const file = join(root, '.dev.vars')
 
 const makers = {
   ADMIN_TOKEN: () => randomBytes(32).toString('base64url'),
-  SIGNING_KEY: () =>
-    JSON.stringify({
-      ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }),
-      kid: randomUUID(),
-      alg: 'EdDSA',
-    }),
+  SIGNING_KEY: newSigningKey,
+}
+
+/** A private JWK that tokens can be signed with. */
+export function newSigningKey(): string {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  return JSON.stringify({ ...jwk, kid: randomUUID(), alg: 'EdDSA' })
 }
 
 /** Makes the secrets that `.dev.vars` does not hold yet, keeps those that it does, and gives the one that registers clients. */

@@ -1,7 +1,7 @@
 import { hc } from 'hono/client'
 import type { App } from '../../src/api/app.ts'
 
-/** The example of README, word by word, so that it compiles. */
+/** The example of src/README, word by word, so that it compiles. */
 export async function ask(url: string, token: string, groupId: string) {
   const coterie = hc<App>(url, {
     headers: { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() },

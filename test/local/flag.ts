@@ -1,0 +1,9 @@
+import { OFREPProvider } from '@openfeature/ofrep-provider'
+import { OpenFeature } from '@openfeature/server-sdk'
+
+/** Whether somebody is in a group, as an application asks: `npx node test/local/flag.ts URL TOKEN GROUP PARTICIPANT`. */
+const [url = '', token = '', flag = '', targetingKey = ''] = process.argv.slice(2)
+const headers = { Authorization: `Bearer ${token}` }
+await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))
+const told = await OpenFeature.getClient().getBooleanDetails(flag, false, { targetingKey })
+console.log(`${flag} of ${targetingKey}: ${told.value} (${told.errorMessage ?? told.reason})`)
