@@ -29,8 +29,15 @@ const Rule = z.unknown().meta({
     },
     audience: { type: 'string', description: 'Of in_audience.' },
   },
-  description:
+  description: [
     'At most 10 levels and 100 conditions, those of the audiences that it uses included.',
+    'A missing attribute makes a comparison false and its not_… true; of a list, one item that fits is enough.',
+    'contains, starts_with, ends_with and matches (* is any text, ? one character) compare without regard to case.',
+    'any_member, all_members and no_member ask of everybody in the household of the user, the user included, as the last recompute formed it;',
+    'whoever is in no household has no members: of these three, only no_member holds then.',
+    'What a rule names (definition, shared attribute, group, audience) must be there: it cannot be deleted meanwhile, and where it is gone the question fails.',
+    'An audience may not depend on the group that it fills.',
+  ].join(' '),
   examples: [{ operator: 'equals', attribute: 'household:has_dog', value: true }],
 })
 
