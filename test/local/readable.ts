@@ -3,12 +3,17 @@ import { dim, green, red, yellow } from './colour.ts'
 /** What wrangler says of a request, with its whole path: `[wrangler:info] GET /x 200 OK (4ms)`. */
 const request = /^\[wrangler:info\] ([A-Z]+) (\S+) (\d{3})\b.*\((\d+)ms\)$/
 
+/** A line of the Worker's own log, which wrangler marks where it is an error; undefined for other lines. */
+export const ownLine = (line: string): string | undefined =>
+  /^(?:\S \[[A-Z]+\] )?(\{"event":.*\})$/.exec(line)?.[1]
+
 /** A line of the server's output for a person; undefined where it says nothing new. */
 export function readable(line: string): string | undefined {
   const [, method = '', path = '', status = '', ms = ''] = request.exec(line) ?? []
   if (method !== '') return path === '/health' ? undefined : ofRequest(method, path, status, ms)
-  if (!line.startsWith('{"')) return line.startsWith('[wrangler:info]') ? undefined : line
-  const { event, ...facts } = JSON.parse(line) as Record<string, unknown> // the Worker logs objects
+  const own = ownLine(line)
+  if (own === undefined) return line === '' || line.startsWith('[wrangler:info]') ? undefined : line
+  const { event, ...facts } = JSON.parse(own) as Record<string, unknown> // the Worker logs objects
   return event === 'request' ? undefined : ofEvent(String(event), facts)
 }
 

@@ -4,7 +4,7 @@ import { tick } from './clock.ts'
 import { bold, dim } from './colour.ts'
 import { during } from './during.ts'
 import { main, root } from './program.ts'
-import { readable } from './readable.ts'
+import { ownLine, readable } from './readable.ts'
 import { startServer } from './server.ts'
 
 /**
@@ -32,11 +32,6 @@ await main(async () => {
   const last = await ended
   throw new Error(`The server has ended:\n${last}`)
 })
-
-/** A line of the Worker's log; undefined for wrangler's. */
-function ownLine(line: string): string | undefined {
-  return line.startsWith('{"') ? line : undefined
-}
 
 function welcome(url: string, stateDir: string, port: number): string {
   const named = port === 8787 ? '' : `, with PORT=${port}`
