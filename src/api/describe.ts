@@ -1,7 +1,15 @@
 import { resolver, type describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
+import { headerModes } from '../work/format.ts'
 
 export type Responses = NonNullable<Parameters<typeof describeRoute>[0]['responses']>
+
+/** Whether a file's first row names its columns, as every upload may say. */
+export const headerField = {
+  type: 'string' as const,
+  enum: [...headerModes],
+  default: 'auto',
+}
 
 /** An answer in JSON, as the OpenAPI document describes it. */
 export const json = (description: string, schema: z.ZodType) => ({

@@ -29,7 +29,8 @@ export function uploadParts(
   const body = unpacked(request, fileBytesMax)
   // Nothing comes after a body that is the file: what is missing is refused before it is read.
   const type = query['type'] ?? query['operation'] ?? ''
-  if (/^text\/csv\b/i.test(contentType)) return joined({ type, ...query }, rawParts(body, fileName))
+  if (/^text\/csv\s*(;|$)/i.test(contentType))
+    return joined({ type, ...query }, rawParts(body, fileName))
   if (/^multipart\/(form-data|mixed)\b/i.test(contentType))
     return joined(query, multipartParts(body, contentType))
   throw new Failure({ reason: 'media-type', allowed: ['multipart/form-data', 'multipart/mixed'] })
@@ -58,6 +59,7 @@ async function* multipartParts(
   const arrived: UploadPart[] = []
   let error: MultipartError | undefined
   let complete = false
+  let refused: Failure | undefined
   const parser = make({
     headers: { 'content-type': contentType },
     maxParts: 20,
@@ -68,6 +70,7 @@ async function* multipartParts(
     onFile: (info) => {
       const name = nameOf(info)
       if (!fileFields.has(name)) return () => undefined
+      refused ??= refusalOfPart(info)
       const contentType =
         String(info.headers['content-type'] ?? '')
           .split(';')[0]
@@ -85,11 +88,20 @@ async function* multipartParts(
       throw malformed // a file name whose percent-encoding is broken
     }
     if (error !== undefined) throw malformed
+    if (refused !== undefined) throw refused
     yield* arrived.splice(0)
   }
   parser.end()
   if (error !== undefined || !complete) throw malformed
   yield* arrived.splice(0)
+}
+
+/** Mail encodes the parts of a body; forms do not (RFC 7578 §4.7). */
+function refusalOfPart({ headers }: PartInfo): Failure | undefined {
+  const field = 'Content-Transfer-Encoding'
+  const encoding = String(headers[field.toLowerCase()] ?? 'binary').trim()
+  if (/^(binary|[78]bit)$/i.test(encoding)) return undefined
+  return new Failure({ reason: 'invalid', field, problem: 'must be binary, 8bit or 7bit' })
 }
 
 // multipasta reads no disposition with a character beyond Latin-1; browsers and curl send file names as they are.

@@ -1,4 +1,4 @@
-import { isHeader } from '../work/header.ts'
+import { idColumn } from '../work/header.ts'
 import { readSlice, type Placed, type Slice } from '../work/slice.ts'
 import { readParticipant } from './participant.ts'
 import { sortedRun } from './sort.ts'
@@ -13,9 +13,10 @@ export function readParticipants(
   participantMax: number,
 ): Slice<string> {
   const { format } = at
-  const slice = readSlice(bytes, at, ({ fields, first }) => {
-    if (first && (format.headed ?? (fields !== undefined && isHeader(fields)))) return undefined
-    return readParticipant(fields, format, participantMax)
+  const slice = readSlice(bytes, at, (row) => {
+    const { fields, first } = row
+    const isHeader = format.headed ?? (fields !== undefined && idColumn(fields) !== -1)
+    return first && isHeader ? undefined : readParticipant(row, format, participantMax)
   })
   return { ...slice, items: sortedRun(slice.items) }
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
-import { isHeader } from '../work/header.ts'
+import { idColumn } from '../work/header.ts'
 import type { Job } from '../work/jobs.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
 import { wake } from '../work/wake.ts'
@@ -22,7 +22,7 @@ export async function receiveUpload(
   const job = await receiveFile(res, workspace, parts, {
     field: (name, value) => name === 'type' && typeOf(value),
     complete: (fields) => typeOf(fields.get('type')),
-    isHeader,
+    idColumn,
     take: (file, fields) => {
       const draft = { ...file, type: typeOf(fields.get('type')), createdBy }
       return openJob(db, workspace, groupId, draft, res.limits, res.now())

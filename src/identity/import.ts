@@ -4,7 +4,7 @@ import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
 import { beginPass, unmoved } from '../work/checkpoint.ts'
-import { isHeader } from '../work/header.ts'
+import { idColumn } from '../work/header.ts'
 import { claimJob, keepFileProblem, tally, type Job } from '../work/jobs.ts'
 import { hasEnded, outcomeOf } from '../work/outcome.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
@@ -29,7 +29,7 @@ export async function receiveUsers(
   const db = res.databaseOf(workspace)
   await checkRoom(db, workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
-    isHeader,
+    idColumn,
     take: (file) => openImport(db, workspace, { ...file, createdBy }, res.limits, res.now()),
   })
   await wake(res, { kind: 'import', workspace, job: job.key })

@@ -2,19 +2,35 @@ import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded, lengthOf } from '../text.ts'
 import { between, collapsed, unseen } from './matching.ts'
 
+/** What people and programs say where they have nothing to say, in words that programs join. */
+const phrases = [
+  ...['not available', 'not applicable', 'not provided', 'not set', 'not specified', 'not given'],
+  ...['not known', 'not entered', 'not found', 'no value', 'no data', 'no address', 'no entry'],
+  ...['no address provided', 'unknown address', 'address unknown', 'address not available'],
+  ...[
+    'to be determined',
+    'to be announced',
+    'to be confirmed',
+    'prefer not to say',
+    'invalid date',
+  ],
+].flatMap((phrase) => [' ', '  ', '_', '-', ''].map((by) => phrase.replaceAll(' ', by)))
+
+/** What programs write for no value: a template of several such values has them side by side. */
+const sideBySide = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown', '[object object]']
+  .flatMap((one) => [2, 3, 4].map((count) => Array.from({ length: count }, () => one)))
+  .flatMap((ones) => [' ', ', ', ',', '; ', '/', ' / ', '|', '-', ' - '].map((by) => ones.join(by)))
+  .map((text) => text.replace(/^\[|\]$/g, ''))
+
 /**
  * Values that are none, though something stands there: what exports, programs and people write where they have nothing to say. No
  * digits: a value with one is none of these.
  */
 export const defaultNoValues: readonly string[] = [
-  ...['n/a', 'na', 'n.a', 'n\\a', 'n/d', 'null', 'nil', 'none', 'undefined', 'unknown', 'nan'],
+  ...['n/a', 'na', 'n.a', 'n\\a', 'n / a', 'n-a', 'n,a', 'n_a', 'n/d', 'null', 'nil', 'none'],
+  ...['undefined', 'unknown', 'nan', 'nat', 'pd.na', 'unspecified', 'unavailable', 'unset'],
+  ...['missing', 'empty', 'tbd', 'tba', ...phrases, ...sideBySide],
   ...['object object', 'object null', 'object undefined', 'object array', 'object promise'],
-  ...['null null', 'null, null', 'undefined undefined', 'undefined, undefined', 'none none'],
-  ...['n/a n/a', 'n/a, n/a', 'nan nan', 'nan, nan', 'none, none', 'unknown unknown'],
-  ...['not available', 'not applicable', 'not provided', 'not set', 'not specified', 'not given'],
-  ...['not known', 'not entered', 'unspecified', 'unavailable', 'no value', 'no data'],
-  ...['no address', 'no entry', 'missing', 'empty', 'tbd', 'tba', 'to be determined'],
-  ...['to be announced', 'to be confirmed', 'prefer not to say'],
   // German, French, Spanish, Portuguese, Italian, Dutch, Polish, Turkish.
   ...['unbekannt', 'keine angabe', 'k.a', 'nicht angegeben', 'inconnu', 'inconnue'],
   ...['non renseigné', 'non disponible', 'desconocido', 'desconocida', 'no disponible'],

@@ -1,5 +1,5 @@
 import { Failure } from '../failure.ts'
-import { isTooLong, readId } from '../text.ts'
+import { canonical, isTooLong, readId, trimmed } from '../text.ts'
 import type { Row } from '../work/csv.ts'
 import type { HeaderMode } from '../work/format.ts'
 import { namesIds } from '../work/header.ts'
@@ -29,7 +29,7 @@ export function readUsers(
   if (header === 'absent') names = []
   const slice = readSlice(bytes, at, (row) => {
     if (!row.first || header === 'absent')
-      return names === undefined ? undefined : readUser(row, names)
+      return names === undefined ? undefined : readUser(row, names, header !== 'absent')
     names = readHeader(row, header, shared)
     return names === undefined ? { problem: 'header' } : undefined
   })
@@ -44,9 +44,8 @@ function readHeader(
   mode: HeaderMode,
   shared: ReadonlySet<string>,
 ): string[] | undefined {
-  const [ids = '', ...names] = fields?.map((field) => field.trim()) ?? []
-  // `id` alone may be that of a row.
-  if (mode === 'auto' && (!namesIds(ids) || ids.toLowerCase() === 'id')) return undefined
+  const [ids = '', ...names] = fields?.map(canonical) ?? []
+  if (mode === 'auto' && !isHeaderOfUsers(ids)) return undefined
   while (names.at(-1) === '') names.pop()
   const named = names.filter((name) => name !== '')
   if (fields === undefined || named.length > columnsMax || new Set(named).size < named.length)
@@ -60,9 +59,11 @@ function readHeader(
   }
 }
 
-function readUser({ fields }: Row, names: string[]): ReadRow<UserRow> {
+/** Whether a field names the column of ids: `id` alone may be that of a row. */
+const isHeaderOfUsers = (field: string): boolean => namesIds(field) && field.toLowerCase() !== 'id'
+
+function readUser({ fields }: Row, names: string[], headed: boolean): ReadRow<UserRow> {
   if (fields === undefined) return { problem: 'format' }
-  if (fields.length > 1 && fields.every((field) => field.trim() === '')) return undefined
   const [ids = '', ...cells] = fields
   const isNamed = (column: number) => (names[column] ?? '') !== ''
   const needed = names.findLastIndex((name) => name !== '') + 1
@@ -70,10 +71,11 @@ function readUser({ fields }: Row, names: string[]): ReadRow<UserRow> {
     return { problem: 'columns' }
   const read = readId(ids, userMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
-  const repeated = namesIds(read.id) && names.every((name, i) => cells[i]?.trim() === name)
-  if (repeated && names.length > 0) return { problem: 'header' }
+  // Two files that were put together have a header in the middle, maybe of other columns.
+  if (headed && isHeaderOfUsers(read.id)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
   const kept = cells.slice(0, names.length)
-  return { item: [read.id, ...kept.map((cell, i) => (cell === '' || !isNamed(i) ? null : cell))] }
+  const said = (cell: string, i: number) => (isNamed(i) && trimmed(cell) !== '' ? cell : null)
+  return { item: [read.id, ...kept.map(said)] }
 }

@@ -74,5 +74,6 @@ async function membersAt(
   return ((members?.results ?? []) as { id: string }[]).map(({ id }) => id)
 }
 
-/** RFC 4180 §2. */
-export const quoted = (id: string) => (/[",]/.test(id) ? `"${id.replaceAll('"', '""')}"` : id)
+/** An id as a file has it (RFC 4180 §2): in quotes where a reader would take a part of it for a separator. */
+export const quoted = (id: string) =>
+  /[",;|\t]|^sep=/i.test(id) ? `"${id.replaceAll('"', '""')}"` : id

@@ -16,6 +16,8 @@ export interface Row {
   fields: string[] | undefined
   /** Whether this is the first record of the file. */
   first: boolean
+  /** Whether any of it stands in quotes. */
+  quoted: boolean
   /** Where the record stands in the slice, without its line end. */
   from: number
   to: number
@@ -84,9 +86,9 @@ export function readRows(
     }
     const end = record === 'broken' ? lineEnd : record.end
     const fields = record === 'broken' ? undefined : readFields(record.fields)
-    if (fields === undefined || quoted || fields.length > 1 || fields[0]?.trim() !== '') {
+    if (fields === undefined || !isBlank(fields, quoted)) {
       const to = end === -1 ? text.length : end
-      visit({ line: line + 1, fields, first: place === 'start', from: at, to })
+      visit({ line: line + 1, fields, first: place === 'start', quoted, from: at, to })
       rows++
       place = 'row'
     }
@@ -100,6 +102,10 @@ export function readRows(
   }
   return { length: at, lines: line - start.line, place }
 }
+
+/** A blank line, or one of separators alone; quotes around nothing are a field. */
+const isBlank = (fields: string[], quoted: boolean): boolean =>
+  (!quoted || fields.length > 1) && fields.every((field) => field.trim() === '')
 
 /** Where the first record of a slice begins; `place` stays `inside` where the slice has none. */
 function beginSlice(text: string, { place, line, last, named }: SliceStart) {
@@ -121,7 +127,8 @@ function beginSlice(text: string, { place, line, last, named }: SliceStart) {
 
 /** The separator that a line at the beginning of a file names, as Excel writes and reads it: `sep=;`. */
 export function separatorNamed(text: string, at: number): string | undefined {
-  return /^"?sep=([^\w"\s\u0080-\uffff]|\t)"?[ \t]*(?:[\r\n]|$)/i.exec(text.slice(at, at + 16))?.[1]
+  const line = text.slice(at, at + 64)
+  return /^"?sep=([^\w"\s\u0080-\uffff]|\t)"?(?:\1|[ \t])*(?:[\r\n]|$)/i.exec(line)?.[1]
 }
 
 /** Finds the next place of a character from a place on, which never goes back. */

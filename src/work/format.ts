@@ -20,21 +20,31 @@ const separators = [',', ';', '\t', '|']
 
 /**
  * How a file is read, by its beginning (one character per byte): `ended` tells that it is all of the
- * file, `isHeader` whether a record names columns.
+ * file, `idColumn` which column a header names as that of ids, -1 if it is no header.
  */
 export function formatOf(
   head: string,
   { ended, header }: { ended: boolean; header: HeaderMode },
-  isHeader: (fields: string[]) => boolean,
+  idColumn: (fields: string[]) => number,
 ): Omit<FileFormat, 'nulAt'> {
   const at = head.startsWith(byteOrderMark) ? byteOrderMark.length : 0
   const said = separatorNamed(head, at)
   const named = said !== undefined
   const recordsBy = (separator: string) => recordsOf(head, { separator, named, ended })
   const separator = said ?? separatorOf(recordsBy)
-  const records = recordsBy(separator)
-  const headed = header === 'auto' ? isHeader(records[0] ?? []) : header === 'present'
-  return { separator, header, headed, named, column: columnOf(headed ? records.slice(1) : records) }
+  const [first = [], ...others] = recordsBy(separator)
+  const ids = header === 'absent' ? -1 : idColumn(first)
+  const headed = ids !== -1 || header === 'present'
+  const filled = filledColumn(headed ? others : [first, ...others])
+  // A header says which column is the ids', though another is filled.
+  const column = ids === -1 || filled === undefined || filled === ids ? filled : null
+  return {
+    separator,
+    header,
+    headed,
+    named,
+    column: column === undefined ? Math.max(ids, 0) : column,
+  }
 }
 
 function recordsOf(
@@ -47,7 +57,7 @@ function recordsOf(
   return records
 }
 
-/** The separator that most records have, the first of them before all. */
+/** The separator that most records have; of two, the one that the first record has. */
 function separatorOf(recordsBy: (separator: string) => string[][]): string {
   const found = separators.map((separator) => {
     const [first = [], ...others] = recordsBy(separator)
@@ -55,17 +65,17 @@ function separatorOf(recordsBy: (separator: string) => string[][]): string {
     return { separator, first: first.length > 1, records }
   })
   const best = found.reduce((best, next) => {
-    if (next.first !== best.first) return next.first ? next : best
-    return next.records > best.records ? next : best
+    if (next.records !== best.records) return next.records > best.records ? next : best
+    return next.first && !best.first ? next : best
   })
   return best.separator
 }
 
-/** The only column that holds anything; null where several do. */
-function columnOf(records: string[][]): number | null {
+/** The only column that holds anything: undefined where none does, null where several do. */
+function filledColumn(records: string[][]): number | null | undefined {
   const filled = new Set<number>()
   for (const fields of records)
     for (const [column, field] of fields.entries()) if (field.trim() !== '') filled.add(column)
-  const [only = 0] = filled
+  const [only] = filled
   return filled.size > 1 ? null : only
 }

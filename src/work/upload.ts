@@ -20,11 +20,16 @@ const contentTypes = new Set([
   '',
   'text/csv',
   'application/csv',
+  'application/x-csv',
+  'text/x-csv',
+  'text/comma-separated-values',
+  'text/tsv',
   'application/vnd.ms-excel',
   'text/plain',
   'text/tab-separated-values',
   'application/gzip',
   'application/x-gzip',
+  'application/x-gzip-compressed',
   'application/octet-stream',
 ])
 
@@ -32,7 +37,7 @@ const contentTypes = new Set([
 export interface Receiver<Taken> {
   field?: (name: string, value: string) => unknown
   complete?: (fields: ReadonlyMap<string, string>) => void
-  isHeader: (fields: string[]) => boolean
+  idColumn: (fields: string[]) => number
   take: (file: StoredFile, fields: ReadonlyMap<string, string>) => Promise<Taken>
 }
 
@@ -81,7 +86,7 @@ export async function receiveFile<Taken>(
     if (fileName === undefined) throw new Failure({ reason: 'required', field: 'fileName' })
     if (file.size === 0) throw new Failure({ reason: 'file-empty' })
     const how = { header: headerMode(fields.given), ended: file.size === head.length }
-    const format = formatOf(Buffer.from(head).toString('latin1'), how, receiver.isHeader)
+    const format = formatOf(Buffer.from(head).toString('latin1'), how, receiver.idColumn)
     await file.close()
     return await receiver.take(
       {
@@ -107,10 +112,7 @@ function checkPart(given: string, fileName: string | undefined): void {
   if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
 }
 
-/** What a field is called that has several names. */
-const fieldNames: Record<string, string> = { operation: 'type' }
-
-/** The fields of an upload, each given once; in the query too, if it says the same. */
+/** The fields that say how a file is taken, each given once; in the query too, if it says the same. `operation` is `type`. */
 class Fields {
   readonly given = new Map<string, string>()
   readonly #inQuery = new Set<string>()
@@ -118,9 +120,10 @@ class Fields {
   /** Gives the field's name and value as they are compared. */
   add(given: { field: string; value: string; inQuery?: boolean }): [name: string, value: string] {
     const { field, value, inQuery = false } = given
-    const name = Object.hasOwn(fieldNames, field) ? (fieldNames[field] ?? field) : field
-    const before = this.given.get(name)
+    const name = field === 'operation' ? 'type' : field
     const text = value.trim().toLowerCase()
+    if (name !== 'type' && name !== 'header') return [name, text]
+    const before = this.given.get(name)
     if (before !== undefined && (before !== text || !this.#inQuery.has(name)))
       throw new Failure({ reason: 'invalid', field: name, problem: 'must be given once' })
     this.given.set(name, text)

@@ -189,6 +189,30 @@ describe('columns and headers', () => {
     expect(await bank.members(group)).toEqual(members)
   })
 
+  it('an export comes back as it went, whatever stands in its ids', async () => {
+    const { bank, group } = await opened()
+    const ids = ['a;b', 'a|1', 'ann', 'b,c', 'd e', 'sep=;']
+    const file = `ParticipantId\n${ids.map((id) => `"${id}"\n`).join('')}`
+    await bank.apply(group, 'ADD', file)
+    const members = await bank.members(group)
+    const headers = { accept: 'text/csv' }
+    const exported = await bank.call('GET', `/groups/${group}/participants`, { headers })
+    const job = await bank.apply(group, 'REPLACE', await exported.text())
+    expect(job).toMatchObject({ jobStatus: 'SUCCESSFUL', removedCount: 0, addedCount: 0 })
+    expect(await bank.members(group)).toEqual(members)
+  })
+
+  it.each([
+    ['a header of commas above semicolons', 'ParticipantId,Name\nann;Ann\nbob;Bob\n'],
+    ['an empty column of ids', 'ParticipantId,Name\n,Ann B\n,Bob C\n'],
+    ['a title above', 'Customers, as of May\nann;Ann B\nbob;Bob C\n'],
+  ])('nobody is taken from %s', async (_, file) => {
+    const { bank, group } = await opened()
+    await bank.apply(group, 'ADD', 'ann\n')
+    expect(await bank.apply(group, 'REPLACE', file)).toMatchObject({ jobStatus: 'FAILED' })
+    expect(await bank.members(group)).toEqual(['ann'])
+  })
+
   it('a header that stands again in the middle is refused', async () => {
     const { bank, group } = await opened()
     const job = await bank.apply(group, 'ADD', 'User ID\nann\nuser_id\nbob\n')
@@ -265,6 +289,30 @@ describe('a field of an upload', () => {
     const headers = { 'content-type': 'multipart/form-data; boundary=edge' }
     for (const body of [file + end, field('type', 'Add') + file + end])
       expect((await bank.call('PUT', path, { body, headers })).status).toBe(200)
+  })
+
+  it.each(['base64', 'quoted-printable'])('no part of a form is %s', async (encoding) => {
+    const { bank, group } = await opened()
+    const encoded = file.replace('\r\n\r\n', `\r\nContent-Transfer-Encoding: ${encoding}\r\n\r\n`)
+    const answer = await send(bank, group, field('type', 'ADD') + encoded + end)
+    expect([answer.status, await answer.json()]).toEqual([
+      400,
+      { code: '2000', message: 'Content-Transfer-Encoding must be binary, 8bit or 7bit' },
+    ])
+    await storeIsEmpty()
+  })
+
+  it('is refused twice in the query, and any other may come as often as it likes', async () => {
+    const { bank, group } = await opened()
+    const headers = { 'content-type': 'multipart/form-data; boundary=edge' }
+    const path = `/groups/${group}/participants`
+    const twice = await bank.call('PUT', `${path}?type=ADD&type=REMOVE`, {
+      body: file + end,
+      headers,
+    })
+    expect(await twice.json()).toEqual({ code: '2000', message: 'type must be given once' })
+    const body = field('type', 'ADD') + field('note', 'a') + field('note', 'b') + file + end
+    expect((await bank.call('PUT', path, { body, headers })).status).toBe(200)
   })
 
   it('header is refused where it is none of the three', async () => {

@@ -40,6 +40,18 @@ describe('a file of users in other clothes', () => {
     expect(await team.profile('bob')).toMatchObject({ user_attributes: {} })
   })
 
+  it('says nothing in cells of blanks, and reads names without the invisible', async () => {
+    const team = await Team.open()
+    await team.user('ann', { city: 'Bern', town: 'Thun' })
+    expect(await merge(team, 'user_id,city\u200b,town\nann,  ,\u200b\n')).toMatchObject({
+      status: 'SUCCESSFUL',
+      attributes_changed: 0,
+    })
+    expect(await team.profile('ann')).toMatchObject({
+      user_attributes: { city: 'Bern', town: 'Thun' },
+    })
+  })
+
   it('has ids alone where its header is absent', async () => {
     const team = await Team.open()
     const job = await merge(team, 'user_id\nann\n', '?header=absent')
@@ -88,6 +100,7 @@ describe('a file of users that is none', () => {
   it.each([
     ['a cell below no name', 'user_id,city,\nann,Bern,x\nbob,Bern,\n', 2, 'ann,Bern,x'],
     ['its header again', 'user_id,city\nbob,Bern\nUser ID,city\n', 3, 'User ID,city'],
+    ['another header', 'user_id,city\nbob,Bern\nUSER_ID,town\n', 3, 'USER_ID,town'],
     ['a row that is too short', 'user_id,city\nann\nbob,Bern\n', 2, 'ann'],
     ['an id of nothing visible', 'user_id,city\n\u200b,x\nbob,Bern\n', 2, '\ufffd,x'],
     ['an id that no path carries', 'user_id,city\n..,x\nbob,Bern\n', 2, '..,x'],

@@ -78,6 +78,11 @@ describe('a slice of a file', () => {
     ['several columns', 'ann;\nbob;Bob\n', [null, ';', false], [], 2],
     ['an id in another column', 'ann,\n,bob\n', [0, ',', false], ['ann'], 1],
     ['its header again', 'user_id\nann\nuser id\nbob\n', [0, ',', true], ['ann', 'bob'], 1],
+    ['a header further down', 'ann\nParticipantId\nbob\n', [0, ',', false], ['ann', 'bob'], 1],
+    ['a separator named again', 'ann\nsep=;\nbob\n', [0, ',', false], ['ann', 'bob'], 1],
+    ['another separator late', 'ann\nbob;Bob\nc|d\ne\tf\n', [0, ',', false], ['ann'], 3],
+    ['separators in quotes', '"a;b"\n"c|d"\n"e,f"\n', [0, ',', false], ['a;b', 'c|d', 'e,f'], 0],
+    ['another column than the ids’', 'user_id,x\n,Ann\n,Bob\n', [null, ',', true], [], 2],
   ] satisfies [string, string, [number | null, string, boolean], string[], number][])(
     'reads a file with %s',
     (_, text, [column, separator, headed], items, badRows) => {

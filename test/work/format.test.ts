@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { formatOf, type HeaderMode } from '../../src/work/format.ts'
-import { isHeader, namesIds } from '../../src/work/header.ts'
+import { idColumn, namesIds, namesNobody } from '../../src/work/header.ts'
 
 const how = (text: string, header: HeaderMode = 'auto') =>
-  formatOf(Buffer.from(text).toString('latin1'), { ended: true, header }, isHeader)
+  formatOf(Buffer.from(text).toString('latin1'), { ended: true, header }, idColumn)
 
 describe('how a file is read', () => {
   it.each([
@@ -20,6 +20,12 @@ describe('how a file is read', () => {
     ['semicolons from the second record on', 'ann\nbob;Bob\n', ';', null],
     ['ids with a bar, where a line names a comma', 'sep=,\nauth0|5f7c\nauth0|6a8d\n', ',', 0],
     ['a bar below a header without', 'user_id\nann|Ann\n', '|', null],
+    ['a header of commas above semicolons', 'ParticipantId,Name\nann;Ann\nbob;Bob\n', ';', null],
+    ['a title with a comma', 'Customers, as of May\nann;x\nbob;y\n', ';', null],
+    ['a named separator and more of them', 'sep=;;;\nann;;;\n', ';', 0],
+    ['another column than the ids’ filled', 'ParticipantId,Name\n,Ann\n,Bob\n', ',', null],
+    ['a blank first row', ',,\nParticipantId,,\nann,,\n', ',', 0],
+    ['ids in the second column', 'Nr;user_id\n;ann\n;bob\n', ';', 1],
     ['trailing semicolons', 'ann;\nbob;\n', ';', 0],
     ['trailing tabs and CR', 'ann\t\t\rbob\t\t\r', '\t', 0],
     ['a leading empty column', ';ann\n;bob\n', ';', 1],
@@ -32,7 +38,7 @@ describe('how a file is read', () => {
     expect(how(text)).toMatchObject({ separator, column, named: /sep=/.test(text) })
   })
 
-  it.each(['sep=', 'sep=a', 'sep=;;', 'separator=;', 'sep="'])(
+  it.each(['sep=', 'sep=a', 'sep=;|', 'separator=;', 'sep="'])(
     'takes a first line %s for a row',
     (line) => expect(how(`${line}\nann\n`)).toMatchObject({ named: false }),
   )
@@ -53,11 +59,22 @@ describe('a column of ids', () => {
     ...['ParticipantId', 'participant_id', 'PARTICIPANT ID', 'Participant-Id', 'participant ids'],
     ...['user_id', 'User ID', 'userId', 'USER-ID', '\ufeffuser_id', 'user\u200bid', 'user\u00a0id'],
     ...['customer_id', 'customerId', 'Customer ID', 'member_id', 'Member-ID', 'email', 'E-Mail'],
-    ...['Email Address', 'id', 'ID', 'mpid', 'external_id', 'account id', 'client.id'],
+    ...['Email Address', 'id', 'ID', 'mpid', 'external_id', 'account id', 'client.id', 'ＩＤ'],
+    ...['userId:', 'Customer ID*', 'user id (required)', '$distinct_id', 'cust_id', 'account no.'],
   ])('may be called %j', (name) => expect(namesIds(name)).toBe(true))
 
-  it.each(['ann', 'id1', 'user 7', 'emails@example.com', '', '42', 'identity theft', 'İd'])(
+  it.each(['ann', 'id1', 'user 7', 'emails@example.com', '', '42', 'identity theft', '手'])(
     'is not called %j',
     (name) => expect(namesIds(name)).toBe(false),
   )
 })
+
+it.each([
+  ['ParticipantId', true],
+  ['user_id', true],
+  ['Customer IDs', true],
+  ['id', false],
+  ['email', false],
+  ['login', false],
+  ['superuserid', false],
+])('%s can only name a column: %s', (name, only) => expect(namesNobody(name)).toBe(only))

@@ -1,7 +1,7 @@
 import { describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
-import { json, tooOften } from '../describe.ts'
+import { headerField, json, tooOften } from '../describe.ts'
 import { Refused } from './wire.ts'
 
 const transactionId = {
@@ -15,7 +15,8 @@ const transactionId = {
 const file = {
   type: 'string',
   format: 'binary',
-  description: 'One participant id to a line, at most 32 characters each.',
+  description:
+    'One participant id to a line, at most 32 characters each unless configured otherwise: UTF-8 or UTF-16, gzip too, with or without a header. Columns are separated by a comma, a semicolon, a tab or a bar, and only one of them may hold anything; an id that has one of these stands in quotes.',
 } as const
 
 /** The body of an upload, which is streamed and so validated by hand. */
@@ -27,7 +28,12 @@ const uploadBody = {
         type: 'object' as const,
         required: ['type', 'fileName'],
         properties: {
-          type: { type: 'string' as const, enum: ['ADD', 'REMOVE', 'REPLACE'] },
+          type: {
+            type: 'string' as const,
+            enum: ['ADD', 'REMOVE', 'REPLACE'],
+            description: 'A field `operation` is the same.',
+          },
+          header: headerField,
           fileName: file,
         },
       },

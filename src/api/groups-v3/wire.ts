@@ -121,8 +121,7 @@ const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
 /** Counts of changes are those of the whole job, and so stand at nothing until readers see it. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
-  const undone =
-    job.failure === 'gave-up' || job.failure === 'mostly-bad' || job.failure === 'rule'
+  const undone = job.failure === 'gave-up' || job.failure === 'mostly-bad' || job.failure === 'rule'
   const good = undone ? 0 : job.rows - job.badRows
   const live = job.state === 'successful' || job.state === 'partial'
   const details = detailsOf(job)

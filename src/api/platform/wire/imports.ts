@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Job, KeptProblem } from '../../../work/jobs.ts'
 import { percentOf } from '../../../work/outcome.ts'
 import type { Problem } from '../../../work/problem.ts'
+import { headerField } from '../../describe.ts'
 import { statuses } from '../../status.ts'
 import { date } from './values.ts'
 
@@ -17,7 +18,11 @@ export const usersBody = {
   content: {
     'text/csv': { schema: usersFile },
     'multipart/form-data': {
-      schema: { type: 'object' as const, required: ['file'], properties: { file: usersFile } },
+      schema: {
+        type: 'object' as const,
+        required: ['file'],
+        properties: { header: headerField, file: usersFile },
+      },
     },
   },
 }
