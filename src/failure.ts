@@ -45,7 +45,7 @@ export type Reason =
       by: readonly string[]
     }
   | { reason: 'circle'; group: string; audience: string }
-  | { reason: 'not-tied'; audience: string }
+  | { reason: 'not-attached'; audience: string }
   | { reason: 'filled-by-audience'; audience: string; name: string }
   | { reason: 'user-missing' }
   | { reason: 'attribute-refused'; name: string | undefined; problem: string }

@@ -1,20 +1,20 @@
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
-import { applyAudience } from './audiences/apply.ts'
+import { sourceOf } from './audiences/apply.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'
-import { wakeForgotten } from './experience/forgotten.ts'
+import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
-import { wakeForgottenRuns } from './identity/forgotten.ts'
-import { runImport } from './identity/import.ts'
+import { enqueueStalledRuns } from './identity/stalled.ts'
+import { runImport } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { deliver, deliverDue } from './webhooks/deliver.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './work/jobs.ts'
-import { wake } from './work/wake.ts'
+import { enqueue } from './work/enqueue.ts'
 import { faultOf } from './failure.ts'
 import { retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
@@ -52,8 +52,8 @@ export default {
     const res = resources(env)
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
     if (controller.cron === '* * * * *') return deliverDue(res)
-    await wakeForgotten(res)
-    await wakeForgottenRuns(res)
+    await enqueueStalled(res)
+    await enqueueStalledRuns(res)
     await refreshDue(res, controller.scheduledTime)
     await sweepEvents(res)
   },
@@ -63,7 +63,7 @@ export default {
 async function answer(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
-      return runJob(res, message.workspace, message.job, applyAudience)
+      return runJob(res, message.workspace, message.job, sourceOf)
     case 'import':
       return runImport(res, message.workspace, message.job)
     case 'prune':
@@ -83,8 +83,8 @@ async function answer(res: Resources, message: Message): Promise<void> {
 
 /**
  * What becomes of a message that failed for good. A job is marked as failed and undone; where undoing is what failed, it is tried
- * again later. A run is marked as failed where it stands, and its definition's next one rung for. Pruning comes back with the next
- * removals, erasing with `wakeForgotten`.
+ * again later. A run is marked as failed where it stands, and its definition's next one enqueued. Pruning comes back with the next
+ * removals, erasing with `enqueueStalled`.
  */
 async function bury(res: Resources, message: Message): Promise<void> {
   const db = res.databaseOf(message.workspace)
@@ -92,10 +92,10 @@ async function bury(res: Resources, message: Message): Promise<void> {
     case 'job':
     case 'import': {
       const undoing = await giveUp(db, message.workspace, message.job, res.now())
-      return wake(res, message, undoing ? 0 : 300)
+      return enqueue(res, message, undoing ? 0 : 300)
     }
     case 'recompute':
       await giveUpRun(db, message.workspace, message.run, res.now())
-      return wake(res, message)
+      return enqueue(res, message)
   }
 }

@@ -1,6 +1,5 @@
 /**
- * What travels on a queue. A message is a doorbell: it names a row, and the row says what is to be done,
- * so that it may arrive twice, late or in any order.
+ * What travels on a queue. A message only names a row, and the row says what is to be done, so that it may arrive twice, late or in any order.
  */
 export type Message =
   | { kind: 'job'; workspace: number; job: number }

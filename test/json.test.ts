@@ -32,7 +32,7 @@ describe('a number in JSON', () => {
   })
 
   it('comes back as it went, whatever it stands in', () => {
-    const value = fc.letrec((tie) => ({
+    const value = fc.letrec((attach) => ({
       any: fc.oneof(
         { maxDepth: 3 },
         fc.oneof(
@@ -42,8 +42,8 @@ describe('a number in JSON', () => {
           fc.constant(null),
           fc.double(),
         ),
-        fc.array(tie('any'), { maxLength: 4 }),
-        fc.dictionary(fc.constantFrom('a', '__proto__', 'constructor'), tie('any')),
+        fc.array(attach('any'), { maxLength: 4 }),
+        fc.dictionary(fc.constantFrom('a', '__proto__', 'constructor'), attach('any')),
       ),
     })).any
     fc.assert(

@@ -28,15 +28,15 @@ interface Remembered {
 }
 
 // Once per isolate: importing a key and checking a signature cost more than the rest of a request.
-const remembered = new Map<string, Remembered>()
+const cached = new Map<string, Remembered>()
 const callersKept = 10_000
 
 function recall(signing: Signing): Remembered {
   const id = JSON.stringify(signing)
-  let known = remembered.get(id)
+  let known = cached.get(id)
   if (known === undefined) {
     known = { keys: readKeys(signing), callers: new Map() }
-    remembered.set(id, known)
+    cached.set(id, known)
   }
   return known
 }

@@ -17,7 +17,7 @@ export const json = (description: string, schema: z.ZodType) => ({
   content: { 'application/json': { schema: resolver(schema) } },
 })
 
-/** The refusal of a client that has asked too often (see limited.ts). */
+/** The refusal of a client that has asked too often (see rate-limit.ts). */
 export const tooOften = (schema: z.ZodType) => ({
   ...json('Asked too often', schema),
   headers: {

@@ -8,7 +8,9 @@ export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   if (error instanceof Failure) return error.facts
   if (error instanceof HTTPException && error.status === 400)
     return { reason: 'malformed', what: 'JSON' }
-  console.error(JSON.stringify({ event: 'bug', requestId: c.var.requestId, ...faultOf(error) }))
+  console.error(
+    JSON.stringify({ event: 'unhandled-error', requestId: c.var.requestId, ...faultOf(error) }),
+  )
   return undefined
 }
 

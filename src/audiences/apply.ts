@@ -1,37 +1,39 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { eq, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { jobs } from '../db/schema.ts'
+import { jobs, syncRules } from '../db/schema.ts'
 import type { GroupJob } from '../experience/jobs.ts'
+import { participantsFile } from '../experience/participants-file.ts'
+import type { Source, SourceOf } from '../experience/source.ts'
 import { parseJson } from '../json.ts'
-import { removeUnseen, seeMembers, type Stretch } from '../membership/members.ts'
+import { removeUnseen, seeMembers, type Range } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../work/apply.ts'
 import { unmoved } from '../work/checkpoint.ts'
 import { problemsMax, tally } from '../work/jobs.ts'
-import type { Asked, Compiled } from './compile.ts'
+import type { ResolvedRule, Compiled } from './compile.ts'
 import { fits, unfitness } from './fits.ts'
 import { gone, needsOf } from './missing.ts'
-import { compileFor, given, nextStretch } from './questions.ts'
+import { compileFor, given, nextRange } from './query.ts'
 import type { Rule } from './rule.ts'
-import { defined, groupsOf, liveGroups, namesOf } from './whole.ts'
+import { defined, groupsOf, liveGroups, namesOf } from './resolve.ts'
 
 /** Users looked at by one statement at most, and by the statements of one step. */
 const usersPerStatement = 20_000
 const usersPerStep = 200_000
 
 /**
- * Applies the next stretch of users to a sync's group: who belongs is asked and written by one statement, so that nobody is passed over
+ * Applies the next range of users to a sync's group: who belongs is asked and written by one statement, so that nobody is passed over
  * where what is known of a user changes meanwhile, and no id leaves the database. As users come in the order of members, those of the
- * stretch who do not belong are taken out along with it. Where something is no more that the rule names, the job fails instead, and is
+ * range who do not belong are taken out along with it. Where something is no more that the rule names, the job fails instead, and is
  * undone. False: someone else moved the job.
  */
 export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   // A step that was too long for the database has left no trace but the time that has gone since the one before.
   const fit = res.limits.participantMax
-  const next = nextStretch(job.batchIds, res.now() - job.updatedAt, usersPerStep)
+  const next = nextRange(job.batchIds, res.now() - job.updatedAt, usersPerStep)
   const users = Math.min(job.batchIds, next)
   const size = Math.min(users, usersPerStatement)
-  const ahead = await lookAhead(db, job, { size, count: Math.floor(users / size), fit })
+  const ahead = await scanAhead(db, job, { size, count: Math.floor(users / size), fit })
   if (ahead === undefined) return false
   const { asked, parts } = ahead
   const needs = needsOf(asked.rule, asked.names)
@@ -56,6 +58,26 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
   return moved || results[failing.length - 1]?.meta.changes === 1
 }
 
+/** The users of an audience, a range at a time. */
+export const audienceSource: Source = {
+  // It has no slices.
+  state: 'applying',
+  next: applyAudience,
+  // It goes by user, and so has taken out already who has left.
+  end: () => 'live',
+  events: (job, data) =>
+    job.audience === null
+      ? []
+      : [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
+  cleanUp: async (_, db, job) => {
+    await db.delete(syncRules).where(eq(syncRules.job, job.key))
+  },
+}
+
+/** What a job's participants come from. */
+export const sourceOf: SourceOf = ({ audience }) =>
+  audience === null ? participantsFile : audienceSource
+
 /** The statements that fail a job where something is missing, and say what: those behind them find the job moved. */
 const failWithout = (job: GroupJob, missing: SQL, now: number): SQL[] => [
   sql`
@@ -68,16 +90,16 @@ const failWithout = (job: GroupJob, missing: SQL, now: number): SQL[] => [
 ]
 
 /** Users of whom one statement makes members, and how many of them could be no participants. */
-interface Part extends Stretch {
+interface Part extends Range {
   unfit: number
 }
 
-/** The job's rule, and the next users in parts; undefined once another pass has ended the job, or its group is erased. */
-async function lookAhead(
+/** The job's rule, and the next users in parts; undefined once another invocation has ended the job, or its group is erased. */
+async function scanAhead(
   db: Db,
   { key, workspace, cursor }: GroupJob,
   { size, count, fit }: { size: number; count: number; fit: number },
-): Promise<{ asked: Asked; parts: Part[] } | undefined> {
+): Promise<{ asked: ResolvedRule; parts: Part[] } | undefined> {
   const [rules, definitions, groups, found] = await together(db, [
     sql`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
     defined(workspace),
@@ -105,15 +127,15 @@ async function lookAhead(
   }
 }
 
-/** The statements that make a stretch of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
+/** The statements that make a range of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
 function writePart(
   job: GroupJob,
   { condition, constants }: Compiled,
-  { unfit, ...stretch }: Part,
+  { unfit, ...range }: Part,
   fit: number,
 ): SQL[] {
   const { workspace } = job
-  const { after, upTo } = stretch
+  const { after, upTo } = range
   const belonging = (whose: SQL) => sql`
     (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
      WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
@@ -121,7 +143,7 @@ function writePart(
   const written = [
     seeMembers(job, belonging(fits(fit)), guard),
     tally(job, 'touched'),
-    removeUnseen(job, stretch, guard),
+    removeUnseen(job, range, guard),
     tally(job, 'removed'),
   ]
   if (unfit === 0) return written

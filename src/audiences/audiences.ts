@@ -1,17 +1,17 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
-import { getGroup, tie, untie } from '../experience/groups.ts'
-import { withdrawSyncs } from '../experience/syncs.ts'
+import { getGroup, attach, detach } from '../experience/groups.ts'
+import { withdrawSyncs } from '../experience/audience-jobs.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { wakeAll } from '../work/wake.ts'
+import { enqueueAll } from '../work/enqueue.ts'
 import { periodOf } from './period.ts'
 import { checkCircle, independent, leadsElsewhere } from './circle.ts'
 import { gone, needsOf } from './missing.ts'
 import { usedBy, type Rule } from './rule.ts'
-import { wholeRule } from './whole.ts'
+import { resolveRule } from './resolve.ts'
 
 /** An audience as it is kept, and the experience group that it fills, if it fills one. */
 export type Audience = Omit<typeof audiences.$inferSelect, 'rule'> & {
@@ -55,7 +55,7 @@ export async function getAudience(db: Db, workspace: number, id: string): Promis
 }
 
 /** Does anew what came to nothing as others have changed something meanwhile: the next look finds out what. */
-async function insisting<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
+async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
   for (let tries = 0; tries < 5; tries++) {
     const done = await attempt()
     if (done !== undefined) return done
@@ -63,7 +63,7 @@ async function insisting<Done>(attempt: () => Promise<Done | undefined>): Promis
   throw new Error('others change what it names again and again')
 }
 
-/** Throws `taken`, `limit` where the workspace has as many audiences as it may, and what `wholeRule` throws. */
+/** Throws `taken`, `limit` where the workspace has as many audiences as it may, and what `resolveRule` throws. */
 export async function createAudience(
   db: Db,
   workspace: number,
@@ -74,8 +74,8 @@ export async function createAudience(
   now: number,
 ): Promise<Audience> {
   const held = sql`(SELECT count(*) FROM audiences WHERE workspace_id = ${workspace})`
-  return insisting(async () => {
-    const { kept, names } = await wholeRule(db, workspace, rule, id)
+  return retried(async () => {
+    const { kept, names } = await resolveRule(db, workspace, rule, id)
     const missing = gone(workspace, needsOf(kept, names))
     // One statement, so that neither room nor anything that the rule names can go between looking and inserting.
     const [created] = await db
@@ -97,7 +97,7 @@ export async function createAudience(
 }
 
 /**
- * Replaces all of an audience but its id and the group that it fills. Throws `not-found`, what `wholeRule` throws, and `circle` where the
+ * Replaces all of an audience but its id and the group that it fills. Throws `not-found`, what `resolveRule` throws, and `circle` where the
  * rule would depend on a group that depends on it.
  */
 export async function updateAudience(
@@ -110,9 +110,9 @@ export async function updateAudience(
 ): Promise<Audience> {
   // As it is in that moment: a cron may have marked a period meanwhile.
   const refreshed = sql`iif(refresh = ${draft.refresh}, refreshed, ${periodOf(draft.refresh, now)})`
-  return insisting(async () => {
+  return retried(async () => {
     await getAudience(db, workspace, id)
-    const { kept: rule, names } = await wholeRule(db, workspace, draft.rule, id)
+    const { kept: rule, names } = await resolveRule(db, workspace, draft.rule, id)
     checkCircle(await listAudiences(db, workspace), id, { rule })
     // Looked for in the same statement: two changes at once could close a circle that neither of them sees.
     const { meta } = await db
@@ -140,7 +140,7 @@ export async function deleteAudience(res: Resources, workspace: number, id: stri
   const gone = sql`NOT EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id})`
   const [deleted, , withdrawn] = await together(db, [
     db.delete(audiences).where(and(named(workspace, id), sql`(SELECT 1 ${users} LIMIT 1) IS NULL`)),
-    untie(workspace, id, gone),
+    detach(workspace, id, gone),
     withdrawSyncs(workspace, id, gone, res.now()),
   ])
   if (deleted?.meta.changes === 0) {
@@ -152,14 +152,14 @@ export async function deleteAudience(res: Resources, workspace: number, id: stri
   await endSyncs(res, workspace, withdrawn)
 }
 
-/** Rings for jobs that were withdrawn, so that what they wrote is undone and the next of their group begins. */
+/** Enqueues jobs that were withdrawn, so that what they wrote is undone and the next of their group begins. */
 async function endSyncs(
   res: Resources,
   workspace: number,
   withdrawn: D1Result | undefined,
 ): Promise<void> {
   const jobs = (withdrawn?.results ?? []) as { job: number }[] // the column that `withdrawSyncs` gives
-  await wakeAll(
+  await enqueueAll(
     res,
     jobs.map(({ job }) => ({ kind: 'job', workspace, job })),
   )
@@ -169,19 +169,19 @@ async function endSyncs(
  * Ties an audience to the experience group that it fills from now on, and lets go of the one that it filled before. Throws `not-found`,
  * `in-use` where another audience fills the group, or `circle` where it depends on the group.
  */
-export async function tieAudience(
+export async function attachAudience(
   res: Resources,
   workspace: number,
   id: string,
   groupId: string,
 ): Promise<Audience> {
   const db = res.databaseOf(workspace)
-  return insisting(async () => {
+  return retried(async () => {
     const before = await getAudience(db, workspace, id)
     await getGroup(db, workspace, groupId)
     if (before.group !== groupId) await tieTo(res, db, before, groupId)
-    const tied = await getAudience(db, workspace, id)
-    if (tied.group === groupId) return tied
+    const attached = await getAudience(db, workspace, id)
+    if (attached.group === groupId) return attached
     const { audience } = await getGroup(db, workspace, groupId)
     if (audience !== null)
       throw new Failure({ reason: 'in-use', what: 'group', id: groupId, by: [audience] })
@@ -203,8 +203,8 @@ async function tieTo(
       WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL) AND ${open}`
   const [withdrawn] = await together(db, [
     withdrawSyncs(workspace, id, free, now),
-    untie(workspace, id, free),
-    tie(workspace, groupId, id, there),
+    detach(workspace, id, free),
+    attach(workspace, groupId, id, there),
     db
       .update(audiences)
       .set({ refreshed: periodOf(refresh, now) })
@@ -217,13 +217,13 @@ async function tieTo(
  * Lets go of the group that an audience fills: it keeps its members, takes uploads again, and syncs that have not ended are undone.
  * Throws `not-found`, or `not-tied`.
  */
-export async function untieAudience(res: Resources, workspace: number, id: string): Promise<void> {
+export async function detachAudience(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
   const { group } = await getAudience(db, workspace, id)
-  if (group === null) throw new Failure({ reason: 'not-tied', audience: id })
+  if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
   const [withdrawn] = await together(db, [
     withdrawSyncs(workspace, id, sql`true`, res.now()),
-    untie(workspace, id, sql`true`),
+    detach(workspace, id, sql`true`),
   ])
   await endSyncs(res, workspace, withdrawn)
 }

@@ -11,7 +11,7 @@ export interface Names {
 }
 
 /** A whole rule (see `expand`), and what the names in it stand for. */
-export interface Asked {
+export interface ResolvedRule {
   rule: Rule
   names: Names
 }
@@ -54,7 +54,7 @@ export function compiler(names: Names, constants: unknown[]): (rule: Rule, user:
         return `EXISTS(SELECT 1 FROM live_members WHERE workspace_id=(SELECT w FROM p) AND participant_id=${user} AND group_id=${constant(rule.group)})`
       case 'in_audience':
         if (rule.expression === undefined)
-          throw new Error(`the audience ${rule.audience} was not looked up`)
+          throw new Error(`the audience ${rule.audience} was not scanned up`)
         return visit(rule.expression, user)
     }
   }

@@ -3,9 +3,9 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import { valueOf, type Kept, type Value } from '../identity/attributes.ts'
-import { compiler, sharedBy, type Asked } from './compile.ts'
+import { compiler, sharedBy, type ResolvedRule } from './compile.ts'
 import { asPlace, gone, needsOf, refuse } from './missing.ts'
-import { given } from './questions.ts'
+import { given } from './query.ts'
 import { isLeaf, isOverMembers, nodesOf, type Leaf, type Rule } from './rule.ts'
 
 /** A node of a rule: what it says, what it came to, and what it saw. */
@@ -42,7 +42,7 @@ interface Told {
 export async function explainUser(
   db: Db,
   workspace: number,
-  asked: Asked,
+  asked: ResolvedRule,
   user: string,
 ): Promise<Explained> {
   const { rule, names } = asked

@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { listAudiences, type Audience } from './audiences.ts'
-import { given, compileFor } from './questions.ts'
-import type { Asked, Names } from './compile.ts'
+import { given, compileFor } from './query.ts'
+import type { ResolvedRule, Names } from './compile.ts'
 import { complete, gone } from './missing.ts'
 import { expand, type Rule } from './rule.ts'
-import { namesIn } from './whole.ts'
+import { namesIn } from './resolve.ts'
 
 /** The audiences that a user belongs to, oldest first: a statement for each, all in one round trip. */
 export async function audiencesOf(db: Db, workspace: number, user: string): Promise<Audience[]> {
@@ -16,7 +16,7 @@ export async function audiencesOf(db: Db, workspace: number, user: string): Prom
   ])
   const rules = new Map(audiences.map(({ id, rule }) => [id, rule]))
   const asked = audiences.flatMap((audience) => {
-    const asked = wholeOrNone(audience, rules, names)
+    const asked = resolvedOrNone(audience, rules, names)
     return asked === undefined ? [] : [{ audience, ...compileFor(asked) }]
   })
   if (asked.length === 0) return []
@@ -34,11 +34,11 @@ export async function audiencesOf(db: Db, workspace: number, user: string): Prom
 }
 
 /** Nobody belongs to an audience that cannot be asked about: one that is more than a rule may be, or names what is no more. */
-function wholeOrNone(
+function resolvedOrNone(
   { id, rule }: Audience,
   rules: ReadonlyMap<string, Rule>,
   names: Names,
-): Asked | undefined {
+): ResolvedRule | undefined {
   try {
     return complete({ rule: expand(rule, rules, id), names })
   } catch (error) {

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { sharedBy, type Asked, type Names } from './compile.ts'
+import { sharedBy, type ResolvedRule, type Names } from './compile.ts'
 import { below, isOverMembers, refused, withConditions, type Condition, type Rule } from './rule.ts'
 
 /** What a rule names and cannot be asked without. */
@@ -84,7 +84,7 @@ export const unmarked = (rule: Rule): Rule =>
   withConditions(rule, ({ shared: _, ...condition }) => condition)
 
 /** A whole rule, if all is there that it names. Throws `rule-refused` where something is no more, as no answer would be right. */
-export function complete(asked: Asked): Asked {
+export function complete(asked: ResolvedRule): ResolvedRule {
   refuse(needsOf(asked.rule, asked.names).find(({ there }) => !there))
   return asked
 }

@@ -1,8 +1,8 @@
 import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import { countEach } from './questions.ts'
+import { countEach } from './query.ts'
 import { conditionsMax, isLeaf, nodesOf, type Rule } from './rule.ts'
-import { wholeAudience } from './whole.ts'
+import { resolveAudience } from './resolve.ts'
 
 /**
  * How many users two audiences have, and how many belong to both. Throws `not-found`, `rule-refused`, and `invalid` where the two have more
@@ -15,8 +15,8 @@ export async function overlap(
   b: string,
 ): Promise<{ a: number; b: number; both: number }> {
   const [one, other] = await Promise.all([
-    wholeAudience(db, workspace, a),
-    wholeAudience(db, workspace, b),
+    resolveAudience(db, workspace, a),
+    resolveAudience(db, workspace, b),
   ])
   if (conditionsOf(one.rule) + conditionsOf(other.rule) > conditionsMax)
     throw new Failure({

@@ -7,8 +7,8 @@ import { unended } from '../work/jobs.ts'
 import { periodOf, weekBegan } from './period.ts'
 import { beginSync } from './sync.ts'
 
-/** A pass leaves the rest to the next, five minutes later. */
-const syncsPerPass = 50
+/** An invocation leaves the rest to the next, five minutes later. */
+const syncsPerInvocation = 50
 
 /**
  * Opens a sync for the audiences whose week or day has begun at `at` (milliseconds): weekly ones once their workspace's groups have been
@@ -62,7 +62,7 @@ function findDue(
   const unformed = sql`EXISTS (SELECT 1 FROM group_definitions AS d WHERE d.workspace_id = audiences.workspace_id AND d.deleted_at IS NULL
     AND d.created_on <= ${weekBegan(at)}
     AND NOT EXISTS (SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.week = ${week} AND r.ended_at IS NOT NULL))`
-  const tied = sql`EXISTS (SELECT 1 FROM experience_groups AS g
+  const attached = sql`EXISTS (SELECT 1 FROM experience_groups AS g
     WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id AND g.deleted_at IS NULL
       AND ${unended(sql`g.key`)} < ${jobsWaitingMax})`
   const due = sql`(${audiences.refresh} = 'daily' AND coalesce(${audiences.refreshed}, '') < ${periodOf('daily', at)})
@@ -70,7 +70,7 @@ function findDue(
   return db
     .select({ workspace: audiences.workspace, id: audiences.id, refresh: audiences.refresh })
     .from(audiences)
-    .where(and(sql`${audiences.refresh} <> 'on_demand'`, tied, sql`(${due})`))
+    .where(and(sql`${audiences.refresh} <> 'on_demand'`, attached, sql`(${due})`))
     .orderBy(audiences.refreshed, audiences.key)
-    .limit(syncsPerPass)
+    .limit(syncsPerInvocation)
 }

@@ -31,7 +31,7 @@ export type OverMembers = {
   expression: Rule
 }
 
-/** Who belongs to an audience. `expression` of another audience is its own rule, once that was looked up (see `expand`). */
+/** Who belongs to an audience. `expression` of another audience is its own rule, once that was scanned up (see `expand`). */
 export type Rule =
   | { operator: 'and' | 'or'; expressions: Rule[] }
   | { operator: 'not'; expression: Rule }
@@ -183,7 +183,7 @@ export interface Node {
   among: string | undefined
 }
 
-/** All nodes of a rule, outer before inner, those of audiences that were looked up among them. */
+/** All nodes of a rule, outer before inner, those of audiences that were scanned up among them. */
 export function* nodesOf(rule: Rule, at = '/rule', depth = 1, among?: string): Generator<Node> {
   yield { rule, at, depth, among }
   if ('expressions' in rule)

@@ -1,15 +1,15 @@
 import type { GroupJob } from '../experience/jobs.ts'
-import { openSync } from '../experience/syncs.ts'
+import { openSync } from '../experience/audience-jobs.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
-import { wake } from '../work/wake.ts'
+import { enqueue } from '../work/enqueue.ts'
 import { getAudience } from './audiences.ts'
 import { marked } from './missing.ts'
-import { wholeAudience } from './whole.ts'
+import { resolveAudience } from './resolve.ts'
 
 /**
  * Opens a job that makes an audience's experience group what the audience is: a REPLACE like that of a file, with the rule as it is now.
- * One that waits already is given the rule instead. Throws `not-found`, `not-tied`, `jobs-waiting`, and what `wholeAudience` throws.
+ * One that waits already is given the rule instead. Throws `not-found`, `not-tied`, `jobs-waiting`, and what `resolveAudience` throws.
  */
 export async function requestSync(
   res: Resources,
@@ -18,7 +18,7 @@ export async function requestSync(
   by: string,
 ): Promise<GroupJob> {
   const job = await beginSync(res, workspace, id, by, undefined)
-  if (job === undefined) throw new Failure({ reason: 'not-tied', audience: id }) // its group has gone in this moment
+  if (job === undefined) throw new Failure({ reason: 'not-attached', audience: id }) // its group has gone in this moment
   return job
 }
 
@@ -33,9 +33,9 @@ export async function beginSync(
   const db = res.databaseOf(workspace)
   const [{ group }, { rule, names }] = await Promise.all([
     getAudience(db, workspace, id),
-    wholeAudience(db, workspace, id),
+    resolveAudience(db, workspace, id),
   ])
-  if (group === null) throw new Failure({ reason: 'not-tied', audience: id })
+  if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
   const job = await openSync(
     db,
     workspace,
@@ -44,6 +44,6 @@ export async function beginSync(
     res.limits,
     res.now(),
   )
-  if (job !== undefined) await wake(res, { kind: 'job', workspace, job: job.key })
+  if (job !== undefined) await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
 }

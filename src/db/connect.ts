@@ -37,12 +37,12 @@ function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
 
 /**
  * The same database, whose first batch begins with statements of another's: both see the same moment, and take one round trip.
- * `heard` gets what those statements came to; what it throws, the batch throws.
+ * `onResults` gets what those statements came to; what it throws, the batch throws.
  */
 export function beginningWith(
   db: Db,
   first: SQLWrapper[],
-  heard: (results: D1Result[]) => void,
+  onResults: (results: D1Result[]) => void,
 ): Db {
   const { $client } = db
   let begun = false
@@ -55,7 +55,7 @@ export function beginningWith(
         ...first.map((statement) => prepared($client, statement)),
         ...statements,
       ])
-      heard(results.splice(0, first.length))
+      onResults(results.splice(0, first.length))
       return results
     },
   } as D1Database) // `exec`, `dump` and `withSession` are not used

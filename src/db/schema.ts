@@ -367,7 +367,7 @@ export const recomputeRuns = sqliteTable(
     cursor: text('cursor').notNull().default(''),
     /** Users to look at, as counted when the run began, and of them: looked at, seated, without a seat. */
     expected: integer('expected').notNull().default(0),
-    looked: integer('looked').notNull().default(0),
+    scanned: integer('looked').notNull().default(0),
     seated: integer('seated').notNull().default(0),
     overLimit: integer('over_limit').notNull().default(0),
     groups: integer('groups').notNull().default(0),
@@ -445,7 +445,7 @@ export const webhooks = sqliteTable(
     disabled: text('disabled', { enum: ['asked', 'gone', 'failing'] }),
     /** Since when nothing has arrived. */
     failingSince: integer('failing_since'),
-    /** Until when a pass sends to it alone; later, who held it has died. */
+    /** Until when an invocation sends to it alone; later, who held it has died. */
     busyUntil: integer('busy_until'),
     createdAt: integer('created_on').notNull(),
     createdBy: text('created_by').notNull(),

@@ -1,129 +1,73 @@
-import { and, eq, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { and, eq, type SQLWrapper } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
-import {
-  addMembers,
-  listed,
-  removeMembers,
-  removeUnseen,
-  seeMembers,
-  stretchEnd,
-  undoRevision,
-  type Stretch,
-} from '../membership/members.ts'
-import type { Limits, Resources } from '../resources.ts'
-import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
-import { beginPass, unmoved } from '../work/checkpoint.ts'
-import { claimJob, keepFileProblem, tally } from '../work/jobs.ts'
-import { hasEnded, isMostlyBad, outcomeOf } from '../work/outcome.ts'
-import { announce, ringFor } from '../webhooks/announce.ts'
+import { experienceGroups, jobs } from '../db/schema.ts'
+import { removeUnseen, rangeEnd, undoRevision, type Range } from '../membership/members.ts'
+import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
-import { wake } from '../work/wake.ts'
+import { commitJob, startNext } from '../work/apply.ts'
+import { carryOn } from '../work/carry-on.ts'
+import { unmoved } from '../work/checkpoint.ts'
+import { enqueue } from '../work/enqueue.ts'
+import { claimJob, keepFileProblem, tally } from '../work/jobs.ts'
+import { hasEnded, isText, outcomeOf } from '../work/outcome.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 import { pruneDue } from './prune.ts'
-import { readParticipants } from './slice.ts'
+import type { Source, SourceOf } from './source.ts'
 
-const idsPerStatement = 10_000
-const rowsPerStretch = 50_000
+const rowsPerRange = 50_000
 
-/** Takes a job whose participants are an audience one stretch of users further; false if someone else moved it (see audiences/apply.ts). */
-export type ApplyAudience = (res: Resources, db: Db, job: GroupJob) => Promise<boolean>
-
-/**
- * Carries a job on from where it stands: through its file slice by slice, through the members that a REPLACE did not see, or back
- * through what a failed job has written; and at its end, on to the next job of the group. Each step is one batch that moves the
- * job's checkpoint and holds only if nobody else has moved it, so that this may run twice, at the same time, or die anywhere.
- */
-export async function runJob(
+/** Carries a job on through its source's items, through the members that a REPLACE did not see, or back through what a failed job has written; and at its end, on to the next job of the group. */
+export function runJob(
   res: Resources,
   workspace: number,
   key: number,
-  applyAudience: ApplyAudience,
+  sourceOf: SourceOf,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
-  const over = beginPass(res)
-  for (;;) {
-    const job = await findJob(db, workspace, key)
-    if (job === undefined) return
-    if (hasEnded(job.state)) return afterwards(res, db, job)
-    if (over()) return wake(res, { kind: 'job', workspace, job: key })
-    if (!(await step(res, db, job, over, applyAudience))) return
-  }
+  return carryOn(res, {
+    message: { kind: 'job', workspace, job: key },
+    find: () => findJob(db, workspace, key),
+    hasEnded: ({ state }) => hasEnded(state),
+    step: (job, isOver) => step(res, db, { job, source: sourceOf(job), isOver }),
+    afterwards: (job) => afterwards(res, db, job, sourceOf(job)),
+  })
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
 async function step(
   res: Resources,
   db: Db,
-  job: GroupJob,
-  over: () => boolean,
-  applyAudience: ApplyAudience,
+  { job, source, isOver }: { job: GroupJob; source: Source; isOver: () => boolean },
 ): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
-      return claimJob(db, job, job.audience === null ? 'writing' : 'applying', res.now())
+      return claimJob(db, job, source.state, res.now())
     case 'applying':
-    case 'writing':
-      if (job.format !== null && job.format.nulAt !== null)
-        return endFailed(res, db, job, 'not-text')
-      if (job.offset === job.fileSize) return endOfFile(res, db, job)
-      return job.audience === null
-        ? applySlice(res, db, job, participantsOf(res.limits), over)
-        : applyAudience(res, db, job)
+    case 'writing': {
+      if (isText(job) && job.offset !== job.fileSize) return source.next(res, db, job, isOver)
+      const end = source.end(job, res.limits)
+      if (end === 'sweep') return startSweep(res, db, job)
+      if (end === 'live') return goLive(res, db, job, source)
+      return end === 'mostly-bad' ? undo(res, db, job, end) : endFailed(res, db, job, end)
+    }
     case 'sweeping':
       return walk(
         res,
         db,
         job,
-        (stretch) => [removeUnseen(job, stretch, unmoved(jobs, job)), tally(job, 'removed')],
-        endReplace,
+        (range) => [removeUnseen(job, range, unmoved(jobs, job)), tally(job, 'removed')],
+        (res, db, job) => goLive(res, db, job, source),
       )
     case 'undoing':
-      return walk(
-        res,
-        db,
-        job,
-        (stretch) => undoRevision(job, stretch, unmoved(jobs, job)),
-        endUndone,
-      )
+      return walk(res, db, job, (range) => undoRevision(job, range, unmoved(jobs, job)), endUndone)
     default:
       return false
   }
 }
 
-const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
-
-/** The statements that write what a job says of these participants: each takes a part of the run of ids, and counts whom it changed. */
-function writeParticipants(ids: string[], job: GroupJob): SQL[] {
-  const write = writers[job.type]
-  const statements: SQL[] = []
-  for (let from = 0; from < ids.length; from += idsPerStatement)
-    statements.push(
-      write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)),
-      tally(job, 'touched'),
-    )
-  return statements
-}
-
-const participantsOf = ({ participantMax }: Limits): Content<string, GroupJob> => ({
-  read: (bytes, at) => readParticipants(bytes, at, participantMax),
-  write: writeParticipants,
-})
-
-async function endOfFile(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
-  // A sync has taken out already who has left: it goes by user, and looks for both at once.
-  if (job.audience !== null) return endReplace(res, db, job)
-  if (outcomeOf(job) === 'failed') return endFailed(res, db, job, 'no-good-row')
-  if (isMostlyBad(job, res.limits.badRowsMaxPercent)) return undo(res, db, job, 'mostly-bad')
-  if (job.type === 'replace')
-    return (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
-  return goLive(
-    res,
-    db,
-    job,
-    job.type === 'add' ? { added: job.touched, removed: 0 } : { added: 0, removed: job.touched },
-  )
-}
+const startSweep = async (res: Resources, db: Db, job: GroupJob): Promise<boolean> =>
+  (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
 
 /** Takes back what a job has written, which then has failed for this reason. */
 const undo = async (
@@ -134,19 +78,16 @@ const undo = async (
 ): Promise<boolean> =>
   (await commitJob(res, db, job, [], { state: 'undoing', failure, cursor: '', applied: 0 })).moved
 
-/** A REPLACE has touched each distinct id once: they are the group now, and those of them that were not kept are new. */
-async function endReplace(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
-  const kept = job.groupCount - job.removed
-  return goLive(res, db, job, { added: job.touched - kept, removed: job.removed })
+/** How many a job has added and removed. A REPLACE has touched each distinct id once: they are the group now, and those that were not kept are new. */
+function changesOf({ type, touched, removed, groupCount }: GroupJob) {
+  if (type === 'add') return { added: touched, removed: 0 }
+  if (type === 'remove') return { added: 0, removed: touched }
+  return { added: touched - (groupCount - removed), removed }
 }
 
 /** The moment at which every reader sees the job's changes, all of them. */
-async function goLive(
-  res: Resources,
-  db: Db,
-  job: GroupJob,
-  { added, removed }: { added: number; removed: number },
-): Promise<boolean> {
+async function goLive(res: Resources, db: Db, job: GroupJob, source: Source): Promise<boolean> {
+  const { added, removed } = changesOf(job)
   const group = db
     .update(experienceGroups)
     .set({
@@ -159,20 +100,21 @@ async function goLive(
   const data = {
     group_id: job.groupId,
     job_id: job.id,
-    type: typesTold[job.type],
+    type: shownTypes[job.type],
     revision: job.revision,
     added,
     removed,
     unchanged: job.rows - job.badRows - (job.type === 'remove' ? removed : added),
     failed: job.badRows,
   }
-  const told: Event[] = [{ type: 'group.participants.changed', data }]
-  if (job.audience !== null)
-    told.push({ type: 'audience.synced', data: { ...data, audience_id: job.audience } })
-  return end(res, db, job, [group], { state: outcomeOf(job), added, removed }, told)
+  const events: Event[] = [
+    { type: 'group.participants.changed', data },
+    ...source.events(job, data),
+  ]
+  return end(res, db, job, [group], { state: outcomeOf(job), added, removed }, events)
 }
 
-const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
 async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
   const { failure } = job
@@ -196,48 +138,50 @@ async function endFailed(
   ])
 }
 
-/** The last batch of a job, in which others are told of it. */
+/** The last batch of a job, with its events. */
 async function end(
   res: Resources,
   db: Db,
   job: GroupJob,
   statements: SQLWrapper[],
   to: Parameters<typeof commitJob>[4],
-  told: Event[],
+  events: Event[],
 ): Promise<boolean> {
   const now = res.now()
-  const telling = told.flatMap((event) => announce(job.workspace, event, now, unmoved(jobs, job)))
-  const { moved, results } = await commitJob(res, db, job, [...statements, ...telling], {
+  const announcing = events.flatMap((event) =>
+    announce(job.workspace, event, now, unmoved(jobs, job)),
+  )
+  const { moved, results } = await commitJob(res, db, job, [...statements, ...announcing], {
     ...to,
     endedAt: now,
   })
-  await ringFor(res, job.workspace, results)
+  await enqueueAnnounced(res, job.workspace, results)
   return moved
 }
 
-/** Goes one stretch of the group's rows further, and ends the job's state after the last. */
+/** Goes one range of the group's rows further, and ends the job's state after the last. */
 async function walk(
   res: Resources,
   db: Db,
   job: GroupJob,
-  write: (stretch: Stretch) => SQLWrapper[],
+  write: (range: Range) => SQLWrapper[],
   end: (res: Resources, db: Db, job: GroupJob) => Promise<boolean>,
 ): Promise<boolean> {
   if (job.cursor === null) return end(res, db, job)
-  const [bound] = await db.all<{ id: string }>(stretchEnd(job, job.cursor, rowsPerStretch))
+  const [bound] = await db.all<{ id: string }>(rangeEnd(job, job.cursor, rowsPerRange))
   const statements = write({ after: job.cursor, upTo: bound?.id })
   return (
     await commitJob(res, db, job, statements, {
       cursor: bound?.id ?? null,
-      applied: job.applied + rowsPerStretch,
+      applied: job.applied + rowsPerRange,
     })
   ).moved
 }
 
-/** After a job: what any file's job does, and rows long dead go when there are many. Safe to repeat. */
-async function afterwards(res: Resources, db: Db, job: GroupJob): Promise<void> {
-  if (job.audience !== null) await db.delete(syncRules).where(eq(syncRules.job, job.key))
-  await handOver(res, db, job, 'job')
+/** After a job: its source cleans up, the next one starts, and rows long dead go when there are many. */
+async function afterwards(res: Resources, db: Db, job: GroupJob, source: Source): Promise<void> {
+  await source.cleanUp(res, db, job)
+  await startNext(res, db, job, 'job')
   if (pruneDue(job))
-    await wake(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
+    await enqueue(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

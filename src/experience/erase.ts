@@ -3,11 +3,11 @@ import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
-import { wake } from '../work/wake.ts'
+import { enqueue } from '../work/enqueue.ts'
 
 const rowsPerStep = 10_000
 const jobsPerStep = 100
-const stepsPerPass = 50
+const stepsPerInvocation = 50
 
 /** Takes a deleted group's rows away, a bounded step at a time: members, problems, files and jobs, and the group itself last. */
 export async function eraseGroup(res: Resources, workspace: number, group: number): Promise<void> {
@@ -22,12 +22,12 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
     .from(experienceGroups)
     .where(deleted)
   if (found === undefined) return
-  for (let step = 0; step < stepsPerPass; step++) {
+  for (let step = 0; step < stepsPerInvocation; step++) {
     if (await eraseSome(res, db, workspace, group)) continue
     await db.delete(experienceGroups).where(deleted)
     return
   }
-  await wake(res, { kind: 'erase', workspace, group })
+  await enqueue(res, { kind: 'erase', workspace, group })
 }
 
 /** One step; false when nothing is left but the group. */

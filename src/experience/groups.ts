@@ -6,8 +6,8 @@ import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { isTooLong, readId, trimmed } from '../text.ts'
 import type { Paging } from '../work/jobs.ts'
-import { announce, ringFor } from '../webhooks/announce.ts'
-import { wake } from '../work/wake.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { enqueue } from '../work/enqueue.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 
@@ -51,7 +51,7 @@ export async function createGroup(
   ])
   if (results[0]?.meta.changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
-  await ringFor(res, workspace, results)
+  await enqueueAnnounced(res, workspace, results)
   return getGroup(db, workspace, id)
 }
 
@@ -125,7 +125,7 @@ export async function renameGroup(
   const group = await getGroup(db, workspace, id)
   if (results[0]?.meta.changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: name ?? group.name })
-  await ringFor(res, workspace, results)
+  await enqueueAnnounced(res, workspace, results)
   return group
 }
 
@@ -160,17 +160,22 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
     await checkUnused(db, workspace, names, { what: 'group', id })
     return deleteGroup(res, workspace, id)
   }
-  await ringFor(res, workspace, results)
-  await wake(res, { kind: 'erase', workspace, group: key })
+  await enqueueAnnounced(res, workspace, results)
+  await enqueue(res, { kind: 'erase', workspace, group: key })
 }
 
 /** The statement that has an audience fill a group which no other fills, while `guard` holds. */
-export const tie = (workspace: number, groupId: string, audience: string, guard: SQL): SQL => sql`
+export const attach = (
+  workspace: number,
+  groupId: string,
+  audience: string,
+  guard: SQL,
+): SQL => sql`
   UPDATE experience_groups SET audience_id = ${audience}
   WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL AND ${guard}`
 
 /** The statement that lets go of the group which an audience fills, while `guard` holds. */
-export const untie = (workspace: number, audience: string, guard: SQL): SQL => sql`
+export const detach = (workspace: number, audience: string, guard: SQL): SQL => sql`
   UPDATE experience_groups SET audience_id = NULL
   WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL AND ${guard}`
 

@@ -1,13 +1,13 @@
 import { eq } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { experienceGroups } from '../db/schema.ts'
-import { pruneDead, stretchEnd } from '../membership/members.ts'
+import { pruneDead, rangeEnd } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import type { GroupJob } from './jobs.ts'
-import { wake } from '../work/wake.ts'
+import { enqueue } from '../work/enqueue.ts'
 
-const rowsPerStretch = 20_000
-const stretchesPerPass = 20
+const rowsPerRange = 20_000
+const rangesPerInvocation = 20
 
 /** Once more rows are dead than alive: so the cost of walking the group is shared by as many removals. */
 export function pruneDue({
@@ -26,8 +26,8 @@ export async function pruneGroup(
 ): Promise<void> {
   const db = res.databaseOf(workspace)
   const at = { workspace, group }
-  for (let pass = 0; pass < stretchesPerPass; pass++) {
-    const [bound] = await db.all<{ id: string }>(stretchEnd(at, after, rowsPerStretch))
+  for (let pass = 0; pass < rangesPerInvocation; pass++) {
+    const [bound] = await db.all<{ id: string }>(rangeEnd(at, after, rowsPerRange))
     const prune = pruneDead(at, { after, upTo: bound?.id })
     if (bound === undefined) {
       await together(db, [
@@ -42,5 +42,5 @@ export async function pruneGroup(
     await together(db, [prune])
     after = bound.id
   }
-  await wake(res, { kind: 'prune', workspace, group, after })
+  await enqueue(res, { kind: 'prune', workspace, group, after })
 }

@@ -3,7 +3,7 @@ import type { Resources } from '../resources.ts'
 import { idColumn } from '../work/header.ts'
 import type { Job } from '../work/jobs.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
-import { wake } from '../work/wake.ts'
+import { enqueue } from '../work/enqueue.ts'
 import { checkRoom, openJob, type JobType } from './jobs.ts'
 
 /**
@@ -28,7 +28,7 @@ export async function receiveUpload(
       return openJob(db, workspace, groupId, draft, res.limits, res.now())
     },
   })
-  await wake(res, { kind: 'job', workspace, job: job.key })
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
 }
 

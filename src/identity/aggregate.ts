@@ -4,7 +4,7 @@ import type { SharedAttribute } from '../db/schema.ts'
 /**
  * What a function makes of one attribute of a group's members (Group Identity, "Group attributes"; DESIGN, "Monday"): an aggregate over
  * rows `u` of user_attributes, of which those called `name` count; NULL where the members have nothing to share. `latest` is no
- * aggregate, but one member's value (see seats.ts).
+ * aggregate, but one member's value (see seat-and-share.ts).
  */
 export function aggregate(type: Exclude<SharedAttribute['type'], 'latest'>, name: string): SQL {
   switch (type) {

@@ -4,8 +4,8 @@ import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
 import { checkUnused, namesOfDefinition, namesOfShared, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { announce, ringFor } from '../webhooks/announce.ts'
-import { wake } from '../work/wake.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { enqueue } from '../work/enqueue.ts'
 import { cancelRuns } from './runs.ts'
 
 export type GroupDefinition = typeof groupDefinitions.$inferSelect
@@ -88,7 +88,7 @@ export async function createDefinition(
     if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
     throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
   }
-  await ringFor(res, workspace, results)
+  await enqueueAnnounced(res, workspace, results)
   return getDefinition(db, workspace, id)
 }
 
@@ -128,7 +128,7 @@ export async function updateDefinition(
     // An audience has let go of it, or the definition has come back, in this moment.
     return updateDefinition(res, workspace, id, change, by)
   }
-  await ringFor(res, workspace, results)
+  await enqueueAnnounced(res, workspace, results)
   return definition
 }
 
@@ -157,8 +157,8 @@ export async function deleteDefinition(
     await checkUnused(db, workspace, names, { what: 'definition', id })
     return deleteDefinition(res, workspace, id)
   }
-  await ringFor(res, workspace, results)
-  await wake(res, { kind: 'erase-definition', workspace, definition: key })
+  await enqueueAnnounced(res, workspace, results)
+  await enqueue(res, { kind: 'erase-definition', workspace, definition: key })
 }
 
 function checkAttributes(attributes: SharedAttribute[], { sharedAttributesMax }: Limits): void {

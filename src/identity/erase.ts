@@ -2,10 +2,10 @@ import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { groupDefinitions } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { wake } from '../work/wake.ts'
+import { enqueue } from '../work/enqueue.ts'
 
 const rowsPerStep = 10_000
-const stepsPerPass = 50
+const stepsPerInvocation = 50
 
 /** Takes a deleted definition's rows away, a bounded step at a time: members, what they share, values and runs, and the definition itself last. */
 export async function eraseDefinition(
@@ -24,7 +24,7 @@ export async function eraseDefinition(
     .from(groupDefinitions)
     .where(deleted)
   if (found === undefined) return
-  for (let step = 0; step < stepsPerPass; step++) {
+  for (let step = 0; step < stepsPerInvocation; step++) {
     const results = await together(db, [
       sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN
         (SELECT definition_key, user_id FROM identity_members WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
@@ -38,5 +38,5 @@ export async function eraseDefinition(
     await db.delete(groupDefinitions).where(deleted)
     return
   }
-  await wake(res, { kind: 'erase-definition', workspace, definition: key })
+  await enqueue(res, { kind: 'erase-definition', workspace, definition: key })
 }

@@ -1,5 +1,5 @@
 import type { Resources } from '../resources.ts'
-import { wakeAll } from '../work/wake.ts'
+import { enqueueAll } from '../work/enqueue.ts'
 import { openWeek } from './runs.ts'
 import { weekOf } from './week.ts'
 
@@ -7,7 +7,7 @@ import { weekOf } from './week.ts'
 const most = 100
 
 /**
- * Opens the run of the week that `at` is in (milliseconds) for every definition that was there at `at`, and rings for it. A week has
+ * Opens the run of the week that `at` is in (milliseconds) for every definition that was there at `at`, and enqueues it. A week has
  * one run of a definition, however often this is called.
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
@@ -18,7 +18,7 @@ export async function beginWeek(res: Resources, at: number): Promise<void> {
       most,
       now: res.now(),
     })
-    await wakeAll(
+    await enqueueAll(
       res,
       opened.map((run) => ({ kind: 'recompute', ...run })),
     )

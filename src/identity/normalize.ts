@@ -5,10 +5,10 @@ import type { Resources } from '../resources.ts'
 import { commit, unmoved } from '../work/checkpoint.ts'
 import { collapsedIn } from './matching.ts'
 import { advanceRun, type Run } from './runs.ts'
-import { endOf, within, type Stretch } from './stretches.ts'
+import { endOf, within, type Range } from './ranges.ts'
 
 /**
- * Takes a run one stretch of raw values further that writes down what each of them is normalized; a value that no user has any more
+ * Takes a run one range of raw values further that writes down what each of them is normalized; a value that no user has any more
  * is forgotten. Of a definition that compares values as they are, all are. False: someone else moved the run.
  */
 export async function normalize(res: Resources, db: Db, run: Run): Promise<boolean> {
@@ -33,14 +33,14 @@ export async function normalize(res: Resources, db: Db, run: Run): Promise<boole
   return moved
 }
 
-type Values = Pick<Stretch, 'after' | 'upTo'>
+type Values = Pick<Range, 'after' | 'upTo'>
 
 const users = ({ workspace, source }: Run) =>
   sql`user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}`
 const rows = ({ definition }: Run) =>
   sql`normalized_values INDEXED BY normalized_values_by_value WHERE definition_key = ${definition}`
 
-/** Where the stretch of values ends that about so many users have. */
+/** Where the range of values ends that about so many users have. */
 export function valuesEnd(run: Run, many: number): SQL {
   const after = sql`value > ${run.cursor}`
   const nobody = sql`(SELECT NULL AS value) WHERE ${after}`
@@ -51,7 +51,7 @@ export function valuesEnd(run: Run, many: number): SQL {
   )
 }
 
-/** Forgets the values of a stretch that no user has. */
+/** Forgets the values of a range that no user has. */
 export function forget(run: Run, values: Values, guard: SQL): SQL {
   const had = sql`EXISTS (SELECT 1 FROM ${users(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
   return sql`
@@ -64,7 +64,7 @@ const caseless = (run: Run) => sql`
   coalesce(iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
     (SELECT u.folded FROM ${users(run)} AND u.value = v.value AND u.type <> 'list' AND u.folded IS NOT NULL LIMIT 1), NULL), lower(v.value))`
 
-/** Writes down what each value of a stretch is, where that is new. */
+/** Writes down what each value of a range is, where that is new. */
 export const write = (run: Run, values: Values, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
   SELECT ${run.definition}, v.normalized, v.value

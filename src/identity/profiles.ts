@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { columnsOf, valueOf, type Change, type Kept, type Value } from './attributes.ts'
 import { listDefinitions, sharedNamesOf } from './definitions.ts'
-import { leave } from './seats.ts'
+import { leave } from './seat-and-share.ts'
 
 export interface Profile {
   user: string

@@ -211,11 +211,11 @@ export async function findNextRun(
 /** Whole percent of the users that the run has to look at. */
 export function percentOfRun({
   state,
-  looked,
+  scanned,
   withoutValue,
   expected,
-}: Pick<Run, 'state' | 'looked' | 'withoutValue' | 'expected'>): number {
+}: Pick<Run, 'state' | 'scanned' | 'withoutValue' | 'expected'>): number {
   return state === 'successful'
     ? 100
-    : Math.min(99, Math.floor((100 * (looked + withoutValue)) / Math.max(1, expected)))
+    : Math.min(99, Math.floor((100 * (scanned + withoutValue)) / Math.max(1, expected)))
 }

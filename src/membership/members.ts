@@ -44,13 +44,13 @@ export function seeMembers({ workspace, group, revision }: Revision, ids: SQL, g
     WHERE seen_rev <> excluded.seen_rev`
 }
 
-/** A stretch of a group's rows, in the order of participant ids: after `after`, up to and including `upTo` or the end. */
-export interface Stretch {
+/** A range of a group's rows, in the order of participant ids: after `after`, up to and including `upTo` or the end. */
+export interface Range {
   after: string
   upTo: string | undefined
 }
 
-const within = ({ workspace, group }: Group, { after, upTo }: Stretch) =>
+const within = ({ workspace, group }: Group, { after, upTo }: Range) =>
   upTo === undefined
     ? sql`workspace_id = ${workspace} AND group_key = ${group} AND participant_id > ${after}`
     : sql`workspace_id = ${workspace} AND group_key = ${group} AND participant_id > ${after} AND participant_id <= ${upTo}`
@@ -58,8 +58,8 @@ const within = ({ workspace, group }: Group, { after, upTo }: Stretch) =>
 // Without the hint, SQLite would walk the workspace's whole range of the primary key.
 const byGroup = sql`members INDEXED BY members_by_group`
 
-/** Where a stretch of `rows` rows after `after` ends; no row comes back where fewer are left. */
-export function stretchEnd({ workspace, group }: Group, after: string, rows: number): SQL {
+/** Where a range of `rows` rows after `after` ends; no row comes back where fewer are left. */
+export function rangeEnd({ workspace, group }: Group, after: string, rows: number): SQL {
   return sql`
     SELECT participant_id AS id FROM ${byGroup}
     WHERE workspace_id = ${workspace} AND group_key = ${group} AND participant_id > ${after}
@@ -67,25 +67,25 @@ export function stretchEnd({ workspace, group }: Group, after: string, rows: num
 }
 
 /** Takes out of the group whom a REPLACE did not see. */
-export function removeUnseen(at: Revision, stretch: Stretch, guard: SQL): SQL {
+export function removeUnseen(at: Revision, range: Range, guard: SQL): SQL {
   return sql`
     UPDATE ${byGroup} SET removed_rev = ${at.revision}
-    WHERE ${within(at, stretch)} AND removed_rev IS NULL AND seen_rev < ${at.revision} AND ${guard}`
+    WHERE ${within(at, range)} AND removed_rev IS NULL AND seen_rev < ${at.revision} AND ${guard}`
 }
 
 /** Undoes a revision that never went live: whom it added was not in the group before, whom it removed was. */
-export function undoRevision(at: Revision, stretch: Stretch, guard: SQL): SQL[] {
+export function undoRevision(at: Revision, range: Range, guard: SQL): SQL[] {
   return [
-    sql`DELETE FROM ${byGroup} WHERE ${within(at, stretch)} AND added_rev = ${at.revision} AND ${guard}`,
-    sql`UPDATE ${byGroup} SET removed_rev = NULL WHERE ${within(at, stretch)} AND removed_rev = ${at.revision} AND ${guard}`,
+    sql`DELETE FROM ${byGroup} WHERE ${within(at, range)} AND added_rev = ${at.revision} AND ${guard}`,
+    sql`UPDATE ${byGroup} SET removed_rev = NULL WHERE ${within(at, range)} AND removed_rev = ${at.revision} AND ${guard}`,
   ]
 }
 
 /** Deletes rows that the live revision and the one before it do not show. */
-export function pruneDead(at: Group, stretch: Stretch): SQL {
+export function pruneDead(at: Group, range: Range): SQL {
   return sql`
     DELETE FROM ${byGroup}
-    WHERE ${within(at, stretch)}
+    WHERE ${within(at, range)}
       AND removed_rev < (SELECT revision FROM experience_groups WHERE key = ${at.group})`
 }
 

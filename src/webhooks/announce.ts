@@ -53,8 +53,8 @@ export function telling(
 const listening = sql`w.disabled IS NULL
   AND (w.event_types IS NULL OR e.type IN (SELECT value FROM json_each(w.event_types)))`
 
-/** Rings for the deliveries that a batch has written (see `announce`). Where the queue does not answer, the cron of the next minute does. */
-export async function ringFor(
+/** Enqueues the deliveries that a batch has written (see `announce`). Where the queue does not answer, the cron of the next minute does. */
+export async function enqueueAnnounced(
   res: Resources,
   workspace: number,
   results: D1Result[],
@@ -62,31 +62,31 @@ export async function ringFor(
   const due = results.flatMap(({ results }) =>
     (results as { due?: number }[]).flatMap(({ due }) => (due === undefined ? [] : [due])),
   )
-  await ring(
+  await enqueueDeliveries(
     res,
     [...new Set(due)].map((webhook) => ({ workspace, webhook })),
   )
 }
 
 /** As many as one `sendBatch` takes. */
-export const ringsMost = 100
+export const enqueuedMost = 100
 
-/** Rings for up to a hundred webhooks that have something to be sent, at once or after so many seconds. */
-export async function ring(
+/** Enqueues up to a hundred webhooks that have something to be sent, at once or after so many seconds. */
+export async function enqueueDeliveries(
   res: Resources,
   webhooks: { workspace: number; webhook: number; delaySeconds?: number }[],
 ): Promise<void> {
   if (webhooks.length === 0) return
   try {
     await res.deliveries.sendBatch(
-      webhooks.slice(0, ringsMost).map(({ delaySeconds = 0, ...one }) => ({
+      webhooks.slice(0, enqueuedMost).map(({ delaySeconds = 0, ...one }) => ({
         body: { kind: 'deliver', ...one },
         delaySeconds,
       })),
     )
   } catch (error) {
     console.error(
-      JSON.stringify({ event: 'queue-silent', webhooks: webhooks.length, ...faultOf(error) }),
+      JSON.stringify({ event: 'enqueue-failed', webhooks: webhooks.length, ...faultOf(error) }),
     )
   }
 }

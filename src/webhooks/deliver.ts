@@ -2,17 +2,17 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { announce, ring, ringFor, ringsMost } from './announce.ts'
+import { announce, enqueueDeliveries, enqueueAnnounced, enqueuedMost } from './announce.ts'
 import { patience, retryAfterOf, ringsFor } from './event.ts'
 import { arrived, fateOf, writeFates, type Outcome, type Taken } from './outcomes.ts'
 import { headersOf, secretsAt } from './sign.ts'
 
-/** Milliseconds: for an answer (Standard Webhooks 1.0), for a pass before it begins no more, and for one after which it is thought dead. */
+/** Milliseconds: for an answer (Standard Webhooks 1.0), for an invocation before it begins no more, and for one after which it is thought dead. */
 const answerTime = 15_000
-const passTime = 20_000
+const invocationTime = 20_000
 const leaseTime = 60_000
 
-/** Deliveries that a pass takes at a time, and sends at once. */
+/** Deliveries that an invocation takes at a time, and sends at once. */
 const takenMost = 50
 const atOnce = 5
 
@@ -26,12 +26,12 @@ interface Receiver {
 }
 
 /**
- * Sends a webhook what is due, a few at a time, and tries again later what does not arrive. No other pass sends to it meanwhile; one that
+ * Sends a webhook what is due, a few at a time, and tries again later what does not arrive. No other invocation sends to it meanwhile; one that
  * has died is followed by another, which may send again what arrived. Safe to repeat, also at once.
  */
 export async function deliver(res: Resources, workspace: number, webhook: number): Promise<void> {
   const db = res.databaseOf(workspace)
-  const until = res.now() + passTime
+  const until = res.now() + invocationTime
   for (;;) {
     const lease = res.now() + leaseTime
     const { receiver, taken } = await take(db, workspace, webhook, res.now(), lease)
@@ -50,12 +50,12 @@ export async function deliver(res: Resources, workspace: number, webhook: number
         left,
       }),
     )
-    // What was rung for meanwhile found the webhook taken: it is looked for before the pass ends.
-    if (res.now() > until) return ring(res, [{ workspace, webhook }])
+    // What was enqueued meanwhile found the webhook taken: it is looked for before the invocation ends.
+    if (res.now() > until) return enqueueDeliveries(res, [{ workspace, webhook }])
   }
 }
 
-/** Takes the webhook for a pass, and what is due. Nothing where it is taken, disabled or gone, or nothing is due. */
+/** Takes the webhook for an invocation, and what is due. Nothing where it is taken, disabled or gone, or nothing is due. */
 async function take(
   db: Db,
   workspace: number,
@@ -160,7 +160,7 @@ async function beginningOf(response: Response): Promise<string> {
 }
 
 /**
- * Keeps what came of a pass, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. Rings
+ * Keeps what came of an invocation, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. Enqueues
  * for what is tried again soon: where that is lost, the cron finds it.
  */
 async function record(
@@ -199,15 +199,15 @@ async function record(
         : []),
     sql`UPDATE webhooks SET busy_until = NULL WHERE ${ours}`,
   ])
-  await ringFor(res, workspace, results)
-  const rings = ringsFor(fates, res.now())
-  await ring(
+  await enqueueAnnounced(res, workspace, results)
+  const enqueues = ringsFor(fates, res.now())
+  await enqueueDeliveries(
     res,
-    rings.map((delaySeconds) => ({ workspace, webhook, delaySeconds })),
+    enqueues.map((delaySeconds) => ({ workspace, webhook, delaySeconds })),
   )
 }
 
-/** Rings for every webhook that something is due for: what was written and never rung for, and whose next attempt has come. */
+/** Enqueues for every webhook that something is due for: what was written and never enqueued, and whose next attempt has come. */
 export async function deliverDue(res: Resources): Promise<void> {
   const now = res.now()
   for (let after: number | undefined = 0; after !== undefined;) {
@@ -215,8 +215,8 @@ export async function deliverDue(res: Resources): Promise<void> {
       SELECT w.workspace_id AS workspace, w.key AS webhook FROM webhooks AS w
       WHERE w.key > ${after} AND w.disabled IS NULL AND coalesce(w.busy_until, 0) <= ${now} AND EXISTS (SELECT 1 FROM deliveries AS d
         WHERE d.webhook_key = w.key AND d.state = 'pending' AND d.next_attempt_at <= ${now})
-      ORDER BY w.key LIMIT ${ringsMost}`)
-    await ring(res, due)
-    after = due.length < ringsMost ? undefined : due.at(-1)?.webhook
+      ORDER BY w.key LIMIT ${enqueuedMost}`)
+    await enqueueDeliveries(res, due)
+    after = due.length < enqueuedMost ? undefined : due.at(-1)?.webhook
   }
 }

@@ -1,5 +1,5 @@
 /** What a group's job did to it; `failed` counts the rows that were refused. */
-interface Applied {
+export interface Applied {
   group_id: string
   job_id: string
   type: 'ADD' | 'REMOVE' | 'REPLACE'
@@ -107,10 +107,10 @@ export function nextAttempt(
   return now + Math.max(Math.round(wait * (1 + chance / 5)), Math.min(retryAfter ?? 0, 24 * hour))
 }
 
-/** Within how many milliseconds a queue is asked to ring for an attempt: those after that wait for the cron of the minute. */
+/** Within how many milliseconds a queue is asked to enqueue an attempt: those after that wait for the cron of the minute. */
 const soon = 90_000
 
-/** After how many seconds to ring for attempts that come soon: for each within a second after it is due, and for none before. */
+/** After how many seconds to enqueue attempts that come soon: for each within a second after it is due, and for none before. */
 export function ringsFor(attempts: { at: number | null }[], now: number): number[] {
   const waits = attempts.flatMap(({ at }) => (at === null || at - now > soon ? [] : [at - now]))
   return [...new Set(waits.map((wait) => Math.max(1, Math.ceil(wait / 1000))))]

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
-import { ring } from './announce.ts'
+import { enqueueDeliveries } from './announce.ts'
 import type { deliveryStates, EventType } from './event.ts'
 import { getWebhook } from './subscriptions.ts'
 
@@ -118,7 +118,7 @@ export async function retryDelivery(
   ])
   if (retried?.meta.changes === 0)
     throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
-  await ring(res, [{ workspace, webhook: key }])
+  await enqueueDeliveries(res, [{ workspace, webhook: key }])
 }
 
 /** Events of one statement. */
@@ -152,30 +152,30 @@ export async function replay(
             ON CONFLICT (webhook_key, event_key) DO UPDATE SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
     const [replayed, end] = await together(db, [
       again,
-      sql`SELECT count(*) AS looked, max(key) AS reached FROM (${step})`,
+      sql`SELECT count(*) AS scanned, max(key) AS reached FROM (${step})`,
     ])
     // The columns selected there.
-    const [{ looked, reached } = { looked: 0, reached: 0 }] = (end?.results ?? []) as {
-      looked: number
+    const [{ scanned, reached } = { scanned: 0, reached: 0 }] = (end?.results ?? []) as {
+      scanned: number
       reached: number
     }[]
     count += replayed?.meta.changes ?? 0
-    after = looked < eventsPerStep ? undefined : reached
+    after = scanned < eventsPerStep ? undefined : reached
   }
-  await ring(res, [{ workspace, webhook: key }])
+  await enqueueDeliveries(res, [{ workspace, webhook: key }])
   return count
 }
 
 const day = 86_400_000
 const keptDays = 30
 const eventsPerSweep = 200
-const sweepsPerPass = 50
+const sweepsPerInvocation = 50
 
-/** Deletes events that are older than thirty days, and what came of them, a bounded step at a time; what is left, the next pass does. */
+/** Deletes events that are older than thirty days, and what came of them, a bounded step at a time; what is left, the next invocation does. */
 export async function sweepEvents(res: Resources): Promise<void> {
   const db = res.directory
   const before = res.now() - keptDays * day
-  for (let sweep = 0; sweep < sweepsPerPass; sweep++) {
+  for (let sweep = 0; sweep < sweepsPerInvocation; sweep++) {
     const [end] = await db.all<{ key: number | null }>(
       sql`SELECT max(key) AS key FROM (SELECT key, at FROM events ORDER BY key LIMIT ${eventsPerSweep}) WHERE at < ${before}`,
     )

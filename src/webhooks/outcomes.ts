@@ -35,7 +35,7 @@ export function fateOf({ event, attempt, tries, status, retryAfter }: Outcome, n
 }
 
 /**
- * Whether a delivery is one of those told of, and still where the pass has taken it: another may have followed a pass that was thought dead,
+ * Whether a delivery is one of those told of, and still where the invocation has taken it: another may have followed an invocation that was thought dead,
  * or somebody asked for it anew. What has arrived has arrived all the same.
  */
 const toldOf = (told: unknown[][]): SQL => sql`

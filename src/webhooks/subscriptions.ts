@@ -4,7 +4,7 @@ import { webhooks } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { newEventId, ring, ringFor, telling } from './announce.ts'
+import { newEventId, enqueueDeliveries, enqueueAnnounced, telling } from './announce.ts'
 import type { EventType } from './event.ts'
 import { newSecret } from './sign.ts'
 
@@ -109,7 +109,7 @@ export async function enableWebhook(
     updatedAt: res.now(),
     updatedBy: by,
   })
-  await ring(res, [{ workspace, webhook: webhook.key }])
+  await enqueueDeliveries(res, [{ workspace, webhook: webhook.key }])
   return webhook
 }
 
@@ -159,7 +159,7 @@ export async function testWebhook(res: Resources, workspace: number, id: string)
     guard: sql`true`,
     to: sql`w.key = ${key}`,
   })
-  await ringFor(res, workspace, await together(res.databaseOf(workspace), statements))
+  await enqueueAnnounced(res, workspace, await together(res.databaseOf(workspace), statements))
   return event
 }
 

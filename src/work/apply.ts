@@ -6,7 +6,7 @@ import { commit, unmoved } from './checkpoint.ts'
 import { advance, findNextJob, problemsMax, type Job } from './jobs.ts'
 import { formerFormat } from './format.ts'
 import { rowsMaxOf, type Placed, type RefusedRow, type Slice } from './slice.ts'
-import { wake } from './wake.ts'
+import { enqueue } from './enqueue.ts'
 
 const itemsPerBatchMax = 100_000
 
@@ -106,14 +106,17 @@ function nextBatch(items: number, ms: number): number {
   return ms > 5000 ? Math.max(1000, Math.floor(items / 2)) : items
 }
 
-/** After a job: its file goes, and the next job of its group starts. Safe to repeat. */
-export async function handOver(
+/** Deletes the file of a job that has ended. Safe to repeat. */
+export const deleteFile = (res: Resources, _: Db, job: Job): Promise<void> =>
+  res.files.delete(job.fileKey)
+
+/** Enqueues the next job of a group. Safe to repeat. */
+export async function startNext(
   res: Resources,
   db: Db,
   job: Job,
   kind: 'job' | 'import',
 ): Promise<void> {
-  if (job.audience === null) await res.files.delete(job.fileKey)
   const next = await findNextJob(db, job)
-  if (next !== undefined) await wake(res, { kind, workspace: job.workspace, job: next })
+  if (next !== undefined) await enqueue(res, { kind, workspace: job.workspace, job: next })
 }

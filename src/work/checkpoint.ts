@@ -46,12 +46,12 @@ export async function commit(
   return { moved, ms, results }
 }
 
-/** A pass hands the rest of its work to another message after so many milliseconds, and before D1's 1,000 statements an invocation. */
-const passTime = 20_000
-const passStatements = 900
+/** An invocation hands the rest of its work to another message after so many milliseconds, and before D1's 1,000 statements an invocation. */
+const invocationTime = 20_000
+const invocationStatements = 900
 
-/** Tells, from now on, whether the pass has gone on for long enough. */
-export function beginPass(res: Resources): () => boolean {
-  const until = res.now() + passTime
-  return () => res.now() > until || res.meter.statements > passStatements
+/** Tells, from now on, whether the invocation has gone on for long enough. */
+export function beginInvocation(res: Resources): () => boolean {
+  const until = res.now() + invocationTime
+  return () => res.now() > until || res.meter.statements > invocationStatements
 }

@@ -16,7 +16,7 @@ const longestName = 32
 
 /** Whether a field names a column of ids: case and all but letters do not matter, nor a remark in brackets. */
 export function namesIds(field: string): boolean {
-  // Asked of every row: most ids are longer, or have a digit, which no name has.
+  // ResolvedRule of every row: most ids are longer, or have a digit, which no name has.
   if (field.length > longestName || /\d/.test(field)) return false
   if (/^[a-z]*$/i.test(field)) return idColumns.has(field.toLowerCase())
   const name = field

@@ -17,12 +17,16 @@ export function outcomeOf({
   return badRows === 0 ? 'successful' : 'partial'
 }
 
+/** Whether the file of a job is text: no text has a NUL byte. */
+export const isText = ({ format }: Pick<typeof jobs.$inferSelect, 'format'>): boolean =>
+  format === null || format.nulAt === null
+
 /** Whether so many rows of a REPLACE were refused that the file cannot be what was meant. */
 export function isMostlyBad(
-  { type, rows, badRows, audience }: Counts & Pick<typeof jobs.$inferSelect, 'type'>,
+  { type, rows, badRows }: Counts & Pick<typeof jobs.$inferSelect, 'type'>,
   badRowsMaxPercent: number,
 ): boolean {
-  return type === 'replace' && audience === null && 100 * badRows > badRowsMaxPercent * rows
+  return type === 'replace' && 100 * badRows > badRowsMaxPercent * rows
 }
 
 /** What was wrong with the file of a failed job as a whole; undefined where its rows say it. */
@@ -48,7 +52,7 @@ export function hasEnded(
 type Progress = Pick<
   typeof jobs.$inferSelect,
   'state' | 'type' | 'audience' | 'reached' | 'fileSize' | 'applied'
-> & { looked: number }
+> & { scanned: number }
 
 /** Whole percent. Reading the file is the larger part of a REPLACE, looking for who is no longer in it the rest; a sync does both at once. */
 export function percentOf({
@@ -58,11 +62,11 @@ export function percentOf({
   reached,
   fileSize,
   applied,
-  looked,
+  scanned,
 }: Progress): number {
   if (hasEnded(state)) return 100
   if (state === 'waiting') return 0
   const reading = type === 'replace' && audience === null ? 75 : 99
   if (state === 'applying' || state === 'writing') return Math.floor((reading * reached) / fileSize)
-  return Math.min(99, reading + Math.floor((24 * applied) / Math.max(1, looked)))
+  return Math.min(99, reading + Math.floor((24 * applied) / Math.max(1, scanned)))
 }

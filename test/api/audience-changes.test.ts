@@ -43,7 +43,7 @@ describe('PUT /audiences/{id}', () => {
     const bank = await Bank.open(undefined, team.workspace)
     const group = await bank.group()
     const before = await team.audience('coupon', rule, { description: 'old', refresh: 'weekly' })
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const change = {
       id: 'another',
       name: 'Cats',

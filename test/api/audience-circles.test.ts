@@ -17,7 +17,7 @@ async function opened() {
   return { team, bank, owls: await bank.group('owls'), larks: await bank.group('larks') }
 }
 
-const tie = (team: Team, id: string, groupId: string) =>
+const attach = (team: Team, id: string, groupId: string) =>
   said(team.send('PUT', `/audiences/${id}/experience-group`, { groupId }))
 const change = (team: Team, id: string, rule: Json) =>
   said(team.send('PUT', `/audiences/${id}`, { name: id, rule }))
@@ -40,12 +40,12 @@ describe('an audience that fills a group', () => {
     const definition = { id: 'household', source_user_attribute: 'street' }
     await team.define(definition)
     await team.audience('coupon', ruleOf(owls))
-    await team.tie('coupon', larks)
-    expect(await tie(team, 'coupon', owls)).toEqual(circle('coupon', owls))
+    await team.attach('coupon', larks)
+    expect(await attach(team, 'coupon', owls)).toEqual(circle('coupon', owls))
     expect(await team.get('/audiences/coupon')).toMatchObject({ experience_group: larks })
 
     await change(team, 'coupon', dogs)
-    await team.tie('coupon', owls)
+    await team.attach('coupon', owls)
     const before = await team.get('/audiences/coupon')
     expect(await change(team, 'coupon', ruleOf(owls))).toEqual(circle('coupon', owls))
     expect(await team.get('/audiences/coupon')).toEqual(before)
@@ -60,9 +60,9 @@ describe('an audience that fills a group', () => {
     await team.audience('inner', not(inGroup(owls)))
     await team.audience('middle', using('inner'))
     await team.audience('coupon', and(dogs, using('middle')))
-    expect(await tie(team, 'coupon', owls)).toEqual(circle('coupon', owls))
+    expect(await attach(team, 'coupon', owls)).toEqual(circle('coupon', owls))
     await change(team, 'inner', dogs)
-    await team.tie('coupon', owls)
+    await team.attach('coupon', owls)
     for (const rule of [inGroup(owls), and(dogs, not(inGroup(owls)))]) {
       expect(await change(team, 'inner', rule)).toEqual(circle('coupon', owls))
       expect(await change(team, 'middle', rule)).toEqual(circle('coupon', owls))
@@ -75,24 +75,24 @@ describe('an audience that fills a group', () => {
     const { team, owls, larks } = await opened()
     await team.audience('one', not(inGroup(larks)))
     await team.audience('two', dogs)
-    await team.tie('one', owls)
-    await team.tie('two', larks)
+    await team.attach('one', owls)
+    await team.attach('two', larks)
     expect(await change(team, 'two', inGroup(owls))).toEqual(circle('two', larks))
     await isEmpty(team.call('DELETE', '/audiences/two/experience-group'), 204)
     expect((await change(team, 'two', inGroup(owls)))['status']).toBe(200)
-    expect(await tie(team, 'two', larks)).toEqual(circle('two', larks))
+    expect(await attach(team, 'two', larks)).toEqual(circle('two', larks))
   })
 
   it('may depend on others, and others on it', async () => {
     const { team, owls, larks } = await opened()
     await team.audience('coupon', not(inGroup(larks)))
-    await team.tie('coupon', owls)
+    await team.attach('coupon', owls)
     await team.audience('other', inGroup(owls))
     await team.audience('third', and(using('other'), using('coupon')))
     const id = 'third'
-    expect(await tie(team, id, larks)).toMatchObject({ status: 422 })
+    expect(await attach(team, id, larks)).toMatchObject({ status: 422 })
     const free = await (await Bank.open(undefined, team.workspace)).group()
-    expect(await tie(team, id, free)).toMatchObject({ experience_group: free })
+    expect(await attach(team, id, free)).toMatchObject({ experience_group: free })
   })
 
   it('is of two that close a circle at once only one', async () => {
@@ -101,7 +101,7 @@ describe('an audience that fills a group', () => {
       await team.audience('one', dogs)
       const answers = await Promise.all([
         change(team, 'one', not(inGroup(owls))),
-        tie(team, 'one', owls),
+        attach(team, 'one', owls),
       ])
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 422])
       await isEmpty(team.call('DELETE', '/audiences/one'), 204)

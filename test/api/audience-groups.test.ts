@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, pageOf, said } from '../support/answers.ts'
-import { cats, filledBy, held, opened, synced, syncWith, untie } from '../support/coupon.ts'
+import { cats, filledBy, held, opened, synced, syncWith, detach } from '../support/coupon.ts'
 import type { Json } from '../support/api.ts'
 import type { Team } from '../support/identity.ts'
 
 const notFound = declined(404, 'Not found')
 const notTied = declined(422, 'The audience coupon is tied to no experience group')
 
-const tie = (team: Team, id: string, groupId: unknown) =>
+const attach = (team: Team, id: string, groupId: unknown) =>
   said(team.send('PUT', `/audiences/${id}/experience-group`, { groupId }))
-const tiedTo = async (team: Team, id = 'coupon') =>
+const attachedTo = async (team: Team, id = 'coupon') =>
   (await team.get(`/audiences/${id}`))['experience_group']
 
 describe('PUT /audiences/{id}/experience-group', () => {
@@ -17,11 +17,11 @@ describe('PUT /audiences/{id}/experience-group', () => {
     const { team, bank, group } = await opened()
     await bank.apply(group, 'ADD', 'zoe\n')
     const before = await team.get('/audiences/coupon')
-    const tied = { ...before, experience_group: group }
+    const attached = { ...before, experience_group: group }
     for (const named of [group, group.toUpperCase()])
-      expect(await tie(team, 'coupon', named)).toEqual({ status: 200, ...tied })
-    expect(await team.get('/audiences/coupon')).toEqual(tied)
-    expect(await team.get('/audiences')).toEqual([tied])
+      expect(await attach(team, 'coupon', named)).toEqual({ status: 200, ...attached })
+    expect(await team.get('/audiences/coupon')).toEqual(attached)
+    expect(await team.get('/audiences')).toEqual([attached])
     expect(await bank.members(group)).toEqual(['zoe'])
     expect((await pageOf(bank, '/jobs')).page['totalElements']).toBe(1)
   })
@@ -35,55 +35,58 @@ describe('PUT /audiences/{id}/experience-group', () => {
     ['a uuid in braces', `{${crypto.randomUUID()}}`, 'groupId must be a uuid'],
   ])('refuses %s', async (_, groupId, sentence) => {
     const { team, group } = await opened()
-    await team.tie('coupon', group)
-    expect(await tie(team, 'coupon', groupId)).toEqual(declined(422, sentence))
-    expect(await tiedTo(team)).toBe(group)
+    await team.attach('coupon', group)
+    expect(await attach(team, 'coupon', groupId)).toEqual(declined(422, sentence))
+    expect(await attachedTo(team)).toBe(group)
   })
 
   it('does not find a group or an audience that is not there, and keeps the group that it has', async () => {
     const { team, bank, group } = await opened()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const deleted = await bank.group()
     await bank.call('DELETE', `/groups/${deleted}`)
     for (const groupId of [deleted, crypto.randomUUID()])
-      expect(await tie(team, 'coupon', groupId)).toEqual(notFound)
-    expect(await tie(team, 'nowhere', group)).toEqual(notFound)
-    expect(await tiedTo(team)).toBe(group)
+      expect(await attach(team, 'coupon', groupId)).toEqual(notFound)
+    expect(await attach(team, 'nowhere', group)).toEqual(notFound)
+    expect(await attachedTo(team)).toBe(group)
   })
 
   it('refuses a group that another audience fills, names that one, and keeps both as they were', async () => {
     const { team, bank, group } = await opened()
     const own = await bank.group('own')
     await team.audience('other', cats)
-    await team.tie('coupon', group)
-    await team.tie('other', own)
-    expect(await tie(team, 'other', group)).toEqual(
+    await team.attach('coupon', group)
+    await team.attach('other', own)
+    expect(await attach(team, 'other', group)).toEqual(
       declined(422, `The group ${group} is used by the audience coupon`),
     )
-    expect([await tiedTo(team), await tiedTo(team, 'other')]).toEqual([group, own])
+    expect([await attachedTo(team), await attachedTo(team, 'other')]).toEqual([group, own])
   })
 
   it('lets only one of two audiences have a group that both ask for at once', async () => {
     const { team, group } = await opened()
     await team.audience('other', cats)
-    const answers = await Promise.all(['coupon', 'other'].map((id) => tie(team, id, group)))
+    const answers = await Promise.all(['coupon', 'other'].map((id) => attach(team, id, group)))
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 422])
     const winner = answers[0]?.['status'] === 200 ? 'coupon' : 'other'
     const loser = winner === 'coupon' ? 'other' : 'coupon'
-    expect([await tiedTo(team, winner), await tiedTo(team, loser)]).toEqual([group, null])
+    expect([await attachedTo(team, winner), await attachedTo(team, loser)]).toEqual([group, null])
   })
 
   it('lets go of the group that it filled before, which keeps its members', async () => {
     const { team, bank, group } = await opened()
     const next = await bank.group('next')
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     await synced(team, bank)
-    expect(await team.tie('coupon', next)).toMatchObject({ id: 'coupon', experience_group: next })
+    expect(await team.attach('coupon', next)).toMatchObject({
+      id: 'coupon',
+      experience_group: next,
+    })
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
     expect(await bank.apply(group, 'ADD', 'zoe\n')).toMatchObject({ jobStatus: 'SUCCESSFUL' })
     expect(await said(bank.upload(next, 'ADD', 'zoe\n'))).toEqual(filledBy('Coupon', 'coupon'))
     await team.audience('other', cats)
-    await team.tie('other', group)
+    await team.attach('other', group)
     expect(await synced(team, bank)).toMatchObject({ groupId: next, addedCount: 2 })
     expect([await bank.members(group), await bank.members(next)]).toEqual([
       ['ann', 'bob', 'zoe'],
@@ -93,26 +96,26 @@ describe('PUT /audiences/{id}/experience-group', () => {
 
   it('is as if it had not been once the group is deleted', async () => {
     const { team, bank, group } = await opened()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     await bank.call('DELETE', `/groups/${group}`)
-    expect(await tiedTo(team)).toBeNull()
-    expect(await said(untie(team))).toEqual(notTied)
+    expect(await attachedTo(team)).toBeNull()
+    expect(await said(detach(team))).toEqual(notTied)
     expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notTied)
     const next = await bank.group()
-    expect(await team.tie('coupon', next)).toMatchObject({ experience_group: next })
+    expect(await team.attach('coupon', next)).toMatchObject({ experience_group: next })
   })
 })
 
 describe('DELETE /audiences/{id}/experience-group', () => {
   it('lets go of the group, which keeps its members and takes uploads again; and only once', async () => {
     const { team, bank, group } = await opened()
-    expect(await said(untie(team))).toEqual(notTied)
-    await team.tie('coupon', group)
+    expect(await said(detach(team))).toEqual(notTied)
+    await team.attach('coupon', group)
     await synced(team, bank)
-    await isEmpty(untie(team), 204)
-    expect(await tiedTo(team)).toBeNull()
-    expect(await said(untie(team))).toEqual(notTied)
-    expect(await said(untie(team, 'nowhere'))).toEqual(notFound)
+    await isEmpty(detach(team), 204)
+    expect(await attachedTo(team)).toBeNull()
+    expect(await said(detach(team))).toEqual(notTied)
+    expect(await said(detach(team, 'nowhere'))).toEqual(notFound)
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
     expect(await bank.apply(group, 'REMOVE', 'ann\n')).toMatchObject({ removedCount: 1 })
     expect(await bank.members(group)).toEqual(['bob'])
@@ -121,9 +124,9 @@ describe('DELETE /audiences/{id}/experience-group', () => {
   it('cancels a sync that waits, and no file of before', async () => {
     const { team, bank, group } = await opened()
     const { vars, letGo } = held()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const { job_id } = await (await syncWith(vars, team)).json<Json>()
-    await isEmpty(untie(team), 204)
+    await isEmpty(detach(team), 204)
     expect(await bank.get(`/jobs/${String(job_id)}`)).toMatchObject({ jobStatus: 'CANCELLED' })
     await letGo()
     await bank.apply(group, 'ADD', 'zoe\n')
@@ -138,7 +141,7 @@ describe('DELETE /audiences/{id}/experience-group', () => {
 describe('DELETE /audiences/{id} of one that fills a group', () => {
   it('leaves the group its members, for uploads and for another audience', async () => {
     const { team, bank, group } = await opened()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     await synced(team, bank)
     await isEmpty(team.call('DELETE', '/audiences/coupon'), 204)
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
@@ -147,20 +150,20 @@ describe('DELETE /audiences/{id} of one that fills a group', () => {
       unchangedCount: 0,
     })
     await team.audience('coupon', cats)
-    expect(await tiedTo(team)).toBeNull()
-    await team.tie('coupon', group)
+    expect(await attachedTo(team)).toBeNull()
+    await team.attach('coupon', group)
     expect(await synced(team, bank)).toMatchObject({ addedCount: 1, removedCount: 3 })
     expect(await bank.members(group)).toEqual(['cid'])
   })
 
-  it('is refused while another uses it, and leaves it tied', async () => {
+  it('is refused while another uses it, and leaves it attached', async () => {
     const { team, bank, group } = await opened()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     await team.audience('other', { operator: 'in_audience', audience: 'coupon' })
     expect(await said(team.call('DELETE', '/audiences/coupon'))).toEqual(
       declined(422, 'The audience coupon is used by the audience other'),
     )
-    expect(await tiedTo(team)).toBe(group)
+    expect(await attachedTo(team)).toBe(group)
     expect(await said(bank.upload(group, 'ADD', 'zoe\n'))).toEqual(filledBy('Coupon', 'coupon'))
   })
 })

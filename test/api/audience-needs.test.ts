@@ -253,7 +253,7 @@ describe('an audience whose rule names what is no more', () => {
     await team.audience('outer', or(has('a'), not(using('coupon'))))
     await team.audience('other', has('has_dog'))
     for (const id of ['coupon', 'other']) await team.get(`/audiences/${id}/count`)
-    await team.tie('coupon', target)
+    await team.attach('coupon', target)
     await deleted[what](team.workspace, group)
 
     const says = problem.startsWith('names no experience') ? problem + group : problem

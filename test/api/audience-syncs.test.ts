@@ -10,7 +10,7 @@ import {
   sync,
   synced,
   syncWith,
-  untie,
+  detach,
 } from '../support/coupon.ts'
 import { callWith } from '../support/door.ts'
 import { storeIsEmpty } from '../support/uploads.ts'
@@ -22,7 +22,7 @@ describe('POST /audiences/{id}/sync', () => {
   it('opens a job of the group like that of a file, to be seen where those are', async () => {
     const { team, bank, group } = await opened()
     await bank.apply(group, 'ADD', 'bob\nzoe\n')
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const shown = await sync(team)
     expect(shown).toEqual({
       job_id: expect.stringMatching(uuid) as string,
@@ -58,7 +58,7 @@ describe('POST /audiences/{id}/sync', () => {
     expect(await bank.count(group)).toBe(2)
   })
 
-  it('is refused where the audience is tied to no group, or not there', async () => {
+  it('is refused where the audience is attached to no group, or not there', async () => {
     const { team, bank } = await opened()
     expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notTied)
     expect(await said(team.call('POST', '/audiences/nowhere/sync'))).toEqual(notFound)
@@ -68,7 +68,7 @@ describe('POST /audiences/{id}/sync', () => {
   it('has one job wait, whose rule is that of the last who asked', async () => {
     const { team, bank, group } = await opened()
     const { vars, letGo } = held()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const first = await (await syncWith(vars, team)).json<Json>()
     await team.send('PUT', '/audiences/coupon', { name: 'Coupon', rule: cats })
     const second = await syncWith(vars, team)
@@ -96,7 +96,7 @@ describe('POST /audiences/{id}/sync', () => {
       body: 'zoe\n',
     })
     expect(upload.status).toBe(200)
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     expect(await said(syncWith({ ...vars, JOBS_WAITING_MAX: 1 }, team))).toEqual(
       declined(422, 'There are 1 files waiting already'),
     )
@@ -113,7 +113,7 @@ describe('POST /audiences/{id}/sync', () => {
   it('tells which users can be no participants, by their place in the audience', async () => {
     const { team, bank, group } = await opened()
     await team.user(`b${'x'.repeat(32)}`, { has_dog: true })
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const job = await synced(team, bank)
     expect(job).toMatchObject({
       jobStatus: 'PARTIAL_SUCCESS',
@@ -130,7 +130,7 @@ describe('POST /audiences/{id}/sync', () => {
   it('puts in who was named with blanks around the id', async () => {
     const { team, bank, group } = await opened()
     await team.user(' cid ', { has_dog: true })
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     expect(await synced(team, bank)).toMatchObject({
       jobStatus: 'SUCCESSFUL',
       totalRecordsCount: 3,
@@ -142,7 +142,7 @@ describe('POST /audiences/{id}/sync', () => {
   it('empties the group of an audience to which nobody belongs', async () => {
     const { team, bank, group } = await opened()
     await bank.apply(group, 'ADD', lines(['ann', 'zoe']))
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     await team.send('PUT', '/audiences/coupon', {
       name: 'Coupon',
       rule: { operator: 'exists', attribute: 'has_horse' },
@@ -159,7 +159,7 @@ describe('POST /audiences/{id}/sync', () => {
 describe('a file for a group that an audience fills', () => {
   it('is refused by a sentence that names the audience, and taken once that has let go', async () => {
     const { team, bank, group } = await opened()
-    await team.tie('coupon', group)
+    await team.attach('coupon', group)
     const raw = (method: string) =>
       bank.call(method, `/groups/${group}/participants?type=ADD`, {
         body: 'zoe\n',
@@ -181,7 +181,7 @@ describe('a file for a group that an audience fills', () => {
     expect((await bank.send('PUT', `/groups/${group}`, { groupName: 'barn owls' })).status).toBe(
       200,
     )
-    await isEmpty(untie(team), 204)
+    await isEmpty(detach(team), 204)
     expect(await bank.apply(group, 'ADD', 'zoe\n')).toMatchObject({
       jobStatus: 'SUCCESSFUL',
       addedCount: 1,
@@ -197,7 +197,7 @@ describe('a file for a group that an audience fills', () => {
           const piece = pieces.shift()
           if (piece === undefined) return controller.close()
           // The door has looked at the group by the time that it reads on.
-          if (pieces.length === 0) await team.tie('coupon', group)
+          if (pieces.length === 0) await team.attach('coupon', group)
           controller.enqueue(new TextEncoder().encode(piece))
         },
       },

@@ -143,11 +143,11 @@ describe('an audience', () => {
   })
 
   it("fills no group of another's, nor lets go of it", async () => {
-    await other.tie('owners', othersGroup)
+    await other.attach('owners', othersGroup)
     expect(
       await said(team.send('PUT', '/audiences/owners/experience-group', { groupId: othersGroup })),
     ).toEqual(notFound)
-    await team.tie('owners', group)
+    await team.attach('owners', group)
     expect(await other.get('/audiences/owners')).toMatchObject({ experience_group: othersGroup })
     expect((await team.call('DELETE', '/audiences/owners/experience-group')).status).toBe(204)
     expect(await other.get('/audiences/owners')).toMatchObject({ experience_group: othersGroup })

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { receiveUsers, runImport } from '../../src/identity/import.ts'
+import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
 import { isEmpty } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'

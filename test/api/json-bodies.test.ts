@@ -168,7 +168,7 @@ describe('a body as curl -d sends it', () => {
   })
 })
 
-describe('a look-up that is remembered', () => {
+describe('a look-up that is cached', () => {
   it('is answered by what it asks, not by how it is packed or called', async () => {
     const bank = await Bank.open()
     await bank.apply(await bank.group('owls'), 'ADD', 'ann\n')

@@ -206,8 +206,8 @@ describe('a bug', () => {
       expect(await said(answer)).toEqual(refused('Internal server error', '2001', 500))
     })
     expect(written).toHaveLength(2)
-    expect(events('bug')).toHaveLength(1)
-    expect(JSON.stringify(events('bug'))).toContain('no such table: job_problems')
+    expect(events('unhandled-error')).toHaveLength(1)
+    expect(JSON.stringify(events('unhandled-error'))).toContain('no such table: job_problems')
     expect(written.every((line) => line.includes(String(headers['transactionId'])))).toBe(true)
     expect(events('request')).toMatchObject([{ status: 500 }])
     expect(await said(call('/groups/v3/groups'))).toEqual(unauthorized)
@@ -225,7 +225,7 @@ describe('a bug', () => {
         error_description: 'Internal server error',
       })
     })
-    expect(events('bug')).toHaveLength(1)
+    expect(events('unhandled-error')).toHaveLength(1)
     expect(written.join('\n')).not.toMatch(/\b[\w-]{43}\b/) // 256 bits in base64url
   })
 })

@@ -99,7 +99,7 @@ describe('a group whose name is', () => {
     expect(await ask(id.toUpperCase())).toMatchObject({ key: id.toUpperCase() })
   })
 
-  it('not taken for another by an answer that is remembered', async () => {
+  it('not taken for another by an answer that is cached', async () => {
     const short = await bank.group('really')
     const told = async (name: string) => {
       const answer = await callWith({ LOOKUP_CACHE_SECONDS: 60 }, `${flags}/${name}`, asking(bank))

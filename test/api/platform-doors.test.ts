@@ -24,7 +24,7 @@ async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
   const bank = await Bank.open(undefined, team.workspace)
   const experience_group = await bank.group()
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
-  await team.tie('coupon', experience_group)
+  await team.attach('coupon', experience_group)
   const { id: webhook_id } = await said(team.send('POST', '/webhooks', { url: new Receiver().url }))
   const { event_id: delivery_id } = await said(
     team.call('POST', `/webhooks/${String(webhook_id)}/test`),

@@ -12,7 +12,7 @@ import { runs } from '../support/property.ts'
 describe('a rule in SQL', () => {
   it('holds for those for whom its words hold, whoever they are and whatever it says', async () => {
     const came = new Map(operators.map((operator) => [operator, new Set<boolean>()]))
-    let looked = 0
+    let scanned = 0
     let lacking = 0
     await fc.assert(
       fc.asyncProperty(
@@ -40,14 +40,14 @@ describe('a rule in SQL', () => {
             for (const one of expected.values())
               for (const { rule, result } of told(one)) {
                 came.get(rule.operator)?.add(result)
-                looked++
+                scanned++
               }
           }
         },
       ),
       runs(60),
     )
-    expect(looked).toBeGreaterThan(5000)
+    expect(scanned).toBeGreaterThan(5000)
     expect(lacking).toBeGreaterThan(20)
     // By chance, one of them may have come to the same each time.
     const both = [...came.values()].filter((results) => results.size === 2).length

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countUsers, listUsers } from '../../src/audiences/questions.ts'
+import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import { folded } from '../../src/text.ts'
 import { likeness } from './evaluate.ts'
 import { asked, belonging, db, peopled } from './populate.ts'

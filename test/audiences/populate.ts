@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { complete, marked } from '../../src/audiences/missing.ts'
-import { namesIn } from '../../src/audiences/whole.ts'
-import type { Asked } from '../../src/audiences/compile.ts'
-import { countUsers, listUsers } from '../../src/audiences/questions.ts'
+import { namesIn } from '../../src/audiences/resolve.ts'
+import type { ResolvedRule } from '../../src/audiences/compile.ts'
+import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import { expand, readRule, type Rule } from '../../src/audiences/rule.ts'
 import { connect, type Db } from '../../src/db/connect.ts'
 import { columnsOf, readAttributes, type Value } from '../../src/identity/attributes.ts'
@@ -112,7 +112,7 @@ export async function asked(
   workspace: number,
   given: unknown,
   audiences: ReadonlyMap<string, Rule> = new Map(),
-): Promise<Asked> {
+): Promise<ResolvedRule> {
   const rule = readRule(parseJson(stringifyJson(given)))
   const { results } = await env.DB.prepare(
     'SELECT id FROM experience_groups WHERE workspace_id = ? AND deleted_at IS NULL',
@@ -127,7 +127,7 @@ export async function asked(
 /** All for whom a rule holds, page by page; and as many as are counted. */
 export async function belonging(
   workspace: number,
-  asked: Asked,
+  asked: ResolvedRule,
   size = 1000,
   from = db,
 ): Promise<{ users: string[]; count: number }> {

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { tieAudience } from '../../src/audiences/audiences.ts'
+import { attachAudience } from '../../src/audiences/audiences.ts'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import {
@@ -42,7 +42,7 @@ describe('a week or a day is not lost', () => {
     const all = [await workspaceWith('weekly', false), await workspaceWith('daily', false)].map(
       ({ workspace }) => workspace,
     )
-    const { res, fuse, rung, meanwhile } = hazardousAt(at)
+    const { res, fuse, enqueued, meanwhile } = hazardousAt(at)
     let called = 0
     meanwhile(async () => void called++)
     if (when !== 'never') fuse({ at: calls, when })
@@ -50,7 +50,7 @@ describe('a week or a day is not lost', () => {
     fuse(undefined)
     await tick(everyFive, at + 5 * minute)
     expect(await syncsOf(...all)).toEqual([1, 1])
-    await deliverAll(hazardous().res, rung)
+    await deliverAll(hazardous().res, enqueued)
     for (const workspace of all) await end(workspace)
     await tick(everyFive, at + 10 * minute)
     expect(await syncsOf(...all)).toEqual([1, 1])
@@ -67,21 +67,21 @@ describe('a week or a day is not lost', () => {
 
   it('while its group has as many jobs as it takes: the next cron tries again', async () => {
     const workspace = newWorkspace()
-    const { res, rung } = hazardousAt(monday - 2 * day)
+    const { res, enqueued } = hazardousAt(monday - 2 * day)
     const group = await grouped(res, workspace)
     for (let i = 0; i < 20; i++)
       await receiveUpload(res, workspace, group.id, 'tester', parts('ADD', `ann-${i}\n`))
     await asked(res, workspace, 'reds', red, 'weekly')
-    await tieAudience(res, workspace, 'reds', group.id)
+    await attachAudience(res, workspace, 'reds', group.id)
     await tick(everyFive, at)
     await tick(everyFive, at + 5 * minute)
     expect(await syncsOf(workspace)).toEqual([0])
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     await tick(everyFive, at + 10 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
-  it('where more than a pass does are due: a few crons do them all', async () => {
+  it('where more than an invocation does are due: a few crons do them all', async () => {
     const workspace = newWorkspace()
     for (let i = 0; i < 60; i++)
       await filling(before, workspace, `reds-${i}`, red, i % 2 === 0 ? 'weekly' : 'daily')
@@ -93,11 +93,13 @@ describe('a week or a day is not lost', () => {
     expect(new Set((await jobsIn(workspace)).map(({ audience }) => audience)).size).toBe(60)
   })
 
-  it('by a tie that is refused', async () => {
+  it('by an attachment that is refused', async () => {
     const { workspace } = await workspaceWith('weekly', false)
     const { id: taken } = await filling(before, workspace, 'others', red)
     const reason = { reason: 'in-use', what: 'group', id: taken, by: ['others'] }
-    await expect(tieAudience(hazardousAt(at).res, workspace, 'reds', taken)).rejects.toMatchObject({
+    await expect(
+      attachAudience(hazardousAt(at).res, workspace, 'reds', taken),
+    ).rejects.toMatchObject({
       facts: reason,
     })
     await tick(everyFive, at)
@@ -124,14 +126,14 @@ describe('a week or a day is not lost', () => {
 describe('the trouble of one workspace does not hold up another', () => {
   const at = monday + hour
 
-  it('where a group has as many jobs as it takes, be there a pass full of such', async () => {
+  it('where a group has as many jobs as it takes, be there an invocation full of such', async () => {
     const [full, well] = [newWorkspace(), newWorkspace()]
     const { res } = hazardousAt(monday - 2 * day)
     for (let i = 0; i < 50; i++) {
       const group = await grouped(res, full)
       await receiveUpload(res, full, group.id, 'tester', parts('ADD', 'ann\n'))
       await asked(res, full, `reds-${i}`, red, 'weekly')
-      await tieAudience(res, full, `reds-${i}`, group.id)
+      await attachAudience(res, full, `reds-${i}`, group.id)
     }
     await filling(res, well, 'reds', red, 'weekly')
     for (let i = 0; i < 3; i++) await tick(everyFive, at + 5 * i * minute, { JOBS_WAITING_MAX: 1 })
@@ -172,11 +174,11 @@ describe('the trouble of one workspace does not hold up another', () => {
       .bind('{', broken)
       .run()
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
-    const heard = await tick(everyFive, at).then(
+    const onResults = await tick(everyFive, at).then(
       () => error.mock.calls.length > 0,
       () => true,
     )
-    expect(heard).toBe(true)
+    expect(onResults).toBe(true)
     error.mockRestore()
     expect(await syncsOf(broken, well)).toEqual([0, 1])
   })

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { tieAudience } from '../../src/audiences/audiences.ts'
+import { attachAudience } from '../../src/audiences/audiences.ts'
 import { periodOf } from '../../src/audiences/period.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
@@ -40,7 +40,7 @@ describe('an audience of the week', () => {
     expect(await syncsOf(workspace, other)).toEqual([0, 0])
 
     await recompute(runs.filter((message) => message.workspace === workspace))
-    const rung = await tick(everyFive, monday + 10 * minute)
+    const enqueued = await tick(everyFive, monday + 10 * minute)
     expect(await syncsOf(workspace, other)).toEqual([1, 0])
 
     await recompute(runs)
@@ -49,7 +49,7 @@ describe('an audience of the week', () => {
     await tick(mornings, monday + day + hour)
     expect(await syncsOf(workspace, other)).toEqual([1, 1])
 
-    await deliverAll(hazardous().res, rung)
+    await deliverAll(hazardous().res, enqueued)
     const [job] = await jobsIn(workspace)
     expect(job).toMatchObject({ state: 'successful', added: 1, createdBy: 'refresh' })
     expect(
@@ -164,21 +164,21 @@ describe('an audience is not due', () => {
   })
 
   it.each(['weekly', 'daily'] as const)(
-    'that was made, tied or made %s since that began, until the next',
+    'that was made, attached or made %s since that began, until the next',
     async (refresh) => {
       const now = hazardousAt(later).res
       const next = later + (refresh === 'daily' ? day : 7 * day)
-      const [made, tied, changed] = [newWorkspace(), newWorkspace(), newWorkspace()]
+      const [made, attached, changed] = [newWorkspace(), newWorkspace(), newWorkspace()]
       await filling(now, made, 'reds', red, refresh)
-      await asked(before, tied, 'reds', red, refresh)
-      await tieAudience(now, tied, 'reds', (await grouped(now, tied)).id)
+      await asked(before, attached, 'reds', red, refresh)
+      await attachAudience(now, attached, 'reds', (await grouped(now, attached)).id)
       await filling(before, changed, 'reds', red)
       await askedAnew(now, changed, 'reds', red, refresh)
       for (const at of [later, later + 5 * minute, next - hour - 5 * minute])
         await tick(everyFive, at)
-      expect(await syncsOf(made, tied, changed)).toEqual([0, 0, 0])
+      expect(await syncsOf(made, attached, changed)).toEqual([0, 0, 0])
       await tick(everyFive, next)
-      expect(await syncsOf(made, tied, changed)).toEqual([1, 1, 1])
+      expect(await syncsOf(made, attached, changed)).toEqual([1, 1, 1])
     },
   )
 })

@@ -112,7 +112,7 @@ describe('uploads to a group and syncs of the audience that fills it now and the
           await stage.asks({ what: 'ties' })
           await stage.asks({ what: 'syncs' })
           const { workspace, accepted, group } = stage
-          const { res, rung, fuse, meanwhile } = stage.hazard
+          const { res, enqueued, fuse, meanwhile } = stage.hazard
           const left = [...deeds]
           meanwhile(async () => {
             await stage.check()
@@ -183,7 +183,7 @@ describe('uploads to a group and syncs of the audience that fills it now and the
           }
           // At least once: what was never answered is delivered until nothing is left.
           for (const { key } of [...accepted, ...accepted]) await passOf(res, workspace, key)
-          await deliverAll(res, rung)
+          await deliverAll(res, enqueued)
           meanwhile(undefined)
           await stage.check()
           await stage.checkEnds()

@@ -70,7 +70,7 @@ describe('the text of a condition', () => {
       cohorts: [],
     })
     const said: string[] = []
-    const heard = connect(
+    const onResults = connect(
       {
         prepare: (query: string) => {
           said.push(query)
@@ -89,8 +89,8 @@ describe('the text of a condition', () => {
         new Map([[`a${sign}d`.toWellFormed(), leaf]]),
       )
       said.length = 0
-      await belonging(workspace, question, 1000, heard)
-      await explainUser(heard, workspace, question, 'ann')
+      await belonging(workspace, question, 1000, onResults)
+      await explainUser(onResults, workspace, question, 'ann')
       texts.push([...said])
     }
     expect(texts[0]?.length).toBeGreaterThanOrEqual(3)

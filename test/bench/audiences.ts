@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { backup } from 'node:sqlite'
 import { exportUsers } from '../../src/audiences/export.ts'
-import type { Asked } from '../../src/audiences/compile.ts'
-import { countUsers, listUsers } from '../../src/audiences/questions.ts'
+import type { ResolvedRule } from '../../src/audiences/compile.ts'
+import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import type { Db } from '../../src/db/connect.ts'
 import { Groups } from '../local/api.ts'
@@ -94,7 +94,7 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
 interface Case {
   id: string
   name: string
-  asked: Asked
+  asked: ResolvedRule
 }
 
 /** Each question asked of the Worker, of node:sqlite, and a bare Worker's `SELECT 1`, in turn. Throws where the first two do not say the same. */

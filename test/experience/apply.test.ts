@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
@@ -106,7 +106,7 @@ describe('a sequence of uploads to one group', () => {
         fc.constantFrom(2, 7, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
           const workspace = ++workspaces
-          const { res, rung, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
+          const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const draft = {
             name: 'g',
             description: undefined,
@@ -149,7 +149,7 @@ describe('a sequence of uploads to one group', () => {
           }
 
           const keyOf = (pick: number) => keys[pick % keys.length] ?? 0
-          const run = (pick: number) => runJob(res, workspace, keyOf(pick), applyAudience)
+          const run = (pick: number) => runJob(res, workspace, keyOf(pick), sourceOf)
           const buried = (pick: number) =>
             giveUp(res.databaseOf(workspace), workspace, keyOf(pick), res.now())
           for (const next of deliveries) {
@@ -177,9 +177,9 @@ describe('a sequence of uploads to one group', () => {
             await check()
           }
           // At least once: what was never answered is delivered until nothing is left.
-          for (const key of [...keys, ...keys]) await runJob(res, workspace, key, applyAudience)
-          for (let message = rung.pop(); message !== undefined; message = rung.pop())
-            if (message.kind === 'job') await runJob(res, workspace, message.job, applyAudience)
+          for (const key of [...keys, ...keys]) await runJob(res, workspace, key, sourceOf)
+          for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
+            if (message.kind === 'job') await runJob(res, workspace, message.job, sourceOf)
 
           const jobs = await check()
           for (const [i, job] of jobs.entries()) {

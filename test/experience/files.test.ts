@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -96,7 +96,7 @@ it('a file of any clothes has the members that its rows name', async () => {
       const draft = { description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL' }
       const { id } = await createGroup(res, workspace, { name: 'g', ...draft })
       const { key } = await receiveUpload(res, workspace, id, 'tester', arriving(made))
-      await runJob(res, workspace, key, applyAudience)
+      await runJob(res, workspace, key, sourceOf)
 
       const named = new Set(made.rows.flatMap(({ id }) => (id === null ? [] : [id])))
       const refused = made.rows.filter(({ id }) => id === null)

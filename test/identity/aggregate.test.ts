@@ -155,7 +155,7 @@ const person = fc
   .tuple(fc.constantFrom('', 'a', 'Z', 'é', '～', '\ue000', '😀', 'a😀', 'a～'), fc.nat(5))
   .map(([name, n]) => `${name}${n}`)
 
-/** A moment: ties are frequent. */
+/** A moment: attaches are frequent. */
 const at = fc.nat(5)
 const event = fc.oneof(
   {
@@ -229,7 +229,7 @@ describe('Monday after Monday', () => {
             i,
             { events, change, seatsMax, usersPerStep, asked: onDemand },
           ] of weeks.entries()) {
-            const { res, rung } = hazardous({
+            const { res, enqueued } = hazardous({
               DEFINITIONS_MAX: 5,
               GROUP_USERS_MAX: seatsMax,
               USERS_PER_STEP: usersPerStep,
@@ -260,7 +260,7 @@ describe('Monday after Monday', () => {
 
             if (onDemand) for (const id of asked.keys()) await requestRecompute(res, workspace, id)
             else await beginWeek(res, mondayIn(i + 1))
-            await deliver(res, rung, workspace)
+            await deliver(res, enqueued, workspace)
 
             const groups = new Map<string, string[]>()
             const inherited = new Map<string, Record<string, Value>>()
@@ -280,7 +280,7 @@ describe('Monday after Monday', () => {
                 state: 'successful',
                 seated: seats.size,
                 overLimit,
-                looked: seats.size + overLimit,
+                scanned: seats.size + overLimit,
                 groups: expected.size,
                 withoutValue,
                 largest,
@@ -314,7 +314,7 @@ describe('Monday after Monday', () => {
             const before = await momentOf(workspace)
             res.limits.usersPerStep = 20_000
             for (const id of asked.keys()) await requestRecompute(res, workspace, id)
-            await deliver(res, rung, workspace)
+            await deliver(res, enqueued, workspace)
             expect(await momentOf(workspace)).toEqual(before)
             for (const id of asked.keys())
               expect((await listRuns(db, workspace, id))[0]).toMatchObject({
@@ -324,9 +324,9 @@ describe('Monday after Monday', () => {
           }
 
           // Or the Mondays of the workspaces to come would be theirs too.
-          const { res, rung } = hazardous()
+          const { res, enqueued } = hazardous()
           for (const id of asked.keys()) await deleteDefinition(res, workspace, id)
-          await deliver(res, rung, workspace)
+          await deliver(res, enqueued, workspace)
         },
       ),
       runs(12),

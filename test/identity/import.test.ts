@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { receiveUsers, runImport } from '../../src/identity/import.ts'
+import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
 import { giveUp, type Job } from '../../src/work/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
@@ -84,7 +84,7 @@ describe('files of users', () => {
         fc.constantFrom(2, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
           const workspace = ++workspaces
-          const { res, rung, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
+          const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const keys: number[] = []
           for (const one of files)
             keys.push((await receiveUsers(res, workspace, 'tester', fileParts(csv(one)))).key)
@@ -104,7 +104,7 @@ describe('files of users', () => {
             }
           }
           for (const key of [...keys, ...keys]) await runImport(res, workspace, key)
-          for (let message = rung.pop(); message !== undefined; message = rung.pop())
+          for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
             if (message.kind === 'import') await runImport(res, workspace, message.job)
 
           const ended = await all<Job & { badRows: number }>(

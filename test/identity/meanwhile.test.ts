@@ -61,12 +61,12 @@ async function disturbed(
   deed: (hand: Resources, workspace: number) => Promise<unknown>,
 ) {
   const workspace = ++workspaces
-  const { res, rung, meanwhile } = hazardous({ ...small, USERS_PER_STEP: 20 })
+  const { res, enqueued, meanwhile } = hazardous({ ...small, USERS_PER_STEP: 20 })
   const hand = hazardous(small).res
   await defined(res, workspace, 'household', 'street', shared)
   await told(res, workspace, inhabitants(streets))
   await requestRecompute(res, workspace, 'household')
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   await then(hand, workspace)
   let calls = 0
   res.limits.usersPerStep = usersPerStep
@@ -75,7 +75,7 @@ async function disturbed(
     if (calls++ === at) await deed(hand, workspace)
     await expectWhole(workspace, { redefined: true })
   })
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   return calls > at
 }
 
@@ -83,7 +83,7 @@ const redefine = (hand: Resources, workspace: number, attributes: SharedAttribut
   updateDefinition(hand, workspace, 'household', { attributes }, 'tester')
 
 describe('a group', () => {
-  it('never has more members than seats, even if one moves away between the look at a stretch and its seating', async () => {
+  it('never has more members than seats, even if one moves away between the scan of a range and its seating', async () => {
     const streets = { ash: 'abcd', birch: 'e' }
     const then = (hand: Resources, workspace: number) =>
       told(hand, workspace, inhabitants({ birch: 'ef' }), 2)
@@ -104,11 +104,11 @@ describe('a group', () => {
 
   it('shows nothing of a user who was deleted while the attribute was taken out', async () => {
     const workspace = ++workspaces
-    const { res, rung } = hazardous(small)
+    const { res, enqueued } = hazardous(small)
     await defined(res, workspace, 'household', 'street', shared)
     await told(res, workspace, inhabitants({ ash: 'ab' }))
     await requestRecompute(res, workspace, 'household')
-    await deliver(res, rung, workspace)
+    await deliver(res, enqueued, workspace)
     await redefine(res, workspace, shared.slice(0, 1))
     await deleteUser(res.databaseOf(workspace), workspace, 'b', res.now())
     await redefine(res, workspace, shared)
@@ -205,7 +205,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
         async (people, attributes, deeds, deliveries, usersPerStep, more) => {
           const workspace = ++workspaces
           const vars = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: usersPerStep }
-          const { res, rung, fuse, meanwhile } = hazardous(vars)
+          const { res, enqueued, fuse, meanwhile } = hazardous(vars)
           const hand = hazardous(vars).res
           const db = hand.databaseOf(workspace)
           const { key } = await defined(hand, workspace, 'household', 'street', attributes, more)
@@ -215,7 +215,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
             people.map(([user, street], i) => [user, { street, dog: i % 3 === 0, cars: i }]),
           )
           await requestRecompute(res, workspace, 'household')
-          await deliver(res, rung, workspace)
+          await deliver(res, enqueued, workspace)
 
           let redefined = false
           const changed = new Set<string>()
@@ -296,12 +296,12 @@ describe('users who are written, moved and deleted while a run goes', () => {
           meanwhile(undefined)
           for (const { key } of (await runsOf(workspace)).toReversed())
             await deliver(res, [{ kind: 'recompute', workspace, run: key }], workspace)
-          rung.length = 0
+          enqueued.length = 0
           await check()
 
           const before = await momentOf(workspace)
           await requestRecompute(res, workspace, 'household')
-          await deliver(res, rung, workspace)
+          await deliver(res, enqueued, workspace)
           for (const { attributes, seats, ...rule } of before.definitions) {
             const wanted = seatAll(before.town, seats, rule, seatsMax)
             expectSame(
@@ -319,7 +319,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
             for (const { state } of earlier) expect(['successful', 'failed']).toContain(state)
           }
           await deleteDefinition(res, workspace, 'household')
-          await deliver(res, rung, workspace)
+          await deliver(res, enqueued, workspace)
           expect(await left(key)).toEqual([0, 0, 0, 0, 0])
         },
       ),

@@ -29,7 +29,7 @@ export const inhabitants = (streets: Record<string, string>) =>
 /** A town that was recomputed once and has changed since: within its groups, from earlier to later ones, back, and in a circle. */
 export async function movedTown() {
   const workspace = ++workspaces
-  const { res, rung } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
+  const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
   const { key } = await defined(res, workspace, 'household', 'street', shared)
   await told(
     res,
@@ -37,7 +37,7 @@ export async function movedTown() {
     inhabitants({ ash: 'abc', birch: 'def', cedar: 'ghijklm', fir: 'nop', oak: 'q', yew: 'rstuv' }),
   )
   await requestRecompute(res, workspace, 'household')
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   await told(
     res,
     workspace,
@@ -64,13 +64,13 @@ export const counts = ({
   overLimit,
   groups,
   changed,
-  looked,
+  scanned,
   withoutValue,
   largest,
   cursor,
   attributes,
 }: Run) => {
-  const users = { looked, seated, overLimit, withoutValue, largest }
+  const users = { scanned, seated, overLimit, withoutValue, largest }
   return { state, ...users, groups, changed, cursor, attributes }
 }
 
@@ -83,11 +83,11 @@ export const stateOf = async (workspace: number) => {
 /** Runs it undisturbed: what it comes to, and how many calls of the database it takes. */
 export async function undisturbed() {
   const { workspace } = await movedTown()
-  const { res, rung, meanwhile } = hazardous(small)
+  const { res, enqueued, meanwhile } = hazardous(small)
   await requestRecompute(res, workspace, 'household')
   let calls = 0
   meanwhile(async () => void calls++)
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   const [run] = await runsOf(workspace)
   if (run === undefined) throw new Error('no run')
   return { state: await stateOf(workspace), run: counts(run), calls }

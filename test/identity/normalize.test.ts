@@ -21,9 +21,9 @@ const written = async (definition: number) => {
 }
 
 async function recomputed(workspace: number, vars: Parameters<typeof hazardous>[0] = small) {
-  const { res, rung } = hazardous(vars)
+  const { res, enqueued } = hazardous(vars)
   await requestRecompute(res, workspace, 'household')
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   const [run] = await runsOf(workspace)
   if (run === undefined) throw new Error('no run')
   return { run, read: res.meter.rowsRead, written: res.meter.rowsWritten }
@@ -45,10 +45,10 @@ async function respelled() {
 const once = await (async () => {
   const { workspace, key } = await respelled()
   let calls = 0
-  const { res, rung, meanwhile } = hazardous(small)
+  const { res, enqueued, meanwhile } = hazardous(small)
   await requestRecompute(res, workspace, 'household')
   meanwhile(async () => void calls++)
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   const [run] = await runsOf(workspace)
   if (run === undefined) throw new Error('no run')
   return { run: counts(run), state: await stateOf(workspace), values: await written(key), calls }
@@ -90,13 +90,13 @@ describe('a run that compares values normalized', () => {
   it('ends the same if the database is lost before or after any of its calls', async () => {
     for (let at = 0; at < once.calls; at++) {
       const { workspace, key } = await respelled()
-      const { res, rung, fuse } = hazardous(small)
+      const { res, enqueued, fuse } = hazardous(small)
       const run = await requestRecompute(res, workspace, 'household')
       // The one and the other in turn: recompute.test.ts has both for each.
       fuse({ at, when: at % 2 === 0 ? 'before' : 'after' })
-      await deliver(res, rung, workspace).catch(unlessCrash)
+      await deliver(res, enqueued, workspace).catch(unlessCrash)
       fuse(undefined)
-      await deliver(res, [...rung, { kind: 'recompute', workspace, run: run.key }], workspace)
+      await deliver(res, [...enqueued, { kind: 'recompute', workspace, run: run.key }], workspace)
       await expectAsOnce(workspace, key)
     }
   }, 120_000)
@@ -133,14 +133,14 @@ describe('a run that compares values normalized', () => {
   it('seats nobody among strangers who says something new meanwhile', async () => {
     for (let at = 0; at < once.calls; at++) {
       const { workspace } = await respelled()
-      const { res, rung, meanwhile } = hazardous(small)
+      const { res, enqueued, meanwhile } = hazardous(small)
       const hand = hazardous(small).res
       await requestRecompute(res, workspace, 'household')
       let calls = 0
       meanwhile(async () => {
         if (calls++ === at) await told(hand, workspace, [['a', { street: 'Cedar' }]], 3)
       })
-      await deliver(res, rung, workspace)
+      await deliver(res, enqueued, workspace)
       const groups = await formed(hand, workspace, 'household')
       const mine = [...groups].filter(([, { members }]) => members.includes('a'))
       expect(['', 'ash', 'cedar']).toContain(mine.map(([value]) => value).join())
@@ -176,9 +176,9 @@ describe('what the values of a definition are', () => {
 
   it('goes with the definition', async () => {
     const { workspace, key } = await respelled()
-    const { res, rung } = hazardous(small)
+    const { res, enqueued } = hazardous(small)
     await deleteDefinition(res, workspace, 'household')
-    await deliver(res, rung, workspace)
+    await deliver(res, enqueued, workspace)
     expect(await left(key)).toEqual([0, 0, 0, 0, 0])
   })
 

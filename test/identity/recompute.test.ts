@@ -34,12 +34,12 @@ describe('a run', () => {
     for (let at = 0; at < once.calls; at++)
       for (const when of ['before', 'after'] as const) {
         const { workspace } = await movedTown()
-        const { res, rung, fuse } = hazardous(small)
+        const { res, enqueued, fuse } = hazardous(small)
         const { key } = await requestRecompute(res, workspace, 'household')
         fuse({ at, when })
-        await deliver(res, rung, workspace).catch(unlessCrash)
+        await deliver(res, enqueued, workspace).catch(unlessCrash)
         fuse(undefined)
-        await deliver(res, [...rung, { kind: 'recompute', workspace, run: key }], workspace)
+        await deliver(res, [...enqueued, { kind: 'recompute', workspace, run: key }], workspace)
         await expectAsOnce(workspace)
       }
   }, 60_000)
@@ -55,7 +55,7 @@ describe('a run', () => {
     }
   })
 
-  it('ends the same if one pass falls asleep before any of its calls and another brings the run to its end', async () => {
+  it('ends the same if one invocation falls asleep before any of its calls and another brings the run to its end', async () => {
     for (let at = 0; at < once.calls; at++) {
       const { workspace } = await movedTown()
       const { res, fuse } = hazardous(small)
@@ -74,7 +74,7 @@ describe('a run', () => {
 
   it('hands over to another message before D1 has run 1,000 statements for one', async () => {
     const workspace = ++workspaces
-    const { res, rung } = hazardous({ ...small, USERS_PER_STEP: 1 })
+    const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 1 })
     await defined(res, workspace, 'household', 'street', shared)
     await told(
       res,
@@ -83,11 +83,11 @@ describe('a run', () => {
     )
     const { key } = await requestRecompute(res, workspace, 'household')
     let passes = 0
-    for (; rung.shift() !== undefined; passes++) {
+    for (; enqueued.shift() !== undefined; passes++) {
       const pass = hazardous({ ...small, USERS_PER_STEP: 1 })
       await runRecompute(pass.res, workspace, key)
       expect(pass.res.meter.statements).toBeLessThan(1000)
-      rung.push(...pass.rung)
+      enqueued.push(...pass.enqueued)
     }
     expect(passes).toBeGreaterThan(1)
     expect((await runsOf(workspace))[0]).toMatchObject({
@@ -102,19 +102,19 @@ describe('a definition that is deleted', () => {
   it('ends its run quietly after any of its calls, and leaves nothing', async () => {
     for (let at = 0; at <= once.calls; at++) {
       const { workspace, key } = await movedTown()
-      const { res, rung, meanwhile } = hazardous(small)
+      const { res, enqueued, meanwhile } = hazardous(small)
       await requestRecompute(res, workspace, 'household')
       const hand = hazardous(small)
       let calls = 0
       meanwhile(async () => {
         if (calls++ === at) await deleteDefinition(hand.res, workspace, 'household')
       })
-      await deliver(res, rung, workspace)
+      await deliver(res, enqueued, workspace)
       meanwhile(undefined)
       if (calls <= at) await deleteDefinition(hand.res, workspace, 'household')
       expect((await momentOf(workspace)).definitions).toEqual([])
-      expect(hand.rung).toEqual([{ kind: 'erase-definition', workspace, definition: key }])
-      await deliver(res, hand.rung, workspace)
+      expect(hand.enqueued).toEqual([{ kind: 'erase-definition', workspace, definition: key }])
+      await deliver(res, hand.enqueued, workspace)
       expect(await left(key)).toEqual([0, 0, 0, 0, 0])
     }
   }, 60_000)
@@ -122,7 +122,7 @@ describe('a definition that is deleted', () => {
   it('leaves nothing if it is erased while one of its steps sleeps', async () => {
     for (let at = 0; at < once.calls; at++) {
       const { workspace, key } = await movedTown()
-      const { res, rung, fuse } = hazardous(small)
+      const { res, enqueued, fuse } = hazardous(small)
       const run = await requestRecompute(res, workspace, 'household')
       const { promise, resolve } = Promise.withResolvers<void>()
       const asleep = new Promise<void>((fallen) => fuse({ at, until: promise, fallen }))
@@ -130,7 +130,7 @@ describe('a definition that is deleted', () => {
       await Promise.race([asleep, sleeper])
       fuse(undefined)
       await deleteDefinition(res, workspace, 'household')
-      await deliver(res, rung, workspace)
+      await deliver(res, enqueued, workspace)
       resolve()
       await sleeper
       expect(await left(key)).toEqual([0, 0, 0, 0, 0])
@@ -139,15 +139,15 @@ describe('a definition that is deleted', () => {
 
   it('leaves nothing if it is deleted and erased while its week is opened', async () => {
     const { workspace, key } = await movedTown()
-    const { res, rung, meanwhile } = hazardous(small)
+    const { res, enqueued, meanwhile } = hazardous(small)
     const hand = hazardous(small)
     meanwhile(async () => {
       meanwhile(undefined)
       await deleteDefinition(hand.res, workspace, 'household')
-      await deliver(hand.res, hand.rung, workspace)
+      await deliver(hand.res, hand.enqueued, workspace)
     })
     await beginWeek(res, mondayIn(1))
-    await deliver(res, rung, workspace)
+    await deliver(res, enqueued, workspace)
     expect(await left(key)).toEqual([0, 0, 0, 0, 0])
   })
 })
@@ -155,7 +155,7 @@ describe('a definition that is deleted', () => {
 describe('a run that fails for good', () => {
   it('is FAILED where it stood, and the next begins anew and ends right', async () => {
     const { workspace } = await movedTown()
-    const { res, rung, fuse } = hazardous(small)
+    const { res, enqueued, fuse } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
     fuse({ at: 11, when: 'before' })
     await runRecompute(res, workspace, key).catch(unlessCrash)
@@ -173,9 +173,9 @@ describe('a run that fails for good', () => {
     await runRecompute(res, workspace, key)
     expect((await runsOf(workspace))[0]).toEqual(failed)
 
-    rung.length = 0
+    enqueued.length = 0
     await requestRecompute(res, workspace, 'household')
-    await deliver(res, rung, workspace)
+    await deliver(res, enqueued, workspace)
     const { changed: _, ...rest } = once.run
     expect((await runsOf(workspace))[0]).toMatchObject(rest)
     expect(await stateOf(workspace)).toEqual(once.state)

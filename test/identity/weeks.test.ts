@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { deleteDefinition } from '../../src/identity/definitions.ts'
-import { wakeForgottenRuns } from '../../src/identity/forgotten.ts'
+import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
@@ -46,7 +46,7 @@ describe('the cron of a Monday', () => {
 
   it('waits for a run that was asked for, and both end well', async () => {
     const { workspace } = await movedTown()
-    const { res, rung } = hazardous(small)
+    const { res, enqueued } = hazardous(small)
     const { key: asked } = await requestRecompute(res, workspace, 'household')
     // It begins, and stands still.
     const half = hazardous(small)
@@ -63,7 +63,7 @@ describe('the cron of a Monday', () => {
     ])
 
     await deliver(res, [{ kind: 'recompute', workspace, run: asked }], workspace)
-    await deliver(res, rung.splice(0), workspace)
+    await deliver(res, enqueued.splice(0), workspace)
     const [second, first] = await runsOf(workspace)
     expect(first && counts(first)).toEqual(once.run)
     expect(second).toMatchObject({
@@ -89,18 +89,18 @@ describe('the cron of a Monday', () => {
 describe('every five minutes', () => {
   it('a run is found whose message was lost, and not one that was moved just now', async () => {
     const { workspace } = await movedTown()
-    const { res, rung } = hazardous(small)
+    const { res, enqueued } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
     const later = (ms: number) => ({ ...res, now: () => Date.now() + ms })
-    const ofMine = () => rung.splice(0).filter((message) => message.workspace === workspace)
+    const ofMine = () => enqueued.splice(0).filter((message) => message.workspace === workspace)
     ofMine()
-    await wakeForgottenRuns(later(9 * 60_000))
+    await enqueueStalledRuns(later(9 * 60_000))
     expect(ofMine()).not.toContainEqual({ kind: 'recompute', workspace, run: key })
-    await wakeForgottenRuns(later(11 * 60_000))
+    await enqueueStalledRuns(later(11 * 60_000))
     const found = ofMine()
     expect(found).toEqual([{ kind: 'recompute', workspace, run: key }])
     await deliver(res, found, workspace)
-    await deliver(res, rung, workspace)
+    await deliver(res, enqueued, workspace)
     expect((await runsOf(workspace)).every(({ state }) => state === 'successful')).toBe(true)
     expect(await stateOf(workspace)).toEqual(once.state)
   })
@@ -122,19 +122,19 @@ describe('every five minutes', () => {
       )
     }
 
-    // Before that Monday's three o'clock, the week before is looked after, in which there was no such definition.
-    await wakeForgottenRuns(at(monday - 1).res)
+    // Before that Monday's three o'clock, the week before is scanned after, in which there was no such definition.
+    await enqueueStalledRuns(at(monday - 1).res)
     expect(await weeks('household')).toEqual([])
     for (const now of [monday, monday + 3_600_000, mondayIn(2) - 1]) {
-      const { res, rung } = at(now)
-      await wakeForgottenRuns(res)
-      await deliver(res, rung, workspace)
+      const { res, enqueued } = at(now)
+      await enqueueStalledRuns(res)
+      await deliver(res, enqueued, workspace)
       expect(await weeks('household')).toEqual([`${weekOf(monday)} successful`])
       expect(await weeks('since')).toEqual([])
     }
-    const { res, rung } = at(mondayIn(2) + 300_000)
-    await wakeForgottenRuns(res)
-    await deliver(res, rung, workspace)
+    const { res, enqueued } = at(mondayIn(2) + 300_000)
+    await enqueueStalledRuns(res)
+    await deliver(res, enqueued, workspace)
     expect(await weeks('household')).toEqual([
       `${weekOf(mondayIn(2))} successful`,
       `${weekOf(monday)} successful`,
@@ -144,12 +144,12 @@ describe('every five minutes', () => {
 
   it('a deleted definition is erased whose message was lost', async () => {
     const { workspace, key } = await movedTown()
-    const { res, rung } = hazardous(small)
+    const { res, enqueued } = hazardous(small)
     await deleteDefinition(res, workspace, 'household')
-    rung.length = 0
-    await wakeForgottenRuns({ ...res, now: () => Date.now() + 11 * 60_000 })
-    expect(rung).toContainEqual({ kind: 'erase-definition', workspace, definition: key })
-    await deliver(res, rung, workspace)
+    enqueued.length = 0
+    await enqueueStalledRuns({ ...res, now: () => Date.now() + 11 * 60_000 })
+    expect(enqueued).toContainEqual({ kind: 'erase-definition', workspace, definition: key })
+    await deliver(res, enqueued, workspace)
     expect(await left(key)).toEqual([0, 0, 0, 0, 0])
   })
 })

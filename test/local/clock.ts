@@ -11,7 +11,7 @@ export function mondayIn(weeks: number): number {
 }
 
 /** Plays the clock, which locally nobody does: has the Worker answer one of its crons as if it were `at`, in milliseconds. */
-export async function ring(
+export async function fireCron(
   url: string,
   cron: '0 3 * * MON' | '*/5 * * * *' | '* * * * *',
   at = Date.now(),
@@ -23,7 +23,7 @@ export async function ring(
 /** Has the crons come that locally would not, for as long as this program runs. */
 export function tick(url: string): void {
   const every = (cron: '*/5 * * * *' | '* * * * *', ms: number) =>
-    setInterval(() => void ring(url, cron).catch(() => undefined), ms).unref()
+    setInterval(() => void fireCron(url, cron).catch(() => undefined), ms).unref()
   // Work whose message was lost, and a Monday that has come.
   every('*/5 * * * *', 300_000)
   // Events whose next attempt has come.

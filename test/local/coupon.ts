@@ -1,4 +1,4 @@
-import { mondayIn, ring } from './clock.ts'
+import { mondayIn, fireCron } from './clock.ts'
 import { bold } from './colour.ts'
 import { flagsOf } from './feature.ts'
 import { number, type Stage } from './stage.ts'
@@ -48,7 +48,7 @@ export async function coupon(stage: Stage): Promise<void> {
 export async function couponAWeekLater(stage: Stage): Promise<void> {
   const { url, groups, expect } = stage
   console.log(bold('A few minutes after the second Monday, the audience has filled its group anew'))
-  await ring(url, '*/5 * * * *', mondayIn(2) + 300_000)
+  await fireCron(url, '*/5 * * * *', mondayIn(2) + 300_000)
   const [newest] = await groups.jobs()
   if (newest === undefined) throw new Error('No job was opened')
   const job = await groups.finished(newest.jobId, 50)

@@ -1,4 +1,4 @@
-import { mondayIn, ring } from './clock.ts'
+import { mondayIn, fireCron } from './clock.ts'
 import { bold } from './colour.ts'
 import type { Attributes, Definition, Profile, Report, Run } from './platform.ts'
 import { progress } from './progress.ts'
@@ -140,7 +140,7 @@ async function monday(
   console.log(bold(`${title}, 03:00 UTC`))
   const before = await platform.runs(household.id)
   const start = performance.now()
-  await ring(url, '0 3 * * MON', at)
+  await fireCron(url, '0 3 * * MON', at)
   const [opened, ...earlier] = await platform.runs(household.id)
   if (opened === undefined) throw new Error(`${title} began no run`)
   const working = progress('run')
@@ -156,7 +156,7 @@ async function monday(
   )
 
   // A cron that comes twice.
-  await ring(url, '0 3 * * MON', at)
+  await fireCron(url, '0 3 * * MON', at)
   expect.compare(
     title,
     { runs: (await platform.runs(household.id)).length },

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import type { Db } from '../../src/db/connect.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
@@ -86,7 +86,7 @@ async function scene() {
       return
     }
     if (deed.calls !== undefined) fuse({ at: deed.calls, when: 'after' })
-    await runJob(res, workspace, job.key, applyAudience).catch(unlessCrash)
+    await runJob(res, workspace, job.key, sourceOf).catch(unlessCrash)
     fuse(undefined)
   }
   const live = async () =>

@@ -6,7 +6,7 @@ import { asking, planOf } from '../support/plans.ts'
 const plan = (statement: SQL) => planOf(asking(statement))
 
 const at = { workspace: 1, group: 1, revision: 2 }
-const stretch = { after: 'a', upTo: 'b' }
+const range = { after: 'a', upTo: 'b' }
 const guard = sql`EXISTS (SELECT 1 FROM jobs WHERE key = 1 AND step = 1)`
 
 describe('the plan of a statement over members', () => {
@@ -17,19 +17,19 @@ describe('the plan of a statement over members', () => {
   })
 
   it.each([
-    ['removing the unseen', members.removeUnseen(at, stretch, guard)],
-    ['pruning', members.pruneDead(at, stretch)],
+    ['removing the unseen', members.removeUnseen(at, range, guard)],
+    ['pruning', members.pruneDead(at, range)],
     ...members
-      .undoRevision(at, stretch, guard)
+      .undoRevision(at, range, guard)
       .map((statement, i) => [`undoing (${i + 1})`, statement] as const),
-  ] as const)('walks one stretch of the group for %s', async (_, statement) => {
+  ] as const)('walks one range of the group for %s', async (_, statement) => {
     expect(await plan(statement)).toContain(
       'SEARCH members USING INDEX members_by_group (group_key=? AND participant_id>? AND participant_id<?)',
     )
   })
 
-  it('finds the end of a stretch in the index alone', async () => {
-    expect(await plan(members.stretchEnd(at, 'a', 10))).toEqual([
+  it('finds the end of a range in the index alone', async () => {
+    expect(await plan(members.rangeEnd(at, 'a', 10))).toEqual([
       'SEARCH members USING COVERING INDEX members_by_group (group_key=? AND participant_id>?)',
     ])
   })

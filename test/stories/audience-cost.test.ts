@@ -1,10 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { applyAudience } from '../../src/audiences/apply.ts'
-import { wholeRule } from '../../src/audiences/whole.ts'
+import { resolveRule } from '../../src/audiences/resolve.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { audiencesOf } from '../../src/audiences/memberships.ts'
-import { countEach, countUsers, listUsers } from '../../src/audiences/questions.ts'
+import { countEach, countUsers, listUsers } from '../../src/audiences/query.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import type { Db } from '../../src/db/connect.ts'
@@ -134,7 +134,7 @@ const rules: Record<string, Rule> = {
 /** A workspace of households of ten, in each of which one has a dog. */
 async function town(households: number) {
   const workspace = ++workspaces
-  const { res, rung } = hazardous()
+  const { res, enqueued } = hazardous()
   await defined(res, workspace, 'household', 'street', shared)
   for (let from = 0; from < households; from += 100)
     await told(
@@ -151,7 +151,7 @@ async function town(households: number) {
       ]),
     )
   await requestRecompute(res, workspace, 'household')
-  await deliver(res, rung, workspace)
+  await deliver(res, enqueued, workspace)
   for (const [i, rule] of Object.values(rules).entries())
     if (rule.operator !== 'in_group') await asked(res, workspace, `rule-${i}`, rule)
   return workspace
@@ -169,15 +169,15 @@ beforeAll(async () => {
 }, 60_000)
 
 const questions: Record<string, (db: Db, rule: Rule) => Promise<unknown>> = {
-  'the count': async (db, rule) => countUsers(db, here, await wholeRule(db, here, rule)),
+  'the count': async (db, rule) => countUsers(db, here, await resolveRule(db, here, rule)),
   'a page': async (db, rule) =>
-    listUsers(db, here, await wholeRule(db, here, rule), { after: 'user-000010', size: 10 }),
+    listUsers(db, here, await resolveRule(db, here, rule), { after: 'user-000010', size: 10 }),
   'the overlap': async (db, rule) => {
-    const { names } = await wholeRule(db, here, rule)
+    const { names } = await resolveRule(db, here, rule)
     return countEach(db, here, [rule, red], names)
   },
   'one user': async (db, rule) =>
-    explainUser(db, here, await wholeRule(db, here, rule), 'user-000015'),
+    explainUser(db, here, await resolveRule(db, here, rule), 'user-000015'),
 }
 const cases = Object.keys(questions).flatMap((question) =>
   Object.keys(rules).map((rule) => [question, rule] as const),
@@ -187,7 +187,7 @@ describe('a count', () => {
   it.each(['own', 'inherited'])('asks each user once: %s', async (name) => {
     const rule = rules[name]
     if (rule === undefined) throw new Error(`no rule ${name}`)
-    const whole = await wholeRule(hazardous().res.databaseOf(here), here, rule)
+    const whole = await resolveRule(hazardous().res.databaseOf(here), here, rule)
     const { db, meter } = watched()
     expect(await countUsers(db, here, whole)).toBe(300)
     // The user and one attribute; or the user, the seat and what the group shares.
@@ -201,7 +201,7 @@ describe("one user's membership", () => {
     async (name) => {
       const rule = rules[name]
       if (rule === undefined) throw new Error(`no rule ${name}`)
-      const whole = await wholeRule(hazardous().res.databaseOf(here), here, rule)
+      const whole = await resolveRule(hazardous().res.databaseOf(here), here, rule)
       const { db, meter } = watched()
       const { result } = await explainUser(db, here, whole, 'user-000015')
       expect(result).toBe(name === 'inherited')

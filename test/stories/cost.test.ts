@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { pruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -15,7 +15,7 @@ async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   const { res } = hazardous()
   const job = await receiveUpload(res, bank.workspace, group, 'tester', parts(type, lines(ids)))
   const before = { ...res.meter }
-  await runJob(res, bank.workspace, job.key, applyAudience)
+  await runJob(res, bank.workspace, job.key, sourceOf)
   expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL' })
   return {
     read: res.meter.rowsRead - before.rowsRead,

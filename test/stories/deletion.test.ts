@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
@@ -24,7 +24,7 @@ describe('deleting a group', () => {
     const bank = await Bank.open()
     const group = await bank.group('short-lived')
     const job = await bank.apply(group, 'ADD', people(25_000) + 'one,two\n')
-    const { res, rung } = hazardous()
+    const { res, enqueued } = hazardous()
 
     await deleteGroup(res, bank.workspace, group)
     for (const path of [
@@ -45,8 +45,8 @@ describe('deleting a group', () => {
       groups: 2,
     })
 
-    const [message] = rung
-    if (message?.kind !== 'erase') throw new Error('nothing was rung for')
+    const [message] = enqueued
+    if (message?.kind !== 'erase') throw new Error('nothing was enqueued')
     const before = res.meter.rowsWritten
     // Twice at once, as it may be delivered.
     await Promise.all([
@@ -79,16 +79,16 @@ describe('deleting a group', () => {
   it('leaves nothing behind of a job that was between two batches', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
-    const { res, rung, fuse } = hazardous({ SLICE_BYTES: 64 })
+    const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: 64 })
     const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', people(100)))
     let wakeUp = () => {}
     const until = new Promise<void>((resolve) => (wakeUp = resolve))
     const asleep = new Promise<void>((fallen) => fuse({ at: 8, until, fallen }))
-    const run = runJob(res, bank.workspace, job.key, applyAudience)
+    const run = runJob(res, bank.workspace, job.key, sourceOf)
     await asleep
     await deleteGroup(res, bank.workspace, group)
-    const erase = rung.find((message) => message.kind === 'erase')
-    if (erase?.kind !== 'erase') throw new Error('nothing was rung for')
+    const erase = enqueued.find((message) => message.kind === 'erase')
+    if (erase?.kind !== 'erase') throw new Error('nothing was enqueued')
     await eraseGroup(res, bank.workspace, erase.group)
     wakeUp()
     await run

@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { receiveUsers, runImport } from '../../src/identity/import.ts'
-import { findImport } from '../../src/identity/imports.ts'
+import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
+import { findImport } from '../../src/identity/users-jobs.ts'
 import { claimJob } from '../../src/work/jobs.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
@@ -28,7 +28,7 @@ describe('a job that one version begins and another ends', () => {
 
     // It reads the job, writes two batches of ids, and dies.
     fuse({ at: 3, when: 'before' })
-    await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
+    await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
     fuse(undefined)
     const applied = (await findJob(db, bank.workspace, job.key))?.applied ?? 0
     expect(applied).toBeGreaterThan(0)
@@ -48,7 +48,7 @@ describe('a job that one version begins and another ends', () => {
       most: run[applied - 1],
     })
 
-    await runJob(res, bank.workspace, job.key, applyAudience)
+    await runJob(res, bank.workspace, job.key, sourceOf)
     expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
       state: 'successful',
       rows,
@@ -85,7 +85,7 @@ describe('a job that one version begins and another ends', () => {
       .bind(job.key)
       .run()
     const before = await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)
-    await runJob(res, bank.workspace, job.key, applyAudience)
+    await runJob(res, bank.workspace, job.key, sourceOf)
     expect(await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)).toEqual(before)
   })
 })

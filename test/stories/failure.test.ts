@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { getGroup } from '../../src/experience/groups.ts'
 import { findJob } from '../../src/experience/jobs.ts'
@@ -45,7 +45,7 @@ describe('a job that fails for good', () => {
         parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
       )
       fuse({ at: 5, when: 'before' })
-      await expect(runJob(res, bank.workspace, job.key, applyAudience)).rejects.toThrow()
+      await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
       fuse(undefined)
       const db = res.databaseOf(bank.workspace)
       expect(await findJob(db, bank.workspace, job.key)).toMatchObject({

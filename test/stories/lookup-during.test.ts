@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, call, json, lines, type Json } from '../support/api.ts'
@@ -155,7 +155,7 @@ describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
       between++
       await askAll()
     })
-    await runJob(res, bank.workspace, job.key, applyAudience)
+    await runJob(res, bank.workspace, job.key, sourceOf)
     meanwhile(undefined)
     expect(between).toBeGreaterThan(6)
     bothSeen(seen)

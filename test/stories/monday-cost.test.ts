@@ -9,8 +9,8 @@ import { forget, valuesEnd, write } from '../../src/identity/normalize.ts'
 import { listRuns, type Run } from '../../src/identity/runs.ts'
 import { recomputeRuns } from '../../src/db/schema.ts'
 import { noValues } from '../../src/identity/no-value.ts'
-import * as seats from '../../src/identity/seats.ts'
-import { look, stretchAfter, type Seating } from '../../src/identity/stretches.ts'
+import * as seats from '../../src/identity/seat-and-share.ts'
+import { look, rangeAfter, type Seating } from '../../src/identity/ranges.ts'
 import { unmoved } from '../../src/work/checkpoint.ts'
 import { hazardous } from '../support/hazard.ts'
 import { asking, planOf } from '../support/plans.ts'
@@ -217,7 +217,7 @@ describe('what a profile costs', () => {
   })
 
   it('grows by the attributes that a group shares, three rows for each', async () => {
-    const { res, rung } = hazardous({ SHARED_ATTRIBUTES_MAX: 40 })
+    const { res, enqueued } = hazardous({ SHARED_ATTRIBUTES_MAX: 40 })
     const reads: number[] = []
     for (const many of [10, 20, 40]) {
       const workspace = ++workspaces
@@ -228,7 +228,7 @@ describe('what a profile costs', () => {
       await defined(res, workspace, 'household', 'street', all)
       await told(res, workspace, [['ann', { street: 'ash' }]])
       await requestRecompute(res, workspace, 'household')
-      await deliver(res, rung, workspace)
+      await deliver(res, enqueued, workspace)
       const { db, meter } = counted()
       expect((await getProfile(db, workspace, 'ann')).attributes).toHaveLength(1 + many)
       reads.push(meter.rowsRead)
@@ -239,7 +239,7 @@ describe('what a profile costs', () => {
 
   it('grows by the groups that a user is in', async () => {
     const workspace = ++workspaces
-    const { res, rung } = hazardous({ DEFINITIONS_MAX: 20 })
+    const { res, enqueued } = hazardous({ DEFINITIONS_MAX: 20 })
     const reads: number[] = []
     await told(res, workspace, [
       ['ann', { street: 'ash', spent: 1, plan: 'gold', visits: 1, has_dog: true }],
@@ -247,7 +247,7 @@ describe('what a profile costs', () => {
     for (let n = 0; n < 20; n++) {
       await defined(res, workspace, `definition-${n}`, 'street', attributes)
       await requestRecompute(res, workspace, `definition-${n}`)
-      await deliver(res, rung, workspace)
+      await deliver(res, enqueued, workspace)
       const { db, meter } = counted()
       expect((await getProfile(db, workspace, 'ann')).groups).toHaveLength(n + 1)
       reads.push(meter.rowsRead)
@@ -272,14 +272,14 @@ describe('the plan of', () => {
     attributes: functions.map((type) => ({ id: `a-${type}`, type })),
   }
   const guard = unmoved(recomputeRuns, { key: 1, step: 1 })
-  const stretches = [
+  const ranges = [
     { after: 'a', upTo: 'b', crowded: false },
     { after: 'a', upTo: 'b', crowded: true },
     { after: 'a', upTo: null, crowded: false },
   ]
   const run: Run = {
     ...{ key: 1, id: 'r', workspace: 1, definition: 1, week: null, state: 'normalizing', step: 1 },
-    ...{ source: '$address', attributes: [], cursor: 'a', expected: 0, looked: 0, seated: 0 },
+    ...{ source: '$address', attributes: [], cursor: 'a', expected: 0, scanned: 0, seated: 0 },
     ...{ overLimit: 0, groups: 0, changed: 0, withoutValue: 0, largest: null, ignoreValues: null },
     ...{ matching: 'normalized', createdAt: 0, startedAt: 0, updatedAt: 0, endedAt: null },
   }
@@ -287,37 +287,37 @@ describe('the plan of', () => {
   const ignoring: Seating = { ...exact, noValues: noValues(['Zürich'], false) }
   const kinds = { 'as they are': exact, normalized, 'that ignores its own': ignoring }
   const statementsOf = (kind: string, at: Seating) =>
-    stretches.flatMap((stretch) => {
+    ranges.flatMap((range) => {
       const named: Record<string, SQL[]> = {
-        'the look': [look(at, stretch)],
-        'noting movers': [seats.noteMovers(at, stretch, guard)],
+        'the look': [look(at, range)],
+        'noting movers': [seats.noteMovers(at, range, guard)],
         leaving: seats.leave(at, seats.movers(at), guard),
         'forgetting movers': [seats.forgetMovers(at, guard)],
-        unseating: [seats.unseat(at, stretch, guard)],
-        shrinking: [seats.shrink(at, stretch, guard)],
-        seating: [seats.seat(at, stretch, 1, guard)],
-        unsharing: [seats.unshare(at, stretch, guard)],
-        sharing: seats.shareAll(at, stretch, guard),
-        counting: [seats.seatedIn(at, stretch)],
+        unseating: [seats.unseat(at, range, guard)],
+        shrinking: [seats.shrink(at, range, guard)],
+        seating: [seats.seat(at, range, 1, guard)],
+        unsharing: [seats.unshare(at, range, guard)],
+        sharing: seats.shareAll(at, range, guard),
+        counting: [seats.seatedIn(at, range)],
       }
-      const name = stretch.crowded
+      const name = range.crowded
         ? 'a crowded value'
-        : stretch.upTo === null
-          ? 'the last stretch'
-          : 'a stretch'
+        : range.upTo === null
+          ? 'the last range'
+          : 'a range'
       return Object.entries(named).flatMap(([what, all]) =>
         all.map((one, i) => [`${what} (${i + 1}) of ${name}, ${kind}`, one] as const),
       )
     })
   const at = exact
   const statements = Object.entries(kinds).flatMap(([kind, at]) => [
-    [`the end of a stretch, ${kind}`, stretchAfter(at, 'a', 100)] as const,
+    [`the end of a range, ${kind}`, rangeAfter(at, 'a', 100)] as const,
     ...statementsOf(kind, at),
   ])
 
   it.each([
     ...statements,
-    ['the end of a stretch to normalize', valuesEnd(run, 100)] as const,
+    ['the end of a range to normalize', valuesEnd(run, 100)] as const,
     ['forgetting values', forget(run, { after: 'a', upTo: 'b' }, guard)] as const,
     [
       'forgetting all values',

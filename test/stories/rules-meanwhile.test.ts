@@ -2,9 +2,9 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { deleteAudience } from '../../src/audiences/audiences.ts'
 import { beginSync } from '../../src/audiences/sync.ts'
-import { countUsers } from '../../src/audiences/questions.ts'
+import { countUsers } from '../../src/audiences/query.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
-import { wholeAudience } from '../../src/audiences/whole.ts'
+import { resolveAudience } from '../../src/audiences/resolve.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
 import { Failure } from '../../src/failure.ts'
@@ -89,7 +89,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
   async function consistent(workspace: number): Promise<void> {
     const { res } = hazardous()
     const db = res.databaseOf(workspace)
-    const kept = await wholeAudience(db, workspace, 'coupon').catch(reason)
+    const kept = await resolveAudience(db, workspace, 'coupon').catch(reason)
     if (typeof kept === 'string') expect(kept).toBe('not-found')
     else await countUsers(db, workspace, kept)
   }
@@ -130,7 +130,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
     for (let at = 0, fallen = true; fallen; at++) {
       const bank = await Bank.open()
       const { workspace } = bank
-      const { res, rung, fuse } = hazardous()
+      const { res, enqueued, fuse } = hazardous()
       const { rule, goes, value } = (await kinds[kind]?.(res, workspace)) ?? {}
       if (rule === undefined || goes === undefined) throw new Error(`no kind ${kind}`)
       await crowd(workspace, people('red', 5))
@@ -154,7 +154,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       }
       resolve()
       await pass
-      await deliverAll(res, rung)
+      await deliverAll(res, enqueued)
       const shown = await bank.get(`/jobs/${job.id}`)
       const { results } = await env.DB.prepare(
         'SELECT line, problem, value FROM job_problems WHERE job_key = ?',

@@ -6,9 +6,9 @@ import {
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
-import { wakeForgotten } from '../../src/experience/forgotten.ts'
+import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import { Bank, lines } from '../support/api.ts'
@@ -24,7 +24,7 @@ describe('every five minutes', () => {
   it('a job whose message was never sent, or lost, goes on', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
-    // The queue of `hazardous` keeps what is sent: nobody rings for this job.
+    // The queue of `hazardous` keeps what is sent: nobody enqueues this job.
     const { res } = hazardous()
     const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
     await tick('*/5 * * * *')
@@ -51,10 +51,10 @@ describe('every five minutes', () => {
     await vi.waitUntil(async () => (await left()) === 0, { timeout: 5000, interval: 50 })
   })
 
-  it('nothing is rung for that goes on by itself', async () => {
-    const { res, rung } = hazardous()
-    await wakeForgotten(res)
-    expect(rung).toEqual([])
+  it('nothing is enqueued that goes on by itself', async () => {
+    const { res, enqueued } = hazardous()
+    await enqueueStalled(res)
+    expect(enqueued).toEqual([])
   })
 
   it('an upload is accepted although the queue is silent', async () => {
@@ -83,10 +83,10 @@ describe('a long job', () => {
     let passes = 0
     for (let state = ''; state !== 'SUCCESSFUL'; passes++) {
       const pass = hazardous({ SLICE_BYTES: 16 })
-      await runJob(pass.res, bank.workspace, job.key, applyAudience)
+      await runJob(pass.res, bank.workspace, job.key, sourceOf)
       expect(pass.res.meter.statements).toBeLessThan(1000)
       state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
-      expect(pass.rung).toEqual(
+      expect(pass.enqueued).toEqual(
         state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }],
       )
     }

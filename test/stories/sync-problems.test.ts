@@ -26,13 +26,13 @@ describe('users of whom there are no participants', () => {
       `red-00001-${'x'.repeat(30)}`,
       'z'.repeat(40),
     ]
-    const { bank, workspace, group, res, rung, sync } = await filled(
+    const { bank, workspace, group, res, enqueued, sync } = await filled(
       [...people('red', 5), 'm'.repeat(32), ...long],
       [],
     )
     const { id } = await sync()
     await inStepsOf(3, workspace)
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     const counts = {
       totalRecordsCount: 10,
       successRecordsCount: 6,
@@ -76,10 +76,10 @@ describe('users of whom there are no participants', () => {
         `${space}${'c'.repeat(33)}`,
       ]),
     ]
-    const { bank, workspace, group, res, rung, sync } = await filled([...users, ...others], [])
+    const { bank, workspace, group, res, enqueued, sync } = await filled([...users, ...others], [])
     const { id } = await sync()
     await inStepsOf(7, workspace)
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     const listed = [...users, ...others].toSorted((a, b) =>
       Buffer.compare(Buffer.from(a), Buffer.from(b)),
     )
@@ -98,9 +98,9 @@ describe('users of whom there are no participants', () => {
 
   it('are all counted, and the first 10,000 kept', async () => {
     const long = people('long'.repeat(8), 10_050)
-    const { bank, res, rung, sync } = await filled(['ann', ...long], [])
+    const { bank, res, enqueued, sync } = await filled(['ann', ...long], [])
     const { id, key } = await sync()
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     expect(await bank.get(`/jobs/${id}`)).toMatchObject({
       jobStatus: 'PARTIAL_SUCCESS',
       failedRecordsCount: 10_050,
@@ -114,9 +114,9 @@ describe('users of whom there are no participants', () => {
 
   it('keep nobody in the group who has left, if there are no others', async () => {
     const long = people('long'.repeat(8), 5)
-    const { bank, group, res, rung, sync } = await filled(long, ['ann', 'bob'])
+    const { bank, group, res, enqueued, sync } = await filled(long, ['ann', 'bob'])
     const { id, key } = await sync()
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     const counts = { totalRecordsCount: 5, failedRecordsCount: 5, addedCount: 0, removedCount: 2 }
     expect(await bank.get(`/jobs/${id}`)).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', ...counts })
     expect(await bank.members(group)).toEqual([])
@@ -131,9 +131,9 @@ describe('users of whom there are no participants', () => {
     const uuids = Array.from({ length: 3 }, () => crypto.randomUUID()).toSorted()
     const { bank, workspace, group, sync } = await filled([...uuids, 'x'.repeat(37)], [])
     const { id, key } = await sync()
-    const { res, rung } = hazardous({ PARTICIPANT_MAX: 36 })
+    const { res, enqueued } = hazardous({ PARTICIPANT_MAX: 36 })
     await passOf(res, workspace, key)
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     expect(await bank.get(`/jobs/${id}`)).toMatchObject({
       jobStatus: 'PARTIAL_SUCCESS',
       failedRecordsCount: 1,
@@ -147,9 +147,9 @@ describe('users of whom there are no participants', () => {
   })
 
   it('if there are none at all, leave a group of nobody', async () => {
-    const { bank, group, res, rung, sync } = await filled([], ['ann', 'bob'])
+    const { bank, group, res, enqueued, sync } = await filled([], ['ann', 'bob'])
     const { id } = await sync()
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     const counts = {
       totalRecordsCount: 0,
       successRecordsCount: 0,

@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { deleteAudience, tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { deleteAudience, attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -61,14 +61,14 @@ describe('a sync whose group or audience goes', () => {
       let withdrawn = 0
       for (let at = 0, fallen = true; fallen; at++) {
         const one = await overtaken(at, async ({ workspace, group, res }) => {
-          if (how === 'untied') await untieAudience(res, workspace, 'reds')
+          if (how === 'untied') await detachAudience(res, workspace, 'reds')
           else if (how === 'deleted') await deleteAudience(res, workspace, 'reds')
-          else await tieAudience(res, workspace, 'reds', (await grouped(res, workspace)).id)
+          else await attachAudience(res, workspace, 'reds', (await grouped(res, workspace)).id)
           await receiveUpload(res, workspace, group, 'tester', parts('ADD', 'late\n'))
         })
-        const { bank, workspace, group, res, rung, id } = one
+        const { bank, workspace, group, res, enqueued, id } = one
         fallen = one.fallen
-        await deliverAll(res, rung)
+        await deliverAll(res, enqueued)
         const { jobStatus } = await bank.get(`/jobs/${id}`)
         const members = jobStatus === 'CANCELLED' ? ['ann', 'red-00001'] : people('red', 5)
         if (fallen) members.push('late')
@@ -91,17 +91,17 @@ describe('a sync whose group or audience goes', () => {
     async (erased) => {
       const error = vi.spyOn(console, 'error')
       for (let at = 0, fallen = true; fallen; at++) {
-        const one = await overtaken(at, async ({ workspace, group, res, rung }) => {
+        const one = await overtaken(at, async ({ workspace, group, res, enqueued }) => {
           await deleteGroup(res, workspace, group)
           if (erased)
             await deliverAll(
               res,
-              rung.splice(0).filter(({ kind }) => kind === 'erase'),
+              enqueued.splice(0).filter(({ kind }) => kind === 'erase'),
             )
         })
         fallen = one.fallen
         if (!fallen) await deleteGroup(one.res, one.workspace, one.group)
-        await deliverAll(one.res, one.rung)
+        await deliverAll(one.res, one.enqueued)
         expect(
           (await deliver({ kind: 'job', workspace: one.workspace, job: one.key })).explicitAcks,
         ).toHaveLength(1)
@@ -118,16 +118,18 @@ describe('a sync whose group or audience goes', () => {
   )
 
   it('leaves no rule behind where it never began', async () => {
-    const { workspace, group, groupKey, res, rung, sync } = await filled(people('red', 3), ['ann'])
+    const { workspace, group, groupKey, res, enqueued, sync } = await filled(people('red', 3), [
+      'ann',
+    ])
     await sync()
     expect(await rulesKept()).toBe(1)
     await deleteGroup(res, workspace, group)
-    rung.length = 0
+    enqueued.length = 0
     await eraseGroup(res, workspace, groupKey)
     expect(await rulesKept()).toBe(0)
   })
 
-  it('and another pass has ended already, is told to nobody as an error', async () => {
+  it('and another invocation has ended already, is told to nobody as an error', async () => {
     const error = vi.spyOn(console, 'error')
     for (let at = 0, fallen = true; fallen; at++) {
       const one = await overtaken(at, async ({ res, workspace }) => {

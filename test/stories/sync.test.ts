@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { applyAudience } from '../../src/audiences/apply.ts'
-import { tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
@@ -28,7 +28,7 @@ const red = teamIs('red')
 beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
 
 describe('a sync', () => {
-  it('ends as after the upload that was accepted before the tie, whichever message comes first', async () => {
+  it('ends as after the upload that was accepted before the attachmentment, whichever message comes first', async () => {
     const team = await Team.open(audienceScopes)
     const bank = await Bank.open(undefined, team.workspace)
     await crowd(team.workspace, people('red', 300))
@@ -53,13 +53,13 @@ describe('a sync', () => {
     expect(await bank.count(group)).toBe(300)
   })
 
-  it('comes after an upload that arrives during the tie, or the upload is refused and leaves no file', async () => {
+  it('comes after an upload that arrives during the attachmentment, or the upload is refused and leaves no file', async () => {
     const ends = new Set<string>()
     for (let at = 0, fallen = true; fallen; at++) {
-      const { bank, workspace, group, res, rung, fuse, sync } = await filled(people('red', 3), [
+      const { bank, workspace, group, res, enqueued, fuse, sync } = await filled(people('red', 3), [
         'ann',
       ])
-      await untieAudience(res, workspace, 'reds')
+      await detachAudience(res, workspace, 'reds')
       const { promise, resolve } = Promise.withResolvers<void>()
       fallen = false
       const asleep = new Promise<void>((done) =>
@@ -71,14 +71,14 @@ describe('a sync', () => {
       )
       await Promise.race([asleep, upload])
       fuse(undefined)
-      await tieAudience(res, workspace, 'reds', group)
+      await attachAudience(res, workspace, 'reds', group)
       const before = await jobsIn(workspace)
       resolve()
       const end = await upload
       expect(end).toBe(before.length === 1 ? 'accepted' : 'filled-by-audience')
       ends.add(end)
       await sync()
-      await deliverAll(res, rung)
+      await deliverAll(res, enqueued)
       const told = [
         ...(end === 'accepted' ? [{ audience: null, added: 1 }] : []),
         { audience: 'reds', added: 3 },
@@ -95,10 +95,10 @@ describe('a sync', () => {
     let deaths = 0
     for (const when of ['before', 'after'] as const)
       for (let at = 0, dead = true; dead; at++) {
-        const { bank, workspace, group, res, rung, fuse, meanwhile, sync } = await filled(users, [
-          'red-00000',
-          'gone',
-        ])
+        const { bank, workspace, group, res, enqueued, fuse, meanwhile, sync } = await filled(
+          users,
+          ['red-00000', 'gone'],
+        )
         const { key, id } = await sync()
         meanwhile(async () => void (await inStepsOf(2, workspace)))
         await inStepsOf(2, workspace)
@@ -110,7 +110,7 @@ describe('a sync', () => {
         fuse(undefined)
         if (dead) deaths++
         for (let i = 0; i < 2; i++) await passOf(res, workspace, key)
-        await deliverAll(res, rung)
+        await deliverAll(res, enqueued)
         const counts = {
           totalRecordsCount: 6,
           failedRecordsCount: 1,
@@ -130,12 +130,12 @@ describe('a sync', () => {
   }, 120_000)
 
   it('works by the rule as it was when it was asked for, or asked for again while it waits', async () => {
-    const { bank, workspace, group, res, rung, sync } = await filled(people('red', 3), [])
+    const { bank, workspace, group, res, enqueued, sync } = await filled(people('red', 3), [])
     await crowd(workspace, ['bob', 'bea'], 'team', 'blue')
     await crowd(workspace, ['gil'], 'team', 'green')
     const first = await sync()
     await askedAnew(res, workspace, 'reds', teamIs('blue'))
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     expect(await bank.members(group)).toEqual(people('red', 3))
 
     const second = await sync()
@@ -143,7 +143,7 @@ describe('a sync', () => {
     expect((await sync()).id).toBe(second.id)
     expect(second.id).not.toBe(first.id)
     await askedAnew(res, workspace, 'reds', red)
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     expect(await bank.members(group)).toEqual(['gil'])
     expect(await jobsIn(workspace)).toMatchObject([
       { state: 'successful' },
@@ -153,7 +153,7 @@ describe('a sync', () => {
   })
 
   it('that has begun goes on by its rule, and another one waits behind it', async () => {
-    const { bank, workspace, group, res, rung, fuse, sync } = await filled(people('red', 9), [])
+    const { bank, workspace, group, res, enqueued, fuse, sync } = await filled(people('red', 9), [])
     await crowd(workspace, ['bob'], 'team', 'blue')
     const first = await sync()
     await inStepsOf(3, workspace)
@@ -165,7 +165,7 @@ describe('a sync', () => {
     expect(second.id).not.toBe(first.id)
     await passOf(res, workspace, first.key)
     expect(await bank.members(group)).toEqual(people('red', 9))
-    await deliverAll(res, rung)
+    await deliverAll(res, enqueued)
     expect(await bank.members(group)).toEqual(['bob'])
   })
 

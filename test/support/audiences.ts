@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
-import { createAudience, tieAudience, updateAudience } from '../../src/audiences/audiences.ts'
+import { createAudience, attachAudience, updateAudience } from '../../src/audiences/audiences.ts'
 import type { Refresh } from '../../src/audiences/period.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
@@ -88,7 +88,7 @@ export async function filling(
 ): Promise<Group> {
   const group = await grouped(res, workspace)
   await asked(res, workspace, id, rule, refresh)
-  await tieAudience(res, workspace, id, group.id)
+  await attachAudience(res, workspace, id, group.id)
   return group
 }
 
@@ -108,13 +108,13 @@ export async function syncBy(
 }
 
 export const passOf = (res: Resources, workspace: number, job: number) =>
-  runJob(res, workspace, job, applyAudience)
+  runJob(res, workspace, job, sourceOf)
 
-/** Delivers what was rung for about experience groups, and what is rung for meanwhile, until nothing is left. */
-export async function deliverAll(res: Resources, rung: Message[]): Promise<void> {
+/** Delivers what was enqueued about experience groups, and what is enqueued meanwhile, until nothing is left. */
+export async function deliverAll(res: Resources, enqueued: Message[]): Promise<void> {
   let delivered = 0
-  for (let message = rung.shift(); message !== undefined; message = rung.shift()) {
-    if (++delivered > 1000) throw new Error('the rooms ring for ever')
+  for (let message = enqueued.shift(); message !== undefined; message = enqueued.shift()) {
+    if (++delivered > 1000) throw new Error('the rooms enqueue for ever')
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'job') await passOf(res, message.workspace, message.job)
     if (message.kind === 'erase') await eraseGroup(res, message.workspace, message.group)

@@ -37,7 +37,7 @@ export function held() {
       void kept.push(...messages.map(({ body }) => body)),
   }
   const letGo = () => env.WORK.sendBatch(kept.splice(0).map((body) => ({ body })))
-  const vars: Partial<Env> = { WORK: queue as unknown as Env['WORK'] } // only what `wake` calls is there
+  const vars: Partial<Env> = { WORK: queue as unknown as Env['WORK'] } // only what `enqueue` calls is there
   return { vars, letGo }
 }
 
@@ -54,5 +54,5 @@ export const filledBy = (name: string, id: string) =>
     '2001',
   )
 
-export const untie = (team: Team, id = 'coupon') =>
+export const detach = (team: Team, id = 'coupon') =>
   team.call('DELETE', `/audiences/${id}/experience-group`)

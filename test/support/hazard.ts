@@ -20,10 +20,10 @@ export function hazardous(
   hands: Partial<Pick<Resources, 'fetch' | 'now'>> = {},
 ): {
   res: Resources
-  rung: Message[]
-  /** What was rung for webhooks. */
-  doorbells: Message[]
-  /** What rings for webhooks after so many seconds. */
+  enqueued: Message[]
+  /** What was enqueued webhooks. */
+  deliveriesEnqueued: Message[]
+  /** What enqueues webhooks after so many seconds. */
   delayed: { message: Message; seconds: number }[]
   /** Whether the queues refuse whatever they are sent. */
   silence: (silent: boolean) => void
@@ -31,7 +31,7 @@ export function hazardous(
   /** What is done after each call of the database, before its answer arrives. */
   meanwhile: (what: (() => Promise<void>) | undefined) => void
 } {
-  const rung: Message[] = []
+  const enqueued: Message[] = []
   let lit: Fuse | undefined
   let between: (() => Promise<void>) | undefined
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
@@ -65,7 +65,7 @@ export function hazardous(
     prepare: (query: string) => watched(env.DB.prepare(query)),
     batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
   }
-  const doorbells: Message[] = []
+  const deliveriesEnqueued: Message[] = []
   const delayed: { message: Message; seconds: number }[] = []
   let silent = false
   const queue = (kept: Message[], afterwards?: typeof delayed) => {
@@ -82,18 +82,18 @@ export function hazardous(
       sendBatch: async (messages: { body: Message }[]) => keep(messages),
     }
   }
-  // Only what `connect`, `wake` and `ring` call is there.
+  // Only what `connect`, `enqueue` and `enqueueDeliveries` call is there.
   const real = resources({
     ...env,
     ...vars,
     DB: db as unknown as D1Database,
-    WORK: queue(rung) as unknown as Queue<Message>,
-    DELIVERIES: queue(doorbells, delayed) as unknown as Queue<Message>,
+    WORK: queue(enqueued) as unknown as Queue<Message>,
+    DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,
   })
   return {
     res: { ...real, ...hands },
-    rung,
-    doorbells,
+    enqueued,
+    deliveriesEnqueued,
     delayed,
     silence: (now) => (silent = now),
     fuse: (fuse) => (lit = fuse),
@@ -101,7 +101,7 @@ export function hazardous(
   }
 }
 
-/** What a pass ends with that the fuse has killed. */
+/** What an invocation ends with that the fuse has killed. */
 export function unlessCrash(error: unknown): void {
   if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash))
     throw error

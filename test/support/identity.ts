@@ -54,7 +54,7 @@ export class Team {
     return answer.json<Json>()
   }
 
-  async tie(id: string, groupId: string): Promise<Json> {
+  async attach(id: string, groupId: string): Promise<Json> {
     const answer = await this.send('PUT', `/audiences/${encodeURIComponent(id)}/experience-group`, {
       groupId,
     })

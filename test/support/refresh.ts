@@ -28,25 +28,25 @@ export const forget = () =>
     ['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
   )
 
-/** A cron of the Worker; what it rings for is kept. */
+/** A cron of the Worker; what it enqueues is kept. */
 export async function tick(cron: string, at: number, vars: Partial<Env> = {}): Promise<Message[]> {
-  const rung: Message[] = []
+  const enqueued: Message[] = []
   const queue = {
-    send: async (message: Message) => void rung.push(message),
+    send: async (message: Message) => void enqueued.push(message),
     sendBatch: async (messages: { body: Message }[]) =>
-      void rung.push(...messages.map(({ body }) => body)),
+      void enqueued.push(...messages.map(({ body }) => body)),
   }
-  // Only what `wake` and `wakeAll` call is there.
+  // Only what `enqueue` and `enqueueAll` call is there.
   const WORK = queue as unknown as Queue<Message>
   await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), {
     ...env,
     ...vars,
     WORK,
   })
-  return rung
+  return enqueued
 }
 
-/** A hazard whose clock stands at a moment: audiences that are made or tied then wait for the next week or day. */
+/** A hazard whose clock stands at a moment: audiences that are made or attached then wait for the next week or day. */
 export function hazardousAt(ms: number, vars?: Partial<Env>) {
   const hazard = hazardous(vars)
   return { ...hazard, res: { ...hazard.res, now: () => ms } satisfies Resources }
@@ -63,9 +63,9 @@ export const syncsOf = async (...all: number[]) =>
   )
 
 /** Carries the runs of a week to their ends. */
-export async function recompute(rung: Message[]): Promise<void> {
+export async function recompute(enqueued: Message[]): Promise<void> {
   const { res } = hazardous()
-  for (const message of rung)
+  for (const message of enqueued)
     if (message.kind === 'recompute') await runRecompute(res, message.workspace, message.run)
 }
 

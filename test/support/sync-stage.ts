@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
-import { deleteAudience, tieAudience, untieAudience } from '../../src/audiences/audiences.ts'
+import { deleteAudience, attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -59,7 +59,7 @@ export class Stage {
   group = { id: '', key: 0 }
   other = ''
   rule: 'red' | 'blue' = 'red'
-  tied = false
+  attached = false
   there = true
   live = { revision: 0, members: new Set<string>() }
   time = 1
@@ -127,7 +127,7 @@ export class Stage {
     )
     for (const { key } of lost)
       for (const job of this.accepted) if (job.key === key) job.withdrawn = true
-    this.tied = false
+    this.attached = false
   }
 
   async asks(request: Request): Promise<void> {
@@ -147,7 +147,7 @@ export class Stage {
           'tester',
           parts(request.type, lines(rows)),
         )
-        if (this.tied)
+        if (this.attached)
           return expect(received).rejects.toMatchObject({
             facts: { reason: 'filled-by-audience', audience: 'crowd' },
           })
@@ -157,18 +157,18 @@ export class Stage {
       case 'ties':
         if (!this.there) await asked(res, workspace, 'crowd', teamIs(this.rule))
         this.there = true
-        await tieAudience(res, workspace, 'crowd', group.id)
-        this.tied = true
+        await attachAudience(res, workspace, 'crowd', group.id)
+        this.attached = true
         return
       case 'unties':
-        if (!this.tied) return
+        if (!this.attached) return
         await this.withdraws()
-        return untieAudience(res, workspace, 'crowd')
+        return detachAudience(res, workspace, 'crowd')
       case 'ties to another group':
         if (!this.there) return
         await this.withdraws()
-        await tieAudience(res, workspace, 'crowd', this.other)
-        return untieAudience(res, workspace, 'crowd')
+        await attachAudience(res, workspace, 'crowd', this.other)
+        return detachAudience(res, workspace, 'crowd')
       case 'deletes the audience':
         if (!this.there) return
         await this.withdraws()
@@ -181,8 +181,8 @@ export class Stage {
       case 'changes a user':
         return this.changes(request)
       case 'syncs': {
-        if (!this.tied) {
-          const reason = this.there ? 'not-tied' : 'not-found'
+        if (!this.attached) {
+          const reason = this.there ? 'not-attached' : 'not-found'
           return expect(requestSync(res, workspace, 'crowd', 'tester')).rejects.toMatchObject({
             facts: { reason },
           })

@@ -20,7 +20,7 @@ export function inBytes(a: string, b: string): number {
   return at === -1 ? left.length - right.length : (left[at] ?? 0) - (right[at] ?? -1)
 }
 
-/** What is said of a user at a moment; what is older than what is known is not heard. */
+/** What is said of a user at a moment; what is older than what is known is not onResults. */
 export function hear(
   town: Town,
   user: string,

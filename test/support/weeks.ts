@@ -42,9 +42,13 @@ export function told(
   return recordReports(res.databaseOf(workspace), workspace, reports, res.now())
 }
 
-/** Delivers what was rung for in a workspace, and what is rung for meanwhile, until nothing is left. */
-export async function deliver(res: Resources, rung: Message[], workspace: number): Promise<void> {
-  for (let message = rung.shift(); message !== undefined; message = rung.shift()) {
+/** Delivers what was enqueued in a workspace, and what is enqueued meanwhile, until nothing is left. */
+export async function deliver(
+  res: Resources,
+  enqueued: Message[],
+  workspace: number,
+): Promise<void> {
+  for (let message = enqueued.shift(); message !== undefined; message = enqueued.shift()) {
     if (message.workspace !== workspace) continue
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'recompute') await runRecompute(res, workspace, message.run)

@@ -101,10 +101,10 @@ describe('a webhook over HTTP', () => {
 const keyOf = (id: string) =>
   env.DB.prepare('SELECT key FROM webhooks WHERE id = ?').bind(id).first<number>('key')
 
-/** An event on its way that no queue has been told of, and the pass that sends it, which counts its requests. */
+/** An event on its way that no queue has been told of, and the invocation that sends it, which counts its requests. */
 async function pass(team: Team, hook: Hook, local: boolean) {
   const silent = { send: async () => undefined, sendBatch: async () => undefined }
-  const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `ring` calls is there
+  const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `enqueueDeliveries` calls is there
   const headers = { authorization: `Bearer ${team.token}` }
   const asked = await callWith(
     vars,

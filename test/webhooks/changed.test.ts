@@ -11,7 +11,7 @@ import { scene, type Sent } from './scene.ts'
 const takenAtATime = 50
 const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 
-describe('a webhook that is changed while a pass sends to it', () => {
+describe('a webhook that is changed while an invocation sends to it', () => {
   /** Has something done to the webhook as the first of sixty events arrives. */
   async function amid(
     deed: (at: Awaited<ReturnType<typeof scene>>) => Promise<unknown>,
@@ -27,7 +27,7 @@ describe('a webhook that is changed while a pass sends to it', () => {
   }
 
   it('is sent no more than was taken where it was disabled, and the rest once it is enabled', async () => {
-    const { sent, stands, pass, due, res, workspace, id, doorbells } = await amid(
+    const { sent, stands, pass, due, res, workspace, id, deliveriesEnqueued } = await amid(
       ({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'),
     )
     expect(sent.length).toBeLessThanOrEqual(takenAtATime)
@@ -40,7 +40,7 @@ describe('a webhook that is changed while a pass sends to it', () => {
     await pass()
     expect(sent).toHaveLength(before)
     await enableWebhook(res, workspace, id, 'tester')
-    expect(doorbells).toHaveLength(1)
+    expect(deliveriesEnqueued).toHaveLength(1)
     await pass()
     expect(sent).toHaveLength(takenAtATime + 10)
     expect(ids(sent).size).toBe(takenAtATime + 10)

@@ -96,7 +96,7 @@ describe('what a look at deliveries costs', () => {
   )
 })
 
-describe('what a pass costs', () => {
+describe('what an invocation costs', () => {
   it('is three rows written for each event that arrives at once', async () => {
     const { res, happen, pass, sent } = await scene()
     const cost = async (events: number) => {
@@ -183,7 +183,7 @@ describe('the plan of', () => {
   const from = (at: Sending, after: boolean) => (after ? at.event : undefined)
 
   it.each<[what: string, statements: number, ask: (db: Db, at: Sending) => Promise<unknown>]>([
-    ['a pass', 11, (db, { key }) => deliver(over(db), workspace, key)],
+    ['an invocation', 11, (db, { key }) => deliver(over(db), workspace, key)],
     ['the cron of every minute', 1, (db) => deliverDue(over(db))],
     [
       'the announcement of a change',

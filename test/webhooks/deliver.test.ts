@@ -4,13 +4,13 @@ import { scene, type Sent, type Stands } from './scene.ts'
 
 const second = 1000
 const lease = 60 * second
-const passTime = 20 * second
+const invocationTime = 20 * second
 const takenAtATime = 50
 const delivered = { state: 'delivered', next: null }
 const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 const failing = () => new Response(null, { status: 500 })
 
-describe('a pass', () => {
+describe('an invocation', () => {
   it('sends nothing that another sends, however many begin at once or while it goes on', async () => {
     const { happen, pass, sent, stands } = await scene(async () => {
       if (sent.length < 20) await pass()
@@ -41,17 +41,17 @@ describe('a pass', () => {
   })
 
   it('goes on until nothing is due, and sends each event of many once', async () => {
-    const { happen, pass, sent, stands, doorbells } = await scene()
+    const { happen, pass, sent, stands, deliveriesEnqueued } = await scene()
     await happen(2 * takenAtATime + 20)
     await pass()
     expect(sent).toHaveLength(2 * takenAtATime + 20)
     expect(ids(sent).size).toBe(2 * takenAtATime + 20)
     expect(new Set((await stands()).map(({ attempts }) => attempts))).toEqual(new Set([1]))
-    expect(doorbells).toEqual([])
+    expect(deliveriesEnqueued).toEqual([])
   })
 
-  it('begins to send nothing after twenty seconds: what is left keeps its tries, is rung for and sent by the next', async () => {
-    const { happen, pass, sent, stands, clock, doorbells } = await scene(() => {
+  it('begins to send nothing after twenty seconds: what is left keeps its tries, is enqueued and sent by the next', async () => {
+    const { happen, pass, sent, stands, clock, deliveriesEnqueued } = await scene(() => {
       clock.now += second
       return new Response(null, { status: 204 })
     })
@@ -61,7 +61,7 @@ describe('a pass', () => {
     const first = sent.length
     expect(first).toBeGreaterThan(5)
     expect(first).toBeLessThan(takenAtATime)
-    for (const { at } of sent) expect(at - began).toBeLessThanOrEqual(passTime)
+    for (const { at } of sent) expect(at - began).toBeLessThanOrEqual(invocationTime)
     const left = (await stands()).filter(({ state }) => state === 'pending')
     expect(left).toEqual(
       Array(takenAtATime + 10 - first).fill({
@@ -72,8 +72,12 @@ describe('a pass', () => {
         known: [],
       }),
     )
-    expect(doorbells).toHaveLength(1)
-    for (let message = doorbells.pop(); message !== undefined; message = doorbells.pop())
+    expect(deliveriesEnqueued).toHaveLength(1)
+    for (
+      let message = deliveriesEnqueued.pop();
+      message !== undefined;
+      message = deliveriesEnqueued.pop()
+    )
       await pass()
     expect(sent).toHaveLength(takenAtATime + 10)
     expect(await stands()).toEqual(
@@ -81,14 +85,14 @@ describe('a pass', () => {
     )
   })
 
-  it('sends what happens while it goes on, or rings for it, as the bell of that found it busy', async () => {
-    const { happen, pass, sent, due, doorbells } = await scene(async () => {
+  it('sends what happens while it goes on, or enqueues it, as the message of that found it busy', async () => {
+    const { happen, pass, sent, due, deliveriesEnqueued } = await scene(async () => {
       if (sent.length === 1) await happen(1).then(pass)
       return new Response(null, { status: 204 })
     })
     await happen(1)
     await pass()
-    if (doorbells.length > 0) await pass()
+    if (deliveriesEnqueued.length > 0) await pass()
     expect(sent).toHaveLength(2)
     expect(await due()).toBe(false)
   })

@@ -33,25 +33,25 @@ describe('the schedule', () => {
 })
 
 describe('the bells for attempts that come soon', () => {
-  it('ring for each within a second after it is due, and before none', () => {
+  it('enqueue a message for each within a second after it is due, and before none', () => {
     const wait = fc.integer({ min: -1000, max: 90_000 })
     fc.assert(
       fc.property(fc.array(wait, { maxLength: 60 }), (waits) => {
-        const rings = ringsFor(
+        const enqueues = ringsFor(
           waits.map((wait) => ({ at: now + wait })),
           now,
         )
         for (const wait of waits)
           expect(
-            rings.some((s) => s * second >= wait && s * second <= Math.max(second, wait + 999)),
+            enqueues.some((s) => s * second >= wait && s * second <= Math.max(second, wait + 999)),
           ).toBe(true)
-        expect(rings.every((s) => Number.isInteger(s) && s >= 1)).toBe(true)
-        expect(rings.length).toBeLessThanOrEqual(Math.min(waits.length, 91))
+        expect(enqueues.every((s) => Number.isInteger(s) && s >= 1)).toBe(true)
+        expect(enqueues.length).toBeLessThanOrEqual(Math.min(waits.length, 91))
       }),
     )
   })
 
-  it('do not ring for what is over, or comes later than the cron', () => {
+  it('enqueue nothing for what is over, or comes later than the cron', () => {
     const attempts = [{ at: null }, { at: now + 5 * minute }, { at: now + 24 * hour }]
     expect(ringsFor(attempts, now)).toEqual([])
     expect(ringsFor([], now)).toEqual([])

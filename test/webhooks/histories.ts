@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { createGroup, deleteGroup, renameGroup } from '../../src/experience/groups.ts'
@@ -48,7 +48,7 @@ interface Dies {
 export type Happening =
   | { then: 'deed' | 'silently' | 'twice at once'; deed: Deed }
   | { then: 'dying'; deed: Deed; dies: Dies }
-  | { then: 'beside a pass'; deed: Deed; pick: number }
+  | { then: 'beside an invocation'; deed: Deed; pick: number }
   | {
       then: 'message'
       of: 'work' | 'deliveries'
@@ -124,7 +124,7 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
     arbitrary: fc.record({ then: one('deed', 'deed', 'silently', 'twice at once'), deed }),
   },
   { weight: 3, arbitrary: fc.record({ then: one('dying'), deed, dies: dies(3) }) },
-  { weight: 3, arbitrary: fc.record({ then: one('beside a pass'), deed, pick }) },
+  { weight: 3, arbitrary: fc.record({ then: one('beside an invocation'), deed, pick }) },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -209,7 +209,7 @@ export function answerMessage(
   message: Message,
 ): Promise<void> | undefined {
   res.meter.statements = 0 // each message is an event of its own
-  if (message.kind === 'job') return runJob(res, workspace, message.job, applyAudience)
+  if (message.kind === 'job') return runJob(res, workspace, message.job, sourceOf)
   if (message.kind === 'erase') return eraseGroup(res, workspace, message.group)
   if (message.kind === 'recompute') return runRecompute(res, workspace, message.run)
   if (message.kind === 'erase-definition')

@@ -103,7 +103,11 @@ class Witness {
 /** Sends what is due, as the crons do. */
 async function sendDue(at: Scene, witness: Witness): Promise<void> {
   await deliverDue(at.res)
-  for (let body = at.doorbells.shift(); body !== undefined; body = at.doorbells.shift())
+  for (
+    let body = at.deliveriesEnqueued.shift();
+    body !== undefined;
+    body = at.deliveriesEnqueued.shift()
+  )
     await witness.sees(answerMessage(at, body))
 }
 
@@ -111,7 +115,7 @@ async function sendDue(at: Scene, witness: Witness): Promise<void> {
 const waits = [0, 1, 1, 1, 3, 6, 12, 17, 24, 29]
 
 async function live(at: Scene, witness: Witness, next: Happening): Promise<void> {
-  const { res, rung, doorbells, fuse, silence, workspace } = at
+  const { res, enqueued, deliveriesEnqueued, fuse, silence, workspace } = at
   if (next.then === 'later') return void at.later(next.ms)
   if (next.then === 'cron') return void (await witness.sees(deliverDue(res)))
   if (next.then === 'bad days') {
@@ -123,7 +127,7 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
     return void at.receives(undefined)
   }
   if (next.then === 'message') {
-    const queue = next.of === 'work' ? rung : doorbells
+    const queue = next.of === 'work' ? enqueued : deliveriesEnqueued
     const place = next.pick % Math.max(1, queue.length)
     const body = queue[place]
     if (body === undefined) return
@@ -136,7 +140,7 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
     )
     return fuse(undefined)
   }
-  if (next.then === 'beside a pass') {
+  if (next.then === 'beside an invocation') {
     const keys = [...witness.moment.webhooks.keys()]
     const key = keys[next.pick % Math.max(1, keys.length)]
     await witness.sees(
@@ -165,10 +169,10 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
 
 /** Lets all that is left be done, whatever messages were lost, and everything be sent to receivers that take it. */
 async function endWell(at: Scene, witness: Witness): Promise<void> {
-  const { res, rung, workspace, later, receives } = at
+  const { res, enqueued, workspace, later, receives } = at
   const db = res.databaseOf(workspace)
   receives('takes')
-  for (let body = rung.shift(); body !== undefined; body = rung.shift())
+  for (let body = enqueued.shift(); body !== undefined; body = enqueued.shift())
     await witness.sees(answerMessage(at, body))
   for (const { key, group } of witness.moment.jobs.values())
     if (witness.moment.groups.get(group)?.deleted === null)

@@ -33,8 +33,8 @@ describe('the statements that announce', () => {
     expect(results.flatMap(({ results }) => results)).toHaveLength(2)
   })
 
-  it('are not lost with the bell: a silent queue fails no change, and the cron rings for it', async () => {
-    const { res, workspace, sent, pass, silence, due, doorbells } = await scene()
+  it('are not lost with its message: a silent queue fails no change, and the cron enqueues it', async () => {
+    const { res, workspace, sent, pass, silence, due, deliveriesEnqueued } = await scene()
     const draft = {
       name: 'owls',
       description: undefined,
@@ -45,7 +45,7 @@ describe('the statements that announce', () => {
     const group = await createGroup(res, workspace, draft)
     await deliverDue(res)
     silence(false)
-    expect(doorbells).toEqual([])
+    expect(deliveriesEnqueued).toEqual([])
     expect(await due()).toBe(true)
     await pass()
     expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([
@@ -60,7 +60,7 @@ describe('the cron of every minute', () => {
     const kinds = ['due', 'busy', 'was busy', 'disabled', 'later', 'delivered', 'idle'] as const
     const rows = Array.from({ length: 700 }, (_, i) => [i, kinds[i % kinds.length]])
     const keyOf = sql`(SELECT key FROM webhooks AS w WHERE w.workspace_id = ${workspace} AND w.id = value ->> 0)`
-    const { res, doorbells } = hazardous({}, { now: () => now })
+    const { res, deliveriesEnqueued } = hazardous({}, { now: () => now })
     await together(res.directory, [
       sql`
       INSERT INTO webhooks (workspace_id, id, url, description, secret, disabled, busy_until, created_on, created_by, last_modified_on, last_modified_by)
@@ -75,8 +75,8 @@ describe('the cron of every minute', () => {
       SELECT key AS webhook FROM webhooks WHERE workspace_id = ${workspace} AND id % ${kinds.length} IN (0, 2) ORDER BY key`)
     expect(wanted).toHaveLength(200)
     await deliverDue(res)
-    const rung = doorbells.filter((message) => message.workspace === workspace)
-    expect(rung).toEqual(wanted.map(({ webhook }) => ({ kind: 'deliver', workspace, webhook })))
+    const enqueued = deliveriesEnqueued.filter((message) => message.workspace === workspace)
+    expect(enqueued).toEqual(wanted.map(({ webhook }) => ({ kind: 'deliver', workspace, webhook })))
     await env.DB.prepare('DELETE FROM webhooks WHERE workspace_id = ?').bind(workspace).run()
   })
 })

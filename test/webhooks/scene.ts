@@ -76,10 +76,10 @@ export async function scene(
       db.all(
         sql`SELECT data FROM events WHERE workspace_id = ${workspace} AND type = 'webhook.disabled'`,
       ),
-    /** Whether the cron rings for it. */
+    /** Whether the cron enqueues it. */
     due: async () => {
       await deliverDue(res)
-      return hazard.doorbells
+      return hazard.deliveriesEnqueued
         .splice(0)
         .some((message) => message.kind === 'deliver' && message.webhook === key)
     },

@@ -6,7 +6,7 @@ import { scene, type Sent } from './scene.ts'
 const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
-const passTime = 20 * second
+const invocationTime = 20 * second
 const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 const failing = () => new Response(null, { status: 500 })
 
@@ -53,7 +53,7 @@ describe('a delivery that fails', () => {
     expect(await disabled()).toEqual([])
   })
 
-  it('begins the schedule anew where it is asked for while a pass has taken it, sent or not', async () => {
+  it('begins the schedule anew where it is asked for while an invocation has taken it, sent or not', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     const at = await scene(async () => {
       await promise
@@ -70,7 +70,7 @@ describe('a delivery that fails', () => {
       sql`SELECT id FROM events WHERE workspace_id = ${workspace}`,
     ))
       await retryDelivery(res, workspace, id, event)
-    clock.now += passTime + 1
+    clock.now += invocationTime + 1
     resolve()
     await first
     expect(sent).toHaveLength(5)

@@ -13,8 +13,8 @@ async function recovering(first = failing) {
   return {
     ...at,
     recovers: () => (down = false),
-    /** Each bell rings at its time, so often and at once. */
-    rings: async (times = 1) => {
+    /** Each bell enqueues at its time, so often and at once. */
+    enqueues: async (times = 1) => {
       for (let bells = delayed.splice(0); bells.length > 0; bells = delayed.splice(0)) {
         const began = clock.now
         for (const { seconds } of bells.toSorted((a, b) => a.seconds - b.seconds)) {
@@ -28,7 +28,8 @@ async function recovering(first = failing) {
 
 describe('the first retry', () => {
   it('comes within seven seconds of the attempt, and by the queue', async () => {
-    const { happen, pass, sent, recovers, rings, stands, delayed, workspace } = await recovering()
+    const { happen, pass, sent, recovers, enqueues, stands, delayed, workspace } =
+      await recovering()
     await happen(1)
     await pass()
     expect(delayed).toEqual([
@@ -38,7 +39,7 @@ describe('the first retry', () => {
       },
     ])
     recovers()
-    await rings()
+    await enqueues()
     const [first, again, ...more] = sent
     expect(again?.id).toBe(first?.id)
     expect((again?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(5 * second)
@@ -47,42 +48,45 @@ describe('the first retry', () => {
     expect(await stands()).toMatchObject([{ state: 'delivered', attempts: 2 }])
   })
 
-  it.each([1, 3])('of many comes once each, where bells ring %d times', async (times) => {
-    const { happen, pass, sent, recovers, rings, stands } = await recovering()
-    await happen(130)
-    await pass()
-    expect(sent).toHaveLength(130)
-    recovers()
-    await rings(times)
-    expect(sent).toHaveLength(260)
-    expect(new Set((await stands()).map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(
-      new Set(['delivered 2']),
-    )
-  })
+  it.each([1, 3])(
+    'of many comes once each, where bells enqueueDeliveries %d times',
+    async (times) => {
+      const { happen, pass, sent, recovers, enqueues, stands } = await recovering()
+      await happen(130)
+      await pass()
+      expect(sent).toHaveLength(130)
+      recovers()
+      await enqueues(times)
+      expect(sent).toHaveLength(260)
+      expect(
+        new Set((await stands()).map(({ state, attempts }) => `${state} ${attempts}`)),
+      ).toEqual(new Set(['delivered 2']))
+    },
+  )
 
-  it('is followed by the cron: what comes in minutes is not rung for', async () => {
-    const { happen, pass, sent, rings, delayed } = await recovering()
+  it('is followed by the cron: what comes in minutes is not enqueued', async () => {
+    const { happen, pass, sent, enqueues, delayed } = await recovering()
     await happen(3)
     await pass()
-    await rings()
+    await enqueues()
     expect(sent).toHaveLength(6)
     expect(delayed).toEqual([])
   })
 
   it('comes when the receiver asked for it, where that is soon', async () => {
     const busy = () => new Response(null, { status: 429, headers: { 'retry-after': '40' } })
-    const { happen, pass, sent, recovers, rings } = await recovering(busy)
+    const { happen, pass, sent, recovers, enqueues } = await recovering(busy)
     await happen(1)
     await pass()
     recovers()
-    await rings()
+    await enqueues()
     const [first, again] = sent
     const wait = (again?.at ?? 0) - (first?.at ?? 0)
     expect(wait).toBeGreaterThanOrEqual(40 * second)
     expect(wait).toBeLessThanOrEqual(41 * second)
   })
 
-  it('is not lost with the bell: the cron rings for it', async () => {
+  it('is not lost with its message: the cron enqueues it', async () => {
     const { happen, pass, sent, recovers, silence, delayed, clock, due, stands } =
       await recovering()
     await happen(1)
@@ -97,7 +101,7 @@ describe('the first retry', () => {
     expect(sent).toHaveLength(2)
   })
 
-  it('is left to the bell of the pass that sends, where it rings while one does', async () => {
+  it('is left to the message of the invocation that sends, where it enqueues while one does', async () => {
     const { happen, pass, sent, clock, stands } = await scene(async ({ at }) => {
       if (sent.length === 2) {
         // The bell for the first comes while the second is on its way.

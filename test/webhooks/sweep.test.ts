@@ -105,7 +105,7 @@ describe('the sweep', () => {
     expect(among.rowsWritten).toBeLessThan(alone.rowsWritten + 100)
   })
 
-  it('leaves nothing of an event that it takes while a pass sends it', async () => {
+  it('leaves nothing of an event that it takes while an invocation sends it', async () => {
     const workspace = ++workspaces
     const { res } = hazardous(
       {},

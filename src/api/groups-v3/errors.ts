@@ -3,7 +3,7 @@ import type { Problem } from '../../work/problem.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { audiencesNamed, refusalOf } from '../refusal.ts'
-import { sayLimit, tooMany } from '../limited.ts'
+import { sayLimit, tooMany } from '../rate-limit.ts'
 
 /** Our fields in the words of this dialect. */
 const fieldNames: Record<string, string> = { name: 'groupName', description: 'groupDescription' }
@@ -83,7 +83,7 @@ export function say(facts: Reason): Refusal {
       ]
     case 'rule-refused':
     case 'circle':
-    case 'not-tied':
+    case 'not-attached':
     case 'two-credentials':
     case 'grant-unknown':
     case 'audience-unknown':

@@ -3,7 +3,7 @@ import { exportMembers } from '../../membership/export.ts'
 import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { remembered } from '../remembered.ts'
+import { cached } from '../cached.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './lookup-wire.ts'
@@ -20,7 +20,7 @@ export const lookups = new Hono<Http>()
       wire.ShownGroupsOf,
     ),
     allows('groups:read'),
-    remembered,
+    cached,
     async (c) => {
       const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
@@ -34,7 +34,7 @@ export const lookups = new Hono<Http>()
     '/groups/:groupId/participants/:participantId',
     operation('isMember', 'groups:read', 'Whether a participant is in a group', wire.ShownMember),
     allows('groups:read'),
-    remembered,
+    cached,
     async (c) => {
       const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
@@ -63,7 +63,7 @@ export const lookups = new Hono<Http>()
     allows('groups:read'),
     jsonBody,
     valid('json', wire.MembershipsAsked),
-    remembered,
+    cached,
     async (c) => {
       const { participantIds, groupIds } = c.req.valid('json')
       const groups = groupIds?.map(groupIdOf)

@@ -13,7 +13,7 @@ import { Failure } from '../../failure.ts'
 import { listProblems } from '../../work/jobs.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { limited } from '../limited.ts'
+import { rateLimited } from '../rate-limit.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { toTheEnd, uploadParts } from '../upload.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -46,7 +46,7 @@ const transactionNamed = createMiddleware<Http>(async (c, next) => {
 /** Experience Groups, as CONTRACT 2 has it. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
-  .use(transaction, bearer, limited, transactionNamed)
+  .use(transaction, bearer, rateLimited, transactionNamed)
   .route('/', lookups)
 
   .post(

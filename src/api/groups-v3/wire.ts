@@ -139,7 +139,7 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
     addedCount: live ? job.added : 0,
     removedCount: live ? job.removed : 0,
     unchangedCount: live ? good - (job.type === 'remove' ? job.removed : job.added) : 0,
-    progressPercent: percentOf({ ...job, looked: job.groupCount + job.touched }),
+    progressPercent: percentOf({ ...job, scanned: job.groupCount + job.touched }),
     ...(details !== undefined && { jobDetails: details }),
     jobStatus: statuses[job.state],
     jobCreatedBy: job.createdBy,

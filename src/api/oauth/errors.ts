@@ -63,7 +63,7 @@ function say(facts: Reason): Refusal {
     case 'rule-refused':
     case 'in-use':
     case 'circle':
-    case 'not-tied':
+    case 'not-attached':
     case 'filled-by-audience':
     case 'too-many-requests':
       return [400, 'invalid_request', facts.reason]

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { sayLimit, tooMany } from '../limited.ts'
+import { sayLimit, tooMany } from '../rate-limit.ts'
 import { refusalOf } from '../refusal.ts'
 import { flagAsked } from './key.ts'
 import { nobodyNamed } from './wire.ts'

@@ -6,13 +6,13 @@ import { getMember, listMember } from '../../membership/lookup.ts'
 import { allows, bearer } from '../bearer.ts'
 import { json, tooOften } from '../describe.ts'
 import type { Http } from '../http.ts'
-import { limited } from '../limited.ts'
+import { rateLimited } from '../rate-limit.ts'
 import { noSuchOperation } from '../refusal.ts'
-import { remembered } from '../remembered.ts'
+import { cached } from '../cached.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
 import { flagAsked, spelled } from './key.ts'
-import { tagged } from './tagged.ts'
+import { tagged } from './etag.ts'
 import * as wire from './wire.ts'
 
 const operation = (
@@ -65,7 +65,7 @@ export const ofrep = new Hono<Http>()
     }),
   )
   // By this path, and not by *, a refusal here knows the flag's key.
-  .use('/evaluate/flags/:key?', bearer, limited)
+  .use('/evaluate/flags/:key?', bearer, rateLimited)
 
   .post(
     '/evaluate/flags/:key',
@@ -73,7 +73,7 @@ export const ofrep = new Hono<Http>()
     allows('groups:read'),
     jsonBody,
     valid('json', wire.Evaluation),
-    remembered,
+    cached,
     async (c) => {
       const { replica, workspace } = c.var
       const asked = flagAsked(c.req.url) ?? { key: '', spellings: [] }
@@ -94,7 +94,7 @@ export const ofrep = new Hono<Http>()
     jsonBody,
     valid('json', wire.BulkEvaluation),
     tagged,
-    remembered,
+    cached,
     async (c) => {
       const participant = wire.participantAsked(c.req.valid('json'))
       const groups = await listMember(c.var.replica, c.var.workspace, participant ?? '')
@@ -102,4 +102,4 @@ export const ofrep = new Hono<Http>()
     },
   )
 
-  .all('*', bearer, limited, noSuchOperation)
+  .all('*', bearer, rateLimited, noSuchOperation)

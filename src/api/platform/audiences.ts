@@ -5,18 +5,18 @@ import {
   deleteAudience,
   getAudience,
   listAudiences,
-  tieAudience,
-  untieAudience,
+  attachAudience,
+  detachAudience,
   updateAudience,
 } from '../../audiences/audiences.ts'
-import { askAudience } from '../../audiences/ask.ts'
+import { askAudience } from '../../audiences/cached-rule.ts'
 import { explainUser } from '../../audiences/explain.ts'
 import { exportUsers } from '../../audiences/export.ts'
-import { countUsers, listUsers } from '../../audiences/questions.ts'
+import { countUsers, listUsers } from '../../audiences/query.ts'
 import { overlap } from '../../audiences/overlap.ts'
 import { readRule } from '../../audiences/rule.ts'
 import { requestSync } from '../../audiences/sync.ts'
-import { wholeAudience, wholeRule } from '../../audiences/whole.ts'
+import { resolveAudience, resolveRule } from '../../audiences/resolve.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -76,7 +76,7 @@ export const audiences = new Hono<Http>()
     valid('json', wire.Preview),
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await wholeRule(db, workspace, readRule(c.req.valid('json').rule))
+      const asked = await resolveRule(db, workspace, readRule(c.req.valid('json').rule))
       const { users } = await listUsers(db, workspace, asked, { after: '', size: samples })
       return c.json({ count: await countUsers(db, workspace, asked), sample: users })
     },
@@ -173,7 +173,7 @@ export const audiences = new Hono<Http>()
       const file = exportUsers(
         db,
         workspace,
-        await wholeAudience(db, workspace, idOf(c)),
+        await resolveAudience(db, workspace, idOf(c)),
         c.req.valid('query').after,
       )
       return c.body(file, 200, {
@@ -212,7 +212,7 @@ export const audiences = new Hono<Http>()
   .put(
     '/:audience_id/experience-group',
     operation(
-      'tieAudience',
+      'attachAudience',
       'audiences:write',
       'Name the experience group that an audience fills',
       wire.ShownAudience,
@@ -223,11 +223,13 @@ export const audiences = new Hono<Http>()
     allows('audiences:write'),
     allows('groups:write'),
     jsonBody,
-    valid('json', wire.Tie),
+    valid('json', wire.Attachment),
     async (c) => {
       const { res, workspace } = c.var
       return c.json(
-        wire.showAudience(await tieAudience(res, workspace, idOf(c), c.req.valid('json').groupId)),
+        wire.showAudience(
+          await attachAudience(res, workspace, idOf(c), c.req.valid('json').groupId),
+        ),
       )
     },
   )
@@ -235,14 +237,14 @@ export const audiences = new Hono<Http>()
   .delete(
     '/:audience_id/experience-group',
     operation(
-      'untieAudience',
+      'detachAudience',
       'audiences:write',
       'Let go of the experience group, which keeps its members',
       undefined,
     ),
     allows('audiences:write'),
     async (c) => {
-      await untieAudience(c.var.res, c.var.workspace, idOf(c))
+      await detachAudience(c.var.res, c.var.workspace, idOf(c))
       return c.body(null, 204)
     },
   )

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { audiencesNamed, refusalOf } from '../refusal.ts'
-import { sayLimit, tooMany } from '../limited.ts'
+import { sayLimit, tooMany } from '../rate-limit.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429, message: string]
 
@@ -84,7 +84,7 @@ function say(facts: Reason): Refusal {
         422,
         `The audience ${facts.audience} cannot fill the experience group ${facts.group} and depend on it`,
       ]
-    case 'not-tied':
+    case 'not-attached':
       return [422, `The audience ${facts.audience} is tied to no experience group`]
     case 'limit':
       return [422, `The number of ${limited[facts.what]} is limited to ${facts.max}`]

@@ -8,7 +8,7 @@ import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json, tooOften } from '../describe.ts'
 import type { Http } from '../http.ts'
-import { limited } from '../limited.ts'
+import { rateLimited } from '../rate-limit.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onEventsError } from './errors.ts'
@@ -57,7 +57,7 @@ const take = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
 /** Events of server SDKs (CONTRACT 4, "Users"). */
 export const events = new Hono<Http>()
   .onError(onEventsError)
-  .use(basic, limited, allows('users:write'))
+  .use(basic, rateLimited, allows('users:write'))
   .post(
     '/events',
     operation('uploadEvents', 'Take a batch of a user'),

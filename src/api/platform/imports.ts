@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { receiveUsers } from '../../identity/import.ts'
-import { getImport, listImports } from '../../identity/imports.ts'
+import { receiveUsers } from '../../identity/users-file.ts'
+import { getImport, listImports } from '../../identity/users-jobs.ts'
 import { listProblems } from '../../work/jobs.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { limited } from '../limited.ts'
+import { rateLimited } from '../rate-limit.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { onError } from './errors.ts'
 import { audiences } from './audiences.ts'
@@ -14,7 +14,7 @@ import { ownWorkspace } from './workspace.ts'
 /** Group Identity, as CONTRACT 4 has it: all below the path of a workspace. */
 export const platform = new Hono<Http>()
   .onError(onError)
-  .use(bearer, limited, ownWorkspace)
+  .use(bearer, rateLimited, ownWorkspace)
   .route('/groups', groups)
   .route('/users', usersFile)
   .route('/users', users)

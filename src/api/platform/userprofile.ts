@@ -4,7 +4,7 @@ import { audiencesOf } from '../../audiences/memberships.ts'
 import { getProfile } from '../../identity/profiles.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { limited } from '../limited.ts'
+import { rateLimited } from '../rate-limit.ts'
 import { noSuchOperation } from '../refusal.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
@@ -34,7 +34,7 @@ const ShownProfile = z.object({
 /** A profile as the vendor's Profile API shows it; organisation and account are not ours to check. */
 export const userprofile = new Hono<Http>()
   .onError(onError)
-  .use('/:org_id/:account_id/:workspace_id/*', bearer, limited, ownWorkspace)
+  .use('/:org_id/:account_id/:workspace_id/*', bearer, rateLimited, ownWorkspace)
   .get(
     '/:org_id/:account_id/:workspace_id/:mpid',
     operation(

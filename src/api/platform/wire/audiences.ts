@@ -63,7 +63,7 @@ export const AudienceChange = z.object({
     .nullish(),
   rule: Rule,
   refresh: Refresh.default('on_demand').meta({
-    description: 'When it fills the experience group that it is tied to.',
+    description: 'When it fills the experience group that it is attached to.',
   }),
 })
 
@@ -188,7 +188,7 @@ function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typ
   }
 }
 
-export const Tie = z.object({
+export const Attachment = z.object({
   groupId: z.uuid('must be a uuid').transform((id) => id.toLowerCase()),
 })
 

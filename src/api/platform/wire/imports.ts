@@ -73,7 +73,7 @@ export const showImport = (job: Job): z.infer<typeof ShownImport> => ({
   rows_refused: job.badRows,
   users_created: job.added,
   attributes_changed: job.touched,
-  progress_percent: percentOf({ ...job, looked: 1 }),
+  progress_percent: percentOf({ ...job, scanned: 1 }),
   details: job.failure === null ? null : failures[job.failure],
   created_by: job.createdBy,
   created_on: date(job.createdAt),

@@ -2,11 +2,11 @@ import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { earlierUnended } from '../work/jobs.ts'
-import { forgottenAfter, forgottenMost, wakeAll } from '../work/wake.ts'
+import { stalledAfter, stalledMost, enqueueAll } from '../work/enqueue.ts'
 
-/** Rings for jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
-export async function wakeForgotten(res: Resources): Promise<void> {
-  const before = res.now() - forgottenAfter
+/** Enqueues jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
+export async function enqueueStalled(res: Resources): Promise<void> {
+  const before = res.now() - stalledAfter
   const db = res.directory
   const [idle, deleted] = await Promise.all([
     db
@@ -14,19 +14,19 @@ export async function wakeForgotten(res: Resources): Promise<void> {
       .from(jobs)
       .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierUnended}`))
       .orderBy(asc(jobs.updatedAt))
-      .limit(forgottenMost),
+      .limit(stalledMost),
     db
       .select({ workspace: experienceGroups.workspace, group: experienceGroups.key })
       .from(experienceGroups)
       .where(and(isNotNull(experienceGroups.deletedAt), lt(experienceGroups.deletedAt, before)))
       .orderBy(asc(experienceGroups.deletedAt))
-      .limit(forgottenMost),
+      .limit(stalledMost),
   ])
-  await wakeAll(
+  await enqueueAll(
     res,
     idle.map(({ type, ...job }) => ({ kind: type === 'users' ? 'import' : 'job', ...job })),
   )
-  await wakeAll(
+  await enqueueAll(
     res,
     deleted.map((group) => ({ kind: 'erase', ...group })),
   )

@@ -3,7 +3,7 @@ import type { SharedAttribute } from '../db/schema.ts'
 import { noValueIn, type NoValues } from './no-value.ts'
 
 /**
- * The users of a stretch of values, and where they sit: what the statements of a run are made of (see seats.ts).
+ * The users of a range of values, and where they sit: what the statements of a run are made of (see seat-and-share.ts).
  */
 export interface Definition {
   workspace: number
@@ -20,21 +20,21 @@ export interface Seating extends Definition {
 }
 
 /** Values of groups in their order: after `after`, up to and including `upTo` or the end. */
-export interface Stretch {
+export interface Range {
   after: string
   upTo: string | null
-  /** The stretch is one value that more users have than a step takes: only those who can get a seat are looked at. */
+  /** The range is one value that more users have than a step takes: only those who can get a seat are looked at. */
   crowded: boolean
 }
 
-export const within = (value: SQL, { after, upTo }: Pick<Stretch, 'after' | 'upTo'>) =>
+export const within = (value: SQL, { after, upTo }: Pick<Range, 'after' | 'upTo'>) =>
   upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
 
 /**
- * Where the stretch after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
+ * Where the range after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
  * last, `crowded` tells that it is one value of more.
  */
-export function stretchAfter(at: Seating, after: string, users: number): SQL {
+export function rangeAfter(at: Seating, after: string, users: number): SQL {
   const { workspace, definition, source, matching } = at
   const ofMembers = sql`identity_members WHERE definition_key = ${definition} AND value > ${after}`
   if (matching === null)
@@ -48,9 +48,9 @@ export function stretchAfter(at: Seating, after: string, users: number): SQL {
   return endOf(ofUsers, ofMembers, users)
 }
 
-/** Where the stretch ends that holds about so many of either rows: both have a value after that of the stretch before. */
+/** Where the range ends that holds about so many of either rows: both have a value after that of the range before. */
 export function endOf(rows: SQL, others: SQL, many: number): SQL {
-  // The value that the stretch stops short of.
+  // The value that the range stops short of.
   const next = (of: SQL) => sql`(SELECT value FROM ${of} ORDER BY value LIMIT 1 OFFSET ${many})`
   const last = (of: SQL) => sql`(SELECT max(value) FROM ${of} AND value < next)`
   return sql`
@@ -79,10 +79,10 @@ const ofExact = ({ workspace, source }: Seating): Users => ({
 const valueOf = ({ matching }: Pick<Seating, 'matching'>) =>
   sql.raw(matching === null ? 'u.value' : 'nv.normalized')
 
-/** The users of a stretch: `u`, of a value that may be none. */
-function having(at: Seating, stretch: Stretch): Users {
+/** The users of a range: `u`, of a value that may be none. */
+function having(at: Seating, range: Range): Users {
   const { from, where } = at.matching === null ? ofExact(at) : ofNormalized(at)
-  return { from, where: sql`${where} AND ${within(valueOf(at), stretch)} AND u.type <> 'list'` }
+  return { from, where: sql`${where} AND ${within(valueOf(at), range)} AND u.type <> 'list'` }
 }
 
 const ofKept = sql.raw(
@@ -94,15 +94,15 @@ const ofKept = sql.raw(
 export const isNone = (at: Pick<Seating, 'matching' | 'noValues'>) =>
   noValueIn(valueOf(at), ofKept, at.noValues)
 
-/** Of the users of a stretch, those who can get a seat, if their value is one. */
-function asking(at: Seating, stretch: Stretch): Users {
+/** Of the users of a range, those who can get a seat, if their value is one. */
+function asking(at: Seating, range: Range): Users {
   const { definition, seatsMax } = at
-  const { from, where } = having(at, stretch)
-  if (!stretch.crowded) return { from, where }
+  const { from, where } = having(at, range)
+  if (!range.crowded) return { from, where }
   // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
-  const crowd = sql`${where} AND ${valueOf(at)} = ${stretch.upTo}`
+  const crowd = sql`${where} AND ${valueOf(at)} = ${range.upTo}`
   const pivot = sql`(SELECT u.user_id FROM ${from} WHERE ${crowd} ORDER BY u.user_id LIMIT 1 OFFSET ${2 * seatsMax})`
-  const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${stretch.upTo}`
+  const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${range.upTo}`
   return {
     from,
     where: sql`${where} AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))`,
@@ -110,24 +110,24 @@ function asking(at: Seating, stretch: Stretch): Users {
 }
 
 /** Who comes into question for a seat: a query of value and user. */
-export function coming(at: Seating, stretch: Stretch): SQL {
-  const { from, where } = asking(at, stretch)
+export function coming(at: Seating, range: Range): SQL {
+  const { from, where } = asking(at, range)
   return sql`SELECT ${valueOf(at)} AS value, u.user_id FROM ${from} WHERE ${where} AND NOT ${isNone(at)}`
 }
 
 /** The same with the value of the group that each sits in now. */
-export const candidates = (at: Seating, stretch: Stretch): SQL => {
+export const candidates = (at: Seating, range: Range): SQL => {
   const { definition } = at
   // Most sit where they belong, and are found side by side in the order of values; the others by their id.
   return sql`(
     SELECT c.value, c.user_id,
       coalesce(s.value, (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = c.user_id)) AS seat
-    FROM (${coming(at, stretch)}) AS c LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+    FROM (${coming(at, range)}) AS c LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
       ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
 }
 
-/** What a look at a stretch tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
-export interface Look {
+/** What a look at a range tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
+export interface Scan {
   users: number
   /** Beside them: whose value is none. */
   withoutValue: number
@@ -144,12 +144,12 @@ export interface Look {
 /** How many crowded values a run shows. */
 export const crowdsMax = 5
 
-export function look(at: Seating, stretch: Stretch): SQL {
+export function look(at: Seating, range: Range): SQL {
   const { definition, seatsMax } = at
   const value = valueOf(at)
-  const { from, where } = asking(at, stretch)
-  const all = having(at, stretch)
-  const users = stretch.crowded
+  const { from, where } = asking(at, range)
+  const all = having(at, range)
+  const users = range.crowded
     ? sql`(SELECT count(*) FROM ${all.from} WHERE ${all.where})`
     : sql`count(*)`
   const elsewhere = sql`(SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = u.user_id)`
@@ -162,7 +162,7 @@ export function look(at: Seating, stretch: Stretch): SQL {
           ON s.definition_key = ${definition} AND s.value = ${value} AND s.user_id = u.user_id
         WHERE ${where} GROUP BY ${value}),
       g AS MATERIALIZED (SELECT count(*) AS size FROM identity_members
-        WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} GROUP BY value)
+        WHERE definition_key = ${definition} AND ${within(sql`value`, range)} GROUP BY value)
     SELECT coalesce(sum(users) FILTER (WHERE NOT none), 0) AS users, coalesce(sum(users) FILTER (WHERE none), 0) AS withoutValue,
       coalesce(sum(asking - staying - moving) FILTER (WHERE NOT none), 0) AS seatless,
       coalesce(sum(moving) FILTER (WHERE NOT none), 0) AS moving, coalesce(sum(staying) FILTER (WHERE NOT none), 0) AS staying,

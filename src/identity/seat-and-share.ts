@@ -8,16 +8,16 @@ import {
   within,
   type Definition,
   type Seating,
-  type Stretch,
-} from './stretches.ts'
+  type Range,
+} from './ranges.ts'
 
 // The statements that change who sits in which group of a definition, and what the groups share. A group and what it shares
 // change in one batch, each row only where it differs, and only while `guard` holds.
 
-/** Writes down who of a stretch's users sits in the group of another value, for as long as the batch lasts: see `forgetMovers`. */
-export const noteMovers = (at: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+/** Writes down who of a range's users sits in the group of another value, for as long as the batch lasts: see `forgetMovers`. */
+export const noteMovers = (at: Seating, range: Range, guard: SQL): SQL => sql`
   INSERT INTO identity_movers (definition_key, user_id)
-  SELECT ${at.definition}, user_id FROM ${candidates(at, stretch)} WHERE seat <> value AND ${guard}`
+  SELECT ${at.definition}, user_id FROM ${candidates(at, range)} WHERE seat <> value AND ${guard}`
 
 export const movers = ({ definition }: Definition): SQL =>
   sql`SELECT user_id FROM identity_movers WHERE definition_key = ${definition}`
@@ -46,8 +46,8 @@ export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
   ]
 }
 
-/** Takes out of a stretch's groups who has their value no more, or whose value is none. */
-export function unseat(at: Seating, stretch: Stretch, guard: SQL): SQL {
+/** Takes out of a range's groups who has their value no more, or whose value is none. */
+export function unseat(at: Seating, range: Range, guard: SQL): SQL {
   const { workspace, definition, source, matching } = at
   const theirs =
     matching === null
@@ -58,33 +58,33 @@ export function unseat(at: Seating, stretch: Stretch, guard: SQL): SQL {
           AND nv.definition_key = ${definition} AND nv.normalized = identity_members.value AND nv.value = u.value`
   return sql`
   DELETE FROM identity_members
-  WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND NOT EXISTS
+  WHERE definition_key = ${definition} AND ${within(sql`value`, range)} AND ${guard} AND NOT EXISTS
     (SELECT 1 FROM ${theirs} AND u.type <> 'list' AND NOT ${isNone(at)})`
 }
 
-/** Takes out of a stretch's groups whose seat is beyond the limit, where that was lowered: the last by user id. */
-export const shrink = ({ definition, seatsMax }: Seating, stretch: Stretch, guard: SQL): SQL => sql`
+/** Takes out of a range's groups whose seat is beyond the limit, where that was lowered: the last by user id. */
+export const shrink = ({ definition, seatsMax }: Seating, range: Range, guard: SQL): SQL => sql`
   DELETE FROM identity_members WHERE definition_key = ${definition} AND ${guard} AND user_id IN
     (SELECT user_id FROM (SELECT user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
-      FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}) WHERE place > ${seatsMax})`
+      FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, range)}) WHERE place > ${seatsMax})`
 
-/** Gives a stretch's free seats to who sits nowhere, by user id; and writes them in that order, which is that of the key. */
-export const seat = (at: Seating, stretch: Stretch, now: number, guard: SQL): SQL => {
+/** Gives a range's free seats to who sits nowhere, by user id; and writes them in that order, which is that of the key. */
+export const seat = (at: Seating, range: Range, now: number, guard: SQL): SQL => {
   const { definition, seatsMax } = at
   return sql`
   INSERT INTO identity_members (definition_key, user_id, value, joined_at)
   SELECT ${definition}, n.user_id, n.value, ${now}
-  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place FROM (${coming(at, stretch)}) AS c
+  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place FROM (${coming(at, range)}) AS c
     WHERE NOT EXISTS (SELECT 1 FROM identity_members AS s WHERE s.definition_key = ${definition} AND s.user_id = c.user_id)) AS n
     LEFT JOIN (SELECT value, count(*) AS size FROM identity_members
-      WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} GROUP BY value) AS g ON g.value = n.value
+      WHERE definition_key = ${definition} AND ${within(sql`value`, range)} GROUP BY value) AS g ON g.value = n.value
   WHERE n.place + coalesce(g.size, 0) <= ${seatsMax} AND ${guard}
   ORDER BY n.user_id`
 }
 
-/** Computes what the groups of a stretch share: last of all, as it counts who sits there. */
-export const shareAll = (at: Definition, stretch: Stretch, guard: SQL): SQL[] =>
-  share(at, within(sql`m.value`, stretch), guard)
+/** Computes what the groups of a range share: last of all, as it counts who sits there. */
+export const shareAll = (at: Definition, range: Range, guard: SQL): SQL[] =>
+  share(at, within(sql`m.value`, range), guard)
 
 type Aggregate = SharedAttribute & { type: Exclude<SharedAttribute['type'], 'latest'> }
 
@@ -156,15 +156,15 @@ const unasked = (attributes: SharedAttribute[]) =>
 /** Deletes what is asked for no more, or was shared by a group that has no member left. */
 export const unshare = (
   { definition, attributes }: Definition,
-  stretch: Stretch,
+  range: Range,
   guard: SQL,
 ): SQL => sql`
   DELETE FROM group_attributes
-  WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)} AND ${guard} AND (
+  WHERE definition_key = ${definition} AND ${within(sql`value`, range)} AND ${guard} AND (
     ${unasked(attributes)}
     OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value))`
 
-/** How many members and groups a stretch has: a query of `seated`, `groups`. */
-export const seatedIn = ({ definition }: Definition, stretch: Stretch): SQL => sql`
+/** How many members and groups a range has: a query of `seated`, `groups`. */
+export const seatedIn = ({ definition }: Definition, range: Range): SQL => sql`
   SELECT count(*) AS seated, count(DISTINCT value) AS groups FROM identity_members
-  WHERE definition_key = ${definition} AND ${within(sql`value`, stretch)}`
+  WHERE definition_key = ${definition} AND ${within(sql`value`, range)}`

@@ -2,17 +2,18 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { applySlice, commitJob, handOver, type Content } from '../work/apply.ts'
-import { beginPass, unmoved } from '../work/checkpoint.ts'
+import { applySlice, commitJob, deleteFile, startNext, type Content } from '../work/apply.ts'
+import { carryOn } from '../work/carry-on.ts'
+import { unmoved } from '../work/checkpoint.ts'
 import { idColumn } from '../work/header.ts'
 import { claimJob, keepFileProblem, tally, type Job } from '../work/jobs.ts'
-import { hasEnded, outcomeOf } from '../work/outcome.ts'
+import { hasEnded, isText, outcomeOf } from '../work/outcome.ts'
 import { receiveFile, type UploadPart } from '../work/upload.ts'
-import { announce, ringFor } from '../webhooks/announce.ts'
-import { wake } from '../work/wake.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { enqueue } from '../work/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
-import { checkRoom, findImport, openImport } from './imports.ts'
+import { checkRoom, findImport, openImport } from './users-jobs.ts'
 import { afterDeletion, unlessKnown } from './profiles.ts'
 import { readUsers, type UserRow } from './rows.ts'
 
@@ -32,36 +33,39 @@ export async function receiveUsers(
     idColumn,
     take: (file) => openImport(db, workspace, { ...file, createdBy }, res.limits, res.now()),
   })
-  await wake(res, { kind: 'import', workspace, job: job.key })
+  await enqueue(res, { kind: 'import', workspace, job: job.key })
   return job
 }
 
 /**
- * Carries a file of users on from where it stands, slice by slice, and at its end, on to the workspace's next. Each row is seen as
- * soon as its batch is written; a file that cannot be finished leaves what was written, and may be sent again.
+ * Carries a file of users on, slice by slice, and at its end, on to the workspace's next. Each row is seen
+ * as soon as its batch is written; a file that cannot be finished leaves what was written, and may be sent
+ * again.
  */
-export async function runImport(res: Resources, workspace: number, key: number): Promise<void> {
+export function runImport(res: Resources, workspace: number, key: number): Promise<void> {
   const db = res.databaseOf(workspace)
-  const over = beginPass(res)
-  for (;;) {
-    const job = await findImport(db, workspace, key)
-    if (job === undefined) return
-    if (hasEnded(job.state)) return handOver(res, db, job, 'import')
-    if (over()) return wake(res, { kind: 'import', workspace, job: key })
-    if (!(await step(res, db, job, over))) return
-  }
+  return carryOn(res, {
+    message: { kind: 'import', workspace, job: key },
+    find: () => findImport(db, workspace, key),
+    hasEnded: ({ state }) => hasEnded(state),
+    step: (job, isOver) => step(res, db, job, isOver),
+    afterwards: async (job) => {
+      await deleteFile(res, db, job)
+      await startNext(res, db, job, 'import')
+    },
+  })
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
-async function step(res: Resources, db: Db, job: Job, over: () => boolean): Promise<boolean> {
+async function step(res: Resources, db: Db, job: Job, isOver: () => boolean): Promise<boolean> {
   if (job.state === 'waiting') return claimJob(db, job, 'applying', res.now())
   if (job.state === 'undoing') return end(res, db, job, 'failed')
   if (job.state !== 'applying') return false
-  if (job.format !== null && job.format.nulAt !== null) return end(res, db, job, 'failed')
+  if (!isText(job)) return end(res, db, job, 'failed')
   const headless = job.offset > 0 && job.header === null
   return headless || job.offset === job.fileSize
     ? end(res, db, job, outcomeOf(job))
-    : applySlice(res, db, job, await usersOf(db, job), over)
+    : applySlice(res, db, job, await usersOf(db, job), isOver)
 }
 
 async function end(
@@ -87,13 +91,14 @@ async function end(
     failure,
     endedAt: now,
   })
-  await ringFor(res, job.workspace, results)
+  await enqueueAnnounced(res, job.workspace, results)
   return moved
 }
 
-function failureOf({ failure, header, format }: Job) {
+function failureOf(job: Job) {
+  const { failure, header } = job
   if (failure === 'gave-up') return failure
-  if (format !== null && format.nulAt !== null) return 'not-text'
+  if (!isText(job)) return 'not-text'
   return header === null ? 'header' : 'no-good-row'
 }
 

@@ -5,7 +5,7 @@ import { Bank, json } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
 import { Team } from '../support/identity.ts'
 
-const limited = { RATE_LIMITED: true }
+const rateLimited = { RATE_LIMITED: true }
 const sentence = 'No more than 6000 requests in 60 seconds'
 
 /** Asks until the door is shut: the tests' own binding takes twenty requests in a minute. */
@@ -27,12 +27,12 @@ describe('a client that asks too often', () => {
   it('is told to come back later, in each dialect', async () => {
     const bank = await Bank.open()
     const refused = await untilShut(() =>
-      callWith(limited, '/groups/v3/groups', { headers: bank.headers() }),
+      callWith(rateLimited, '/groups/v3/groups', { headers: bank.headers() }),
     )
     comesBack(refused)
     expect(await said(refused)).toEqual({ status: 429, code: '2001', message: sentence })
 
-    const ofrep = await callWith(limited, '/ofrep/v1/evaluate/flags/owls', {
+    const ofrep = await callWith(rateLimited, '/ofrep/v1/evaluate/flags/owls', {
       ...json('POST', { context: { targetingKey: 'ann' } }),
       headers: { ...bank.headers(), 'content-type': 'application/json' },
     })
@@ -46,7 +46,7 @@ describe('a client that asks too often', () => {
 
     const team = await Team.open()
     const platform = await untilShut(() =>
-      callWith(limited, `/platform/workspaces/${team.workspace}/groups`, {
+      callWith(rateLimited, `/platform/workspaces/${team.workspace}/groups`, {
         headers: { authorization: `Bearer ${team.token}` },
       }),
     )
@@ -56,10 +56,10 @@ describe('a client that asks too often', () => {
 
   it('keeps out no other client', async () => {
     const [busy, calm] = [await Bank.open(), await Bank.open()]
-    await untilShut(() => callWith(limited, '/groups/v3/groups', { headers: busy.headers() }))
-    expect((await callWith(limited, '/groups/v3/groups', { headers: calm.headers() })).status).toBe(
-      200,
-    )
+    await untilShut(() => callWith(rateLimited, '/groups/v3/groups', { headers: busy.headers() }))
+    expect(
+      (await callWith(rateLimited, '/groups/v3/groups', { headers: calm.headers() })).status,
+    ).toBe(200)
   })
 
   it('is let in where nothing is limited', async () => {

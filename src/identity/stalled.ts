@@ -1,7 +1,7 @@
 import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { groupDefinitions, recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { forgottenAfter, forgottenMost, wakeAll } from '../work/wake.ts'
+import { stalledAfter, stalledMost, enqueueAll } from '../work/enqueue.ts'
 import { beginWeek } from './monday.ts'
 import { earlierRunUnended } from './runs.ts'
 import { mondayOf } from './week.ts'
@@ -9,10 +9,10 @@ import { mondayOf } from './week.ts'
 /** Of every Monday, UTC, in `wrangler.toml` too. */
 const cronTime = 3 * 3_600_000
 
-/** Rings for runs that are first of their definition, and for deletions, that no message has moved for ten minutes; and begins a week whose cron did not come. */
-export async function wakeForgottenRuns(res: Resources): Promise<void> {
+/** Enqueues runs that are first of their definition, and for deletions, that no message has moved for ten minutes; and begins a week whose cron did not come. */
+export async function enqueueStalledRuns(res: Resources): Promise<void> {
   const db = res.directory
-  const before = res.now() - forgottenAfter
+  const before = res.now() - stalledAfter
   const [idle, deleted] = await Promise.all([
     db
       .select({ workspace: recomputeRuns.workspace, run: recomputeRuns.key })
@@ -25,19 +25,19 @@ export async function wakeForgottenRuns(res: Resources): Promise<void> {
         ),
       )
       .orderBy(asc(recomputeRuns.updatedAt))
-      .limit(forgottenMost),
+      .limit(stalledMost),
     db
       .select({ workspace: groupDefinitions.workspace, definition: groupDefinitions.key })
       .from(groupDefinitions)
       .where(and(isNotNull(groupDefinitions.deletedAt), lt(groupDefinitions.deletedAt, before)))
       .orderBy(asc(groupDefinitions.deletedAt))
-      .limit(forgottenMost),
+      .limit(stalledMost),
   ])
-  await wakeAll(
+  await enqueueAll(
     res,
     idle.map((run) => ({ kind: 'recompute', ...run })),
   )
-  await wakeAll(
+  await enqueueAll(
     res,
     deleted.map((definition) => ({ kind: 'erase-definition', ...definition })),
   )

@@ -19,7 +19,7 @@ const charactersMost = 4000
  * an answer is. Stands after the token and its scope were checked; the workspace is a part of the question, so that nobody gets another's
  * answer.
  */
-export const remembered = createMiddleware<Http>(async (c, next) => {
+export const cached = createMiddleware<Http>(async (c, next) => {
   const { res, workspace } = c.var
   const { lookupCacheSeconds } = res.limits
   if (lookupCacheSeconds === 0) return next()

@@ -4,7 +4,7 @@ import { Failure, type Reason } from '../failure.ts'
 import type { Http } from './http.ts'
 
 /** So many requests of a client in a minute, and no more (draft-ietf-httpapi-ratelimit-headers). Throws `too-many-requests`. */
-export const limited = createMiddleware<Http>(async (c, next) => {
+export const rateLimited = createMiddleware<Http>(async (c, next) => {
   const { limiter, limits } = c.var.res
   if (limiter === undefined) return next()
   const { success } = await limiter.limit({ key: c.var.caller.client })

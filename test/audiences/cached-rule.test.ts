@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { askAudience } from '../../src/audiences/ask.ts'
+import { askAudience } from '../../src/audiences/cached-rule.ts'
 import {
   createAudience,
   deleteAudience,
@@ -8,7 +8,7 @@ import {
   type AudienceDraft,
 } from '../../src/audiences/audiences.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
-import { countUsers, listUsers } from '../../src/audiences/questions.ts'
+import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { Crash, hazardous } from '../support/hazard.ts'
 import { peopled } from './populate.ts'

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { parseJson } from '../json.ts'
-import type { Asked, Names } from './compile.ts'
+import type { ResolvedRule, Names } from './compile.ts'
 import { complete, marked } from './missing.ts'
 import { expand, groupsIn, usedBy, type Rule } from './rule.ts'
 
@@ -14,12 +14,12 @@ export type Rows = Pick<D1Result, 'results'>
  * A rule that is given just now, as it is `kept`, with those of the audiences that it uses, and what the names in it stand for, all as
  * they are now. Throws `rule-refused` where the whole is more than a rule may be, or something is not there.
  */
-export async function wholeRule(
+export async function resolveRule(
   db: Db,
   workspace: number,
   rule: Rule,
   own?: string,
-): Promise<Asked & { kept: Rule }> {
+): Promise<ResolvedRule & { kept: Rule }> {
   const [definitions, used, groups] = await together(db, [
     defined(workspace),
     rulesOf(workspace, reached(workspace, rule)),
@@ -31,18 +31,22 @@ export async function wholeRule(
 }
 
 /** The same of an audience. Throws `not-found` too. */
-export async function wholeAudience(db: Db, workspace: number, id: string): Promise<Asked> {
-  return askedIn(await together(db, lookUps(workspace, id)), id)
+export async function resolveAudience(
+  db: Db,
+  workspace: number,
+  id: string,
+): Promise<ResolvedRule> {
+  return resolvedFrom(await together(db, lookUps(workspace, id)), id)
 }
 
-/** Queries of all that an audience's whole rule is made of, for `askedIn`. */
+/** Queries of all that an audience's whole rule is made of, for `resolvedFrom`. */
 export const lookUps = (workspace: number, id: string): SQL[] => [
   defined(workspace),
   rulesOf(workspace, reachedFrom(workspace, sql`SELECT ${id} AS id`)),
 ]
 
-/** An audience's whole rule, by the answers to `lookUps`. Throws `not-found`, and `rule-refused` as `wholeRule` does. */
-export function askedIn([definitions, used]: Rows[], id: string): Asked {
+/** An audience's whole rule, by the answers to `lookUps`. Throws `not-found`, and `rule-refused` as `resolveRule` does. */
+export function resolvedFrom([definitions, used]: Rows[], id: string): ResolvedRule {
   const rules = rulesIn(used)
   const rule = rules.get(id)
   if (rule === undefined) throw new Failure({ reason: 'not-found', what: 'audience', id })

@@ -1,7 +1,7 @@
 import { beginningWith, together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import type { Asked } from './compile.ts'
-import { askedIn, lookUps, type Rows } from './whole.ts'
+import type { ResolvedRule } from './compile.ts'
+import { resolvedFrom, lookUps, type Rows } from './resolve.ts'
 
 /** What looking audiences up gave when this isolate last asked, as JSON, by workspace and id. Four megabytes at most. */
 const seen = new Map<string, string>()
@@ -25,12 +25,12 @@ export async function askAudience<Answer>(
   db: Db,
   workspace: number,
   id: string,
-  question: (db: Db, asked: Asked) => Promise<Answer>,
+  question: (db: Db, asked: ResolvedRule) => Promise<Answer>,
 ): Promise<Answer> {
   const key = `${workspace} ${id}`
   const known = seen.get(key)
   const looks = lookUps(workspace, id)
-  const ask = (db: Db, found: string) => question(db, askedIn(JSON.parse(found) as Rows[], id)) // written by `textOf`
+  const ask = (db: Db, found: string) => question(db, resolvedFrom(JSON.parse(found) as Rows[], id)) // written by `textOf`
 
   let found: string | undefined
   if (known !== undefined) {

@@ -40,10 +40,10 @@ export async function openSync(
     createdBy,
     audience,
   } as const
-  const tied = sql`experience_groups AS g
+  const attached = sql`experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL AND g.audience_id = ${audience}`
   const waiting = sql`(SELECT w.key FROM jobs AS w WHERE w.workspace_id = ${workspace} AND w.audience_id = ${audience} AND w.ended_at IS NULL
-    AND w.state = 'waiting' AND w.group_key = (SELECT g.key FROM ${tied}))`
+    AND w.state = 'waiting' AND w.group_key = (SELECT g.key FROM ${attached}))`
   const open = sql`audiences AS a WHERE a.workspace_id = ${workspace} AND a.id = ${audience} AND coalesce(a.refreshed, '') < ${period ?? ''}`
   const due = period === undefined ? sql`true` : sql`EXISTS (SELECT 1 FROM ${open})`
   // One batch, so that a period is not marked as done without its job, nor gets two.
@@ -52,7 +52,7 @@ export async function openSync(
       {
         workspace: sql`g.workspace_id`,
         group: sql`g.key`,
-        from: sql`FROM ${tied} AND ${due} AND ${unended(sql`g.key`)} < ${jobsWaitingMax}
+        from: sql`FROM ${attached} AND ${due} AND ${unended(sql`g.key`)} < ${jobsWaitingMax}
           AND ${waiting} IS NULL`,
       },
       draft,
@@ -67,23 +67,23 @@ export async function openSync(
           sql`UPDATE audiences SET refreshed = ${period}
             WHERE workspace_id = ${workspace} AND id = ${audience} AND ${waiting} IS NOT NULL`,
         ]),
-    sql`SELECT ${waiting} AS job, EXISTS (SELECT 1 FROM ${tied}) AS tied, ${due} AS due`,
+    sql`SELECT ${waiting} AS job, EXISTS (SELECT 1 FROM ${attached}) AS attached, ${due} AS due`,
   ])
   const [found] = (results.at(-1)?.results ?? []) as {
     job: number | null
-    tied: number
+    attached: number
     due: number
   }[] // the columns selected
   if (found?.job != null) return findJob(db, workspace, found.job)
   await getGroup(db, workspace, groupId)
-  if (found?.tied === 0) throw new Failure({ reason: 'not-tied', audience })
+  if (found?.attached === 0) throw new Failure({ reason: 'not-attached', audience })
   if (found?.due === 0) return undefined
   throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
 /**
  * The statement that ends the syncs of an audience, while `guard` holds: one that waits at once, one that has begun once what it wrote is
- * undone. Gives the jobs to ring for, as `job`.
+ * undone. Gives the jobs to enqueue, as `job`.
  */
 export const withdrawSyncs = (
   workspace: number,

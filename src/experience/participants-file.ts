@@ -1,0 +1,46 @@
+import type { SQL } from 'drizzle-orm'
+import { jobs } from '../db/schema.ts'
+import { addMembers, listed, removeMembers, seeMembers } from '../membership/members.ts'
+import type { Limits } from '../resources.ts'
+import { applySlice, deleteFile, type Content } from '../work/apply.ts'
+import { unmoved } from '../work/checkpoint.ts'
+import { tally } from '../work/jobs.ts'
+import { isMostlyBad, isText, outcomeOf } from '../work/outcome.ts'
+import type { GroupJob } from './jobs.ts'
+import { readParticipants } from './slice.ts'
+import type { Source } from './source.ts'
+
+const idsPerStatement = 10_000
+
+/** A file of participants, slice by slice. */
+export const participantsFile: Source = {
+  state: 'writing',
+  next: (res, db, job, isOver) => applySlice(res, db, job, contentOf(res.limits), isOver),
+  end: (job, { badRowsMaxPercent }) => {
+    if (!isText(job)) return 'not-text'
+    if (outcomeOf(job) === 'failed') return 'no-good-row'
+    if (isMostlyBad(job, badRowsMaxPercent)) return 'mostly-bad'
+    return job.type === 'replace' ? 'sweep' : 'live'
+  },
+  events: () => [],
+  cleanUp: deleteFile,
+}
+
+const contentOf = ({ participantMax }: Limits): Content<string, GroupJob> => ({
+  read: (bytes, at) => readParticipants(bytes, at, participantMax),
+  write: writeParticipants,
+})
+
+const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
+
+/** The statements that write what a job says of these participants, each with a count of whom it changed. */
+function writeParticipants(ids: string[], job: GroupJob): SQL[] {
+  const write = writers[job.type]
+  const statements: SQL[] = []
+  for (let from = 0; from < ids.length; from += idsPerStatement)
+    statements.push(
+      write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)),
+      tally(job, 'touched'),
+    )
+  return statements
+}
