@@ -13,26 +13,26 @@ const visibleAscii = /^[!-~]+$/
 export function trimmed(text: string): string {
   let from = 0
   let to = text.length
-  // Sign by sign: a pattern for the end would look at every blank within, again and again.
+  // Sign by character: a pattern for the end would look at every blank within, again and again.
   while (from < to) {
-    const sign = String.fromCodePoint(text.codePointAt(from) ?? 0)
-    if (!unseen.test(sign)) break
-    from += sign.length
+    const character = String.fromCodePoint(text.codePointAt(from) ?? 0)
+    if (!unseen.test(character)) break
+    from += character.length
   }
   while (to > from) {
-    const sign = lastSign(text, from, to)
-    if (!unseen.test(sign)) break
-    to -= sign.length
+    const character = lastCharacter(text, from, to)
+    if (!unseen.test(character)) break
+    to -= character.length
   }
   return text.slice(from, to)
 }
 
-function lastSign(text: string, from: number, to: number): string {
+function lastCharacter(text: string, from: number, to: number): string {
   const pair = to - 2 >= from ? text.slice(to - 2, to) : ''
   return pair.length === 2 && (pair.codePointAt(0) ?? 0) > 0xffff ? pair : text.slice(to - 1, to)
 }
 
-/** A text as ids and values are compared by: trimmed, and in NFC. Of a text that names nobody, too. */
+/** A text as ids and values are compared: trimmed and in NFC; also of a text that is no valid id. */
 export function canonical(text: string): string {
   return visibleAscii.test(text) ? text : trimmed(text).normalize('NFC')
 }
@@ -66,7 +66,7 @@ export function readId(text: string, max: number): { id: string } | { problem: I
 const ascii = /^[\0-\x7f]*$/
 
 /**
- * A text without regard to case, for every letter, and in NFC. Small and capital letters that become several (`ß`, `SS`) are one; the
+ * A text without regard to case, for every letter, and in NFC. A small letter with two capitals (`ß`, `SS`) equals them; the
  * dotless `ı` is a letter of its own.
  */
 export function folded(text: string): string {
@@ -80,6 +80,6 @@ export function folded(text: string): string {
     .normalize('NFC')
 }
 
-/** The same where SQLite's own `lower` gives another text, which knows A to Z alone; null elsewhere. */
+/** The same of a text beyond ASCII, which SQLite's `lower` does not fold; null of ASCII. */
 export const foldedBeyondAscii = (text: string): string | null =>
   ascii.test(text) ? null : folded(text)

@@ -16,18 +16,8 @@ export const valid = <Schema extends z.ZodType, Target extends 'json' | 'query' 
     [uniqueSymbol]: { target, ...resolver(schema) },
   })
 
-const refuse = (result: {
-  success: boolean
-  data: unknown
-  error?: z.core.$ZodError
-  target: 'json' | 'query' | 'param'
-}) => {
-  if (result.success) return
-  const [issue] = result.error?.issues ?? []
-  const field = String(issue?.path[0])
-  if (result.target === 'query' && Array.isArray(Object(result.data)[field]))
-    throw new Failure({ reason: 'invalid', field, problem: 'must be given once' })
-  throw refusalOfShape(issue, result.data)
+const refuse = (result: { success: boolean; data: unknown; error?: z.core.$ZodError }) => {
+  if (!result.success) throw refusalOfShape(result.error?.issues[0], result.data)
 }
 
 /**

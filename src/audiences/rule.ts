@@ -1,5 +1,5 @@
 import { Failure } from '../failure.ts'
-import { canonical } from '../text.ts'
+import { canonical, isTooLong } from '../text.ts'
 
 export type Scalar = string | number | bigint | boolean
 
@@ -150,7 +150,7 @@ function nameAt(given: unknown, at: string): string {
   if (given === undefined) throw refused(at, 'is required')
   if (typeof given !== 'string' || given === '')
     throw refused(at, 'must be a string that is not empty')
-  if ([...given].length > nameMax) throw refused(at, `cannot exceed ${nameMax} characters`)
+  if (isTooLong(given, nameMax)) throw refused(at, `cannot exceed ${nameMax} characters`)
   return given.toWellFormed()
 }
 
@@ -160,7 +160,7 @@ function scalarAt(given: unknown, at: string): Scalar {
   if (typeof given === 'number' && Number.isFinite(given)) return given
   if (typeof given === 'bigint' && Number.isFinite(Number(given))) return given
   if (typeof given !== 'string') throw refused(at, 'must be a string, a finite number or a boolean')
-  if ([...given].length > valueMax) throw refused(at, `cannot exceed ${valueMax} characters`)
+  if (isTooLong(given, valueMax)) throw refused(at, `cannot exceed ${valueMax} characters`)
   return given.toWellFormed()
 }
 

@@ -90,6 +90,8 @@ export interface FileFormat {
   header: 'auto' | 'present' | 'absent'
   /** Whether it does; null where that is to be found out when it is read. */
   headed: boolean | null
+  /** What it calls the column of ids, in small letters alone; empty where it does not, or there is none. */
+  name: string
   /** The only column that holds anything, counted from 0; null where several do. */
   column: number | null
   /** Whether the first line only names the separator (`sep=;`), and is no row. */

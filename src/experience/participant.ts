@@ -1,20 +1,20 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readId, trimmed } from '../text.ts'
 import type { Row } from '../work/csv.ts'
-import { namesIds, namesNobody } from '../work/header.ts'
+import { isHeaderAgain } from '../work/header.ts'
 import type { ReadRow } from '../work/slice.ts'
 
-/** What says in a column of its own what becomes of a participant, which the upload says of all. */
+/** Words of a column that says for each row what `type` says for the whole upload. */
 const operation =
   /^(add|remov|replac|delet|insert|updat|upsert)(e|ed)?$|^(op|operation|operation ?type|action)$/i
 
-// An id that holds one stands in quotes, or below a line that names another separator.
+// An id with one of these must be quoted, or stand below a `sep=` line.
 const separator = /[,;\t|]/
 
 /** The participant that a row names, or what is wrong with it; undefined where it has nothing. */
 export function readParticipant(
   { fields, quoted }: Pick<Row, 'fields' | 'quoted'>,
-  format: Pick<FileFormat, 'column' | 'headed' | 'header' | 'named'>,
+  format: Pick<FileFormat, 'column' | 'headed' | 'header' | 'name' | 'named'>,
   participantMax: number,
 ): ReadRow<string> {
   if (fields === undefined) return { problem: 'format' }
@@ -29,14 +29,7 @@ export function readParticipant(
   if (!quoted && !format.named && separator.test(trimmed(only))) return { problem: 'columns' }
   const read = readId(only, participantMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
-  return isHeaderAgain(read.id, format) ? { problem: 'header' } : { item: read.id }
-}
-
-/** Two files that were put together have the second's header in the middle. */
-function isHeaderAgain(
-  id: string,
-  { headed, header }: Pick<FileFormat, 'headed' | 'header'>,
-): boolean {
-  if (headed === null || header === 'absent') return false
-  return /^sep=.?$/i.test(id) || (headed ? namesIds(id) : namesNobody(id))
+  const guesses = format.headed !== null && format.header !== 'absent'
+  if (guesses && isHeaderAgain(read.id, format.name)) return { problem: 'header' }
+  return { item: read.id }
 }

@@ -10,7 +10,8 @@ import type { GroupJob } from './jobs.ts'
 import { readParticipants } from './slice.ts'
 import type { Source } from './source.ts'
 
-const idsPerStatement = 10_000
+/** D1 takes strings of up to 2 MB, and an id may have 64 characters of four bytes. */
+const idsPerStatement = 7_000
 
 /** A file of participants, slice by slice. */
 export const participantsFile: Source = {

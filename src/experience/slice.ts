@@ -4,8 +4,8 @@ import { readParticipant } from './participant.ts'
 import { sortedRun } from './sort.ts'
 
 /**
- * Reads a slice of a file of participants: its ids as a sorted run, as a batch in key order touches
- * neighbouring pages of the index: loading is three times as fast as in the order of the file.
+ * Reads a slice of a file of participants, its ids as a sorted run: in key order a batch touches
+ * neighbouring index pages, and loads three times as fast.
  */
 export function readParticipants(
   bytes: ArrayBuffer,

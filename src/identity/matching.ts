@@ -10,6 +10,9 @@ const candidates = [
   '\u00a0\u00ad\u061c\u1680\u180e',
   between(0x2000, 0x206f),
   '\u3000\ufeff',
+  between(0x0600, 0x0605),
+  '\u06dd\u070f\u0890\u0891\u08e2',
+  between(0xfff9, 0xfffb),
 ]
 
 /** Blanks and characters that nobody sees, of those that texts have at their ends: SQLite trims neither by itself. */

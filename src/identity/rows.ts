@@ -1,8 +1,9 @@
+import type { FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { canonical, isTooLong, readId, trimmed } from '../text.ts'
 import type { Row } from '../work/csv.ts'
 import type { HeaderMode } from '../work/format.ts'
-import { namesIds } from '../work/header.ts'
+import { isHeaderAgain, namesIds } from '../work/header.ts'
 import { readSlice, type Placed, type ReadRow, type Slice } from '../work/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
@@ -29,7 +30,7 @@ export function readUsers(
   if (header === 'absent') names = []
   const slice = readSlice(bytes, at, (row) => {
     if (!row.first || header === 'absent')
-      return names === undefined ? undefined : readUser(row, names, header !== 'absent')
+      return names === undefined ? undefined : readUser(row, names, at.format)
     names = readHeader(row, header, shared)
     return names === undefined ? { problem: 'header' } : undefined
   })
@@ -62,17 +63,21 @@ function readHeader(
 /** Whether a field names the column of ids: `id` alone may be that of a row. */
 const isHeaderOfUsers = (field: string): boolean => namesIds(field) && field.toLowerCase() !== 'id'
 
-function readUser({ fields }: Row, names: string[], headed: boolean): ReadRow<UserRow> {
+function readUser(
+  { fields }: Row,
+  names: string[],
+  { header, name }: Pick<FileFormat, 'header' | 'name'>,
+): ReadRow<UserRow> {
   if (fields === undefined) return { problem: 'format' }
   const [ids = '', ...cells] = fields
   const isNamed = (column: number) => (names[column] ?? '') !== ''
   const needed = names.findLastIndex((name) => name !== '') + 1
-  if (cells.length < needed || cells.some((cell, i) => !isNamed(i) && cell.trim() !== ''))
+  if (cells.length < needed || cells.some((cell, i) => !isNamed(i) && trimmed(cell) !== ''))
     return { problem: 'columns' }
   const read = readId(ids, userMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
   // Two files that were put together have a header in the middle, maybe of other columns.
-  if (headed && isHeaderOfUsers(read.id)) return { problem: 'header' }
+  if (header !== 'absent' && isHeaderAgain(read.id, name)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
   const kept = cells.slice(0, names.length)

@@ -111,21 +111,20 @@ async function usersOf(db: Db, job: Job): Promise<Content<UserRow>> {
       names = slice.names ?? null
       return slice
     },
-    write: (rows, at) => statementsOf(rows).flatMap((texts) => merge(texts, names ?? [], at)),
+    write: (rows, at) => listsOf(rows).flatMap((texts) => merge(texts, names ?? [], at)),
     keep: () => ({ header: names }),
   }
 }
 
-/** Characters of one statement's rows, about: D1 takes strings of up to 2 MB, and a character may be four bytes. */
+/** UTF-16 units of one statement's rows, of up to three bytes each: D1 takes strings of up to 2 MB. */
 const charactersPerStatement = 400_000
 
 /** The rows as lists of JSON that D1 takes, in their order. */
-function statementsOf(rows: UserRow[]): string[] {
+function listsOf(rows: UserRow[]): string[] {
   const lists: string[] = []
   let list: string[] = []
   let length = 0
-  for (const [id, ...cells] of rows) {
-    const text = JSON.stringify([id, ...cells.map(cellOf)])
+  for (const text of rows.flatMap(textsOf)) {
     if (length + text.length > charactersPerStatement && list.length > 0) {
       lists.push(`[${list.join()}]`)
       list = []
@@ -136,6 +135,16 @@ function statementsOf(rows: UserRow[]): string[] {
   }
   if (list.length > 0) lists.push(`[${list.join()}]`)
   return lists
+}
+
+/** A row as JSON, in several where it is too long for one statement: a cell that is left out says nothing. */
+function textsOf([id, ...cells]: UserRow): string[] {
+  const kept = cells.map(cellOf)
+  const whole = JSON.stringify([id, ...kept])
+  if (whole.length <= charactersPerStatement) return [whole]
+  return kept.flatMap((cell, i) =>
+    cell === null ? [] : [JSON.stringify([id, ...Array<null>(i).fill(null), cell])],
+  )
 }
 
 const plain = /^(?! )[ -~]+(?<! )$/

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { groupOf, listMembers } from './lookup.ts'
 
-/** Members of one piece of an export: 35 bytes each at most, all that is held of it at a time. Larger ones hardly save time. */
+/** Members of one piece of an export, all that is held of it at a time. Larger pieces hardly save time. */
 const membersPerPiece = 4_000
 
 /** Uploads have gone so far that the group's rows no longer say who was in it when the export began. */

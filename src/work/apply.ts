@@ -27,7 +27,7 @@ export function commitJob(res: Resources, db: Db, job: Job, statements: SQLWrapp
   return commit(db, facts, [...statements, advance(db, job, res.now(), to)])
 }
 
-/** Applies the next slice of a job's file, or of it as much as there is time for. False: someone else moved the job. */
+/** Applies the next slice of a job's file, or as much of it as there is time for. False: someone else moved the job. */
 export async function applySlice<Item, Of extends Job>(
   res: Resources,
   db: Db,
@@ -78,8 +78,8 @@ export async function applySlice<Item, Of extends Job>(
 }
 
 /**
- * A job that the version before has begun goes on in this one's reading: its slice from the start, as
- * the checkpoint counts into what that version read. What is written already changes nothing again.
+ * A job begun by the previous version: its slice starts over, as the checkpoint counts rows as that version
+ * read them. Writing a row again changes nothing.
  */
 const keepFormat = async (res: Resources, db: Db, job: Job): Promise<boolean> =>
   (await commitJob(res, db, job, [], { format: formerFormat, applied: 0 })).moved

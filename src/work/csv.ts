@@ -103,7 +103,7 @@ export function readRows(
   return { length: at, lines: line - start.line, place }
 }
 
-/** A blank line, or one of separators alone; quotes around nothing are a field. */
+/** A blank line, or one of empty fields alone; a line that is only `""` is a record. */
 const isBlank = (fields: string[], quoted: boolean): boolean =>
   (!quoted || fields.length > 1) && fields.every((field) => field.trim() === '')
 

@@ -6,13 +6,12 @@ import { isGzip, looksLike, utf16Of } from './signature.ts'
 
 export type Bytes = AsyncIterable<Uint8Array>
 
-/** Bytes from which it is told what a file is, and how it is read. */
+/** Bytes that are looked at to tell what a file is and how to read it. */
 const headBytes = 64 * 1024
 
 /**
- * A file as text in UTF-8, and its beginning: unpacked if it is gzip, turned if it is UTF-16. Nothing is
- * held but the beginning and the piece that is on its way. Throws `file-content` for what is no text,
- * `malformed`, and `file-too-large`.
+ * A file as UTF-8 text, and its beginning: decompressed if gzip, converted if UTF-16. Holds only the
+ * beginning and one chunk. Throws `file-content` for what is not text, `malformed`, `file-too-large`.
  */
 export async function readText(
   file: Bytes,
@@ -62,7 +61,7 @@ async function* bounded(
   }
 }
 
-/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` for what never ends. */
+/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` for more than `bytesMax`. */
 export async function* gunzipped(
   file: Bytes,
   bytesMax: number,
@@ -84,20 +83,20 @@ export async function* gunzipped(
   throw fault instanceof Failure ? fault : new Failure({ reason: 'malformed', what: 'gzip' })
 }
 
-/** Half a character of UTF-16 that stands alone. */
+/** A surrogate without its other half. */
 const lone = /\p{Surrogate}/u
 
-/** No byte of UTF-8: what it stands in cannot be read. */
+/** A byte that UTF-8 never has: the field that holds it is refused. */
 const unreadable = Buffer.of(0xff)
 
-/** UTF-16 without its byte order mark, as UTF-8; half a character becomes a byte that is none. */
+/** UTF-16 as UTF-8, without its byte order mark; a lone surrogate becomes `unreadable`. */
 async function* fromUtf16(
   file: Bytes,
   order: 'little-endian' | 'big-endian',
 ): AsyncGenerator<Uint8Array> {
   let rest: Uint8Array = Buffer.alloc(0)
   let begun = false
-  const turned = (bytes: Uint8Array) => {
+  const decoded = (bytes: Uint8Array) => {
     const units = Buffer.from(bytes)
     return (order === 'big-endian' ? units.swap16() : units).toString('utf16le')
   }
@@ -105,7 +104,7 @@ async function* fromUtf16(
     const bytes = Buffer.concat([rest, piece])
     const whole = bytes.length - (bytes.length % 2)
     // The first half of a character waits for its second.
-    const text = turned(bytes.subarray(0, whole))
+    const text = decoded(bytes.subarray(0, whole))
     const half = /[\ud800-\udbff]$/.test(text) ? 2 : 0
     rest = bytes.subarray(whole - half)
     yield asUtf8(text.slice(begun ? 0 : 1, text.length - half / 2))

@@ -1,5 +1,6 @@
 import type { FileFormat } from '../db/schema.ts'
 import { byteOrderMark, readRows, separatorNamed } from './csv.ts'
+import { lettersOf } from './header.ts'
 
 /** Whether the first record of a file names its columns: guessed, or said by the client. */
 export const headerModes = ['auto', 'present', 'absent'] as const
@@ -10,6 +11,7 @@ export const formerFormat: FileFormat = {
   separator: ',',
   header: 'auto',
   headed: null,
+  name: '',
   column: null,
   named: false,
   nulAt: null,
@@ -37,14 +39,10 @@ export function formatOf(
   const headed = ids !== -1 || header === 'present'
   const filled = filledColumn(headed ? others : [first, ...others])
   // A header says which column is the ids', though another is filled.
-  const column = ids === -1 || filled === undefined || filled === ids ? filled : null
-  return {
-    separator,
-    header,
-    headed,
-    named,
-    column: column === undefined ? Math.max(ids, 0) : column,
-  }
+  const known = ids === -1 || filled === undefined || filled === ids
+  const column = known ? (filled ?? (filled === null ? null : Math.max(ids, 0))) : null
+  const name = headed ? lettersOf(first[column ?? ids] ?? '') : ''
+  return { separator, header, headed, name, named, column }
 }
 
 function recordsOf(
@@ -53,7 +51,7 @@ function recordsOf(
 ): string[][] {
   const records: string[][] = []
   const start = { place: 'start', line: 0, last: ended, most: 1000, ...how } as const
-  readRows(head, start, ({ fields }) => fields !== undefined && records.push(fields))
+  readRows(head, start, ({ fields = [] }) => records.push(fields))
   return records
 }
 

@@ -14,21 +14,30 @@ const idColumns = new Set(
 
 const longestName = 32
 
+/** The letters of a column's name, small, without a remark in brackets. */
+export const lettersOf = (name: string): string =>
+  /^[a-z]*$/i.test(name)
+    ? name.toLowerCase()
+    : name
+        .normalize('NFKC')
+        .toLowerCase()
+        .replace(/\([^()]*\)|[^\p{L}]/gu, '')
+
 /** Whether a field names a column of ids: case and all but letters do not matter, nor a remark in brackets. */
 export function namesIds(field: string): boolean {
-  // ResolvedRule of every row: most ids are longer, or have a digit, which no name has.
+  // Asked of every row: most ids are longer, or have a digit, which no name has.
   if (field.length > longestName || /\d/.test(field)) return false
-  if (/^[a-z]*$/i.test(field)) return idColumns.has(field.toLowerCase())
-  const name = field
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/\([^()]*\)|[^\p{L}]/gu, '')
-  return idColumns.has(name)
+  return idColumns.has(lettersOf(field))
 }
 
 /** Whether a text can only be the name of a column of ids: others may be somebody's id. */
-export const namesNobody = (field: string): boolean =>
+const namesNobody = (field: string): boolean =>
   /(participant|user|customer|member|client|account).?ids?$/i.test(field) && namesIds(field)
+
+/** Whether an id is that of a header in the middle, where files were put together; `name` is what the file's own calls the ids. */
+export const isHeaderAgain = (id: string, name: string): boolean =>
+  !/\d/.test(id) &&
+  (namesNobody(id) || /^sep=.?$/i.test(id) || (name !== '' && lettersOf(id) === name))
 
 /** Which column a file's first row names as that of ids; -1 where it names somebody instead. */
 export const idColumn = (fields: string[]): number => fields.findIndex(namesIds)

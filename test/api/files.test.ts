@@ -191,7 +191,7 @@ describe('columns and headers', () => {
 
   it('an export comes back as it went, whatever stands in its ids', async () => {
     const { bank, group } = await opened()
-    const ids = ['a;b', 'a|1', 'ann', 'b,c', 'd e', 'sep=;']
+    const ids = ['a;b', 'a|1', 'ann', 'b,c', 'd e', 'email', 'id', 'login']
     const file = `ParticipantId\n${ids.map((id) => `"${id}"\n`).join('')}`
     await bank.apply(group, 'ADD', file)
     const members = await bank.members(group)

@@ -121,6 +121,14 @@ describe('a file of users that is none', () => {
     ])
   })
 
+  it('has a row of a hundred long cells beyond ASCII written', async () => {
+    const team = await Team.open()
+    const names = Array.from({ length: 100 }, (_, i) => `a${i}`)
+    const cells = names.map(() => 'ß'.repeat(4096))
+    const job = await merge(team, `user_id,${names.join()}\nann,${cells.join()}\n`)
+    expect(job).toMatchObject({ status: 'SUCCESSFUL', attributes_changed: 100 })
+  })
+
   it('fails whose header names what a definition shares', async () => {
     const team = await Team.open()
     await team.define({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatOf, type HeaderMode } from '../../src/work/format.ts'
-import { idColumn, namesIds, namesNobody } from '../../src/work/header.ts'
+import { idColumn, isHeaderAgain, namesIds } from '../../src/work/header.ts'
 
 const how = (text: string, header: HeaderMode = 'auto') =>
   formatOf(Buffer.from(text).toString('latin1'), { ended: true, header }, idColumn)
@@ -77,4 +77,12 @@ it.each([
   ['email', false],
   ['login', false],
   ['superuserid', false],
-])('%s can only name a column: %s', (name, only) => expect(namesNobody(name)).toBe(only))
+])('%s can only name a column: %s', (name, only) => expect(isHeaderAgain(name, '')).toBe(only))
+
+it.each([
+  ['E-Mail', 'email', true],
+  ['email', 'userid', false],
+  ['sep=;', '', true],
+])('%s below a header of %s is one again: %s', (id, name, again) =>
+  expect(isHeaderAgain(id, name)).toBe(again),
+)

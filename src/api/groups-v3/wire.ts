@@ -200,10 +200,12 @@ export const showProblem =
 const type =
   'ADD, REMOVE or REPLACE, in the form or here; for a body that is the file itself, here.'
 
+const once = z.string('must be given once')
+
 export const UploadQuery = z.object({
-  type: z.string().optional().meta({ description: type }),
-  operation: z.string().optional().meta({ description: 'Another name of type.' }),
-  header: z.string().optional().meta({
+  type: once.optional().meta({ description: type }),
+  operation: once.optional().meta({ description: 'Another name of type.' }),
+  header: once.optional().meta({
     description: 'Whether the first row names its columns: auto (by its words), present or absent.',
   }),
   fileName: z
