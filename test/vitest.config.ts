@@ -7,6 +7,13 @@ import { startReceiver } from './support/receiver-server.ts'
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
+// Those whose tests keep to workspaces of their own, and do not look at the whole store.
+const together = ['test/*.test.ts', 'test/{api,work}/*.test.ts']
+const notTogether = [
+  'test/api/{audience-syncs,clients,files,uploads,uploads-large}.test.ts',
+  'test/work/upload.test.ts',
+]
+
 export default defineConfig(async () => ({
   plugins: [
     cloudflareTest({
@@ -32,12 +39,27 @@ export default defineConfig(async () => ({
     }),
   ],
   test: {
-    include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/migrate.ts'],
     testTimeout: 30_000,
     // Vitest would leave one core to itself, and has little to do meanwhile.
     maxWorkers: availableParallelism(),
     // One log line per request is for those who run the Worker, not for those who test it.
     silent: 'passed-only' as const,
+    // A worker and a database for each file cost more than many a file does.
+    projects: [
+      {
+        extends: true as const,
+        test: { name: 'together', include: together, exclude: notTogether, isolate: false },
+      },
+      {
+        extends: true as const,
+        test: {
+          name: 'alone',
+          include: ['test/*/*.test.ts'],
+          exclude: ['test/{api,work}/*.test.ts'],
+        },
+      },
+      { extends: true as const, test: { name: 'whole store', include: notTogether } },
+    ],
   },
 }))

@@ -296,7 +296,7 @@ describe('an audience', () => {
         job = (await said(team.call('POST', '/audiences/coupon/sync')))['job_id']
         await bank.ended(String(job))
         await team.audience('untied', { operator: 'exists', attribute: 'x' })
-        expect((await team.call('POST', '/audiences/detached/sync')).status).toBe(422)
+        expect((await team.call('POST', '/audiences/untied/sync')).status).toBe(422)
       },
       async (team, bank) => {
         for (const id of ['ann', 'bob']) await team.user(id, { has_dog: true })
