@@ -1,5 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { sourceOf } from '../../src/audiences/apply.ts'
+import { runJob } from '../../src/experience/apply.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import type { UploadPart } from '../../src/work/upload.ts'
 import { opened, objects } from '../support/uploads.ts'
@@ -10,6 +12,16 @@ async function* upload(bytes: Uint8Array): AsyncGenerator<UploadPart> {
   yield { file: 'people.csv', contentType: '' }
   yield { bytes }
 }
+
+it('an id of 64 characters is taken where the installation says so', async () => {
+  const { bank, group } = await opened()
+  const { res } = hazardous({ PARTICIPANT_MAX: 64 })
+  const ids = [crypto.randomUUID(), '🎉'.repeat(64), 'x'.repeat(65)]
+  const file = Buffer.from(ids.join('\n'))
+  const { key } = await receiveUpload(res, bank.workspace, group, 'tester', upload(file))
+  await runJob(res, bank.workspace, key, sourceOf)
+  expect(await bank.members(group)).toEqual(ids.slice(0, 2))
+})
 
 describe('a file that is larger than files may be', () => {
   const many = Buffer.from('ann\n'.repeat(100_000))
