@@ -69,7 +69,7 @@ export interface Resources {
   databaseOf: (workspace: number) => Db
   /** The same from the replica nearest to the caller, which may be a moment behind. */
   replicaOf: (workspace: number) => Db
-  /** Where clients are scanned up before their workspace is known. */
+  /** Where clients are looked up before their workspace is known. */
   directory: Db
   files: R2Bucket
   work: Queue<Message>

@@ -1,5 +1,5 @@
 /** Any control character: C0, DEL and C1. */
-const control = /\p{Cc}/u
+export const control = /\p{Cc}/u
 
 // Blanks, and characters that nobody sees by themselves (Unicode Cf: zero-width, directional, soft hyphen, byte order mark).
 const unseen = /^[\s\p{Cf}]$/u

@@ -30,6 +30,7 @@ const pure = [
   'audiences/compile.ts',
   'audiences/moment.ts',
   'audiences/pattern.ts',
+  'audiences/expand.ts',
   'audiences/period.ts',
   'audiences/rule.ts',
   'experience/participant.ts',

@@ -1,6 +1,6 @@
-import { folded } from '../text.ts'
+import { folded, lengthOf } from '../text.ts'
 import { momentOf } from './moment.ts'
-import { lengthOf, matching, type Constants } from './pattern.ts'
+import { matching, type Constants } from './pattern.ts'
 import type { Condition, Scalar } from './rule.ts'
 
 /**

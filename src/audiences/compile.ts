@@ -54,7 +54,7 @@ export function compiler(names: Names, constants: unknown[]): (rule: Rule, user:
         return `EXISTS(SELECT 1 FROM live_members WHERE workspace_id=(SELECT w FROM p) AND participant_id=${user} AND group_id=${constant(rule.group)})`
       case 'in_audience':
         if (rule.expression === undefined)
-          throw new Error(`the audience ${rule.audience} was not scanned up`)
+          throw new Error(`the audience ${rule.audience} was not looked up`)
         return visit(rule.expression, user)
     }
   }

@@ -5,7 +5,8 @@ import { listAudiences, type Audience } from './audiences.ts'
 import { given, compileFor } from './query.ts'
 import type { ResolvedRule, Names } from './compile.ts'
 import { complete, gone } from './missing.ts'
-import { expand, type Rule } from './rule.ts'
+import { expand } from './expand.ts'
+import type { Rule } from './rule.ts'
 import { namesIn } from './resolve.ts'
 
 /** The audiences that a user belongs to, oldest first: a statement for each, all in one round trip. */

@@ -1,3 +1,5 @@
+import { lengthOf } from '../text.ts'
+
 /** How a condition refers to the constants of its rule: one as a value, and several as a table with a column `value`. */
 export interface Constants {
   constant: (value: unknown) => string
@@ -45,9 +47,6 @@ function piecesFound(text: string, pieces: string[], { constant }: Constants): s
 FROM f,json_each(${listed}) AS s,json_each(json_array(${found})) AS h
 WHERE s.key=i AND b+(s.value->>0)<=length(${text})+1 AND (h.value>0 OR s.value->>1 IS NULL)) SELECT max(i) FROM f)`
 }
-
-/** Characters of a text. */
-export const lengthOf = (text: string) => [...text].length
 
 /** A part of a piece of a pattern: where it begins, its length in characters, and itself as a pattern of GLOB. */
 type Part = [at: number, length: number, glob: string]

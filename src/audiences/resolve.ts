@@ -5,7 +5,8 @@ import { Failure } from '../failure.ts'
 import { parseJson } from '../json.ts'
 import type { ResolvedRule, Names } from './compile.ts'
 import { complete, marked } from './missing.ts'
-import { expand, groupsIn, usedBy, type Rule } from './rule.ts'
+import { expand } from './expand.ts'
+import { groupsIn, usedBy, type Rule } from './rule.ts'
 
 /** The rows that a query gave. */
 export type Rows = Pick<D1Result, 'results'>

@@ -4,7 +4,7 @@ export interface Allowed {
 }
 
 /**
- * What is wrong with a URL that events are to be sent to, or undefined: only https to hosts that are open to all. Names are not scanned up
+ * What is wrong with a URL that events are to be sent to, or undefined: only https to hosts that are open to all. Names are not looked up
  * here: Cloudflare's network sends no request of a Worker to a private address that a name stands for.
  */
 export function problemOfAddress(text: string, { local }: Allowed): string | undefined {

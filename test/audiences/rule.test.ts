@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { expand, readRule, type Rule } from '../../src/audiences/rule.ts'
+import { expand } from '../../src/audiences/expand.ts'
+import { readRule, type Rule } from '../../src/audiences/rule.ts'
 import { Failure } from '../../src/failure.ts'
 
 const leaf: Rule = { operator: 'exists', attribute: 'a' }

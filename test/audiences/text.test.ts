@@ -3,9 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compile, compiler, type Names } from '../../src/audiences/compile.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
+import { expand } from '../../src/audiences/expand.ts'
 import {
   comparisons,
-  expand,
   groupsIn,
   isLeaf,
   nodesOf,

@@ -3,12 +3,10 @@ import type { DefinitionDraft, GroupDefinition } from '../../../identity/definit
 import type { Instance } from '../../../identity/instances.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
-import { canonical, lengthOf, readId } from '../../../text.ts'
+import { canonical, control, lengthOf, readId } from '../../../text.ts'
 import { Attributes, date, dateOrNull, showValue } from './values.ts'
 
 // Definitions (Group Identity, "Limitations"; lengths in characters).
-
-const control = /\p{Cc}/u
 
 const named = (max: number) =>
   z
