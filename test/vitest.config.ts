@@ -8,10 +8,10 @@ const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
 // Those whose tests keep to workspaces of their own, and do not look at the whole store.
-const together = ['test/*.test.ts', 'test/{api,work}/*.test.ts']
+const together = ['test/*.test.ts', 'test/{api,jobs}/*.test.ts']
 const notTogether = [
   'test/api/{audience-syncs,clients,files,uploads,uploads-large}.test.ts',
-  'test/work/upload.test.ts',
+  'test/jobs/upload.test.ts',
 ]
 
 export default defineConfig(async () => ({
@@ -56,7 +56,7 @@ export default defineConfig(async () => ({
         test: {
           name: 'alone',
           include: ['test/*/*.test.ts'],
-          exclude: ['test/{api,work}/*.test.ts'],
+          exclude: ['test/{api,jobs}/*.test.ts'],
         },
       },
       { extends: true as const, test: { name: 'whole store', include: notTogether } },

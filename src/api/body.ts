@@ -1,8 +1,8 @@
 import { bodyLimit } from 'hono/body-limit'
 import type { Context } from 'hono'
 import { Failure } from '../failure.ts'
-import { gunzipped } from '../work/decode.ts'
-import { isGzip } from '../work/signature.ts'
+import { gunzipped } from '../jobs/decode.ts'
+import { isGzip } from '../jobs/signature.ts'
 import type { Http } from './http.ts'
 
 /** Bytes of a body at most, packed and unpacked, of any operation but an upload. */

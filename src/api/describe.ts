@@ -1,6 +1,6 @@
 import { resolver, type describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
-import { headerModes } from '../work/format.ts'
+import { headerModes } from '../jobs/format.ts'
 
 export type Responses = NonNullable<Parameters<typeof describeRoute>[0]['responses']>
 

@@ -1,4 +1,4 @@
-import type { JobState } from '../work/outcome.ts'
+import type { JobState } from '../jobs/outcome.ts'
 
 /** The state of a file's job, in the words of both faces. */
 export const statuses = {

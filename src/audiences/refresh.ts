@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
 import { Failure, faultOf } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { unended } from '../work/jobs.ts'
+import { unended } from '../jobs/jobs.ts'
 import { periodOf, weekBegan } from './period.ts'
 import { beginSync } from './sync.ts'
 

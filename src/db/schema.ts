@@ -100,7 +100,7 @@ export interface FileFormat {
   nulAt: number | null
 }
 
-/** `applying` and `writing` are the same but for the rows that a slice of a file holds (see work/slice.ts). */
+/** `applying` and `writing` are the same but for the rows that a slice of a file holds (see jobs/slice.ts). */
 export const jobStates = [
   'waiting',
   'applying',
@@ -195,7 +195,7 @@ export const jobProblems = sqliteTable(
     job: integer('job_key').notNull(),
     line: integer('line').notNull(),
     problem: text('problem', { enum: problems }).notNull(),
-    /** What was refused, as it is shown (see work/problem.ts); of a sync, the user's id. */
+    /** What was refused, as it is shown (see jobs/problem.ts); of a sync, the user's id. */
     value: text('value'),
   },
   (t) => [primaryKey({ columns: [t.job, t.line] })],

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import type { Limits } from '../resources.ts'
-import { openNext, unended } from '../work/jobs.ts'
+import { openNext, unended } from '../jobs/jobs.ts'
 import { getGroup } from './groups.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
-import { enqueue } from '../work/enqueue.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 
 const rowsPerStep = 10_000
 const jobsPerStep = 100

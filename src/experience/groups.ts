@@ -5,9 +5,9 @@ import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { isTooLong, readId, trimmed } from '../text.ts'
-import type { Paging } from '../work/jobs.ts'
+import type { Paging } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { enqueue } from '../work/enqueue.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 

@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { openNext, unended, type Job, type Paging, type StoredFile } from '../work/jobs.ts'
+import { openNext, unended, type Job, type Paging, type StoredFile } from '../jobs/jobs.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = Exclude<Job['type'], 'users'>

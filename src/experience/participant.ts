@@ -1,8 +1,8 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readId, trimmed } from '../text.ts'
-import type { Row } from '../work/csv.ts'
-import { isHeaderAgain } from '../work/header.ts'
-import type { ReadRow } from '../work/slice.ts'
+import type { Row } from '../jobs/csv.ts'
+import { isHeaderAgain } from '../jobs/header.ts'
+import type { ReadRow } from '../jobs/slice.ts'
 
 /** Words of a column that says for each row what `type` says for the whole upload. */
 const operation =

@@ -4,7 +4,7 @@ import { experienceGroups } from '../db/schema.ts'
 import { pruneDead, rangeEnd } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import type { GroupJob } from './jobs.ts'
-import { enqueue } from '../work/enqueue.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 
 const rowsPerRange = 20_000
 const rangesPerInvocation = 20

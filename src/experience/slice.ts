@@ -1,5 +1,5 @@
-import { idColumn } from '../work/header.ts'
-import { readSlice, type Placed, type Slice } from '../work/slice.ts'
+import { idColumn } from '../jobs/header.ts'
+import { readSlice, type Placed, type Slice } from '../jobs/slice.ts'
 import { readParticipant } from './participant.ts'
 import { sortedRun } from './sort.ts'
 

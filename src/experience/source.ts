@@ -5,7 +5,7 @@ import type { GroupJob } from './jobs.ts'
 
 /** Where the participants of a job come from: all that differs between a file and an audience. */
 export interface Source {
-  /** The state in which its items are applied (see work/slice.ts). */
+  /** The state in which its items are applied (see jobs/slice.ts). */
   state: 'writing' | 'applying'
   /** Applies the next items. False: someone else moved the job. */
   next: (res: Resources, db: Db, job: GroupJob, isOver: () => boolean) => Promise<boolean>

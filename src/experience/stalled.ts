@@ -1,8 +1,8 @@
 import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { earlierUnended } from '../work/jobs.ts'
-import { stalledAfter, stalledMost, enqueueAll } from '../work/enqueue.ts'
+import { earlierUnended } from '../jobs/jobs.ts'
+import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
 
 /** Enqueues jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
 export async function enqueueStalled(res: Resources): Promise<void> {

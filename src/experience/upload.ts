@@ -1,9 +1,9 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
-import { idColumn } from '../work/header.ts'
-import type { Job } from '../work/jobs.ts'
-import { receiveFile, type UploadPart } from '../work/upload.ts'
-import { enqueue } from '../work/enqueue.ts'
+import { idColumn } from '../jobs/header.ts'
+import type { Job } from '../jobs/jobs.ts'
+import { receiveFile, type UploadPart } from '../jobs/upload.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 import { checkRoom, openJob, type JobType } from './jobs.ts'
 
 /**

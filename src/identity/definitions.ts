@@ -5,7 +5,7 @@ import { checkUnused, namesOfDefinition, namesOfShared, unused } from '../db/use
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { enqueue } from '../work/enqueue.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 import { cancelRuns } from './runs.ts'
 
 export type GroupDefinition = typeof groupDefinitions.$inferSelect

@@ -2,7 +2,7 @@ import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { groupDefinitions } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { enqueue } from '../work/enqueue.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 
 const rowsPerStep = 10_000
 const stepsPerInvocation = 50

@@ -1,5 +1,5 @@
 import type { Resources } from '../resources.ts'
-import { enqueueAll } from '../work/enqueue.ts'
+import { enqueueAll } from '../jobs/enqueue.ts'
 import { openWeek } from './runs.ts'
 import { weekOf } from './week.ts'
 

@@ -1,10 +1,10 @@
 import type { FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { canonical, isTooLong, readId, trimmed } from '../text.ts'
-import type { Row } from '../work/csv.ts'
-import type { HeaderMode } from '../work/format.ts'
-import { isHeaderAgain, namesIds } from '../work/header.ts'
-import { readSlice, type Placed, type ReadRow, type Slice } from '../work/slice.ts'
+import type { Row } from '../jobs/csv.ts'
+import type { HeaderMode } from '../jobs/format.ts'
+import { isHeaderAgain, namesIds } from '../jobs/header.ts'
+import { readSlice, type Placed, type ReadRow, type Slice } from '../jobs/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
 /** A user of a file: their id, then what each column says of them, null where it says nothing. */

@@ -2,7 +2,7 @@ import { and, asc, desc, eq, gt, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { groupDefinitions, recomputeRuns } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import type { Checkpoint } from '../work/checkpoint.ts'
+import type { Checkpoint } from '../jobs/checkpoint.ts'
 import { getDefinition } from './definitions.ts'
 
 export type Run = typeof recomputeRuns.$inferSelect

@@ -1,7 +1,7 @@
 import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { groupDefinitions, recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { stalledAfter, stalledMost, enqueueAll } from '../work/enqueue.ts'
+import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
 import { beginWeek } from './monday.ts'
 import { earlierRunUnended } from './runs.ts'
 import { mondayOf } from './week.ts'

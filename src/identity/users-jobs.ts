@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { openNext, unended, type Job, type StoredFile } from '../work/jobs.ts'
+import { openNext, unended, type Job, type StoredFile } from '../jobs/jobs.ts'
 
 /** Files of users are applied one at a time, in the order accepted, as those of a group are (see schema.ts). */
 const groupOf = (workspace: number) => -workspace

@@ -32,7 +32,7 @@ export class WorkerLog {
   /** For a server's output. */
   readonly hear = (text: string): void => {
     if (!text.startsWith('{"event":')) return
-    const line = JSON.parse(text) as Line // the lines of src/work/checkpoint.ts and src/api/app.ts
+    const line = JSON.parse(text) as Line // the lines of src/jobs/checkpoint.ts and src/api/app.ts
     this.#lines.push({ ...line, at: performance.now() })
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { FileFormat } from '../../src/db/schema.ts'
 import { readParticipants } from '../../src/experience/slice.ts'
-import { formerFormat } from '../../src/work/format.ts'
+import { formerFormat } from '../../src/jobs/format.ts'
 
 const slice = (
   text: string | Uint8Array<ArrayBuffer>,

@@ -6,7 +6,7 @@ import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
 import { findImport } from '../../src/identity/users-jobs.ts'
-import { claimJob } from '../../src/work/jobs.ts'
+import { claimJob } from '../../src/jobs/jobs.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 

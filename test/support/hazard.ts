@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import type { UploadPart } from '../../src/work/upload.ts'
+import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
 

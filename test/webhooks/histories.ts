@@ -17,7 +17,7 @@ import {
   enableWebhook,
   updateWebhook,
 } from '../../src/webhooks/subscriptions.ts'
-import { giveUp } from '../../src/work/jobs.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Problem } from '../../work/problem.ts'
+import type { Problem } from '../../jobs/problem.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { audiencesNamed, refusalOf } from '../refusal.ts'

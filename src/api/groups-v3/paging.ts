@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Paging } from '../../work/jobs.ts'
+import type { Paging } from '../../jobs/jobs.ts'
 import { Link } from './wire.ts'
 
 const sizeMax = 2000

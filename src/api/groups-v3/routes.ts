@@ -10,7 +10,7 @@ import {
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
-import { listProblems } from '../../work/jobs.ts'
+import { listProblems } from '../../jobs/jobs.ts'
 import { allows, bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
 import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { Job, KeptProblem } from '../../work/jobs.ts'
-import { percentOf } from '../../work/outcome.ts'
-import type { Problem } from '../../work/problem.ts'
+import type { Job, KeptProblem } from '../../jobs/jobs.ts'
+import { percentOf } from '../../jobs/outcome.ts'
+import type { Problem } from '../../jobs/problem.ts'
 import { statuses } from '../status.ts'
 
 const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i

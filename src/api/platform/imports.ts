@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { receiveUsers } from '../../identity/users-file.ts'
 import { getImport, listImports } from '../../identity/users-jobs.ts'
-import { listProblems } from '../../work/jobs.ts'
+import { listProblems } from '../../jobs/jobs.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { toTheEnd, uploadParts } from '../upload.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { formatOf, type HeaderMode } from '../../src/work/format.ts'
-import { idColumn, isHeaderAgain, namesIds } from '../../src/work/header.ts'
+import { formatOf, type HeaderMode } from '../../src/jobs/format.ts'
+import { idColumn, isHeaderAgain, namesIds } from '../../src/jobs/header.ts'
 
 const how = (text: string, header: HeaderMode = 'auto') =>
   formatOf(Buffer.from(text).toString('latin1'), { ended: true, header }, idColumn)

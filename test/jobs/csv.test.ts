@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import Papa from 'papaparse'
 import { describe, expect, it } from 'vitest'
-import { readRows, type Place } from '../../src/work/csv.ts'
+import { readRows, type Place } from '../../src/jobs/csv.ts'
 import { runs } from '../support/property.ts'
 
 type Found = [line: number, fields: string[] | undefined]

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { looksLike } from '../../src/work/signature.ts'
+import { looksLike } from '../../src/jobs/signature.ts'
 
 const latin1 = (text: string) => Uint8Array.from(Buffer.from(text, 'latin1'))
 

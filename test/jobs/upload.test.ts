@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import type { UploadPart } from '../../src/work/upload.ts'
+import type { UploadPart } from '../../src/jobs/upload.ts'
 import { opened, objects } from '../support/uploads.ts'
 import { hazardous } from '../support/hazard.ts'
 
