@@ -45,6 +45,7 @@ const pure = [
   'jobs/csv.ts',
   'jobs/format.ts',
   'jobs/header.ts',
+  'jobs/job.ts',
   'jobs/outcome.ts',
   'jobs/problem.ts',
   'jobs/signature.ts',

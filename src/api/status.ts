@@ -1,10 +1,9 @@
-import type { JobState } from '../jobs/outcome.ts'
+import type { JobState } from '../jobs/job.ts'
 
 /** The state of a file's job, in the words of both faces. */
 export const statuses = {
   waiting: 'CREATED',
   applying: 'PROCESSING',
-  writing: 'PROCESSING',
   sweeping: 'PROCESSING',
   undoing: 'PROCESSING',
   successful: 'SUCCESSFUL',

@@ -1,7 +1,6 @@
 import { eq, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { jobs, syncRules } from '../db/schema.ts'
-import type { GroupJob } from '../experience/jobs.ts'
 import { participantsFile } from '../experience/participants-file.ts'
 import type { Source, SourceOf } from '../experience/source.ts'
 import { parseJson } from '../json.ts'
@@ -9,6 +8,7 @@ import { removeUnseen, seeMembers, type Range } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
 import { unmoved } from '../jobs/checkpoint.ts'
+import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
 import { fits, unfitness } from './fits.ts'
@@ -27,11 +27,11 @@ const usersPerStep = 200_000
  * range who do not belong are taken out along with it. Where something is no more that the rule names, the job fails instead, and is
  * undone. False: someone else moved the job.
  */
-export async function applyAudience(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
+export async function applyAudience(res: Resources, db: Db, job: AudienceJob): Promise<boolean> {
   // A step that was too long for the database has left no trace but the time that has gone since the one before.
   const fit = res.limits.participantMax
-  const next = nextRange(job.batchIds, res.now() - job.updatedAt, usersPerStep)
-  const users = Math.min(job.batchIds, next)
+  const next = nextRange(job.batchItems, res.now() - job.updatedAt, usersPerStep)
+  const users = Math.min(job.batchItems, next)
   const size = Math.min(users, usersPerStatement)
   const ahead = await scanAhead(db, job, { size, count: Math.floor(users / size), fit })
   if (ahead === undefined) return false
@@ -42,14 +42,10 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
     compiled === undefined ? [] : parts.flatMap((part) => writePart(job, compiled, part, fit))
   const reached = parts.at(-1)?.upTo
   // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
-  const offset =
-    reached === undefined
-      ? job.fileSize
-      : Math.min(job.offset + size * parts.length, job.fileSize - 1)
+  const scanned =
+    reached === undefined ? job.users : Math.min(job.scanned + size * parts.length, job.users - 1)
   const to = {
-    cursor: reached ?? '',
-    offset,
-    reached: offset,
+    ...scannedTo({ lastUser: reached ?? '', scanned }),
     rows: sql`touched + bad_rows`,
     batchIds: next,
   }
@@ -59,27 +55,23 @@ export async function applyAudience(res: Resources, db: Db, job: GroupJob): Prom
 }
 
 /** The users of an audience, a range at a time. */
-export const audienceSource: Source = {
-  // It has no slices.
-  state: 'applying',
-  next: applyAudience,
+const audienceSource = (job: AudienceJob): Source => ({
+  isAtEnd: job.scanned === job.users,
+  next: (res, db) => applyAudience(res, db, job),
   // It goes by user, and so has taken out already who has left.
   end: () => 'live',
-  events: (job, data) =>
-    job.audience === null
-      ? []
-      : [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
-  cleanUp: async (_, db, job) => {
+  events: (data) => [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
+  cleanUp: async (_, db) => {
     await db.delete(syncRules).where(eq(syncRules.job, job.key))
   },
-}
+})
 
 /** What a job's participants come from. */
-export const sourceOf: SourceOf = ({ audience }) =>
-  audience === null ? participantsFile : audienceSource
+export const sourceOf: SourceOf = (job) =>
+  job.source === 'audience' ? audienceSource(job) : participantsFile(job)
 
 /** The statements that fail a job where something is missing, and say what: those behind them find the job moved. */
-const failWithout = (job: GroupJob, missing: SQL, now: number): SQL[] => [
+const failWithout = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
   sql`
   INSERT INTO job_problems (job_key, line, problem, value)
   SELECT ${job.key}, 0, 'rule', missing FROM (SELECT ${missing} AS missing)
@@ -97,7 +89,7 @@ interface Part extends Range {
 /** The job's rule, and the next users in parts; undefined once another invocation has ended the job, or its group is erased. */
 async function scanAhead(
   db: Db,
-  { key, workspace, cursor }: GroupJob,
+  { key, workspace, lastUser }: AudienceJob,
   { size, count, fit }: { size: number; count: number; fit: number },
 ): Promise<{ asked: ResolvedRule; parts: Part[] } | undefined> {
   const [rules, definitions, groups, found] = await together(db, [
@@ -109,7 +101,7 @@ async function scanAhead(
     ),
     // To the end, where fewer are left: a blob is more than any text.
     sql`
-    WITH RECURSIVE parts (number, after, last) AS (SELECT 0, NULL, ${cursor ?? ''} UNION ALL
+    WITH RECURSIVE parts (number, after, last) AS (SELECT 0, NULL, ${lastUser} UNION ALL
       SELECT number + 1, last, (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last ORDER BY user_id LIMIT 1 OFFSET ${size - 1})
       FROM parts WHERE last IS NOT NULL AND number < ${count})
     SELECT after, last, (SELECT count(*) FROM users AS u
@@ -129,7 +121,7 @@ async function scanAhead(
 
 /** The statements that make a range of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
 function writePart(
-  job: GroupJob,
+  job: AudienceJob,
   { condition, constants }: Compiled,
   { unfit, ...range }: Part,
   fit: number,

@@ -9,15 +9,16 @@ import { commitJob, startNext } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { unmoved } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import { walkedTo, walkStart } from '../jobs/job.ts'
 import { claimJob, keepFileProblem, tally } from '../jobs/jobs.ts'
-import { hasEnded, isText, outcomeOf } from '../jobs/outcome.ts'
+import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 import { pruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
 
 const rowsPerRange = 50_000
 
-/** Carries a job on through its source's items, through the members that a REPLACE did not see, or back through what a failed job has written; and at its end, on to the next job of the group. */
+/** Carries a job on through its source's items and its sweep, or through undoing, to its end. */
 export function runJob(
   res: Resources,
   workspace: number,
@@ -42,11 +43,10 @@ async function step(
 ): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
-      return claimJob(db, job, source.state, res.now())
-    case 'applying':
-    case 'writing': {
-      if (isText(job) && job.offset !== job.fileSize) return source.next(res, db, job, isOver)
-      const end = source.end(job, res.limits)
+      return claimJob(db, job, res.now())
+    case 'applying': {
+      if (!source.isAtEnd) return source.next(res, db, isOver)
+      const end = source.end(res.limits)
       if (end === 'sweep') return startSweep(res, db, job)
       if (end === 'live') return goLive(res, db, job, source)
       return end === 'mostly-bad' ? undo(res, db, job, end) : endFailed(res, db, job, end)
@@ -67,7 +67,7 @@ async function step(
 }
 
 const startSweep = async (res: Resources, db: Db, job: GroupJob): Promise<boolean> =>
-  (await commitJob(res, db, job, [], { state: 'sweeping', cursor: '', applied: 0 })).moved
+  (await commitJob(res, db, job, [], { ...walkStart, state: 'sweeping' })).moved
 
 /** Takes back what a job has written, which then has failed for this reason. */
 const undo = async (
@@ -76,9 +76,9 @@ const undo = async (
   job: GroupJob,
   failure: NonNullable<GroupJob['failure']>,
 ): Promise<boolean> =>
-  (await commitJob(res, db, job, [], { state: 'undoing', failure, cursor: '', applied: 0 })).moved
+  (await commitJob(res, db, job, [], { ...walkStart, state: 'undoing', failure })).moved
 
-/** How many a job has added and removed. A REPLACE has touched each distinct id once: they are the group now, and those that were not kept are new. */
+/** How many a job has added and removed: a REPLACE touches each distinct id of its file once. */
 function changesOf({ type, touched, removed, groupCount }: GroupJob) {
   if (type === 'add') return { added: touched, removed: 0 }
   if (type === 'remove') return { added: 0, removed: touched }
@@ -107,10 +107,7 @@ async function goLive(res: Resources, db: Db, job: GroupJob, source: Source): Pr
     unchanged: job.rows - job.badRows - (job.type === 'remove' ? removed : added),
     failed: job.badRows,
   }
-  const events: Event[] = [
-    { type: 'group.participants.changed', data },
-    ...source.events(job, data),
-  ]
+  const events: Event[] = [{ type: 'group.participants.changed', data }, ...source.events(data)]
   return end(res, db, job, [group], { state: outcomeOf(job), added, removed }, events)
 }
 
@@ -167,20 +164,16 @@ async function walk(
   write: (range: Range) => SQLWrapper[],
   end: (res: Resources, db: Db, job: GroupJob) => Promise<boolean>,
 ): Promise<boolean> {
-  if (job.cursor === null) return end(res, db, job)
-  const [bound] = await db.all<{ id: string }>(rangeEnd(job, job.cursor, rowsPerRange))
-  const statements = write({ after: job.cursor, upTo: bound?.id })
-  return (
-    await commitJob(res, db, job, statements, {
-      cursor: bound?.id ?? null,
-      applied: job.applied + rowsPerRange,
-    })
-  ).moved
+  const { after, members } = job.walk
+  if (after === null) return end(res, db, job)
+  const [bound] = await db.all<{ id: string }>(rangeEnd(job, after, rowsPerRange))
+  const to = walkedTo({ after: bound?.id ?? null, members: members + rowsPerRange })
+  return (await commitJob(res, db, job, write({ after, upTo: bound?.id }), to)).moved
 }
 
 /** After a job: its source cleans up, the next one starts, and rows long dead go when there are many. */
 async function afterwards(res: Resources, db: Db, job: GroupJob, source: Source): Promise<void> {
-  await source.cleanUp(res, db, job)
+  await source.cleanUp(res, db)
   await startNext(res, db, job, 'job')
   if (pruneDue(job))
     await enqueue(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })

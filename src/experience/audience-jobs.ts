@@ -51,7 +51,7 @@ export async function openSync(
     openNext(
       {
         workspace: sql`g.workspace_id`,
-        group: sql`g.key`,
+        queue: sql`g.key`,
         from: sql`FROM ${attached} AND ${due} AND ${unended(sql`g.key`)} < ${jobsWaitingMax}
           AND ${waiting} IS NULL`,
       },

@@ -3,15 +3,14 @@ import type { Db } from '../db/connect.ts'
 import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { openNext, unended, type Job, type Paging, type StoredFile } from '../jobs/jobs.ts'
+import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
+import { openNext, unended, type Paging, type StoredFile } from '../jobs/jobs.ts'
 import { getGroup } from './groups.ts'
 
-export type JobType = Exclude<Job['type'], 'users'>
+export type JobType = GroupJob['type']
 
 // On D1, columns of one name fall together in a join: the group's are named apart.
-const withGroup = {
-  ...getTableColumns(jobs),
-  type: sql<JobType>`${jobs.type}`.as('type'),
+const group = {
   groupId: sql<string>`${experienceGroups.id}`.as('of_id'),
   groupName: sql<string>`${experienceGroups.name}`.as('of_name'),
   groupType: sql<string>`${experienceGroups.type}`.as('of_type'),
@@ -21,16 +20,31 @@ const withGroup = {
 
 const ofLiveGroup = and(eq(experienceGroups.key, jobs.group), isNull(experienceGroups.deletedAt))
 
-const select = (db: Db) => db.select(withGroup).from(jobs).innerJoin(experienceGroups, ofLiveGroup)
+const type = sql<'add' | 'remove' | 'replace'>`${jobs.type}`.as('type')
 
-/** A job and, beside it, its group as readers see it now. The jobs of a deleted group are gone with it. */
-export type GroupJob = Awaited<ReturnType<typeof select>>[number]
+const select = (db: Db) =>
+  db
+    .select({ ...getTableColumns(jobs), type, ...group })
+    .from(jobs)
+    .innerJoin(experienceGroups, ofLiveGroup)
+
+type Row = Awaited<ReturnType<typeof select>>[number]
+
+/** A job and its group as readers see it now. A deleted group's jobs are gone with it. */
+export type GroupJob = UploadJob | (AudienceJob & Pick<Row, keyof typeof group>)
+
+export type UploadJob = ParticipantsFileJob & Pick<Row, keyof typeof group>
+
+function read(row: Row): GroupJob {
+  const { groupId, groupName, groupType, groupCount, groupRemoved } = row
+  return { ...readGroupJob(row), groupId, groupName, groupType, groupCount, groupRemoved }
+}
 
 /** Throws `not-found` for an unknown job, a deleted group's and another workspace's alike. */
 export async function getJob(db: Db, workspace: number, id: string): Promise<GroupJob> {
-  const [job] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
-  if (job === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
-  return job
+  const [row] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
+  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
+  return read(row)
 }
 
 /** The job as it stands now, for whoever carries it on. */
@@ -39,34 +53,37 @@ export async function findJob(
   workspace: number,
   key: number,
 ): Promise<GroupJob | undefined> {
-  const [job] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.key, key)))
-  return job
+  const [row] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.key, key)))
+  return row && read(row)
 }
 
 const sortColumns = { createdAt: jobs.createdAt, groupName: experienceGroups.name }
 
 export type JobField = keyof typeof sortColumns
 
-/** One page of the workspace's jobs, or of one group's, and how many there are in all. Throws `not-found` for an unknown group. */
+/**
+ * One page of the workspace's jobs, or of one group's, and how many there are in all. Throws
+ * `not-found` for an unknown group.
+ */
 export async function listJobs(
   db: Db,
   workspace: number,
   groupId: string | undefined,
   { page, size, sort }: Paging<JobField>,
 ): Promise<{ items: GroupJob[]; total: number }> {
-  const group =
+  const ofGroup =
     groupId === undefined ? undefined : eq(jobs.group, (await getGroup(db, workspace, groupId)).key)
-  const asked = and(eq(jobs.workspace, workspace), group)
+  const filter = and(eq(jobs.workspace, workspace), ofGroup)
   const order = sort.descending ? desc : asc
-  const [items, [counted]] = await Promise.all([
+  const [rows, [counted]] = await Promise.all([
     select(db)
-      .where(asked)
+      .where(filter)
       .orderBy(order(sortColumns[sort.field]), order(jobs.key))
       .limit(size)
       .offset(page * size),
-    db.select({ total: count() }).from(jobs).innerJoin(experienceGroups, ofLiveGroup).where(asked),
+    db.select({ total: count() }).from(jobs).innerJoin(experienceGroups, ofLiveGroup).where(filter),
   ])
-  return { items, total: counted?.total ?? 0 }
+  return { items: rows.map(read), total: counted?.total ?? 0 }
 }
 
 /** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where a file could not be taken for the group now. */
@@ -89,6 +106,12 @@ export async function checkRoom(
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
+async function getUpload(db: Db, workspace: number, id: string): Promise<UploadJob> {
+  const job = await getJob(db, workspace, id)
+  if (job.source === 'audience') throw new Error('an upload has a file')
+  return job
+}
+
 /** Opens the next job of a group: its revision is the order in which it was accepted. Throws as `checkRoom` does. */
 export async function openJob(
   db: Db,
@@ -97,16 +120,16 @@ export async function openJob(
   draft: StoredFile & { type: JobType; createdBy: string },
   limits: Limits,
   now: number,
-): Promise<Job> {
+): Promise<UploadJob> {
   const id = crypto.randomUUID()
   // One statement, so that neither the group nor the room in its queue can go meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
       AND g.audience_id IS NULL AND ${unended(sql`g.key`)} < ${limits.jobsWaitingMax}`
-  const place = { workspace: sql`g.workspace_id`, group: sql`g.key`, from }
+  const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const { meta } = await db.run(openNext(place, draft, { id, sliceBytes, now }))
-  if (meta.changes === 1) return getJob(db, workspace, id)
+  if (meta.changes === 1) return getUpload(db, workspace, id)
   await checkRoom(db, workspace, groupId, limits)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

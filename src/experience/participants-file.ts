@@ -4,9 +4,9 @@ import { addMembers, listed, removeMembers, seeMembers } from '../membership/mem
 import type { Limits } from '../resources.ts'
 import { applySlice, deleteFile, type Content } from '../jobs/apply.ts'
 import { unmoved } from '../jobs/checkpoint.ts'
+import type { ParticipantsFileJob } from '../jobs/job.ts'
 import { tally } from '../jobs/jobs.ts'
-import { isMostlyBad, isText, outcomeOf } from '../jobs/outcome.ts'
-import type { GroupJob } from './jobs.ts'
+import { hasGoodRow, isMostlyBad, isText } from '../jobs/outcome.ts'
 import { readParticipants } from './slice.ts'
 import type { Source } from './source.ts'
 
@@ -14,20 +14,20 @@ import type { Source } from './source.ts'
 const idsPerStatement = 7_000
 
 /** A file of participants, slice by slice. */
-export const participantsFile: Source = {
-  state: 'writing',
-  next: (res, db, job, isOver) => applySlice(res, db, job, contentOf(res.limits), isOver),
-  end: (job, { badRowsMaxPercent }) => {
+export const participantsFile = (job: ParticipantsFileJob): Source => ({
+  isAtEnd: !isText(job) || job.offset === job.fileSize,
+  next: (res, db, isOver) => applySlice(res, db, job, contentOf(res.limits), isOver),
+  end: ({ badRowsMaxPercent }) => {
     if (!isText(job)) return 'not-text'
-    if (outcomeOf(job) === 'failed') return 'no-good-row'
+    if (!hasGoodRow(job)) return 'no-good-row'
     if (isMostlyBad(job, badRowsMaxPercent)) return 'mostly-bad'
     return job.type === 'replace' ? 'sweep' : 'live'
   },
   events: () => [],
-  cleanUp: deleteFile,
-}
+  cleanUp: (res) => deleteFile(res, job),
+})
 
-const contentOf = ({ participantMax }: Limits): Content<string, GroupJob> => ({
+const contentOf = ({ participantMax }: Limits): Content<string, ParticipantsFileJob> => ({
   read: (bytes, at) => readParticipants(bytes, at, participantMax),
   write: writeParticipants,
 })
@@ -35,7 +35,7 @@ const contentOf = ({ participantMax }: Limits): Content<string, GroupJob> => ({
 const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
 
 /** The statements that write what a job says of these participants, each with a count of whom it changed. */
-function writeParticipants(ids: string[], job: GroupJob): SQL[] {
+function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []
   for (let from = 0; from < ids.length; from += idsPerStatement)

@@ -5,19 +5,16 @@ import type { GroupJob } from './jobs.ts'
 
 /** Where the participants of a job come from: all that differs between a file and an audience. */
 export interface Source {
-  /** The state in which its items are applied (see jobs/slice.ts). */
-  state: 'writing' | 'applying'
+  /** Whether all items are applied. */
+  isAtEnd: boolean
   /** Applies the next items. False: someone else moved the job. */
-  next: (res: Resources, db: Db, job: GroupJob, isOver: () => boolean) => Promise<boolean>
-  /** What becomes of a job whose items are all applied: it goes live, maybe after a sweep, or fails. */
-  end: (
-    job: GroupJob,
-    limits: Limits,
-  ) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text'
+  next: (res: Resources, db: Db, isOver: () => boolean) => Promise<boolean>
+  /** What becomes of the job at its end: it goes live, maybe after a sweep, or fails. */
+  end: (limits: Limits) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text'
   /** Events beside that of the changed group. */
-  events: (job: GroupJob, data: Applied) => Event[]
+  events: (data: Applied) => Event[]
   /** Safe to repeat. */
-  cleanUp: (res: Resources, db: Db, job: GroupJob) => Promise<void>
+  cleanUp: (res: Resources, db: Db) => Promise<void>
 }
 
 export type SourceOf = (job: GroupJob) => Source

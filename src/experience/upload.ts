@@ -1,10 +1,9 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { idColumn } from '../jobs/header.ts'
-import type { Job } from '../jobs/jobs.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { checkRoom, openJob, type JobType } from './jobs.ts'
+import { checkRoom, openJob, type JobType, type UploadJob } from './jobs.ts'
 
 /**
  * Takes a file of participants in and opens the job that applies it. Whatever goes wrong on the way, neither file nor job is
@@ -16,7 +15,7 @@ export async function receiveUpload(
   groupId: string,
   createdBy: string,
   parts: AsyncIterable<UploadPart>,
-): Promise<Job> {
+): Promise<UploadJob> {
   const db = res.databaseOf(workspace)
   await checkRoom(db, workspace, groupId, res.limits)
   const job = await receiveFile(res, workspace, parts, {

@@ -6,8 +6,9 @@ import { applySlice, commitJob, deleteFile, startNext, type Content } from '../j
 import { carryOn } from '../jobs/carry-on.ts'
 import { unmoved } from '../jobs/checkpoint.ts'
 import { idColumn } from '../jobs/header.ts'
-import { claimJob, keepFileProblem, tally, type Job } from '../jobs/jobs.ts'
-import { hasEnded, isText, outcomeOf } from '../jobs/outcome.ts'
+import type { UsersFileJob } from '../jobs/job.ts'
+import { claimJob, keepFileProblem, tally } from '../jobs/jobs.ts'
+import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -26,7 +27,7 @@ export async function receiveUsers(
   workspace: number,
   createdBy: string,
   parts: AsyncIterable<UploadPart>,
-): Promise<Job> {
+): Promise<UsersFileJob> {
   const db = res.databaseOf(workspace)
   await checkRoom(db, workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
@@ -50,28 +51,33 @@ export function runImport(res: Resources, workspace: number, key: number): Promi
     hasEnded: ({ state }) => hasEnded(state),
     step: (job, isOver) => step(res, db, job, isOver),
     afterwards: async (job) => {
-      await deleteFile(res, db, job)
+      await deleteFile(res, job)
       await startNext(res, db, job, 'import')
     },
   })
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
-async function step(res: Resources, db: Db, job: Job, isOver: () => boolean): Promise<boolean> {
-  if (job.state === 'waiting') return claimJob(db, job, 'applying', res.now())
+async function step(
+  res: Resources,
+  db: Db,
+  job: UsersFileJob,
+  isOver: () => boolean,
+): Promise<boolean> {
+  if (job.state === 'waiting') return claimJob(db, job, res.now())
   if (job.state === 'undoing') return end(res, db, job, 'failed')
   if (job.state !== 'applying') return false
   if (!isText(job)) return end(res, db, job, 'failed')
-  const headless = job.offset > 0 && job.header === null
+  const headless = job.offset > 0 && job.columns === null
   return headless || job.offset === job.fileSize
-    ? end(res, db, job, outcomeOf(job))
+    ? end(res, db, job, hasGoodRow(job) ? outcomeOf(job) : 'failed')
     : applySlice(res, db, job, await usersOf(db, job), isOver)
 }
 
 async function end(
   res: Resources,
   db: Db,
-  job: Job,
+  job: UsersFileJob,
   state: 'successful' | 'partial' | 'failed',
 ): Promise<boolean> {
   const now = res.now()
@@ -95,19 +101,19 @@ async function end(
   return moved
 }
 
-function failureOf(job: Job) {
-  const { failure, header } = job
+function failureOf(job: UsersFileJob) {
+  const { failure, columns } = job
   if (failure === 'gave-up') return failure
   if (!isText(job)) return 'not-text'
-  return header === null ? 'header' : 'no-good-row'
+  return columns === null ? 'header' : 'no-good-row'
 }
 
-async function usersOf(db: Db, job: Job): Promise<Content<UserRow>> {
-  let names = job.header
+async function usersOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, UsersFileJob>> {
+  let names = job.columns
   const shared = names === null ? await sharedNames(db, job.workspace) : new Set<string>()
   return {
     read: (bytes, at) => {
-      const slice = readUsers(bytes, at, { names: job.header ?? undefined, shared })
+      const slice = readUsers(bytes, at, { names: job.columns ?? undefined, shared })
       names = slice.names ?? null
       return slice
     },
@@ -159,7 +165,7 @@ function cellOf(
 }
 
 /** Merges rows into what is known of their users, as of the moment at which the file was accepted. An empty cell says nothing. */
-function merge(rows: string, names: string[], job: Job): SQL[] {
+function merge(rows: string, names: string[], job: UsersFileJob): SQL[] {
   const { workspace, createdAt } = job
   const guard = unmoved(jobs, job)
   const living = (row: SQL) => afterDeletion(workspace, sql`${row} ->> 0`, sql`${createdAt}`)

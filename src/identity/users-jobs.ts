@@ -3,13 +3,11 @@ import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
-import { openNext, unended, type Job, type StoredFile } from '../jobs/jobs.ts'
-
-/** Files of users are applied one at a time, in the order accepted, as those of a group are (see schema.ts). */
-const groupOf = (workspace: number) => -workspace
+import { readUsersJob, usersQueue, type UsersFileJob } from '../jobs/job.ts'
+import { openNext, unended, type StoredFile } from '../jobs/jobs.ts'
 
 const ofUsers = (workspace: number) =>
-  and(eq(jobs.workspace, workspace), eq(jobs.group, groupOf(workspace)))
+  and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
 
 /** Throws `jobs-waiting` where a file could not be taken now. */
 export async function checkRoom(
@@ -18,7 +16,7 @@ export async function checkRoom(
   { jobsWaitingMax }: Limits,
 ): Promise<void> {
   const row = await db.get<{ waiting: number }>(
-    sql`SELECT ${unended(sql`${groupOf(workspace)}`)} AS waiting`,
+    sql`SELECT ${unended(sql`${usersQueue(workspace)}`)} AS waiting`,
   )
   if (row.waiting >= jobsWaitingMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
@@ -28,17 +26,17 @@ export async function checkRoom(
 export async function openImport(
   db: Db,
   workspace: number,
-  draft: StoredFile & Pick<Job, 'createdBy'>,
+  draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
   { sliceBytes, jobsWaitingMax }: Limits,
   now: number,
-): Promise<Job> {
-  const group = sql`${groupOf(workspace)}`
+): Promise<UsersFileJob> {
+  const queue = sql`${usersQueue(workspace)}`
   const id = crypto.randomUUID()
   // One statement, so that the room in the queue cannot go between looking and inserting.
   const place = {
     workspace: sql`${workspace}`,
-    group,
-    from: sql`WHERE ${unended(group)} < ${jobsWaitingMax}`,
+    queue,
+    from: sql`WHERE ${unended(queue)} < ${jobsWaitingMax}`,
   }
   const { meta } = await db.run(
     openNext(place, { ...draft, type: 'users' }, { id, sliceBytes, now }),
@@ -48,22 +46,26 @@ export async function openImport(
 }
 
 /** The job as it stands now, for whoever carries it on. */
-export async function findImport(db: Db, workspace: number, key: number): Promise<Job | undefined> {
-  const [job] = await db
+export async function findImport(
+  db: Db,
+  workspace: number,
+  key: number,
+): Promise<UsersFileJob | undefined> {
+  const [row] = await db
     .select()
     .from(jobs)
     .where(and(ofUsers(workspace), eq(jobs.key, key)))
-  return job
+  return row && readUsersJob(row)
 }
 
 /** Throws `not-found` for an unknown job and for another workspace's alike. */
-export async function getImport(db: Db, workspace: number, id: string): Promise<Job> {
-  const [job] = await db
+export async function getImport(db: Db, workspace: number, id: string): Promise<UsersFileJob> {
+  const [row] = await db
     .select()
     .from(jobs)
     .where(and(ofUsers(workspace), eq(jobs.id, id)))
-  if (job === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
-  return job
+  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
+  return readUsersJob(row)
 }
 
 /** The jobs of a workspace's files of users, newest first: up to `size` before the revision `before`. */
@@ -72,11 +74,12 @@ export async function listImports(
   workspace: number,
   before: number,
   size: number,
-): Promise<Job[]> {
-  return db
+): Promise<UsersFileJob[]> {
+  const rows = await db
     .select()
     .from(jobs)
     .where(and(ofUsers(workspace), lt(jobs.revision, before)))
     .orderBy(desc(jobs.revision))
     .limit(size)
+  return rows.map(readUsersJob)
 }

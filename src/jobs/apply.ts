@@ -2,25 +2,24 @@ import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { commit, unmoved } from './checkpoint.ts'
-import { advance, findNextJob, problemsMax, type Job } from './jobs.ts'
+import { commit, unmoved, type Checkpoint } from './checkpoint.ts'
+import type { FileJob, Job } from './job.ts'
+import { advance, findNextJob, problemsMax, type Changes } from './jobs.ts'
 import { formerFormat } from './format.ts'
-import { rowsMaxOf, type Placed, type RefusedRow, type Slice } from './slice.ts'
+import type { Placed, RefusedRow, Slice } from './slice.ts'
 import { enqueue } from './enqueue.ts'
 
 const itemsPerBatchMax = 100_000
 
-type Changes = Parameters<typeof advance>[3]
-
-/** What a file is about: how a slice of it is read, and the statements that write some of what it says, guarded by the job's step. */
-export interface Content<Item, Of extends Job = Job> {
+/** How a slice of a file is read, and the statements that write some of its items. */
+export interface Content<Item, Of extends FileJob> {
   read: (bytes: ArrayBuffer, at: Placed) => Slice<Item>
   write: (items: Item[], job: Of) => SQL[]
   /** What the job keeps of the slice beside its counts. */
   keep?: (slice: Slice<Item>) => Changes
 }
 
-/** Runs one batch of a job, logs it, and tells whether the job was still where it was read, and how long it took. */
+/** Runs one batch of a job as `commit` does. */
 export function commitJob(res: Resources, db: Db, job: Job, statements: SQLWrapper[], to: Changes) {
   const { workspace, id: jobId, state, step } = job
   const facts = { event: 'job-step', workspace, jobId, step, status: String(to.state ?? state) }
@@ -28,7 +27,7 @@ export function commitJob(res: Resources, db: Db, job: Job, statements: SQLWrapp
 }
 
 /** Applies the next slice of a job's file, or as much of it as there is time for. False: someone else moved the job. */
-export async function applySlice<Item, Of extends Job>(
+export async function applySlice<Item, Of extends FileJob>(
   res: Resources,
   db: Db,
   job: Of,
@@ -44,12 +43,12 @@ export async function applySlice<Item, Of extends Job>(
     line: job.line,
     last: range.offset + range.length === job.fileSize,
     format: job.format,
-    rowsMax: rowsMaxOf(job),
+    rowsMax: job.rowsMax,
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
 
   for (let here = job; ;) {
-    const applied = Math.min(here.applied + here.batchIds, slice.items.length)
+    const applied = Math.min(here.applied + here.batchItems, slice.items.length)
     const statements =
       applied === here.applied ? [] : write(slice.items.slice(here.applied, applied), here)
     const done = applied === slice.items.length
@@ -70,25 +69,22 @@ export async function applySlice<Item, Of extends Job>(
       : { applied, reached }
     const { moved, ms } = await commitJob(res, db, here, statements, {
       ...to,
-      batchIds: here.batchIds,
+      batchIds: here.batchItems,
     })
     if (!moved || done || over()) return moved
-    here = { ...here, applied, step: here.step + 1, batchIds: nextBatch(here.batchIds, ms) }
+    here = { ...here, applied, step: here.step + 1, batchItems: nextBatch(here.batchItems, ms) }
   }
 }
 
-/**
- * A job begun by the previous version: its slice starts over, as the checkpoint counts rows as that version
- * read them. Writing a row again changes nothing.
- */
-const keepFormat = async (res: Resources, db: Db, job: Job): Promise<boolean> =>
+/** A slice that the version before began starts over, as that version read rows differently. */
+const keepFormat = async (res: Resources, db: Db, job: FileJob): Promise<boolean> =>
   (await commitJob(res, db, job, [], { format: formerFormat, applied: 0 })).moved
 
 /** Problems of one statement: D1 takes strings of up to 2 MB. */
 const problemsPerStatement = 2000
 
 /** The statements that keep problems of a job's rows. */
-function keepProblems(job: Job, problems: RefusedRow[]): SQL[] {
+function keepProblems(job: Checkpoint, problems: RefusedRow[]): SQL[] {
   const statements: SQL[] = []
   for (let from = 0; from < problems.length; from += problemsPerStatement) {
     const some = JSON.stringify(problems.slice(from, from + problemsPerStatement))
@@ -107,10 +103,10 @@ function nextBatch(items: number, ms: number): number {
 }
 
 /** Deletes the file of a job that has ended. Safe to repeat. */
-export const deleteFile = (res: Resources, _: Db, job: Job): Promise<void> =>
-  res.files.delete(job.fileKey)
+export const deleteFile = (res: Resources, { fileKey }: FileJob): Promise<void> =>
+  res.files.delete(fileKey)
 
-/** Enqueues the next job of a group. Safe to repeat. */
+/** Enqueues the next job of the queue. Safe to repeat. */
 export async function startNext(
   res: Resources,
   db: Db,

@@ -2,11 +2,9 @@ import { and, asc, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
 import { unmoved, type Checkpoint } from './checkpoint.ts'
+import { begunState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
 import type { Problem } from './problem.ts'
-
-/** A file and how far it has been applied (see schema.ts). */
-export type Job = typeof jobs.$inferSelect
 
 export interface Paging<Field extends string> {
   page: number
@@ -48,7 +46,10 @@ export async function listProblems(
 }
 
 /** The statement that keeps why a job fails as a whole, where no refused row says it. */
-export function keepFileProblem(job: Job, failure: NonNullable<Job['failure']>): SQL[] {
+export function keepFileProblem(
+  job: Checkpoint & Pick<Job, 'badRows'> & Partial<Pick<FileJob, 'format'>>,
+  failure: NonNullable<Job['failure']>,
+): SQL[] {
   const problem = fileProblemOf({ ...job, state: 'failed', failure })
   if (problem === undefined) return []
   const guard = unmoved(jobs, job)
@@ -68,42 +69,40 @@ export interface StoredFile {
   format: FileFormat
 }
 
-/** How many jobs of a group (see schema.ts) have not ended. */
-export const unended = (group: SQL) =>
-  sql`(SELECT count(*) FROM jobs WHERE group_key = ${group} AND ended_at IS NULL)`
+/** How many jobs of a queue have not ended. */
+export const unended = (queue: SQL) =>
+  sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
 
 export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
   fileSize: number | SQL
   format?: FileFormat
   audience?: string
-} & Pick<Job, 'type' | 'createdBy'>
+} & Pick<JobRow, 'type' | 'createdBy'>
 
 /**
- * The statement that opens the next job of a group, where `from` (`FROM … WHERE …`) gives a row: its
+ * The statement that opens the next job of a queue, where `from` (`FROM … WHERE …`) gives a row: its
  * revision is the order in which it was accepted.
  */
 export function openNext(
-  { workspace, group, from }: { workspace: SQL; group: SQL; from: SQL },
+  { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
   { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
   { id, sliceBytes, now }: { id: string; sliceBytes: number; now: number },
 ): SQL {
   return sql`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, created_by, created_at, updated_at, format, audience_id)
-    SELECT ${id}, ${workspace}, ${group},
-      1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${group}), 0),
+    SELECT ${id}, ${workspace}, ${queue},
+      1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes}, ${createdBy},
       ${now}, ${now}, ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
     ${from}`
 }
 
+/** Columns of a job, and what they become. */
+export type Changes = { [Column in keyof JobRow]?: JobRow[Column] | SQL }
+
 /** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */
-export function advance(
-  db: Db,
-  job: Checkpoint,
-  now: number,
-  to: { [Column in keyof Job]?: Job[Column] | SQL },
-) {
+export function advance(db: Db, job: Checkpoint, now: number, to: Changes) {
   return db
     .update(jobs)
     .set({ ...to, step: job.step + 1, updatedAt: now })
@@ -112,28 +111,30 @@ export function advance(
 
 /** Adds the rows that the statement before it changed to one of the job's counts. */
 export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'removed'): SQL {
-  return sql`UPDATE jobs SET ${sql.raw(count)} = ${sql.raw(count)} + changes() WHERE key = ${key} AND step = ${step}`
+  return sql`
+    UPDATE jobs SET ${sql.raw(count)} = ${sql.raw(count)} + changes()
+    WHERE key = ${key} AND step = ${step}`
 }
 
-/** Whether an earlier job of the same group has not ended. */
-export const earlierUnended = sql`EXISTS (SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
-  AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
+/** Whether an earlier job of the same queue has not ended. */
+export const earlierUnended = sql`EXISTS (
+  SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
+    AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
-/** Starts a waiting job, in slices of as many rows as `state` has, unless an earlier one of its group has not ended. Tells whether it did. */
+/** Starts a waiting job unless an earlier one of its queue has not ended; whether it did. */
 export async function claimJob(
   db: Db,
-  job: Checkpoint,
-  state: 'applying' | 'writing',
+  job: Checkpoint & Pick<Job, 'source'>,
   now: number,
 ): Promise<boolean> {
   const { meta } = await db
     .update(jobs)
-    .set({ state, step: job.step + 1, updatedAt: now })
+    .set({ state: begunState(job), step: job.step + 1, updatedAt: now })
     .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierUnended}`))
   return meta.changes === 1
 }
 
-/** Marks a job as failed that could not be finished, so that what it has written is undone. Tells whether there was such a job. */
+/** Has a job that cannot be finished undone, to end as failed; whether it was under way. */
 export async function giveUp(
   db: Db,
   workspace: number,
@@ -143,10 +144,9 @@ export async function giveUp(
   const { meta } = await db
     .update(jobs)
     .set({
+      ...walkStart,
       state: 'undoing',
       failure: 'gave-up',
-      cursor: '',
-      applied: 0,
       step: sql`step + 1`,
       updatedAt: now,
     })
@@ -161,15 +161,15 @@ export async function giveUp(
   return meta.changes === 1
 }
 
-/** The job of a group that is next to run, if one waits. */
+/** The job of a queue that is next to run, if one waits. */
 export async function findNextJob(
   db: Db,
-  { workspace, group }: Pick<Job, 'workspace' | 'group'>,
+  { workspace, queue }: Pick<Job, 'workspace' | 'queue'>,
 ): Promise<number | undefined> {
   const [next] = await db
     .select({ key: jobs.key })
     .from(jobs)
-    .where(and(eq(jobs.workspace, workspace), eq(jobs.group, group), isNull(jobs.endedAt)))
+    .where(and(eq(jobs.workspace, workspace), eq(jobs.group, queue), isNull(jobs.endedAt)))
     .orderBy(asc(jobs.revision))
     .limit(1)
   return next?.key

@@ -1,29 +1,21 @@
-import type { jobs, jobStates } from '../db/schema.ts'
+import type { Job, JobRow, JobState } from './job.ts'
 import type { Problem } from './problem.ts'
 
-type Counts = Pick<typeof jobs.$inferSelect, 'rows' | 'badRows' | 'audience'>
-export type JobState = (typeof jobStates)[number]
+/** Whether any row was good: a file without one fails, so that it never empties a group. */
+export const hasGoodRow = ({ rows, badRows }: Pick<Job, 'rows' | 'badRows'>): boolean =>
+  rows !== badRows
 
-/**
- * How a job ends whose file was read to its end. One without a good row fails, so that an empty REPLACE never empties a group by accident:
- * an audience to which nobody belongs, or nobody who can be in a group, is no accident.
- */
-export function outcomeOf({
-  rows,
-  badRows,
-  audience,
-}: Counts): 'successful' | 'partial' | 'failed' {
-  if (rows === badRows && audience === null) return 'failed'
-  return badRows === 0 ? 'successful' : 'partial'
-}
+/** How a job ends whose items are all applied. */
+export const outcomeOf = ({ badRows }: Pick<Job, 'badRows'>): 'successful' | 'partial' =>
+  badRows === 0 ? 'successful' : 'partial'
 
 /** Whether the file of a job is text: no text has a NUL byte. */
-export const isText = ({ format }: Pick<typeof jobs.$inferSelect, 'format'>): boolean =>
+export const isText = ({ format }: Pick<JobRow, 'format'>): boolean =>
   format === null || format.nulAt === null
 
 /** Whether so many rows of a REPLACE were refused that the file cannot be what was meant. */
 export function isMostlyBad(
-  { type, rows, badRows }: Counts & Pick<typeof jobs.$inferSelect, 'type'>,
+  { type, rows, badRows }: Pick<JobRow, 'type' | 'rows' | 'badRows'>,
   badRowsMaxPercent: number,
 ): boolean {
   return type === 'replace' && 100 * badRows > badRowsMaxPercent * rows
@@ -34,7 +26,7 @@ export function fileProblemOf({
   state,
   failure,
   badRows,
-}: Pick<typeof jobs.$inferSelect, 'state' | 'failure' | 'badRows'>): Problem | undefined {
+}: Pick<Job, 'state' | 'failure' | 'badRows'>): Problem | undefined {
   if (state !== 'failed') return undefined
   if (failure === 'gave-up' || failure === 'not-text' || failure === 'rule') return failure
   return badRows === 0 ? 'no-row' : undefined
@@ -49,24 +41,18 @@ export function hasEnded(
   )
 }
 
-type Progress = Pick<
-  typeof jobs.$inferSelect,
-  'state' | 'type' | 'audience' | 'reached' | 'fileSize' | 'applied'
-> & { scanned: number }
-
-/** Whole percent. Reading the file is the larger part of a REPLACE, looking for who is no longer in it the rest; a sync does both at once. */
-export function percentOf({
-  state,
-  type,
-  audience,
-  reached,
-  fileSize,
-  applied,
-  scanned,
-}: Progress): number {
-  if (hasEnded(state)) return 100
-  if (state === 'waiting') return 0
-  const reading = type === 'replace' && audience === null ? 75 : 99
-  if (state === 'applying' || state === 'writing') return Math.floor((reading * reached) / fileSize)
-  return Math.min(99, reading + Math.floor((24 * applied) / Math.max(1, scanned)))
+/** Whole percent; `members` are those that a sweep will scan, about. */
+export function percentOf(job: Job, members = 0): number {
+  if (hasEnded(job.state)) return 100
+  if (job.state === 'waiting') return 0
+  if (job.state === 'applying') return Math.floor(applyingPercent(job) * appliedShare(job))
+  const walked = job.source === 'users-file' ? 0 : job.walk.members
+  return Math.min(99, applyingPercent(job) + Math.floor((24 * walked) / Math.max(1, members)))
 }
+
+/** A REPLACE of a file has its members swept after its items are applied. */
+const applyingPercent = (job: Job): number =>
+  job.source === 'participants-file' && job.type === 'replace' ? 75 : 99
+
+const appliedShare = (job: Job): number =>
+  job.source === 'audience' ? job.scanned / job.users : job.reached / job.fileSize

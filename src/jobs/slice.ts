@@ -1,6 +1,5 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readRows, type Place, type Reading, type Row } from './csv.ts'
-import type { Job } from './jobs.ts'
 import { shown, type Problem } from './problem.ts'
 
 /** A row that was refused: its line, what was wrong, and the beginning of its text. */
@@ -29,17 +28,6 @@ export interface Placed {
   rowsMax: number
   problemsMax: number
 }
-
-/**
- * Rows of one slice at most: two million short ids in 8 MiB would not fit an isolate's memory. A job's
- * checkpoint counts into what a slice holds, and a deploy may come between two of its steps: with
- * another number than it was begun with, some of the slice would be skipped. So the number goes with
- * the name of the state: a version that does not know the name leaves the job alone until one that does
- * comes to it. Files of users keep to `applying`, as earlier versions carry those on whatever their
- * state is called, and syncs, which have no slices. (No more than `sortedRun` has keys for.)
- */
-export const rowsMaxOf = ({ state }: Pick<Job, 'state'>) =>
-  state === 'applying' ? 200_000 : 262_144
 
 /** What a row comes to; one that is undefined, as a header, is no row of the file's. */
 export type ReadRow<Item> = { item: Item } | { problem: Problem } | undefined

@@ -6,7 +6,8 @@ import { runJob } from '../../src/experience/apply.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { giveUp, type Job } from '../../src/jobs/jobs.ts'
+import type { JobRow } from '../../src/jobs/job.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
@@ -78,7 +79,7 @@ function model(before: ReadonlySet<string>, { type, ids }: File) {
 }
 
 /** How a job ends that was not given up: a file without a good row fails, and a REPLACE that is mostly bad. */
-function stateOf({ type, ids, badRows }: File): Job['state'] {
+function stateOf({ type, ids, badRows }: File): JobRow['state'] {
   if (ids.length === 0 || (type === 'replace' && badRows > ids.length)) return 'failed'
   return badRows === 0 ? 'successful' : 'partial'
 }
@@ -87,12 +88,12 @@ let workspaces = 1_000_000
 
 async function jobsOf(
   workspace: number,
-): Promise<Pick<Job, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
+): Promise<Pick<JobRow, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
   const { results } = await env.DB.prepare(
     'SELECT state, failure, rows, bad_rows AS badRows, added, removed FROM jobs WHERE workspace_id = ? ORDER BY revision',
   )
     .bind(workspace)
-    .all<Job>()
+    .all<JobRow>()
   return results
 }
 

@@ -2,7 +2,8 @@ import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
-import { giveUp, type Job } from '../../src/jobs/jobs.ts'
+import type { JobRow } from '../../src/jobs/job.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
@@ -107,7 +108,7 @@ describe('files of users', () => {
           for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
             if (message.kind === 'import') await runImport(res, workspace, message.job)
 
-          const ended = await all<Job & { badRows: number }>(
+          const ended = await all<JobRow & { badRows: number }>(
             'SELECT state, rows, bad_rows AS badRows, added FROM jobs WHERE workspace_id = ? ORDER BY revision',
             workspace,
           )
@@ -157,7 +158,7 @@ describe('files of users', () => {
     await runImport(res, workspace, second.key)
     await runImport(res, workspace, first.key)
     await runImport(res, workspace, second.key)
-    const states = await all<Job>(
+    const states = await all<JobRow>(
       'SELECT state, failure FROM jobs WHERE workspace_id = ? ORDER BY revision',
       workspace,
     )

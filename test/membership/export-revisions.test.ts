@@ -8,7 +8,8 @@ import { createGroup } from '../../src/experience/groups.ts'
 import { pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { exportMembers, RevisionChanged } from '../../src/membership/export.ts'
-import { giveUp, type Job } from '../../src/jobs/jobs.ts'
+import type { JobRow } from '../../src/jobs/job.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { plansOf } from '../support/plans.ts'
@@ -62,7 +63,7 @@ async function scene() {
       'SELECT key, revision, state, ended_at AS endedAt FROM jobs WHERE workspace_id = ? ORDER BY revision',
     )
       .bind(workspace)
-      .all<Pick<Job, 'key' | 'revision' | 'state' | 'endedAt'>>()
+      .all<Pick<JobRow, 'key' | 'revision' | 'state' | 'endedAt'>>()
     return results
   }
   const first = async () => (await jobs()).find(({ endedAt }) => endedAt === null)

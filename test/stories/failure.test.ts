@@ -49,7 +49,7 @@ describe('a job that fails for good', () => {
       fuse(undefined)
       const db = res.databaseOf(bank.workspace)
       expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
-        state: 'writing',
+        state: 'applying',
         offset: 8,
       })
       expect(await bank.members(id)).toEqual(['ann', 'bob'])

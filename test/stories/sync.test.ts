@@ -173,10 +173,10 @@ describe('a sync', () => {
     const { workspace, res, sync } = await filled(people('red', 6000), [])
     const db = res.databaseOf(workspace)
     const { key } = await sync()
-    await claimJob(db, { key, step: 0 }, 'applying', res.now())
+    await claimJob(db, { key, step: 0, source: 'audience' }, res.now())
     const stepAfter = async (ms: number) => {
       const job = await findJob(db, workspace, key)
-      if (job === undefined) throw new Error('the job is gone')
+      if (job?.source !== 'audience') throw new Error('the job is gone')
       await applyAudience(res, db, { ...job, updatedAt: res.now() - ms })
       return findJob(db, workspace, key)
     }

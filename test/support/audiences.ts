@@ -11,7 +11,7 @@ import { pruneGroup } from '../../src/experience/prune.ts'
 import { stringifyJson } from '../../src/json.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Resources } from '../../src/resources.ts'
-import type { Job } from '../../src/jobs/jobs.ts'
+import type { JobRow } from '../../src/jobs/job.ts'
 import { Bank } from './api.ts'
 import { hazardous } from './hazard.ts'
 
@@ -124,7 +124,7 @@ export async function deliverAll(res: Resources, enqueued: Message[]): Promise<v
 }
 
 type Shown = Pick<
-  Job,
+  JobRow,
   | 'key'
   | 'revision'
   | 'state'

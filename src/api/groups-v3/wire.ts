@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
-import type { GroupJob } from '../../experience/jobs.ts'
+import type { GroupJob, UploadJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { Job, KeptProblem } from '../../jobs/jobs.ts'
+import type { KeptProblem } from '../../jobs/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import type { Problem } from '../../jobs/problem.ts'
 import { statuses } from '../status.ts'
@@ -130,8 +130,7 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
     groupId: job.groupId,
     groupName: job.groupName,
     groupType: job.groupType,
-    inputFileName: job.fileName,
-    workingFileName: job.fileKey.slice(job.fileKey.lastIndexOf('/') + 1),
+    ...fileNamesOf(job),
     type: shownTypes[job.type],
     totalRecordsCount: job.rows,
     successRecordsCount: good,
@@ -139,12 +138,22 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
     addedCount: live ? job.added : 0,
     removedCount: live ? job.removed : 0,
     unchangedCount: live ? good - (job.type === 'remove' ? job.removed : job.added) : 0,
-    progressPercent: percentOf({ ...job, scanned: job.groupCount + job.touched }),
+    progressPercent: percentOf(job, job.groupCount + job.touched),
     ...(details !== undefined && { jobDetails: details }),
     jobStatus: statuses[job.state],
     jobCreatedBy: job.createdBy,
     createdDateTime: new Date(job.createdAt).toISOString(),
     lastUpdatedDateTime: new Date(job.updatedAt).toISOString(),
+  }
+}
+
+function fileNamesOf(job: GroupJob) {
+  if (job.source === 'audience')
+    return { inputFileName: `audience ${job.audience}`, workingFileName: job.audience }
+  const { fileName, fileKey } = job
+  return {
+    inputFileName: fileName,
+    workingFileName: fileKey.slice(fileKey.lastIndexOf('/') + 1),
   }
 }
 
@@ -218,7 +227,7 @@ export const Accepted = z.object({ code: z.literal('1000'), message: z.string() 
 
 export const ShownUpload = Accepted.extend({ jobId: z.uuid(), jobStatus: z.literal('CREATED') })
 
-export const showUpload = (job: Job, groupId: string): z.infer<typeof ShownUpload> => ({
+export const showUpload = (job: UploadJob, groupId: string): z.infer<typeof ShownUpload> => ({
   code: '1000',
   message: `File upload for file: ${job.fileName} and group: ${groupId} was successful with jobId: ${job.id}`,
   jobId: job.id,

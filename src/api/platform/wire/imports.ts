@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { Job, KeptProblem } from '../../../jobs/jobs.ts'
+import type { UsersFileJob } from '../../../jobs/job.ts'
+import type { KeptProblem } from '../../../jobs/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import type { Problem } from '../../../jobs/problem.ts'
 import { headerField } from '../../describe.ts'
@@ -53,7 +54,7 @@ export const ShownImport = z.object({
   last_modified_on: z.iso.datetime(),
 })
 
-const failures: Record<NonNullable<Job['failure']>, string> = {
+const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
   'no-good-row': 'No row has a user_id and a cell for each column: see its errors.',
   header:
     'The first row must be user_id and then up to 100 attribute names, each once, and none that a group definition shares.',
@@ -65,15 +66,15 @@ const failures: Record<NonNullable<Job['failure']>, string> = {
   rule: 'The rule of the audience could not be evaluated.',
 }
 
-export const showImport = (job: Job): z.infer<typeof ShownImport> => ({
+export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
   id: job.id,
   status: statuses[job.state],
   file_name: job.fileName,
   rows: job.rows,
   rows_refused: job.badRows,
-  users_created: job.added,
-  attributes_changed: job.touched,
-  progress_percent: percentOf({ ...job, scanned: 1 }),
+  users_created: job.usersCreated,
+  attributes_changed: job.attributesChanged,
+  progress_percent: percentOf(job),
   details: job.failure === null ? null : failures[job.failure],
   created_by: job.createdBy,
   created_on: date(job.createdAt),
@@ -91,7 +92,7 @@ export const ImportsQuery = z.object({
 
 export const ShownImports = z.object({ imports: z.array(ShownImport), next: z.int().nullable() })
 
-export const showImports = (jobs: Job[], size: number): z.infer<typeof ShownImports> => ({
+export const showImports = (jobs: UsersFileJob[], size: number): z.infer<typeof ShownImports> => ({
   imports: jobs.map(showImport),
   next: jobs.length < size ? null : (jobs.at(-1)?.revision ?? null),
 })

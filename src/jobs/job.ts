@@ -1,0 +1,132 @@
+import type { jobs } from '../db/schema.ts'
+
+/** A row of `jobs`: what some of its columns hold depends on where the job's items come from. */
+export type JobRow = typeof jobs.$inferSelect
+
+/** `writing` in the table is `applying` with longer slices. */
+export type JobState = Exclude<JobRow['state'], 'writing'>
+
+/** What every job has. Every change of a job raises `step`. */
+interface Facts extends Pick<
+  JobRow,
+  | 'key'
+  | 'step'
+  | 'id'
+  | 'workspace'
+  | 'failure'
+  | 'createdBy'
+  | 'createdAt'
+  | 'updatedAt'
+  | 'rows'
+  | 'badRows'
+> {
+  state: JobState
+  /** Jobs of one queue run one at a time, in the order of `revision`. */
+  queue: number
+  revision: number
+  /** Items of the next batch at most. */
+  batchItems: number
+}
+
+/** A file and how far it has been read: bytes, and the rows of the slice that begins at `offset`. */
+interface FileFacts extends Pick<
+  JobRow,
+  | 'fileName'
+  | 'fileKey'
+  | 'fileSize'
+  | 'format'
+  | 'sliceBytes'
+  | 'offset'
+  | 'line'
+  | 'place'
+  | 'reached'
+> {
+  rowsMax: number
+  applied: number
+}
+
+/** What a job changes in a group of participants, as the revision `revision`. */
+interface GroupFacts extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
+  type: Exclude<JobRow['type'], 'users'>
+  /** While sweeping or undoing: the last participant scanned, null once all are, and how many. */
+  walk: { after: string | null; members: number }
+}
+
+export interface UsersFileJob extends Facts, FileFacts {
+  source: 'users-file'
+  /** The names of the columns after the first, once the first slice is read. */
+  columns: string[] | null
+  usersCreated: number
+  attributesChanged: number
+}
+
+export interface ParticipantsFileJob extends Facts, FileFacts, GroupFacts {
+  source: 'participants-file'
+}
+
+export interface AudienceJob extends Facts, GroupFacts {
+  source: 'audience'
+  audience: string
+  /** Users of the workspace, as counted when the job was opened, and how many are scanned. */
+  users: number
+  scanned: number
+  lastUser: string
+}
+
+export type FileJob = UsersFileJob | ParticipantsFileJob
+export type Job = FileJob | AudienceJob
+
+/** The queue of a workspace's files of users: those of groups are their keys, which are positive. */
+export const usersQueue = (workspace: number): number => -workspace
+
+const read = (row: JobRow) => ({
+  ...row,
+  state: row.state === 'writing' ? 'applying' : row.state,
+  queue: row.group,
+  batchItems: row.batchIds,
+  rowsMax: rowsMaxOf(row.state),
+  walk: { after: row.cursor, members: row.applied },
+})
+
+export const readUsersJob = (row: JobRow): UsersFileJob => ({
+  ...read(row),
+  source: 'users-file',
+  columns: row.header,
+  usersCreated: row.added,
+  attributesChanged: row.touched,
+})
+
+export function readGroupJob(
+  row: JobRow & { type: GroupFacts['type'] },
+): ParticipantsFileJob | AudienceJob {
+  const { type, audience, fileSize, offset, cursor } = row
+  if (audience === null) return { ...read(row), type, source: 'participants-file' }
+  const scan = { users: fileSize, scanned: offset, lastUser: cursor ?? '' }
+  return { ...read(row), ...scan, type, audience, source: 'audience' }
+}
+
+/** The columns of a job that begins to scan its group's members, to sweep or to undo. */
+export const walkStart = { cursor: '', applied: 0 }
+
+/** The columns of a job that has scanned its group's members as far as this. */
+export const walkedTo = ({ after, members }: GroupFacts['walk']) => ({
+  cursor: after,
+  applied: members,
+})
+
+/** The columns of a job that has scanned the workspace's users as far as this. */
+export const scannedTo = ({ lastUser, scanned }: Pick<AudienceJob, 'lastUser' | 'scanned'>) => ({
+  cursor: lastUser,
+  offset: scanned,
+  reached: scanned,
+})
+
+/**
+ * Rows of one slice at most, as an isolate's memory is small. A checkpoint counts rows of its slice,
+ * so a running job keeps the number that it began with: the state tells which.
+ */
+const rowsMaxOf = (state: JobRow['state']) => (state === 'writing' ? 262_144 : 200_000)
+
+/** The state of a job that begins. Only jobs that every version reads alike keep the older name. */
+export const begunState = ({ source }: Pick<Job, 'source'>): 'writing' | 'applying' =>
+  source === 'participants-file' ? 'writing' : 'applying'
