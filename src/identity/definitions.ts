@@ -1,12 +1,10 @@
 import { and, asc, count, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
-import { checkUnused, namesOfDefinition, namesOfShared, unused } from '../db/uses.ts'
+import { checkUnused, namesOfShared, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { enqueue } from '../jobs/enqueue.ts'
-import { cancelRuns } from './runs.ts'
 
 export type GroupDefinition = typeof groupDefinitions.$inferSelect
 
@@ -20,7 +18,7 @@ export interface DefinitionDraft {
   ignoreValues?: GroupDefinition['ignoreValues']
 }
 
-const live = (workspace: number) =>
+export const live = (workspace: number) =>
   and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
 const named = (workspace: number, id: string) => and(live(workspace), eq(groupDefinitions.id, id))
 
@@ -93,7 +91,7 @@ export async function createDefinition(
 }
 
 /** What a definition shares, but for these: a query of `id`. */
-const sharedBut = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
+export const sharedBut = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
   SELECT one.value ->> 'id' AS id FROM group_definitions AS d, json_each(d.attributes) AS one
   WHERE d.workspace_id = ${workspace} AND d.id = ${id} AND d.deleted_at IS NULL
     AND one.value ->> 'id' NOT IN (SELECT value FROM json_each(${JSON.stringify(kept.map(({ id }) => id))}))`
@@ -130,35 +128,6 @@ export async function updateDefinition(
   }
   await enqueueAnnounced(res, workspace, results)
   return definition
-}
-
-/**
- * Deletes a definition and what users have inherited by it, for every reader at once, and ends its runs. Its rows go in bounded
- * steps over the queue (see erase.ts). Throws `not-found`, and `in-use` where an audience's rule names it or what it shares.
- */
-export async function deleteDefinition(
-  res: Resources,
-  workspace: number,
-  id: string,
-): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const { key } = await getDefinition(db, workspace, id)
-  const now = res.now()
-  const names = namesOfDefinition(id, sharedBut(workspace, id, []))
-  const results = await together(db, [
-    db
-      .update(groupDefinitions)
-      .set({ deletedAt: now })
-      .where(and(live(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
-    ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
-    cancelRuns(db, workspace, key, now),
-  ])
-  if (results[0]?.meta.changes === 0) {
-    await checkUnused(db, workspace, names, { what: 'definition', id })
-    return deleteDefinition(res, workspace, id)
-  }
-  await enqueueAnnounced(res, workspace, results)
-  await enqueue(res, { kind: 'erase-definition', workspace, definition: key })
 }
 
 function checkAttributes(attributes: SharedAttribute[], { sharedAttributesMax }: Limits): void {

@@ -1,8 +1,41 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { groupDefinitions } from '../db/schema.ts'
+import { checkUnused, namesOfDefinition, unused } from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import { getDefinition, live, sharedBut } from './definitions.ts'
+import { cancelRuns } from './runs.ts'
+
+/**
+ * Deletes a definition and what users have inherited by it, for every reader at once, and ends its runs. Its rows go in bounded
+ * steps over the queue. Throws `not-found`, and `in-use` where an audience's rule names it or what it shares.
+ */
+export async function deleteDefinition(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<void> {
+  const db = res.databaseOf(workspace)
+  const { key } = await getDefinition(db, workspace, id)
+  const now = res.now()
+  const names = namesOfDefinition(id, sharedBut(workspace, id, []))
+  const results = await together(db, [
+    db
+      .update(groupDefinitions)
+      .set({ deletedAt: now })
+      .where(and(live(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
+    ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
+    cancelRuns(db, workspace, key, now),
+  ])
+  if (results[0]?.meta.changes === 0) {
+    await checkUnused(db, workspace, names, { what: 'definition', id })
+    return deleteDefinition(res, workspace, id)
+  }
+  await enqueueAnnounced(res, workspace, results)
+  await enqueue(res, { kind: 'erase-definition', workspace, definition: key })
+}
 
 const rowsPerStep = 10_000
 const stepsPerInvocation = 50

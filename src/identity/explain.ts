@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import { exclusionOf, type Exclusion } from './aggregate.ts'
+import { aggregates, type Exclusion } from './aggregate.ts'
 import { valueOf, type Kept, type Value } from './attributes.ts'
 
 export interface Explanation {
@@ -89,5 +89,5 @@ function exclusion(
 ): Exclusion | undefined {
   if (member.text === null) return 'missing'
   if (type === 'latest') return member === latest ? undefined : 'not-latest'
-  return exclusionOf(type, member.stored)
+  return aggregates[type].exclusion(member.stored)
 }

@@ -4,14 +4,14 @@ import { recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { commit, unmoved } from '../jobs/checkpoint.ts'
 import { collapsedIn } from './matching.ts'
-import { advanceRun, type Run } from './runs.ts'
+import { advanceRun, type BegunRun } from './runs.ts'
 import { endOf, within, type Range } from './ranges.ts'
 
 /**
  * Takes a run one range of raw values further that writes down what each of them is normalized; a value that no user has any more
  * is forgotten. Of a definition that compares values as they are, all are. False: someone else moved the run.
  */
-export async function normalize(res: Resources, db: Db, run: Run): Promise<boolean> {
+export async function normalize(res: Resources, db: Db, run: BegunRun): Promise<boolean> {
   const { workspace, cursor } = run
   const [end] = await db.all<{ upTo: string | null }>(valuesEnd(run, res.limits.usersPerStep))
   const values = { after: cursor, upTo: end?.upTo ?? null }
@@ -35,13 +35,13 @@ export async function normalize(res: Resources, db: Db, run: Run): Promise<boole
 
 type Values = Pick<Range, 'after' | 'upTo'>
 
-const users = ({ workspace, source }: Run) =>
+const users = ({ workspace, source }: BegunRun) =>
   sql`user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}`
-const rows = ({ definition }: Run) =>
+const rows = ({ definition }: BegunRun) =>
   sql`normalized_values INDEXED BY normalized_values_by_value WHERE definition_key = ${definition}`
 
 /** Where the range of values ends that about so many users have. */
-export function valuesEnd(run: Run, many: number): SQL {
+export function valuesEnd(run: BegunRun, many: number): SQL {
   const after = sql`value > ${run.cursor}`
   const nobody = sql`(SELECT NULL AS value) WHERE ${after}`
   return endOf(
@@ -52,7 +52,7 @@ export function valuesEnd(run: Run, many: number): SQL {
 }
 
 /** Forgets the values of a range that no user has. */
-export function forget(run: Run, values: Values, guard: SQL): SQL {
+export function forget(run: BegunRun, values: Values, guard: SQL): SQL {
   const had = sql`EXISTS (SELECT 1 FROM ${users(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
   return sql`
     DELETE FROM ${rows(run)} AND ${within(sql`value`, values)} AND ${guard}
@@ -60,12 +60,12 @@ export function forget(run: Run, values: Values, guard: SQL): SQL {
 }
 
 /** One that users had before its letters were folded for every alphabet is folded by A to Z. */
-const caseless = (run: Run) => sql`
+const caseless = (run: BegunRun) => sql`
   coalesce(iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
     (SELECT u.folded FROM ${users(run)} AND u.value = v.value AND u.type <> 'list' AND u.folded IS NOT NULL LIMIT 1), NULL), lower(v.value))`
 
 /** Writes down what each value of a range is, where that is new. */
-export const write = (run: Run, values: Values, guard: SQL): SQL => sql`
+export const write = (run: BegunRun, values: Values, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
   SELECT ${run.definition}, v.normalized, v.value
   FROM (SELECT v.value, ${collapsedIn(caseless(run))} AS normalized

@@ -6,7 +6,15 @@ import { carryOn } from '../jobs/carry-on.ts'
 import { commit, unmoved } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { advanceRun, claimRun, findNextRun, findRun, requestRun, type Run } from './runs.ts'
+import {
+  advanceRun,
+  claimRun,
+  findNextRun,
+  findRun,
+  requestRun,
+  type BegunRun,
+  type Run,
+} from './runs.ts'
 import { noValues } from './no-value.ts'
 import { normalize } from './normalize.ts'
 import {
@@ -55,13 +63,13 @@ export function runRecompute(res: Resources, workspace: number, key: number): Pr
 /** Takes the run one step further. False: someone else moved it. */
 function nextStep(res: Resources, db: Db, run: Run): Promise<boolean> {
   if (run.state === 'waiting') return claimRun(db, run, res.now())
-  return run.state === 'normalizing' ? normalize(res, db, run) : step(res, db, run)
+  if (run.state === 'normalizing') return normalize(res, db, run)
+  return run.state === 'running' ? step(res, db, run) : Promise.resolve(false)
 }
 
 /** Takes the run one range further. False: someone else moved it. */
-async function step(res: Resources, db: Db, run: Run): Promise<boolean> {
+async function step(res: Resources, db: Db, run: BegunRun): Promise<boolean> {
   const { workspace, definition, source, attributes } = run
-  if (source === null || attributes === null) throw new Error(`run ${run.id} was never begun`)
   const at: Seating = {
     workspace,
     definition,

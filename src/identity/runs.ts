@@ -1,11 +1,27 @@
 import { and, asc, desc, eq, gt, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { groupDefinitions, recomputeRuns } from '../db/schema.ts'
+import { groupDefinitions, recomputeRuns, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Checkpoint } from '../jobs/checkpoint.ts'
 import { getDefinition } from './definitions.ts'
 
-export type Run = typeof recomputeRuns.$inferSelect
+type RunRow = typeof recomputeRuns.$inferSelect
+
+/** A run that goes on, with its definition as that was when the run began. */
+export type BegunRun = RunRow & {
+  state: 'normalizing' | 'running'
+  source: string
+  attributes: SharedAttribute[]
+}
+
+export type Run = BegunRun | (RunRow & { state: Exclude<RunRow['state'], BegunRun['state']> })
+
+function readRun({ state, ...row }: RunRow): Run {
+  if (state !== 'normalizing' && state !== 'running') return { ...row, state }
+  const { source, attributes } = row
+  if (source === null || attributes === null) throw new Error(`run ${row.id} was never begun`)
+  return { ...row, state, source, attributes }
+}
 
 /** How many users are counted before a run begins; of more, its progress is told as if they were so many. */
 const countedMax = 500_000
@@ -31,7 +47,7 @@ export async function requestRun(
     .limit(1)
   if (run === undefined)
     throw new Failure({ reason: 'not-found', what: 'definition', id: definitionId })
-  return run
+  return readRun(run)
 }
 
 /**
@@ -74,7 +90,7 @@ export async function findRun(db: Db, workspace: number, key: number): Promise<R
     .select()
     .from(recomputeRuns)
     .where(and(eq(recomputeRuns.workspace, workspace), eq(recomputeRuns.key, key)))
-  return run
+  return run && readRun(run)
 }
 
 /** Throws `not-found` for an unknown run, one of another definition, of a deleted one, and of another workspace alike. */
@@ -96,18 +112,19 @@ export async function getRun(
       ),
     )
   if (run === undefined) throw new Failure({ reason: 'not-found', what: 'run', id })
-  return run
+  return readRun(run)
 }
 
 /** The last hundred runs of a definition, newest first. Throws `not-found`. */
 export async function listRuns(db: Db, workspace: number, definitionId: string): Promise<Run[]> {
   const { key } = await getDefinition(db, workspace, definitionId)
-  return db
+  const runs = await db
     .select()
     .from(recomputeRuns)
     .where(and(eq(recomputeRuns.workspace, workspace), eq(recomputeRuns.definition, key)))
     .orderBy(desc(recomputeRuns.key))
     .limit(100)
+  return runs.map(readRun)
 }
 
 /** Whether an earlier run of the same definition has not ended. */
@@ -138,7 +155,7 @@ export function advanceRun(
   db: Db,
   run: Checkpoint,
   now: number,
-  to: { [Column in keyof Run]?: Run[Column] | SQL },
+  to: { [Column in keyof RunRow]?: RunRow[Column] | SQL },
 ) {
   return db
     .update(recomputeRuns)

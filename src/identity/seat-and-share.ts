@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
-import { aggregate } from './aggregate.ts'
+import { aggregates, type Aggregated } from './aggregate.ts'
 import {
   candidates,
   coming,
@@ -86,7 +86,7 @@ export const seat = (at: Seating, range: Range, now: number, guard: SQL): SQL =>
 export const shareAll = (at: Definition, range: Range, guard: SQL): SQL[] =>
   share(at, within(sql`m.value`, range), guard)
 
-type Aggregate = SharedAttribute & { type: Exclude<SharedAttribute['type'], 'latest'> }
+type AggregatedAttribute = SharedAttribute & { type: Aggregated }
 
 /** Attributes of one statement: D1 takes a hundred parameters. */
 const aggregatesPerStatement = 20
@@ -94,17 +94,17 @@ const aggregatesPerStatement = 20
 /** The statements of the groups of those members (a condition on `m`) whom it names; each begins with `going`. */
 function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
   const { definition, attributes } = at
-  const aggregates = attributes.filter(
-    (attribute): attribute is Aggregate => attribute.type !== 'latest',
+  const aggregated = attributes.filter(
+    (attribute): attribute is AggregatedAttribute => attribute.type !== 'latest',
   )
   const selections = attributes
     .filter(({ type }) => type === 'latest')
     .map(({ id }) => latest(at, id, sql`${whom} AND ${guard}`))
-  for (let from = 0; from < aggregates.length; from += aggregatesPerStatement)
+  for (let from = 0; from < aggregated.length; from += aggregatesPerStatement)
     selections.push(
-      aggregated(
+      aggregatesOf(
         at,
-        aggregates.slice(from, from + aggregatesPerStatement),
+        aggregated.slice(from, from + aggregatesPerStatement),
         sql`${whom} AND ${guard}`,
       ),
     )
@@ -118,26 +118,28 @@ function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
   )
 }
 
-const told = ({ workspace }: Definition, name: SQL) =>
+const valuesOfMembers = ({ workspace }: Definition, name: SQL) =>
   sql`u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`
 
-/** All of them in one walk through the members: what is known of a user stands side by side. */
-function aggregated(at: Definition, attributes: Aggregate[], whom: SQL): SQL {
+/** All aggregates in one scan of the members. */
+function aggregatesOf(at: Definition, attributes: AggregatedAttribute[], whom: SQL): SQL {
   const names = sql.join(
     attributes.map(({ id }) => sql`${id}`),
     sql`, `,
   )
   const results = attributes.map(
-    ({ id, type }, i) => sql`, ${aggregate(type, id)} AS ${sql.raw(`r${i}`)}`,
+    ({ id, type }, i) => sql`, ${aggregates[type].result(id)} AS ${sql.raw(`r${i}`)}`,
   )
   const cases = attributes.map((_, i) => sql.raw(`WHEN ${i} THEN r${i} `))
+  const shared = attributes.map(({ id, type }) => [id, type, aggregates[type].type])
   return sql`
-    SELECT g.in_group, asked.value ->> 'id' AS name, asked.value ->> 'type' AS function, CASE asked.key ${sql.join(cases)} END AS result,
-      iif(asked.value ->> 'type' = 'boolean_or', 'boolean', 'number') AS type, NULL AS folded
+    SELECT g.in_group, f.value ->> 0 AS name, f.value ->> 1 AS function,
+      CASE f.key ${sql.join(cases)} END AS result, f.value ->> 2 AS type, NULL AS folded
     FROM (SELECT m.value AS in_group ${sql.join(results)}
-      FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${told(at, sql`IN (${names})`)}
+      FROM identity_members AS m
+        LEFT JOIN user_attributes AS u ON ${valuesOfMembers(at, sql`IN (${names})`)}
       WHERE m.definition_key = ${at.definition} AND ${whom} GROUP BY m.value) AS g
-    CROSS JOIN json_each(${JSON.stringify(attributes)}) AS asked`
+    CROSS JOIN json_each(${JSON.stringify(shared)}) AS f`
 }
 
 /** The most recently updated value; of two of one moment, that of the smaller user id. */
@@ -145,7 +147,7 @@ const latest = (at: Definition, id: string, whom: SQL): SQL => sql`
   SELECT in_group, ${id} AS name, 'latest' AS function, result, type, folded
   FROM (SELECT m.value AS in_group, coalesce(u.sent, u.value) AS result, u.type, u.folded,
       row_number() OVER (PARTITION BY m.value ORDER BY u.value IS NULL, u.updated_at DESC, m.user_id) AS place
-    FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${told(at, sql`= ${id}`)}
+    FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${valuesOfMembers(at, sql`= ${id}`)}
     WHERE m.definition_key = ${at.definition} AND ${whom})
   WHERE place = 1`
 

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { functions } from '../../src/db/schema.ts'
 import { readAttributes, type Value } from '../../src/identity/attributes.ts'
-import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
+import { updateDefinition } from '../../src/identity/definitions.ts'
+import { deleteDefinition } from '../../src/identity/erase.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import {
   deleteUser,

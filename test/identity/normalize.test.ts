@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
+import { updateDefinition } from '../../src/identity/definitions.ts'
+import { deleteDefinition } from '../../src/identity/erase.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'

@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { deleteDefinition } from '../../src/identity/definitions.ts'
+import { deleteDefinition } from '../../src/identity/erase.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun, listRuns } from '../../src/identity/runs.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { deleteDefinition } from '../../src/identity/definitions.ts'
+import { deleteDefinition } from '../../src/identity/erase.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'

@@ -2,11 +2,11 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import {
   createDefinition,
-  deleteDefinition,
   getDefinition,
   listDefinitions,
   updateDefinition,
 } from '../../identity/definitions.ts'
+import { deleteDefinition } from '../../identity/erase.ts'
 import { listInstances } from '../../identity/instances.ts'
 import { getRun, listRuns } from '../../identity/runs.ts'
 import { requestRecompute } from '../../identity/recompute.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { functions } from '../../../identity/aggregate.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
 import type { Instance } from '../../../identity/instances.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
@@ -17,12 +18,11 @@ const named = (max: number) =>
       'must be text without control characters',
     )
 
+const oneOf = new Intl.ListFormat('en-GB', { type: 'disjunction' })
+
 export const SharedAttribute = z.object({
   id: named(223),
-  type: z.enum(
-    ['latest', 'boolean_or', 'sum', 'average'],
-    'must be latest, boolean_or, sum or average',
-  ),
+  type: z.enum(functions, `must be ${oneOf.format(functions)}`),
 })
 
 const SharedAttributes = z
