@@ -1,4 +1,4 @@
-import type { SQLWrapper } from 'drizzle-orm'
+import type { SQL, SQLWrapper } from 'drizzle-orm'
 import { drizzle, type DrizzleD1Database } from 'drizzle-orm/d1'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import * as schema from './schema.ts'
@@ -22,13 +22,35 @@ export function connect(d1: Queried, meter: Meter): Db {
 
 const dialect = new SQLiteSyncDialect()
 
+/** What a statement of a batch gave: its rows are of the type that its `sql<Row>` names. */
+export interface Result<Row = unknown> extends D1Result<Row> {
+  rows: Row[]
+  changes: number
+}
+
+export type Results<Statements> = {
+  -readonly [I in keyof Statements]: Result<Statements[I] extends SQL<infer Row> ? Row : unknown>
+}
+
 /**
- * Runs statements as one atomic batch, in order, and tells each one's result.
+ * Runs statements as one atomic batch, in order, and gives each one's result.
  * (drizzle's own `batch` refuses `sql` with parameters.)
  */
-export async function together(db: Db, statements: SQLWrapper[]): Promise<D1Result[]> {
-  return db.$client.batch(statements.map((statement) => prepared(db.$client, statement)))
+export async function together<const Statements extends readonly SQLWrapper[]>(
+  db: Db,
+  statements: Statements,
+): Promise<Results<Statements>> {
+  const results = await db.$client.batch(
+    statements.map((statement) => prepared(db.$client, statement)),
+  )
+  return results.map(resultOf) as Results<Statements> // one for each, in their order
 }
+
+const resultOf = (result: D1Result): Result => ({
+  ...result,
+  rows: result.results,
+  changes: result.meta.changes,
+})
 
 function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
   const { sql, params } = dialect.sqlToQuery(statement.getSQL())

@@ -47,7 +47,7 @@ export async function openSync(
   const open = sql`audiences AS a WHERE a.workspace_id = ${workspace} AND a.id = ${audience} AND coalesce(a.refreshed, '') < ${period ?? ''}`
   const due = period === undefined ? sql`true` : sql`EXISTS (SELECT 1 FROM ${open})`
   // One batch, so that a period is not marked as done without its job, nor gets two.
-  const results = await together(db, [
+  const [, , , { rows }] = await together(db, [
     openNext(
       {
         workspace: sql`g.workspace_id`,
@@ -61,19 +61,16 @@ export async function openSync(
     sql`
     INSERT INTO sync_rules (job_key, rule) SELECT key, ${stringifyJson(rule)} FROM jobs WHERE key = ${waiting}
     ON CONFLICT (job_key) DO UPDATE SET rule = excluded.rule`,
-    ...(period === undefined
-      ? []
-      : [
-          sql`UPDATE audiences SET refreshed = ${period}
-            WHERE workspace_id = ${workspace} AND id = ${audience} AND ${waiting} IS NOT NULL`,
-        ]),
-    sql`SELECT ${waiting} AS job, EXISTS (SELECT 1 FROM ${attached}) AS attached, ${due} AS due`,
+    sql`UPDATE audiences SET refreshed = ${period ?? null}
+      WHERE ${period === undefined ? sql`false` : sql`true`} AND workspace_id = ${workspace}
+        AND id = ${audience} AND ${waiting} IS NOT NULL`,
+    sql<{
+      job: number | null
+      attached: number
+      due: number
+    }>`SELECT ${waiting} AS job, EXISTS (SELECT 1 FROM ${attached}) AS attached, ${due} AS due`,
   ])
-  const [found] = (results.at(-1)?.results ?? []) as {
-    job: number | null
-    attached: number
-    due: number
-  }[] // the columns selected
+  const [found] = rows
   if (found?.job != null) return findJob(db, workspace, found.job)
   await getGroup(db, workspace, groupId)
   if (found?.attached === 0) throw new Failure({ reason: 'not-attached', audience })

@@ -43,7 +43,7 @@ async function eraseSome(
     sql`DELETE FROM job_problems WHERE (job_key, line) IN (SELECT job_key, line FROM job_problems
       WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rowsPerStep})`,
   ])
-  if (members?.meta.changes !== 0 || problems?.meta.changes !== 0) return true
+  if (members.changes !== 0 || problems.changes !== 0) return true
 
   const left = await db
     .select({ revision: jobs.revision, fileKey: jobs.fileKey })

@@ -49,7 +49,7 @@ export async function createGroup(
       now,
     ),
   ])
-  if (results[0]?.meta.changes === 0)
+  if (results[0].changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
   await enqueueAnnounced(res, workspace, results)
   return getGroup(db, workspace, id)
@@ -123,7 +123,7 @@ export async function renameGroup(
     ),
   ])
   const group = await getGroup(db, workspace, id)
-  if (results[0]?.meta.changes === 0)
+  if (results[0].changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: name ?? group.name })
   await enqueueAnnounced(res, workspace, results)
   return group
@@ -156,7 +156,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
         ),
       ),
   ])
-  if (results[0]?.meta.changes === 0) {
+  if (results[0].changes === 0) {
     await checkUnused(db, workspace, names, { what: 'group', id })
     return deleteGroup(res, workspace, id)
   }

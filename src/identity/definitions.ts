@@ -78,7 +78,7 @@ export async function createDefinition(
       .onConflictDoNothing(),
     ...announce(workspace, { type: 'definition.created', data: { definition_id: id } }, now),
   ])
-  if (results[0]?.meta.changes === 0) {
+  if (results[0].changes === 0) {
     const [same] = await db
       .select({ same: count() })
       .from(groupDefinitions)
@@ -121,7 +121,7 @@ export async function updateDefinition(
     ...announce(workspace, { type: 'definition.updated', data: { definition_id: id } }, now),
   ])
   const definition = await getDefinition(db, workspace, id)
-  if (results[0]?.meta.changes === 0) {
+  if (results[0].changes === 0) {
     if (lost !== undefined) await checkUnused(db, workspace, lost, { what: 'attribute' })
     // An audience has let go of it, or the definition has come back, in this moment.
     return updateDefinition(res, workspace, id, change, by)

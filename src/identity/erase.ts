@@ -29,7 +29,7 @@ export async function deleteDefinition(
     ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
     cancelRuns(db, workspace, key, now),
   ])
-  if (results[0]?.meta.changes === 0) {
+  if (results[0].changes === 0) {
     await checkUnused(db, workspace, names, { what: 'definition', id })
     return deleteDefinition(res, workspace, id)
   }
@@ -67,7 +67,7 @@ export async function eraseDefinition(
         (SELECT definition_key, normalized, value FROM normalized_values WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
       sql`DELETE FROM recompute_runs WHERE key IN (SELECT key FROM recompute_runs WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
     ])
-    if (results.some(({ meta }) => meta.changes > 0)) continue
+    if (results.some(({ changes }) => changes > 0)) continue
     await db.delete(groupDefinitions).where(deleted)
     return
   }

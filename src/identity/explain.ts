@@ -47,27 +47,26 @@ export async function explain(
   const seat = sql`group_definitions AS d JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}`
   const asked = sql`d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`
   const [shared, members] = await together(db, [
-    sql`
+    sql<Shared>`
     SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group", a.function, a.result AS text, a.type,
       (SELECT max(started_at) FROM recompute_runs AS r
         WHERE r.definition_key = d.key AND (r.state = 'successful' OR (r.state <> 'normalizing' AND r.cursor >= s.value))) AS computedAt
     FROM ${seat} JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = ${attribute}
     WHERE ${asked} AND a.result IS NOT NULL
       AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
-    sql`
+    sql<Member>`
     SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type, u.updated_at AS updatedAt
     FROM ${seat} JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
       LEFT JOIN user_attributes AS u ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${attribute} AND u.value IS NOT NULL
     WHERE ${asked} ORDER BY m.user_id`,
   ])
-  // The columns selected above.
-  const [found] = (shared?.results ?? []) as Shared[]
+  const [found] = shared.rows
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
   const { text, type, ...facts } = found
   return {
     ...facts,
     value: valueOf({ text, type }),
-    members: contributions(found.function, (members?.results ?? []) as Member[]),
+    members: contributions(found.function, members.rows),
   }
 }
 

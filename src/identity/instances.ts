@@ -36,30 +36,24 @@ export async function listInstances(
   const page = sql`WITH page AS MATERIALIZED
     (SELECT DISTINCT value FROM identity_members WHERE definition_key = ${key} AND ${those} ORDER BY value LIMIT ${size})`
   const [members, shared] = await together(db, [
-    sql`${page} SELECT m.value, m.user_id AS user, m.joined_at AS joinedAt
+    sql<{ value: string; user: string; joinedAt: number }>`
+    ${page} SELECT m.value, m.user_id AS user, m.joined_at AS joinedAt
     FROM page JOIN identity_members AS m ON m.definition_key = ${key} AND m.value = page.value ORDER BY m.value, m.user_id`,
-    sql`${page} SELECT a.value AS in_group, a.name, a.result AS text, a.type
+    sql<Kept & { in_group: string; name: string }>`
+    ${page} SELECT a.value AS in_group, a.name, a.result AS text, a.type
     FROM page JOIN group_attributes AS a ON a.definition_key = ${key} AND a.value = page.value
     WHERE a.result IS NOT NULL
       AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))
     ORDER BY a.value, a.name`,
   ])
 
-  // The columns selected above.
   const found = new Map<string, Instance>()
-  for (const { value, ...member } of (members?.results ?? []) as {
-    value: string
-    user: string
-    joinedAt: number
-  }[]) {
+  for (const { value, ...member } of members.rows) {
     const instance = found.get(value) ?? { value, members: [], shared: [] }
     instance.members.push(member)
     found.set(value, instance)
   }
-  for (const { in_group, name, ...kept } of (shared?.results ?? []) as (Kept & {
-    in_group: string
-    name: string
-  })[])
+  for (const { in_group, name, ...kept } of shared.rows)
     found.get(in_group)?.shared.push([name, valueOf(kept)])
   const instances = [...found.values()]
   return {

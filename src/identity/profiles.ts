@@ -1,5 +1,5 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { together, type Db, type Results } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { columnsOf, valueOf, type Change, type Kept, type Value } from './attributes.ts'
 import { listDefinitions, sharedNamesOf } from './definitions.ts'
@@ -117,7 +117,8 @@ async function written(
   statements: SQLWrapper[],
 ): Promise<Profile> {
   const results = await together(db, [...statements, ...reading(workspace, user)])
-  const profile = profileOf(user, results.slice(statements.length))
+  const read = results.slice(statements.length) as Results<Reading> // those of `reading`
+  const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user was written and is not there')
   return profile
 }
@@ -129,12 +130,15 @@ export async function getProfile(db: Db, workspace: number, user: string): Promi
   return profile
 }
 
-const reading = (workspace: number, user: string): SQL[] => [
-  sql`SELECT created_at FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
-  sql`
+const reading = (workspace: number, user: string) =>
+  [
+    sql<{
+      created_at: number
+    }>`SELECT created_at FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
+    sql<Own>`
   SELECT name, coalesce(sent, value) AS text, type, updated_at FROM user_attributes
   WHERE workspace_id = ${workspace} AND user_id = ${user} ORDER BY name`,
-  sql`
+    sql<Inherited>`
   SELECT d.id AS definition, s.value AS in_group, a.name, a.result AS text, a.type
   FROM group_definitions AS d
     JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}
@@ -142,33 +146,34 @@ const reading = (workspace: number, user: string): SQL[] => [
     LEFT JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = f.value ->> 'id'
       AND a.function = f.value ->> 'type' AND a.result IS NOT NULL
   WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL ORDER BY d.key, a.name`,
-]
+  ] as const
 
-// The columns that `reading` selects.
+type Reading = ReturnType<typeof reading>
 type Named = Kept & { name: string }
 type Own = { updated_at: number } & (Named | { text: null })
 type Inherited = { definition: string; in_group: string } & (Named | { name: null })
 
-function profileOf(user: string, [known, own, inherited]: D1Result[]): Profile | undefined {
-  const [row] = (known?.results ?? []) as { created_at: number }[]
+function profileOf(user: string, [users, own, inherited]: Results<Reading>): Profile | undefined {
+  const [row] = users.rows
   if (row === undefined) return undefined
-  const told = (own?.results ?? []) as Own[]
-  const seats = (inherited?.results ?? []) as Inherited[]
   return {
     user,
     createdAt: row.created_at,
-    updatedAt: Math.max(row.created_at, ...told.map(({ updated_at }) => updated_at)),
+    updatedAt: Math.max(row.created_at, ...own.rows.map(({ updated_at }) => updated_at)),
     attributes: [
-      ...told.flatMap((kept): [string, Value][] =>
+      ...own.rows.flatMap((kept): [string, Value][] =>
         kept.text === null ? [] : [[kept.name, valueOf(kept)]],
       ),
-      ...seats.flatMap((kept): [string, Value][] =>
+      ...inherited.rows.flatMap((kept): [string, Value][] =>
         kept.name === null ? [] : [[inheritedName(kept.definition, kept.name), valueOf(kept)]],
       ),
     ],
     groups: [
       ...new Map(
-        seats.map(({ definition, in_group }) => [definition, { definition, value: in_group }]),
+        inherited.rows.map(({ definition, in_group }) => [
+          definition,
+          { definition, value: in_group },
+        ]),
       ).values(),
     ],
   }
@@ -201,6 +206,6 @@ export async function deleteUser(
     ON CONFLICT (workspace_id, user_id) DO UPDATE SET deleted_at = max(deleted_at, excluded.deleted_at)`,
     sql`DELETE FROM users WHERE ${theirs}`,
   ])
-  if (results.at(-1)?.meta.changes === 0)
+  if (results.at(-1)?.changes === 0)
     throw new Failure({ reason: 'not-found', what: 'user', id: user })
 }

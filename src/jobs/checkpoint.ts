@@ -1,5 +1,5 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { together, type Db, type Result } from '../db/connect.ts'
 import type { jobs, recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 
@@ -26,14 +26,14 @@ export async function commit(
     unknown
   >,
   statements: SQLWrapper[],
-): Promise<{ moved: boolean; ms: number; results: D1Result[] }> {
+): Promise<{ moved: boolean; ms: number; results: Result[] }> {
   // Lets other requests in: where Worker and database share a thread, as locally, a chain of queries would keep it to itself.
   await scheduler.wait(1)
   const results = await together(db, statements)
   const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
     results.reduce((total, { meta }) => total + meta[figure], 0)
   const ms = sum('duration')
-  const moved = results.at(-1)?.meta.changes === 1
+  const moved = results.at(-1)?.changes === 1
   console.info(
     JSON.stringify({
       ...facts,
