@@ -89,7 +89,7 @@ describe('the rooms', () => {
     },
   )
 
-  it('know SQL and tables only outside api/, and HTTP and zod only inside', () => {
+  it('know SQL only outside api/, and HTTP and zod only inside', () => {
     for (const file of files) {
       const outer = importsOf(file).map(({ from }) => from)
       const isApi = roomOf(file.path) === 'api'
@@ -120,7 +120,7 @@ describe('the rooms', () => {
       expect({ path, env: /\benv\b\.|c\.env/.test(text) }).toEqual({ path, env: false })
   })
 
-  it('have no drawer for odds and ends, and no file too long to be about one thing', () => {
+  it('have no folder for odds and ends, and no overlong file', () => {
     for (const { path, text } of files) {
       expect(path).not.toMatch(/(^|\/)(utils?|lib|helpers?|common|services?|misc)(\.ts|\/)/)
       if (path !== 'db/schema.ts')

@@ -91,7 +91,7 @@ describe('PUT /audiences/{id}', () => {
     expect(await all(team)).toEqual([])
   })
 
-  it('refuses a circle of two, of three and of one, and leaves all as they were', async () => {
+  it('refuses a circle of two, three or one, and changes nothing', async () => {
     const team = await Team.open()
     await team.audience('one', rule)
     await team.audience('two', { operator: 'not', expression: using('one') })
@@ -117,7 +117,7 @@ describe('PUT /audiences/{id}', () => {
     expect(await all(team)).toEqual(before)
   })
 
-  it('lets only one of two changes through that would close a circle together', async () => {
+  it('lets through only one of two changes that together close a circle', async () => {
     const team = await Team.open()
     for (let i = 0; i < 5; i++) {
       for (const id of ['one', 'two']) await team.audience(id, rule)
@@ -179,7 +179,7 @@ describe('DELETE /audiences/{id}', () => {
     await isEmpty(team.call('DELETE', '/audiences/deep'), 204)
   })
 
-  it('is not found twice where it is asked for twice at once', async () => {
+  it('is not found by the second of two at once', async () => {
     const team = await Team.open()
     await team.audience('coupon', rule)
     const statuses = await Promise.all(

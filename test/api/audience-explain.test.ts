@@ -114,7 +114,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     expect(await told(rule, user)).toEqual({ member: result, explain: { ...rule, result, saw } })
   })
 
-  it('tells of each node what it came to, whatever the others decide', async () => {
+  it('shows the result of each node, whatever the others decide', async () => {
     const and = { operator: 'and', expressions: [own, shared] }
     const or = { operator: 'or', expressions: [{ operator: 'not', expression: own }, and] }
     const explained = (first: Json, second: Json, all: boolean, some: boolean) => ({
@@ -147,7 +147,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     )
   })
 
-  it('tells of the members of the household one by one, the user among them', async () => {
+  it('shows the members of the household one by one, the user included', async () => {
     const over = (operator: string) => ({ operator, group: 'household', expression: own })
     const members = [
       { user_id: 'jane', expression: no },
@@ -178,7 +178,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     })
   })
 
-  it('keeps the conditions of members, of the user and of what follows apart', async () => {
+  it('keeps apart the conditions of members, of the user and after them', async () => {
     const number = { operator: 'exists', attribute: 'number' }
     const inner = { operator: 'or', expressions: [own, number] }
     const rule = {
@@ -217,7 +217,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     })
   })
 
-  it('tells what another audience asks, and whether the user is in an experience group', async () => {
+  it('shows the rule of another audience, and membership in an experience group', async () => {
     await team.audience('inner', { operator: 'not', expression: own })
     await team.audience('middle', { operator: 'in_audience', audience: 'inner' })
     const rule = {
@@ -272,7 +272,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
       )
   })
 
-  it('finds a user of any name, and none who is not there or not there any more', async () => {
+  it('finds a user of any name, and nobody unknown or deleted', async () => {
     await team.audience('owners', own)
     expect(await team.get(`/audiences/owners/users/${encodeURIComponent('a,"b"/ü')}`)).toEqual({
       member: true,

@@ -13,7 +13,7 @@ const attachedTo = async (team: Team, id = 'coupon') =>
   (await team.get(`/audiences/${id}`))['experience_group']
 
 describe('PUT /audiences/{id}/experience-group', () => {
-  it('ties the audience to the group, once more too, and leaves the group as it is', async () => {
+  it('attaches the audience, a second time too, and leaves the group unchanged', async () => {
     const { team, bank, group } = await opened()
     await bank.apply(group, 'ADD', 'zoe\n')
     const before = await team.get('/audiences/coupon')
@@ -40,7 +40,7 @@ describe('PUT /audiences/{id}/experience-group', () => {
     expect(await attachedTo(team)).toBe(group)
   })
 
-  it('does not find a group or an audience that is not there, and keeps the group that it has', async () => {
+  it('does not find an unknown group or audience, and stays attached', async () => {
     const { team, bank, group } = await opened()
     await team.attach('coupon', group)
     const deleted = await bank.group()
@@ -51,7 +51,7 @@ describe('PUT /audiences/{id}/experience-group', () => {
     expect(await attachedTo(team)).toBe(group)
   })
 
-  it('refuses a group that another audience fills, names that one, and keeps both as they were', async () => {
+  it('refuses a group that another audience fills, names it, changes nothing', async () => {
     const { team, bank, group } = await opened()
     const own = await bank.group('own')
     await team.audience('other', cats)
@@ -63,7 +63,7 @@ describe('PUT /audiences/{id}/experience-group', () => {
     expect([await attachedTo(team), await attachedTo(team, 'other')]).toEqual([group, own])
   })
 
-  it('lets only one of two audiences have a group that both ask for at once', async () => {
+  it('gives a group to only one of two audiences at once', async () => {
     const { team, group } = await opened()
     await team.audience('other', cats)
     const answers = await Promise.all(['coupon', 'other'].map((id) => attach(team, id, group)))
@@ -73,7 +73,7 @@ describe('PUT /audiences/{id}/experience-group', () => {
     expect([await attachedTo(team, winner), await attachedTo(team, loser)]).toEqual([group, null])
   })
 
-  it('lets go of the group that it filled before, which keeps its members', async () => {
+  it('detaches the group that it filled before, which keeps its members', async () => {
     const { team, bank, group } = await opened()
     const next = await bank.group('next')
     await team.attach('coupon', group)
@@ -107,7 +107,7 @@ describe('PUT /audiences/{id}/experience-group', () => {
 })
 
 describe('DELETE /audiences/{id}/experience-group', () => {
-  it('lets go of the group, which keeps its members and takes uploads again; and only once', async () => {
+  it('detaches the group once; it keeps its members and takes uploads again', async () => {
     const { team, bank, group } = await opened()
     expect(await said(detach(team))).toEqual(notTied)
     await team.attach('coupon', group)

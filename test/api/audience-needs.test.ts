@@ -289,7 +289,7 @@ describe('an audience whose rule names what is no more', () => {
     expect((await pageOf(bank, `/jobs?groupId=${target}`)).page['totalElements']).toBe(1)
   })
 
-  it('of a version that did not mark what was shared is refused where its definition is there', async () => {
+  it('made before shared names were marked is refused while its definition exists', async () => {
     const { team } = await opened()
     await team.audience('dogs', hasNot('household:has_dog'))
     await env.DB.prepare(`UPDATE audiences SET rule = ? WHERE workspace_id = ?`)
@@ -303,7 +303,7 @@ describe('an audience whose rule names what is no more', () => {
     expect(await team.get('/audiences/dogs/count')).toEqual({ count: 3 })
   })
 
-  it('is none of those that a user is told to be in', async () => {
+  it('does not count among the audiences of a user', async () => {
     const { team, group } = await opened()
     await team.audience('gone', not(inGroup(group)))
     await team.audience('outer', or(has('has_dog'), using('gone')))

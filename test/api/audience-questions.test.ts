@@ -80,7 +80,7 @@ beforeAll(async () => {
 describe('POST /audiences/preview', () => {
   const preview = (rule: unknown) => said(team.send('POST', '/audiences/preview', { rule }))
 
-  it('tells how many there are and the first ten of them, and keeps nothing', async () => {
+  it('counts them, shows the first ten, and stores nothing', async () => {
     const before = await team.get<unknown>('/audiences')
     expect(await preview(dogs)).toEqual({
       status: 200,
@@ -101,7 +101,7 @@ describe('POST /audiences/preview', () => {
     expect(await team.get<unknown>('/audiences')).toEqual(before)
   })
 
-  it('asks those of an audience that is kept', async () => {
+  it('finds the users of an audience that is stored', async () => {
     const rule = {
       operator: 'and',
       expressions: [
@@ -114,7 +114,7 @@ describe('POST /audiences/preview', () => {
 })
 
 describe('GET /audiences/{id}/count', () => {
-  it('tells how many users there are, and follows what becomes of them', async () => {
+  it('counts the users, and follows every change of them', async () => {
     const own = await Team.open()
     await own.audience('dogs', dogs)
     const count = async () => (await own.get('/audiences/dogs/count'))['count']
@@ -146,14 +146,14 @@ describe('GET /audiences/{id}/count', () => {
 })
 
 describe('GET /audiences/{id}/users', () => {
-  it('tells each user once in the order of bytes, on pages of any size', async () => {
+  it('lists each user once, in byte order, whatever the page size', async () => {
     for (let size = 1; size <= hard.length + 2; size++)
       expect(await paged(team, 'dogs', size), `${size}`).toEqual(owners)
     expect(await users(team, 'dogs')).toEqual({ users: owners, next: null })
     expect(await users(team, 'nobody')).toEqual({ users: [], next: null })
   })
 
-  it('goes on after anybody, belonging or not or not there at all, and says when nobody is left', async () => {
+  it('goes on after any id, known or not, and marks the end', async () => {
     for (const after of [...hard, 'none', 'b', 'zoe', '\u{10ffff}'])
       expect(await users(team, 'dogs', `?after=${encodeURIComponent(after)}`), after).toEqual({
         users: owners.filter((id) => inBytes(id, after) > 0),
@@ -191,7 +191,7 @@ describe('an audience as a file', () => {
   const quoted = (id: string) => (/[",]/.test(id) ? `"${id.replaceAll('"', '""')}"` : id)
   const file = (ids: string[]) => `user_id\n${lines(ids.map(quoted))}`
 
-  it('names each user under a header, and can be sent as a file of users', async () => {
+  it("lists users under a header, and can be sent as users' file", async () => {
     const answer = await csv(team, 'dogs')
     expect([
       answer.status,
@@ -206,7 +206,7 @@ describe('an audience as a file', () => {
     expect(await users(own, 'all')).toEqual({ users: owners, next: null })
   })
 
-  it('goes on after a user, under a header again, and is a header where nobody is left', async () => {
+  it('goes on after a user, always under a header, even if empty', async () => {
     for (const after of ['"', 'Ann', 'none', '\uff5e'])
       expect(
         await (await csv(team, 'dogs', `?after=${encodeURIComponent(after)}`)).text(),
@@ -218,7 +218,7 @@ describe('an audience as a file', () => {
     expect(await (await csv(team, 'nobody')).text()).toBe('user_id\n')
   })
 
-  it('is given to those who ask for one, among other things', async () => {
+  it('is returned where Accept names it among other types', async () => {
     for (const accept of ['TEXT/CSV', 'text/html, text/csv;q=0.5', 'text/csv; charset=utf-8'])
       expect(
         (await team.call('GET', '/audiences/dogs/users', { headers: { accept } })).headers.get(
@@ -252,7 +252,7 @@ describe('an audience among 21,000 users', () => {
     await large.audience('first', { operator: 'less_than', attribute: 'n', value: 1 })
   }, 60_000)
 
-  it('is counted whole', async () => {
+  it('is counted in full', async () => {
     const counts = await Promise.all(
       ['most', 'rare', 'last', 'first'].map((id) => large.get(`/audiences/${id}/count`)),
     )
@@ -264,7 +264,7 @@ describe('an audience among 21,000 users', () => {
     })
   })
 
-  it('is told page by page and as a file of several pieces alike', async () => {
+  it('is the same in pages and as a file of several pieces', async () => {
     const most = crowd.slice(500)
     for (const size of [10_000, 7_777]) expect(await paged(large, 'most', size)).toEqual(most)
     expect(await (await csv(large, 'most')).text()).toBe(`user_id\n${lines(most)}`)
@@ -298,7 +298,7 @@ describe('GET /audiences/overlap', () => {
   const overlap = (query: string) => said(team.call('GET', `/audiences/overlap${query}`))
   const both = Math.ceil(hard.length / 3)
 
-  it('tells how many each has and how many both have, in the order asked', async () => {
+  it('counts each audience and the users of both, in the order given', async () => {
     const [a, b] = [
       { id: 'dogs', count: hard.length },
       { id: 'cats', count: both + 3 },
@@ -328,7 +328,7 @@ describe('GET /audiences/overlap', () => {
       expect(await overlap(query), query).toEqual(notFound)
   })
 
-  it('can tell it of the deepest rules that an audience may have', async () => {
+  it('can compare the deepest rules that an audience may have', async () => {
     const own = await Team.open()
     await own.user('ann', { has_cat: true })
     await own.audience('deep', nested(10))

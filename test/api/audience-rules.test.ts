@@ -308,7 +308,7 @@ describe('a rule', () => {
     })
   })
 
-  it('that has become too much by a change of another is refused when it is asked, and points to where it uses that', async () => {
+  it('is refused, with the place, after another audience made it too large', async () => {
     const own = await Team.open()
     await own.audience('used', leaf)
     await own.audience('user', { operator: 'or', expressions: [leaf, using('used')] })

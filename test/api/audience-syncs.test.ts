@@ -19,7 +19,7 @@ const notFound = declined(404, 'Not found')
 const notTied = declined(422, 'The audience coupon is tied to no experience group')
 
 describe('POST /audiences/{id}/sync', () => {
-  it('opens a job of the group like that of a file, to be seen where those are', async () => {
+  it('opens a job of the group, listed like that of a file', async () => {
     const { team, bank, group } = await opened()
     await bank.apply(group, 'ADD', 'bob\nzoe\n')
     await team.attach('coupon', group)
@@ -58,14 +58,14 @@ describe('POST /audiences/{id}/sync', () => {
     expect(await bank.count(group)).toBe(2)
   })
 
-  it('is refused where the audience is attached to no group, or not there', async () => {
+  it('is refused where the audience is unknown or attached to no group', async () => {
     const { team, bank } = await opened()
     expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notTied)
     expect(await said(team.call('POST', '/audiences/nowhere/sync'))).toEqual(notFound)
     expect((await pageOf(bank, '/jobs')).page['totalElements']).toBe(0)
   })
 
-  it('has one job wait, whose rule is that of the last who asked', async () => {
+  it('has one job wait, with the rule of the last request', async () => {
     const { team, bank, group } = await opened()
     const { vars, letGo } = held()
     await team.attach('coupon', group)
@@ -87,7 +87,7 @@ describe('POST /audiences/{id}/sync', () => {
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
   })
 
-  it('waits in line with the files, of which there may be so many', async () => {
+  it('waits in line with files, and counts toward their limit', async () => {
     const { team, bank, group } = await opened()
     const { vars, letGo } = held()
     const upload = await callWith(vars, `/groups/v3/groups/${group}/participants?type=ADD`, {
@@ -110,7 +110,7 @@ describe('POST /audiences/{id}/sync', () => {
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
   })
 
-  it('tells which users can be no participants, by their place in the audience', async () => {
+  it('names users who cannot be participants, by their place in the audience', async () => {
     const { team, bank, group } = await opened()
     await team.user(`b${'x'.repeat(32)}`, { has_dog: true })
     await team.attach('coupon', group)
@@ -157,7 +157,7 @@ describe('POST /audiences/{id}/sync', () => {
 })
 
 describe('a file for a group that an audience fills', () => {
-  it('is refused by a sentence that names the audience, and taken once that has let go', async () => {
+  it("is refused with the audience's name, and accepted once that is detached", async () => {
     const { team, bank, group } = await opened()
     await team.attach('coupon', group)
     const raw = (method: string) =>

@@ -70,7 +70,7 @@ describe('an audience', () => {
     expect(await file.text()).toBe('user_id\nann\n')
   })
 
-  it("explains users by what its own workspace knows of them, and finds none of another's", async () => {
+  it('explains users of its own workspace, and finds none of another', async () => {
     expect(await team.get('/audiences/owners/users/bob')).toMatchObject({
       member: false,
       explain: { saw: null },

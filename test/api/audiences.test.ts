@@ -34,7 +34,7 @@ describe('POST /audiences', () => {
     expect(await team.get('/audiences/coupon')).toEqual({ ...rest, created_on, last_modified_on })
   })
 
-  it('makes up what may be left out: a uuid each, no description, and on demand', async () => {
+  it('defaults to a uuid each, no description, and syncs on demand', async () => {
     const team = await Team.open()
     const [one, two] = [
       await said(team.send('POST', '/audiences', draft)),
@@ -99,7 +99,7 @@ describe('POST /audiences', () => {
     expect(await all(team)).toEqual([])
   })
 
-  it('refuses an id that is taken and leaves its owner alone, however full the workspace is', async () => {
+  it('refuses an id that is taken, even if the workspace is full', async () => {
     const team = await Team.open()
     const created = await team.audience('coupon', rule)
     const sentence = declined(422, 'An audience with id coupon already exists')
@@ -118,7 +118,7 @@ describe('POST /audiences', () => {
     expect(await all(team)).toEqual([created])
   })
 
-  it('takes as many as the limit allows, two at once among them, and one again for one deleted', async () => {
+  it('takes as many as the limit, even at once; deleting frees one', async () => {
     const team = await Team.open()
     const create = (id: string, body: Json = draft) => {
       const init = json('POST', { id, ...body })
@@ -196,7 +196,7 @@ describe('POST /audiences', () => {
 })
 
 describe('GET /audiences', () => {
-  it('shows all of the workspace in a bare array, the oldest first, changed or not', async () => {
+  it('lists all of the workspace in a bare array, oldest first', async () => {
     const team = await Team.open()
     expect(await all(team)).toEqual([])
     for (const id of ['zzz', 'aaa', 'mmm']) await team.audience(id, rule)
@@ -207,7 +207,7 @@ describe('GET /audiences', () => {
 })
 
 describe('GET /audiences/{id}', () => {
-  it('tells the rule as it was given, no names of others put in', async () => {
+  it("shows the rule as it was given, without other audiences' names", async () => {
     const team = await Team.open()
     const nested = {
       operator: 'and',

@@ -51,7 +51,7 @@ describe('POST /v2/bulkevents', () => {
     expect((await team.call('GET', '/users/2')).status).toBe(404)
   })
 
-  it('reads the batches of one user by their times, in whatever order they stand', async () => {
+  it('applies the batches of one user by time, whatever their order', async () => {
     const batches = [
       ann({ a: 'first', b: 'first', c: 'first' }, at(now - 3000)),
       ann({ a: 'second', b: null }, at(now - 2000)),

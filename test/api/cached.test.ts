@@ -35,7 +35,7 @@ describe('a look-up that may be a minute old', () => {
       'all flags',
       () => ['/ofrep/v1/evaluate/flags', post({ context: { targetingKey: 'ann' } })] as const,
     ],
-  ])('tells what it told before, and how old that is: %s', async (_, question) => {
+  ])('repeats its first answer, with its age: %s', async (_, question) => {
     await bank.apply(owls, 'REPLACE', 'ann\n')
     const [path, init] = question()
     const first = await ask(path, init)
@@ -51,7 +51,7 @@ describe('a look-up that may be a minute old', () => {
     expect(await exact.json()).not.toEqual(told)
   })
 
-  it('is asked anew once it is older than that', async () => {
+  it('is queried anew once it is older than that', async () => {
     const path = `/groups/v3/groups/${owls}/participants/ivy`
     const brief = { LOOKUP_CACHE_SECONDS: 1 }
     expect(await said(ask(path, {}, brief))).toMatchObject({ member: false })
@@ -93,7 +93,7 @@ describe('a look-up that may be a minute old', () => {
     }
   })
 
-  it('is told to no other workspace, to no token without the scope, and to nobody without one', async () => {
+  it('is kept from other workspaces, tokens without the scope, and the unauthenticated', async () => {
     const path = '/groups/v3/participants/eve/groups'
     await bank.apply(owls, 'ADD', lines(['eve']))
     expect(await (await ask(path)).json()).toMatchObject({ groups: [{ groupId: owls }] })

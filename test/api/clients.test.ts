@@ -26,7 +26,7 @@ describe('POST /oauth/clients', () => {
     expect(text).not.toMatch(/secret|hash/i)
   })
 
-  it('gives each client an id and a secret of its own, also under the same name', async () => {
+  it('gives each client its own id and secret, also under one name', async () => {
     const [one, two] = await Promise.all(
       [create(draft), create(draft)].map(async (answer) => (await answer).json<Json>()),
     )

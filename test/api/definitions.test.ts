@@ -158,7 +158,7 @@ describe('POST /groups', () => {
     expect(await definitions(team)).toEqual([])
   })
 
-  it('refuses an id that is taken, and says so even where the workspace is full', async () => {
+  it('refuses an id that is taken, even where the workspace is full', async () => {
     const team = await Team.open()
     const created = await team.define(household)
     expect(
@@ -328,7 +328,7 @@ describe('DELETE /groups/{group_id}', () => {
       ).toEqual(notFound)
   })
 
-  it('is done by one of two that do it at the same time', async () => {
+  it('is done by one of two at the same time', async () => {
     const team = await Team.open()
     await team.define(household)
     const answers = await Promise.all([1, 2].map(() => team.call('DELETE', '/groups/household')))

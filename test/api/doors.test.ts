@@ -68,7 +68,7 @@ describe('the doors', () => {
     expect([...new Set(routes)].sort()).toEqual(known.sort())
   })
 
-  it('that take JSON are known as such', async () => {
+  it('that take JSON are marked so', async () => {
     const { paths } = await (
       await call('/openapi.json')
     ).json<{ paths: Record<string, Record<string, { requestBody?: { content: Json } }>> }>()
@@ -90,7 +90,7 @@ describe('the doors', () => {
     expect(taking.sort()).toEqual([...known, ...oauthTakesJson].sort())
   })
 
-  it('are followed by one that refuses what no other takes, below each face', () => {
+  it('end, in each dialect, in one that refuses all other paths', () => {
     const catching = app.routes
       .filter(({ method, path }) => method === 'ALL' && path.endsWith('*'))
       .map(({ path }) => path)

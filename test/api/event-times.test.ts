@@ -42,7 +42,7 @@ describe('the time of a batch', () => {
     expect(await attributesOf(team)).toEqual({ a: 'put', b: 'patched' })
   })
 
-  it('counts as now where it lies ahead, so that later news still comes in', async () => {
+  it('counts as now if in the future, so that later news counts', async () => {
     const team = await Team.open()
     await report(team, ann({ a: 'ahead' }, at(now + 86_400_000)))
     expect(Date.parse(String((await team.profile('1'))['last_modified_on']))).toBeLessThan(
@@ -63,7 +63,7 @@ describe('the time of a batch', () => {
     expect(await attributesOf(team)).toEqual({ a: 1 })
   })
 
-  it('decides who is the latest of a group, not the hour of arrival', async () => {
+  it('decides who is the latest of a group, whatever arrives first', async () => {
     const team = await Team.open()
     await team.define({ ...household, attributes: [{ id: 'city', type: 'latest' }] })
     await report(team, { ...ann({ $address: 'A', city: 'new' }, at(now - 1000)), mpid: 2 })

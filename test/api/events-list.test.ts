@@ -26,7 +26,7 @@ async function told() {
 }
 
 describe('GET /events', () => {
-  it('tells in order what happened, although nobody listens', async () => {
+  it('lists what happened in order, although no webhook listens', async () => {
     const { team, group } = await told()
     const { events, next } = await list(team)
     expect(events).toEqual([
@@ -67,7 +67,7 @@ describe('GET /events', () => {
     expect(await list(await Team.open(hookScopes))).toEqual({ events: [], next: null })
   })
 
-  it('goes on after an event, and is empty after the last until more happens', async () => {
+  it('goes on after an event, and is empty after the last', async () => {
     const { team, bank } = await told()
     const ids = idsOf(await list(team))
     for (const size of [1, 2, 3, 4, 5]) {
@@ -91,7 +91,7 @@ describe('GET /events', () => {
     ])
   })
 
-  it('tells of some types alone, and may go on after one of another', async () => {
+  it('lists only some types, and may go on after another type', async () => {
     const { team } = await told()
     const { events } = await list(team)
     const ids = events.map(({ id }) => id)
@@ -128,7 +128,7 @@ describe('GET /events', () => {
       ])
   })
 
-  it("never tells of another workspace's, nor goes on after one of them", async () => {
+  it("never lists another workspace's, nor goes on after one of them", async () => {
     const [{ team, bank }, other] = [await told(), await told()]
     const [ours, theirs] = [await list(team), await list(other.team)]
     expect(idsOf(ours).filter((id) => idsOf(theirs).includes(id))).toEqual([])
@@ -144,7 +144,7 @@ describe('GET /events', () => {
     expect(answer.status).toBe(403)
   })
 
-  it('tells a hundred at a time where no size is asked for, and up to a thousand', async () => {
+  it('lists a hundred by default, and up to a thousand on request', async () => {
     const team = await Team.open(hookScopes)
     await env.DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
@@ -159,7 +159,7 @@ describe('GET /events', () => {
     expect([last?.endsWith('_1001'), more]).toEqual([true, []])
   })
 
-  it('is for those who may read webhooks', async () => {
+  it('is open to clients with the scope to read webhooks', async () => {
     const { team } = await told()
     const others = await Team.open(
       ['groups:read', 'groups:write', 'webhooks:write'],

@@ -34,7 +34,7 @@ const ways: [path: string, wrap: (batch: unknown) => unknown, field: (name: stri
 describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
   const send = (team: Team, batch: unknown) => team.report(wrap(batch), path)
 
-  it('is taken with an empty answer, and is what the user has from then on', async () => {
+  it('is accepted with an empty answer, and updates the user at once', async () => {
     const team = await Team.open()
     const batch = {
       mpid: 77,
@@ -252,7 +252,7 @@ describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
     },
   )
 
-  it('is refused where it is no JSON, 10,000 deep, or longer than 256 KB', async () => {
+  it('is refused if no JSON, 10,000 deep, or longer than 256 KB', async () => {
     const team = await Team.open()
     const good = JSON.stringify(wrap(ann({ a: 1 })))
     for (const body of ['', '{', '[', good.slice(0, -1), 'undefined', deepJson().slice(1)])

@@ -95,7 +95,7 @@ describe.each(['PUT', 'PATCH'])('the answer of %s', (method) => {
 })
 
 describe('a number that is inherited', () => {
-  it('keeps its digits in the profile, in instances and where it is explained', async () => {
+  it('keeps its digits in the profile, in instances and in explanations', async () => {
     const team = await Team.open()
     await team.define({ ...household, attributes: [{ id: 'n', type: 'latest' }] })
     for (const id of ['1', '2'])
@@ -110,7 +110,7 @@ describe('a number that is inherited', () => {
     expect(explained.match(new RegExp(`"value":${beyond}`, 'g'))).toHaveLength(3)
   })
 
-  it('keeps its digits where an audience tells what it saw', async () => {
+  it('keeps its digits where an audience explains its result', async () => {
     const team = await Team.open()
     await team.call('PUT', '/users/1', { body: body(beyond), headers: json })
     await team.audience('rich', { operator: 'exists', attribute: 'n' })
@@ -121,7 +121,7 @@ describe('a number that is inherited', () => {
 })
 
 describe('a number in a rule', () => {
-  it('keeps its digits where it is kept, asked and explained', async () => {
+  it('keeps its digits when stored, evaluated and explained', async () => {
     const team = await Team.open()
     await team.call('PUT', '/users/1', { body: body(beyond), headers: json })
     await team.call('PUT', '/users/2', { body: body('9007199254740992'), headers: json })

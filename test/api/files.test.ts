@@ -302,7 +302,7 @@ describe('a field of an upload', () => {
     await storeIsEmpty()
   })
 
-  it('is refused twice in the query, and any other may come as often as it likes', async () => {
+  it('is refused twice in the query; other fields may repeat', async () => {
     const { bank, group } = await opened()
     const headers = { 'content-type': 'multipart/form-data; boundary=edge' }
     const path = `/groups/${group}/participants`

@@ -13,7 +13,7 @@ describe('GET /groups', () => {
     return bank
   }
 
-  it('lists the groups as the contract has it, with a link to itself alone', async () => {
+  it('lists the groups, with a link to itself alone', async () => {
     const bank = await bankWith('b', 'a')
     await bank.apply(
       String((await list(bank)).content[1]?.['groupId']),
@@ -41,7 +41,7 @@ describe('GET /groups', () => {
     expect(links.map(({ rel }) => rel)).toEqual(['self'])
   })
 
-  it('links the pages around a page, and they lead there with size and sort', async () => {
+  it('links the neighbours of a page, with its size and sort', async () => {
     const bank = await bankWith('e', 'c', 'a', 'b', 'd')
     const pages: [page: number, names: string[], links: Record<string, number>][] = [
       [0, ['e', 'd'], { first: 0, self: 0, next: 1, last: 2 }],
@@ -82,7 +82,7 @@ describe('GET /groups', () => {
     expect(links.some(({ rel }) => rel === 'next')).toBe(false)
   })
 
-  it('sorts by each field both ways, by name unless asked', async () => {
+  it('sorts by each field both ways, by name if none is given', async () => {
     const bank = await Bank.open()
     const types: Record<string, string> = { b: 'ONE', a: 'TWO', c: 'THREE' }
     for (const [groupName, groupType] of Object.entries(types))
@@ -126,7 +126,7 @@ describe('GET /groups', () => {
     }
   })
 
-  it('takes the largest size and the largest page, and refuses those beyond', async () => {
+  it('takes the largest size and page, and refuses anything beyond', async () => {
     const bank = await bankWith('a')
     expect(names(await list(bank, '?size=2000'))).toEqual(['a'])
     expect(names(await list(bank, '?page=1000000000&size=2000'))).toEqual([])

@@ -85,7 +85,7 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   })
 
   it.each(['a\0b', 'half \ud83c', '\udf89'])(
-    'refuse a description that is no whole text: %j',
+    'refuse a description that is no well-formed text: %j',
     async (groupDescription) => {
       const bank = await Bank.open()
       const write = await writer(bank)
@@ -238,7 +238,7 @@ describe('POST /groups', () => {
     expect(await said(bank.send('POST', '/groups', body))).toMatchObject({ status: 200, ...body })
   })
 
-  it('lets one of two that take a name at the same time have it', async () => {
+  it('gives a name to only one of two at the same time', async () => {
     const bank = await Bank.open()
     const answers = await Promise.all(
       [1, 2, 3].map(() => said(bank.send('POST', '/groups', { groupName: 'one' }))),
@@ -278,7 +278,7 @@ describe('POST /groups', () => {
 })
 
 describe('GET /groups/{groupId}', () => {
-  it('shows the group as it was created, under an id in any case', async () => {
+  it('shows the group as created, under an id in any case', async () => {
     const bank = await Bank.open()
     const { status, ...created } = await said(
       bank.send('POST', '/groups', { groupName: 'owls', groupDescription: 'at night' }),
@@ -362,7 +362,7 @@ describe('PUT /groups/{groupId}', () => {
     }
   })
 
-  it('tells others the name that the group has, whatever was changed', async () => {
+  it('announces the name that the group has, whatever was changed', async () => {
     const bank = await Bank.open()
     const id = await bank.group('owls')
     for (const body of [{ groupDescription: 'new' }, { groupName: 'larks' }, {}])
@@ -392,7 +392,7 @@ describe('PUT /groups/{groupId}', () => {
 })
 
 describe('DELETE /groups/{groupId}', () => {
-  it('takes the group from every reader at once, and its name is free again', async () => {
+  it('hides the group from every reader at once, and frees its name', async () => {
     const bank = await Bank.open()
     const id = await bank.group('owls')
     const { jobId } = await bank.apply(id, 'ADD', lines(['ann']))
@@ -417,7 +417,7 @@ describe('DELETE /groups/{groupId}', () => {
     expect(again).not.toBe(id)
     expect(await bank.members(again)).toEqual([])
   })
-  it('is done by one of two that do it at the same time', async () => {
+  it('is done by one of two at the same time', async () => {
     const bank = await Bank.open()
     const id = await bank.group()
     const answers = await Promise.all([1, 2].map(() => said(bank.call('DELETE', `/groups/${id}`))))

@@ -6,14 +6,14 @@ import { said } from '../support/answers.ts'
 import { call } from '../support/api.ts'
 
 describe('GET /health', () => {
-  it('tells anyone that the database answers', async () => {
+  it('says to anyone that the database answers', async () => {
     const answer = await call('/health')
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
     expect(await said(answer)).toEqual({ status: 'ok' })
     expect(answer.status).toBe(200)
   })
 
-  it('tells that it does not', async () => {
+  it('says that it does not', async () => {
     const silent = {
       ...env,
       DB: {
@@ -33,7 +33,7 @@ describe('GET /health', () => {
 })
 
 describe('a path that leads nowhere', () => {
-  it('is told so in JSON', async () => {
+  it('is refused in JSON', async () => {
     const answer = await call('/nowhere')
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
     expect(await said(answer)).toEqual({

@@ -127,7 +127,7 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
       expect(await explained(team, user, name)).toEqual(notFound)
   })
 
-  it('finds nothing inherited by a user in no group, nor by one of another workspace', async () => {
+  it('finds nothing inherited by users in no group or another workspace', async () => {
     await team.user('tramp', { has_dog: true })
     expect(await explained(team, 'tramp', 'household:has_dog')).toEqual(notFound)
     expect(await explained(team, 'nobody', 'household:has_dog')).toEqual(notFound)
@@ -198,7 +198,7 @@ describe('what is inherited goes at once', () => {
     expect(await team.profile('ann')).toMatchObject({ user_attributes: {}, groups: [] })
   })
 
-  it('of a sum, an average and the latest, for as much as the user gave', async () => {
+  it("of a sum, an average and the latest, for the user's share", async () => {
     const team = await Team.open()
     await team.define(four)
     await team.user('ann', { $address: 'A', income: 10, age: 30, city: 'old' })
@@ -257,7 +257,7 @@ describe('what is inherited goes at once', () => {
     expect(await explained(team, 'jane', 'household:has_dog')).toEqual(notFound)
   })
 
-  it('and does not come back from a deleted user with an attribute that was taken out and put in again', async () => {
+  it("and stays away when a deleted user's attribute is shared again", async () => {
     const team = await settled()
     await team.send('PATCH', '/groups/household', { attributes: [] })
     await isEmpty(team.call('DELETE', '/users/john'), 204)
@@ -283,7 +283,7 @@ describe('what is inherited goes at once', () => {
 })
 
 describe('what changes at the next run', () => {
-  it('is the groups, where the definition asks for another source', async () => {
+  it('is the groups, where the definition names another source', async () => {
     const team = await settled()
     await team.user('jane', { $address: '123 Main St', phone: '555' })
     await team.user('ann', { $address: '5 Oak Ave', has_dog: true, phone: '555' })

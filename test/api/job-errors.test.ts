@@ -31,7 +31,7 @@ describe('GET /jobs/{jobId}/errors', () => {
     { lineNbr: 13, errorMsg: columns, value: 'c,,' },
   ]
 
-  it('names the line and the problem of every bad row, the header being line 1', async () => {
+  it("names each bad row's line and problem, the header being line 1", async () => {
     const { bank, group } = await opened()
     const job = await bank.apply(group, 'ADD', bytes)
     expect(job).toMatchObject({
@@ -54,7 +54,7 @@ describe('GET /jobs/{jobId}/errors', () => {
     expect(lineNumbers(await errorsOf(bank, job))).toEqual([1, 3])
   })
 
-  it('sorts by line and by sentence both ways, a page at a time', async () => {
+  it('sorts by line and by sentence both ways, in pages', async () => {
     const { bank, group } = await opened()
     const job = await bank.apply(group, 'ADD', bytes)
     const sorted = async (query: string) => lineNumbers(await errorsOf(bank, job, `?${query}`))

@@ -103,7 +103,7 @@ describe('GET /jobs/{jobId}', () => {
     },
   )
 
-  it('tells of a file with good and bad rows, whose good rows are applied', async () => {
+  it('shows a file with bad rows, whose good rows are applied', async () => {
     const { bank, group } = await opened()
     await bank.apply(group, 'ADD', lines(['ann', 'bob']))
     expect(await bank.apply(group, 'REPLACE', 'ann\na,b\ncid\n')).toMatchObject({
@@ -127,7 +127,7 @@ describe('GET /jobs/{jobId}', () => {
   ]
   it.each(
     ['ADD', 'REMOVE', 'REPLACE'].flatMap((type) => useless.map((file) => [type, ...file] as const)),
-  )('tells that %s of %s has failed, and the group is as it was', async (type, _, file, bad) => {
+  )('shows that %s of %s has failed, leaving the group unchanged', async (type, _, file, bad) => {
     const { bank, group } = await opened()
     await bank.apply(group, 'ADD', lines(['ann', 'bob']))
     expect(await bank.apply(group, type, file)).toMatchObject({
@@ -160,7 +160,7 @@ describe('GET /jobs', () => {
     return { bank, a, b, jobs, ids: jobs.map(({ jobId }) => jobId) }
   }
 
-  it('lists all that a job shows, newest first, each with a link to itself', async () => {
+  it('lists every field of a job, newest first, each with its link', async () => {
     const { bank, jobs } = await filled()
     const found = await pageOf(bank, '/jobs')
     const links = (jobId: unknown) => [
@@ -231,7 +231,7 @@ describe('GET /jobs', () => {
 })
 
 describe.each(['', '/errors'])('a job id before "%s"', (rest) => {
-  it("is not found where it is unknown, another workspace's or a deleted group's", async () => {
+  it("is not found if unknown, another workspace's or a deleted group's", async () => {
     const [{ bank, group }, other] = [await opened(), await Bank.open()]
     const { jobId } = await bank.apply(group, 'ADD', 'a,b\nann\n')
     const ask = (who: Bank, id: string) =>

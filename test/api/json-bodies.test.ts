@@ -169,7 +169,7 @@ describe('a body as curl -d sends it', () => {
 })
 
 describe('a look-up that is cached', () => {
-  it('is answered by what it asks, not by how it is packed or called', async () => {
+  it('is answered by its contents, not by its encoding or URL', async () => {
     const bank = await Bank.open()
     await bank.apply(await bank.group('owls'), 'ADD', 'ann\n')
     const ask = async (targetingKey: string, packed: boolean, type: Record<string, string>) => {

@@ -61,7 +61,7 @@ describe('a request', () => {
     }
   })
 
-  it('tells the rows that the database read and wrote for it', async () => {
+  it('shows the rows that the database read and wrote for it', async () => {
     const bank = await Bank.open()
     expect(
       (await logOf(() => bank.send('POST', '/groups', { groupName: 'x' })))['rowsWritten'],
@@ -71,7 +71,7 @@ describe('a request', () => {
     expect(listing['rowsWritten']).toBe(0)
   })
 
-  it('asks the database nothing to know its caller', async () => {
+  it('needs no query to know its caller', async () => {
     const bank = await Bank.open()
     for (const headers of [bank.headers(), { ...bank.headers(), authorization: 'Bearer x' }])
       expect(await logOf(() => call('/groups/v3/nowhere', { headers }))).toMatchObject({
@@ -80,7 +80,7 @@ describe('a request', () => {
       })
   })
 
-  it('has a name of its own where it brings none that is one', async () => {
+  it('gets an id of its own where it brings no valid one', async () => {
     for (const transactionId of [undefined, 'x"}\t{"event":"forged"', '__proto__'])
       for (const path of ['/health', '/nowhere', '/groups/v3/groups']) {
         const line = await logOf(() =>
@@ -194,7 +194,7 @@ describe('a bug', () => {
     }
   }
 
-  it('is told to the caller without inner words and logged once, under the name of the request', async () => {
+  it("is reported without inner words, and logged once under the request's id", async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { jobId } = await bank.apply(group, 'ADD', 'a,b\n')
@@ -213,7 +213,7 @@ describe('a bug', () => {
     expect(await said(call('/groups/v3/groups'))).toEqual(unauthorized)
   })
 
-  it('in making a client tells its secret to nobody, hashed or not', async () => {
+  it('in making a client leaks its secret to nobody, hashed or not', async () => {
     await without('clients', async () => {
       const answer = await call(
         '/oauth/clients',

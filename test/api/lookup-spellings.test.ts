@@ -67,7 +67,7 @@ describe.each(ways)('%s', (_, ask) => {
     'andre\u0301',
     '\u200bandre\u0301 ',
     ' a b\u200d',
-  ])('reads an id as a file does, and repeats it as it was asked: %j', async (id) => {
+  ])('reads an id like a file does, repeating it as sent: %j', async (id) => {
     expect(await ask(id)).toEqual({ member: true, as: id })
   })
 

@@ -12,7 +12,7 @@ async function cohort() {
 }
 
 describe('GET /participants/{participantId}/groups', () => {
-  it('tells the groups of a participant, and which upload it has seen', async () => {
+  it('lists the groups of a participant, and the revision of each', async () => {
     const { bank, owls, larks } = await cohort()
     expect(await bank.get('/participants/ann/groups')).toEqual({
       participantId: 'ann',
@@ -30,7 +30,7 @@ describe('GET /participants/{participantId}/groups', () => {
     })
   })
 
-  it('tells an empty list of one who is in none', async () => {
+  it('gives an empty list for somebody in no group', async () => {
     const { bank } = await cohort()
     expect(await bank.get('/participants/nobody/groups')).toEqual({
       participantId: 'nobody',
@@ -44,7 +44,7 @@ describe('GET /participants/{participantId}/groups', () => {
 })
 
 describe('GET /groups/{groupId}/participants/{participantId}', () => {
-  it('tells whether a participant is in a group', async () => {
+  it('says whether a participant is in a group', async () => {
     const { bank, owls } = await cohort()
     expect(await bank.get(`/groups/${owls}/participants/bob`)).toEqual({
       groupId: owls,
@@ -57,7 +57,7 @@ describe('GET /groups/{groupId}/participants/{participantId}', () => {
 })
 
 describe('POST /memberships', () => {
-  it('tells the groups of many, in the order asked', async () => {
+  it('lists the groups of many, in the order given', async () => {
     const { bank, owls, larks } = await cohort()
     const ask = async (body: unknown) => (await bank.send('POST', '/memberships', body)).json()
     expect(await ask({ participantIds: ['cid', 'ann', 'nobody', 'ann'] })).toEqual({
@@ -108,7 +108,7 @@ describe('GET /groups/{groupId}/participants', () => {
 })
 
 describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
-  it('tells who is in the group of an id or a name', async () => {
+  it('says who is in the group of an id or a name', async () => {
     const { bank, owls } = await cohort()
     const ask = (key: string, targetingKey: string) =>
       call(`/ofrep/v1/evaluate/flags/${key}`, {
@@ -192,7 +192,7 @@ describe('what a look-up refuses', () => {
     )
   })
 
-  it('takes no list of groups for all of them, and an empty one for none', async () => {
+  it('covers all groups without a list, and none with an empty one', async () => {
     const ask = async (groupIds: unknown) =>
       said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds }))
     expect(await ask(null)).toMatchObject({
@@ -237,7 +237,7 @@ describe('what a look-up refuses', () => {
     })
   })
 
-  it('tells nothing of a deleted group whose members are still there', async () => {
+  it('shows nothing of a deleted group whose members are still stored', async () => {
     const { bank, owls, larks } = await cohort()
     await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?')
       .bind(owls)
@@ -344,7 +344,7 @@ describe('participants of any name', () => {
     'participant 7',
   ]
 
-  it('are found as what they are, one by one, at once, as flags, in pages and in a file', async () => {
+  it('are found singly, in batches, as flags, in pages and in files', async () => {
     const bank = await Bank.open()
     const [group, empty] = [await bank.group('strange'), await bank.group('empty')]
     const quoted = strange.map((id) => `"${id.replaceAll('"', '""')}"\n`).join('')

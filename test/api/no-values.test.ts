@@ -53,7 +53,7 @@ describe('a value that is none', () => {
     expect(stranger['user_attributes']).toEqual({ $address: 'N/A', has_dog: false })
   })
 
-  it('takes a user out of the group from before at the next run', async () => {
+  it('takes a user out of the former group at the next run', async () => {
     const team = await opened({ ignore_values: [] })
     await settle(team, ['N/A', '5 Oak Ave', '7 Elm St'])
     expect(await team.recompute()).toMatchObject({ users_seated: 6, users_without_value: 0 })
@@ -95,7 +95,7 @@ describe('ignore_values', () => {
     expect(await valuesOf(team)).toEqual(['1', 'N/A', 'Office'])
   })
 
-  it.each([null, 'normalized'])('is looked for in any letters, matching %s', async (matching) => {
+  it.each([null, 'normalized'])('matches %s in upper and lower case', async (matching) => {
     const team = await opened({ matching, ignore_values: ['Zürich Büro', 'ΟΔΟΣ'] })
     const none = ['ZÜRICH BÜRO', '\u200bzu\u0308rich büro\u00a0', '(Zürich Büro)', 'οδος']
     await settle(team, [...none, 'Zürich', 'N/A'])

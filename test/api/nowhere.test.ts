@@ -20,7 +20,7 @@ describe.each(faces)('what is not there below %s', (face) => {
     ['GET', '/__proto__'],
     ['GET', '/%'],
   ]
-  it('is refused in the words of the contract, to those who may come in', async () => {
+  it('is refused in the words of the contract, after the token', async () => {
     const bank = await Bank.open()
     for (const [method, path] of paths(await bank.group(), crypto.randomUUID())) {
       const { message, ...rest } = await said(
@@ -58,7 +58,7 @@ describe('what is not there below a workspace', () => {
     ['GET', '/__proto__'],
     ['GET', '/%'],
   ]
-  it('is not found, by those who may come in', async () => {
+  it('is not found, once the token is accepted', async () => {
     const team = await Team.open()
     await team.define(household)
     await team.user('ann', {})
@@ -107,7 +107,7 @@ describe('what is not there below /v2', () => {
 })
 
 describe('what is not there below /userprofile/v1', () => {
-  it('is not found, and the workspace of a path is still the own one', async () => {
+  it('is not found, and a path cannot change the workspace', async () => {
     const team = await Team.open()
     await team.user('1', {})
     const ask = (path: string, method = 'GET') =>

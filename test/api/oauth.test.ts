@@ -21,7 +21,7 @@ const token = (init: RequestInit) => call('/oauth/token', init)
 const published = async () => (await call('/.well-known/jwks.json')).json<JSONWebKeySet>()
 
 describe('POST /oauth/token', () => {
-  it('takes a form with the client in the body, in HTTP Basic, and JSON, at both addresses', async () => {
+  it('takes the client from form, HTTP Basic or JSON, at both addresses', async () => {
     const client = await newClient()
     const asked = [
       json('POST', inBody(client)),
@@ -43,13 +43,13 @@ describe('POST /oauth/token', () => {
       }
   })
 
-  it('takes HTTP Basic in any case of its name, its id and secret form-encoded', async () => {
+  it('takes HTTP Basic in any case, id and secret form-encoded', async () => {
     const { id, secret } = await newClient()
     const encoded = basic(id.replaceAll('-', '%2D'), secret).authorization.replace('Basic', 'basic')
     expect((await token(form({ grant_type }, { authorization: encoded }))).status).toBe(200)
   })
 
-  it('signs a token that says all there is to know, under a published key', async () => {
+  it('signs a token with all of its claims, under a published key', async () => {
     const client = await newClient(['users:read', 'groups:read'])
     const before = Math.floor(Date.now() / 1000)
     const [one, two] = [await tokenOf(client), await tokenOf(client)]
@@ -70,7 +70,7 @@ describe('POST /oauth/token', () => {
     expect(JSON.stringify(payload)).not.toContain(client.secret)
   })
 
-  it('narrows the token to the scopes asked for', async () => {
+  it('narrows the token to the requested scopes', async () => {
     const client = await newClient()
     const answer = await said(token(form({ ...inBody(client), scope: 'groups:read' })))
     expect(answer).toMatchObject({ status: 200, scope: 'groups:read' })
@@ -103,7 +103,7 @@ describe('POST /oauth/token', () => {
       })
   })
 
-  it('tells a wrong id from a wrong secret in nothing', async () => {
+  it('answers a wrong id and a wrong secret alike', async () => {
     const { id, secret } = await newClient()
     const other = await newClient()
     const pairs: [string, string][] = [
@@ -247,7 +247,7 @@ describe('POST /oauth/token', () => {
     })
   })
 
-  it('refuses bodies that are broken, 10,000 deep or 300 KB long, with and without a length', async () => {
+  it('refuses bodies that are broken, 10,000 deep or 300 KB long', async () => {
     for (const body of [
       '',
       '{',
@@ -279,7 +279,7 @@ describe('GET /.well-known', () => {
     }
   })
 
-  it('tells where tokens come from, as RFC 8414 has it, and they do', async () => {
+  it('says where tokens come from (RFC 8414), and that is right', async () => {
     const answer = await call('/.well-known/oauth-authorization-server')
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
     const metadata = await answer.json<Record<string, string>>()

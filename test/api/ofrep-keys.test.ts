@@ -55,7 +55,7 @@ describe('a group whose name is', () => {
 
   const ask = (written: string) => said(call(`${flags}/${written}`, asking(bank)))
 
-  it.each(names)('%j is asked by it, as it is and encoded', async (name) => {
+  it.each(names)('%j is found by it, as it is and encoded', async (name) => {
     for (const written of [name, encodeURIComponent(name)])
       expect(await ask(written), written).toMatchObject({
         status: 200,
@@ -92,7 +92,7 @@ describe('a group whose name is', () => {
     )
   })
 
-  it('asked by its id in any case, and with a query', async () => {
+  it('found by its id in any case, and with a query', async () => {
     const id = ids.get('a/b') ?? ''
     for (const written of [id, id.toUpperCase(), ` ${id}`, `${id}?`, `${id}?tenant=1`])
       expect(await ask(written)).toMatchObject({ status: 200, metadata: { groupId: id } })
@@ -141,7 +141,7 @@ describe('a refusal', () => {
 })
 
 describe('all flags', () => {
-  it('are those that are asked for alone, whatever their names', async () => {
+  it('are only the requested ones, whatever their names', async () => {
     const bank = await Bank.open()
     const first = await bank.group('first')
     const id = await bank.group('second')
@@ -160,7 +160,7 @@ describe('all flags', () => {
       ).toEqual({ status: 200, ...flag })
   })
 
-  it.each(['', '/', '?x=1', '/?x=1'])('are asked for at %j', async (path) => {
+  it.each(['', '/', '?x=1', '/?x=1'])('are evaluated at %j', async (path) => {
     const bank = await Bank.open()
     const id = await bank.group('owls')
     expect(await said(call(flags + path, asking(bank)))).toMatchObject({
@@ -231,7 +231,7 @@ describe('all flags', () => {
     ['a step of a path', '..'],
     ['half a character', 'ann\ud800'],
     ['with a control character', 'an\u0000n'],
-  ])('tell that a key that can be no participant is in no group: %s', async (_, targetingKey) => {
+  ])('are false for a key that can be no participant: %s', async (_, targetingKey) => {
     const bank = await Bank.open()
     const id = await bank.group('owls')
     await bank.apply(id, 'ADD', 'ann\n\ufffd\nann\ufffd\n')

@@ -38,7 +38,7 @@ const about = (targetingKey: unknown) => ({
 })
 
 describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
-  it('tells whether the participant is in the group, by its id or its name', async () => {
+  it('says whether the participant is in the group, by id or name', async () => {
     for (const key of [owls, 'owls'])
       expect(await said(ask(key, about('bob')))).toEqual({
         status: 200,
@@ -60,7 +60,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
     expect(await said(ask(larks, about('bob')))).toMatchObject({ metadata: { groupId: larks } })
   })
 
-  it('knows no flag of that name, of another workspace or of a deleted group', async () => {
+  it("does not find the name of another workspace's or a deleted group", async () => {
     const gone = await bank.group('gone')
     await bank.call('DELETE', `/groups/${gone}`)
     const others = await (await Bank.open()).group('theirs')
@@ -108,7 +108,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
 })
 
 describe('POST /ofrep/v1/evaluate/flags', () => {
-  it('tells of every group, under its id and under its name', async () => {
+  it('evaluates every group, under its id and under its name', async () => {
     const one = await Bank.open()
     const [a, b] = [await one.group('a'), await one.group('b')]
     await one.apply(b, 'ADD', 'ann\n')
@@ -128,7 +128,7 @@ describe('POST /ofrep/v1/evaluate/flags', () => {
     })
   })
 
-  it('has a tag that holds for one participant and as long as nothing changes', async () => {
+  it('has an ETag, for one participant, that holds until something changes', async () => {
     const first = await ask(undefined, about('ann'))
     const tag = first.headers.get('etag') ?? ''
     expect(tag).toMatch(/^W\/"[\w-]+"$/)
@@ -165,7 +165,7 @@ describe('the door of OpenFeature', () => {
       ).toBe(403)
   })
 
-  it('lets browsers ask from anywhere', async () => {
+  it('lets browsers send requests from any origin', async () => {
     const preflight = await call(`${flags}/owls`, {
       method: 'OPTIONS',
       headers: {
@@ -190,7 +190,7 @@ describe('the door of OpenFeature', () => {
     }
   })
 
-  it('names the flag in every refusal, as providers want it, those before its token is known too', async () => {
+  it('names the flag in every refusal, before the token is checked too', async () => {
     const writer = await tokenOf(await newClient(['groups:write'], bank.workspace))
     for (const [status, token] of [
       [401, 'x'],
@@ -206,7 +206,7 @@ describe('the door of OpenFeature', () => {
     }
   })
 
-  it('tells of a database that is gone in a way that providers read, and nothing more', async () => {
+  it('reports a lost database in a way that providers read, without details', async () => {
     const withSession = () => {
       throw new Error('the database is gone')
     }

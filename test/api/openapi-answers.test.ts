@@ -55,7 +55,7 @@ const asking =
   }
 type Asking = ReturnType<typeof asking>
 
-it('what is open to all, and to the administrator, is as the document says', async () => {
+it("open and administrator's operations answer as the document says", async () => {
   const ask = asking(() => ({}))
   for (const path of [
     '/health',
@@ -396,6 +396,6 @@ it('what OpenFeature is answered is as the document says', async () => {
     await refusals(ask, '/ofrep', { headers: { authorization } })
 })
 
-it('each operation of the document was asked for', () => {
+it('each operation of the document was requested', () => {
   expect([...done].sort()).toEqual(operations.map(([name]) => name).sort())
 })

@@ -51,7 +51,7 @@ describe('GET /openapi.json', () => {
     for (const { description } of document.tags) expect(description).toMatch(/\w/)
   })
 
-  it('tells how each operation succeeds and how it is refused', () => {
+  it('says how each operation succeeds and how it is refused', () => {
     const refusals: [RegExp, string[]][] = [
       [/ \/groups\/v3\//, ['400', '401', '429', '500']],
       [/ \/oauth\//, ['400', '401']],
@@ -77,7 +77,7 @@ describe('GET /openapi.json', () => {
     }
   })
 
-  it('asks for the parameters and the token that the operations ask for', () => {
+  it('lists the parameters and the token that the operations take', () => {
     for (const [name, { parameters = [], security, requestBody }] of operations) {
       const named = parameters
         .filter(({ in: place }) => place === 'path')
@@ -107,7 +107,7 @@ describe('GET /openapi.json', () => {
     }
   })
 
-  it('tells of the people of a group and of an audience as a file too', () => {
+  it('describes participants and users of an audience as a file too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)

@@ -139,7 +139,7 @@ describe.each(workspaceDoors)('$name', (door) => {
     expect(await stateOf(team)).toEqual(before)
   })
 
-  it("stays shut on another workspace's path, and on one that is no workspace", async () => {
+  it("stays shut on another workspace's path, and on an invalid one", async () => {
     expect(await said(knock(door, bearer(other.token), ids))).toEqual(forbidden)
     for (const workspace_id of [
       other.workspace,
@@ -222,7 +222,7 @@ describe.each(eventDoors)('$name', (door) => {
 })
 
 describe('a workspace', () => {
-  it('is looked at after the token, and before the scope and whatever the path names below it', async () => {
+  it("is checked after the token, before the scope and the path's rest", async () => {
     const path = `/platform/workspaces/${team.workspace}/groups/nowhere`
     expect(await said(call(path))).toEqual(unauthorized)
     expect(await said(call(path, { headers: bearer(other.token) }))).toEqual(forbidden)

@@ -23,8 +23,8 @@ function comesBack(answer: Response) {
   expect(answer.headers.get('ratelimit')).toBe('"client";r=0;t=60')
 }
 
-describe('a client that asks too often', () => {
-  it('is told to come back later, in each dialect', async () => {
+describe('a client that sends too many requests', () => {
+  it('is refused with a time to come back, in each dialect', async () => {
     const bank = await Bank.open()
     const refused = await untilShut(() =>
       callWith(rateLimited, '/groups/v3/groups', { headers: bank.headers() }),
@@ -69,7 +69,7 @@ describe('a client that asks too often', () => {
 })
 
 describe('wrangler.toml', () => {
-  it('tells the same limit to the binding and to those who are refused', () => {
+  it('states the limit of its binding also for the refusal', () => {
     const field = (name: string) => new RegExp(`^${name} = (\\d+)`, 'm').exec(config)?.[1]
     expect(/^simple = (.*)$/m.exec(config)?.[1]).toBe(
       `{ limit = ${field('RATE_LIMIT')}, period = ${field('RATE_PERIOD')} }`,

@@ -84,7 +84,7 @@ describe('POST /groups/{group_id}/recompute', () => {
     expect(await team.recompute()).toMatchObject(ended)
   })
 
-  it('ends however often it is asked for at the same time', async () => {
+  it('ends however often it is requested at the same time', async () => {
     const team = await settled()
     const asked = await Promise.all(
       [1, 2, 3, 4].map(() => said(team.call('POST', '/groups/household/recompute'))),
@@ -109,7 +109,7 @@ describe('POST /groups/{group_id}/recompute', () => {
 })
 
 describe('GET /groups/{group_id}/runs', () => {
-  it('shows the runs in a bare array, newest first, those of a week beside those asked for', async () => {
+  it('lists the runs in a bare array, newest first, weekly and requested', async () => {
     const team = await settled()
     expect(await team.get('/groups/household/runs')).toEqual([])
     const runs = [await team.recompute(), await team.monday(mondayIn(1)), await team.recompute()]
@@ -130,7 +130,7 @@ describe('GET /groups/{group_id}/runs/{run_id}', () => {
     expect(await team.get(`/groups/household/runs/${String(run['id'])}/`)).toEqual(run)
   })
 
-  it('finds no run that is unknown, of another workspace, or of a definition that was deleted', async () => {
+  it("finds no run if unknown, another workspace's, or its definition deleted", async () => {
     const [team, other] = [await settled(), await settled()]
     const [ours, theirs] = [await team.recompute(), await other.recompute()]
     for (const id of [
@@ -240,7 +240,7 @@ describe('GET /groups/{group_id}/instances', () => {
     ).toEqual(inOrder.slice(inOrder.indexOf('a') + 1))
   })
 
-  it('shows twenty unless told otherwise', async () => {
+  it('shows twenty by default', async () => {
     const team = await Team.open()
     await team.define(household)
     const batches = Array.from({ length: 21 }, (_, i) => ({

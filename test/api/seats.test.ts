@@ -90,7 +90,7 @@ describe('the seats of a group', () => {
     })
   })
 
-  it('go by user id, however many ask for them', async () => {
+  it('go by user id, however many users there are', async () => {
     const team = await opened()
     await tell(team, users(35).toReversed(), { $address: 'A' })
     expect(await team.recompute()).toMatchObject({
@@ -101,7 +101,7 @@ describe('the seats of a group', () => {
     expect(await seats(team, users(35))).toEqual({ A: users(10) })
   })
 
-  it('are kept by those who have them when a smaller user id comes', async () => {
+  it('are kept by their members when a smaller user id comes', async () => {
     const team = await opened()
     await tell(team, users(10, 'b'), { $address: 'A' })
     await team.recompute()
@@ -116,7 +116,7 @@ describe('the seats of a group', () => {
     expect(await seats(team, ['a01', 'a02', ...users(10, 'b')])).toEqual({ A: users(10, 'b') })
   })
 
-  it('go at the next run, once they are free, to the smallest user id that waits', async () => {
+  it('go at the next run, once free, to the smallest waiting id', async () => {
     const team = await opened()
     await tell(team, users(10, 'b'), { $address: 'A', pets: 1 })
     await team.recompute()
@@ -149,7 +149,7 @@ describe('the seats of a group', () => {
     expect(await seats(team, users(11))).toEqual({ A: users(11).slice(1) })
   })
 
-  it('tell since when each is taken', async () => {
+  it('show since when each is taken', async () => {
     const team = await opened()
     await tell(team, ['a01'], { $address: 'A' })
     await team.recompute()
@@ -206,7 +206,7 @@ describe('who moves from one group to another', () => {
     expect(await petsOf(team)).toEqual({ [from]: 1, [to]: 10 })
   })
 
-  it('may take the seat that another leaves in the same run, both ways', async () => {
+  it('may take a seat that another leaves in the same run, mutually', async () => {
     const team = await opened()
     await tell(team, users(10), { $address: 'A', pets: 1 })
     await tell(team, users(10, 'b'), { $address: 'B', pets: 10 })

@@ -35,7 +35,7 @@ const ways: [string, (team: Team, attributes: Json) => Promise<unknown>][] = [
   ],
 ]
 
-describe.each(ways)('what a definition shares, told by %s', (_, write) => {
+describe.each(ways)('what a definition shares, written by %s', (_, write) => {
   it("is nobody's own, and what stands beside it is", async () => {
     const team = await Team.open()
     await team.define({ ...household, attributes: [{ id: 'has:dog', type: 'latest' }] })
@@ -88,7 +88,7 @@ describe.each(ways)('what a definition shares, told by %s', (_, write) => {
     expect(await team.get(`/users/1/attributes/${name}/explain`)).toMatchObject({ value: true })
   })
 
-  it('is told by other workspaces, and again once no definition shares it', async () => {
+  it('is accepted by other workspaces, and again once no definition shares it', async () => {
     const [team, other] = [await Team.open(), await Team.open()]
     await other.define(household)
     await write(team, { [name]: 'mine' })
@@ -102,7 +102,7 @@ describe.each(ways)('what a definition shares, told by %s', (_, write) => {
 })
 
 describe('the names that definitions share', () => {
-  it('are those of the workspace, as they are now', async () => {
+  it('are those of the workspace at this moment', async () => {
     const [team, other] = [await Team.open(), await Team.open()]
     const db = hazardous().res.databaseOf(team.workspace)
     expect(await sharedNames(db, team.workspace)).toEqual(new Set())
@@ -136,7 +136,7 @@ const own = fc.oneof(
 )
 
 describe('a profile that is read and written back', () => {
-  it('leaves what is their own as it was, and what they inherit inherited', async () => {
+  it('leaves own attributes as they were, and inherited ones inherited', async () => {
     const team = await Team.open()
     const db = hazardous().res.databaseOf(team.workspace)
     const write = (method: string, id: string, attributes: string) =>

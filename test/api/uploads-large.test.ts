@@ -35,7 +35,7 @@ describe('a file larger than a part of its storage', () => {
   const nineMebibytes = Array.from({ length: 9 }, () => mebibyte('ann\n'))
   const head = csv('').replace(/\r\n$/, '')
 
-  it('is applied whole', async () => {
+  it('is applied completely', async () => {
     const { bank, group } = await opened()
     const ids = Array.from({ length: 300_000 }, (_, i) => String(i).padStart(32, '0'))
     const job = await bank.apply(group, 'ADD', lines(ids))

@@ -213,7 +213,7 @@ describe('an upload', () => {
     )
   })
 
-  it('is refused for a group that is unknown, deleted, of another workspace or no uuid', async () => {
+  it('is refused for a group unknown, deleted, foreign or no uuid', async () => {
     const [{ bank, group }, other] = [await opened(), await opened()]
     const deleted = await bank.group()
     await bank.call('DELETE', `/groups/${deleted}`)

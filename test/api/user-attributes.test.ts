@@ -137,7 +137,7 @@ describe.each(['PUT', 'PATCH'])('the attributes of %s /users/{user_id}', (method
     expect(await said(team.call('GET', '/users/ann'))).toEqual(notFound)
   })
 
-  it('come in a JSON object of at most 256 KB, whose other fields are ignored', async () => {
+  it('come in an object up to 256 KB; other fields are ignored', async () => {
     const team = await Team.open()
     const send = (body: string, contentType = 'application/json') =>
       said(team.call(method, '/users/ann', { body, headers: { 'content-type': contentType } }))

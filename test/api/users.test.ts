@@ -112,7 +112,7 @@ describe('GET /users/{user_id}', () => {
     },
   )
 
-  it('finds nobody who was never told of', async () => {
+  it('finds nobody without attributes', async () => {
     const team = await Team.open()
     await team.user('ann', {})
     for (const id of [
@@ -147,7 +147,7 @@ describe('DELETE /users/{user_id}', () => {
     expect(millis(profile['created_on'])).toBeGreaterThan(millis(created_on))
   })
 
-  it('is done by one of two that do it at the same time, and finds nobody who is not there', async () => {
+  it('is done by one of two at once, and finds only users', async () => {
     const team = await Team.open()
     await team.user('ann', {})
     const answers = await Promise.all([1, 2].map(() => team.call('DELETE', '/users/ann')))

@@ -59,7 +59,7 @@ const streets = [
 ]
 
 describe.each(doors)('a text that comes by %s', (_, give) => {
-  it('is in the household of its trimmed form, and shown as it was sent', async () => {
+  it('is in the household of its trimmed form, but shown as sent', async () => {
     const team = await Team.open()
     await team.define({ ...household, attributes: [{ id: '$address', type: 'latest' }] })
     const texts = [...streets, 'Cafe\u0301 1', 'Caf\u00e9 1', ' Caf\u00e9 1']
@@ -73,7 +73,7 @@ describe.each(doors)('a text that comes by %s', (_, give) => {
     expect((await attributesOf(team, 'u0'))['household:$address']).toBe(streets.at(-1))
   })
 
-  it('shows what it has become, where only its blanks or its form are other', async () => {
+  it('shows its newest spelling, where only blanks or form differ', async () => {
     const team = await Team.open()
     for (const text of ['x', ' x', 'x\u00a0', 'x', 'e\u0301', '\u00e9', 'É', '']) {
       await give(team, 'ann', 'a', text)

@@ -39,7 +39,7 @@ const giveUp = ({ id }: Hook) =>
     .run()
 
 describe('GET /webhooks/{id}/deliveries', () => {
-  it('tells what was sent, newest first, and what came of each attempt', async () => {
+  it('lists deliveries, newest first, with the result of each attempt', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     expect(await deliveriesOf(team, one)).toEqual({ deliveries: [], next: null })
@@ -84,7 +84,7 @@ describe('GET /webhooks/{id}/deliveries', () => {
     expect(Date.parse(failed?.timestamp ?? '')).toBeLessThanOrEqual(before)
   })
 
-  it('tells when the next attempt comes of what has not arrived', async () => {
+  it('shows when the next attempt of a pending delivery is due', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     await one.receiver.answers({ status: 500 })
@@ -98,7 +98,7 @@ describe('GET /webhooks/{id}/deliveries', () => {
     expect(wait).toBeLessThanOrEqual(6000 + (delivery?.attempts[0]?.duration_ms ?? 0) + 3000)
   })
 
-  it('lists those in one state', async () => {
+  it('lists the deliveries in one state', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     await bank.group()
@@ -156,7 +156,7 @@ describe('GET /webhooks/{id}/deliveries', () => {
       }
   })
 
-  it("holds its own webhook's alone, and may go on after an event that it was not sent", async () => {
+  it("lists only its own webhook's, and may go on after other events", async () => {
     const { team, bank } = await openedHooks()
     const [one, two] = [
       await hook(team, { event_types: ['group.created'] }),
@@ -188,7 +188,7 @@ describe('GET /webhooks/{id}/deliveries', () => {
     )
   })
 
-  it("does not go on after what is not there, another workspace's event among it", async () => {
+  it("does not go on after unknown events or another workspace's", async () => {
     const [{ team }, other] = [await openedHooks(), await openedHooks()]
     const one = await hook(team)
     const theirs = await hook(other.team)
@@ -201,7 +201,7 @@ describe('GET /webhooks/{id}/deliveries', () => {
 })
 
 describe('POST /webhooks/{id}/deliveries/{delivery_id}/retry', () => {
-  it('sends what has arrived once more, under the same name, and what is pending at once', async () => {
+  it('sends a delivered event again under its id, or a pending one', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     await bank.group()
@@ -247,7 +247,7 @@ describe('POST /webhooks/{id}/deliveries/{delivery_id}/retry', () => {
     expect(wait).toBeLessThan(60_000)
   })
 
-  it("does not find what this webhook was not sent: unknown, another's, another workspace's", async () => {
+  it('does not find deliveries that are unknown or of another webhook', async () => {
     const [{ team }, other] = [await openedHooks(), await openedHooks()]
     const [one, two, theirs] = [await hook(team), await hook(team), await hook(other.team)]
     const events = [await tryOut(team, two), await tryOut(other.team, theirs)]

@@ -17,7 +17,7 @@ afterEach(() => vi.restoreAllMocks())
 const events = (event: string) =>
   written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
 
-it('the log of deliveries counts attempts, and holds neither secret, signature, URL nor what was sent or answered', async () => {
+it('the log counts attempts, and holds no secret, signature, URL or body', async () => {
   const { team, bank } = await openedHooks()
   const one = await hook(team, { description: 'description-77' })
   await one.receiver.answers({ status: 500, body: 'answer-77' }, {})

@@ -62,7 +62,7 @@ describe('the secret of a webhook', () => {
 })
 
 describe('POST /webhooks/{id}/disable and enable', () => {
-  it('say so, as often as they are asked', async () => {
+  it('answer alike, however often they are repeated', async () => {
     const team = await Team.open(hookScopes)
     const before = await create(team)
     for (let i = 0; i < 2; i++) {
@@ -85,7 +85,7 @@ describe('POST /webhooks/{id}/disable and enable', () => {
     }
   })
 
-  it('hold back what is on its way and send it afterwards; what happened meanwhile stays away', async () => {
+  it('hold pending deliveries back until enabled; meanwhile nothing new is added', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     await one.receiver.answers({ status: 500 }, {})
@@ -114,7 +114,7 @@ describe('POST /webhooks/{id}/disable and enable', () => {
 })
 
 describe('POST /webhooks/{id}/rotate', () => {
-  it('shows a new secret this once, and until when the former one holds', async () => {
+  it('shows a new secret once, and the end of the old one', async () => {
     const team = await Team.open(hookScopes)
     const {
       status: _,
@@ -155,7 +155,7 @@ describe('POST /webhooks/{id}/test', () => {
     expect((await deliveriesOf(team, other)).deliveries).toEqual([])
   })
 
-  it('is refused for one that is disabled, and nothing is told', async () => {
+  it('is refused for a disabled webhook, and nothing is sent', async () => {
     const team = await Team.open(hookScopes)
     const webhook = await create(team)
     await team.call('POST', at(webhook, '/disable'))
@@ -180,7 +180,7 @@ describe('a webhook that is not there', () => {
     ['POST', '/replay', { since: '2020-01-01T00:00:00Z', only: 'all' }],
   ]
   it.each(operations)(
-    "is not found by %s %s: an unknown id's, another workspace's and a deleted one's alike",
+    "is not found by %s %s, unknown, another workspace's or deleted alike",
     async (method, rest, body) => {
       const [team, other] = [await Team.open(hookScopes), await Team.open(hookScopes)]
       const [deleted, anothers] = [await create(team), await create(other)]

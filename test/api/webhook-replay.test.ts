@@ -21,7 +21,7 @@ const replay = (team: Team, { id }: Hook, span: Json) =>
 const since = '2020-01-01T00:00:00Z'
 
 describe('POST /webhooks/{id}/replay', () => {
-  it('sends all once more that happened in a time, under the same names', async () => {
+  it('sends all events of a time range again, under the same ids', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     const ids: string[] = []
@@ -54,7 +54,7 @@ describe('POST /webhooks/{id}/replay', () => {
     })
   })
 
-  it('sends those alone that failed for good, and begins their schedule anew', async () => {
+  it('sends only those that failed for good, and begins their schedule anew', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team)
     await bank.group()
@@ -80,7 +80,7 @@ describe('POST /webhooks/{id}/replay', () => {
     expect(names.slice(1)).toEqual([failed?.id, failed?.id])
   })
 
-  it('sends what happened before the webhook was there or while it was disabled, of the types that it listens for', async () => {
+  it('sends events from before the webhook existed or while it was disabled', async () => {
     const { team, bank } = await openedHooks()
     const first = await bank.group()
     const one = await hook(team, { event_types: ['group.created'] })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { hook, openedHooks, tried, verified } from '../support/hooks.ts'
 
-it('what a receiver refuses comes again five seconds later, once, by no cron', async () => {
+it('a refused delivery comes again after five seconds, once, without a cron', async () => {
   const { team, bank } = await openedHooks()
   const one = await hook(team)
   await one.receiver.answers({ status: 503 }, { status: 204 })

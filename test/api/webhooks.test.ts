@@ -119,7 +119,7 @@ describe('POST /webhooks', () => {
     })
   })
 
-  it('gives each an id and a secret of its own, also for the same URL', async () => {
+  it('gives each its own id and secret, also for the same URL', async () => {
     const team = await Team.open(hookScopes)
     const answers = await Promise.all(
       [1, 2, 3].map(() => said(team.send('POST', '/webhooks', { url }))),
@@ -140,7 +140,7 @@ describe('POST /webhooks', () => {
     expect(await all(team)).toEqual([])
   })
 
-  it('keeps as many as the limit of the installation says, also when asked at the same time, and room comes back', async () => {
+  it('keeps as many as the limit, even at once; deleting frees one', async () => {
     const [team, other] = [await Team.open(hookScopes), await Team.open(hookScopes)]
     await create(other)
     const ask = (): Promise<Response> => {
@@ -187,7 +187,7 @@ describe('GET /webhooks', () => {
 })
 
 describe('PUT /webhooks/{id}', () => {
-  it('replaces URL, types and description, names who did, and what is left out goes', async () => {
+  it('replaces URL, types and description, names the client, and drops omitted fields', async () => {
     const team = await Team.open(hookScopes)
     const before = await create(team, { url, event_types: ['job.failed'], description: 'old' })
     const client = await newClient(hookScopes, team.workspace)
@@ -224,7 +224,7 @@ describe('PUT /webhooks/{id}', () => {
     })
   })
 
-  it('keeps the secret, and sends what is on its way to the new URL', async () => {
+  it('keeps the secret, and sends pending deliveries to the new URL', async () => {
     const { team } = await openedHooks()
     const [one, two] = [await hook(team), await hook(team)]
     await one.receiver.answers({ status: 500 })
@@ -255,7 +255,7 @@ describe('PUT /webhooks/{id}', () => {
 })
 
 describe('DELETE /webhooks/{id}', () => {
-  it('forgets it, alone, and it gets nothing more, not even what was on its way', async () => {
+  it('deletes it alone, and it gets nothing more, not even pending deliveries', async () => {
     const { team, bank } = await openedHooks()
     const [one, two] = [await hook(team), await hook(team)]
     await one.receiver.answers({ status: 500 })

@@ -69,7 +69,7 @@ async function open() {
 }
 
 describe('a question of an audience', () => {
-  it('takes one round trip once the audience was asked', async () => {
+  it('takes one round trip once the rule is cached', async () => {
     const { count, users, belongs } = await open()
     expect(await count()).toEqual({ count: 2, trips: 2 })
     expect(await count()).toEqual({ count: 2, trips: 1 })
@@ -129,7 +129,7 @@ describe('a question of an audience', () => {
     expect(await other.count()).toEqual({ count: 1, trips: 1 })
   })
 
-  it('is asked by what the audience has become after the database failed it', async () => {
+  it('is evaluated by the changed rule after the database failed it', async () => {
     const { count, change, fuse } = await open()
     await count()
     fuse({ at: 0, when: 'before' })
@@ -142,7 +142,7 @@ describe('a question of an audience', () => {
     expect(await count()).toEqual({ count: 1, trips: 1 })
   })
 
-  it('looks once, however many batches it takes', async () => {
+  it('resolves the rule once, however many batches it takes', async () => {
     const { res, workspace, count } = await open()
     await env.DB.prepare(
       `INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`,
@@ -155,7 +155,7 @@ describe('a question of an audience', () => {
     expect(res.meter.statements - before).toBe(4)
   })
 
-  it('is asked anew each time where the rule is too long to be kept', async () => {
+  it('is resolved anew each time if too long to cache', async () => {
     const { count, change } = await open()
     await change('some', { operator: 'or', expressions: [red, is('color', 'x'.repeat(4000))] })
     expect(await count()).toEqual({ count: 2, trips: 2 })

@@ -11,7 +11,7 @@ import { asked, belonging, db, populate } from './populate.ts'
 import { runs } from '../support/property.ts'
 
 describe('a rule in SQL', () => {
-  it('holds for those for whom its words hold, whoever they are and whatever it says', async () => {
+  it('holds for exactly the users for whom its evaluation in memory holds', async () => {
     const came = new Map(operators.map((operator) => [operator, new Set<boolean>()]))
     let scanned = 0
     let lacking = 0

@@ -19,7 +19,7 @@ describe.each(['9007199254740993', '9223372036854775808', '-10000000000000000000
     const neighbour = digits.replace(/\d$/, (last) => String(Number(last) - 1))
     const rule = readRule(parseJson(said(digits)))
 
-    it('is stored, changed and asked with all of its digits', async () => {
+    it('is stored, changed and evaluated with all of its digits', async () => {
       const workspace = await peopled({ ann: { n: digits }, bob: { n: neighbour } })
       const { res } = hazardous()
       const db = res.databaseOf(workspace)

@@ -249,7 +249,7 @@ describe('the largest rule that may be', () => {
     expect((await belonging(workspace, shared)).users).toEqual(['ann', 'bob'])
   })
 
-  it('overlaps with another where both have 100 conditions together, and not where they have more', async () => {
+  it('overlaps with another up to 100 conditions together, and not beyond', async () => {
     const { res } = hazardous()
     const workspace = await populate(people)
     const save = (id: string, rule: unknown) =>

@@ -128,7 +128,7 @@ describe('matches', () => {
     expect(users).toEqual(yes.map((_, i) => `u${i}`))
   })
 
-  it('answers within a second where a text has a thousand ways to be no match', async () => {
+  it('answers within a second where a thousand ways do not match', async () => {
     const workspace = await peopled({ u: { said: a } })
     const question = await asked(workspace, {
       operator: 'matches',

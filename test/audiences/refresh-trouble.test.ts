@@ -65,7 +65,7 @@ describe('a week or a day is not lost', () => {
       for (const when of ['before', 'after'] as const) await onceAfter(at, when)
   })
 
-  it('while its group has as many jobs as it takes: the next cron tries again', async () => {
+  it('while its group has too many jobs: the next cron tries again', async () => {
     const workspace = newWorkspace()
     const { res, enqueued } = hazardousAt(monday - 2 * day)
     const group = await grouped(res, workspace)
@@ -81,7 +81,7 @@ describe('a week or a day is not lost', () => {
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
-  it('where more than an invocation does are due: a few crons do them all', async () => {
+  it('where more are due than one invocation takes: later crons do them', async () => {
     const workspace = newWorkspace()
     for (let i = 0; i < 60; i++)
       await filling(before, workspace, `reds-${i}`, red, i % 2 === 0 ? 'weekly' : 'daily')
@@ -106,7 +106,7 @@ describe('a week or a day is not lost', () => {
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
-  it('nor had twice by a change of the audience that a cron overtakes', async () => {
+  it('nor repeated by a change of the audience that a cron overtakes', async () => {
     const { workspace } = await workspaceWith('weekly', false)
     const { res, fuse } = hazardousAt(at)
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -126,7 +126,7 @@ describe('a week or a day is not lost', () => {
 describe('the trouble of one workspace does not hold up another', () => {
   const at = monday + hour
 
-  it('where a group has as many jobs as it takes, be there an invocation full of such', async () => {
+  it('where as many groups as an invocation takes have too many jobs', async () => {
     const [full, well] = [newWorkspace(), newWorkspace()]
     const { res } = hazardousAt(monday - 2 * day)
     for (let i = 0; i < 50; i++) {
@@ -140,7 +140,7 @@ describe('the trouble of one workspace does not hold up another', () => {
     expect(await syncsOf(full, well)).toEqual([0, 1])
   })
 
-  it('where a rule has become more than a rule may be, which is not asked again and again', async () => {
+  it('where a rule has become too large, which is not retried forever', async () => {
     const [refused, well] = [newWorkspace(), newWorkspace()]
     await asked(before, refused, 'used', red)
     await filling(before, refused, 'reds', { operator: 'in_audience', audience: 'used' }, 'weekly')
@@ -166,7 +166,7 @@ describe('the trouble of one workspace does not hold up another', () => {
     expect(await syncsOf(refused, well)).toEqual([0, 1])
   })
 
-  it('where the database cannot make anything of what it asks', async () => {
+  it('where the database cannot execute its query', async () => {
     const [broken, well] = [newWorkspace(), newWorkspace()]
     await filling(before, broken, 'reds', red, 'weekly')
     await filling(before, well, 'reds', red, 'weekly')

@@ -65,7 +65,7 @@ describe('an audience of the week', () => {
     expect(await syncsOf(workspace)).toEqual([2])
   })
 
-  it('waits for a recompute that has not begun where the crons of 03:00 come in the other order', async () => {
+  it('waits for a recompute that the other cron of 03:00 opens later', async () => {
     const { workspace } = await workspaceWith('weekly')
     await tick(everyFive, monday)
     expect(await syncsOf(workspace)).toEqual([0])
@@ -74,7 +74,7 @@ describe('an audience of the week', () => {
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
-  it('fills its group although the recompute failed, or there is none to wait for', async () => {
+  it('fills its group although the recompute failed, or none exists', async () => {
     const { workspace } = await workspaceWith('weekly')
     const { workspace: alone } = await workspaceWith('weekly', false)
     for (const message of await tick(mondays, monday))
@@ -97,7 +97,7 @@ describe('an audience of the week', () => {
 })
 
 describe('an audience of the day', () => {
-  it('fills its group once a day, from 04:00 UTC on, whatever its workspace recomputes', async () => {
+  it('fills its group once a day, from 04:00 UTC, whatever is recomputed', async () => {
     const { workspace } = await workspaceWith('daily')
     const tuesday = monday + day - 3 * hour // 00:00
     await tick(mondays, monday)
@@ -120,7 +120,7 @@ describe('an audience of the day', () => {
     expect(await syncsOf(workspace)).toEqual([2])
   })
 
-  it('does not do so again for a cron of the day before that comes late', async () => {
+  it('does not do so again for a late cron of yesterday', async () => {
     const { workspace } = await workspaceWith('daily')
     await tick(mornings, monday + hour)
     await end(workspace)
@@ -143,7 +143,7 @@ describe('an audience is not due', () => {
     return (await syncsOf(workspace))[0]
   }
 
-  it('that fills its group only when asked', async () => {
+  it('that fills its group only on demand', async () => {
     const { workspace } = await workspaceWith('on_demand', false)
     expect(await due(workspace)).toBe(0)
   })
@@ -164,7 +164,7 @@ describe('an audience is not due', () => {
   })
 
   it.each(['weekly', 'daily'] as const)(
-    'that was made, attached or made %s since that began, until the next',
+    'that was made, attached or made %s during it, until the next',
     async (refresh) => {
       const now = hazardousAt(later).res
       const next = later + (refresh === 'daily' ? day : 7 * day)
@@ -184,7 +184,7 @@ describe('an audience is not due', () => {
 })
 
 describe('periodOf', () => {
-  it('begins a week on Monday at 03:00 UTC and a day at 04:00 UTC, as the crons do', () => {
+  it('begins a week on Monday 03:00 UTC, a day at 04:00 UTC', () => {
     const ends = (refresh: 'weekly' | 'daily', at: number) =>
       periodOf(refresh, at - 1) !== periodOf(refresh, at)
     const hours = Array.from({ length: 14 * 24 }, (_, i) => monday - 7 * day + i * hour)

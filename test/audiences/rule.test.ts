@@ -195,7 +195,7 @@ describe('a rule that is read', () => {
     expect(refusal(() => readRule(JSON.parse(JSON.stringify(given))))?.[0]).toBe(pointer)
   })
 
-  it('comes back as it was given, at its longest and with names that objects have by themselves', () => {
+  it('comes back as given, at its longest and with names like __proto__', () => {
     for (const given of [
       { operator: 'exists', attribute: '😀'.repeat(256) },
       equals('😀'.repeat(4096)),
@@ -352,7 +352,7 @@ describe('a rule with the audiences that it uses', () => {
     ])
   })
 
-  it('may have 10 levels and 100 conditions, one audience in two places, and members side by side', () => {
+  it('may have 10 levels, 100 conditions, one audience twice, several member conditions', () => {
     const audiences = { x: or(...many(50)), y: over(leaf), deep: not(2) }
     for (const given of [
       or(uses('x'), uses('x')),

@@ -61,7 +61,7 @@ describe('the text of a condition', () => {
     expect(strings).toBeGreaterThan(600)
   })
 
-  it('is the same whatever the strings are, in every statement that is made of it', async () => {
+  it('is the same whatever the strings are, in every statement', async () => {
     const workspace = await populate({
       users: [{ id: 'ann', own: new Map() }],
       definitions: [

@@ -98,7 +98,7 @@ async function jobsOf(
 }
 
 describe('a sequence of uploads to one group', () => {
-  it('ends as if applied once and in order, whatever is delivered twice, at once, out of order, or dies', async () => {
+  it('ends as if applied once, in order, whatever repeats, overlaps or dies', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(file, { minLength: 2, maxLength: 5, size: 'max' }),

@@ -43,7 +43,7 @@ describe('a slice of a file', () => {
     expect(slice(`${header}\nann\n`)).toMatchObject({ items: ['ann'], rows: 1 }),
   )
 
-  it('takes a first row that names someone for a participant, and a header further down too', () => {
+  it('takes a first row of data for a participant, headers below too', () => {
     expect(slice('ann\nid\n')).toMatchObject({ items: ['ann', 'id'], rows: 2 })
     expect(slice('\n\nid\nann\n')).toMatchObject({ items: ['ann'], rows: 1 })
   })
@@ -98,13 +98,13 @@ describe('a slice of a file', () => {
     })
   })
 
-  it('names no more problems than it is asked for, and counts them all', () => {
+  it('names no more problems than its limit, and counts them all', () => {
     const { problems, badRows } = slice('a,b\n'.repeat(20), 3)
     expect(problems.map(([line]) => line)).toEqual([1, 2, 3])
     expect(badRows).toBe(20)
   })
 
-  it('ends after as many rows as it may hold, so that short ids do not fill the memory', () => {
+  it('ends at its limit of rows, so that memory stays bounded', () => {
     const { items, length, lines } = slice('7\n'.repeat(1500))
     expect({ items, length, lines }).toEqual({ items: ['7'], length: 2000, lines: 1000 })
   })

@@ -206,7 +206,7 @@ const week = fc.record({
 let workspaces = 2_000_000
 
 describe('Monday after Monday', () => {
-  it('seats and shares as the design says in words, whatever is said of whom in which type, spelling and order', async () => {
+  it('seats and shares as the oracle does, whatever is written of users', async () => {
     let rows = 0
     await fc.assert(
       fc.asyncProperty(

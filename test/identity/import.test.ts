@@ -76,7 +76,7 @@ const all = async <Row>(query: string, workspace: number) =>
 let workspaces = 3_000_000
 
 describe('files of users', () => {
-  it('end as if merged once and in order, whatever is delivered twice, at once, out of order, or dies', async () => {
+  it('end as if merged once, in order, whatever repeats, overlaps or dies', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(file, { minLength: 1, maxLength: 4 }),

@@ -84,7 +84,7 @@ const redefine = (hand: Resources, workspace: number, attributes: SharedAttribut
   updateDefinition(hand, workspace, 'household', { attributes }, 'tester')
 
 describe('a group', () => {
-  it('never has more members than seats, even if one moves away between the scan of a range and its seating', async () => {
+  it('never has too many members, even if one moves before seating', async () => {
     const streets = { ash: 'abcd', birch: 'e' }
     const then = (hand: Resources, workspace: number) =>
       told(hand, workspace, inhabitants({ birch: 'ef' }), 2)
@@ -93,7 +93,7 @@ describe('a group', () => {
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 20 }, deed); at++);
   })
 
-  it('shows an attribute that was taken out and comes back only as its members of now make it', async () => {
+  it('shows an attribute that comes back by its members of now only', async () => {
     const streets = { ash: 'ab', yew: 'cde' }
     const then = async (hand: Resources, workspace: number) => {
       await redefine(hand, workspace, shared.slice(0, 1))
@@ -103,7 +103,7 @@ describe('a group', () => {
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 3 }, deed); at++);
   })
 
-  it('shows nothing of a user who was deleted while the attribute was taken out', async () => {
+  it('shows nothing of a user deleted while the attribute was not shared', async () => {
     const workspace = ++workspaces
     const { res, enqueued } = hazardous(small)
     await defined(res, workspace, 'household', 'street', shared)
@@ -194,7 +194,7 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
 )
 
 describe('users who are written, moved and deleted while a run goes', () => {
-  it('never share what others than those beside them made, and the next run seats everyone by the book', async () => {
+  it("never share another household's values, and the next run is right", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(user, street), { minLength: 10, maxLength: 40, size: 'max' }),

@@ -50,7 +50,7 @@ describe('a value', () => {
     expect(isNoValue(text)).toBe(false)
   })
 
-  it('of the list without digits is none of those with one', () => {
+  it('of the list without digits is folded and has none', () => {
     for (const text of defaultNoValues) {
       expect(text).not.toMatch(/[0-9]/)
       expect(folded(text)).toBe(text)

@@ -63,7 +63,7 @@ async function expectAsOnce(workspace: number, key: number) {
 }
 
 describe('a run that compares values normalized', () => {
-  it('seats the spellings of a value together, and forgets those of nobody', async () => {
+  it('seats the spellings of a value together, and deletes unused values', async () => {
     const { workspace } = await respelled()
     const { run } = await recomputed(workspace)
     expect(run).toMatchObject({
@@ -88,7 +88,7 @@ describe('a run that compares values normalized', () => {
     })
   })
 
-  it('ends the same if the database is lost before or after any of its calls', async () => {
+  it('ends the same if the database fails before or after any call', async () => {
     for (let at = 0; at < once.calls; at++) {
       const { workspace, key } = await respelled()
       const { res, enqueued, fuse } = hazardous(small)
@@ -118,7 +118,7 @@ describe('a run that compares values normalized', () => {
     expect(written).toBeLessThan(20)
   })
 
-  it('leaves where it stood to be told of no value while it normalizes', async () => {
+  it('leaves a clean checkpoint when it is given up while normalizing', async () => {
     const { workspace } = await respelled()
     const { res } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
@@ -153,7 +153,7 @@ describe('a run that compares values normalized', () => {
 })
 
 describe('what the values of a definition are', () => {
-  it('is forgotten in steps once they are compared as they are', async () => {
+  it('is deleted in steps once values are compared as they are', async () => {
     const { workspace, key } = await respelled()
     const { res } = hazardous(small)
     await updateDefinition(res, workspace, 'household', { matching: null }, 'tester')
@@ -205,7 +205,7 @@ describe('what the values of a definition are', () => {
 })
 
 describe('a normalized Monday', () => {
-  it('costs rows read in proportion to the users, and none written if nothing changed', async () => {
+  it('costs rows read by the users, and none written if nothing changed', async () => {
     const perUser: number[] = []
     for (const people of [1000, 4000]) {
       const workspace = ++workspaces

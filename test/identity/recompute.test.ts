@@ -24,13 +24,13 @@ import {
 let workspaces = 3_100_000
 
 describe('a run', () => {
-  it('has in this file more steps than one, a street of more users than a step takes, and movers in every direction', () => {
+  it('has several steps here, a street beyond one step, and movers everywhere', () => {
     expect(once.run).toMatchObject({ state: 'successful', seated: 18, overLimit: 7, groups: 6 })
     expect(once.calls).toBeGreaterThan(15)
     expect(once.state.definitions[0]?.groups.get('cedar')?.members).toEqual(['h', 'i', 'j'])
   })
 
-  it('ends the same if the database is lost before or after any of its calls', async () => {
+  it('ends the same if the database fails before or after any call', async () => {
     for (let at = 0; at < once.calls; at++)
       for (const when of ['before', 'after'] as const) {
         const { workspace } = await movedTown()
@@ -44,7 +44,7 @@ describe('a run', () => {
       }
   }, 60_000)
 
-  it('ends the same if its message comes twice, one after the other and at once', async () => {
+  it('ends the same if its message repeats, in turn or at once', async () => {
     for (const atOnce of [false, true]) {
       const { workspace } = await movedTown()
       const { res } = hazardous(small)
@@ -55,7 +55,7 @@ describe('a run', () => {
     }
   })
 
-  it('ends the same if one invocation falls asleep before any of its calls and another brings the run to its end', async () => {
+  it('ends the same if one invocation sleeps anywhere while another finishes', async () => {
     for (let at = 0; at < once.calls; at++) {
       const { workspace } = await movedTown()
       const { res, fuse } = hazardous(small)
@@ -72,7 +72,7 @@ describe('a run', () => {
     }
   }, 60_000)
 
-  it('hands over to another message before D1 has run 1,000 statements for one', async () => {
+  it('enqueues the rest before D1 has run 1,000 statements for one', async () => {
     const workspace = ++workspaces
     const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 1 })
     await defined(res, workspace, 'household', 'street', shared)
@@ -137,7 +137,7 @@ describe('a definition that is deleted', () => {
     }
   }, 60_000)
 
-  it('leaves nothing if it is deleted and erased while its week is opened', async () => {
+  it('leaves nothing if it is deleted and erased while its run opens', async () => {
     const { workspace, key } = await movedTown()
     const { res, enqueued, meanwhile } = hazardous(small)
     const hand = hazardous(small)
@@ -153,7 +153,7 @@ describe('a definition that is deleted', () => {
 })
 
 describe('a run that fails for good', () => {
-  it('is FAILED where it stood, and the next begins anew and ends right', async () => {
+  it('is FAILED where it stood, and the next begins and ends well', async () => {
     const { workspace } = await movedTown()
     const { res, enqueued, fuse } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
@@ -181,7 +181,7 @@ describe('a run that fails for good', () => {
     expect(await stateOf(workspace)).toEqual(once.state)
   })
 
-  it('is marked by the consumer of the dead-letter queue, and the one that waits behind it goes on', async () => {
+  it('is failed by the dead-letter consumer, and the waiting one goes on', async () => {
     const team = await Team.open()
     await team.define(household)
     await team.user('ann', { $address: '5 Oak Ave' })

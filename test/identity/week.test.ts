@@ -36,7 +36,7 @@ describe('the week of a moment', () => {
     expect(weekOf(at(`${day}T23:59:59.999Z`))).toBe(week)
   })
 
-  it('changes every Monday at midnight, UTC, and never else, to a later name', () => {
+  it('changes every Monday at midnight UTC only, to a later name', () => {
     let before = weekOf(at('1999-12-26T00:00:00Z'))
     for (let ms = at('1999-12-27T00:00:00Z'); ms < at('2041-01-01T00:00:00Z'); ms += 24 * hour) {
       const week = weekOf(ms)
@@ -65,7 +65,7 @@ describe('the Monday of a moment', () => {
 describe("Monday's cron", () => {
   const [expression = ''] = JSON.parse(/^crons = (.*)$/m.exec(config)?.[1] ?? '[]') as string[]
 
-  it('is written with the name of the day, at the hour of which its week is begun', async () => {
+  it("is written with the day's name, and its hour begins the week", async () => {
     expect(expression).toBe('0 3 * * MON')
     const team = await Team.open()
     await team.define(household)

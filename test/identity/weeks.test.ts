@@ -23,7 +23,7 @@ import {
 let workspaces = 3_100_000
 
 describe('the cron of a Monday', () => {
-  it('opens one run of a week, however often it comes, also at once', async () => {
+  it('opens one run of a week, however often and simultaneously it comes', async () => {
     const team = await Team.open()
     await team.define(household)
     await team.user('ann', { $address: '5 Oak Ave' })
@@ -44,7 +44,7 @@ describe('the cron of a Monday', () => {
     expect(await team.get('/groups/household/runs')).toHaveLength(2)
   })
 
-  it('waits for a run that was asked for, and both end well', async () => {
+  it('waits for a run that was requested, and both end well', async () => {
     const { workspace } = await movedTown()
     const { res, enqueued } = hazardous(small)
     const { key: asked } = await requestRecompute(res, workspace, 'household')
@@ -76,7 +76,7 @@ describe('the cron of a Monday', () => {
     expect(await stateOf(workspace)).toEqual(once.state)
   })
 
-  it('is not opened a second time by one who asks while it waits', async () => {
+  it('opens no second run for a request while the first waits', async () => {
     const { workspace } = await movedTown()
     const { res } = hazardous(small)
     await beginWeek(res, mondayIn(1))
@@ -87,7 +87,7 @@ describe('the cron of a Monday', () => {
 })
 
 describe('every five minutes', () => {
-  it('a run is found whose message was lost, and not one that was moved just now', async () => {
+  it('a run whose message was lost is found, a recent one not', async () => {
     const { workspace } = await movedTown()
     const { res, enqueued } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
@@ -105,7 +105,7 @@ describe('every five minutes', () => {
     expect(await stateOf(workspace)).toEqual(once.state)
   })
 
-  it('a week is begun whose cron did not come, but not for a definition that was created since', async () => {
+  it('a week without its cron begins, except for newer definitions', async () => {
     const monday = mondayIn(1)
     const at = (now: number) => {
       const made = hazardous({ ...small, DEFINITIONS_MAX: 5 })

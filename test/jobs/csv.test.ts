@@ -220,7 +220,7 @@ describe('reading a CSV file in slices', () => {
     for (let size = 8; size < 20; size++) expect(read(text, size)).toEqual(found)
   })
 
-  it('gives up one line for a quote that is never closed, and no other', () => {
+  it('gives up only one line for a quote that is never closed', () => {
     const found: Found[] = [
       [1, ['a']],
       [2, undefined],
@@ -231,7 +231,7 @@ describe('reading a CSV file in slices', () => {
     for (let size = 5; size < 12; size++) expect(read('a\n"b\nc\nd\n', size)).toEqual(found)
   })
 
-  it('refuses a record longer than a slice once, and finds the one after it', () => {
+  it('refuses a record longer than a slice once, and finds the next', () => {
     expect(read(`a\n${'x'.repeat(100)}\nb\n`, 10)).toEqual([
       [1, ['a']],
       [2, undefined],

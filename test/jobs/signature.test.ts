@@ -43,7 +43,7 @@ describe('the beginning of a file that is no text', () => {
     ['JSON', '[1, 2, 3]'],
     ['JSON', '{"id": 1}\n{"id": 2}\n'],
     ['JSON', '{\n}'],
-  ])('is told to be %s: %j', (what, text) => expect(looksLike(latin1(text))).toBe(what))
+  ])('is recognised as %s: %j', (what, text) => expect(looksLike(latin1(text))).toBe(what))
 
   it.each([
     'ann\n',

@@ -42,7 +42,7 @@ describe('a group of 25,000 as a file', () => {
     members = await bank.members(group)
   })
 
-  it('names each member once, in the order of their ids, under a header', async () => {
+  it('lists each member once, in the order of ids, under a header', async () => {
     const answer = await file(bank, group)
     expect(answer.status).toBe(200)
     expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8')
@@ -52,7 +52,7 @@ describe('a group of 25,000 as a file', () => {
     expect(await answer.text()).toBe(`ParticipantId\n${lines(members)}`)
   })
 
-  it('goes on after a participant, under a header again, and tells nobody after the last', async () => {
+  it('goes on after a participant, under a header, and ends empty', async () => {
     for (const from of [1, 4_000, 6_000, count - 1, count])
       expect(await (await file(bank, group, members[from - 1])).text()).toBe(
         `ParticipantId\n${lines(members.slice(from))}`,
@@ -62,7 +62,7 @@ describe('a group of 25,000 as a file', () => {
     )
   })
 
-  it('is given in pieces, each of which is read when it is asked for and not before', async () => {
+  it('comes in pieces, each of which is read only when needed', async () => {
     const { next, meter, revision } = await pieces(bank, group)
     expect(revision).toBe(1)
     expect(meter.statements).toBe(2)

@@ -50,7 +50,7 @@ async function bill(workspace: number) {
 const bookkeeping = 60
 
 describe('what a sync costs', () => {
-  it('is 2 rows written for a new member, 1 for one who stays and 1 for one who leaves', async () => {
+  it('is 2 rows written per new member, 1 per old or removed', async () => {
     const workspace = ++workspaces
     const { res } = hazardous()
     await crowd(workspace, people(0, 20_000))
@@ -82,7 +82,7 @@ describe('what a sync costs', () => {
     expect(none.written).toBeLessThan(16_000 + bookkeeping)
   })
 
-  it('is rows read in proportion to the users of the workspace, whatever others hold', async () => {
+  it("is rows read in proportion to the workspace's users, whatever others hold", async () => {
     await crowd(++workspaces, people(0, 5000))
     const perUser: number[] = []
     for (const users of [4000, 16_000]) {
@@ -184,7 +184,7 @@ const cases = Object.keys(questions).flatMap((question) =>
 )
 
 describe('a count', () => {
-  it.each(['own', 'inherited'])('asks each user once: %s', async (name) => {
+  it.each(['own', 'inherited'])('queries each user once: %s', async (name) => {
     const rule = rules[name]
     if (rule === undefined) throw new Error(`no rule ${name}`)
     const whole = await resolveRule(hazardous().res.databaseOf(here), here, rule)

@@ -27,7 +27,7 @@ async function bill(bank: Bank, group: string, type: string, ids: string[]) {
 const bookkeeping = 60
 
 describe('what an upload costs', () => {
-  it('is 2 rows written per new participant of an ADD, and none for one that is there', async () => {
+  it('is 2 rows written per new participant of an ADD, otherwise none', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const added = await bill(bank, group, 'ADD', people(0, 20_000))
@@ -45,7 +45,7 @@ describe('what an upload costs', () => {
     expect(written).toBeLessThan(10_000 * 1.01 + bookkeeping)
   })
 
-  it('is 1 row per unchanged participant of a REPLACE, 2 per new one and 1 per one that goes', async () => {
+  it('of REPLACE is 1 row per unchanged, 2 new, 1 removed participant', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     await bill(bank, group, 'ADD', people(0, 20_000))
@@ -58,7 +58,7 @@ describe('what an upload costs', () => {
   })
 
   it.each(['ADD', 'REMOVE', 'REPLACE'])(
-    'is the same for %s of a file that names everyone three times',
+    'is the same for %s of a file listing everyone three times',
     async (type) => {
       const bank = await Bank.open()
       const [once, often] = [await bank.group(), await bank.group()]
@@ -72,7 +72,7 @@ describe('what an upload costs', () => {
   )
 
   it.each(['ADD', 'REMOVE', 'REPLACE'])(
-    'reads rows in proportion to the file for %s, whatever else the workspace holds',
+    'reads rows in proportion to the file for %s, whatever else exists',
     async (type) => {
       const bank = await Bank.open()
       const [group, other] = [await bank.group(), await bank.group()]
@@ -88,7 +88,7 @@ describe('what an upload costs', () => {
 })
 
 describe('rows long dead', () => {
-  it('are deleted once there are more of them than members, those of the last revision kept', async () => {
+  it("are deleted once they outnumber the members, save the last revision's", async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     await bill(bank, group, 'ADD', people(0, 30_000))

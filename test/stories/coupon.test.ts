@@ -11,7 +11,7 @@ const scopes = [
   'audiences:write',
 ]
 
-it('sends the coupon to all who live with a dog, and to no one else', async () => {
+it('the coupon goes to all who live with a dog, nobody else', async () => {
   const team = await Team.open(scopes)
   await team.define(household)
   await team.user('john', { $address: '123 Main St', has_dog: true })

@@ -20,7 +20,7 @@ const rowsOf = (workspace: number) =>
     .first()
 
 describe('deleting a group', () => {
-  it('hides it from every reader at once, and takes its rows away in bounded steps', async () => {
+  it('hides it at once, and deletes its rows in bounded steps', async () => {
     const bank = await Bank.open()
     const group = await bank.group('short-lived')
     const job = await bank.apply(group, 'ADD', people(25_000) + 'one,two\n')
@@ -57,7 +57,7 @@ describe('deleting a group', () => {
     expect(res.meter.rowsWritten - before).toBeLessThan(2 * 25_000 + 100)
   })
 
-  it('cancels the jobs that wait on it and the one that runs, whose file goes too', async () => {
+  it('cancels its waiting jobs and the running one, whose file goes too', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const uploads = await Promise.all([

@@ -59,7 +59,7 @@ describe('a job that one version begins and another ends', () => {
     expect(await bank.count(group)).toBe(rows)
   })
 
-  it('is a file of users by the name of its state that versions before carry on', async () => {
+  it("is a users' file in a state that earlier versions carry on", async () => {
     const { workspace } = await Bank.open()
     const { res, fuse } = hazardous()
     const db = res.databaseOf(workspace)

@@ -28,7 +28,7 @@ async function deliver(queue: string, body: Message, attempts?: number) {
 
 describe('a job that fails for good', () => {
   it.each(['ADD', 'REMOVE', 'REPLACE'])(
-    'is marked as FAILED by the dead-letter queue, and its %s is undone',
+    'is FAILED by the dead-letter queue, and its %s is undone',
     async (type) => {
       const bank = await Bank.open()
       const id = await bank.group()

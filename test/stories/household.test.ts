@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { household, mondayIn, Team } from '../support/identity.ts'
 
 describe('John and Jane Doe of 123 Main St', () => {
-  it('both have a dog from Monday on, and each has their own again once they part', async () => {
+  it('both have a dog from Monday on, until they part', async () => {
     const team = await Team.open()
     expect(await team.define(household)).toMatchObject(household)
     await team.user('john', { $address: '123 Main St', has_dog: true })

@@ -40,7 +40,7 @@ async function cost(ask: (db: Db) => Promise<unknown>, workspace: number) {
 }
 
 describe('what a look-up costs', () => {
-  it('is no more rows read for an id that thousands of other workspaces hold too', async () => {
+  it('reads no more rows for an id that thousands of workspaces hold', async () => {
     await groups(1, 1, () => ['shared', 'alone'])
     const asks = (id: string) => [
       (db: Db) => findGroupsOf(db, 1, id),
@@ -55,7 +55,7 @@ describe('what a look-up costs', () => {
     expect(await Promise.all(asks('shared').map((ask) => cost(ask, 1)))).toEqual(before)
   })
 
-  it('is two rows read for each group of a participant, however many the workspace has', async () => {
+  it('reads two rows for each group of a participant, whatever else exists', async () => {
     await groups(2, 5000, (i) => (i % 25 === 0 ? ['ann', 'bob'] : ['bob']))
     const { rowsRead, statements } = await cost((db) => findGroupsOf(db, 2, 'ann'), 2)
     expect(statements).toBe(1)
@@ -69,7 +69,7 @@ describe('what a look-up costs', () => {
     ).toBeLessThanOrEqual(5)
   })
 
-  it('writes nothing, and reads a page of members as far as it goes', async () => {
+  it('writes nothing, and reads a page of members only to its end', async () => {
     await groups(3, 1, () => Array.from({ length: 1000 }, (_, i) => `person-${i}`))
     const id = String(
       await env.DB.prepare('SELECT id FROM experience_groups WHERE workspace_id = 3').first('id'),

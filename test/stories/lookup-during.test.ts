@@ -125,7 +125,7 @@ const bothSeen = (seen: Record<string, Set<unknown>>) => {
 }
 
 describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
-  it('tells the old members or the new ones, never some of both, and of which upload they are', async () => {
+  it('shows the old members or the new, never both, with their revision', async () => {
     const { bank, group, seen, askAll } = await changing()
     const { jobId } = await (await bank.upload(group, 'REPLACE', lines(crowd('new')))).json<Json>()
     let during = 0

@@ -66,7 +66,7 @@ async function cityOf(people: number, usersPerStep = 20_000) {
 const bookkeeping = 20
 
 describe('what a Monday costs', () => {
-  it('is no row of a member or an attribute if nothing has changed, and rows read in proportion to the users', async () => {
+  it('is nothing written if nothing changed, and reads by number of users', async () => {
     const perUser: number[] = []
     for (const people of [2500, 10_000]) {
       const { monday } = await cityOf(people)
@@ -96,7 +96,7 @@ describe('what a Monday costs', () => {
     expect(many / few).toBeLessThan(1.05)
   })
 
-  it('does not grow by the number of its steps, but for their own rows', async () => {
+  it('grows with its number of steps only by their own rows', async () => {
     const { monday } = await cityOf(5000, 500)
     await monday()
     const { read, written, run } = await monday()
@@ -109,7 +109,7 @@ describe('what a Monday costs', () => {
   })
 
   it.each([1, 10, 100])(
-    'is rows written in proportion to the %s users of 5,000 who have changed',
+    'is rows written in proportion to the %s changed users of 5,000',
     async (changed) => {
       const { workspace, res, monday } = await cityOf(5000)
       await monday()
@@ -145,7 +145,7 @@ describe('what a Monday costs', () => {
     },
   )
 
-  it('is not more for a street of more users than a step takes than for as many apart', async () => {
+  it('is no more for a street beyond one step than for homes', async () => {
     const workspace = ++workspaces
     const { res } = hazardous()
     await defined(res, workspace, 'household', '$address', attributes)
@@ -187,7 +187,7 @@ describe('what a profile costs', () => {
     return { db: connect(d1 as D1Database, meter), meter, calls: () => calls } // what `together` calls is there
   }
 
-  it('is one round trip, and rows read for what it shows, however many users there are', async () => {
+  it('is one round trip and what it shows, however many users exist', async () => {
     const { workspace, res, monday } = await cityOf(4000)
     await monday()
     const [user] = person(2000)

@@ -5,7 +5,7 @@ const people = (from: number, to: number) =>
   lines(Array.from({ length: to - from }, (_, i) => `person-${from + i}`))
 
 describe('a reader', () => {
-  it('sees the old and the new number of a REPLACE of 200,000, and none between', async () => {
+  it('sees the count before or after a REPLACE of 200,000, none between', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     await bank.apply(group, 'ADD', people(0, 1000))
@@ -33,7 +33,7 @@ describe('a reader', () => {
 })
 
 describe('two uploads to one group', () => {
-  it('end as if sent one after the other, when they are sent together', async () => {
+  it('end as if sent one after the other, even when sent together', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const answers = await Promise.all([

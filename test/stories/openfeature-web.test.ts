@@ -41,7 +41,7 @@ describe('the web SDK of OpenFeature', () => {
     for (const key of [name, owls]) expect(sdk.getBooleanDetails(key, false)).toMatchObject(nobody)
   })
 
-  it('asks by name and by id, and keeps nothing of who logs out', async () => {
+  it('evaluates by name and id, and keeps nothing of who logs out', async () => {
     await OpenFeature.setContext({ targetingKey: 'ann' })
     for (const key of [name, owls])
       expect(sdk.getBooleanDetails(key, false)).toMatchObject({

@@ -38,7 +38,7 @@ describe('the server SDK of OpenFeature', () => {
     sdk = await client(bank.token)
   })
 
-  it('tells that a participant is in a group, and in which', async () => {
+  it('says that a participant is in a group, and in which', async () => {
     expect(await sdk.getBooleanDetails(owls, false, ann)).toMatchObject({
       flagKey: owls,
       value: true,
@@ -67,7 +67,7 @@ describe('the server SDK of OpenFeature', () => {
     })
   })
 
-  it('tells that one is not, whatever the application takes for granted', async () => {
+  it("says that one is not, whatever the application's default", async () => {
     const details = await sdk.getBooleanDetails(owls, true, { targetingKey: 'bob' })
     expect(details).toMatchObject({ value: false, reason: 'TARGETING_MATCH', variant: 'other' })
     expect(details.errorCode).toBeUndefined()
@@ -91,7 +91,7 @@ describe('the server SDK of OpenFeature', () => {
       })
   })
 
-  it('falls back where a group is asked for anything but yes or no', async () => {
+  it('falls back where a group is queried as anything but a boolean', async () => {
     expect(await sdk.getStringDetails(owls, 'blue', ann)).toMatchObject({
       value: 'blue',
       errorCode: ErrorCode.TYPE_MISMATCH,
@@ -106,7 +106,7 @@ describe('the server SDK of OpenFeature', () => {
     }
   })
 
-  it('stops asking when it is told that it asks too often', async () => {
+  it('stops asking when it is refused for asking too often', async () => {
     let asked = 0
     const busy = await client((await Bank.open()).token, (path, init) => {
       asked++

@@ -96,7 +96,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
   }
 
   it.each(['is created', 'is changed', 'creates it while it goes'])(
-    'goes or stays, wherever they meet, while an audience that uses it %s',
+    'goes or stays, wherever they meet, while an audience using it %s',
     async (what) => {
       const ends = new Set<string>()
       for (let at = 0, fallen = true; fallen; at++) {
@@ -126,7 +126,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
     60_000,
   )
 
-  it('fails the sync from which it is taken at any step, and nobody gets in', async () => {
+  it('deleted at any step of a sync fails it, and adds nobody', async () => {
     let failures = 0
     for (let at = 0, fallen = true; fallen; at++) {
       const bank = await Bank.open()

@@ -74,7 +74,7 @@ describe('every five minutes', () => {
 })
 
 describe('a long job', () => {
-  it('goes on in another message before D1 has run 1,000 statements for one', async () => {
+  it('enqueues the rest before D1 has run 1,000 statements for one', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous({ SLICE_BYTES: 16 })
@@ -107,7 +107,7 @@ describe('wrangler.toml', () => {
     )
   })
 
-  it('gives each queue a dead-letter queue that someone reads, and says batches, retries and concurrency outright', () => {
+  it('gives each queue a consumed dead-letter queue, batches, retries and concurrency', () => {
     const read = consumers.map((block) => field(block, 'queue'))
     expect(read.sort()).toEqual(['deliveries', 'deliveries-dead', 'work', 'work-dead'])
     for (const block of consumers) {

@@ -19,7 +19,7 @@ const problemsOf = async (job: number) =>
 beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
 
 describe('users of whom there are no participants', () => {
-  it('are row problems of the job, of the line that each would be in a file', async () => {
+  it('are row problems of the job, by line of the equal file', async () => {
     const long = [
       'a'.repeat(33),
       `m${'é'.repeat(32)}`,
@@ -49,7 +49,7 @@ describe('users of whom there are no participants', () => {
     expect(await bank.members(group)).toEqual(['m'.repeat(32), ...people('red', 5)])
   })
 
-  it('are those whose ids a file could not name as they are', async () => {
+  it('have ids that a file could not hold unchanged', async () => {
     const signs = [...Array(0x10000).keys()]
       .map((code) => String.fromCharCode(code))
       .filter((sign) => !/\p{Cc}/u.test(sign))
@@ -112,7 +112,7 @@ describe('users of whom there are no participants', () => {
     expect(await kept.bind(key).first()).toEqual({ n: 10_000, first: 2, last: 10_001 })
   })
 
-  it('keep nobody in the group who has left, if there are no others', async () => {
+  it('keep nobody in the group who has left, without other problems', async () => {
     const long = people('long'.repeat(8), 5)
     const { bank, group, res, enqueued, sync } = await filled(long, ['ann', 'bob'])
     const { id, key } = await sync()

@@ -55,7 +55,7 @@ describe('a sync whose group or audience goes', () => {
   }
 
   it.each(['untied', 'deleted', 'tied to another group'] as const)(
-    'ends as CANCELLED where the audience is %s, and the next job of the group runs',
+    'ends CANCELLED where the audience is %s, and the next job runs',
     async (how) => {
       const error = vi.spyOn(console, 'error')
       let withdrawn = 0
@@ -129,7 +129,7 @@ describe('a sync whose group or audience goes', () => {
     expect(await rulesKept()).toBe(0)
   })
 
-  it('and another invocation has ended already, is told to nobody as an error', async () => {
+  it('and another invocation has ended already, reports no error', async () => {
     const error = vi.spyOn(console, 'error')
     for (let at = 0, fallen = true; fallen; at++) {
       const one = await overtaken(at, async ({ res, workspace }) => {

@@ -28,7 +28,7 @@ const red = teamIs('red')
 beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
 
 describe('a sync', () => {
-  it('ends as after the upload that was accepted before the attachmentment, whichever message comes first', async () => {
+  it('ends as after the earlier upload, whichever message comes first', async () => {
     const team = await Team.open(audienceScopes)
     const bank = await Bank.open(undefined, team.workspace)
     await crowd(team.workspace, people('red', 300))
@@ -53,7 +53,7 @@ describe('a sync', () => {
     expect(await bank.count(group)).toBe(300)
   })
 
-  it('comes after an upload that arrives during the attachmentment, or the upload is refused and leaves no file', async () => {
+  it('comes after an upload during attachment, or the upload is refused', async () => {
     const ends = new Set<string>()
     for (let at = 0, fallen = true; fallen; at++) {
       const { bank, workspace, group, res, enqueued, fuse, sync } = await filled(people('red', 3), [
@@ -129,7 +129,7 @@ describe('a sync', () => {
     expect(deaths).toBeGreaterThan(30)
   }, 120_000)
 
-  it('works by the rule as it was when it was asked for, or asked for again while it waits', async () => {
+  it('works by the rule of the last request before it begins', async () => {
     const { bank, workspace, group, res, enqueued, sync } = await filled(people('red', 3), [])
     await crowd(workspace, ['bob', 'bea'], 'team', 'blue')
     await crowd(workspace, ['gil'], 'team', 'green')
@@ -152,7 +152,7 @@ describe('a sync', () => {
     expect(await rulesKept()).toBe(0)
   })
 
-  it('that has begun goes on by its rule, and another one waits behind it', async () => {
+  it('goes on by its rule once begun, and another waits behind it', async () => {
     const { bank, workspace, group, res, enqueued, fuse, sync } = await filled(people('red', 9), [])
     await crowd(workspace, ['bob'], 'team', 'blue')
     const first = await sync()
@@ -169,7 +169,7 @@ describe('a sync', () => {
     expect(await bank.members(group)).toEqual(['bob'])
   })
 
-  it('looks at fewer users after a step that took the database too long, and at more after a quick one', async () => {
+  it('scans fewer users after a slow step, more after a quick one', async () => {
     const { workspace, res, sync } = await filled(people('red', 6000), [])
     const db = res.databaseOf(workspace)
     const { key } = await sync()
@@ -199,7 +199,7 @@ describe('a sync', () => {
     expect(await stepAfter(10)).toMatchObject({ cursor: '', touched: 6000, offset: 6000 })
   })
 
-  it('tells of a progress that moves and never falls', async () => {
+  it('shows a progress that moves and never falls', async () => {
     const { bank, workspace, res, meanwhile, sync } = await filled(
       people('red', 60),
       people('old', 40),
@@ -220,7 +220,7 @@ describe('a sync', () => {
 })
 
 describe('a sync of 20,000 users', () => {
-  it('is seen by readers as the old members or the new ones, never some of both', async () => {
+  it('shows readers the old members or the new, never a mixture', async () => {
     const { bank, workspace, group, res, meanwhile, sync } = await filled(people('red', 20_000), [
       'red-00000',
       'old-1',

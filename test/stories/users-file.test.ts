@@ -36,7 +36,7 @@ describe('a file of users', () => {
     expect((await team.profile('bob'))['user_attributes']).toEqual({ $address: '1, Main St' })
   })
 
-  it('tells its bad rows by line and applies the others', async () => {
+  it('lists its bad rows by line and applies the others', async () => {
     const team = await Team.open()
     const job = await ended(
       team,

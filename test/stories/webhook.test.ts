@@ -6,7 +6,7 @@ import { attempted, Receiver } from '../support/receiver.ts'
 
 const scopes = ['webhooks:read', 'webhooks:write']
 
-it('tells a receiver of an upload, signed so that it can be believed', async () => {
+it("a receiver gets an upload's events, signed so that they verify", async () => {
   const bank = await Bank.open()
   const team = await Team.open(scopes, bank.workspace)
   const receiver = new Receiver()

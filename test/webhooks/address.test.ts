@@ -15,7 +15,7 @@ describe('the URLs of webhooks', () => {
     expect(problemOfAddress(url, { local: false })).toBe(problem)
   })
 
-  it('are looked at in many spellings', () => {
+  it('are checked in many spellings', () => {
     expect(new Set(shut.map(([, , url]) => url)).size).toBe(shut.length)
     expect(shut.length).toBeGreaterThanOrEqual(150)
   })
@@ -120,7 +120,7 @@ async function pass(team: Team, hook: Hook, local: boolean) {
 }
 
 describe('a delivery', () => {
-  it('looks at the URL again, and where it is allowed no more requests nothing and says why', async () => {
+  it('checks the URL again, and without a request says why it fails', async () => {
     const team = await Team.open(hookScopes)
     const one = await hook(team)
     expect(await pass(team, one, false)).toEqual([])

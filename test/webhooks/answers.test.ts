@@ -147,19 +147,19 @@ describe('the next attempt', () => {
     expect(wait).toBeLessThanOrEqual(most + slack)
   }
 
-  it('comes when the receiver asks for it, in seconds or by a date, but within a day', async () => {
+  it('comes when Retry-After says, in seconds or a date, within a day', async () => {
     between(await asked('120'), 2 * minute, 2 * minute)
     between(await asked('3600', 429), hour, hour)
     between(await asked(new Date(Date.now() + 2 * hour).toUTCString()), 2 * hour - slack, 2 * hour)
     between(await asked('31536000'), day, day)
   })
 
-  it('comes by the schedule where the receiver asks for less, or for nothing that can be understood', async () => {
+  it("comes by the schedule where the receiver's wish is sooner or unreadable", async () => {
     for (const header of ['0', '1', 'soon', new Date(0).toUTCString()])
       between(await asked(header), 5000, 6000)
   })
 
-  it('comes by the schedule each time, ten times in all, and then it is given up', async () => {
+  it('comes on schedule, ten times in all, and then fails for good', async () => {
     const { team, one, event } = await answered({ status: 500 })
     const waits = [
       5000,
@@ -215,7 +215,7 @@ const told = async (other: Hook) =>
     .map(({ type, data }) => ({ type, data: data as Json }))
 
 describe('a webhook', () => {
-  it('is disabled at once by a 410, which another is told of, and enabled it goes on', async () => {
+  it('is disabled at once by a 410, with an event, until enabled', async () => {
     const { team, bank } = await openedHooks()
     const other = await hook(team, { event_types: ['webhook.disabled'] })
     const one = await hook(team)
@@ -247,7 +247,7 @@ describe('a webhook', () => {
     expect(await told(other)).toHaveLength(1)
   })
 
-  it('is disabled by five days of failures alone, which another is told of once, and not by less', async () => {
+  it('is disabled by five days of failures only, with one event', async () => {
     const { team, bank } = await openedHooks()
     const other = await hook(team)
     const one = await hook(team)
@@ -274,7 +274,7 @@ describe('a webhook', () => {
     ])
   })
 
-  it('has its failures forgotten by one success, and by enabling', async () => {
+  it('has its failures cleared by one success, and by enabling', async () => {
     const { team } = await openedHooks()
     const one = await hook(team)
     await one.receiver.answers({ status: 500 }, {}, { status: 500 })

@@ -26,7 +26,7 @@ describe('a webhook that is changed while an invocation sends to it', () => {
     return at
   }
 
-  it('is sent no more than was taken where it was disabled, and the rest once it is enabled', async () => {
+  it('is sent only what was claimed before disabling, the rest once enabled', async () => {
     const { sent, stands, pass, due, res, workspace, id, deliveriesEnqueued } = await amid(
       ({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'),
     )
@@ -57,7 +57,7 @@ describe('a webhook that is changed while an invocation sends to it', () => {
     expect(sent).toHaveLength(before)
   })
 
-  it('gets at its new URL what was not taken yet, and nothing at both', async () => {
+  it('gets the unclaimed deliveries at its new URL, and none at both', async () => {
     const url = 'https://hooks.shop.com/second'
     const { sent } = await amid(({ res, workspace, id, draft }) =>
       updateWebhook(res, workspace, id, { ...draft, url }, 'tester'),
@@ -67,7 +67,7 @@ describe('a webhook that is changed while an invocation sends to it', () => {
     expect(sent.filter((one) => one.url === url)).toHaveLength(10)
   })
 
-  it('stays as it was left where its receiver says that it is gone, and nobody is told', async () => {
+  it('keeps its change where the receiver is gone, and causes no event', async () => {
     const left = await amid(
       ({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'),
       410,

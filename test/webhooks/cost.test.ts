@@ -69,9 +69,9 @@ describe('what an event costs', () => {
   })
 })
 
-describe('what a look at deliveries costs', () => {
+describe('what a scan for deliveries costs', () => {
   it.each(['failed', 'pending'] as const)(
-    'is no more for those that are %s where thousands have arrived',
+    'is no more for %s deliveries where thousands have arrived',
     async (state) => {
       const workspace = ++workspaces
       const { res } = hazardous()

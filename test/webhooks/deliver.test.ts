@@ -11,7 +11,7 @@ const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 const failing = () => new Response(null, { status: 500 })
 
 describe('an invocation', () => {
-  it('sends nothing that another sends, however many begin at once or while it goes on', async () => {
+  it('sends nothing that another sends, however many begin meanwhile', async () => {
     const { happen, pass, sent, stands } = await scene(async () => {
       if (sent.length < 20) await pass()
       await scheduler.wait(1)
@@ -40,7 +40,7 @@ describe('an invocation', () => {
     expect(most).toBe(5)
   })
 
-  it('goes on until nothing is due, and sends each event of many once', async () => {
+  it('goes on until nothing is due, and sends each event once', async () => {
     const { happen, pass, sent, stands, deliveriesEnqueued } = await scene()
     await happen(2 * takenAtATime + 20)
     await pass()
@@ -50,7 +50,7 @@ describe('an invocation', () => {
     expect(deliveriesEnqueued).toEqual([])
   })
 
-  it('begins to send nothing after twenty seconds: what is left keeps its tries, is enqueued and sent by the next', async () => {
+  it('stops after twenty seconds, and leaves the rest, untried, to the next', async () => {
     const { happen, pass, sent, stands, clock, deliveriesEnqueued } = await scene(() => {
       clock.now += second
       return new Response(null, { status: 204 })
@@ -85,7 +85,7 @@ describe('an invocation', () => {
     )
   })
 
-  it('sends what happens while it goes on, or enqueues it, as the message of that found it busy', async () => {
+  it('sends what happens meanwhile, or enqueues it for the next', async () => {
     const { happen, pass, sent, due, deliveriesEnqueued } = await scene(async () => {
       if (sent.length === 1) await happen(1).then(pass)
       return new Response(null, { status: 204 })
@@ -140,7 +140,7 @@ describe('an invocation', () => {
     },
   )
 
-  it('that dies after some of its sends is followed by one that sends the rest, and may send those again', async () => {
+  it('that dies midway is followed by one that may repeat some deliveries', async () => {
     let dead = true
     const { happen, pass, sent, stands, clock } = await scene(({ body }) => {
       if (dead && sent.length > 3) return new Promise<Response>(() => {})
@@ -158,7 +158,7 @@ describe('an invocation', () => {
     )
   })
 
-  describe('that was thought dead and wakes', () => {
+  describe('that was thought dead and continues', () => {
     /** Two passes of one webhook, the first of which keeps its word long after its lease; both fail. */
     async function overtaken() {
       const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]

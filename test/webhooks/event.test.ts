@@ -32,8 +32,8 @@ describe('the schedule', () => {
   })
 })
 
-describe('the bells for attempts that come soon', () => {
-  it('enqueue a message for each within a second after it is due, and before none', () => {
+describe('the messages for attempts that come soon', () => {
+  it('enqueue one within a second after each is due, and none earlier', () => {
     const wait = fc.integer({ min: -1000, max: 90_000 })
     fc.assert(
       fc.property(fc.array(wait, { maxLength: 60 }), (waits) => {
@@ -59,7 +59,7 @@ describe('the bells for attempts that come soon', () => {
 })
 
 describe('the next attempt', () => {
-  it('comes after the wait of the schedule, and up to a fifth later', () => {
+  it("comes after the schedule's wait, and up to a fifth later", () => {
     for (const tries of [1, 2, 3, 4, 5, 6, 7, 8, 9]) {
       const wait = schedule[tries] ?? NaN
       expect(nextAttempt(tries, now, 0, undefined)).toBe(now + wait)
@@ -68,7 +68,7 @@ describe('the next attempt', () => {
     }
   })
 
-  it('is a whole millisecond within those bounds, whatever chance says', () => {
+  it('is a whole millisecond within these bounds, whatever chance decides', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 9 }),
@@ -83,26 +83,26 @@ describe('the next attempt', () => {
     )
   })
 
-  it('is as late as the receiver asks for', () => {
+  it("is as late as the receiver's Retry-After", () => {
     expect(nextAttempt(1, now, 0, 2 * minute)).toBe(now + 2 * minute)
     expect(nextAttempt(1, now, 1, 2 * minute)).toBe(now + 2 * minute)
     expect(nextAttempt(9, now, 0, 24 * hour)).toBe(now + 24 * hour)
   })
 
-  it('is no earlier than by the schedule, whatever the receiver asks for', () => {
+  it('is no earlier than by the schedule, whatever Retry-After says', () => {
     for (const asked of [0, 1, second, 30 * minute])
       expect(nextAttempt(4, now, 0, asked)).toBe(now + 2 * hour)
     expect(nextAttempt(2, now, 1, 5 * minute)).toBe(now + 6 * minute)
   })
 
-  it('is a day away at most where the receiver asks for longer, and no earlier than by the schedule', () => {
+  it('is at most a day later, and no earlier than by schedule', () => {
     for (const asked of [24 * hour + 1, 365 * 24 * hour, Number.MAX_SAFE_INTEGER, Infinity]) {
       expect(nextAttempt(1, now, 0, asked)).toBe(now + 24 * hour)
       expect(nextAttempt(9, now, 1, asked)).toBe(now + 28.8 * hour)
     }
   })
 
-  it('never comes after the tenth, whatever the receiver asks for', () => {
+  it('never comes after the tenth, whatever Retry-After says', () => {
     for (const tries of [10, 11, 1000])
       for (const asked of [undefined, 0, hour])
         expect(nextAttempt(tries, now, 0, asked)).toBeUndefined()
@@ -152,12 +152,12 @@ describe('a Retry-After', () => {
     '٣',
     '1,2',
     'Tue, 24 Foo 2026',
-  ])('of %j asks for nothing', (header) => {
+  ])('of %j is ignored', (header) => {
     expect(retryAfterOf(header, now) ?? 0).toBe(0)
   })
 
   it.each(['soon 2099', 'rate limit 5000', 'at most 4000', '2099-01-01'])(
-    'of %j is no date of HTTP and asks for nothing',
+    'of %j is no HTTP date and is ignored',
     (header) => {
       expect(retryAfterOf(header, now) ?? 0).toBe(0)
     },

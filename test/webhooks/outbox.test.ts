@@ -9,7 +9,7 @@ import { hazardous } from '../support/hazard.ts'
 import { scene } from './scene.ts'
 
 describe('the statements that announce', () => {
-  it('write nothing in a batch whose change does nothing, whatever else of it changes something', async () => {
+  it('write nothing in a batch whose own change does nothing', async () => {
     const { db, workspace, stands, clock } = await scene()
     const change = (name: string) =>
       sql`UPDATE webhooks SET description = ${name} WHERE workspace_id = ${workspace} AND description <> ${name}`
@@ -33,7 +33,7 @@ describe('the statements that announce', () => {
     expect(results.flatMap(({ results }) => results)).toHaveLength(2)
   })
 
-  it('are not lost with its message: a silent queue fails no change, and the cron enqueues it', async () => {
+  it('survive a failed queue: the change succeeds, and the cron enqueues them', async () => {
     const { res, workspace, sent, pass, silence, due, deliveriesEnqueued } = await scene()
     const draft = {
       name: 'owls',
@@ -55,7 +55,7 @@ describe('the statements that announce', () => {
 })
 
 describe('the cron of every minute', () => {
-  it('rings for all that something is due for, however many, and for none that is busy, disabled or not due yet', async () => {
+  it('enqueues every webhook with due deliveries, unless busy, disabled or not due', async () => {
     const [workspace, now] = [4_100_000, Date.UTC(2027, 5, 1)]
     const kinds = ['due', 'busy', 'was busy', 'disabled', 'later', 'delivered', 'idle'] as const
     const rows = Array.from({ length: 700 }, (_, i) => [i, kinds[i % kinds.length]])

@@ -24,7 +24,7 @@ const waits = [
 ]
 
 describe('a delivery that fails', () => {
-  it('is tried again as the schedule says, neither earlier nor once more after its last attempt', async () => {
+  it('is tried again on schedule, never earlier nor after its last attempt', async () => {
     const { happen, pass, sent, stands, clock, due, disabled } = await scene(failing)
     await happen(1)
     await pass()
@@ -53,7 +53,7 @@ describe('a delivery that fails', () => {
     expect(await disabled()).toEqual([])
   })
 
-  it('begins the schedule anew where it is asked for while an invocation has taken it, sent or not', async () => {
+  it('begins its schedule anew on request, even while an invocation has it', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     const at = await scene(async () => {
       await promise

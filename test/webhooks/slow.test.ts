@@ -4,7 +4,7 @@ import { hook, openedHooks, tried, tryOut, verified } from '../support/hooks.ts'
 // Side by side, as each waits for fifteen seconds.
 describe.concurrent('a receiver', () => {
   it(
-    'that never answers is given up after fifteen seconds, and delays neither an upload nor another receiver',
+    'that never answers fails after fifteen seconds, and delays nobody else',
     { timeout: 120_000 },
     async () => {
       const { team, bank } = await openedHooks()
@@ -38,7 +38,7 @@ describe.concurrent('a receiver', () => {
   )
 
   it(
-    'that begins to answer and never ends is given up after fifteen seconds too',
+    'that begins to answer and never ends fails after fifteen seconds',
     { timeout: 120_000 },
     async () => {
       const { team } = await openedHooks()

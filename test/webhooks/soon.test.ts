@@ -73,7 +73,7 @@ describe('the first retry', () => {
     expect(delayed).toEqual([])
   })
 
-  it('comes when the receiver asked for it, where that is soon', async () => {
+  it('comes when Retry-After says, where that is soon', async () => {
     const busy = () => new Response(null, { status: 429, headers: { 'retry-after': '40' } })
     const { happen, pass, sent, recovers, enqueues } = await recovering(busy)
     await happen(1)
@@ -101,7 +101,7 @@ describe('the first retry', () => {
     expect(sent).toHaveLength(2)
   })
 
-  it('is left to the message of the invocation that sends, where it enqueues while one does', async () => {
+  it('is left to an invocation that sends at that moment', async () => {
     const { happen, pass, sent, clock, stands } = await scene(async ({ at }) => {
       if (sent.length === 2) {
         // The bell for the first comes while the second is on its way.

@@ -36,7 +36,7 @@ const sweep = async (at = now) => {
 }
 
 describe('the sweep', () => {
-  it('takes what is older than thirty days, with what came of it, and leaves all else, of every workspace', async () => {
+  it('deletes what is older than thirty days, of every workspace, nothing else', async () => {
     const ages = [40 * day, 31 * day, kept + 2, kept + 1, kept, kept - 1, 29 * day, 1, 0]
     await happened(
       ages.flatMap((age) =>
@@ -51,7 +51,7 @@ describe('the sweep', () => {
     expect((await left())[0]).toEqual(times(3).slice(3))
   })
 
-  it('does nothing where nothing is old, and costs no more where much is young', async () => {
+  it('does nothing where nothing is old, however much is young', async () => {
     await happened(Array.from({ length: 5000 }, (_, i) => ({ age: kept - i, workspace: i % 7 })))
     const meter = await sweep()
     expect((await left()).map((rows) => rows.length)).toEqual([5000, 5000, 5000])
@@ -59,7 +59,7 @@ describe('the sweep', () => {
     expect(meter.rowsRead).toBeLessThan(1000)
   })
 
-  it('goes in steps of no more than some hundred events, and does in several passes what is too much for one', async () => {
+  it('goes in steps of hundreds of events, over several invocations if needed', async () => {
     const many = 23_000
     await happened(
       Array.from({ length: many }, (_, i) => ({ age: kept + many - i, workspace: i % 5 })),
@@ -86,7 +86,7 @@ describe('the sweep', () => {
     expect(await left()).toEqual([[], [], []])
   }, 60_000)
 
-  it('reads and writes in proportion to what it takes, whatever else is there', async () => {
+  it('reads and writes in proportion to what it deletes, whatever else exists', async () => {
     const old = Array.from({ length: 400 }, () => ({
       age: kept + 1,
       workspace: 1,
@@ -105,7 +105,7 @@ describe('the sweep', () => {
     expect(among.rowsWritten).toBeLessThan(alone.rowsWritten + 100)
   })
 
-  it('leaves nothing of an event that it takes while an invocation sends it', async () => {
+  it('leaves nothing of an event that is deleted while being sent', async () => {
     const workspace = ++workspaces
     const { res } = hazardous(
       {},

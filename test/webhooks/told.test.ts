@@ -51,7 +51,7 @@ async function told(
 }
 
 describe('a group', () => {
-  it('is told of when it is created, renamed and deleted', async () => {
+  it('is announced when it is created, renamed and deleted', async () => {
     const name = `é🎉"\\'`
     let id = ''
     const events = await told(async (_, bank) => {
@@ -66,7 +66,7 @@ describe('a group', () => {
     ])
   })
 
-  it('is not told of where it is neither created, renamed nor deleted', async () => {
+  it('is not announced where it is neither created, renamed nor deleted', async () => {
     let owls = ''
     const nowhere = crypto.randomUUID()
     const events = await told(
@@ -93,7 +93,7 @@ describe('a group', () => {
     expect(events).toEqual([])
   })
 
-  it('is told of once where many create or delete it at the same time', async () => {
+  it('is announced once where many create or delete it together', async () => {
     const events = await told(async (_, bank) => {
       await Promise.all([1, 2, 3, 4].map(() => bank.send('POST', '/groups', { groupName: 'owls' })))
       const [group] = (await bank.get('/groups'))['content'] as Json[] // a page of groups
@@ -106,7 +106,7 @@ describe('a group', () => {
 })
 
 describe('an upload', () => {
-  it('is told of as its job tells it', async () => {
+  it('is announced with the figures of its job', async () => {
     let group = ''
     const jobs: Json[] = []
     const events = await told(
@@ -152,7 +152,7 @@ describe('an upload', () => {
       })
   })
 
-  it('that has no good row is told of as failed', async () => {
+  it('that has no good row is announced as failed', async () => {
     let group = ''
     const jobs: Json[] = []
     const events = await told(
@@ -169,7 +169,7 @@ describe('an upload', () => {
     )
   })
 
-  it('that is refused is told of to nobody', async () => {
+  it('that is refused is not announced', async () => {
     let group = ''
     const events = await told(
       async (_, bank) => {
@@ -185,7 +185,7 @@ describe('an upload', () => {
     expect(events).toEqual([])
   })
 
-  it('that was given up is told of as failed once it is undone', async () => {
+  it('that was given up is announced as failed once undone', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team, { event_types: ['job.failed', 'group.participants.changed'] })
     const group = await bank.group()
@@ -220,7 +220,7 @@ describe('a file of users', () => {
     }
   }
 
-  it('is told of where it fails, and why, and not where it does not', async () => {
+  it('is announced where it fails, with the reason, and only there', async () => {
     const ids: string[] = []
     const events = await told(async (team) => {
       ids.push(await send(team, 'user_id,plan\nann,gold\n'))
@@ -235,7 +235,7 @@ describe('a file of users', () => {
 })
 
 describe('a definition', () => {
-  it('is told of when it is created, updated and deleted, and where that is refused it is not', async () => {
+  it('is announced when created, updated and deleted, but not when refused', async () => {
     const events = await told(async (team) => {
       await team.define(household)
       expect((await team.send('POST', '/groups', household)).status).toBe(422)
@@ -259,7 +259,7 @@ describe('a definition', () => {
     )
   })
 
-  it('is told of when its households are formed anew, as the run tells it', async () => {
+  it("is announced when its households are recomputed, with its run's figures", async () => {
     let run: Json = {}
     const events = await told(
       async (team) => {
@@ -288,7 +288,7 @@ describe('a definition', () => {
 })
 
 describe('an audience', () => {
-  it('is told of when it has filled its group, beside the group itself', async () => {
+  it("is announced when it has filled its group, beside the group's event", async () => {
     let group = ''
     let job: unknown
     const events = await told(
@@ -324,7 +324,7 @@ describe('an audience', () => {
 })
 
 describe('a webhook', () => {
-  it('is sent the types alone that it listens for, from the next event on', async () => {
+  it('is sent only the types of its subscription, from the next event', async () => {
     const { team, bank } = await openedHooks()
     const one = await hook(team, { event_types: ['group.updated', 'group.deleted'] })
     const group = await bank.group('a')
