@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 
 /** What the audience of this rule says of a user. */
-async function told(rule: Json, user: string): Promise<Json> {
+async function answerFor(rule: Json, user: string): Promise<Json> {
   const { id } = await said(team.send('POST', '/audiences', { name: 'x', rule }))
   return team.get(`/audiences/${String(id)}/users/${encodeURIComponent(user)}`)
 }
@@ -111,7 +111,10 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
       null,
     ],
   ])('tells that a condition saw %s', async (_, rule, user, result, saw) => {
-    expect(await told(rule, user)).toEqual({ member: result, explain: { ...rule, result, saw } })
+    expect(await answerFor(rule, user)).toEqual({
+      member: result,
+      explain: { ...rule, result, saw },
+    })
   })
 
   it('shows the result of each node, whatever the others decide', async () => {
@@ -128,16 +131,16 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
         ],
       },
     })
-    expect(await told(or, 'john')).toEqual(
+    expect(await answerFor(or, 'john')).toEqual(
       explained(yes, { ...shared, result: true, saw: true }, true, true),
     )
-    expect(await told(or, 'jane')).toEqual(
+    expect(await answerFor(or, 'jane')).toEqual(
       explained(no, { ...shared, result: true, saw: true }, false, true),
     )
-    expect(await told(or, 'nora')).toEqual(
+    expect(await answerFor(or, 'nora')).toEqual(
       explained(yes, { ...shared, result: false, saw: null }, false, false),
     )
-    expect(await told(or, 'cath')).toEqual(
+    expect(await answerFor(or, 'cath')).toEqual(
       explained(
         { ...own, result: true, saw: false },
         { ...shared, result: false, saw: false },
@@ -157,7 +160,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     const results = { any_member: true, all_members: false, no_member: false }
     for (const [operator, result] of Object.entries(results))
       for (const user of ['john', 'jim'])
-        expect(await told(over(operator), user), `${operator} ${user}`).toEqual({
+        expect(await answerFor(over(operator), user), `${operator} ${user}`).toEqual({
           member: result,
           explain: { operator, group: 'household', result, members },
         })
@@ -167,12 +170,12 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
       all_members: false,
       no_member: true,
     }))
-      expect(await told(over(operator), 'nora'), operator).toEqual({
+      expect(await answerFor(over(operator), 'nora'), operator).toEqual({
         member: result,
         explain: { operator, group: 'household', result, members: [] },
       })
     const alone = [{ user_id: 'cath', expression: { ...own, result: true, saw: false } }]
-    expect(await told(over('all_members'), 'cath')).toMatchObject({
+    expect(await answerFor(over('all_members'), 'cath')).toMatchObject({
       member: true,
       explain: { members: alone },
     })
@@ -197,7 +200,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
         expression: { operator: 'or', result: has, expressions: [has ? yes : no, seen] },
       }
     }
-    expect(await told(rule, 'jane')).toEqual({
+    expect(await answerFor(rule, 'jane')).toEqual({
       member: false,
       explain: {
         operator: 'and',
@@ -245,9 +248,15 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
         { operator: 'in_group', group, result: inGroup },
       ],
     })
-    expect(await told(rule, 'jane')).toEqual({ member: true, explain: explained(no, true, false) })
-    expect(await told(rule, 'john')).toEqual({ member: true, explain: explained(yes, false, true) })
-    expect(await told(rule, 'nora')).toEqual({
+    expect(await answerFor(rule, 'jane')).toEqual({
+      member: true,
+      explain: explained(no, true, false),
+    })
+    expect(await answerFor(rule, 'john')).toEqual({
+      member: true,
+      explain: explained(yes, false, true),
+    })
+    expect(await answerFor(rule, 'nora')).toEqual({
       member: false,
       explain: explained(yes, false, false),
     })
@@ -289,11 +298,11 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
 
   it('refuses what can name no user', async () => {
     await team.audience('some', own)
-    const ask = (user: string) => said(team.call('GET', `/audiences/some/users/${user}`))
+    const explanation = (user: string) => said(team.call('GET', `/audiences/some/users/${user}`))
     const sentence = 'user_id must be 1 to 64 characters without control characters'
     for (const user of ['x'.repeat(65), 'a%00b', 'a%0Ab'])
-      expect(await ask(user), user).toEqual(declined(422, sentence))
-    expect(await ask('%20')).toEqual(declined(400, 'No user ID provided'))
+      expect(await explanation(user), user).toEqual(declined(422, sentence))
+    expect(await explanation('%20')).toEqual(declined(400, 'No user ID provided'))
     // Before it looks whether there is such an audience.
     expect(await said(team.call('GET', '/audiences/nowhere/users/a%00b'))).toEqual(
       declined(422, sentence),

@@ -5,7 +5,7 @@ import type { Json } from '../support/api.ts'
 import type { Team } from '../support/identity.ts'
 
 const notFound = declined(404, 'Not found')
-const notTied = declined(422, 'The audience coupon is tied to no experience group')
+const notAttached = declined(422, 'The audience coupon is tied to no experience group')
 
 const attach = (team: Team, id: string, groupId: unknown) =>
   said(team.send('PUT', `/audiences/${id}/experience-group`, { groupId }))
@@ -99,8 +99,8 @@ describe('PUT /audiences/{id}/experience-group', () => {
     await team.attach('coupon', group)
     await bank.call('DELETE', `/groups/${group}`)
     expect(await attachedTo(team)).toBeNull()
-    expect(await said(detach(team))).toEqual(notTied)
-    expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notTied)
+    expect(await said(detach(team))).toEqual(notAttached)
+    expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notAttached)
     const next = await bank.group()
     expect(await team.attach('coupon', next)).toMatchObject({ experience_group: next })
   })
@@ -109,12 +109,12 @@ describe('PUT /audiences/{id}/experience-group', () => {
 describe('DELETE /audiences/{id}/experience-group', () => {
   it('detaches the group once; it keeps its members and takes uploads again', async () => {
     const { team, bank, group } = await opened()
-    expect(await said(detach(team))).toEqual(notTied)
+    expect(await said(detach(team))).toEqual(notAttached)
     await team.attach('coupon', group)
     await synced(team, bank)
     await isEmpty(detach(team), 204)
     expect(await attachedTo(team)).toBeNull()
-    expect(await said(detach(team))).toEqual(notTied)
+    expect(await said(detach(team))).toEqual(notAttached)
     expect(await said(detach(team, 'nowhere'))).toEqual(notFound)
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
     expect(await bank.apply(group, 'REMOVE', 'ann\n')).toMatchObject({ removedCount: 1 })

@@ -261,7 +261,7 @@ describe('an audience whose rule names what is no more', () => {
       status: 422,
       errors: [{ message: `${pointer} ${message}`, pointer }],
     })
-    const asked = (id: string) => [
+    const reads = (id: string) => [
       team.call('GET', `/audiences/${id}/count`),
       team.call('GET', `/audiences/${id}/users`),
       team.call('GET', `/audiences/${id}/users`, { headers: { accept: 'text/csv' } }),
@@ -269,10 +269,10 @@ describe('an audience whose rule names what is no more', () => {
       team.call('GET', `/audiences/overlap?a=${id}&b=other`),
       team.call('GET', `/audiences/overlap?a=other&b=${id}`),
     ]
-    for (const answer of [...asked('coupon'), team.call('POST', '/audiences/coupon/sync')])
+    for (const answer of [...reads('coupon'), team.call('POST', '/audiences/coupon/sync')])
       expect(await said(answer)).toEqual(refusal(pointer, says))
     const outer = '/rule/expressions/1/expression'
-    for (const answer of asked('outer'))
+    for (const answer of reads('outer'))
       expect(await said(answer)).toEqual(
         what === 'audience'
           ? refusal(outer, says)

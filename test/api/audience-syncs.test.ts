@@ -16,7 +16,7 @@ import { callWith } from '../support/door.ts'
 import { storeIsEmpty } from '../support/uploads.ts'
 
 const notFound = declined(404, 'Not found')
-const notTied = declined(422, 'The audience coupon is tied to no experience group')
+const notAttached = declined(422, 'The audience coupon is tied to no experience group')
 
 describe('POST /audiences/{id}/sync', () => {
   it('opens a job of the group, listed like that of a file', async () => {
@@ -60,7 +60,7 @@ describe('POST /audiences/{id}/sync', () => {
 
   it('is refused where the audience is unknown or attached to no group', async () => {
     const { team, bank } = await opened()
-    expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notTied)
+    expect(await said(team.call('POST', '/audiences/coupon/sync'))).toEqual(notAttached)
     expect(await said(team.call('POST', '/audiences/nowhere/sync'))).toEqual(notFound)
     expect((await pageOf(bank, '/jobs')).page['totalElements']).toBe(0)
   })

@@ -3,7 +3,7 @@ import { said } from '../support/answers.ts'
 import { Bank, lines, newClient, tokenOf } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
 
-const remembering = { LOOKUP_CACHE_SECONDS: 60 }
+const caching = { LOOKUP_CACHE_SECONDS: 60 }
 
 describe('a look-up that may be a minute old', () => {
   let bank: Bank
@@ -14,10 +14,10 @@ describe('a look-up that may be a minute old', () => {
     await bank.apply(owls, 'ADD', 'ann\n')
   })
 
-  const ask = (
+  const request = (
     path: string,
     init: RequestInit = {},
-    vars: object = remembering,
+    vars: object = caching,
     headers = bank.headers(),
   ) =>
     callWith(vars, path, { ...init, headers: { ...headers, 'content-type': 'application/json' } })
@@ -38,27 +38,27 @@ describe('a look-up that may be a minute old', () => {
   ])('repeats its first answer, with its age: %s', async (_, question) => {
     await bank.apply(owls, 'REPLACE', 'ann\n')
     const [path, init] = question()
-    const first = await ask(path, init)
+    const first = await request(path, init)
     expect(first.headers.get('age')).toBe('0')
-    const told = await first.json()
+    const content = await first.json()
     await bank.apply(owls, 'REPLACE', 'bob\n')
 
-    const again = await ask(path, init)
+    const again = await request(path, init)
     expect(Number(again.headers.get('age'))).toBeGreaterThanOrEqual(0)
-    expect(await again.json()).toEqual(told)
-    const exact = await ask(path, init, {})
+    expect(await again.json()).toEqual(content)
+    const exact = await request(path, init, {})
     expect(exact.headers.get('age')).toBeNull()
-    expect(await exact.json()).not.toEqual(told)
+    expect(await exact.json()).not.toEqual(content)
   })
 
   it('is queried anew once it is older than that', async () => {
     const path = `/groups/v3/groups/${owls}/participants/ivy`
     const brief = { LOOKUP_CACHE_SECONDS: 1 }
-    expect(await said(ask(path, {}, brief))).toMatchObject({ member: false })
+    expect(await said(request(path, {}, brief))).toMatchObject({ member: false })
     await bank.apply(owls, 'ADD', 'ivy\n')
-    expect(await said(ask(path, {}, brief))).toMatchObject({ member: false })
+    expect(await said(request(path, {}, brief))).toMatchObject({ member: false })
     await scheduler.wait(1100)
-    expect(await said(ask(path, {}, brief))).toMatchObject({ member: true })
+    expect(await said(request(path, {}, brief))).toMatchObject({ member: true })
   })
 
   it('answers each question by itself', async () => {
@@ -68,16 +68,16 @@ describe('a look-up that may be a minute old', () => {
       ['hal', false],
     ] as const) {
       const context = post({ context: { targetingKey } })
-      expect(await said(ask('/ofrep/v1/evaluate/flags/owls', context))).toMatchObject({ value })
-      expect(await said(ask('/ofrep/v1/evaluate/flags', context))).toMatchObject({
+      expect(await said(request('/ofrep/v1/evaluate/flags/owls', context))).toMatchObject({ value })
+      expect(await said(request('/ofrep/v1/evaluate/flags', context))).toMatchObject({
         metadata: { targetingKey },
       })
       expect(
-        await said(ask('/groups/v3/memberships', post({ participantIds: [targetingKey] }))),
+        await said(request('/groups/v3/memberships', post({ participantIds: [targetingKey] }))),
       ).toMatchObject({
         memberships: [{ participantId: targetingKey, groupIds: value ? [owls] : [] }],
       })
-      expect(await said(ask(`/groups/v3/participants/${targetingKey}/groups`))).toMatchObject({
+      expect(await said(request(`/groups/v3/participants/${targetingKey}/groups`))).toMatchObject({
         participantId: targetingKey,
       })
     }
@@ -87,7 +87,7 @@ describe('a look-up that may be a minute old', () => {
     const path = '/groups/v3/participants/dan/groups'
     for (let i = 0; i < 2; i++) {
       const headers = bank.headers()
-      expect((await ask(path, {}, remembering, headers)).headers.get('transactionId')).toBe(
+      expect((await request(path, {}, caching, headers)).headers.get('transactionId')).toBe(
         headers['transactionId'],
       )
     }
@@ -96,21 +96,21 @@ describe('a look-up that may be a minute old', () => {
   it('is kept from other workspaces, tokens without the scope, and the unauthenticated', async () => {
     const path = '/groups/v3/participants/eve/groups'
     await bank.apply(owls, 'ADD', lines(['eve']))
-    expect(await (await ask(path)).json()).toMatchObject({ groups: [{ groupId: owls }] })
+    expect(await (await request(path)).json()).toMatchObject({ groups: [{ groupId: owls }] })
     const other = await Bank.open()
-    expect(await (await ask(path, {}, remembering, other.headers())).json()).toMatchObject({
+    expect(await (await request(path, {}, caching, other.headers())).json()).toMatchObject({
       groups: [],
     })
     const client = await newClient(['users:read'], bank.workspace)
     expect(
       (
-        await ask(path, {}, remembering, {
+        await request(path, {}, caching, {
           ...bank.headers(),
           authorization: `Bearer ${await tokenOf(client)}`,
         })
       ).status,
     ).toBe(401)
-    expect((await ask(path, {}, remembering, { transactionId: crypto.randomUUID() })).status).toBe(
+    expect((await request(path, {}, caching, { transactionId: crypto.randomUUID() })).status).toBe(
       401,
     )
   })
@@ -118,8 +118,12 @@ describe('a look-up that may be a minute old', () => {
   it('is not kept where it was refused', async () => {
     const path = '/ofrep/v1/evaluate/flags/later'
     const init = post({ context: { targetingKey: 'ann' } })
-    expect((await ask(path, init)).status).toBe(404)
+    expect((await request(path, init)).status).toBe(404)
     await bank.group('later')
-    expect(await said(ask(path, init))).toMatchObject({ status: 200, key: 'later', value: false })
+    expect(await said(request(path, init))).toMatchObject({
+      status: 200,
+      key: 'later',
+      value: false,
+    })
   })
 })

@@ -29,7 +29,7 @@ describe('the typed client', () => {
     })
     const { member, revision } = await answer.json()
 
-    const told: { member: boolean; revision: number } = { member, revision }
-    expect(told).toEqual({ member: true, revision: 1 })
+    const shown: { member: boolean; revision: number } = { member, revision }
+    expect(shown).toEqual({ member: true, revision: 1 })
   })
 })

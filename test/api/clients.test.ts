@@ -4,7 +4,7 @@ import { asAdmin, call, json, newClient, type Client, type Json } from '../suppo
 
 const listed = async (query = '') =>
   (await call(`/oauth/clients${query}`, asAdmin())).json<{ clients: Json[]; next: string | null }>()
-const asking = ({ id, secret }: Client) =>
+const tokenRequest = ({ id, secret }: Client) =>
   json('POST', { grant_type: 'client_credentials', client_id: id, client_secret: secret })
 
 describe('POST /oauth/clients', () => {
@@ -108,11 +108,11 @@ describe('DELETE /oauth/clients/{client_id}', () => {
     expect((await call(`/oauth/clients/${gone.id}`, asAdmin({ method: 'DELETE' }))).status).toBe(
       204,
     )
-    expect(await said(call('/oauth/token', asking(gone)))).toMatchObject({
+    expect(await said(call('/oauth/token', tokenRequest(gone)))).toMatchObject({
       status: 401,
       error: 'invalid_client',
     })
-    expect((await call('/oauth/token', asking(stays))).status).toBe(200)
+    expect((await call('/oauth/token', tokenRequest(stays))).status).toBe(200)
     expect((await listed('?workspace_id=920')).clients.map(({ client_id }) => client_id)).toEqual([
       stays.id,
     ])

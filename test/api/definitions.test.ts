@@ -37,14 +37,14 @@ describe('GET /groups', () => {
 describe.each(['', '/'])('with "%s" at the end of its path, each operation', (slash) => {
   it('answers in the words of the contract', async () => {
     const team = await Team.open()
-    const ask = async (method: string, where: string, body?: unknown) => {
+    const request = async (method: string, where: string, body?: unknown) => {
       const answer = await (body === undefined
         ? team.call(method, where + slash)
         : team.send(method, where + slash, body))
       expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json'])
       return answer.json()
     }
-    const { created_on, last_modified_on, ...rest } = (await ask(
+    const { created_on, last_modified_on, ...rest } = (await request(
       'POST',
       '/groups',
       household,
@@ -56,19 +56,19 @@ describe.each(['', '/'])('with "%s" at the end of its path, each operation', (sl
 
     const stayed = { id: 'household', created_on, created_by: 'tester', last_modified_by: 'tester' }
     const modified = { last_modified_on: expect.stringMatching(time) as string }
-    expect(await ask('PUT', '/groups/household', { ...draft, description: 'new' })).toEqual({
+    expect(await request('PUT', '/groups/household', { ...draft, description: 'new' })).toEqual({
       ...stayed,
       ...draft,
       ...modified,
       description: 'new',
     })
     const attributes = [ofType('country'), ofType('has_dog', 'boolean_or')]
-    const patched = await ask('PATCH', '/groups/household', { attributes })
+    const patched = await request('PATCH', '/groups/household', { attributes })
     expect(patched).toEqual({ ...stayed, ...draft, ...modified, description: 'new', attributes })
-    expect(await ask('GET', '/groups/household')).toEqual(patched)
-    expect(await ask('GET', '/groups')).toEqual([patched])
+    expect(await request('GET', '/groups/household')).toEqual(patched)
+    expect(await request('GET', '/groups')).toEqual([patched])
     await isEmpty(team.call('DELETE', `/groups/household${slash}`), 204)
-    expect(await ask('GET', '/groups')).toEqual([])
+    expect(await request('GET', '/groups')).toEqual([])
   })
 })
 
@@ -195,7 +195,7 @@ describe('POST /groups', () => {
 
 describe('PUT /groups/{group_id}', () => {
   const full = { ...household, description: 'what it was', attributes: many(2) }
-  const { id: _, ...told } = full
+  const { id: _, ...draftOf } = full
 
   it.each<[string, Json, Json]>([
     ['attributes alone, as the document does', { attributes: many(3) }, { attributes: many(3) }],
@@ -222,7 +222,7 @@ describe('PUT /groups/{group_id}', () => {
     expect(status).toBe(200)
     expect(replaced).toEqual({
       ...created,
-      ...told,
+      ...draftOf,
       ...changed,
       last_modified_on: replaced['last_modified_on'],
       last_modified_by: 'Ann Colleague',
@@ -362,14 +362,14 @@ describe('DELETE /groups/{group_id}', () => {
   })
 })
 
-const asks: [string, (team: Team, id: string) => Promise<Response>][] = [
+const requests: [string, (team: Team, id: string) => Promise<Response>][] = [
   ['GET', (team, id) => team.call('GET', path(id))],
   ['PUT', (team, id) => team.send('PUT', path(id), draft)],
   ['PATCH', (team, id) => team.send('PATCH', path(id), { attributes: [] })],
   ['DELETE', (team, id) => team.call('DELETE', path(id))],
 ]
 
-describe.each(asks)('a group id in the path of %s', (_, ask) => {
+describe.each(requests)('a group id in the path of %s', (_, request) => {
   it('that is unknown is not found', async () => {
     const team = await Team.open()
     const created = await team.define(household)
@@ -388,16 +388,16 @@ describe.each(asks)('a group id in the path of %s', (_, ask) => {
       '*',
     ]
     for (const id of [...ids, 'x'.repeat(2000)])
-      expect(await said(ask(team, id)), id.slice(0, 20)).toEqual(notFound)
+      expect(await said(request(team, id)), id.slice(0, 20)).toEqual(notFound)
     expect(await definitions(team)).toEqual([created])
   })
 
   it('is that of its own workspace', async () => {
     const [team, other] = [await Team.open(), await Team.open()]
     const theirs = await other.define(household)
-    expect(await said(ask(team, 'household'))).toEqual(notFound)
+    expect(await said(request(team, 'household'))).toEqual(notFound)
     await team.define({ ...household, description: 'ours' })
-    expect((await ask(team, 'household')).status).toBeLessThan(300)
+    expect((await request(team, 'household')).status).toBeLessThan(300)
     expect(await definitions(other)).toEqual([theirs])
   })
 })

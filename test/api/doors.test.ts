@@ -284,12 +284,12 @@ describe.each(Object.entries(openDoors))('%s', (name, status) => {
 describe('a token', () => {
   it('that was good holds until it expires, and not a moment longer', async () => {
     const short = await resigned(bank.token, { exp: Math.floor(Date.now() / 1000) + 2 })
-    const ask = () =>
+    const request = () =>
       call('/groups/v3/groups', {
         headers: { ...bank.headers(), authorization: `Bearer ${short}` },
       })
-    expect((await ask()).status).toBe(200)
+    expect((await request()).status).toBe(200)
     await scheduler.wait(2100)
-    expect(await said(ask())).toEqual(unauthorized)
+    expect(await said(request())).toEqual(unauthorized)
   })
 })

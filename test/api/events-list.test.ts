@@ -16,7 +16,7 @@ const idsOf = ({ events }: Events) => events.map(({ id }) => id)
 const notFound = declined(404, 'Not found')
 
 /** Events of three types, whose order is told. */
-async function told() {
+async function threeEvents() {
   const { team, bank } = await openedHooks()
   const group = await bank.group('owls')
   await bank.send('PUT', `/groups/${group}`, { groupName: 'bats' })
@@ -27,7 +27,7 @@ async function told() {
 
 describe('GET /events', () => {
   it('lists what happened in order, although no webhook listens', async () => {
-    const { team, group } = await told()
+    const { team, group } = await threeEvents()
     const { events, next } = await list(team)
     expect(events).toEqual([
       {
@@ -68,7 +68,7 @@ describe('GET /events', () => {
   })
 
   it('goes on after an event, and is empty after the last', async () => {
-    const { team, bank } = await told()
+    const { team, bank } = await threeEvents()
     const ids = idsOf(await list(team))
     for (const size of [1, 2, 3, 4, 5]) {
       const seen: string[] = []
@@ -92,7 +92,7 @@ describe('GET /events', () => {
   })
 
   it('lists only some types, and may go on after another type', async () => {
-    const { team } = await told()
+    const { team } = await threeEvents()
     const { events } = await list(team)
     const ids = events.map(({ id }) => id)
     const [first, second, third, fourth] = ids
@@ -120,7 +120,7 @@ describe('GET /events', () => {
   })
 
   it('does not go on after what is not there', async () => {
-    const { team } = await told()
+    const { team } = await threeEvents()
     for (const after of ['evt_x', '', '1', '0', '%00', `evt_${crypto.randomUUID()}`])
       expect([after, await said(team.call('GET', `/events?after=${after}`))]).toEqual([
         after,
@@ -129,7 +129,7 @@ describe('GET /events', () => {
   })
 
   it("never lists another workspace's, nor goes on after one of them", async () => {
-    const [{ team, bank }, other] = [await told(), await told()]
+    const [{ team, bank }, other] = [await threeEvents(), await threeEvents()]
     const [ours, theirs] = [await list(team), await list(other.team)]
     expect(idsOf(ours).filter((id) => idsOf(theirs).includes(id))).toEqual([])
     expect(ours.events).toHaveLength(4)
@@ -160,7 +160,7 @@ describe('GET /events', () => {
   })
 
   it('is open to clients with the scope to read webhooks', async () => {
-    const { team } = await told()
+    const { team } = await threeEvents()
     const others = await Team.open(
       ['groups:read', 'groups:write', 'webhooks:write'],
       team.workspace,

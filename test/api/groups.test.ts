@@ -428,12 +428,12 @@ describe('DELETE /groups/{groupId}', () => {
 
 describe('a group id', () => {
   const body = { groupName: 'x' }
-  const asks: [string, (bank: Bank, id: string) => Promise<Response>][] = [
+  const requests: [string, (bank: Bank, id: string) => Promise<Response>][] = [
     ['GET', (bank, id) => bank.call('GET', `/groups/${id}`)],
     ['PUT', (bank, id) => bank.send('PUT', `/groups/${id}`, body)],
     ['DELETE', (bank, id) => bank.call('DELETE', `/groups/${id}`)],
   ]
-  it.each(asks)('that is no uuid is refused by %s', async (_, ask) => {
+  it.each(requests)('that is no uuid is refused by %s', async (_, request) => {
     const bank = await Bank.open()
     for (const id of [
       '7',
@@ -446,18 +446,22 @@ describe('a group id', () => {
       '{x}',
       'a%b',
     ])
-      expect(await said(ask(bank, encodeURIComponent(id)))).toEqual(
+      expect(await said(request(bank, encodeURIComponent(id)))).toEqual(
         refused(`Invalid groupId ${id}`),
       )
   })
 
-  it.each(asks)('that is unknown or in another workspace is not found by %s', async (_, ask) => {
-    const [bank, other] = [await Bank.open(), await Bank.open()]
-    const theirs = await other.group('theirs')
-    for (const id of [missing, theirs]) expect(await said(ask(bank, id))).toEqual(notFound(id))
-    expect(await allNames(other)).toEqual(['theirs'])
-    expect(await allNames(bank)).toEqual([])
-  })
+  it.each(requests)(
+    'that is unknown or in another workspace is not found by %s',
+    async (_, request) => {
+      const [bank, other] = [await Bank.open(), await Bank.open()]
+      const theirs = await other.group('theirs')
+      for (const id of [missing, theirs])
+        expect(await said(request(bank, id))).toEqual(notFound(id))
+      expect(await allNames(other)).toEqual(['theirs'])
+      expect(await allNames(bank)).toEqual([])
+    },
+  )
 })
 
 describe('two workspaces with the same names', () => {
@@ -466,18 +470,21 @@ describe('two workspaces with the same names', () => {
     const [mine, theirs] = [await bank.group('owls'), await other.group('owls')]
     await bank.apply(mine, 'ADD', lines(['ann', 'bob']))
     for (const face of ['/groups/v3', '/v3', '/digitalbanking/groups/v3']) {
-      const ask = async (who: Bank, path: string) =>
+      const request = async (who: Bank, path: string) =>
         said(call(face + path, { headers: who.headers() }))
-      expect(await ask(bank, '/groups')).toMatchObject({
+      expect(await request(bank, '/groups')).toMatchObject({
         content: [{ groupId: mine, noOfParticipants: 2 }],
         page: { totalElements: 1 },
       })
-      expect(await ask(other, '/groups')).toMatchObject({
+      expect(await request(other, '/groups')).toMatchObject({
         content: [{ groupId: theirs, noOfParticipants: 0 }],
         page: { totalElements: 1 },
       })
-      expect(await ask(bank, `/groups/${mine}`)).toMatchObject({ status: 200, groupName: 'owls' })
-      expect(await ask(bank, `/groups/${theirs}`)).toEqual(notFound(theirs))
+      expect(await request(bank, `/groups/${mine}`)).toMatchObject({
+        status: 200,
+        groupName: 'owls',
+      })
+      expect(await request(bank, `/groups/${theirs}`)).toEqual(notFound(theirs))
     }
   })
 })

@@ -60,7 +60,7 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
     await team.recompute()
   })
 
-  const told = (value: unknown, why: string | null) => ({
+  const contribution = (value: unknown, why: string | null) => ({
     value,
     last_updated_on: expect.stringMatching(time) as string,
     counts: why === null,
@@ -74,15 +74,27 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
   }
 
   it.each<[string, string, unknown, Json, Json]>([
-    ['has_dog', 'boolean_or', true, told(false, 'false is not true'), told('true', null)],
-    ['income', 'sum', 15.5, told(10, null), told('5.5', null)],
-    ['age', 'average', 30, told(30, null), told('thirty', '"thirty" is not a number')],
+    [
+      'has_dog',
+      'boolean_or',
+      true,
+      contribution(false, 'false is not true'),
+      contribution('true', null),
+    ],
+    ['income', 'sum', 15.5, contribution(10, null), contribution('5.5', null)],
+    [
+      'age',
+      'average',
+      30,
+      contribution(30, null),
+      contribution('thirty', '"thirty" is not a number'),
+    ],
     [
       'city',
       'latest',
       ['x', 'y'],
-      told('old', 'The value of another member is the latest'),
-      told(['x', 'y'], null),
+      contribution('old', 'The value of another member is the latest'),
+      contribution(['x', 'y'], null),
     ],
   ])('tells who gave what to %s, which is %s', async (id, type, value, ofAnn, ofBob) => {
     for (const user of ['ann', 'bob', 'cid']) {

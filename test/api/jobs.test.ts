@@ -234,14 +234,14 @@ describe.each(['', '/errors'])('a job id before "%s"', (rest) => {
   it("is not found if unknown, another workspace's or a deleted group's", async () => {
     const [{ bank, group }, other] = [await opened(), await Bank.open()]
     const { jobId } = await bank.apply(group, 'ADD', 'a,b\nann\n')
-    const ask = (who: Bank, id: string) =>
+    const request = (who: Bank, id: string) =>
       said(who.call('GET', `/jobs/${encodeURIComponent(id)}${rest}`))
     const notFound = (id: string) => refused(`jobId ${id} not found`)
     for (const id of [crypto.randomUUID(), '7', '__proto__', "' or '1'='1", '🎉', 'x'.repeat(1000)])
-      expect(await ask(bank, id)).toEqual(notFound(id))
-    expect(await ask(other, String(jobId))).toEqual(notFound(String(jobId)))
-    expect(await ask(bank, String(jobId))).toMatchObject({ status: 200 })
+      expect(await request(bank, id)).toEqual(notFound(id))
+    expect(await request(other, String(jobId))).toEqual(notFound(String(jobId)))
+    expect(await request(bank, String(jobId))).toMatchObject({ status: 200 })
     await bank.call('DELETE', `/groups/${group}`)
-    expect(await ask(bank, String(jobId))).toEqual(notFound(String(jobId)))
+    expect(await request(bank, String(jobId))).toEqual(notFound(String(jobId)))
   })
 })

@@ -172,7 +172,7 @@ describe('a look-up that is cached', () => {
   it('is answered by its contents, not by its encoding or URL', async () => {
     const bank = await Bank.open()
     await bank.apply(await bank.group('owls'), 'ADD', 'ann\n')
-    const ask = async (targetingKey: string, packed: boolean, type: Record<string, string>) => {
+    const request = async (targetingKey: string, packed: boolean, type: Record<string, string>) => {
       const text = JSON.stringify({ context: { targetingKey } })
       const answer = await callWith({ LOOKUP_CACHE_SECONDS: 60 }, '/ofrep/v1/evaluate/flags/owls', {
         method: 'POST',
@@ -183,8 +183,8 @@ describe('a look-up that is cached', () => {
     }
     for (const packed of [false, true, false])
       for (const [, type] of types) {
-        expect(await ask('ann', packed, type)).toBe(true)
-        expect(await ask('bob', packed, type)).toBe(false)
+        expect(await request('ann', packed, type)).toBe(true)
+        expect(await request('bob', packed, type)).toBe(false)
       }
   })
 })

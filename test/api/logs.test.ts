@@ -20,9 +20,9 @@ const events = (event: string) =>
   written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
 
 /** What one request writes. */
-async function logOf(asking: () => Promise<Response>): Promise<Json> {
+async function logOf(request: () => Promise<Response>): Promise<Json> {
   written = []
-  await (await asking()).arrayBuffer()
+  await (await request()).arrayBuffer()
   expect(written).toHaveLength(1)
   const [line = {}] = events('request')
   return line
@@ -34,7 +34,7 @@ describe('a request', () => {
     const group = await bank.group()
     const headers = bank.headers()
     const transactionId = String(headers['transactionId'])
-    const asked: [string, RequestInit, Json][] = [
+    const requests: [string, RequestInit, Json][] = [
       [
         '/groups',
         {
@@ -53,7 +53,7 @@ describe('a request', () => {
       ['/nowhere', { headers }, { status: 400 }],
       ['/groups', { headers: { transactionId } }, { status: 401 }],
     ]
-    for (const [path, init, expected] of asked) {
+    for (const [path, init, expected] of requests) {
       const line = await logOf(() => call(`/groups/v3${path}`, init))
       expect(line).toMatchObject({ event: 'request', transactionId, ...expected })
       for (const figure of ['ms', 'rowsRead', 'rowsWritten'])

@@ -16,8 +16,8 @@ const ways: [string, (id: string) => Promise<{ member: unknown; as: unknown }>][
   [
     'groups of a participant',
     async (id) => {
-      const told = await bank.get(`/participants/${encodeURIComponent(id)}/groups`)
-      return { member: (told['groups'] as Json[]).length === 1, as: told['participantId'] }
+      const shown = await bank.get(`/participants/${encodeURIComponent(id)}/groups`)
+      return { member: (shown['groups'] as Json[]).length === 1, as: shown['participantId'] }
     },
   ],
   [
@@ -32,8 +32,8 @@ const ways: [string, (id: string) => Promise<{ member: unknown; as: unknown }>][
     'many at once',
     async (id) => {
       const body = { participantIds: [id, 'nobody'], groupIds: [group] }
-      const told = await said(bank.send('POST', '/memberships', body))
-      const [one] = told['memberships'] as { participantId: string; groupIds: string[] }[]
+      const shown = await said(bank.send('POST', '/memberships', body))
+      const [one] = shown['memberships'] as { participantId: string; groupIds: string[] }[]
       return { member: one?.groupIds.length === 1, as: one?.participantId }
     },
   ],
@@ -55,7 +55,7 @@ const evaluate = (path: string, targetingKey: string): Promise<Json> =>
     }),
   )
 
-describe.each(ways)('%s', (_, ask) => {
+describe.each(ways)('%s', (_, request) => {
   it.each([
     ' ann',
     'ann\t',
@@ -68,7 +68,7 @@ describe.each(ways)('%s', (_, ask) => {
     '\u200bandre\u0301 ',
     ' a b\u200d',
   ])('reads an id like a file does, repeating it as sent: %j', async (id) => {
-    expect(await ask(id)).toEqual({ member: true, as: id })
+    expect(await request(id)).toEqual({ member: true, as: id })
   })
 
   it.each(['ANN', 'an\u200bn', 'andre', 'ab', 'a\u00a0b', '\ud800', 'ann\ud800', 'ann\u0000'])(
@@ -76,7 +76,7 @@ describe.each(ways)('%s', (_, ask) => {
     async (id) => {
       // A path carries whole characters alone.
       if (!id.isWellFormed() && /^(groups of|one in)/.test(_)) return
-      expect((await ask(id)).member).toBe(false)
+      expect((await request(id)).member).toBe(false)
     },
   )
 })

@@ -59,8 +59,8 @@ describe('GET /groups/{groupId}/participants/{participantId}', () => {
 describe('POST /memberships', () => {
   it('lists the groups of many, in the order given', async () => {
     const { bank, owls, larks } = await cohort()
-    const ask = async (body: unknown) => (await bank.send('POST', '/memberships', body)).json()
-    expect(await ask({ participantIds: ['cid', 'ann', 'nobody', 'ann'] })).toEqual({
+    const request = async (body: unknown) => (await bank.send('POST', '/memberships', body)).json()
+    expect(await request({ participantIds: ['cid', 'ann', 'nobody', 'ann'] })).toEqual({
       memberships: [
         { participantId: 'cid', groupIds: [larks] },
         { participantId: 'ann', groupIds: [larks, owls] },
@@ -69,7 +69,7 @@ describe('POST /memberships', () => {
       ],
       revisions: { [larks]: 1, [owls]: 1 },
     })
-    expect(await ask({ participantIds: ['ann'], groupIds: [owls.toUpperCase()] })).toEqual({
+    expect(await request({ participantIds: ['ann'], groupIds: [owls.toUpperCase()] })).toEqual({
       memberships: [{ participantId: 'ann', groupIds: [owls] }],
       revisions: { [owls]: 1 },
     })
@@ -110,21 +110,21 @@ describe('GET /groups/{groupId}/participants', () => {
 describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
   it('says who is in the group of an id or a name', async () => {
     const { bank, owls } = await cohort()
-    const ask = (key: string, targetingKey: string) =>
+    const request = (key: string, targetingKey: string) =>
       call(`/ofrep/v1/evaluate/flags/${key}`, {
         ...json('POST', { context: { targetingKey, plan: 'gold' } }),
         headers: { ...bank.headers(), 'content-type': 'application/json' },
       })
     for (const key of ['owls', owls])
-      expect(await (await ask(key, 'bob')).json()).toEqual({
+      expect(await (await request(key, 'bob')).json()).toEqual({
         key,
         value: true,
         reason: 'TARGETING_MATCH',
         variant: 'member',
         metadata: { groupId: owls, groupName: 'owls', revision: 1 },
       })
-    expect(await (await ask('owls', 'cid')).json()).toMatchObject({ value: false })
-    expect((await ask('crows', 'bob')).status).toBe(404)
+    expect(await (await request('owls', 'cid')).json()).toMatchObject({ value: false })
+    expect((await request('crows', 'bob')).status).toBe(404)
   })
 })
 
@@ -193,13 +193,13 @@ describe('what a look-up refuses', () => {
   })
 
   it('covers all groups without a list, and none with an empty one', async () => {
-    const ask = async (groupIds: unknown) =>
+    const request = async (groupIds: unknown) =>
       said(bank.send('POST', '/memberships', { participantIds: ['ann'], groupIds }))
-    expect(await ask(null)).toMatchObject({
+    expect(await request(null)).toMatchObject({
       memberships: [{ groupIds: [owls] }],
       revisions: { [owls]: 1 },
     })
-    expect(await ask([])).toMatchObject({ memberships: [{ groupIds: [] }], revisions: {} })
+    expect(await request([])).toMatchObject({ memberships: [{ groupIds: [] }], revisions: {} })
   })
 
   it('names the group that is not there, deleted or of another workspace', async () => {

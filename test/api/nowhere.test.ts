@@ -110,7 +110,7 @@ describe('what is not there below /userprofile/v1', () => {
   it('is not found, and a path cannot change the workspace', async () => {
     const team = await Team.open()
     await team.user('1', {})
-    const ask = (path: string, method = 'GET') =>
+    const request = (path: string, method = 'GET') =>
       said(
         call(`/userprofile/v1${path}`, {
           method,
@@ -125,12 +125,12 @@ describe('what is not there below /userprofile/v1', () => {
       `/10/20/${team.workspace}`,
       `/10/20/${team.workspace}/1/more`,
     ])
-      expect(await ask(path), path).toEqual(declined(404, 'Not found'))
+      expect(await request(path), path).toEqual(declined(404, 'Not found'))
     for (const method of ['PUT', 'POST', 'DELETE'])
-      expect(await ask(`/10/20/${team.workspace}/1`, method), method).toEqual(
+      expect(await request(`/10/20/${team.workspace}/1`, method), method).toEqual(
         declined(404, 'Not found'),
       )
-    expect(await ask(`/10/20/${team.workspace}0/1/more`)).toEqual(declined(403, 'Forbidden'))
+    expect(await request(`/10/20/${team.workspace}0/1/more`)).toEqual(declined(403, 'Forbidden'))
   })
 })
 
@@ -184,13 +184,13 @@ describe('a slash at the end of a path', () => {
     const group = await bank.group('owls')
     for (const face of faces)
       for (const path of ['/groups', `/groups/${group}`, '/jobs', `/jobs?groupId=${group}`]) {
-        const ask = async (slash: string) => {
+        const request = async (slash: string) => {
           const { links: _, ...rest } = await said(
             call(face + path.replace(/(?=\?|$)/, slash), { headers: bank.headers() }),
           )
           return rest // links lead to the address that was asked
         }
-        expect(await ask('/')).toEqual(await ask(''))
+        expect(await request('/')).toEqual(await request(''))
       }
     for (const path of ['/health', '/.well-known/jwks.json', '/oauth/token'])
       expect((await call(`${path}/`, path === '/oauth/token' ? json('POST', {}) : {})).status).toBe(

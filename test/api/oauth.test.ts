@@ -23,13 +23,13 @@ const published = async () => (await call('/.well-known/jwks.json')).json<JSONWe
 describe('POST /oauth/token', () => {
   it('takes the client from form, HTTP Basic or JSON, at both addresses', async () => {
     const client = await newClient()
-    const asked = [
+    const requests = [
       json('POST', inBody(client)),
       form(inBody(client)),
       form({ grant_type }, basic(client.id, client.secret)),
     ]
     for (const path of ['/oauth/token', '/oauth2/v1/token'])
-      for (const init of asked) {
+      for (const init of requests) {
         const answer = await call(path, init)
         expect(answer.headers.get('cache-control')).toBe('no-store')
         const { access_token, ...rest } = await said(answer)

@@ -4,7 +4,7 @@ import { Bank, call, type Json } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
 
 const flags = '/ofrep/v1/evaluate/flags'
-const asking = (bank: Bank): RequestInit => ({
+const evaluation = (bank: Bank): RequestInit => ({
   method: 'POST',
   headers: { authorization: `Bearer ${bank.token}`, 'content-type': 'application/json' },
   body: JSON.stringify({ context: { targetingKey: 'ann' } }),
@@ -53,11 +53,11 @@ describe('a group whose name is', () => {
     for (const name of names) ids.set(name, await bank.group(name))
   })
 
-  const ask = (written: string) => said(call(`${flags}/${written}`, asking(bank)))
+  const evaluate = (written: string) => said(call(`${flags}/${written}`, evaluation(bank)))
 
   it.each(names)('%j is found by it, as it is and encoded', async (name) => {
     for (const written of [name, encodeURIComponent(name)])
-      expect(await ask(written), written).toMatchObject({
+      expect(await evaluate(written), written).toMatchObject({
         status: 200,
         key: name,
         metadata: { groupId: ids.get(name), groupName: name },
@@ -85,7 +85,7 @@ describe('a group whose name is', () => {
     ['%FF', undefined],
     ['%FF%20', undefined],
   ])('written %j as well: %j', async (written, name) => {
-    expect(await ask(written)).toMatchObject(
+    expect(await evaluate(written)).toMatchObject(
       name === undefined
         ? { status: 404, key: expect.any(String) as string, errorCode: 'FLAG_NOT_FOUND' }
         : { status: 200, metadata: { groupId: ids.get(name) } },
@@ -95,21 +95,25 @@ describe('a group whose name is', () => {
   it('found by its id in any case, and with a query', async () => {
     const id = ids.get('a/b') ?? ''
     for (const written of [id, id.toUpperCase(), ` ${id}`, `${id}?`, `${id}?tenant=1`])
-      expect(await ask(written)).toMatchObject({ status: 200, metadata: { groupId: id } })
-    expect(await ask(id.toUpperCase())).toMatchObject({ key: id.toUpperCase() })
+      expect(await evaluate(written)).toMatchObject({ status: 200, metadata: { groupId: id } })
+    expect(await evaluate(id.toUpperCase())).toMatchObject({ key: id.toUpperCase() })
   })
 
   it('not taken for another by an answer that is cached', async () => {
     const short = await bank.group('really')
-    const told = async (name: string) => {
-      const answer = await callWith({ LOOKUP_CACHE_SECONDS: 60 }, `${flags}/${name}`, asking(bank))
+    const listed = async (name: string) => {
+      const answer = await callWith(
+        { LOOKUP_CACHE_SECONDS: 60 },
+        `${flags}/${name}`,
+        evaluation(bank),
+      )
       return ((await answer.json<Json>())['metadata'] as Json)['groupId']
     }
     for (let time = 0; time < 2; time++) {
-      expect(await told('really')).toBe(short)
-      expect(await told('really?')).toBe(ids.get('really?'))
-      expect(await told('/')).toBe(ids.get('/'))
-      expect(await told('//')).toBe(ids.get('//'))
+      expect(await listed('really')).toBe(short)
+      expect(await listed('really?')).toBe(ids.get('really?'))
+      expect(await listed('/')).toBe(ids.get('/'))
+      expect(await listed('//')).toBe(ids.get('//'))
     }
   })
 })
@@ -127,7 +131,7 @@ describe('a refusal', () => {
     ['no%', 'no%'],
   ])('of %j repeats the key %j', async (written, key) => {
     const bank = await Bank.open()
-    expect(await said(call(`${flags}/${written}`, asking(bank)))).toEqual({
+    expect(await said(call(`${flags}/${written}`, evaluation(bank)))).toEqual({
       status: 404,
       key,
       errorCode: 'FLAG_NOT_FOUND',
@@ -150,27 +154,27 @@ describe('all flags', () => {
     await bank.group(first)
     await bank.group(first.toUpperCase())
     await bank.send('PUT', `/groups/${id}`, { groupName: id })
-    const told = (await said(call(flags, asking(bank))))['flags'] as Json[]
-    const keys = told.map(({ key }) => String(key))
+    const listed = (await said(call(flags, evaluation(bank))))['flags'] as Json[]
+    const keys = listed.map(({ key }) => String(key))
     expect(new Set(keys).size).toBe(keys.length)
     expect(keys).toEqual(expect.arrayContaining([first, 'first', first.toUpperCase(), id]))
-    for (const flag of told)
+    for (const flag of listed)
       expect(
-        await said(call(`${flags}/${encodeURIComponent(String(flag['key']))}`, asking(bank))),
+        await said(call(`${flags}/${encodeURIComponent(String(flag['key']))}`, evaluation(bank))),
       ).toEqual({ status: 200, ...flag })
   })
 
   it.each(['', '/', '?x=1', '/?x=1'])('are evaluated at %j', async (path) => {
     const bank = await Bank.open()
     const id = await bank.group('owls')
-    expect(await said(call(flags + path, asking(bank)))).toMatchObject({
+    expect(await said(call(flags + path, evaluation(bank)))).toMatchObject({
       status: 200,
       flags: [{ key: id }, { key: 'owls' }],
     })
   })
 
   const bulk = (bank: Bank, body: unknown, more: Record<string, string> = {}) => {
-    const init = asking(bank)
+    const init = evaluation(bank)
     return call(flags, {
       ...init,
       headers: { ...(init.headers as Record<string, string>), ...more },

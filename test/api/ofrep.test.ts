@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 const flags = '/ofrep/v1/evaluate/flags'
 
-function ask(
+function request(
   key: string | undefined,
   body: unknown,
   headers: Record<string, string> = {},
@@ -40,7 +40,7 @@ const about = (targetingKey: unknown) => ({
 describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
   it('says whether the participant is in the group, by id or name', async () => {
     for (const key of [owls, 'owls'])
-      expect(await said(ask(key, about('bob')))).toEqual({
+      expect(await said(request(key, about('bob')))).toEqual({
         status: 200,
         key,
         value: true,
@@ -48,8 +48,11 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
         variant: 'member',
         metadata: { groupId: owls, groupName: 'owls', revision: 1 },
       })
-    expect(await said(ask('owls', about('cid')))).toMatchObject({ value: false, variant: 'other' })
-    expect(await said(ask('early larks/ü', about('bob')))).toMatchObject({
+    expect(await said(request('owls', about('cid')))).toMatchObject({
+      value: false,
+      variant: 'other',
+    })
+    expect(await said(request('early larks/ü', about('bob')))).toMatchObject({
       value: false,
       metadata: { groupId: larks, revision: 0 },
     })
@@ -57,7 +60,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
 
   it('takes an id before a name', async () => {
     await bank.group(larks)
-    expect(await said(ask(larks, about('bob')))).toMatchObject({ metadata: { groupId: larks } })
+    expect(await said(request(larks, about('bob')))).toMatchObject({ metadata: { groupId: larks } })
   })
 
   it("does not find the name of another workspace's or a deleted group", async () => {
@@ -65,7 +68,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
     await bank.call('DELETE', `/groups/${gone}`)
     const others = await (await Bank.open()).group('theirs')
     for (const key of ['crows', 'gone', gone, others, 'theirs', '__proto__'])
-      expect(await said(ask(key, about('bob')))).toEqual({
+      expect(await said(request(key, about('bob')))).toEqual({
         status: 404,
         key,
         errorCode: 'FLAG_NOT_FOUND',
@@ -80,7 +83,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
     { context: { targetingKey: ' \u200b\t' } },
     { context: { plan: 'gold' } },
   ])('guesses nobody: %j', async (body) => {
-    expect(await said(ask('owls', body))).toMatchObject({
+    expect(await said(request('owls', body))).toMatchObject({
       status: 400,
       key: 'owls',
       errorCode: 'TARGETING_KEY_MISSING',
@@ -90,7 +93,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
   it.each([{}, { context: null }, { context: 'ann' }, about(7), []])(
     'refuses a context that is none: %j',
     async (body) => {
-      expect(await said(ask('owls', body))).toMatchObject({
+      expect(await said(request('owls', body))).toMatchObject({
         status: 400,
         key: 'owls',
         errorCode: 'INVALID_CONTEXT',
@@ -99,7 +102,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
   )
 
   it.each(['', '{', deepJson().slice(1)])('refuses what is not JSON', async (body) => {
-    expect(await said(ask('owls', body))).toMatchObject({
+    expect(await said(request('owls', body))).toMatchObject({
       status: 400,
       key: 'owls',
       errorCode: 'PARSE_ERROR',
@@ -129,20 +132,20 @@ describe('POST /ofrep/v1/evaluate/flags', () => {
   })
 
   it('has an ETag, for one participant, that holds until something changes', async () => {
-    const first = await ask(undefined, about('ann'))
+    const first = await request(undefined, about('ann'))
     const tag = first.headers.get('etag') ?? ''
     expect(tag).toMatch(/^W\/"[\w-]+"$/)
     for (const known of [tag, tag.replace('W/', ''), `"x", ${tag}`, '*']) {
-      const same = await ask(undefined, about('ann'), { 'if-none-match': known })
+      const same = await request(undefined, about('ann'), { 'if-none-match': known })
       expect({
         status: same.status,
         body: await same.text(),
         tag: same.headers.get('etag'),
       }).toEqual({ status: 304, body: '', tag })
     }
-    expect((await ask(undefined, about('cid'), { 'if-none-match': tag })).status).toBe(200)
+    expect((await request(undefined, about('cid'), { 'if-none-match': tag })).status).toBe(200)
     await bank.apply(owls, 'ADD', 'dan\n')
-    expect((await ask(undefined, about('ann'), { 'if-none-match': tag })).status).toBe(200)
+    expect((await request(undefined, about('ann'), { 'if-none-match': tag })).status).toBe(200)
   })
 })
 
@@ -155,13 +158,14 @@ describe('the door of OpenFeature', () => {
       '',
     ]
     for (const token of tokens)
-      expect((await ask('owls', about('ann'), { authorization: `Bearer ${token}` })).status).toBe(
-        401,
-      )
+      expect(
+        (await request('owls', about('ann'), { authorization: `Bearer ${token}` })).status,
+      ).toBe(401)
     const client = await newClient(['groups:write'], bank.workspace)
     for (const key of ['owls', undefined])
       expect(
-        (await ask(key, about('ann'), { authorization: `Bearer ${await tokenOf(client)}` })).status,
+        (await request(key, about('ann'), { authorization: `Bearer ${await tokenOf(client)}` }))
+          .status,
       ).toBe(403)
   })
 
@@ -180,8 +184,8 @@ describe('the door of OpenFeature', () => {
       expect.arrayContaining(['Content-Type', 'Authorization', 'X-API-Key', 'If-None-Match']),
     )
     for (const answer of [
-      await ask('owls', about('ann'), { origin: 'https://shop.test' }),
-      await ask('owls', {}, { origin: 'https://shop.test' }),
+      await request('owls', about('ann'), { origin: 'https://shop.test' }),
+      await request('owls', {}, { origin: 'https://shop.test' }),
     ]) {
       expect(answer.headers.get('access-control-allow-origin')).toBe('*')
       expect(answer.headers.get('access-control-expose-headers')?.split(',')).toEqual(
@@ -198,11 +202,11 @@ describe('the door of OpenFeature', () => {
     ] as const) {
       const headers = { authorization: `Bearer ${token}` }
       const refusal = { status, errorCode: 'GENERAL', errorDetails: expect.any(String) as string }
-      expect(await said(ask('early larks/ü', about('ann'), headers))).toEqual({
+      expect(await said(request('early larks/ü', about('ann'), headers))).toEqual({
         ...refusal,
         key: 'early larks/ü',
       })
-      expect(await said(ask(undefined, about('ann'), headers))).toEqual(refusal)
+      expect(await said(request(undefined, about('ann'), headers))).toEqual(refusal)
     }
   })
 

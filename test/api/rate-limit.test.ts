@@ -9,9 +9,9 @@ const rateLimited = { RATE_LIMITED: true }
 const sentence = 'No more than 6000 requests in 60 seconds'
 
 /** Asks until the door is shut: the tests' own binding takes twenty requests in a minute. */
-async function untilShut(ask: () => Promise<Response>): Promise<Response> {
+async function untilShut(request: () => Promise<Response>): Promise<Response> {
   for (let i = 0; i < 50; i++) {
-    const answer = await ask()
+    const answer = await request()
     if (answer.status === 429) return answer
   }
   throw new Error('fifty requests were let in')

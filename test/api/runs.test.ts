@@ -86,16 +86,16 @@ describe('POST /groups/{group_id}/recompute', () => {
 
   it('ends however often it is requested at the same time', async () => {
     const team = await settled()
-    const asked = await Promise.all(
+    const requested = await Promise.all(
       [1, 2, 3, 4].map(() => said(team.call('POST', '/groups/household/recompute'))),
     )
-    for (const { id } of asked)
+    for (const { id } of requested)
       expect(await team.ended('household', String(id))).toMatchObject({
         status: 'SUCCESSFUL',
         users_seated: 3,
       })
     expect((await team.get<Json[]>('/groups/household/runs')).length).toBe(
-      new Set(asked.map(({ id }) => id)).size,
+      new Set(requested.map(({ id }) => id)).size,
     )
   })
 
@@ -155,7 +155,7 @@ describe('GET /groups/{group_id}/runs/{run_id}', () => {
 })
 
 describe('GET /groups/{group_id}/instances', () => {
-  const ask = (team: Team, query: Record<string, string>) =>
+  const request = (team: Team, query: Record<string, string>) =>
     team.get<{ instances: Json[]; next: string | null }>(
       `/groups/household/instances?${new URLSearchParams(query).toString()}`,
     )
@@ -210,12 +210,12 @@ describe('GET /groups/{group_id}/instances', () => {
     for (const [i, value] of values.entries()) await team.user(String(i), { $address: value })
     await team.recompute()
     for (const [i, value] of values.entries())
-      expect(await ask(team, { value })).toMatchObject({
+      expect(await request(team, { value })).toMatchObject({
         instances: [{ value, members: [{ user_id: String(i) }] }],
         next: null,
       })
     for (const value of ['', 'b', 'á', 'constructor', '5.0'])
-      expect(await ask(team, { value })).toEqual({ instances: [], next: null })
+      expect(await request(team, { value })).toEqual({ instances: [], next: null })
   })
 
   it('shows each group once, page by page', async () => {
@@ -223,12 +223,12 @@ describe('GET /groups/{group_id}/instances', () => {
     await team.define(household)
     for (const [i, value] of values.entries()) await team.user(String(i), { $address: value })
     await team.recompute()
-    const inOrder = (await ask(team, { size: '100' })).instances.map(({ value }) => value)
+    const inOrder = (await request(team, { size: '100' })).instances.map(({ value }) => value)
     expect([...inOrder].sort()).toEqual([...values].sort())
     for (const size of [1, 5, values.length]) {
       const found: unknown[] = []
       for (let after: string | null = ''; after !== null;) {
-        const page = await ask(team, { after, size: String(size) })
+        const page = await request(team, { after, size: String(size) })
         expect(page.instances.length).toBeLessThanOrEqual(size)
         found.push(...page.instances.map(({ value }) => value))
         after = page.next
@@ -236,7 +236,7 @@ describe('GET /groups/{group_id}/instances', () => {
       expect(found).toEqual(inOrder)
     }
     expect(
-      (await ask(team, { after: 'a', size: '100' })).instances.map(({ value }) => value),
+      (await request(team, { after: 'a', size: '100' })).instances.map(({ value }) => value),
     ).toEqual(inOrder.slice(inOrder.indexOf('a') + 1))
   })
 
@@ -250,9 +250,9 @@ describe('GET /groups/{group_id}/instances', () => {
     }))
     expect((await team.report(batches, '/v2/bulkevents')).status).toBe(202)
     await team.recompute()
-    const { instances, next } = await ask(team, {})
+    const { instances, next } = await request(team, {})
     expect([instances.length, next]).toEqual([20, '29'])
-    expect((await ask(team, { after: '29' })).instances).toMatchObject([{ value: '30' }])
+    expect((await request(team, { after: '29' })).instances).toMatchObject([{ value: '30' }])
   })
 
   it.each(['0', '101', '-1', '1.5', 'x', '1e9', 'NaN'])('refuses a size of %s', async (size) => {

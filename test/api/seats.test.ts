@@ -11,7 +11,7 @@ async function opened(): Promise<Team> {
 }
 
 /** Gives each of these users the attributes. */
-async function tell(team: Team, users: string[], attributes: Json) {
+async function write(team: Team, users: string[], attributes: Json) {
   const batches = users.map((id) => ({
     user_identities: { customer_id: id },
     environment: 'production',
@@ -55,7 +55,7 @@ const petsOf = async (team: Team) =>
 describe('the seats of a group', () => {
   it('are ten', async () => {
     const team = await opened()
-    await tell(team, users(10), { $address: 'A', pets: 1 })
+    await write(team, users(10), { $address: 'A', pets: 1 })
     expect(await team.recompute()).toMatchObject({
       users_seated: 10,
       users_over_limit: 0,
@@ -67,8 +67,8 @@ describe('the seats of a group', () => {
 
   it('leave the eleventh in no group, who shares nothing and is counted', async () => {
     const team = await opened()
-    await tell(team, users(11), { $address: 'A', pets: 1 })
-    await tell(team, ['b01'], { $address: 'B', pets: 1 })
+    await write(team, users(11), { $address: 'A', pets: 1 })
+    await write(team, ['b01'], { $address: 'B', pets: 1 })
     expect(await team.recompute()).toMatchObject({
       users_seated: 11,
       users_over_limit: 1,
@@ -92,7 +92,7 @@ describe('the seats of a group', () => {
 
   it('go by user id, however many users there are', async () => {
     const team = await opened()
-    await tell(team, users(35).toReversed(), { $address: 'A' })
+    await write(team, users(35).toReversed(), { $address: 'A' })
     expect(await team.recompute()).toMatchObject({
       users_seated: 10,
       users_over_limit: 25,
@@ -103,10 +103,10 @@ describe('the seats of a group', () => {
 
   it('are kept by their members when a smaller user id comes', async () => {
     const team = await opened()
-    await tell(team, users(10, 'b'), { $address: 'A' })
+    await write(team, users(10, 'b'), { $address: 'A' })
     await team.recompute()
     const before = await groups(team)
-    await tell(team, ['a01', 'a02'], { $address: 'A' })
+    await write(team, ['a01', 'a02'], { $address: 'A' })
     expect(await team.recompute()).toMatchObject({
       users_seated: 10,
       users_over_limit: 2,
@@ -118,9 +118,9 @@ describe('the seats of a group', () => {
 
   it('go at the next run, once free, to the smallest waiting id', async () => {
     const team = await opened()
-    await tell(team, users(10, 'b'), { $address: 'A', pets: 1 })
+    await write(team, users(10, 'b'), { $address: 'A', pets: 1 })
     await team.recompute()
-    await tell(team, ['c01', 'a01', 'a02'], { $address: 'A', pets: 10 })
+    await write(team, ['c01', 'a01', 'a02'], { $address: 'A', pets: 10 })
     await team.recompute()
 
     await team.call('DELETE', '/users/b05')
@@ -131,7 +131,7 @@ describe('the seats of a group', () => {
     expect(await seats(team, [...nine, 'a01', 'a02', 'c01'])).toEqual({ A: ['a01', ...nine] })
     expect(await petsOf(team)).toEqual({ A: 19 })
 
-    await tell(team, ['b01'], { $address: null })
+    await write(team, ['b01'], { $address: null })
     expect(await team.recompute()).toMatchObject({ users_seated: 10, users_over_limit: 1 })
     expect(await seats(team, ['a01', 'a02', 'b01', 'c01'])).toEqual({
       A: ['a01', 'a02', ...nine.slice(1)],
@@ -140,22 +140,22 @@ describe('the seats of a group', () => {
 
   it('are lost to who leaves the group and comes back', async () => {
     const team = await opened()
-    await tell(team, users(11), { $address: 'A' })
+    await write(team, users(11), { $address: 'A' })
     await team.recompute()
-    await tell(team, ['a01'], { $address: null })
+    await write(team, ['a01'], { $address: null })
     await team.recompute()
-    await tell(team, ['a01'], { $address: 'A' })
+    await write(team, ['a01'], { $address: 'A' })
     expect(await team.recompute()).toMatchObject({ users_seated: 10, users_over_limit: 1 })
     expect(await seats(team, users(11))).toEqual({ A: users(11).slice(1) })
   })
 
   it('show since when each is taken', async () => {
     const team = await opened()
-    await tell(team, ['a01'], { $address: 'A' })
+    await write(team, ['a01'], { $address: 'A' })
     await team.recompute()
     const [before] = await groups(team)
     await scheduler.wait(5)
-    await tell(team, ['a02'], { $address: 'A' })
+    await write(team, ['a02'], { $address: 'A' })
     await team.recompute()
     const [after] = await groups(team)
     const [first, second] = after?.members ?? []
@@ -169,12 +169,12 @@ describe('who moves from one group to another', () => {
     const team = await opened()
     const everyone = ['ann', 'bob', 'cid', 'dan']
     for (const [i, user] of everyone.entries())
-      await tell(team, [user], { $address: i < 2 ? 'A' : 'B', pets: 10 ** i })
+      await write(team, [user], { $address: i < 2 ? 'A' : 'B', pets: 10 ** i })
     await team.recompute()
     expect(await petsOf(team)).toEqual({ A: 11, B: 1100 })
 
-    await tell(team, ['ann'], { $address: 'B' })
-    await tell(team, ['dan'], { $address: 'A' })
+    await write(team, ['ann'], { $address: 'B' })
+    await write(team, ['dan'], { $address: 'A' })
     expect(await petsOf(team)).toEqual({ A: 11, B: 1100 })
     expect(await team.recompute()).toMatchObject({
       users_seated: 4,
@@ -190,10 +190,10 @@ describe('who moves from one group to another', () => {
     ['B', 'A'],
   ])('from %s to %s where there is no seat is in neither', async (from, to) => {
     const team = await opened()
-    await tell(team, users(2), { $address: from, pets: 1 })
-    await tell(team, users(10, 'b'), { $address: to, pets: 1 })
+    await write(team, users(2), { $address: from, pets: 1 })
+    await write(team, users(10, 'b'), { $address: to, pets: 1 })
     await team.recompute()
-    await tell(team, ['a01'], { $address: to })
+    await write(team, ['a01'], { $address: to })
     expect(await team.recompute()).toMatchObject({
       users_seated: 11,
       users_over_limit: 1,
@@ -208,11 +208,11 @@ describe('who moves from one group to another', () => {
 
   it('may take a seat that another leaves in the same run, mutually', async () => {
     const team = await opened()
-    await tell(team, users(10), { $address: 'A', pets: 1 })
-    await tell(team, users(10, 'b'), { $address: 'B', pets: 10 })
+    await write(team, users(10), { $address: 'A', pets: 1 })
+    await write(team, users(10, 'b'), { $address: 'B', pets: 10 })
     await team.recompute()
-    await tell(team, ['a10'], { $address: 'B' })
-    await tell(team, ['b01'], { $address: 'A' })
+    await write(team, ['a10'], { $address: 'B' })
+    await write(team, ['b01'], { $address: 'A' })
     expect(await team.recompute()).toMatchObject({
       users_seated: 20,
       users_over_limit: 0,
@@ -227,12 +227,12 @@ describe('who moves from one group to another', () => {
 
   it('leaves no group behind that nobody is in', async () => {
     const team = await opened()
-    await tell(team, users(3), { $address: 'A', pets: 1 })
-    await tell(team, ['b01', 'b02'], { $address: 'B', pets: 1 })
+    await write(team, users(3), { $address: 'A', pets: 1 })
+    await write(team, ['b01', 'b02'], { $address: 'B', pets: 1 })
     await team.recompute()
-    await tell(team, users(3), { $address: 'C' })
-    await tell(team, ['b01'], { $address: null })
-    await tell(team, ['b02'], { $address: ['B'] })
+    await write(team, users(3), { $address: 'C' })
+    await write(team, ['b01'], { $address: null })
+    await write(team, ['b02'], { $address: ['B'] })
     expect(await team.recompute()).toMatchObject({
       users_seated: 3,
       users_over_limit: 0,
@@ -253,8 +253,8 @@ describe('the value that users have in common', () => {
     ['a list of blanks', ['']],
   ])('forms no group if it is %s', async (_, value) => {
     const team = await opened()
-    await tell(team, ['a01', 'a02'], { $address: value, pets: 1 })
-    await tell(team, ['a03'], { pets: 1 })
+    await write(team, ['a01', 'a02'], { $address: value, pets: 1 })
+    await write(team, ['a03'], { pets: 1 })
     expect(await team.recompute()).toMatchObject({
       status: 'SUCCESSFUL',
       users_seated: 0,
@@ -273,7 +273,7 @@ describe('the value that users have in common', () => {
     ['1.5', [1.5, '1.5']],
   ])('is one, if its text is: %s', async (text, values) => {
     const team = await opened()
-    for (const [i, value] of values.entries()) await tell(team, [`a${i}`], { $address: value })
+    for (const [i, value] of values.entries()) await write(team, [`a${i}`], { $address: value })
     await team.recompute()
     expect(await seats(team, [])).toEqual({ [text]: values.map((_, i) => `a${i}`) })
   })
@@ -297,7 +297,7 @@ describe('the value that users have in common', () => {
       'NULLS',
     ]
     const team = await opened()
-    for (const [i, value] of values.entries()) await tell(team, [`a${i}`], { $address: value })
+    for (const [i, value] of values.entries()) await write(team, [`a${i}`], { $address: value })
     expect(await team.recompute()).toMatchObject({
       users_seated: values.length,
       groups: values.length,
@@ -311,7 +311,7 @@ describe('the value that users have in common', () => {
     const team = await opened()
     const values = ['🎉'.repeat(4096), `${'🎉'.repeat(4095)}x`]
     for (const [i, value] of values.entries())
-      await tell(team, [`a${i}`, `b${i}`], { $address: value, pets: 1 })
+      await write(team, [`a${i}`, `b${i}`], { $address: value, pets: 1 })
     await team.recompute()
     expect(await seats(team, ['a0', 'b0', 'a1', 'b1'])).toEqual(
       Object.fromEntries(values.map((value, i) => [value, [`a${i}`, `b${i}`]])),
@@ -321,8 +321,8 @@ describe('the value that users have in common', () => {
   it('forms a group of one for who is alone with it', async () => {
     const team = await Team.open()
     await team.define(household)
-    await tell(team, ['ann'], { $address: 'A', has_dog: true })
-    await tell(team, ['bob'], { $address: 'B' })
+    await write(team, ['ann'], { $address: 'A', has_dog: true })
+    await write(team, ['bob'], { $address: 'B' })
     await team.recompute()
     expect((await team.profile('ann'))['user_attributes']).toMatchObject({
       'household:has_dog': true,

@@ -37,7 +37,7 @@ describe('the secret of a webhook', () => {
     const secrets = [one.secret, String(rotated['secret'])].map((secret) =>
       secret.slice('whsec_'.length),
     )
-    const asked: [string, string, Json?][] = [
+    const requests: [string, string, Json?][] = [
       ...['', one.id, `${one.id}/deliveries`].map((path): [string, string] => ['GET', path]),
       ['PUT', one.id, { url: one.receiver.url }],
       ...['disable', 'enable', 'test'].map((path): [string, string] => [
@@ -48,7 +48,7 @@ describe('the secret of a webhook', () => {
       ['DELETE', one.id],
     ]
     const answers = [await team.call('GET', '/events')]
-    for (const [method, path, body] of asked) {
+    for (const [method, path, body] of requests) {
       const at = `/webhooks${path === '' ? '' : `/${path}`}`
       answers.push(await (body === undefined ? team.call(method, at) : team.send(method, at, body)))
     }
@@ -106,10 +106,10 @@ describe('POST /webhooks/{id}/disable and enable', () => {
     await one.receiver.until(2)
     const third = await bank.group('third')
     const arrived = await one.receiver.until(3)
-    const told = arrived
+    const names = arrived
       .map((one) => JSON.parse(one.body) as Json)
       .map(({ data }) => (data as Json)['group_id']) // as each event of a group has
-    expect(told).toEqual([first, first, third])
+    expect(names).toEqual([first, first, third])
   })
 })
 
@@ -196,8 +196,9 @@ describe('a webhook that is not there', () => {
         '%25',
       ]) {
         const path = `/webhooks/${String(id)}${rest}`
-        const asked = body === undefined ? team.call(method, path) : team.send(method, path, body)
-        expect([id, await said(asked)]).toEqual([id, notFound])
+        const requests =
+          body === undefined ? team.call(method, path) : team.send(method, path, body)
+        expect([id, await said(requests)]).toEqual([id, notFound])
       }
       expect(await all(other)).toEqual([anothers])
       expect(await other.get('/events')).toEqual({ events: [], next: null })

@@ -93,11 +93,13 @@ describe('POST /webhooks/{id}/replay', () => {
     expect(await replay(team, one, { since, only: 'failed' })).toEqual({ status: 202, replayed: 0 })
     expect(await replay(team, one, { since, only: 'all' })).toEqual({ status: 202, replayed: 3 })
     await tried(team, one, 4)
-    const told = (await one.receiver.arrived())
+    const delivered = (await one.receiver.arrived())
       .slice(1)
       .map(({ body }) => JSON.parse(body) as { type: string; data: Json })
-    expect(new Set(told.map(({ type }) => type))).toEqual(new Set(['group.created']))
-    expect(told.map(({ data }) => data['group_id']).sort()).toEqual([first, second, third].sort())
+    expect(new Set(delivered.map(({ type }) => type))).toEqual(new Set(['group.created']))
+    expect(delivered.map(({ data }) => data['group_id']).sort()).toEqual(
+      [first, second, third].sort(),
+    )
   })
 
   it('waits with a disabled webhook until it is enabled', async () => {

@@ -143,7 +143,7 @@ describe('POST /webhooks', () => {
   it('keeps as many as the limit, even at once; deleting frees one', async () => {
     const [team, other] = [await Team.open(hookScopes), await Team.open(hookScopes)]
     await create(other)
-    const ask = (): Promise<Response> => {
+    const request = (): Promise<Response> => {
       const init = json('POST', { url })
       const headers = {
         ...(init.headers as Record<string, string>),
@@ -154,14 +154,14 @@ describe('POST /webhooks', () => {
         headers,
       })
     }
-    const answers = await Promise.all([1, 2, 3, 4, 5].map(ask))
+    const answers = await Promise.all([1, 2, 3, 4, 5].map(request))
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 422, 422])
     const full = declined(422, 'The number of webhooks in a workspace is limited to 3')
-    expect(await said(ask())).toEqual(full)
+    expect(await said(request())).toEqual(full)
     await team.call('POST', at((await all(team))[0] ?? {}, '/disable'))
-    expect(await said(ask())).toEqual(full)
+    expect(await said(request())).toEqual(full)
     await isEmpty(team.call('DELETE', at((await all(team))[1] ?? {})), 204)
-    expect((await ask()).status).toBe(201)
+    expect((await request()).status).toBe(201)
   })
 
   it('has room for twenty', async () => {

@@ -46,22 +46,22 @@ async function open() {
     /** What comes of asking for the number of users, and in how many round trips. */
     count: async (id = 'some') => {
       trips = 0
-      const count = await askAudience(db, workspace, id, (db, asked) =>
-        countUsers(db, workspace, asked),
+      const count = await askAudience(db, workspace, id, (db, resolvedRule) =>
+        countUsers(db, workspace, resolvedRule),
       )
       return { count, trips }
     },
     users: async () => {
       trips = 0
-      const { users } = await askAudience(db, workspace, 'some', (db, asked) =>
-        listUsers(db, workspace, asked, { after: '', size: 10 }),
+      const { users } = await askAudience(db, workspace, 'some', (db, resolvedRule) =>
+        listUsers(db, workspace, resolvedRule, { after: '', size: 10 }),
       )
       return { users, trips }
     },
     belongs: async (user: string) => {
       trips = 0
-      const { result } = await askAudience(db, workspace, 'some', (db, asked) =>
-        explainUser(db, workspace, asked, user),
+      const { result } = await askAudience(db, workspace, 'some', (db, resolvedRule) =>
+        explainUser(db, workspace, resolvedRule, user),
       )
       return { result, trips }
     },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Value } from '../../src/identity/attributes.ts'
-import { asked, belonging, peopled, populate } from './populate.ts'
+import { resolved, belonging, peopled, populate } from './populate.ts'
 
 /** Which of these values a condition holds for. */
 async function holdsFor(operator: string, value: unknown, values: Value[]): Promise<Value[]> {
@@ -10,7 +10,7 @@ async function holdsFor(operator: string, value: unknown, values: Value[]): Prom
   )
   const { users } = await belonging(
     workspace,
-    await asked(workspace, { operator, attribute: 'said', value }),
+    await resolved(workspace, { operator, attribute: 'said', value }),
   )
   return values.filter((_, i) => users.includes(ids[i] ?? ''))
 }
@@ -195,7 +195,7 @@ describe('a comparison', () => {
       ],
       cohorts: [],
     })
-    const question = await asked(workspace, { operator, attribute: 'household:spent', value })
+    const question = await resolved(workspace, { operator, attribute: 'household:spent', value })
     expect((await belonging(workspace, question)).users).toEqual(holds ? ['ann'] : [])
   })
 })

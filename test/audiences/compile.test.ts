@@ -7,7 +7,7 @@ import { Failure } from '../../src/failure.ts'
 import { inBytes } from '../support/town.ts'
 import { audiences, population, rule } from './arbitrary.ts'
 import { evaluate, lacks, type Population } from './evaluate.ts'
-import { asked, belonging, db, populate } from './populate.ts'
+import { resolved, belonging, db, populate } from './populate.ts'
 import { runs } from '../support/property.ts'
 
 describe('a rule in SQL', () => {
@@ -27,19 +27,19 @@ describe('a rule in SQL', () => {
           const workspace = await populate(people)
           const ids = people.users.map(({ id }) => id).sort(inBytes)
           for (const { rule, size } of rules) {
-            const question = await askedIfAllowed(workspace, rule, audiences, people)
+            const question = await resolvedIfAllowed(workspace, rule, audiences, people)
             if (question === 'lacks') lacking++
             if (typeof question === 'string') continue
             const expected = new Map(ids.map((id) => [id, evaluate(question.rule, id, people)]))
-            const those = ids.filter((id) => expected.get(id)?.result)
+            const matching = ids.filter((id) => expected.get(id)?.result)
             expect(await belonging(workspace, question, size)).toEqual({
-              users: those,
-              count: those.length,
+              users: matching,
+              count: matching.length,
             })
             for (const id of ids.slice(0, 3))
               expect(await explainUser(db, workspace, question, id)).toEqual(expected.get(id))
             for (const one of expected.values())
-              for (const { rule, result } of told(one)) {
+              for (const { rule, result } of nodesOf(one)) {
                 came.get(rule.operator)?.add(result)
                 scanned++
               }
@@ -57,14 +57,14 @@ describe('a rule in SQL', () => {
 })
 
 /** Or why not: the rule with its audiences has more conditions than it may, or names what is not there. */
-async function askedIfAllowed(
+async function resolvedIfAllowed(
   workspace: number,
   rule: Rule,
   audiences: ReadonlyMap<string, Rule>,
   people: Population,
 ) {
   try {
-    const question = await asked(workspace, rule, audiences)
+    const question = await resolved(workspace, rule, audiences)
     expect(lacks(question.rule, people)).toBe(false)
     return question
   } catch (error) {
@@ -79,8 +79,8 @@ async function askedIfAllowed(
   }
 }
 
-function* told(explained: Explained): Generator<Explained> {
+function* nodesOf(explained: Explained): Generator<Explained> {
   yield explained
-  for (const one of explained.inner ?? []) yield* told(one)
-  for (const { explained: one } of explained.members ?? []) yield* told(one)
+  for (const one of explained.inner ?? []) yield* nodesOf(one)
+  for (const { explained: one } of explained.members ?? []) yield* nodesOf(one)
 }

@@ -6,7 +6,7 @@ import { listUsers } from '../../src/audiences/query.ts'
 import { readRule } from '../../src/audiences/rule.ts'
 import { parseJson, stringifyJson } from '../../src/json.ts'
 import { membersOf } from '../support/api.ts'
-import { passOf, syncBy } from '../support/audiences.ts'
+import { invokeJob, syncBy } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { peopled } from './populate.ts'
 
@@ -31,12 +31,12 @@ describe.each(['9007199254740993', '9223372036854775808', '-10000000000000000000
       expect(await kept()).toBe(said(digits))
       for (const _ of ['first', 'as seen before'])
         expect(
-          await askAudience(db, workspace, 'large', (db, asked) =>
-            listUsers(db, workspace, asked, { after: '', size: 10 }),
+          await askAudience(db, workspace, 'large', (db, resolvedRule) =>
+            listUsers(db, workspace, resolvedRule, { after: '', size: 10 }),
           ),
         ).toMatchObject({ users: ['ann'] })
-      const explained = await askAudience(db, workspace, 'large', (db, asked) =>
-        explainUser(db, workspace, asked, 'bob'),
+      const explained = await askAudience(db, workspace, 'large', (db, resolvedRule) =>
+        explainUser(db, workspace, resolvedRule, 'bob'),
       )
       expect(explained.result).toBe(false)
       expect(stringifyJson(explained.rule)).toBe(said(digits))
@@ -46,7 +46,7 @@ describe.each(['9007199254740993', '9223372036854775808', '-10000000000000000000
       const workspace = await peopled({ ann: { n: digits }, bob: { n: neighbour } })
       const { res } = hazardous()
       const { group, key } = await syncBy(res, workspace, rule)
-      await passOf(res, workspace, key)
+      await invokeJob(res, workspace, key)
       expect(await membersOf(workspace, group.id)).toEqual(['ann'])
     })
   },

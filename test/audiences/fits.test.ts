@@ -7,7 +7,7 @@ import { db } from './populate.ts'
 import { runs } from '../support/property.ts'
 
 /** What the database says of ids: nothing of one that fits, or what is wrong. */
-async function told(ids: string[], max: number): Promise<(string | null)[]> {
+async function idsRead(ids: string[], max: number): Promise<(string | null)[]> {
   const rows = await db.all<{ problem: string | null }>(sql`
     SELECT iif(${fits(max)}, NULL, ${unfitness(max)}) AS problem
     FROM (SELECT key, value AS user_id FROM json_each(${JSON.stringify(ids)})) AS u ORDER BY u.key`)
@@ -55,7 +55,7 @@ describe('whether a user can be a participant', () => {
     const seen = new Set<string | null>()
     for (let from = 0; from < ids.length; from += 5000) {
       const some = ids.slice(from, from + 5000)
-      const answers = await told(some, 3)
+      const answers = await idsRead(some, 3)
       const wrong = some.filter((id, i) => read(id, 3) !== answers[i])
       expect(wrong).toEqual([])
       for (const one of answers) seen.add(one)
@@ -81,7 +81,7 @@ describe('whether a user can be a participant', () => {
         fc.array(id, { minLength: 200, maxLength: 200 }),
         fc.constantFrom(1, 2, 4, 64),
         async (ids, max) => {
-          expect(await told(ids, max)).toEqual(ids.map((id) => read(id, max)))
+          expect(await idsRead(ids, max)).toEqual(ids.map((id) => read(id, max)))
         },
       ),
       runs(12),

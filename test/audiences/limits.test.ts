@@ -6,10 +6,10 @@ import { overlap } from '../../src/audiences/overlap.ts'
 import { compileFor } from '../../src/audiences/query.ts'
 import { groupsIn, readRule } from '../../src/audiences/rule.ts'
 import { membersOf } from '../support/api.ts'
-import { crowd, jobsIn, passOf, syncBy } from '../support/audiences.ts'
+import { crowd, jobsIn, invokeJob, syncBy } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { evaluate, type Population } from './evaluate.ts'
-import { asked, belonging, db, grouping, populate } from './populate.ts'
+import { resolved, belonging, db, grouping, populate } from './populate.ts'
 
 // D1 takes SQL of 100,000 bytes; what stands around a condition is far below 2,000.
 const conditionMax = 98_000
@@ -206,7 +206,7 @@ describe('the largest rule that may be', () => {
   it.each(largest)('fills a group, and names who cannot be in it: %s', async (_, given) => {
     const { res } = hazardous()
     const workspace = await populated(given)
-    const { rule } = await asked(workspace, given)
+    const { rule } = await resolved(workspace, given)
     const expected = people.users
       .map(({ id }) => id)
       .filter((id) => evaluate(rule, id, people).result)
@@ -217,7 +217,7 @@ describe('the largest rule that may be', () => {
       users: [...people.users, { id: long, own: new Map([['team', 'red']]) }],
     }
     const { group, key } = await syncBy(res, workspace, rule)
-    await passOf(res, workspace, key)
+    await invokeJob(res, workspace, key)
     const badRows = evaluate(rule, long, all).result ? 1 : 0
     expect((await jobsIn(workspace)).at(-1)).toMatchObject({
       rows: expected.length + badRows,
@@ -228,24 +228,27 @@ describe('the largest rule that may be', () => {
 
   it.each(largest)('runs and is counted, listed and explained: %s', async (_, given) => {
     const workspace = await populated(given)
-    const question = await asked(workspace, given)
+    const question = await resolved(workspace, given)
     const expected = people.users.map(({ id }) => evaluate(question.rule, id, people))
-    const those = people.users.map(({ id }) => id).filter((_, i) => expected[i]?.result)
-    expect(await belonging(workspace, question)).toEqual({ users: those, count: those.length })
+    const matching = people.users.map(({ id }) => id).filter((_, i) => expected[i]?.result)
+    expect(await belonging(workspace, question)).toEqual({
+      users: matching,
+      count: matching.length,
+    })
     for (const [i, { id }] of people.users.entries())
       expect(await explainUser(db, workspace, question, id)).toEqual(expected[i])
   })
 
   it.each(largest)('leaves room in a statement: %s', async (_, given) => {
-    const question = await asked(await populated(given), given)
+    const question = await resolved(await populated(given), given)
     expect(compileFor(question).condition.length).toBeLessThan(conditionMax)
   })
 
   it('meets people on whom its patterns fall both ways', async () => {
     const workspace = await populate(people)
-    const own = await asked(workspace, matches(longName))
+    const own = await resolved(workspace, matches(longName))
     expect((await belonging(workspace, own)).users).toEqual([])
-    const shared = await asked(workspace, or(matches(inherited), over(matches(inherited, 1))))
+    const shared = await resolved(workspace, or(matches(inherited), over(matches(inherited, 1))))
     expect((await belonging(workspace, shared)).users).toEqual(['ann', 'bob'])
   })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import { folded } from '../../src/text.ts'
 import { likeness } from './evaluate.ts'
-import { asked, belonging, db, peopled } from './populate.ts'
+import { resolved, belonging, db, peopled } from './populate.ts'
 
 /** Whether the rule's value fits each of these texts, as the database says. */
 async function fits(operator: string, value: string, texts: string[]): Promise<boolean[]> {
@@ -12,7 +12,7 @@ async function fits(operator: string, value: string, texts: string[]): Promise<b
   )
   const { users, count } = await belonging(
     workspace,
-    await asked(workspace, { operator, attribute: 'said', value }),
+    await resolved(workspace, { operator, attribute: 'said', value }),
   )
   expect(count).toBe(users.length)
   return ids.map((id) => users.includes(id))
@@ -121,7 +121,7 @@ describe('matches', () => {
     expect([...value].length).toBeLessThanOrEqual(4096)
     const texts = [...yes, ...no]
     const workspace = await peopled(Object.fromEntries(texts.map((said, i) => [`u${i}`, { said }])))
-    const question = await asked(workspace, { operator: 'matches', attribute: 'said', value })
+    const question = await resolved(workspace, { operator: 'matches', attribute: 'said', value })
     const began = performance.now()
     const { users } = await listUsers(db, workspace, question, { after: '', size: 100 })
     expect(performance.now() - began).toBeLessThan(3000)
@@ -130,7 +130,7 @@ describe('matches', () => {
 
   it('answers within a second where a thousand ways do not match', async () => {
     const workspace = await peopled({ u: { said: a } })
-    const question = await asked(workspace, {
+    const question = await resolved(workspace, {
       operator: 'matches',
       attribute: 'said',
       value: '*a*a*a*b',

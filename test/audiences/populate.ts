@@ -109,7 +109,7 @@ export async function grouping(workspace: number, ids: string[]): Promise<void> 
 }
 
 /** A rule as a client gives it, with those of other audiences, as the workspace understands it. Throws `rule-refused`. */
-export async function asked(
+export async function resolved(
   workspace: number,
   given: unknown,
   audiences: ReadonlyMap<string, Rule> = new Map(),
@@ -128,15 +128,15 @@ export async function asked(
 /** All for whom a rule holds, page by page; and as many as are counted. */
 export async function belonging(
   workspace: number,
-  asked: ResolvedRule,
+  resolved: ResolvedRule,
   size = 1000,
   from = db,
 ): Promise<{ users: string[]; count: number }> {
   const users: string[] = []
   for (let after: string | undefined = ''; after !== undefined;) {
-    const page = await listUsers(from, workspace, asked, { after, size })
+    const page = await listUsers(from, workspace, resolved, { after, size })
     users.push(...page.users)
     after = page.next
   }
-  return { users, count: await countUsers(from, workspace, asked) }
+  return { users, count: await countUsers(from, workspace, resolved) }
 }

@@ -4,8 +4,8 @@ import { attachAudience } from '../../src/audiences/audiences.ts'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import {
-  asked,
-  askedAnew,
+  addAudience,
+  changeAudience,
   deliverAll,
   filling,
   grouped,
@@ -19,7 +19,7 @@ import {
   day,
   end,
   everyFive,
-  forget,
+  clearAudiences,
   hazardousAt,
   hour,
   minute,
@@ -31,14 +31,14 @@ import {
   workspaceWith,
 } from '../support/refresh.ts'
 
-beforeEach(forget)
+beforeEach(clearAudiences)
 
 describe('a week or a day is not lost', () => {
   const at = monday + hour
 
   /** Two audiences that are due, a cron that does what it does to the database's `calls`-th call, and whatever comes after it. */
   async function onceAfter(calls: number, when: 'before' | 'after' | 'never'): Promise<number> {
-    await forget()
+    await clearAudiences()
     const all = [await workspaceWith('weekly', false), await workspaceWith('daily', false)].map(
       ({ workspace }) => workspace,
     )
@@ -71,7 +71,7 @@ describe('a week or a day is not lost', () => {
     const group = await grouped(res, workspace)
     for (let i = 0; i < 20; i++)
       await receiveUpload(res, workspace, group.id, 'tester', parts('ADD', `ann-${i}\n`))
-    await asked(res, workspace, 'reds', red, 'weekly')
+    await addAudience(res, workspace, 'reds', red, 'weekly')
     await attachAudience(res, workspace, 'reds', group.id)
     await tick(everyFive, at)
     await tick(everyFive, at + 5 * minute)
@@ -111,7 +111,7 @@ describe('a week or a day is not lost', () => {
     const { res, fuse } = hazardousAt(at)
     const { promise, resolve } = Promise.withResolvers<void>()
     const asleep = new Promise<void>((fallen) => fuse({ at: 2, until: promise, fallen }))
-    const changing = askedAnew(res, workspace, 'reds', teamIs('blue'), 'weekly')
+    const changing = changeAudience(res, workspace, 'reds', teamIs('blue'), 'weekly')
     await Promise.race([asleep, changing])
     fuse(undefined)
     await deliverAll(hazardous().res, await tick(everyFive, at))
@@ -132,7 +132,7 @@ describe('the trouble of one workspace does not hold up another', () => {
     for (let i = 0; i < 50; i++) {
       const group = await grouped(res, full)
       await receiveUpload(res, full, group.id, 'tester', parts('ADD', 'ann\n'))
-      await asked(res, full, `reds-${i}`, red, 'weekly')
+      await addAudience(res, full, `reds-${i}`, red, 'weekly')
       await attachAudience(res, full, `reds-${i}`, group.id)
     }
     await filling(res, well, 'reds', red, 'weekly')
@@ -142,7 +142,7 @@ describe('the trouble of one workspace does not hold up another', () => {
 
   it('where a rule has become too large, which is not retried forever', async () => {
     const [refused, well] = [newWorkspace(), newWorkspace()]
-    await asked(before, refused, 'used', red)
+    await addAudience(before, refused, 'used', red)
     await filling(before, refused, 'reds', { operator: 'in_audience', audience: 'used' }, 'weekly')
     await filling(before, well, 'reds', red, 'weekly')
     await env.DB.prepare(`UPDATE audiences SET rule = ? WHERE workspace_id = ? AND id = 'used'`)

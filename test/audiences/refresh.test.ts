@@ -4,14 +4,21 @@ import { attachAudience } from '../../src/audiences/audiences.ts'
 import { periodOf } from '../../src/audiences/period.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
-import { asked, askedAnew, deliverAll, filling, grouped, jobsIn } from '../support/audiences.ts'
+import {
+  addAudience,
+  changeAudience,
+  deliverAll,
+  filling,
+  grouped,
+  jobsIn,
+} from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import {
   before,
   day,
   end,
   everyFive,
-  forget,
+  clearAudiences,
   hazardousAt,
   hour,
   minute,
@@ -26,7 +33,7 @@ import {
   workspaceWith,
 } from '../support/refresh.ts'
 
-beforeEach(forget)
+beforeEach(clearAudiences)
 
 describe('an audience of the week', () => {
   it('fills its group once, after the recompute of its workspace has ended', async () => {
@@ -150,7 +157,7 @@ describe('an audience is not due', () => {
 
   it('that fills no group', async () => {
     const workspace = newWorkspace()
-    await asked(before, workspace, 'reds', red, 'weekly')
+    await addAudience(before, workspace, 'reds', red, 'weekly')
     expect(await due(workspace)).toBe(0)
   })
 
@@ -170,10 +177,10 @@ describe('an audience is not due', () => {
       const next = later + (refresh === 'daily' ? day : 7 * day)
       const [made, attached, changed] = [newWorkspace(), newWorkspace(), newWorkspace()]
       await filling(now, made, 'reds', red, refresh)
-      await asked(before, attached, 'reds', red, refresh)
+      await addAudience(before, attached, 'reds', red, refresh)
       await attachAudience(now, attached, 'reds', (await grouped(now, attached)).id)
       await filling(before, changed, 'reds', red)
-      await askedAnew(now, changed, 'reds', red, refresh)
+      await changeAudience(now, changed, 'reds', red, refresh)
       for (const at of [later, later + 5 * minute, next - hour - 5 * minute])
         await tick(everyFive, at)
       expect(await syncsOf(made, attached, changed)).toEqual([0, 0, 0])

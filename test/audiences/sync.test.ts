@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
-import { deliverAll, inStepsOf, jobsIn, passOf, rulesKept } from '../support/audiences.ts'
+import { deliverAll, inStepsOf, jobsIn, invokeJob, rulesKept } from '../support/audiences.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { person, Stage, unended, type Request } from '../support/sync-stage.ts'
 import { runs } from '../support/property.ts'
@@ -103,14 +103,14 @@ describe('uploads to a group and syncs of its audience', () => {
         async (events, deeds, users, end) => {
           const stage = new Stage()
           await stage.open()
-          await stage.asks({
+          await stage.handle({
             what: 'uploads',
             type: 'add',
             ids: ['person-00', 'person-02', 'person-29'],
             badRows: 0,
           })
-          await stage.asks({ what: 'ties' })
-          await stage.asks({ what: 'syncs' })
+          await stage.handle({ what: 'ties' })
+          await stage.handle({ what: 'syncs' })
           const { workspace, accepted, group } = stage
           const { res, enqueued, fuse, meanwhile } = stage.hazard
           const left = [...deeds]
@@ -128,14 +128,14 @@ describe('uploads to a group and syncs of its audience', () => {
             )
             return (pick < 5 ? next?.key : undefined) ?? accepted[pick % accepted.length]?.key ?? 0
           }
-          const run = async (pick: number) => passOf(res, workspace, await keyOf(pick))
+          const run = async (pick: number) => invokeJob(res, workspace, await keyOf(pick))
           const buried = async (pick: number) =>
             giveUp(stage.hand.res.databaseOf(workspace), workspace, await keyOf(pick), res.now())
           const asleep = async (pick: number, at: number, meantime: () => Promise<unknown>) => {
             const key = await keyOf(pick)
             const { promise, resolve } = Promise.withResolvers<void>()
             const fell = new Promise<void>((fallen) => fuse({ at, until: promise, fallen }))
-            const sleeper = passOf(res, workspace, key)
+            const sleeper = invokeJob(res, workspace, key)
             await Promise.race([fell, sleeper])
             fuse(undefined)
             await meantime()
@@ -147,7 +147,7 @@ describe('uploads to a group and syncs of its audience', () => {
             if (next.what === 'delivered') await run(next.pick)
             else if (next.what === 'twice at once') {
               const key = await keyOf(next.pick)
-              await Promise.all([passOf(res, workspace, key), passOf(res, workspace, key)])
+              await Promise.all([invokeJob(res, workspace, key), invokeJob(res, workspace, key)])
             } else if (next.what === 'fails for good') await buried(next.pick)
             else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
@@ -156,11 +156,11 @@ describe('uploads to a group and syncs of its audience', () => {
             } else if (next.what === 'sleeps')
               await asleep(next.pick, next.at, async () => {
                 if (next.dead) await buried(next.pick)
-                await stage.asks(next.request)
+                await stage.handle(next.request)
                 await stage.check()
                 await run(next.other)
               })
-            else await stage.asks(next)
+            else await stage.handle(next)
             await stage.check()
           }
 
@@ -170,7 +170,7 @@ describe('uploads to a group and syncs of its audience', () => {
               await deleteGroup(stage.hand.res, workspace, group.id)
               if (end.erased) await eraseGroup(stage.hand.res, workspace, group.key)
             })
-            for (const { key } of accepted) await passOf(res, workspace, key)
+            for (const { key } of accepted) await invokeJob(res, workspace, key)
             await eraseGroup(stage.hand.res, workspace, group.key)
             const rows = await env.DB.prepare(
               `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
@@ -182,7 +182,7 @@ describe('uploads to a group and syncs of its audience', () => {
             return
           }
           // At least once: what was never answered is delivered until nothing is left.
-          for (const { key } of [...accepted, ...accepted]) await passOf(res, workspace, key)
+          for (const { key } of [...accepted, ...accepted]) await invokeJob(res, workspace, key)
           await deliverAll(res, enqueued)
           meanwhile(undefined)
           await stage.check()

@@ -15,7 +15,7 @@ import {
 import { connect } from '../../src/db/connect.ts'
 import { stringifyJson } from '../../src/json.ts'
 import { rule } from './arbitrary.ts'
-import { asked, belonging, grouping, populate } from './populate.ts'
+import { resolved, belonging, grouping, populate } from './populate.ts'
 import { runs } from '../support/property.ts'
 
 const leaf: Rule = { operator: 'ends_with', attribute: 'a', value: 'b' }
@@ -83,7 +83,7 @@ describe('the text of a condition', () => {
     const texts: string[][] = []
     for (const sign of ['x', '"', "'", '\\', ')', '%', ';', '$', '😀', '\ud800', '\u2028']) {
       await grouping(workspace, groupsIn(readRule(saying(sign))))
-      const question = await asked(
+      const question = await resolved(
         workspace,
         saying(sign),
         new Map([[`a${sign}d`.toWellFormed(), leaf]]),

@@ -181,7 +181,7 @@ async function questions(
 /** What it reads to tell whether one user belongs to each audience, at most. */
 async function membership(stateDir: string, token: string, user: string): Promise<Row> {
   const log = new WorkerLog()
-  const server = await startServer({ stateDir, hear: log.hear })
+  const server = await startServer({ stateDir, onLine: log.hear })
   const ids = ['own', 'inherited', 'any-member']
   for (const id of ids)
     await request(
@@ -223,7 +223,7 @@ async function syncs(
       await groups.create(randomUUID()),
       await groups.create(randomUUID()),
     ]
-    await platform.tie('gold', synced)
+    await platform.attach('gold', synced)
     const start = performance.now()
     const job = await groups.finished(await platform.sync('gold'), every)
     const seconds = (performance.now() - start) / 1000

@@ -15,7 +15,7 @@ import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
-import { expectSame, groupsOf, hear, inBytes, seatAll, type Town } from '../support/town.ts'
+import { expectSame, groupsOf, record, inBytes, seatAll, type Town } from '../support/town.ts'
 import { defined, deliver, formed, momentOf } from '../support/weeks.ts'
 import { runs } from '../support/property.ts'
 
@@ -200,7 +200,7 @@ const week = fc.record({
   change: fc.option(definition, { freq: 3 }),
   seatsMax: fc.constantFrom(3, 3, 2, 4, 1),
   usersPerStep: fc.constantFrom(20_000, 20_000, 11, 5, 2),
-  asked: fc.boolean(),
+  definitions: fc.boolean(),
 })
 
 let workspaces = 2_000_000
@@ -216,11 +216,11 @@ describe('Monday after Monday', () => {
         async (first, second, weeks) => {
           const workspace = ++workspaces
           const opening = hazardous({ DEFINITIONS_MAX: 5 }).res
-          const asked = new Map([
+          const definitions = new Map([
             ['household', first],
             ['team', second],
           ])
-          for (const [id, { source, attributes, ...more }] of asked)
+          for (const [id, { source, attributes, ...more }] of definitions)
             await defined(opening, workspace, id, source, attributes, more)
           const town: Town = new Map()
           const gone = new Map<string, number>()
@@ -228,7 +228,7 @@ describe('Monday after Monday', () => {
 
           for (const [
             i,
-            { events, change, seatsMax, usersPerStep, asked: onDemand },
+            { events, change, seatsMax, usersPerStep, definitions: onDemand },
           ] of weeks.entries()) {
             const { res, enqueued } = hazardous({
               DEFINITIONS_MAX: 5,
@@ -237,13 +237,13 @@ describe('Monday after Monday', () => {
             })
             const db = res.databaseOf(workspace)
             if (change !== null && i > 0) {
-              asked.set('household', change)
+              definitions.set('household', change)
               await updateDefinition(res, workspace, 'household', change, 'tester')
             }
             for (const next of inRuns(events)) {
               if (Array.isArray(next)) {
                 for (const { user, at, attributes } of next)
-                  if (at > (gone.get(user) ?? -1)) hear(town, user, at, attributes)
+                  if (at > (gone.get(user) ?? -1)) record(town, user, at, attributes)
                 const reports = next.map(({ user, at, attributes }) => ({
                   user,
                   at,
@@ -259,13 +259,14 @@ describe('Monday after Monday', () => {
               }
             }
 
-            if (onDemand) for (const id of asked.keys()) await requestRecompute(res, workspace, id)
+            if (onDemand)
+              for (const id of definitions.keys()) await requestRecompute(res, workspace, id)
             else await beginWeek(res, mondayIn(i + 1))
             await deliver(res, enqueued, workspace)
 
             const groups = new Map<string, string[]>()
             const inherited = new Map<string, Record<string, Value>>()
-            for (const [id, rule] of asked) {
+            for (const [id, rule] of definitions) {
               const { seats, overLimit, withoutValue, largest } = seatAll(
                 town,
                 sitting.get(id) ?? new Map(),
@@ -314,10 +315,10 @@ describe('Monday after Monday', () => {
             // Again, in one step.
             const before = await momentOf(workspace)
             res.limits.usersPerStep = 20_000
-            for (const id of asked.keys()) await requestRecompute(res, workspace, id)
+            for (const id of definitions.keys()) await requestRecompute(res, workspace, id)
             await deliver(res, enqueued, workspace)
             expect(await momentOf(workspace)).toEqual(before)
-            for (const id of asked.keys())
+            for (const id of definitions.keys())
               expect((await listRuns(db, workspace, id))[0]).toMatchObject({
                 state: 'successful',
                 changed: 0,
@@ -326,7 +327,7 @@ describe('Monday after Monday', () => {
 
           // Or the Mondays of the workspaces to come would be theirs too.
           const { res, enqueued } = hazardous()
-          for (const id of asked.keys()) await deleteDefinition(res, workspace, id)
+          for (const id of definitions.keys()) await deleteDefinition(res, workspace, id)
           await deliver(res, enqueued, workspace)
         },
       ),

@@ -123,11 +123,11 @@ describe('files of users', () => {
             workspace,
           )
           expect(new Set(users.map(({ user }) => user))).toEqual(new Set(expected.keys()))
-          const told = await all<Record<string, string>>(
+          const stored = await all<Record<string, string>>(
             'SELECT user_id, name, value FROM user_attributes WHERE workspace_id = ?',
             workspace,
           )
-          const known = told.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
+          const known = stored.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
           const should = [...expected].flatMap(([user, cells]) =>
             [...cells].map(([name, value]) => `${user} ${name} ${value}`),
           )

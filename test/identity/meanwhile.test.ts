@@ -12,7 +12,7 @@ import type { Resources } from '../../src/resources.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
-import { defined, deliver, formed, momentOf, told } from '../support/weeks.ts'
+import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
 import { seatsMax, small, shared, inhabitants, runsOf, left } from './moved-town.ts'
 import { runs } from '../support/property.ts'
 
@@ -65,7 +65,7 @@ async function disturbed(
   const { res, enqueued, meanwhile } = hazardous({ ...small, USERS_PER_STEP: 20 })
   const hand = hazardous(small).res
   await defined(res, workspace, 'household', 'street', shared)
-  await told(res, workspace, inhabitants(streets))
+  await writeUsers(res, workspace, inhabitants(streets))
   await requestRecompute(res, workspace, 'household')
   await deliver(res, enqueued, workspace)
   await then(hand, workspace)
@@ -87,9 +87,9 @@ describe('a group', () => {
   it('never has too many members, even if one moves before seating', async () => {
     const streets = { ash: 'abcd', birch: 'e' }
     const then = (hand: Resources, workspace: number) =>
-      told(hand, workspace, inhabitants({ birch: 'ef' }), 2)
+      writeUsers(hand, workspace, inhabitants({ birch: 'ef' }), 2)
     const deed = (hand: Resources, workspace: number) =>
-      told(hand, workspace, inhabitants({ yew: 'a' }), 3)
+      writeUsers(hand, workspace, inhabitants({ yew: 'a' }), 3)
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 20 }, deed); at++);
   })
 
@@ -97,7 +97,7 @@ describe('a group', () => {
     const streets = { ash: 'ab', yew: 'cde' }
     const then = async (hand: Resources, workspace: number) => {
       await redefine(hand, workspace, shared.slice(0, 1))
-      await told(hand, workspace, inhabitants({ ash: 'abc' }), 2)
+      await writeUsers(hand, workspace, inhabitants({ ash: 'abc' }), 2)
     }
     const deed = (hand: Resources, workspace: number) => redefine(hand, workspace, shared)
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 3 }, deed); at++);
@@ -107,7 +107,7 @@ describe('a group', () => {
     const workspace = ++workspaces
     const { res, enqueued } = hazardous(small)
     await defined(res, workspace, 'household', 'street', shared)
-    await told(res, workspace, inhabitants({ ash: 'ab' }))
+    await writeUsers(res, workspace, inhabitants({ ash: 'ab' }))
     await requestRecompute(res, workspace, 'household')
     await deliver(res, enqueued, workspace)
     await redefine(res, workspace, shared.slice(0, 1))
@@ -210,7 +210,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
           const hand = hazardous(vars).res
           const db = hand.databaseOf(workspace)
           const { key } = await defined(hand, workspace, 'household', 'street', attributes, more)
-          await told(
+          await writeUsers(
             hand,
             workspace,
             people.map(([user, street], i) => [user, { street, dog: i % 3 === 0, cars: i }]),
@@ -223,13 +223,18 @@ describe('users who are written, moved and deleted while a run goes', () => {
           let time = 10
           const does = async (deed: Deed) => {
             if (deed.what === 'moves')
-              await told(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
+              await writeUsers(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
             if (deed.what === 'moves') changed.add(`${deed.user} street`)
             if (deed.what === 'goes')
               await deleteUser(db, workspace, deed.user, ++time).catch(() => undefined)
             if (deed.what === 'says') {
               changed.add(`${deed.user} dog`).add(`${deed.user} cars`)
-              await told(hand, workspace, [[deed.user, { dog: deed.dog, cars: deed.cars }]], ++time)
+              await writeUsers(
+                hand,
+                workspace,
+                [[deed.user, { dog: deed.dog, cars: deed.cars }]],
+                ++time,
+              )
             }
             if (deed.what === 'compares') {
               const { matching, ignoreValues } = deed
@@ -264,31 +269,31 @@ describe('users who are written, moved and deleted while a run goes', () => {
               .all<{ key: number }>()
             return results[0]?.key ?? 0
           }
-          const pass = async () => {
+          const invoke = async () => {
             res.meter.statements = 0
             await runRecompute(res, workspace, await lastKey())
           }
           await beginWeek(hand, mondayIn(1))
           for (const next of deliveries) {
-            if (next.what === 'delivered') await pass()
-            else if (next.what === 'twice at once') await Promise.all([pass(), pass()])
+            if (next.what === 'delivered') await invoke()
+            else if (next.what === 'twice at once') await Promise.all([invoke(), invoke()])
             else if (next.what === 'given up')
               await giveUpRun(db, workspace, await lastKey(), hand.now())
             else if (next.what === 'asked for') await requestRecompute(hand, workspace, 'household')
             else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
-              await pass().catch(unlessCrash)
+              await invoke().catch(unlessCrash)
               fuse(undefined)
             } else {
               const { promise, resolve } = Promise.withResolvers<void>()
               const asleep = new Promise<void>((fallen) =>
                 fuse({ at: next.at, until: promise, fallen }),
               )
-              const sleeper = pass()
+              const sleeper = invoke()
               await Promise.race([asleep, sleeper])
               fuse(undefined)
               if (next.dead) await giveUpRun(db, workspace, await lastKey(), hand.now())
-              await pass()
+              await invoke()
               resolve()
               await sleeper
             }

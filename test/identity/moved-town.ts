@@ -5,7 +5,7 @@ import type { Value } from '../../src/identity/attributes.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns, type Run } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'
-import { defined, deliver, momentOf, told } from '../support/weeks.ts'
+import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
 
 let workspaces = 3_000_000
 export const seatsMax = 3
@@ -31,14 +31,14 @@ export async function movedTown() {
   const workspace = ++workspaces
   const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
   const { key } = await defined(res, workspace, 'household', 'street', shared)
-  await told(
+  await writeUsers(
     res,
     workspace,
     inhabitants({ ash: 'abc', birch: 'def', cedar: 'ghijklm', fir: 'nop', oak: 'q', yew: 'rstuv' }),
   )
   await requestRecompute(res, workspace, 'household')
   await deliver(res, enqueued, workspace)
-  await told(
+  await writeUsers(
     res,
     workspace,
     inhabitants({

@@ -11,7 +11,7 @@ import {
   type NoValues,
 } from '../../src/identity/no-value.ts'
 import { canonical, folded, foldedBeyondAscii } from '../../src/text.ts'
-import { asking } from '../support/plans.ts'
+import { statementOf } from '../support/plans.ts'
 import { runs } from '../support/property.ts'
 
 describe('a value', () => {
@@ -114,10 +114,10 @@ const text = fc.tuple(around, word, around, cased).map(([before, word, after, as
 )
 
 /** What SQLite says of each text as it is kept. */
-async function asked(texts: string[], values: NoValues) {
+async function judged(texts: string[], values: NoValues) {
   const kept = texts.map((text) => [canonical(text), foldedBeyondAscii(canonical(text))])
   const caseless = sql`coalesce(t.value ->> 1, lower(t.value ->> 0))`
-  const { query, params } = asking(sql`
+  const { query, params } = statementOf(sql`
     SELECT ${noValueIn(sql`(t.value ->> 0)`, caseless, values)} AS none, ${collapsedIn(caseless)} AS normalized
     FROM json_each(${JSON.stringify(kept)}) AS t`)
   const { results } = await env.DB.prepare(query)
@@ -138,7 +138,7 @@ describe('SQLite', () => {
           const all = own === null ? texts : [...texts, ...own]
           const values = noValues(own, normalized)
           const stored = normalized ? all.map((text) => groupValue(text, 'normalized')) : all
-          const results = await asked(stored, values)
+          const results = await judged(stored, values)
           for (const [i, text] of stored.entries()) {
             const said = isNoValue(text, values)
             if (said) none++
@@ -168,7 +168,7 @@ describe('a normalized value', () => {
 
   it('of many blanks is that of one, in SQLite too', async () => {
     for (const blanks of [1, 2, 3, 4093, 4094]) {
-      const [row] = await asked([`a${' '.repeat(blanks)}b`], noValues(null, true))
+      const [row] = await judged([`a${' '.repeat(blanks)}b`], noValues(null, true))
       expect(row?.normalized).toBe('a b')
     }
   })

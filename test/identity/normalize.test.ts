@@ -5,7 +5,7 @@ import { deleteDefinition } from '../../src/identity/erase.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
-import { defined, deliver, formed, told } from '../support/weeks.ts'
+import { defined, deliver, formed, writeUsers } from '../support/weeks.ts'
 import { counts, inhabitants, left, runsOf, shared, small, stateOf } from './moved-town.ts'
 
 let workspaces = 3_500_000
@@ -36,10 +36,10 @@ async function respelled() {
   const { res } = hazardous(small)
   const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
   const before = { Ash: 'ab', ASH: 'c', Birch: 'defghijk', 'oak  st': 'lm', yew: 'no', Gone: 'x' }
-  await told(res, workspace, inhabitants(before))
+  await writeUsers(res, workspace, inhabitants(before))
   await recomputed(workspace, { ...small, USERS_PER_STEP: 20_000 })
   const after = { ash: 'ad', 'OAK\tst': 'le', 'N/A': 'pqrs', YEW: 'nx', 'n/a': 't', '': 'u' }
-  await told(res, workspace, inhabitants(after), 2)
+  await writeUsers(res, workspace, inhabitants(after), 2)
   return { workspace, key }
 }
 
@@ -139,7 +139,7 @@ describe('a run that compares values normalized', () => {
       await requestRecompute(res, workspace, 'household')
       let calls = 0
       meanwhile(async () => {
-        if (calls++ === at) await told(hand, workspace, [['a', { street: 'Cedar' }]], 3)
+        if (calls++ === at) await writeUsers(hand, workspace, [['a', { street: 'Cedar' }]], 3)
       })
       await deliver(res, enqueued, workspace)
       const groups = await formed(hand, workspace, 'household')
@@ -169,7 +169,7 @@ describe('what the values of a definition are', () => {
   it('is that of the source that the run began with', async () => {
     const { workspace, key } = await respelled()
     const { res } = hazardous(small)
-    await told(res, workspace, [['a', { team: 'Red' }]], 3)
+    await writeUsers(res, workspace, [['a', { team: 'Red' }]], 3)
     await updateDefinition(res, workspace, 'household', { source: 'team' }, 'tester')
     await recomputed(workspace)
     expect(await written(key)).toEqual({ Red: 'red' })
@@ -187,7 +187,7 @@ describe('what the values of a definition are', () => {
     const workspace = ++workspaces
     const { res } = hazardous(small)
     const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
-    await told(res, workspace, inhabitants({ ZÜRICH: 'abc', zürich: 'd' }))
+    await writeUsers(res, workspace, inhabitants({ ZÜRICH: 'abc', zürich: 'd' }))
     const fold = (folded: string | null, where: string) =>
       env.DB.prepare(
         `UPDATE user_attributes SET folded = ? WHERE workspace_id = ? AND name = 'street' AND ${where}`,
@@ -211,7 +211,7 @@ describe('a normalized Monday', () => {
       const workspace = ++workspaces
       const { res } = hazardous()
       await defined(res, workspace, 'household', 'street', shared, normalized)
-      await told(
+      await writeUsers(
         res,
         workspace,
         Array.from({ length: people }, (_, n) => [

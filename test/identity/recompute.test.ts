@@ -9,7 +9,7 @@ import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
-import { defined, deliver, momentOf, told } from '../support/weeks.ts'
+import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
 import {
   small,
   shared,
@@ -49,8 +49,10 @@ describe('a run', () => {
       const { workspace } = await movedTown()
       const { res } = hazardous(small)
       const { key } = await requestRecompute(res, workspace, 'household')
-      const pass = () => runRecompute(res, workspace, key)
-      await (atOnce ? Promise.all([pass(), pass(), pass()]) : pass().then(pass))
+      const invocation = () => runRecompute(res, workspace, key)
+      await (atOnce
+        ? Promise.all([invocation(), invocation(), invocation()])
+        : invocation().then(invocation))
       await expectAsOnce(workspace)
     }
   })
@@ -76,20 +78,20 @@ describe('a run', () => {
     const workspace = ++workspaces
     const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 1 })
     await defined(res, workspace, 'household', 'street', shared)
-    await told(
+    await writeUsers(
       res,
       workspace,
       Array.from({ length: 200 }, (_, i) => [`${i}`, { street: `${i}` }]),
     )
     const { key } = await requestRecompute(res, workspace, 'household')
-    let passes = 0
-    for (; enqueued.shift() !== undefined; passes++) {
-      const pass = hazardous({ ...small, USERS_PER_STEP: 1 })
-      await runRecompute(pass.res, workspace, key)
-      expect(pass.res.meter.statements).toBeLessThan(1000)
-      enqueued.push(...pass.enqueued)
+    let invocations = 0
+    for (; enqueued.shift() !== undefined; invocations++) {
+      const invocation = hazardous({ ...small, USERS_PER_STEP: 1 })
+      await runRecompute(invocation.res, workspace, key)
+      expect(invocation.res.meter.statements).toBeLessThan(1000)
+      enqueued.push(...invocation.enqueued)
     }
-    expect(passes).toBeGreaterThan(1)
+    expect(invocations).toBeGreaterThan(1)
     expect((await runsOf(workspace))[0]).toMatchObject({
       state: 'successful',
       seated: 200,

@@ -7,7 +7,7 @@ import { listRuns } from '../../src/identity/runs.ts'
 import { weekOf } from '../../src/identity/week.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { cron, household, mondayIn, Team } from '../support/identity.ts'
-import { defined, deliver, told } from '../support/weeks.ts'
+import { defined, deliver, writeUsers } from '../support/weeks.ts'
 import {
   small,
   shared,
@@ -47,11 +47,11 @@ describe('the cron of a Monday', () => {
   it('waits for a run that was requested, and both end well', async () => {
     const { workspace } = await movedTown()
     const { res, enqueued } = hazardous(small)
-    const { key: asked } = await requestRecompute(res, workspace, 'household')
+    const { key: requested } = await requestRecompute(res, workspace, 'household')
     // It begins, and stands still.
     const half = hazardous(small)
     half.fuse({ at: 8, when: 'before' })
-    await runRecompute(half.res, workspace, asked).catch(unlessCrash)
+    await runRecompute(half.res, workspace, requested).catch(unlessCrash)
     await beginWeek(res, mondayIn(1))
     const [weekly] = await runsOf(workspace)
     if (weekly === undefined) throw new Error('no run')
@@ -62,7 +62,7 @@ describe('the cron of a Monday', () => {
       {},
     ])
 
-    await deliver(res, [{ kind: 'recompute', workspace, run: asked }], workspace)
+    await deliver(res, [{ kind: 'recompute', workspace, run: requested }], workspace)
     await deliver(res, enqueued.splice(0), workspace)
     const [second, first] = await runsOf(workspace)
     expect(first && counts(first)).toEqual(once.run)
@@ -113,7 +113,7 @@ describe('every five minutes', () => {
     }
     const workspace = ++workspaces
     await defined(at(monday - 1).res, workspace, 'household', 'street', shared)
-    await told(at(monday - 1).res, workspace, inhabitants({ ash: 'abc' }))
+    await writeUsers(at(monday - 1).res, workspace, inhabitants({ ash: 'abc' }))
     await defined(at(monday + 1).res, workspace, 'since', 'street', shared)
     const weeks = async (id: string) => {
       const { res } = hazardous()

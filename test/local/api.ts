@@ -122,7 +122,7 @@ export class Groups {
       ended: jobStatus !== 'CREATED' && jobStatus !== 'PROCESSING',
       step: lastUpdatedDateTime,
     })
-    return watch({ name: `Job ${jobId}`, look: () => this.job(jobId), progress }, every, seen)
+    return watch({ name: `Job ${jobId}`, read: () => this.job(jobId), progress }, every, seen)
   }
 
   /** The newest jobs of all groups. */

@@ -6,7 +6,7 @@ import { bold } from './colour.ts'
 import type { Stage } from './stage.ts'
 import { uploaded } from './uploads.ts'
 
-interface Told {
+interface Event {
   type: string
   data: { group_id: string; type: string; added: number }
 }
@@ -34,12 +34,12 @@ export async function automation(stage: Stage): Promise<void> {
 
   await uploaded(stage, 'ADD of one', 'ADD', ['mary-poe'], { rows: 1, added: 1, members: 90_003 })
   const { headers, body } = await arriving.promise
-  const told = new Webhook(secret).verify(body, headers) as Told // of the type that was asked for
+  const event = new Webhook(secret).verify(body, headers) as Event // of the type that was asked for
   console.log(
-    `   ${headers['webhook-id']}: ${told.type}, ${told.data.type}, ${told.data.added} added; its signature is right`,
+    `   ${headers['webhook-id']}: ${event.type}, ${event.data.type}, ${event.data.added} added; its signature is right`,
   )
-  expect.compare<object>('the event', told, { type })
-  expect.compare<object>('the data of the event', told.data, {
+  expect.compare<object>('the event', event, { type })
+  expect.compare<object>('the data of the event', event.data, {
     group_id: group,
     type: 'ADD',
     added: 1,

@@ -16,8 +16,8 @@ export async function fireCron(
   cron: '0 3 * * MON' | '*/5 * * * *' | '* * * * *',
   at = Date.now(),
 ): Promise<void> {
-  const asked = new URLSearchParams({ cron, time: `${at}` })
-  await send(`the cron ${cron}`, `${url}/cdn-cgi/handler/scheduled?${asked}`, {})
+  const query = new URLSearchParams({ cron, time: `${at}` })
+  await send(`the cron ${cron}`, `${url}/cdn-cgi/handler/scheduled?${query}`, {})
 }
 
 /** Has the crons come that locally would not, for as long as this program runs. */

@@ -16,17 +16,17 @@ export async function coupon(stage: Stage): Promise<void> {
   )
   await platform.createAudience({ id: audience, name: 'Coupon', rule, refresh: 'weekly' })
   const count = await platform.countAudience(audience)
-  const told = await platform.audienceMember(audience, jane)
+  const answer = await platform.audienceMember(audience, jane)
   console.log(
-    `   ${number.format(count)} users; ${jane} is ${told.member ? 'one' : 'none'} of them`,
+    `   ${number.format(count)} users; ${jane} is ${answer.member ? 'one' : 'none'} of them`,
   )
-  expect.compare<object>(`${jane} in the audience`, told, {
+  expect.compare<object>(`${jane} in the audience`, answer, {
     member: true,
     explain: { ...rule, result: true, saw: true },
   })
 
   const group = await groups.create(flag)
-  await platform.tie(audience, group)
+  await platform.attach(audience, group)
   const job = await groups.finished(await platform.sync(audience), 50)
   console.log(
     `   The group "${flag}": ${number.format(job.addedCount)} added by the audience's job, ${job.jobStatus}`,
@@ -41,7 +41,7 @@ export async function coupon(stage: Stage): Promise<void> {
     { members: await groups.participantCount(group) },
     { members: count },
   )
-  await askAboutJane(stage, true)
+  await evaluateJane(stage, true)
 }
 
 /** Chapter: a week later, the group has followed. */
@@ -58,14 +58,14 @@ export async function couponAWeekLater(stage: Stage): Promise<void> {
     addedCount: 0,
     removedCount: 1,
   })
-  await askAboutJane(stage, false)
+  await evaluateJane(stage, false)
 }
 
-async function askAboutJane({ url, token, expect }: Stage, value: boolean): Promise<void> {
+async function evaluateJane({ url, token, expect }: Stage, value: boolean): Promise<void> {
   const flags = await flagsOf(url, token)
-  const told = await flags.getBooleanDetails(flag, !value, { targetingKey: jane })
+  const answer = await flags.getBooleanDetails(flag, !value, { targetingKey: jane })
   console.log(
-    `   OpenFeature: "${flag}" of ${jane} is ${told.value} (${told.errorMessage ?? told.reason})`,
+    `   OpenFeature: "${flag}" of ${jane} is ${answer.value} (${answer.errorMessage ?? answer.reason})`,
   )
-  expect.compare<object>(`the coupon of ${jane}`, told, { value, reason: 'TARGETING_MATCH' })
+  expect.compare<object>(`the coupon of ${jane}`, answer, { value, reason: 'TARGETING_MATCH' })
 }

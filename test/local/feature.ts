@@ -12,24 +12,24 @@ export async function feature(stage: Stage): Promise<void> {
   const { url, token, expect } = stage
   console.log(
     bold(
-      `An OpenFeature client asks for the flag "${flag}" of ${john}, and again once he is uploaded`,
+      `An OpenFeature client requests for the flag "${flag}" of ${john}, and again once he is uploaded`,
     ),
   )
   const client = await flagsOf(url, token)
 
-  const ask = async (value: boolean, variant: string) => {
+  const request = async (value: boolean, variant: string) => {
     // The default is what should not come, so that a failed evaluation shows.
-    const told = await client.getBooleanDetails(flag, !value, { targetingKey: john })
-    console.log(`   ${flag} of ${john}: ${told.value} (${told.errorMessage ?? told.reason})`)
-    expect.compare<object>(`the flag of ${john}`, told, {
+    const answer = await client.getBooleanDetails(flag, !value, { targetingKey: john })
+    console.log(`   ${flag} of ${john}: ${answer.value} (${answer.errorMessage ?? answer.reason})`)
+    expect.compare<object>(`the flag of ${john}`, answer, {
       value,
       variant,
       reason: 'TARGETING_MATCH',
     })
   }
-  await ask(false, 'other')
+  await request(false, 'other')
   await uploaded(stage, `ADD ${john}`, 'ADD', [john], { rows: 1, added: 1, members: 90_004 })
-  await ask(true, 'member')
+  await request(true, 'member')
 }
 
 /** An OpenFeature client that asks the Worker. */

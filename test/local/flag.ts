@@ -5,5 +5,5 @@ import { OpenFeature } from '@openfeature/server-sdk'
 const [url = '', token = '', flag = '', targetingKey = ''] = process.argv.slice(2)
 const headers = { Authorization: `Bearer ${token}` }
 await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))
-const told = await OpenFeature.getClient().getBooleanDetails(flag, false, { targetingKey })
-console.log(`${flag} of ${targetingKey}: ${told.value} (${told.errorMessage ?? told.reason})`)
+const answer = await OpenFeature.getClient().getBooleanDetails(flag, false, { targetingKey })
+console.log(`${flag} of ${targetingKey}: ${answer.value} (${answer.errorMessage ?? answer.reason})`)

@@ -80,21 +80,21 @@ export async function firstMonday(stage: Stage): Promise<void> {
 /** Chapter: where that comes from. */
 export async function why({ platform, expect }: Stage): Promise<void> {
   const name = 'household:has_dog'
-  const told = await platform.explain(jane, name)
-  console.log(bold(`Why is ${name} of ${jane} ${told.value}?`))
+  const explained = await platform.explain(jane, name)
+  console.log(bold(`Why is ${name} of ${jane} ${explained.value}?`))
   console.log(
-    `   Its ${told.source_user_attribute} is ${told.group_value}; ${told.function} over what the members of that group have:`,
+    `   Its ${explained.source_user_attribute} is ${explained.group_value}; ${explained.function} over what the members of that group have:`,
   )
-  for (const { user_id, value, counts } of told.contributions)
+  for (const { user_id, value, counts } of explained.contributions)
     console.log(`   ${user_id}  ${value ?? 'nothing'}${counts ? ', which decides' : ''}`)
-  expect.compare(name, told, {
+  expect.compare(name, explained, {
     definition: 'household',
     source_user_attribute: '$address',
     group_value: '123 Main St',
     function: 'boolean_or',
     value: true,
   })
-  const contributions = told.contributions.map(({ user_id, value, counts }) => ({
+  const contributions = explained.contributions.map(({ user_id, value, counts }) => ({
     user_id,
     value,
     counts,

@@ -131,7 +131,7 @@ export class Platform {
       step: `${progress_percent} %, ${cursor}`,
     })
     return watch(
-      { name: `Run ${id}`, look: () => this.#call(`/groups/${definition}/runs/${id}`), progress },
+      { name: `Run ${id}`, read: () => this.#call(`/groups/${definition}/runs/${id}`), progress },
       every,
       seen,
     )
@@ -159,7 +159,7 @@ export class Platform {
       step: last_modified_on,
     })
     return watch(
-      { name: `Import ${id}`, look: () => this.#call<Import>(`/imports/${id}`), progress },
+      { name: `Import ${id}`, read: () => this.#call<Import>(`/imports/${id}`), progress },
       every,
       seen,
     )
@@ -178,7 +178,7 @@ export class Platform {
   }
 
   /** Names the experience group that an audience fills. */
-  async tie(audience: string, groupId: string): Promise<void> {
+  async attach(audience: string, groupId: string): Promise<void> {
     await this.#call(`/audiences/${audience}/experience-group`, json('PUT', { groupId }))
   }
 

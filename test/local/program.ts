@@ -25,7 +25,7 @@ export function start(
   tool: string,
   args: string[],
   env: Record<string, string>,
-  hear?: (line: string) => void,
+  onLine?: (line: string) => void,
 ): Program {
   const bin = join(root, 'node_modules/.bin')
   const child = spawn(join(bin, tool), args, {
@@ -43,7 +43,7 @@ export function start(
       const line = stripVTControlCharacters(text).trimEnd()
       last.push(line)
       if (last.length > 30) last.shift()
-      hear?.(line)
+      onLine?.(line)
     })
 
   const { promise: ended, resolve } = Promise.withResolvers<number>()

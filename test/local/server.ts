@@ -38,7 +38,7 @@ export interface ServerOptions {
   /** A free one if none is named. */
   port?: number
   /** Gets its output line by line. */
-  hear?: (line: string) => void
+  onLine?: (line: string) => void
   /** Mebibytes of each isolate's heap at most. Locally there is no limit, and so little reason to collect garbage. */
   heapMax?: number
   /** The wrangler.toml of another Worker; ours if none is named. */
@@ -52,7 +52,7 @@ export interface ServerOptions {
 /** Starts a server and waits until it answers. Throws with the end of its output if it does not come up. */
 export async function startServer({
   stateDir,
-  hear,
+  onLine,
   heapMax,
   config,
   vars,
@@ -67,7 +67,7 @@ export async function startServer({
   // Log lines that nobody hears would only cost time.
   const manner = [
     '--log-level',
-    hear === undefined ? 'error' : 'log',
+    onLine === undefined ? 'error' : 'log',
     '--show-interactive-dev-session',
     'false',
   ]
@@ -84,7 +84,7 @@ export async function startServer({
     'wrangler',
     ['dev', ...which, ...places, ...manner, ...settings],
     { ...quiet, ...heap },
-    hear,
+    onLine,
   )
   const url = `http://localhost:${port}`
   try {

@@ -19,12 +19,12 @@ await main(async () => {
   const stateDir = resolve(root, process.env['STATE_DIR'] || join(root, '.state'))
 
   let ready = false
-  const hear = (line: string) => {
+  const onLine = (line: string) => {
     if (!ready) return
     const said = json ? ownLine(line) : readable(line)
     if (said !== undefined) console.log(said)
   }
-  const { url, ended } = await startServer({ stateDir, port, hear, during })
+  const { url, ended } = await startServer({ stateDir, port, onLine, during })
   ready = true
   console.log(welcome(url, stateDir, port))
   tick(url)

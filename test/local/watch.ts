@@ -6,20 +6,20 @@ const patience = 120_000
 /** Work that goes on by itself, as one sees it from outside. */
 export interface Work<State> {
   name: string
-  look: () => Promise<State>
+  read: () => Promise<State>
   /** Whether it has ended, and what is another with every step that it takes. */
   progress: (state: State) => { ended: boolean; step: string }
 }
 
 /** Looks every so many milliseconds until the work has ended; `seen` hears of each look. Throws where it does not move for long. */
 export async function watch<State>(
-  { name, look, progress }: Work<State>,
+  { name, read, progress }: Work<State>,
   every: number,
   seen: (state: State) => void,
 ): Promise<State> {
   let moved = { to: '', at: Date.now() }
   for (;;) {
-    const state = await look()
+    const state = await read()
     seen(state)
     const { ended, step } = progress(state)
     if (ended) return state

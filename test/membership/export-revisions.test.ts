@@ -118,7 +118,7 @@ describe('a file that has begun', () => {
           const begun = await exportMembers(db, workspace, group.id, { after: '', piece })
           expect(begun.revision).toBe(await live())
           const reader = begun.file.getReader()
-          const told: string[] = []
+          const received: string[] = []
           for (let page = 0; ; page++) {
             if (page > 0) for (const one of between[page % 8] ?? []) await does(one)
             const later = (await jobs()).filter(({ revision }) => revision > begun.revision)
@@ -133,12 +133,12 @@ describe('a file that has begun', () => {
             }
             const { done, value } = read as ReadableStreamReadResult<Uint8Array> // or what it throws is told
             if (done) {
-              expect(told.slice(1)).toEqual(expected)
+              expect(received.slice(1)).toEqual(expected)
               ends[(await live()) > begun.revision ? 'whole after one went live' : 'whole']++
               break
             }
-            told.push(...new TextDecoder().decode(value).split('\n').slice(0, -1))
-            expect(told.slice(1)).toEqual(expected.slice(0, told.length - 1))
+            received.push(...new TextDecoder().decode(value).split('\n').slice(0, -1))
+            expect(received.slice(1)).toEqual(expected.slice(0, received.length - 1))
           }
         },
       ),
@@ -152,8 +152,8 @@ describe('a file that has begun', () => {
     await does({ what: 'uploads', type: 'add', ids: ['ann', 'bob'] })
     await does({ what: 'goes on', calls: undefined })
     const plans = await plansOf(async (db: Db) => {
-      const asked = { after: '', piece: 1 }
-      const { file } = await exportMembers(db, workspace, group.id, asked)
+      const range = { after: '', piece: 1 }
+      const { file } = await exportMembers(db, workspace, group.id, range)
       const reader = file.getReader()
       await reader.read()
       await reader.read()

@@ -19,7 +19,7 @@ const groupOfName =
   'SEARCH experience_groups USING INDEX experience_groups_by_name (workspace_id=? AND name=?)'
 
 describe('the plan of a look-up', () => {
-  it.each<[what: string, ask: (db: Db) => Promise<unknown>, seeks: string[][]]>([
+  it.each<[what: string, read: (db: Db) => Promise<unknown>, seeks: string[][]]>([
     [
       'the groups of a participant',
       (db) => findGroupsOf(db, 1, 'ann'),
@@ -64,8 +64,8 @@ describe('the plan of a look-up', () => {
         [groupOfId(), 'SEARCH m USING INDEX members_by_group (group_key=? AND participant_id>?)'],
       ],
     ],
-  ])('seeks in indexes, walks through no table and sorts nothing: %s', async (_, ask, seeks) => {
-    const plans = await plansOf((db) => ask(db).catch(() => undefined)) // nothing is there to be found
+  ])('seeks in indexes, walks through no table and sorts nothing: %s', async (_, read, seeks) => {
+    const plans = await plansOf((db) => read(db).catch(() => undefined)) // nothing is there to be found
     const found = plans.map(({ plan }) => plan)
     expect(found.map((plan) => plan.filter((step) => step.startsWith('SEARCH')))).toEqual(seeks)
     // json_each is the list that the caller gave.

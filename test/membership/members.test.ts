@@ -1,9 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import * as members from '../../src/membership/members.ts'
-import { asking, planOf } from '../support/plans.ts'
+import { statementOf, planOf } from '../support/plans.ts'
 
-const plan = (statement: SQL) => planOf(asking(statement))
+const plan = (statement: SQL) => planOf(statementOf(statement))
 
 const at = { workspace: 1, group: 1, revision: 2 }
 const range = { after: 'a', upTo: 'b' }

@@ -13,18 +13,18 @@ import { findJob } from '../../src/experience/jobs.ts'
 import { claimJob } from '../../src/jobs/jobs.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import {
-  asked,
-  askedAnew,
+  addAudience,
+  changeAudience,
   crowd,
   filling,
   jobsIn,
-  passOf,
+  invokeJob,
   syncBy,
   teamIs,
 } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
-import { planOf, watched, type Asking } from '../support/plans.ts'
-import { defined, deliver, told } from '../support/weeks.ts'
+import { planOf, watched, type Statement } from '../support/plans.ts'
+import { defined, deliver, writeUsers } from '../support/weeks.ts'
 
 let workspaces = 8_000_000
 const red = teamIs('red')
@@ -36,7 +36,7 @@ async function bill(workspace: number) {
   const { res } = hazardous()
   const { key } = await requestSync(res, workspace, 'reds', 'tester')
   const before = { ...res.meter }
-  await passOf(res, workspace, key)
+  await invokeJob(res, workspace, key)
   const job = (await jobsIn(workspace)).at(-1)
   expect(job?.state).toBe('successful')
   return {
@@ -76,7 +76,7 @@ describe('what a sync costs', () => {
     expect(mixed.written).toBeGreaterThanOrEqual(15_000 + 2 * 1000 + 5000)
     expect(mixed.written).toBeLessThan(22_000 + bookkeeping)
 
-    await askedAnew(res, workspace, 'reds', teamIs('nobody'))
+    await changeAudience(res, workspace, 'reds', teamIs('nobody'))
     const none = await bill(workspace)
     expect(none.job).toMatchObject({ rows: 0, removed: 16_000 })
     expect(none.written).toBeLessThan(16_000 + bookkeeping)
@@ -137,7 +137,7 @@ async function town(households: number) {
   const { res, enqueued } = hazardous()
   await defined(res, workspace, 'household', 'street', shared)
   for (let from = 0; from < households; from += 100)
-    await told(
+    await writeUsers(
       res,
       workspace,
       people(10 * from, 10 * Math.min(households, from + 100)).map((user, i) => [
@@ -153,7 +153,7 @@ async function town(households: number) {
   await requestRecompute(res, workspace, 'household')
   await deliver(res, enqueued, workspace)
   for (const [i, rule] of Object.values(rules).entries())
-    if (rule.operator !== 'in_group') await asked(res, workspace, `rule-${i}`, rule)
+    if (rule.operator !== 'in_group') await addAudience(res, workspace, `rule-${i}`, rule)
   return workspace
 }
 
@@ -224,7 +224,7 @@ const tables = [
 ]
 
 /** Which of those tables a statement walks from one end, as its program says: a plan names aliases, which are those of other things too. */
-async function walked({ query, params }: Asking): Promise<string[]> {
+async function walked({ query, params }: Statement): Promise<string[]> {
   const { results: pages } = await env.DB.prepare(
     'SELECT rootpage AS page, tbl_name AS name FROM sqlite_master',
   ).all<{
@@ -257,10 +257,10 @@ describe('the plan of', () => {
   it.each(cases)('%s seeks, and walks no table of everybody: %s', async (question, name) => {
     const rule = rules[name]
     if (rule === undefined) throw new Error(`no rule ${name}`)
-    const { db, asked } = watched()
+    const { db, statements } = watched()
     await questions[question]?.(db, rule)
-    expect(asked.length).toBeGreaterThan(1)
-    for (const one of asked) {
+    expect(statements.length).toBeGreaterThan(1)
+    for (const one of statements) {
       expect(await walked(one)).toEqual([])
       // More than the workspace or the definition is known of what is sought: who it is, or where to go on.
       for (const step of await planOf(one))
@@ -277,22 +277,22 @@ describe('the plan of', () => {
     await claimJob(res.databaseOf(here), { key, step: 0, source: 'audience' }, 1)
     const job = await findJob(res.databaseOf(here), here, key)
     if (job?.source !== 'audience') throw new Error('the job is gone')
-    const { db, asked } = watched()
+    const { db, statements } = watched()
     expect(await applyAudience(res, db, { ...job, batchItems: 30 })).toBe(true)
-    expect(asked.length).toBeGreaterThan(5)
-    for (const one of asked) expect(await walked(one)).toEqual([])
+    expect(statements.length).toBeGreaterThan(5)
+    for (const one of statements) expect(await walked(one)).toEqual([])
   })
 
   it('the audiences of a user seeks likewise', async () => {
-    const { db, asked, meter } = watched()
+    const { db, statements, meter } = watched()
     expect((await audiencesOf(db, here, 'user-000015')).map(({ id }) => id)).toEqual([
       'rule-0',
       'rule-1',
       'rule-3',
       'rule-4',
     ])
-    expect(asked.length).toBeGreaterThan(5)
-    for (const one of asked) expect(await walked(one)).toEqual([])
+    expect(statements.length).toBeGreaterThan(5)
+    for (const one of statements) expect(await walked(one)).toEqual([])
     console.log(`audiences of a user: ${meter.rowsRead} rows read`)
   })
 })

@@ -33,26 +33,26 @@ async function groups(
   ])
 }
 
-async function cost(ask: (db: Db) => Promise<unknown>, workspace: number) {
+async function cost(read: (db: Db) => Promise<unknown>, workspace: number) {
   const res = resources(env)
-  await ask(res.replicaOf(workspace))
+  await read(res.replicaOf(workspace))
   return res.meter
 }
 
 describe('what a look-up costs', () => {
   it('reads no more rows for an id that thousands of workspaces hold', async () => {
     await groups(1, 1, () => ['shared', 'alone'])
-    const asks = (id: string) => [
+    const reads = (id: string) => [
       (db: Db) => findGroupsOf(db, 1, id),
       (db: Db) => getMember(db, 1, { key: 'group 0', spellings: ['group 0'] }, id),
       (db: Db) => findMemberships(db, 1, [id], undefined),
     ]
-    const before = await Promise.all(asks('alone').map((ask) => cost(ask, 1)))
+    const before = await Promise.all(reads('alone').map((read) => cost(read, 1)))
     await env.DB.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
       INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev) SELECT i, 'shared', 100000 + i, 1, 1 FROM n`,
     ).run()
-    expect(await Promise.all(asks('shared').map((ask) => cost(ask, 1)))).toEqual(before)
+    expect(await Promise.all(reads('shared').map((read) => cost(read, 1)))).toEqual(before)
   })
 
   it('reads two rows for each group of a participant, whatever else exists', async () => {

@@ -11,7 +11,7 @@ const crowd = (name: string) => ['kept', ...Array.from({ length: count }, (_, i)
 /** Who is in the group after its first upload, and who after its second. */
 const isIn = (id: string, revision: unknown) =>
   id === 'kept' || id.startsWith(revision === 1 ? 'old-' : 'new-')
-const asked = [
+const participants = [
   `old-0`,
   `old-${count - 1}`,
   'kept',
@@ -40,7 +40,7 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
     },
     many: async () => {
       const answer = await bank.send('POST', '/memberships', {
-        participantIds: asked,
+        participantIds: participants,
         groupIds: [group],
       })
       const { memberships, revisions } = await answer.json<{
@@ -49,7 +49,7 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
       }>()
       const revision = revisions[group]
       expect(memberships).toEqual(
-        asked.map((participantId) => ({
+        participants.map((participantId) => ({
           participantId,
           groupIds: isIn(participantId, revision) ? [group] : [],
         })),
@@ -57,7 +57,7 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
       return revision
     },
     'many of all groups': async () => {
-      const answer = await bank.send('POST', '/memberships', { participantIds: asked })
+      const answer = await bank.send('POST', '/memberships', { participantIds: participants })
       const { memberships, revisions } = await answer.json<{
         memberships: { participantId: string; groupIds: string[] }[]
         revisions: Json
@@ -109,12 +109,12 @@ async function changing() {
   const seen: Record<string, Set<unknown>> = {}
   let turns = 0
   /** Asks everything once, each time of somebody else. */
-  const askAll = async () => {
-    const id = asked[turns++ % asked.length] ?? ''
-    for (const [name, ask] of Object.entries(questions(bank, group)))
-      (seen[name] ??= new Set()).add(await ask(id))
+  const readAll = async () => {
+    const id = participants[turns++ % participants.length] ?? ''
+    for (const [name, read] of Object.entries(questions(bank, group)))
+      (seen[name] ??= new Set()).add(await read(id))
   }
-  return { bank, group, seen, askAll }
+  return { bank, group, seen, readAll }
 }
 
 /** Every question was answered from the old and from the new revision. */
@@ -126,14 +126,14 @@ const bothSeen = (seen: Record<string, Set<unknown>>) => {
 
 describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
   it('shows the old members or the new, never both, with their revision', async () => {
-    const { bank, group, seen, askAll } = await changing()
+    const { bank, group, seen, readAll } = await changing()
     const { jobId } = await (await bank.upload(group, 'REPLACE', lines(crowd('new')))).json<Json>()
     let during = 0
     for (let ended = false; !ended; await scheduler.wait(5)) {
       const { jobStatus } = await bank.get(`/jobs/${String(jobId)}`)
       ended = jobStatus !== 'CREATED' && jobStatus !== 'PROCESSING'
       if (jobStatus === 'PROCESSING') during++
-      await askAll()
+      await readAll()
     }
     expect(during).toBeGreaterThan(2)
     bothSeen(seen)
@@ -141,7 +141,7 @@ describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
   })
 
   it('does so between any two statements of it', async () => {
-    const { bank, group, seen, askAll } = await changing()
+    const { bank, group, seen, readAll } = await changing()
     const { res, meanwhile } = hazardous()
     const job = await receiveUpload(
       res,
@@ -153,7 +153,7 @@ describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
     let between = 0
     meanwhile(async () => {
       between++
-      await askAll()
+      await readAll()
     })
     await runJob(res, bank.workspace, job.key, sourceOf)
     meanwhile(undefined)

@@ -13,8 +13,8 @@ import * as seats from '../../src/identity/seat-and-share.ts'
 import { look, rangeAfter, type Seating } from '../../src/identity/ranges.ts'
 import { unmoved } from '../../src/jobs/checkpoint.ts'
 import { hazardous } from '../support/hazard.ts'
-import { asking, planOf } from '../support/plans.ts'
-import { defined, deliver, told } from '../support/weeks.ts'
+import { statementOf, planOf } from '../support/plans.ts'
+import { defined, deliver, writeUsers } from '../support/weeks.ts'
 
 let workspaces = 4_000_000
 const attributes: SharedAttribute[] = [
@@ -41,21 +41,21 @@ async function cityOf(people: number, usersPerStep = 20_000) {
   const { res } = hazardous()
   await defined(res, workspace, 'household', '$address', attributes)
   for (let from = 0; from < people; from += 2500)
-    await told(
+    await writeUsers(
       res,
       workspace,
       Array.from({ length: Math.min(2500, people - from) }, (_, i) => person(from + i)),
     )
   const monday = async () => {
-    const pass = hazardous({ USERS_PER_STEP: usersPerStep }).res
-    const { key } = await requestRecompute(pass, workspace, 'household')
-    const before = { ...pass.meter }
-    await runRecompute(pass, workspace, key)
+    const invocation = hazardous({ USERS_PER_STEP: usersPerStep }).res
+    const { key } = await requestRecompute(invocation, workspace, 'household')
+    const before = { ...invocation.meter }
+    await runRecompute(invocation, workspace, key)
     const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
     if (run?.state !== 'successful') throw new Error(`the run is ${run?.state}`)
     return {
-      read: pass.meter.rowsRead - before.rowsRead,
-      written: pass.meter.rowsWritten - before.rowsWritten,
+      read: invocation.meter.rowsRead - before.rowsRead,
+      written: invocation.meter.rowsWritten - before.rowsWritten,
       run,
     }
   }
@@ -116,7 +116,7 @@ describe('what a Monday costs', () => {
       const some = Array.from({ length: changed }, (_, i) => person(i * 41))
 
       // Another plan is one attribute of one group.
-      await told(
+      await writeUsers(
         res,
         workspace,
         some.map(([user]) => [user, { plan: 'platinum' }]),
@@ -127,7 +127,7 @@ describe('what a Monday costs', () => {
       expect(shared.written).toBeLessThanOrEqual(changed + bookkeeping)
 
       // A move is a seat left and one taken (a row and an entry of the index each), and what two groups share.
-      await told(
+      await writeUsers(
         res,
         workspace,
         some.map(([user], i) => [user, { $address: `${1249 - i} Main St` }]),
@@ -150,20 +150,20 @@ describe('what a Monday costs', () => {
     const { res } = hazardous()
     await defined(res, workspace, 'household', '$address', attributes)
     const people = 8000
-    await told(
+    await writeUsers(
       res,
       workspace,
       Array.from({ length: people }, (_, n) => [person(n)[0], { $address: '1 Main St', spent: n }]),
     )
     for (const written of [2 * 10 + attributes.length + bookkeeping, bookkeeping]) {
-      const pass = hazardous({ USERS_PER_STEP: 500 }).res
-      const { key } = await requestRecompute(pass, workspace, 'household')
-      await runRecompute(pass, workspace, key)
+      const invocation = hazardous({ USERS_PER_STEP: 500 }).res
+      const { key } = await requestRecompute(invocation, workspace, 'household')
+      await runRecompute(invocation, workspace, key)
       const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
       expect(run).toMatchObject({ state: 'successful', seated: 10, overLimit: people - 10 })
-      expect(pass.meter.rowsWritten).toBeLessThanOrEqual(written)
-      expect(pass.meter.rowsRead / people).toBeLessThan(readPerUser)
-      console.log(`a street of ${people}, a user: ${pass.meter.rowsRead / people} read`)
+      expect(invocation.meter.rowsWritten).toBeLessThanOrEqual(written)
+      expect(invocation.meter.rowsRead / people).toBeLessThan(readPerUser)
+      console.log(`a street of ${people}, a user: ${invocation.meter.rowsRead / people} read`)
     }
   })
 })
@@ -207,7 +207,7 @@ describe('what a profile costs', () => {
     expect(few).toMatchObject({ own: 5, groups: 1 })
     expect(few.read).toBeLessThanOrEqual(1 + 5 + 3 + 3 * attributes.length)
 
-    await told(res, workspace, [
+    await writeUsers(res, workspace, [
       [user, Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`attribute-${i}`, i]))],
     ])
     const many = await readOf()
@@ -226,7 +226,7 @@ describe('what a profile costs', () => {
         type: 'boolean_or',
       }))
       await defined(res, workspace, 'household', 'street', all)
-      await told(res, workspace, [['ann', { street: 'ash' }]])
+      await writeUsers(res, workspace, [['ann', { street: 'ash' }]])
       await requestRecompute(res, workspace, 'household')
       await deliver(res, enqueued, workspace)
       const { db, meter } = counted()
@@ -241,7 +241,7 @@ describe('what a profile costs', () => {
     const workspace = ++workspaces
     const { res, enqueued } = hazardous({ DEFINITIONS_MAX: 20 })
     const reads: number[] = []
-    await told(res, workspace, [
+    await writeUsers(res, workspace, [
       ['ann', { street: 'ash', spent: 1, plan: 'gold', visits: 1, has_dog: true }],
     ])
     for (let n = 0; n < 20; n++) {
@@ -259,7 +259,7 @@ describe('what a profile costs', () => {
   })
 })
 
-const plan = (statement: SQL) => planOf(asking(statement))
+const plan = (statement: SQL) => planOf(statementOf(statement))
 
 describe('the plan of', () => {
   const exact: Seating = {
@@ -353,13 +353,13 @@ describe('the plan of', () => {
   })
 
   it('a profile seeks in indexes alone', async () => {
-    const asked: SQL[] = []
+    const queries: SQL[] = []
     const spy = {
       prepare: (query: string) => ({ bind: (...params: unknown[]) => ({ query, params }) }),
       batch: async (all: { query: string; params: unknown[] }[]) => {
         for (const { query, params } of all) {
           const pieces = query.split('?')
-          asked.push(
+          queries.push(
             sql.join(
               pieces.flatMap((piece, i) =>
                 i < params.length ? [sql.raw(piece), sql`${params[i]}`] : [sql.raw(piece)],
@@ -372,8 +372,8 @@ describe('the plan of', () => {
     }
     const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
     await getProfile(connect(spy as unknown as D1Database, meter), 1, 'ann').catch(() => undefined) // only what it asks is of interest
-    expect(asked).toHaveLength(3)
-    const details = (await Promise.all(asked.map(plan)))
+    expect(queries).toHaveLength(3)
+    const details = (await Promise.all(queries.map(plan)))
       .flat()
       .filter((detail) => /^(SCAN|SEARCH) /.test(detail))
     expect(details).toEqual([

@@ -107,16 +107,16 @@ describe('the server SDK of OpenFeature', () => {
   })
 
   it('stops asking when it is refused for asking too often', async () => {
-    let asked = 0
+    let requests = 0
     const busy = await client((await Bank.open()).token, (path, init) => {
-      asked++
+      requests++
       return callWith({ RATE_LIMITED: true }, path, init)
     })
     const details = async () => (await busy.getBooleanDetails('crows', true, ann)).errorCode
-    while (asked < 50 && (await details()) === ErrorCode.FLAG_NOT_FOUND);
-    const before = asked
+    while (requests < 50 && (await details()) === ErrorCode.FLAG_NOT_FOUND);
+    const before = requests
     expect(before).toBeLessThan(50)
     expect(await details()).toBe(ErrorCode.GENERAL)
-    expect(asked).toBe(before)
+    expect(requests).toBe(before)
   })
 })

@@ -11,15 +11,15 @@ import { deleteDefinition } from '../../src/identity/erase.ts'
 import { Failure } from '../../src/failure.ts'
 import type { Resources } from '../../src/resources.ts'
 import {
-  asked,
-  askedAnew,
+  addAudience,
+  changeAudience,
   crowd,
   deliverAll,
   filling,
   grouped,
   held,
   inStepsOf,
-  passOf,
+  invokeJob,
   people,
   rulesKept,
   teamIs,
@@ -106,9 +106,9 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
         if (rule === undefined || goes === undefined) throw new Error(`no kind ${kind}`)
         const make = (res: Resources) =>
           what === 'is changed'
-            ? askedAnew(res, workspace, 'coupon', rule)
-            : asked(res, workspace, 'coupon', rule)
-        if (what === 'is changed') await asked(res, workspace, 'coupon', red)
+            ? changeAudience(res, workspace, 'coupon', rule)
+            : addAudience(res, workspace, 'coupon', rule)
+        if (what === 'is changed') await addAudience(res, workspace, 'coupon', red)
         const both =
           what === 'creates it while it goes'
             ? await interleaved(at, goes, make)
@@ -146,15 +146,15 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       const asleep = new Promise<void>((done) =>
         fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }),
       )
-      const pass = passOf(res, workspace, job.key)
-      await Promise.race([asleep, pass])
+      const running = invokeJob(res, workspace, job.key)
+      await Promise.race([asleep, running])
       fuse(undefined)
       if (fallen) {
-        await askedAnew(hazardous().res, workspace, 'coupon', red)
+        await changeAudience(hazardous().res, workspace, 'coupon', red)
         await goes(hazardous().res)
       }
       resolve()
-      await pass
+      await running
       await deliverAll(res, enqueued)
       const shown = await bank.get(`/jobs/${job.id}`)
       const { results } = await env.DB.prepare(
@@ -168,12 +168,12 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
         expect(results).toEqual([{ line: 0, problem: 'rule', value }])
         expect(await bank.members(group.id)).toEqual(['ann', 'red-00001'])
         expect(await bank.count(group.id)).toBe(2)
-        const told = await env.DB.prepare(
+        const failed = await env.DB.prepare(
           `SELECT data ->> 'reason' AS reason FROM events WHERE workspace_id = ? AND type = 'job.failed'`,
         )
           .bind(workspace)
           .all()
-        expect(told.results).toEqual([{ reason: 'rule' }])
+        expect(failed.results).toEqual([{ reason: 'rule' }])
       } else {
         expect(shown['jobStatus']).toBe('SUCCESSFUL')
         expect(results).toEqual([])

@@ -80,17 +80,17 @@ describe('a long job', () => {
     const { res } = hazardous({ SLICE_BYTES: 16 })
     const ids = Array.from({ length: 1000 }, (_, i) => `person-${i}`)
     const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', lines(ids)))
-    let passes = 0
-    for (let state = ''; state !== 'SUCCESSFUL'; passes++) {
-      const pass = hazardous({ SLICE_BYTES: 16 })
-      await runJob(pass.res, bank.workspace, job.key, sourceOf)
-      expect(pass.res.meter.statements).toBeLessThan(1000)
+    let invocations = 0
+    for (let state = ''; state !== 'SUCCESSFUL'; invocations++) {
+      const invocation = hazardous({ SLICE_BYTES: 16 })
+      await runJob(invocation.res, bank.workspace, job.key, sourceOf)
+      expect(invocation.res.meter.statements).toBeLessThan(1000)
       state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
-      expect(pass.enqueued).toEqual(
+      expect(invocation.enqueued).toEqual(
         state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }],
       )
     }
-    expect(passes).toBeGreaterThan(2)
+    expect(invocations).toBeGreaterThan(2)
     expect(await bank.count(group)).toBe(1000)
   })
 })

@@ -3,7 +3,14 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { problemSentences } from '../../src/api/groups-v3/errors.ts'
 import { readId } from '../../src/text.ts'
 import { pageOf } from '../support/answers.ts'
-import { deliverAll, filled, inStepsOf, passOf, people, rulesKept } from '../support/audiences.ts'
+import {
+  deliverAll,
+  filled,
+  inStepsOf,
+  invokeJob,
+  people,
+  rulesKept,
+} from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 
 /** The kept problems of a job. */
@@ -132,7 +139,7 @@ describe('users of whom there are no participants', () => {
     const { bank, workspace, group, sync } = await filled([...uuids, 'x'.repeat(37)], [])
     const { id, key } = await sync()
     const { res, enqueued } = hazardous({ PARTICIPANT_MAX: 36 })
-    await passOf(res, workspace, key)
+    await invokeJob(res, workspace, key)
     await deliverAll(res, enqueued)
     expect(await bank.get(`/jobs/${id}`)).toMatchObject({
       jobStatus: 'PARTIAL_SUCCESS',

@@ -13,7 +13,7 @@ import {
   grouped,
   inStepsOf,
   jobsIn,
-  passOf,
+  invokeJob,
   people,
   rulesKept,
 } from '../support/audiences.ts'
@@ -45,12 +45,12 @@ describe('a sync whose group or audience goes', () => {
     const asleep = new Promise<void>((done) =>
       one.fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }),
     )
-    const pass = passOf(one.res, one.workspace, key)
-    await Promise.race([asleep, pass])
+    const running = invokeJob(one.res, one.workspace, key)
+    await Promise.race([asleep, running])
     one.fuse(undefined)
     if (fallen) await goes(one)
     resolve()
-    await pass
+    await running
     return { ...one, key, id, fallen }
   }
 
@@ -133,7 +133,7 @@ describe('a sync whose group or audience goes', () => {
     const error = vi.spyOn(console, 'error')
     for (let at = 0, fallen = true; fallen; at++) {
       const one = await overtaken(at, async ({ res, workspace }) => {
-        for (const { key } of await jobsIn(workspace)) await passOf(res, workspace, key)
+        for (const { key } of await jobsIn(workspace)) await invokeJob(res, workspace, key)
         expect(await jobsIn(workspace)).toMatchObject([{ state: 'successful' }])
       })
       fallen = one.fallen

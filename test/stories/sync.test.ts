@@ -7,14 +7,14 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
 import { claimJob } from '../../src/jobs/jobs.ts'
 import {
-  askedAnew,
+  changeAudience,
   audienceScopes,
   crowd,
   deliverAll,
   filled,
   inStepsOf,
   jobsIn,
-  passOf,
+  invokeJob,
   people,
   rulesKept,
   teamIs,
@@ -79,11 +79,11 @@ describe('a sync', () => {
       ends.add(end)
       await sync()
       await deliverAll(res, enqueued)
-      const told = [
+      const percents = [
         ...(end === 'accepted' ? [{ audience: null, added: 1 }] : []),
         { audience: 'reds', added: 3 },
       ]
-      expect(await jobsIn(workspace)).toMatchObject(told)
+      expect(await jobsIn(workspace)).toMatchObject(percents)
       expect(await bank.members(group)).toEqual(people('red', 3))
       expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
     }
@@ -103,13 +103,13 @@ describe('a sync', () => {
         meanwhile(async () => void (await inStepsOf(2, workspace)))
         await inStepsOf(2, workspace)
         fuse({ at, when })
-        dead = await passOf(res, workspace, key).then(
+        dead = await invokeJob(res, workspace, key).then(
           () => false,
           (error: unknown) => (unlessCrash(error), true),
         )
         fuse(undefined)
         if (dead) deaths++
-        for (let i = 0; i < 2; i++) await passOf(res, workspace, key)
+        for (let i = 0; i < 2; i++) await invokeJob(res, workspace, key)
         await deliverAll(res, enqueued)
         const counts = {
           totalRecordsCount: 6,
@@ -134,15 +134,15 @@ describe('a sync', () => {
     await crowd(workspace, ['bob', 'bea'], 'team', 'blue')
     await crowd(workspace, ['gil'], 'team', 'green')
     const first = await sync()
-    await askedAnew(res, workspace, 'reds', teamIs('blue'))
+    await changeAudience(res, workspace, 'reds', teamIs('blue'))
     await deliverAll(res, enqueued)
     expect(await bank.members(group)).toEqual(people('red', 3))
 
     const second = await sync()
-    await askedAnew(res, workspace, 'reds', teamIs('green'))
+    await changeAudience(res, workspace, 'reds', teamIs('green'))
     expect((await sync()).id).toBe(second.id)
     expect(second.id).not.toBe(first.id)
-    await askedAnew(res, workspace, 'reds', red)
+    await changeAudience(res, workspace, 'reds', red)
     await deliverAll(res, enqueued)
     expect(await bank.members(group)).toEqual(['gil'])
     expect(await jobsIn(workspace)).toMatchObject([
@@ -158,12 +158,12 @@ describe('a sync', () => {
     const first = await sync()
     await inStepsOf(3, workspace)
     fuse({ at: 8, when: 'before' })
-    await passOf(res, workspace, first.key).catch(unlessCrash)
+    await invokeJob(res, workspace, first.key).catch(unlessCrash)
     fuse(undefined)
-    await askedAnew(res, workspace, 'reds', teamIs('blue'))
+    await changeAudience(res, workspace, 'reds', teamIs('blue'))
     const second = await sync()
     expect(second.id).not.toBe(first.id)
-    await passOf(res, workspace, first.key)
+    await invokeJob(res, workspace, first.key)
     expect(await bank.members(group)).toEqual(people('red', 9))
     await deliverAll(res, enqueued)
     expect(await bank.members(group)).toEqual(['bob'])
@@ -205,17 +205,17 @@ describe('a sync', () => {
       people('old', 40),
     )
     const { key, id } = await sync()
-    const told: number[] = []
+    const percents: number[] = []
     meanwhile(async () => {
       await inStepsOf(7, workspace)
-      told.push(Number((await bank.get(`/jobs/${id}`))['progressPercent']))
+      percents.push(Number((await bank.get(`/jobs/${id}`))['progressPercent']))
     })
     await inStepsOf(7, workspace)
-    await passOf(res, workspace, key)
-    expect(told).toEqual(told.toSorted((a, b) => a - b))
-    expect(new Set(told).size).toBeGreaterThan(8)
-    expect(told.filter((percent) => percent < 75).length).toBeGreaterThan(8)
-    expect([told[0], told.at(-1)]).toEqual([0, 100])
+    await invokeJob(res, workspace, key)
+    expect(percents).toEqual(percents.toSorted((a, b) => a - b))
+    expect(new Set(percents).size).toBeGreaterThan(8)
+    expect(percents.filter((percent) => percent < 75).length).toBeGreaterThan(8)
+    expect([percents[0], percents.at(-1)]).toEqual([0, 100])
   })
 })
 
@@ -239,7 +239,7 @@ describe('a sync of 20,000 users', () => {
       ])
       seen.add(JSON.stringify([count, first?.['member'], last?.['member'], old?.['member']]))
     })
-    await passOf(res, workspace, key)
+    await invokeJob(res, workspace, key)
     expect(between).toBeGreaterThan(10)
     expect([...seen]).toEqual([
       JSON.stringify([3, false, false, true]),

@@ -42,7 +42,7 @@ export function grouped(
   return createGroup(res, workspace, draft)
 }
 
-export function asked(
+export function addAudience(
   res: Resources,
   workspace: number,
   id: string,
@@ -61,7 +61,7 @@ export function asked(
   )
 }
 
-export function askedAnew(
+export function changeAudience(
   res: Resources,
   workspace: number,
   id: string,
@@ -87,7 +87,7 @@ export async function filling(
   refresh: Refresh = 'on_demand',
 ): Promise<Group> {
   const group = await grouped(res, workspace)
-  await asked(res, workspace, id, rule, refresh)
+  await addAudience(res, workspace, id, rule, refresh)
   await attachAudience(res, workspace, id, group.id)
   return group
 }
@@ -107,7 +107,7 @@ export async function syncBy(
   return { group, key }
 }
 
-export const passOf = (res: Resources, workspace: number, job: number) =>
+export const invokeJob = (res: Resources, workspace: number, job: number) =>
   runJob(res, workspace, job, sourceOf)
 
 /** Delivers what was enqueued about experience groups, and what is enqueued meanwhile, until nothing is left. */
@@ -116,7 +116,7 @@ export async function deliverAll(res: Resources, enqueued: Message[]): Promise<v
   for (let message = enqueued.shift(); message !== undefined; message = enqueued.shift()) {
     if (++delivered > 1000) throw new Error('the rooms enqueue for ever')
     res.meter.statements = 0 // each message is an event of its own
-    if (message.kind === 'job') await passOf(res, message.workspace, message.job)
+    if (message.kind === 'job') await invokeJob(res, message.workspace, message.job)
     if (message.kind === 'erase') await eraseGroup(res, message.workspace, message.group)
     if (message.kind === 'prune')
       await pruneGroup(res, message.workspace, message.group, message.after)

@@ -4,25 +4,25 @@ import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { connect, type Db, type Meter } from '../../src/db/connect.ts'
 
 /** A statement as D1 is asked it. */
-export interface Asking {
+export interface Statement {
   query: string
   params: unknown[]
 }
 
 const dialect = new SQLiteSyncDialect()
 
-export function asking(statement: SQL): Asking {
+export function statementOf(statement: SQL): Statement {
   const { sql: query, params } = dialect.sqlToQuery(statement)
   return { query, params }
 }
 
 /** The database, what it costs, and what it is asked. */
-export function watched(): { db: Db; meter: Meter; asked: Asking[] } {
-  const asked: Asking[] = []
+export function watched(): { db: Db; meter: Meter; statements: Statement[] } {
+  const statements: Statement[] = []
   const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
   const prepare = (query: string) => {
     const bind = (...params: unknown[]) => {
-      asked.push({ query, params })
+      statements.push({ query, params })
       return env.DB.prepare(query).bind(...params)
     }
     return { bind }
@@ -32,11 +32,11 @@ export function watched(): { db: Db; meter: Meter; asked: Asking[] } {
     prepare,
     batch: (all: D1PreparedStatement[]) => env.DB.batch(all),
   } as unknown as D1Database
-  return { db: connect(d1, meter), meter, asked }
+  return { db: connect(d1, meter), meter, statements }
 }
 
 /** The steps in which SQLite answers a statement. */
-export async function planOf({ query, params }: Asking): Promise<string[]> {
+export async function planOf({ query, params }: Statement): Promise<string[]> {
   const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
     .bind(...params)
     .all<{ detail: string }>()
@@ -45,9 +45,9 @@ export async function planOf({ query, params }: Asking): Promise<string[]> {
 
 /** The plan of each statement that is asked. */
 export async function plansOf(
-  ask: (db: Db) => Promise<unknown>,
+  read: (db: Db) => Promise<unknown>,
 ): Promise<{ query: string; plan: string[] }[]> {
-  const { db, asked } = watched()
-  await ask(db)
-  return Promise.all(asked.map(async (one) => ({ query: one.query, plan: await planOf(one) })))
+  const { db, statements } = watched()
+  await read(db)
+  return Promise.all(statements.map(async (one) => ({ query: one.query, plan: await planOf(one) })))
 }

@@ -8,7 +8,7 @@ import type { Env, Resources } from '../../src/resources.ts'
 import { deliverAll, filling, jobsIn, teamIs } from './audiences.ts'
 import { hazardous } from './hazard.ts'
 import { mondayIn } from './identity.ts'
-import { defined, told } from './weeks.ts'
+import { defined, writeUsers } from './weeks.ts'
 
 export const minute = 60_000
 export const hour = 60 * minute
@@ -23,7 +23,7 @@ let workspaces = 7_000_000
 export const newWorkspace = () => ++workspaces
 
 /** A cron asks for the audiences of all workspaces: what earlier tests have left would be among them. */
-export const forget = () =>
+export const clearAudiences = () =>
   env.DB.batch(
     ['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
   )
@@ -82,7 +82,7 @@ export async function end(workspace: number): Promise<void> {
 export async function workspaceWith(refresh: Refresh, withDefinition = true) {
   const workspace = ++workspaces
   if (withDefinition) await defined(before, workspace, 'household', 'street', [])
-  await told(before, workspace, [
+  await writeUsers(before, workspace, [
     ['ann', { team: 'red', street: 'ash' }],
     ['bob', { team: 'blue', street: 'ash' }],
   ])

@@ -6,9 +6,9 @@ import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { deleteUser } from '../../src/identity/profiles.ts'
 import { lines } from './api.ts'
-import { asked, askedAnew, grouped, jobsIn, rulesKept, teamIs } from './audiences.ts'
+import { addAudience, changeAudience, grouped, jobsIn, rulesKept, teamIs } from './audiences.ts'
 import { hazardous, parts } from './hazard.ts'
-import { told } from './weeks.ts'
+import { writeUsers } from './weeks.ts'
 
 interface File {
   type: JobType
@@ -69,13 +69,13 @@ export class Stage {
     const { res } = this.hand
     this.group = await grouped(res, this.workspace)
     this.other = (await grouped(res, this.workspace)).id
-    await asked(res, this.workspace, 'crowd', teamIs(this.rule))
+    await addAudience(res, this.workspace, 'crowd', teamIs(this.rule))
     const people = Array.from({ length: 24 }, (_, n): [string, string] => [
       person(n),
       n % 3 === 2 ? 'blue' : 'red',
     ])
     for (const [one, team] of people) this.teams.set(one, team)
-    await told(
+    await writeUsers(
       res,
       this.workspace,
       people.map(([one, team]) => [one, { team }]),
@@ -117,7 +117,7 @@ export class Stage {
       await deleteUser(res.databaseOf(this.workspace), this.workspace, user, ++this.time).catch(
         () => undefined,
       )
-    else await told(res, this.workspace, [[user, { team }]], ++this.time)
+    else await writeUsers(res, this.workspace, [[user, { team }]], ++this.time)
   }
 
   /** Marks the syncs that must end as if they had never been. */
@@ -130,7 +130,7 @@ export class Stage {
     this.attached = false
   }
 
-  async asks(request: Request): Promise<void> {
+  async handle(request: Request): Promise<void> {
     const { workspace, group } = this
     const { res } = this.hand
     switch (request.what) {
@@ -155,7 +155,7 @@ export class Stage {
         return
       }
       case 'ties':
-        if (!this.there) await asked(res, workspace, 'crowd', teamIs(this.rule))
+        if (!this.there) await addAudience(res, workspace, 'crowd', teamIs(this.rule))
         this.there = true
         await attachAudience(res, workspace, 'crowd', group.id)
         this.attached = true
@@ -176,7 +176,7 @@ export class Stage {
         return deleteAudience(res, workspace, 'crowd')
       case 'changes the rule':
         this.rule = request.to
-        if (this.there) await askedAnew(res, workspace, 'crowd', teamIs(this.rule))
+        if (this.there) await changeAudience(res, workspace, 'crowd', teamIs(this.rule))
         return
       case 'changes a user':
         return this.changes(request)

@@ -21,7 +21,7 @@ export function inBytes(a: string, b: string): number {
 }
 
 /** What is said of a user at a moment; what is older than what is known is not onResults. */
-export function hear(
+export function record(
   town: Town,
   user: string,
   at: number,
@@ -152,7 +152,7 @@ function numberIn(value: Value): number | undefined {
 
 /** Both say the same, but for the last digits of numbers, which the order of adding decides. */
 export function expectSame(actual: Groups, expected: Groups): void {
-  const told = [...actual].map(([value, { members, shared }]) => {
+  const rounded = [...actual].map(([value, { members, shared }]) => {
     const wanted = expected.get(value)?.shared ?? {}
     const near = Object.entries(shared).map(([name, result]): [string, Value] => [
       name,
@@ -160,7 +160,7 @@ export function expectSame(actual: Groups, expected: Groups): void {
     ])
     return [value, { members, shared: Object.fromEntries(near) }]
   })
-  expect(told).toEqual([...expected])
+  expect(rounded).toEqual([...expected])
 }
 
 const close = (a: Value, b: Value | undefined) =>

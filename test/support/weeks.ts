@@ -28,7 +28,7 @@ export function defined(
 }
 
 /** Writes users, each with what is said of them at `at`. */
-export function told(
+export function writeUsers(
   res: Resources,
   workspace: number,
   users: [user: string, attributes: Record<string, Value | null>][],
@@ -65,12 +65,12 @@ export async function formed(
 ): Promise<Groups> {
   const groups: Groups = new Map()
   for (let after: string | undefined = ''; after !== undefined;) {
-    const asked = { after, size: 100 }
+    const page = { after, size: 100 }
     const { instances, next } = await listInstances(
       res.databaseOf(workspace),
       workspace,
       definition,
-      asked,
+      page,
       res.limits,
     )
     for (const { value, members, shared } of instances)

@@ -54,7 +54,7 @@ describe('the URLs of webhooks', () => {
 
 const strict = { WEBHOOKS_LOCAL: false }
 
-const ask = (team: Team, method: string, path: string, body: Json) => {
+const request = (team: Team, method: string, path: string, body: Json) => {
   const init = json(method, body)
   const headers = {
     ...(init.headers as Record<string, string>),
@@ -70,27 +70,29 @@ describe('a webhook over HTTP', () => {
   it('is not opened to a URL that is not public', async () => {
     const team = await Team.open(hookScopes)
     for (const [, problem, url] of shut)
-      expect([url, await said(ask(team, 'POST', '', { url }))]).toEqual([
+      expect([url, await said(request(team, 'POST', '', { url }))]).toEqual([
         url,
         declined(422, `url ${problem}`),
       ])
     expect(await team.get('/webhooks')).toEqual([])
-    expect((await ask(team, 'POST', '', { url: 'https://hooks.example.com/' })).status).toBe(201)
+    expect((await request(team, 'POST', '', { url: 'https://hooks.example.com/' })).status).toBe(
+      201,
+    )
   })
 
   it('is not moved to one, and stays as it was', async () => {
     const team = await Team.open(hookScopes)
     const url = 'https://hooks.example.com/'
-    const { id } = await (await ask(team, 'POST', '', { url, description: 'x' })).json<Json>()
+    const { id } = await (await request(team, 'POST', '', { url, description: 'x' })).json<Json>()
     const before = await team.get('/webhooks')
     for (const [, problem, url] of shut)
-      expect([url, await said(ask(team, 'PUT', `/${String(id)}`, { url }))]).toEqual([
+      expect([url, await said(request(team, 'PUT', `/${String(id)}`, { url }))]).toEqual([
         url,
         declined(422, `url ${problem}`),
       ])
     expect(await team.get('/webhooks')).toEqual(before)
     expect(
-      await said(ask(team, 'PUT', `/${String(id)}`, { url: 'https://8.8.8.8/' })),
+      await said(request(team, 'PUT', `/${String(id)}`, { url: 'https://8.8.8.8/' })),
     ).toMatchObject({
       status: 200,
       url: 'https://8.8.8.8/',
@@ -102,16 +104,16 @@ const keyOf = (id: string) =>
   env.DB.prepare('SELECT key FROM webhooks WHERE id = ?').bind(id).first<number>('key')
 
 /** An event on its way that no queue has been told of, and the invocation that sends it, which counts its requests. */
-async function pass(team: Team, hook: Hook, local: boolean) {
+async function invoke(team: Team, hook: Hook, local: boolean) {
   const silent = { send: async () => undefined, sendBatch: async () => undefined }
   const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `enqueueDeliveries` calls is there
   const headers = { authorization: `Bearer ${team.token}` }
-  const asked = await callWith(
+  const answer = await callWith(
     vars,
     `/platform/workspaces/${team.workspace}/webhooks/${hook.id}/test`,
     { method: 'POST', headers },
   )
-  expect(asked.status).toBe(202)
+  expect(answer.status).toBe(202)
   const requested: string[] = []
   const res = resources({ ...env, ...vars, WEBHOOKS_LOCAL: local })
   const fetched = (url: string, init: RequestInit) => (requested.push(url), res.fetch(url, init))
@@ -123,14 +125,14 @@ describe('a delivery', () => {
   it('checks the URL again, and without a request says why it fails', async () => {
     const team = await Team.open(hookScopes)
     const one = await hook(team)
-    expect(await pass(team, one, false)).toEqual([])
+    expect(await invoke(team, one, false)).toEqual([])
     expect(await one.receiver.arrived()).toEqual([])
     const { deliveries } = await deliveriesOf(team, one)
     const attempt = { attempt: 1, status_code: null, answer: 'The URL must begin with https://' }
     expect(deliveries).toMatchObject([{ status: 'pending', attempts: [attempt] }])
     expect(Date.parse(deliveries[0]?.next_attempt_on ?? '')).toBeGreaterThan(Date.now())
 
-    expect(await pass(team, one, true)).toEqual([one.receiver.url])
+    expect(await invoke(team, one, true)).toEqual([one.receiver.url])
     expect(await one.receiver.arrived()).toHaveLength(1)
   })
 
@@ -144,7 +146,7 @@ describe('a delivery', () => {
     const team = await Team.open(hookScopes)
     const one = await hook(team)
     await env.DB.prepare('UPDATE webhooks SET url = ? WHERE id = ?').bind(url, one.id).run()
-    expect(await pass(team, one, true)).toEqual([])
+    expect(await invoke(team, one, true)).toEqual([])
     const { deliveries } = await deliveriesOf(team, one)
     expect(deliveries).toMatchObject([
       { status: 'pending', attempts: [{ status_code: null, answer: `The URL ${problem}` }] },

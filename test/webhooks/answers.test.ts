@@ -140,7 +140,7 @@ describe('an answer', () => {
 })
 
 describe('the next attempt', () => {
-  const asked = async (retryAfter: string, status = 503) =>
+  const waitAfter = async (retryAfter: string, status = 503) =>
     waitOf((await answered({ status, headers: { 'retry-after': retryAfter } })).delivery)
   const between = (wait: number, least: number, most: number) => {
     expect(wait).toBeGreaterThanOrEqual(least)
@@ -148,15 +148,19 @@ describe('the next attempt', () => {
   }
 
   it('comes when Retry-After says, in seconds or a date, within a day', async () => {
-    between(await asked('120'), 2 * minute, 2 * minute)
-    between(await asked('3600', 429), hour, hour)
-    between(await asked(new Date(Date.now() + 2 * hour).toUTCString()), 2 * hour - slack, 2 * hour)
-    between(await asked('31536000'), day, day)
+    between(await waitAfter('120'), 2 * minute, 2 * minute)
+    between(await waitAfter('3600', 429), hour, hour)
+    between(
+      await waitAfter(new Date(Date.now() + 2 * hour).toUTCString()),
+      2 * hour - slack,
+      2 * hour,
+    )
+    between(await waitAfter('31536000'), day, day)
   })
 
   it("comes by the schedule where the receiver's wish is sooner or unreadable", async () => {
     for (const header of ['0', '1', 'soon', new Date(0).toUTCString()])
-      between(await asked(header), 5000, 6000)
+      between(await waitAfter(header), 5000, 6000)
   })
 
   it('comes on schedule, ten times in all, and then fails for good', async () => {
@@ -209,7 +213,7 @@ describe('the next attempt', () => {
 })
 
 /** What other webhooks are told of one that was disabled. */
-const told = async (other: Hook) =>
+const disabledEvents = async (other: Hook) =>
   (await other.receiver.arrived())
     .map((request) => verified(other.secret, request))
     .map(({ type, data }) => ({ type, data: data as Json }))
@@ -229,7 +233,7 @@ describe('a webhook', () => {
     })
     expect(await shown(team, one)).toMatchObject({ enabled: false, disabled_because: 'gone' })
     await tried(team, other, 1)
-    expect(await told(other)).toEqual([
+    expect(await disabledEvents(other)).toEqual([
       { type: 'webhook.disabled', data: { webhook_id: one.id, reason: 'gone' } },
     ])
 
@@ -244,7 +248,7 @@ describe('a webhook', () => {
       disabled_because: null,
       failing_since: null,
     })
-    expect(await told(other)).toHaveLength(1)
+    expect(await disabledEvents(other)).toHaveLength(1)
   })
 
   it('is disabled by five days of failures only, with one event', async () => {
@@ -265,7 +269,7 @@ describe('a webhook', () => {
     await tried(team, other, 1)
     await bank.group()
     await tried(team, other, 2)
-    expect(await told(other)).toMatchObject([
+    expect(await disabledEvents(other)).toMatchObject([
       { type: 'webhook.disabled', data: { webhook_id: one.id, reason: 'failing' } },
       { type: 'group.created' },
     ])

@@ -22,12 +22,12 @@ describe('a webhook that is changed while an invocation sends to it', () => {
       return new Response(null, { status })
     })
     await at.happen(takenAtATime + 10)
-    await at.pass()
+    await at.invoke()
     return at
   }
 
   it('is sent only what was claimed before disabling, the rest once enabled', async () => {
-    const { sent, stands, pass, due, res, workspace, id, deliveriesEnqueued } = await amid(
+    const { sent, stands, invoke, due, res, workspace, id, deliveriesEnqueued } = await amid(
       ({ res, workspace, id }) => disableWebhook(res, workspace, id, 'tester'),
     )
     expect(sent.length).toBeLessThanOrEqual(takenAtATime)
@@ -37,23 +37,23 @@ describe('a webhook that is changed while an invocation sends to it', () => {
     )
     const before = sent.length
     expect(await due()).toBe(false)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(before)
     await enableWebhook(res, workspace, id, 'tester')
     expect(deliveriesEnqueued).toHaveLength(1)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(takenAtATime + 10)
     expect(ids(sent).size).toBe(takenAtATime + 10)
   })
 
   it('is sent no more than was taken where it was deleted', async () => {
-    const { sent, pass, due } = await amid(({ db, workspace, id }) =>
+    const { sent, invoke, due } = await amid(({ db, workspace, id }) =>
       deleteWebhook(db, workspace, id),
     )
     expect(sent.length).toBeLessThanOrEqual(takenAtATime)
     const before = sent.length
     expect(await due()).toBe(false)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(before)
   })
 

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import type { EventType } from '../../src/webhooks/event.ts'
 
 /** What others are told of a change. */
-export interface Told {
+export interface Announced {
   type: EventType
   data: object
 }
@@ -76,53 +76,53 @@ export async function momentOf(workspace: number): Promise<Moment> {
   }
 }
 
-const typesTold = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' }
+const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' }
 
 /** What others are to be told of what has changed from one moment to the next: one event for each change. */
-export function changesBetween(before: Moment, after: Moment): Told[] {
-  const told: Told[] = []
+export function changesBetween(before: Moment, after: Moment): Announced[] {
+  const announced: Announced[] = []
   for (const [key, group] of after.groups) {
     const known = before.groups.get(key)
     const named = { group_id: group.id, name: group.name }
-    if (known === undefined) told.push({ type: 'group.created', data: named })
+    if (known === undefined) announced.push({ type: 'group.created', data: named })
     else if (known.deleted === null && group.deleted !== null)
-      told.push({ type: 'group.deleted', data: { group_id: group.id } })
+      announced.push({ type: 'group.deleted', data: { group_id: group.id } })
     // A job that goes live moves the time, too, and the revision with it.
     else if (known.updated !== group.updated && known.revision === group.revision)
-      told.push({ type: 'group.updated', data: named })
+      announced.push({ type: 'group.updated', data: named })
   }
   for (const [key, job] of after.jobs) {
     if (job.state === before.jobs.get(key)?.state) continue
     const { type, revision, added, removed, bad, rows, failure } = job
     const data = { job_id: job.id, group_id: after.groups.get(job.group)?.id }
     if (job.state === 'failed')
-      told.push({ type: 'job.failed', data: { ...data, reason: failure } })
+      announced.push({ type: 'job.failed', data: { ...data, reason: failure } })
     if (job.state !== 'successful' && job.state !== 'partial') continue
     const unchanged = rows - bad - (type === 'remove' ? removed : added)
-    const counts = { type: typesTold[type], revision, added, removed, unchanged, failed: bad }
-    told.push({ type: 'group.participants.changed', data: { ...data, ...counts } })
+    const counts = { type: typeNames[type], revision, added, removed, unchanged, failed: bad }
+    announced.push({ type: 'group.participants.changed', data: { ...data, ...counts } })
   }
   for (const [key, { id, updated, deleted }] of after.definitions) {
     const known = before.definitions.get(key)
     const data = { definition_id: id }
-    if (known === undefined) told.push({ type: 'definition.created', data })
+    if (known === undefined) announced.push({ type: 'definition.created', data })
     else if (known.deleted === null && deleted !== null)
-      told.push({ type: 'definition.deleted', data })
-    else if (known.updated !== updated) told.push({ type: 'definition.updated', data })
+      announced.push({ type: 'definition.deleted', data })
+    else if (known.updated !== updated) announced.push({ type: 'definition.updated', data })
   }
   for (const [key, { id, state, definition, groups, seated, over, changed }] of after.runs) {
     if (state !== 'successful' || before.runs.get(key)?.state === state) continue
     const counts = { groups, users_seated: seated, users_over_limit: over, rows_changed: changed }
     const data = { definition_id: after.definitions.get(definition)?.id, run_id: id, ...counts }
-    told.push({ type: 'household.recomputed', data })
+    announced.push({ type: 'household.recomputed', data })
   }
   for (const [key, { id, disabled }] of after.webhooks)
     if (
       (disabled === 'failing' || disabled === 'gone') &&
       before.webhooks.get(key)?.disabled === null
     )
-      told.push({ type: 'webhook.disabled', data: { webhook_id: id, reason: disabled } })
-  return told
+      announced.push({ type: 'webhook.disabled', data: { webhook_id: id, reason: disabled } })
+  return announced
 }
 
 /** The webhooks that listen for an event of a type at a moment. */

@@ -89,8 +89,8 @@ describe('what a scan for deliveries costs', () => {
         ).bind(state),
       ])
       const before = res.meter.rowsRead
-      const asked = { state, after: undefined, size: 20 }
-      expect(await listDeliveries(res.databaseOf(workspace), workspace, id, asked)).toHaveLength(10)
+      const range = { state, after: undefined, size: 20 }
+      expect(await listDeliveries(res.databaseOf(workspace), workspace, id, range)).toHaveLength(10)
       expect(res.meter.rowsRead - before).toBeLessThan(500)
     },
   )
@@ -98,11 +98,11 @@ describe('what a scan for deliveries costs', () => {
 
 describe('what an invocation costs', () => {
   it('is three rows written for each event that arrives at once', async () => {
-    const { res, happen, pass, sent } = await scene()
+    const { res, happen, invoke, sent } = await scene()
     const cost = async (events: number) => {
       await happen(events)
       const before = res.meter.rowsWritten
-      await pass()
+      await invoke()
       return res.meter.rowsWritten - before
     }
     const [few, many] = [await cost(10), await cost(40)]
@@ -182,7 +182,7 @@ describe('the plan of', () => {
   type Sending = Awaited<ReturnType<typeof sending>>
   const from = (at: Sending, after: boolean) => (after ? at.event : undefined)
 
-  it.each<[what: string, statements: number, ask: (db: Db, at: Sending) => Promise<unknown>]>([
+  it.each<[what: string, statements: number, read: (db: Db, at: Sending) => Promise<unknown>]>([
     ['an invocation', 11, (db, { key }) => deliver(over(db), workspace, key)],
     ['the cron of every minute', 1, (db) => deliverDue(over(db))],
     [
@@ -230,9 +230,9 @@ describe('the plan of', () => {
       (db, { id }) => replay(over(db), workspace, id, { since: 0, until: now, only: 'all' }),
     ],
     ['the sweep', 4, (db) => sweepEvents({ ...over(db), now: () => now + 31 * day })],
-  ])('%s walks none of the tables that grow', async (_, statements, ask) => {
+  ])('%s walks none of the tables that grow', async (_, statements, read) => {
     const at = await sending()
-    const plans = await plansOf((db) => ask(db, at))
+    const plans = await plansOf((db) => read(db, at))
     const ofEvents = plans.filter(({ query }) =>
       /\b(events|deliveries|delivery_attempts)\b/.test(query),
     )

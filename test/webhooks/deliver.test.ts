@@ -12,13 +12,13 @@ const failing = () => new Response(null, { status: 500 })
 
 describe('an invocation', () => {
   it('sends nothing that another sends, however many begin meanwhile', async () => {
-    const { happen, pass, sent, stands } = await scene(async () => {
-      if (sent.length < 20) await pass()
+    const { happen, invoke, sent, stands } = await scene(async () => {
+      if (sent.length < 20) await invoke()
       await scheduler.wait(1)
       return new Response(null, { status: 204 })
     })
     await happen(12)
-    await Promise.all([pass(), pass(), pass()])
+    await Promise.all([invoke(), invoke(), invoke()])
     expect(sent).toHaveLength(12)
     expect(ids(sent).size).toBe(12)
     expect(await stands()).toEqual(
@@ -28,22 +28,22 @@ describe('an invocation', () => {
 
   it('sends five at once to its endpoint, and never more', async () => {
     let [now, most] = [0, 0]
-    const { happen, pass, sent } = await scene(async () => {
+    const { happen, invoke, sent } = await scene(async () => {
       most = Math.max(most, ++now)
       await scheduler.wait(5)
       now--
       return new Response(null, { status: 204 })
     })
     await happen(30)
-    await Promise.all([pass(), pass()])
+    await Promise.all([invoke(), invoke()])
     expect(sent).toHaveLength(30)
     expect(most).toBe(5)
   })
 
   it('goes on until nothing is due, and sends each event once', async () => {
-    const { happen, pass, sent, stands, deliveriesEnqueued } = await scene()
+    const { happen, invoke, sent, stands, deliveriesEnqueued } = await scene()
     await happen(2 * takenAtATime + 20)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(2 * takenAtATime + 20)
     expect(ids(sent).size).toBe(2 * takenAtATime + 20)
     expect(new Set((await stands()).map(({ attempts }) => attempts))).toEqual(new Set([1]))
@@ -51,13 +51,13 @@ describe('an invocation', () => {
   })
 
   it('stops after twenty seconds, and leaves the rest, untried, to the next', async () => {
-    const { happen, pass, sent, stands, clock, deliveriesEnqueued } = await scene(() => {
+    const { happen, invoke, sent, stands, clock, deliveriesEnqueued } = await scene(() => {
       clock.now += second
       return new Response(null, { status: 204 })
     })
     const began = clock.now
     await happen(takenAtATime + 10)
-    await pass()
+    await invoke()
     const first = sent.length
     expect(first).toBeGreaterThan(5)
     expect(first).toBeLessThan(takenAtATime)
@@ -78,7 +78,7 @@ describe('an invocation', () => {
       message !== undefined;
       message = deliveriesEnqueued.pop()
     )
-      await pass()
+      await invoke()
     expect(sent).toHaveLength(takenAtATime + 10)
     expect(await stands()).toEqual(
       Array(takenAtATime + 10).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }),
@@ -86,13 +86,13 @@ describe('an invocation', () => {
   })
 
   it('sends what happens meanwhile, or enqueues it for the next', async () => {
-    const { happen, pass, sent, due, deliveriesEnqueued } = await scene(async () => {
-      if (sent.length === 1) await happen(1).then(pass)
+    const { happen, invoke, sent, due, deliveriesEnqueued } = await scene(async () => {
+      if (sent.length === 1) await happen(1).then(invoke)
       return new Response(null, { status: 204 })
     })
     await happen(1)
-    await pass()
-    if (deliveriesEnqueued.length > 0) await pass()
+    await invoke()
+    if (deliveriesEnqueued.length > 0) await invoke()
     expect(sent).toHaveLength(2)
     expect(await due()).toBe(false)
   })
@@ -106,23 +106,23 @@ describe('an invocation', () => {
   ])(
     'that dies %s is followed once its lease is over, and not before',
     async (_, events, lit, sends) => {
-      const { happen, pass, sent, stands, clock, due, fuse } = await scene()
+      const { happen, invoke, sent, stands, clock, due, fuse } = await scene()
       await happen(events)
       fuse(lit)
-      await expect(pass().catch(unlessCrash)).resolves.toBeUndefined()
+      await expect(invoke().catch(unlessCrash)).resolves.toBeUndefined()
       fuse(undefined)
       expect(sent).toHaveLength(sends)
       const begun = sent.splice(0)
 
       for (const wait of [0, lease - 1]) {
         clock.now += wait
-        await pass()
+        await invoke()
         expect(sent).toEqual([])
         expect(await due()).toBe(false)
       }
       clock.now += 1
       expect(await due()).toBe(true)
-      await pass()
+      await invoke()
       expect(sent).toHaveLength(7)
       for (const { id, body, stamp } of sent) {
         const before = begun.find((one) => one.id === id)
@@ -142,16 +142,16 @@ describe('an invocation', () => {
 
   it('that dies midway is followed by one that may repeat some deliveries', async () => {
     let dead = true
-    const { happen, pass, sent, stands, clock } = await scene(({ body }) => {
+    const { happen, invoke, sent, stands, clock } = await scene(({ body }) => {
       if (dead && sent.length > 3) return new Promise<Response>(() => {})
       return body === '' ? failing() : new Response(null, { status: 204 })
     })
     await happen(9)
-    void pass()
+    void invoke()
     while (sent.length < 8) await scheduler.wait(5)
     dead = false
     clock.now += lease
-    await pass()
+    await invoke()
     expect(ids(sent).size).toBe(9)
     expect(await stands()).toEqual(
       Array(9).fill({ ...delivered, attempts: 2, tries: 2, known: [2] }),
@@ -168,11 +168,11 @@ describe('an invocation', () => {
         return failing()
       })
       await at.happen(7)
-      const first = at.pass()
+      const first = at.invoke()
       while (at.sent.length < 5) await scheduler.wait(5)
       at.clock.now += lease
       gate = gates[1]?.promise
-      const next = at.pass()
+      const next = at.invoke()
       while (at.sent.length < 10) await scheduler.wait(5)
       gates[0]?.resolve()
       await first
@@ -185,9 +185,9 @@ describe('an invocation', () => {
     }
 
     it('does not free the webhook of the one that followed', async () => {
-      const { pass, sent, happen, ended } = await overtaken()
+      const { invoke, sent, happen, ended } = await overtaken()
       await happen(1)
-      await pass()
+      await invoke()
       expect(sent).toHaveLength(10)
       await ended()
       expect(sent).toHaveLength(13)

@@ -90,22 +90,22 @@ describe('the next attempt', () => {
   })
 
   it('is no earlier than by the schedule, whatever Retry-After says', () => {
-    for (const asked of [0, 1, second, 30 * minute])
-      expect(nextAttempt(4, now, 0, asked)).toBe(now + 2 * hour)
+    for (const retryAfter of [0, 1, second, 30 * minute])
+      expect(nextAttempt(4, now, 0, retryAfter)).toBe(now + 2 * hour)
     expect(nextAttempt(2, now, 1, 5 * minute)).toBe(now + 6 * minute)
   })
 
   it('is at most a day later, and no earlier than by schedule', () => {
-    for (const asked of [24 * hour + 1, 365 * 24 * hour, Number.MAX_SAFE_INTEGER, Infinity]) {
-      expect(nextAttempt(1, now, 0, asked)).toBe(now + 24 * hour)
-      expect(nextAttempt(9, now, 1, asked)).toBe(now + 28.8 * hour)
+    for (const retryAfter of [24 * hour + 1, 365 * 24 * hour, Number.MAX_SAFE_INTEGER, Infinity]) {
+      expect(nextAttempt(1, now, 0, retryAfter)).toBe(now + 24 * hour)
+      expect(nextAttempt(9, now, 1, retryAfter)).toBe(now + 28.8 * hour)
     }
   })
 
   it('never comes after the tenth, whatever Retry-After says', () => {
     for (const tries of [10, 11, 1000])
-      for (const asked of [undefined, 0, hour])
-        expect(nextAttempt(tries, now, 0, asked)).toBeUndefined()
+      for (const retryAfter of [undefined, 0, hour])
+        expect(nextAttempt(tries, now, 0, retryAfter)).toBeUndefined()
   })
 })
 

@@ -7,8 +7,8 @@ import { eventTypes, type EventType } from '../../src/webhooks/event.ts'
 import { listDeliveries, replay, retryDelivery } from '../../src/webhooks/history.ts'
 import { enableWebhook } from '../../src/webhooks/subscriptions.ts'
 import { unlessCrash } from '../support/hazard.ts'
-import { told } from '../support/weeks.ts'
-import { changesBetween, listeners, momentOf, type Moment, type Told } from './changes.ts'
+import { writeUsers } from '../support/weeks.ts'
+import { changesBetween, listeners, momentOf, type Moment, type Announced } from './changes.ts'
 import {
   answer,
   answerMessage,
@@ -36,7 +36,7 @@ const became = (deed: Promise<unknown> | undefined): Promise<Became> =>
     },
   )
 
-const sorted = (events: Told[]) =>
+const sorted = (events: Announced[]) =>
   events
     .map(({ type, data }) => ({ type, data }))
     .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
@@ -49,7 +49,7 @@ const saw = (what: string, count = 1) => seen.set(what, (seen.get(what) ?? 0) + 
 class Witness {
   readonly #workspace: number
   readonly keyOf = new Map<string, number>()
-  readonly events = new Map<string, Told & { at: number }>()
+  readonly events = new Map<string, Announced & { at: number }>()
   /** Events by webhook: those that it must hear of, and those that it may, as it was changed while they happened. */
   readonly must = new Set<string>()
   readonly may = new Set<string>()
@@ -255,7 +255,7 @@ it('loses and invents nothing, whatever fails, dies, repeats or comes late', asy
       async (happenings, answers) => {
         const at = await scene(answers)
         const witness = await Witness.of(at.workspace)
-        await told(at.res, at.workspace, [
+        await writeUsers(at.res, at.workspace, [
           ['ann', { street: 'ash' }],
           ['bob', { street: 'ash' }],
         ])

@@ -13,20 +13,20 @@ describe('the statements that announce', () => {
     const { db, workspace, stands, clock } = await scene()
     const change = (name: string) =>
       sql`UPDATE webhooks SET description = ${name} WHERE workspace_id = ${workspace} AND description <> ${name}`
-    const told = (group: string) =>
+    const deletedGroup = (group: string) =>
       announce(workspace, { type: 'group.deleted', data: { group_id: group } }, clock.now)
     const results = await together(db, [
       change('a'),
-      ...told('1'),
+      ...deletedGroup('1'),
       change('a'),
-      ...told('2'),
+      ...deletedGroup('2'),
       change('b'),
-      ...told('3'),
+      ...deletedGroup('3'),
       change('b'),
-      ...told('4'),
+      ...deletedGroup('4'),
     ])
     const events = await db.all(
-      sql`SELECT data ->> 'group_id' AS told FROM events WHERE workspace_id = ${workspace} ORDER BY key`,
+      sql`SELECT data ->> 'group_id' AS deletedGroup FROM events WHERE workspace_id = ${workspace} ORDER BY key`,
     )
     expect(events).toEqual([{ told: '1' }, { told: '3' }])
     expect(await stands()).toHaveLength(2)
@@ -34,7 +34,7 @@ describe('the statements that announce', () => {
   })
 
   it('survive a failed queue: the change succeeds, and the cron enqueues them', async () => {
-    const { res, workspace, sent, pass, silence, due, deliveriesEnqueued } = await scene()
+    const { res, workspace, sent, invoke, silence, due, deliveriesEnqueued } = await scene()
     const draft = {
       name: 'owls',
       description: undefined,
@@ -47,7 +47,7 @@ describe('the statements that announce', () => {
     silence(false)
     expect(deliveriesEnqueued).toEqual([])
     expect(await due()).toBe(true)
-    await pass()
+    await invoke()
     expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([
       { type: 'group.created', data: { group_id: group.id } },
     ])

@@ -32,11 +32,11 @@ export async function scene(
   const clock = { now: Date.UTC(2027, 0, 1) }
   const sent: Sent[] = []
   const fetch = async (url: string, { headers, body }: RequestInit) => {
-    const told = new Headers(headers)
+    const sentHeaders = new Headers(headers)
     const one = {
       url,
-      id: told.get('webhook-id') ?? '',
-      stamp: told.get('webhook-timestamp') ?? '',
+      id: sentHeaders.get('webhook-id') ?? '',
+      stamp: sentHeaders.get('webhook-timestamp') ?? '',
       body: String(body),
       at: clock.now,
     }
@@ -56,7 +56,7 @@ export async function scene(
     db,
     draft,
     id,
-    pass: () => deliver(res, workspace, key),
+    invoke: () => deliver(res, workspace, key),
     happen: (events: number) =>
       together(
         db,

@@ -25,9 +25,9 @@ const waits = [
 
 describe('a delivery that fails', () => {
   it('is tried again on schedule, never earlier nor after its last attempt', async () => {
-    const { happen, pass, sent, stands, clock, due, disabled } = await scene(failing)
+    const { happen, invoke, sent, stands, clock, due, disabled } = await scene(failing)
     await happen(1)
-    await pass()
+    await invoke()
     for (const [i, wait] of waits.entries()) {
       const [one] = await stands()
       const next = one?.next ?? 0
@@ -37,17 +37,17 @@ describe('a delivery that fails', () => {
       expect(next - clock.now).toBeLessThanOrEqual(1.2 * wait)
       clock.now = next - 1
       expect(await due()).toBe(false)
-      await pass()
+      await invoke()
       expect(sent).toHaveLength(i + 1)
       clock.now = next
       expect(await due()).toBe(true)
-      await pass()
+      await invoke()
       expect(sent).toHaveLength(i + 2)
     }
     expect(await stands()).toMatchObject([{ state: 'failed', attempts: 10, tries: 10, next: null }])
     clock.now += 30 * 24 * hour
     expect(await due()).toBe(false)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(10)
     expect(ids(sent).size).toBe(1)
     expect(await disabled()).toEqual([])
@@ -59,12 +59,12 @@ describe('a delivery that fails', () => {
       await promise
       return failing()
     })
-    const { happen, pass, sent, stands, clock, res, workspace, db, id } = at
+    const { happen, invoke, sent, stands, clock, res, workspace, db, id } = at
     await happen(7)
     await db.run(
       sql`UPDATE deliveries SET attempts = 9, tries = 9 WHERE workspace_id = ${workspace}`,
     )
-    const first = pass()
+    const first = invoke()
     while (sent.length < 5) await scheduler.wait(5)
     for (const { id: event } of await db.all<{ id: string }>(
       sql`SELECT id FROM events WHERE workspace_id = ${workspace}`,
@@ -74,7 +74,7 @@ describe('a delivery that fails', () => {
     resolve()
     await first
     expect(sent).toHaveLength(5)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(12)
     for (const one of await stands()) {
       expect(one).toMatchObject({ state: 'pending', tries: 1 })

@@ -107,7 +107,7 @@ async function believers(team: Team, one: Hook, secrets: string[]): Promise<bool
 }
 
 /** So much of the day in which the former secret holds passes. */
-const pass = (ms: number, { id }: Hook) =>
+const elapseOf = (ms: number, { id }: Hook) =>
   env.DB.prepare('UPDATE webhooks SET former_until = former_until - ? WHERE id = ?')
     .bind(ms, id)
     .run()
@@ -121,9 +121,9 @@ describe('what a receiver gets', () => {
     expect(secret).not.toBe(one.secret)
     expect(Math.abs(until - Date.now() - day)).toBeLessThan(60_000)
     expect(await believers(team, one, [one.secret, secret])).toEqual([true, true])
-    await pass(day - 60_000, one)
+    await elapseOf(day - 60_000, one)
     expect(await believers(team, one, [one.secret, secret])).toEqual([true, true])
-    await pass(60_000, one)
+    await elapseOf(60_000, one)
     expect(await believers(team, one, [one.secret, secret])).toEqual([false, true])
   })
 
@@ -131,7 +131,7 @@ describe('what a receiver gets', () => {
     const { team } = await openedHooks()
     const one = await hook(team)
     const first = await rotated(team, one)
-    await pass(day / 2, one)
+    await elapseOf(day / 2, one)
     const second = await rotated(team, one)
     expect(second.until).toBeGreaterThanOrEqual(first.until)
     const secrets = [one.secret, first.secret, second.secret]
@@ -148,7 +148,7 @@ describe('what a receiver gets', () => {
     const { secret } = await rotated(team, one)
     await elapse(one)
     await tried(team, one, 2)
-    await pass(day, one)
+    await elapseOf(day, one)
     await scheduler.wait(1100)
     await elapse(one)
     const [delivery] = await tried(team, one, 3)

@@ -9,7 +9,7 @@ const fine = () => new Response(null, { status: 204 })
 async function recovering(first = failing) {
   let down = true
   const at = await scene(() => (down ? first() : fine()))
-  const { clock, delayed, pass } = at
+  const { clock, delayed, invoke } = at
   return {
     ...at,
     recovers: () => (down = false),
@@ -19,7 +19,7 @@ async function recovering(first = failing) {
         const began = clock.now
         for (const { seconds } of bells.toSorted((a, b) => a.seconds - b.seconds)) {
           clock.now = Math.max(clock.now, began + seconds * second)
-          await Promise.all(Array.from({ length: times }, pass))
+          await Promise.all(Array.from({ length: times }, invoke))
         }
       }
     },
@@ -28,10 +28,10 @@ async function recovering(first = failing) {
 
 describe('the first retry', () => {
   it('comes within seven seconds of the attempt, and by the queue', async () => {
-    const { happen, pass, sent, recovers, enqueues, stands, delayed, workspace } =
+    const { happen, invoke, sent, recovers, enqueues, stands, delayed, workspace } =
       await recovering()
     await happen(1)
-    await pass()
+    await invoke()
     expect(delayed).toEqual([
       {
         message: { kind: 'deliver', workspace, webhook: expect.any(Number) as number },
@@ -51,9 +51,9 @@ describe('the first retry', () => {
   it.each([1, 3])(
     'of many comes once each, where bells enqueueDeliveries %d times',
     async (times) => {
-      const { happen, pass, sent, recovers, enqueues, stands } = await recovering()
+      const { happen, invoke, sent, recovers, enqueues, stands } = await recovering()
       await happen(130)
-      await pass()
+      await invoke()
       expect(sent).toHaveLength(130)
       recovers()
       await enqueues(times)
@@ -65,9 +65,9 @@ describe('the first retry', () => {
   )
 
   it('is followed by the cron: what comes in minutes is not enqueued', async () => {
-    const { happen, pass, sent, enqueues, delayed } = await recovering()
+    const { happen, invoke, sent, enqueues, delayed } = await recovering()
     await happen(3)
-    await pass()
+    await invoke()
     await enqueues()
     expect(sent).toHaveLength(6)
     expect(delayed).toEqual([])
@@ -75,9 +75,9 @@ describe('the first retry', () => {
 
   it('comes when Retry-After says, where that is soon', async () => {
     const busy = () => new Response(null, { status: 429, headers: { 'retry-after': '40' } })
-    const { happen, pass, sent, recovers, enqueues } = await recovering(busy)
+    const { happen, invoke, sent, recovers, enqueues } = await recovering(busy)
     await happen(1)
-    await pass()
+    await invoke()
     recovers()
     await enqueues()
     const [first, again] = sent
@@ -87,33 +87,33 @@ describe('the first retry', () => {
   })
 
   it('is not lost with its message: the cron enqueues it', async () => {
-    const { happen, pass, sent, recovers, silence, delayed, clock, due, stands } =
+    const { happen, invoke, sent, recovers, silence, delayed, clock, due, stands } =
       await recovering()
     await happen(1)
     silence(true)
-    await pass()
+    await invoke()
     silence(false)
     expect(delayed).toEqual([])
     recovers()
     clock.now = (await stands())[0]?.next ?? 0
     expect(await due()).toBe(true)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(2)
   })
 
   it('is left to an invocation that sends at that moment', async () => {
-    const { happen, pass, sent, clock, stands } = await scene(async ({ at }) => {
+    const { happen, invoke, sent, clock, stands } = await scene(async ({ at }) => {
       if (sent.length === 2) {
         // The bell for the first comes while the second is on its way.
         clock.now = at + 8 * second
-        await pass()
+        await invoke()
       }
       return sent.length === 1 ? failing() : fine()
     })
     await happen(1)
-    await pass()
+    await invoke()
     await happen(1)
-    await pass()
+    await invoke()
     expect(sent).toHaveLength(3)
     expect(await stands()).toMatchObject([
       { state: 'delivered', attempts: 2 },

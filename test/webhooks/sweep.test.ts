@@ -65,8 +65,8 @@ describe('the sweep', () => {
       Array.from({ length: many }, (_, i) => ({ age: kept + many - i, workspace: i % 5 })),
     )
     const steps: number[] = []
-    let passes = 0
-    for (let count = many; count > 0; passes++) {
+    let invocations = 0
+    for (let count = many; count > 0; invocations++) {
       let before = count
       const { res, meanwhile } = hazardous({}, { now: () => now })
       meanwhile(async () => {
@@ -81,7 +81,7 @@ describe('the sweep', () => {
       expect(res.meter.statements).toBeLessThan(1000)
       count = before
     }
-    expect(passes).toBeGreaterThan(1)
+    expect(invocations).toBeGreaterThan(1)
     expect(Math.max(...steps)).toBeLessThanOrEqual(500)
     expect(await left()).toEqual([[], [], []])
   }, 60_000)

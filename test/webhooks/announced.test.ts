@@ -21,7 +21,7 @@ const eventsOf = async (team: Team) =>
   (await team.get<{ events: Event[] }>('/events?size=1000')).events
 
 /** All that happens is told to one who listens to all: once, signed, and as the list of events has it. Gives types and data in order. */
-async function told(
+async function announcedBy(
   act: (team: Team, bank: Bank) => Promise<void>,
   before?: (team: Team, bank: Bank) => Promise<void>,
 ): Promise<[string, Json][]> {
@@ -54,7 +54,7 @@ describe('a group', () => {
   it('is announced when it is created, renamed and deleted', async () => {
     const name = `é🎉"\\'`
     let id = ''
-    const events = await told(async (_, bank) => {
+    const events = await announcedBy(async (_, bank) => {
       id = await bank.group(name)
       expect((await bank.send('PUT', `/groups/${id}`, { groupName: 'bats' })).status).toBe(200)
       await bank.call('DELETE', `/groups/${id}`)
@@ -69,7 +69,7 @@ describe('a group', () => {
   it('is not announced where it is neither created, renamed nor deleted', async () => {
     let owls = ''
     const nowhere = crypto.randomUUID()
-    const events = await told(
+    const events = await announcedBy(
       async (_, bank) => {
         const refused = [
           await bank.send('POST', '/groups', { groupName: 'owls' }),
@@ -94,7 +94,7 @@ describe('a group', () => {
   })
 
   it('is announced once where many create or delete it together', async () => {
-    const events = await told(async (_, bank) => {
+    const events = await announcedBy(async (_, bank) => {
       await Promise.all([1, 2, 3, 4].map(() => bank.send('POST', '/groups', { groupName: 'owls' })))
       const [group] = (await bank.get('/groups'))['content'] as Json[] // a page of groups
       await Promise.all(
@@ -109,7 +109,7 @@ describe('an upload', () => {
   it('is announced with the figures of its job', async () => {
     let group = ''
     const jobs: Json[] = []
-    const events = await told(
+    const events = await announcedBy(
       async (_, bank) => {
         jobs.push(await bank.apply(group, 'ADD', 'ann\nbob\nbob\ncid\na,b\n'))
         jobs.push(await bank.apply(group, 'REMOVE', 'ann\nzoe\n'))
@@ -155,7 +155,7 @@ describe('an upload', () => {
   it('that has no good row is announced as failed', async () => {
     let group = ''
     const jobs: Json[] = []
-    const events = await told(
+    const events = await announcedBy(
       async (_, bank) => {
         for (const type of ['ADD', 'REPLACE']) jobs.push(await bank.apply(group, type, 'a,b\n'))
       },
@@ -171,7 +171,7 @@ describe('an upload', () => {
 
   it('that is refused is not announced', async () => {
     let group = ''
-    const events = await told(
+    const events = await announcedBy(
       async (_, bank) => {
         const refused = [
           await bank.upload(crypto.randomUUID(), 'ADD', 'ann\n'),
@@ -222,7 +222,7 @@ describe('a file of users', () => {
 
   it('is announced where it fails, with the reason, and only there', async () => {
     const ids: string[] = []
-    const events = await told(async (team) => {
+    const events = await announcedBy(async (team) => {
       ids.push(await send(team, 'user_id,plan\nann,gold\n'))
       ids.push(await send(team, 'name,plan\nann,gold\n'))
       ids.push(await send(team, 'user_id,plan\nann,gold,x,y\n'))
@@ -236,7 +236,7 @@ describe('a file of users', () => {
 
 describe('a definition', () => {
   it('is announced when created, updated and deleted, but not when refused', async () => {
-    const events = await told(async (team) => {
+    const events = await announcedBy(async (team) => {
       await team.define(household)
       expect((await team.send('POST', '/groups', household)).status).toBe(422)
       expect((await team.send('POST', '/groups', { ...household, id: 'second' })).status).toBe(422)
@@ -261,7 +261,7 @@ describe('a definition', () => {
 
   it("is announced when its households are recomputed, with its run's figures", async () => {
     let run: Json = {}
-    const events = await told(
+    const events = await announcedBy(
       async (team) => {
         run = await team.recompute()
         expect((await team.call('POST', '/groups/nowhere/recompute')).status).toBe(404)
@@ -291,7 +291,7 @@ describe('an audience', () => {
   it("is announced when it has filled its group, beside the group's event", async () => {
     let group = ''
     let job: unknown
-    const events = await told(
+    const events = await announcedBy(
       async (team, bank) => {
         job = (await said(team.call('POST', '/audiences/coupon/sync')))['job_id']
         await bank.ended(String(job))
@@ -337,10 +337,10 @@ describe('a webhook', () => {
     await bank.send('PUT', `/groups/${group}`, { groupName: 'c' })
     await bank.group('d')
     await tried(team, one, 2)
-    const told = (await one.receiver.arrived()).map(
+    const announcedBy = (await one.receiver.arrived()).map(
       ({ body }) => JSON.parse(body) as { type: string; data: Json },
     ) // verified elsewhere
-    expect(told.map(({ type, data }) => [type, data['name']])).toEqual([
+    expect(announcedBy.map(({ type, data }) => [type, data['name']])).toEqual([
       ['group.updated', 'b'],
       ['group.created', 'd'],
     ])
