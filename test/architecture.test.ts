@@ -10,7 +10,7 @@ const files = Object.entries(sources).map(([path, text]) => ({
   text,
 }))
 
-/** From left to right: each room imports only itself and what stands to its right (DESIGN, "Rooms"). */
+/** From left to right: each room imports only itself and what stands to its right. */
 const ranks = [
   ['index'],
   ['api'],
@@ -24,7 +24,7 @@ const ranks = [
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
 
-/** Files of rules: time, ids and network are handed in, and so they import only each other, types and libraries. */
+/** Pure files: time, ids and network are arguments, so they import only pure files. */
 const pure = [
   'audiences/compare.ts',
   'audiences/compile.ts',

@@ -7,7 +7,7 @@ import { startReceiver } from './support/receiver-server.ts'
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
-// Those whose tests keep to workspaces of their own, and do not look at the whole store.
+// Files whose tests stay in their own workspaces and never read the whole store.
 const together = ['test/*.test.ts', 'test/{api,jobs}/*.test.ts']
 const notTogether = [
   'test/api/{audience-syncs,clients,files,uploads,uploads-large}.test.ts',
@@ -19,7 +19,7 @@ export default defineConfig(async () => ({
     cloudflareTest({
       wrangler: { configPath: './wrangler.toml' },
       miniflare: {
-        // Few, so that a test can go beyond them.
+        // Few, so that a test can exceed them.
         ratelimits: { LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } } },
         bindings: {
           RATE_LIMITED: false,
@@ -43,9 +43,9 @@ export default defineConfig(async () => ({
     testTimeout: 30_000,
     // Vitest would leave one core to itself, and has little to do meanwhile.
     maxWorkers: availableParallelism(),
-    // One log line per request is for those who run the Worker, not for those who test it.
+    // Request logs only matter for failed tests.
     silent: 'passed-only' as const,
-    // A worker and a database for each file cost more than many a file does.
+    // A worker and a database for each file cost more than most files.
     projects: [
       {
         extends: true as const,

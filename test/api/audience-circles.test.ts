@@ -51,7 +51,7 @@ describe('an audience that fills a group', () => {
     expect(await team.get('/audiences/coupon')).toEqual(before)
     await synced(team, bank)
     expect(await bank.members(owls)).toEqual(['ann', 'bob'])
-    // The group that it filled before is free to be asked about.
+    // Detaching the group that it filled also frees it.
     expect((await change(team, 'coupon', ruleOf(larks)))['status']).toBe(200)
   })
 

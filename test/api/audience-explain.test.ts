@@ -303,7 +303,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
     for (const user of ['x'.repeat(65), 'a%00b', 'a%0Ab'])
       expect(await explanation(user), user).toEqual(declined(422, sentence))
     expect(await explanation('%20')).toEqual(declined(400, 'No user ID provided'))
-    // Before it looks whether there is such an audience.
+    // The path is checked before the audience.
     expect(await said(team.call('GET', '/audiences/nowhere/users/a%00b'))).toEqual(
       declined(422, sentence),
     )

@@ -43,7 +43,7 @@ async function importUsers(team: Team, body: string): Promise<Json> {
   }
 }
 
-/** Ids that JavaScript, SQL, a query and a CSV file each would take for something else; in the order of bytes once sorted. */
+/** Ids that are special in JavaScript, SQL, URLs or CSV; sorted by bytes. */
 const hard = [
   'a,b',
   'a"b"',

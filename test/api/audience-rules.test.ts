@@ -292,7 +292,7 @@ describe('a rule', () => {
     const created = await team.send('POST', '/audiences', { name: 'x', rule: make() })
     const { id, rule } = await created.json<Json>()
     expect(created.status).toBe(200)
-    // An experience group's id is kept as it is told elsewhere.
+    // An experience group's id is stored in lower case.
     expect(JSON.stringify(rule)).toBe(JSON.stringify(make()).replace(group.toUpperCase(), group))
     expect(await team.get(`/audiences/${String(id)}/count`)).toEqual({ count: 0 })
   })

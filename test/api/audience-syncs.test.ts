@@ -74,7 +74,7 @@ describe('POST /audiences/{id}/sync', () => {
     const second = await syncWith(vars, team)
     expect([second.status, await second.json()]).toEqual([202, first])
     expect((await pageOf(bank, '/jobs')).page['totalElements']).toBe(1)
-    // What the audience asks later on is for the next.
+    // A later rule is for the next job.
     await team.send('PUT', '/audiences/coupon', { name: 'Coupon', rule: dogs })
     await letGo()
     expect(await bank.ended(String(first['job_id']))).toMatchObject({
@@ -196,7 +196,7 @@ describe('a file for a group that an audience fills', () => {
         async pull(controller) {
           const piece = pieces.shift()
           if (piece === undefined) return controller.close()
-          // The door has looked at the group by the time that it reads on.
+          // The group is checked before the rest of the body is read.
           if (pieces.length === 0) await team.attach('coupon', group)
           controller.enqueue(new TextEncoder().encode(piece))
         },

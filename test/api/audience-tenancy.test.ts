@@ -9,7 +9,7 @@ const own = { operator: 'exists', attribute: 'has_dog' }
 const inherited = { operator: 'equals', attribute: 'household:has_dog', value: true }
 const over = { operator: 'any_member', group: 'household', expression: own }
 
-/** Two workspaces in which everything that can have the same name has it, and means someone else. */
+/** Two workspaces with equal names for different things. */
 let team: Team
 let other: Team
 let group: string

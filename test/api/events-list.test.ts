@@ -15,7 +15,7 @@ const list = (team: Team, query = '') => team.get<Events>(`/events${query}`)
 const idsOf = ({ events }: Events) => events.map(({ id }) => id)
 const notFound = declined(404, 'Not found')
 
-/** Events of three types, whose order is told. */
+/** Events of three types, in a known order. */
 async function threeEvents() {
   const { team, bank } = await openedHooks()
   const group = await bank.group('owls')

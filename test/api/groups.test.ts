@@ -10,7 +10,7 @@ const notFound = (id: string) => refused(`groupId ${id} not found or has been ma
 const allNames = async (bank: Bank) =>
   (await pageOf(bank, '/groups?size=2000')).content.map(({ groupName }) => groupName)
 
-/** What holds of a group's name and description however they are sent: the create and the update of one group. */
+/** The rules of name and description, in create and update alike. */
 const writes: [string, (bank: Bank) => Promise<(body: unknown) => Promise<Response>>][] = [
   ['POST /groups', async (bank) => (body) => bank.send('POST', '/groups', body)],
   [

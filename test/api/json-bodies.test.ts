@@ -37,7 +37,7 @@ beforeAll(async () => {
   }
 })
 
-/** A body of bytes, as fetch would give a text a content type of its own. */
+/** Bytes, as fetch would add a content type to a text. */
 const send = (door: NamedDoor, body: Uint8Array<ArrayBuffer>, more: Record<string, string>) =>
   said(
     knock(

@@ -11,7 +11,7 @@ beforeAll(async () => {
   await bank.apply(group, 'ADD', 'ann\nandré\na b\n\ufffd\nann\ufffd\n')
 })
 
-/** Every way of asking, of one participant: whether it is in the group, and as whom the answer names it. */
+/** Every look-up of one participant: whether it is in the group, and its id in the answer. */
 const ways: [string, (id: string) => Promise<{ member: unknown; as: unknown }>][] = [
   [
     'groups of a participant',

@@ -27,7 +27,7 @@ describe.each(faces)('what is not there below %s', (face) => {
         call(face + path, { method, headers: bank.headers() }),
       )
       expect(rest, `${method} ${path}`).toEqual({ status: 400, code: '2000' })
-      // A slash at the end makes no difference, and is not told.
+      // A slash at the end makes no difference, and is not repeated.
       expect(String(message)).toContain(face + path.replace(/\/$/, ''))
       expect(
         await said(call(face + path, { method, headers: { transactionId: crypto.randomUUID() } })),
@@ -188,7 +188,7 @@ describe('a slash at the end of a path', () => {
           const { links: _, ...rest } = await said(
             call(face + path.replace(/(?=\?|$)/, slash), { headers: bank.headers() }),
           )
-          return rest // links lead to the address that was asked
+          return rest // links repeat the requested address
         }
         expect(await request('/')).toEqual(await request(''))
       }

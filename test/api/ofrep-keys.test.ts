@@ -10,7 +10,7 @@ const evaluation = (bank: Bank): RequestInit => ({
   body: JSON.stringify({ context: { targetingKey: 'ann' } }),
 })
 
-/** Names as a provider may have to ask by them, none of which a URL leaves as it is or takes for a part of the path. */
+/** Names with characters that have a meaning in a URL's path. */
 const names = [
   'a/b',
   'a/b/c',
@@ -150,7 +150,7 @@ describe('all flags', () => {
     const first = await bank.group('first')
     const id = await bank.group('second')
     await bank.apply(first, 'ADD', 'ann\n')
-    // Names that are the ids of another, as it is and in another case, and one that is its own.
+    // Names that equal another group's id, in either case, or the group's own.
     await bank.group(first)
     await bank.group(first.toUpperCase())
     await bank.send('PUT', `/groups/${id}`, { groupName: id })

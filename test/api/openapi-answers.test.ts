@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 
 let schemas = 0
-/** The answer is one that the document tells of, status and shape. */
+/** Status and shape of the answer are in the document. */
 async function asDescribed(name: string, answer: Response): Promise<Json> {
   const described = operations.find(([known]) => known === name)?.[1].responses[answer.status]
   expect(described, `${name} ${answer.status}`).toBeDefined()
@@ -30,7 +30,7 @@ async function asDescribed(name: string, answer: Response): Promise<Json> {
   return body
 }
 
-/** Asks for an operation of the document, its path filled in; the caller's headers are sent unless others are given. */
+/** Calls an operation of the document, its path filled in, with the caller's headers by default. */
 const requester =
   (headers: () => Record<string, string>, known: Record<string, string> = {}) =>
   async (

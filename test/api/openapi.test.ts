@@ -12,7 +12,7 @@ beforeAll(async () => {
   ;({ document, operations } = await published())
 })
 
-/** The same operations under other addresses, which the document tells of in words. */
+/** Other addresses of the same operations, which the document names in prose. */
 const aliases = /^\/(v3|digitalbanking|oauth2)\//
 
 describe('GET /openapi.json', () => {

@@ -8,7 +8,7 @@ import { Team } from '../support/identity.ts'
 const rateLimited = { RATE_LIMITED: true }
 const sentence = 'No more than 6000 requests in 60 seconds'
 
-/** Asks until the door is shut: the tests' own binding takes twenty requests in a minute. */
+/** Sends requests until one is refused: the limit here is twenty a minute. */
 async function untilShut(request: () => Promise<Response>): Promise<Response> {
   for (let i = 0; i < 50; i++) {
     const answer = await request()

@@ -32,7 +32,7 @@ interface Instance {
 const groups = async (team: Team) =>
   (await team.get<{ instances: Instance[] }>('/groups/household/instances?size=100')).instances
 
-/** Who sits where, and how many pets there are: by the groups, which the users' own profiles must bear out. */
+/** Members and pets of each group, which the users' profiles must confirm. */
 async function seats(team: Team, everyone: string[]): Promise<Record<string, string[]>> {
   const formed = await groups(team)
   for (const user of everyone) {

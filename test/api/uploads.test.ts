@@ -17,7 +17,7 @@ import {
 beforeEach(storeIsEmpty)
 afterEach(() => vi.restoreAllMocks())
 
-/** The upload is accepted, and its job has these members in the group at its end. */
+/** The upload is accepted, and its job ends with these members. */
 async function fills(bank: Bank, group: string, answer: Response, members: string[]) {
   const { status, jobId } = await said(answer)
   expect(status).toBe(200)

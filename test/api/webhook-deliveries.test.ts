@@ -16,7 +16,7 @@ import type { Team } from '../support/identity.ts'
 
 const notFound = declined(404, 'Not found')
 
-/** Groups, whose events are told in this order. */
+/** Groups, whose events come in this order. */
 async function groups(bank: Bank, count: number): Promise<string[]> {
   const ids: string[] = []
   for (let i = 0; i < count; i++) ids.push(await bank.group())

@@ -4,7 +4,7 @@ import { functions } from '../../src/db/schema.ts'
 import type { Value } from '../../src/identity/attributes.ts'
 import type { Cohort, Definition, Population, User } from './evaluate.ts'
 
-// Few of each, so that rules and users meet; a hostile one among them now and then.
+// Few of each, so that rules match; a hostile one now and then.
 const userIds = ['u1', 'U1', 'u2', "o'u", 'é', '😀', '～', '%', '\\']
 const ownNames = [
   'a',
@@ -92,7 +92,7 @@ const numerals = [
   '1234',
   '1,000',
 ]
-/** Around what a double tells apart, what 64 bits hold, and beyond. */
+/** Around the largest exact double, the largest 64-bit integer, and beyond. */
 const large = [2n ** 53n, 2n ** 63n, 10n ** 21n, 10n ** 30n].flatMap((middle) =>
   [-1n, 0n, 1n].flatMap((aside) => [middle + aside, -middle + aside]),
 )
@@ -244,7 +244,7 @@ const own = fc.array(fc.tuple(fc.constantFrom(...ownNames), fc.option(plain, { f
   size: 'max',
 })
 
-/** A definition's groups of some of the users, each in one of them or in none. */
+/** A definition's groups: each user in one or none. */
 const definition = (id: string, users: string[]): fc.Arbitrary<Definition> =>
   fc
     .record({
@@ -404,7 +404,7 @@ const leaf: fc.Arbitrary<Rule> = fc.oneof(
 const used = (audiences: string[]): fc.Arbitrary<Rule> =>
   fc.record({ operator: fc.constant('in_audience'), audience: fc.constantFrom(...audiences) })
 
-/** Rules of so many levels; over members only outside of members, and with those of these audiences. */
+/** Rules of this many levels, without members of members, which may use these audiences. */
 function ruleOf(levels: number, audiences: string[], outside: boolean): fc.Arbitrary<Rule> {
   const leaves =
     audiences.length === 0
@@ -430,7 +430,7 @@ function ruleOf(levels: number, audiences: string[], outside: boolean): fc.Arbit
   return fc.oneof(...all, ...(outside ? [{ weight: 4, arbitrary: overMembers }] : []))
 }
 
-/** Audiences that others use: one that asks by itself, one that uses it, and one that asks about members. */
+/** Audiences that others use: one with conditions, one that uses it, one about members. */
 export const audiences = fc
   .record({
     plain: ruleOf(2, [], false),

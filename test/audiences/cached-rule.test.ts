@@ -23,7 +23,7 @@ const draft = (rule: Rule): AudienceDraft => ({
   refresh: 'on_demand',
 })
 
-/** A workspace with two who like red and one who likes blue, and the audience `some` of those who like red. */
+/** A workspace with two users of red and one of blue, and the audience `some` of red. */
 async function open() {
   const { res, meanwhile, fuse } = hazardous()
   const workspace = await peopled({
@@ -43,7 +43,7 @@ async function open() {
     fuse,
     create,
     change: (id: string, rule: Rule) => updateAudience(db, workspace, id, draft(rule), 'tester', 1),
-    /** What comes of asking for the number of users, and in how many round trips. */
+    /** The number of users, and of round trips to count them. */
     count: async (id = 'some') => {
       trips = 0
       const count = await askAudience(db, workspace, id, (db, resolvedRule) =>

@@ -56,7 +56,7 @@ describe('a rule in SQL', () => {
   }, 180_000)
 })
 
-/** Or why not: the rule with its audiences has more conditions than it may, or names what is not there. */
+/** Or why it is refused: too many conditions, or an unknown name. */
 async function resolvedIfAllowed(
   workspace: number,
   rule: Rule,

@@ -11,7 +11,7 @@ export interface User {
   own: Map<string, Value | null>
 }
 
-/** Members by their places in the population, and what was once computed for them, by which function. */
+/** Members by index, and values computed for them, by function. */
 export interface Group {
   members: string[]
   shared: { name: string; function: SharedAttribute['type']; result: Value | null }[]
@@ -38,7 +38,7 @@ export interface Population {
   cohorts: Cohort[]
 }
 
-/** Whether a rule with its audiences names a definition or a cohort that is not there. */
+/** Whether a rule or its audiences name an unknown definition or group. */
 export function lacks(rule: Rule, population: Population): boolean {
   if ('attribute' in rule) return false
   if ('expressions' in rule) return rule.expressions.some((one) => lacks(one, population))
@@ -48,7 +48,7 @@ export function lacks(rule: Rule, population: Population): boolean {
   return rule.expression !== undefined && lacks(rule.expression, population)
 }
 
-/** What a rule with its audiences comes to for a user, node by node: by the words of the issue, in memory, and by nothing of the SQL. */
+/** A rule's result for a user, node by node, in memory and without SQL. */
 export function evaluate(rule: Rule, user: string, population: Population): Explained {
   const inner = (rules: Rule[]) => rules.map((one) => evaluate(one, user, population))
   switch (rule.operator) {
@@ -114,7 +114,7 @@ function membersWith(user: string, id: string, population: Population): string[]
   return [...(group?.members ?? [])].sort(inBytes)
 }
 
-/** What a user has under a name, and whether it is a number that was made of several. */
+/** A user's value under a name, and whether it is a computed number. */
 function seen(
   attribute: string,
   user: string,
@@ -208,7 +208,7 @@ function order(item: Item, wanted: Scalar): number {
 
 const large = (number: number | bigint) => number >= 2n ** 63n || number <= -(2n ** 63n)
 
-/** A number as JSON has its digits: a large double is what is written of it. */
+/** A number with the digits of its JSON. */
 function written(number: number | bigint): number | bigint {
   if (typeof number === 'bigint' || !large(number)) return number
   const [, sign = '', whole = '', fraction = '', power = ''] =
@@ -216,7 +216,7 @@ function written(number: number | bigint): number | bigint {
   return BigInt(sign + whole + fraction.padEnd(Number(power), '0'))
 }
 
-/** A large number that is no whole one in digits is as near as a double comes. */
+/** A large number with a fraction is only as exact as a double. */
 function compared(a: number | bigint, b: number | bigint): number {
   const wanted = typeof a === 'number' && typeof b === 'bigint' && large(b) ? Number(b) : b
   return a < wanted ? -1 : a > wanted ? 1 : 0
@@ -254,7 +254,7 @@ export function fifteenDigits(number: number): string {
   return `${digits.replace(/\.?0+$/, '')}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
 }
 
-/** All ways at once, as a regular expression would try them one after the other: `at` has the places that can be reached so far. */
+/** All ways at once; `at` holds the places reached so far. */
 export function likeness(text: string, pattern: string): boolean {
   const characters = [...text]
   let at = [true, ...characters.map(() => false)]

@@ -23,7 +23,7 @@ export async function peopled(users: Record<string, Record<string, Value>>): Pro
   return populate({ users: own, definitions: [], cohorts: [] })
 }
 
-/** Writes a population into a workspace of its own, as the rooms would have left it. */
+/** Writes a population into a workspace of its own, as the rooms would. */
 export async function populate({ users, definitions, cohorts }: Population): Promise<number> {
   const workspace = ++workspaces
   const kept = (value: Value | null) => {
@@ -33,7 +33,7 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
   const attributes = users.flatMap(({ id, own }) =>
     [...own].map(([name, value]) => ({ id, name, ...kept(value) })),
   )
-  // A definition's key is counted up by itself, a cohort's too: here they are of the workspace's number, to be told.
+  // Keys start with the workspace's number here, so that tests can compute them.
   const keyed = definitions.map((definition, i) => ({ ...definition, key: workspace * 10 + i }))
   const groups = keyed.flatMap(({ key, groups }) =>
     groups.map((group, i) => ({ ...group, key, value: `value ${i}` })),
@@ -98,7 +98,7 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
 
 /** Groups of nobody, for a rule that names them. */
 export async function grouping(workspace: number, ids: string[]): Promise<void> {
-  // Keys of their own: those of cohorts are of the workspace's number.
+  // Negative keys, as keys of groups start with the workspace's number.
   await env.DB.prepare(
     `INSERT OR IGNORE INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at)
       SELECT -1000 * ?1 - key - (SELECT count(*) FROM experience_groups WHERE workspace_id = ?1), value, ?1, value, '', '', 0, 0
@@ -108,7 +108,7 @@ export async function grouping(workspace: number, ids: string[]): Promise<void> 
     .run()
 }
 
-/** A rule as a client gives it, with those of other audiences, as the workspace understands it. Throws `rule-refused`. */
+/** A client's rule, resolved with other audiences. Throws `rule-refused`. */
 export async function resolved(
   workspace: number,
   given: unknown,

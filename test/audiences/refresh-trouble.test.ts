@@ -36,7 +36,7 @@ beforeEach(clearAudiences)
 describe('a week or a day is not lost', () => {
   const at = monday + hour
 
-  /** Two audiences that are due, a cron that does what it does to the database's `calls`-th call, and whatever comes after it. */
+  /** Two due audiences, a cron up to call `calls` of the database, and what follows. */
   async function onceAfter(calls: number, when: 'before' | 'after' | 'never'): Promise<number> {
     await clearAudiences()
     const all = [await workspaceWith('weekly', false), await workspaceWith('daily', false)].map(

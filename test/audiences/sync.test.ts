@@ -14,7 +14,7 @@ type Delivery =
   | { what: 'delivered'; pick: number }
   | { what: 'twice at once'; pick: number }
   | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
-  /** Its run stands still before a call, and goes on after something was asked for, its job given up, or another has run. */
+  /** Its run pauses before a call, while a request, a failure or another run happens. */
   | { what: 'sleeps'; pick: number; at: number; request: Request; dead: boolean; other: number }
   | { what: 'fails for good'; pick: number }
 
@@ -50,7 +50,7 @@ const request: fc.Arbitrary<Request> = fc.oneof(
   },
   { weight: 2, arbitrary: change.map((one): Request => ({ what: 'changes a user', ...one })) },
 )
-/** What is asked for while a run stands still: mostly what it must not survive. */
+/** Requests while a run pauses: mostly what must stop it. */
 const meantime: fc.Arbitrary<Request> = fc.oneof(
   { weight: 2, arbitrary: request },
   { weight: 2, arbitrary: fc.record({ what: what('unties') }) },

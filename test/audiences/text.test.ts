@@ -21,7 +21,7 @@ import { runs } from '../support/property.ts'
 const leaf: Rule = { operator: 'ends_with', attribute: 'a', value: 'b' }
 const plain = new Map<string, Rule>(['plain', 'built', 'neighbours'].map((id) => [id, leaf]))
 
-/** Each part of a text between stars, question marks and colons with a sign that is none of our words before it and after it. */
+/** Wraps each part between stars, question marks and colons in a sign, to find it again. */
 const marked = (text: string) => text.replace(/[^*?:]+|^$/g, (part) => `§${part}§`)
 
 /** The same rule with each of its strings marked. */
@@ -98,7 +98,7 @@ describe('the text of a condition', () => {
   })
 })
 
-/** A rule of every operator, with a sign in each place where a rule has a string. */
+/** A rule of every operator, with a sign in every string. */
 function saying(sign: string) {
   const each = (value: string) =>
     comparisons.map((operator) => ({ operator, attribute: `${sign}a`, value }))

@@ -28,7 +28,7 @@ const full = { users: 300_000, members: 100_000, rounds: 3, pages: 30, syncs: 7 
 const definition = 1
 
 const page = 1000
-/** Milliseconds between two looks at a job. */
+/** Milliseconds between two polls of a job. */
 const every = 50
 
 const rules: Record<string, Rule> = {
@@ -41,7 +41,7 @@ const rules: Record<string, Rule> = {
   },
 }
 
-/** Rules asked of many users, beside the same statements by node:sqlite; one user's membership; and an audience's way into a group. */
+/** Rules over many users beside node:sqlite, one user's membership, and a sync. */
 export async function audiences(folder: string, size = full): Promise<Row[]> {
   const [stateDir, copy] = [join(folder, 'state'), join(folder, 'plain.sqlite')]
   const users = randomUsers(size.users).map(({ user, attributes }, i): Report => ({
@@ -71,7 +71,7 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
         platform,
         plain,
         select,
-        { id: name.replace(' ', '-'), name, asked: { rule, names } },
+        { id: name.replace(' ', '-'), name, resolved: { rule, names } },
         size,
       )),
     )
@@ -94,20 +94,23 @@ export async function audiences(folder: string, size = full): Promise<Row[]> {
 interface Case {
   id: string
   name: string
-  asked: ResolvedRule
+  resolved: ResolvedRule
 }
 
-/** Each question asked of the Worker, of node:sqlite, and a bare Worker's `SELECT 1`, in turn. Throws where the first two do not say the same. */
+/**
+ * Times each query on the Worker, node:sqlite and a bare Worker, in turn. Throws where answers
+ * differ.
+ */
 async function questions(
   url: string,
   token: string,
   platform: Platform,
   plain: Db,
   select: () => Promise<void>,
-  { id, name, asked }: Case,
+  { id, name, resolved }: Case,
   { rounds, pages }: typeof full,
 ): Promise<Row[]> {
-  await platform.createAudience({ id, name, rule: asked.rule, refresh: 'on_demand' })
+  await platform.createAudience({ id, name, rule: resolved.rule, refresh: 'on_demand' })
   const path = `${url}/platform/workspaces/1/audiences/${id}`
   const get = async (path: string, accept = 'application/json') =>
     (
@@ -125,14 +128,17 @@ async function questions(
       'count',
       rounds,
       () => get(`${path}/count`),
-      async () => JSON.stringify({ count: await countUsers(plain, 1, asked) }),
+      async () => JSON.stringify({ count: await countUsers(plain, 1, resolved) }),
     ],
     [
       'first page',
       pages,
       () => get(`${path}/users?size=${page}`),
       async () => {
-        const { users, next = null } = await listUsers(plain, 1, asked, { after: '', size: page })
+        const { users, next = null } = await listUsers(plain, 1, resolved, {
+          after: '',
+          size: page,
+        })
         return JSON.stringify({ users, next })
       },
     ],
@@ -140,7 +146,7 @@ async function questions(
       'export',
       rounds,
       () => get(`${path}/users`, 'text/csv'),
-      () => new Response(exportUsers(plain, 1, asked, '')).text(),
+      () => new Response(exportUsers(plain, 1, resolved, '')).text(),
     ],
   ]
   const rows: Row[] = []
@@ -160,7 +166,7 @@ async function questions(
     } as const
     rows.push({ figure: `${name}: ${kind}`, measured: median(mine), ...row, most: 1.5 })
     if (kind !== 'first page') continue
-    // It takes so little that the way to the Worker and from there to the database is most of it.
+    // The query is so short that the way to Worker and database dominates.
     rows.push({
       figure: `${name}: beyond a SELECT 1`,
       measured: median(mine) - median(empty),
@@ -178,10 +184,10 @@ async function questions(
   return rows
 }
 
-/** What it reads to tell whether one user belongs to each audience, at most. */
+/** The most rows that it reads for one user's membership in each audience. */
 async function membership(stateDir: string, token: string, user: string): Promise<Row> {
   const log = new WorkerLog()
-  const server = await startServer({ stateDir, onLine: log.hear })
+  const server = await startServer({ stateDir, onLine: log.add })
   const ids = ['own', 'inherited', 'any-member']
   for (const id of ids)
     await request(
@@ -204,7 +210,7 @@ async function membership(stateDir: string, token: string, user: string): Promis
   }
 }
 
-/** A REPLACE of an empty group by the audience, and by a file of the same users, in turn. */
+/** A REPLACE of an empty group, by the audience and by a file, in turn. */
 async function syncs(
   groups: Groups,
   platform: Platform,

@@ -6,8 +6,8 @@ import type { UploadType } from '../local/api.ts'
 import { newStore } from './store.ts'
 
 /**
- * What a program writes that has the file and SQLite at hand, with no HTTP, no storage and no queue between them: the same rows
- * into the same tables and indexes, with the meaning of the statements in src/membership/members.ts.
+ * The same rows in plain SQLite, without HTTP, storage or queue, as src/membership/members.ts
+ * writes them.
  */
 export abstract class Baseline {
   readonly db: DatabaseSync
@@ -39,7 +39,7 @@ export abstract class Baseline {
   }
 }
 
-/** As one would write it first: line by line, one prepared statement, default settings. */
+/** The naive way: line by line, one prepared statement, default settings. */
 export class Plain extends Baseline {
   protected override async write(type: UploadType, file: string, revision: number): Promise<void> {
     const statement = this.db.prepare(statements('VALUES (1, ?1, 1, ?2, NULL, ?2)', '= ?1')[type])
@@ -54,7 +54,7 @@ export class Plain extends Baseline {
   }
 }
 
-/** As fast as SQLite was seen to go: the whole file sorted in memory, so that each page of the tree is visited once. */
+/** The fastest way found: the whole file sorted in memory, each page visited once. */
 export class Limit extends Baseline {
   protected override async write(type: UploadType, file: string, revision: number): Promise<void> {
     const listed = 'json_each(?1)'
@@ -65,7 +65,7 @@ export class Limit extends Baseline {
       )[type],
     )
     const cut = (await readFile(file, 'utf8')).split('\n').slice(1, -1)
-    // An id cut from a long text is a view of it, which V8 compares four times as slowly as a string of its own.
+    // V8 compares a slice of a long string four times slower than a copy.
     const ids = JSON.parse(JSON.stringify(cut)) as string[]
     ids.sort()
     // One statement for all of them was no faster.
@@ -74,8 +74,11 @@ export class Limit extends Baseline {
   }
 }
 
-/** `rows` gives the rows of one id or of many, `those` is the condition on them; ?1 stands for the ids, ?2 for the revision. */
-function statements(rows: string, those: string): Record<UploadType, string> {
+/**
+ * `rows` selects the rows of ids, `matching` is the condition on them; ?1 are the ids, ?2 the
+ * revision.
+ */
+function statements(rows: string, matching: string): Record<UploadType, string> {
   const insert = `
     INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev) ${rows}
     ON CONFLICT (workspace_id, participant_id, group_key) DO UPDATE`
@@ -83,7 +86,7 @@ function statements(rows: string, those: string): Record<UploadType, string> {
     ADD: `${insert} SET added_rev = excluded.added_rev, removed_rev = NULL, seen_rev = excluded.seen_rev WHERE removed_rev IS NOT NULL`,
     REMOVE: `
       UPDATE members SET removed_rev = ?2
-      WHERE workspace_id = 1 AND group_key = 1 AND participant_id ${those} AND removed_rev IS NULL`,
+      WHERE workspace_id = 1 AND group_key = 1 AND participant_id ${matching} AND removed_rev IS NULL`,
     REPLACE: `${insert}
       SET added_rev = iif(removed_rev IS NULL, added_rev, excluded.added_rev), removed_rev = NULL, seen_rev = excluded.seen_rev
       WHERE seen_rev <> excluded.seen_rev`,

@@ -26,15 +26,15 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */
 await main(async () => {
-  const asked = process.argv.slice(2)
-  const unknown = asked.find((name) => !sections.has(name))
+  const names = process.argv.slice(2)
+  const unknown = names.find((name) => !sections.has(name))
   if (unknown !== undefined)
     throw new Error(`There is no section ${unknown}; there are ${[...sections.keys()].join(', ')}`)
 
   const folder = temporaryFolder()
   const rows: Row[] = []
   for (const [name, section] of sections) {
-    if (asked.length > 0 && !asked.includes(name)) continue
+    if (names.length > 0 && !names.includes(name)) continue
     const own = join(folder, name)
     mkdirSync(own)
     rows.push(...(await section(own)))

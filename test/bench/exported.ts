@@ -24,7 +24,7 @@ interface Exports {
   after: Memory | undefined
 }
 
-/** One group as text/csv through HTTP into a file, beside the same rows selected straight into one. */
+/** One group as text/csv over HTTP, beside the same rows selected directly. */
 export async function exported(
   folder: string,
   { members, rounds }: { members: number; rounds: number },

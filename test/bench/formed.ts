@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { formAtOnce } from './one-shot.ts'
 import { openStore } from './store.ts'
 
-/** What a definition has formed in a database: the one that is open, or one attached to it. */
+/** The groups of a definition in the main or an attached database. */
 interface Formed {
   schema: 'main' | 'before'
   definition: number
@@ -11,7 +11,7 @@ interface Formed {
 /** The Worker's only definition, and the one that one-shot SQL has formed elsewhere. */
 const first = 1
 
-/** A figure counts only if what was measured did what it should: throws where one-shot SQL forms other groups of a Worker's users. */
+/** Throws where plain SQL forms other groups of a Worker's users. */
 export function checkFormed(stateDir: string): void {
   const db = openStore(stateDir)
   const again = first + 1
@@ -26,7 +26,7 @@ export function checkFormed(stateDir: string): void {
     throw new Error(`The Worker has formed other groups than one-shot SQL: ${wrong} rows differ`)
 }
 
-/** How many rows differ between the groups that the Worker has formed and those in the database at `before`. */
+/** How many rows differ between the groups that the Worker formed and the database at `before`. */
 export function rowsSince(before: string, stateDir: string): number {
   const db = openStore(stateDir)
   db.prepare('ATTACH ? AS before').run(before)
@@ -39,7 +39,7 @@ export function rowsSince(before: string, stateDir: string): number {
   return rows
 }
 
-/** How many rows would have to be deleted, inserted or updated to make one of the other; whoever moves is deleted and inserted. */
+/** How many rows differ; whoever moves is deleted and inserted. */
 function rowsApart(db: DatabaseSync, one: Formed, other: Formed): number {
   const seats = ({ schema, definition }: Formed) =>
     `SELECT user_id, value FROM ${schema}.identity_members WHERE definition_key = ${definition}`

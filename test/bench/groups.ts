@@ -26,7 +26,7 @@ export async function prepareGroups(stateDir: string, groups: FullGroup[]): Prom
   db.close()
 }
 
-/** Writes groups into workspace 1, as if one upload had filled each of them, in one transaction. */
+/** Writes groups into workspace 1, each as if by one upload, in one transaction. */
 function writeGroups(db: DatabaseSync, groups: FullGroup[]): void {
   const group = db.prepare(`
     INSERT INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at, revision, participant_count)

@@ -9,7 +9,7 @@ import { openGroup, trip } from './trip.ts'
 
 interface Memory {
   rows: number
-  /** MiB, where the system tells. */
+  /** MiB, where the system has /proc. */
   peak: number | undefined
 }
 
@@ -36,7 +36,7 @@ export async function growth(folder: string): Promise<Row[]> {
   return [
     ...[middle, large].map((size) => timeRow(size, small, 1.5)),
     ...memoryRow('peak memory', large, small, 64),
-    // A hundred thousand rows do not fill one slice of a file; a million fill five.
+    // A hundred thousand rows fit in one slice; a million fill five.
     ...memoryRow('peak memory', large, middle),
     ...memoryRow('of a bare put to R2', bareLarge, bareSmall),
   ]
@@ -75,7 +75,7 @@ function memoryRow(what: string, { rows, peak }: Memory, beside: Memory, most?: 
 async function measure(folder: string, rows: number): Promise<Size> {
   const { peak, result: seconds } = await onServer(folder, rows, {}, async (server, file) => {
     const { groups, group } = await openGroup(server)
-    // Polled as often in a short trip as in a long one, so that polling costs each the same share and is as exact for each.
+    // Polled equally often in short and long trips, so that each pays the same share.
     const { seconds, job } = await trip(groups, group, 'ADD', file, rows / 5000)
     if (job.addedCount !== rows) throw new Error(`${job.addedCount} rows were added, not ${rows}`)
     return seconds
@@ -83,7 +83,7 @@ async function measure(folder: string, rows: number): Promise<Size> {
   return { rows, time: (seconds * 1_000_000) / rows, peak }
 }
 
-/** What R2's stand-in takes by itself: a bare Worker hands it the same file, and touches none of it. */
+/** The local R2 alone: a bare Worker passes the same file on unread. */
 async function measureBare(folder: string, rows: number): Promise<Memory> {
   const { peak } = await onServer(folder, rows, { config: bareConfig }, async ({ url }, file) => {
     await send('a file', `${url}/file`, { method: 'PUT', body: await openAsBlob(file) })
@@ -91,7 +91,7 @@ async function measureBare(folder: string, rows: number): Promise<Memory> {
   return { rows, peak }
 }
 
-/** Does something with a file of so many ids on a server of its own, whose memory it tells. */
+/** Runs with a file of this many ids on a server of its own, whose memory it returns. */
 async function onServer<Result>(
   folder: string,
   rows: number,

@@ -6,7 +6,7 @@ import { openStore, writeUsers } from './store.ts'
 import { inTurn, request } from './turns.ts'
 import { WorkerLog, type Step } from './worker-log.ts'
 
-/** Milliseconds between two looks at a run. */
+/** Milliseconds between two polls of a run. */
 const every = 50
 
 /** A server whose workspace 1 has users and the definition of their households. */
@@ -31,11 +31,11 @@ export async function prepareState(stateDir: string, users: Report[]): Promise<v
 
 export async function openHouseholds(stateDir: string): Promise<Households> {
   const log = new WorkerLog()
-  return { ...(await openTown(stateDir, log.hear)), log }
+  return { ...(await openTown(stateDir, log.add)), log }
 }
 
-export async function openTown(stateDir: string, hear?: (line: string) => void): Promise<Town> {
-  const server = await startServer({ stateDir, ...(hear && { hear }) })
+export async function openTown(stateDir: string, onLine?: (line: string) => void): Promise<Town> {
+  const server = await startServer({ stateDir, ...(onLine && { onLine }) })
   const client = await registerClient(server.url, server.adminToken, 'bench')
   const token = await getToken(server.url, client)
   const platform = new Platform(server.url, client, token)
@@ -62,7 +62,7 @@ export async function recompute({ platform, log }: Households, users: number): P
 }
 
 export interface Reads {
-  /** Milliseconds of each read, and of each request that asks the database for nothing. */
+  /** Milliseconds of each read, and of each request without a query. */
   profile: number[]
   empty: number[]
   rowsRead: number[]
@@ -70,7 +70,7 @@ export interface Reads {
 
 const first = 100
 
-/** Reads the profiles of users one after the other over a kept connection, and an empty route in turn with them. */
+/** Reads users' profiles over one connection, in turn with an empty route. */
 export async function readProfiles(
   { server: { url }, token, log }: Households,
   users: string[],

@@ -3,7 +3,7 @@ import { median, percentile } from './row.ts'
 
 const connections = 20
 
-/** What is asked of a server, again and again. */
+/** Requests to a server, again and again. */
 export interface Target {
   url: string
   requests: Request[]
@@ -18,8 +18,8 @@ export interface Load {
 }
 
 /**
- * Twenty connections that each wait for one answer before they ask again, for so many seconds at each target in turn, and that so many
- * times: so that a slow spell is shared. Gives the medians of each target's rounds.
+ * Twenty connections, each target in turn for some seconds, so that slow spells are shared; returns
+ * medians.
  */
 export async function loadInTurn(
   targets: Target[],

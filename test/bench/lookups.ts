@@ -6,16 +6,22 @@ import { bareConfig } from './bare.ts'
 import { exported } from './exported.ts'
 import { prepareGroups, randomGroups, type FullGroup } from './groups.ts'
 import { loadInTurn, type Load, type Target } from './load.ts'
-import { askFlag, askMember, askMemberships, check, type Question } from './questions.ts'
+import {
+  flagRequests,
+  memberRequests,
+  membershipsRequests,
+  check,
+  type Question,
+} from './questions.ts'
 import type { Row } from './row.ts'
 
 const full = { members: 1_000_000, groups: 50, rounds: 3, seconds: 5, exported: 1_000_000 }
 
-/** Different questions in one turn, and how many of them are asked beforehand to see that the answers are right. */
+/** Different requests in one turn, and how many are checked beforehand. */
 const questions = 1000
 const checked = 100
 
-/** Look-ups by many at once, beside Workers that hardly do anything; and the export of one large group. */
+/** Concurrent look-ups beside bare Workers, and the export of a large group. */
 export async function lookups(folder: string, size = full): Promise<Row[]> {
   const stateDir = join(folder, 'state')
   const groups = randomGroups(size.groups, size.members)
@@ -23,7 +29,7 @@ export async function lookups(folder: string, size = full): Promise<Row[]> {
   const bare = await startServer({ stateDir, config: bareConfig })
   const rows = [
     ...(await exact(stateDir, bare, groups, size)),
-    ...(await remembered(stateDir, bare, groups, size)),
+    ...(await cachedLookUps(stateDir, bare, groups, size)),
   ]
   await bare.stop()
   return [
@@ -45,9 +51,9 @@ async function exact(
     [
       bareTarget(bare, '/hello', headers),
       bareTarget(bare, '/select', headers),
-      await target(server, askMember(groups, headers, questions)),
-      await target(server, askMemberships(groups, headers, questions / 10, 100)),
-      await target(server, askFlag(groups, headers, questions)),
+      await target(server, memberRequests(groups, headers, questions)),
+      await target(server, membershipsRequests(groups, headers, questions / 10, 100)),
+      await target(server, flagRequests(groups, headers, questions)),
     ],
     times,
   )
@@ -61,8 +67,8 @@ async function exact(
   ]
 }
 
-/** Each question was asked less than a minute ago. */
-async function remembered(
+/** Each answer is less than a minute old. */
+async function cachedLookUps(
   stateDir: string,
   bare: Server,
   groups: FullGroup[],
@@ -73,7 +79,7 @@ async function remembered(
   const [hello, again] = await loadInTurn(
     [
       bareTarget(bare, '/hello', headers),
-      await target(server, askMember(groups, headers, checked)),
+      await target(server, memberRequests(groups, headers, checked)),
     ],
     times,
   )

@@ -37,7 +37,7 @@ export interface Size {
 
 const full = { users: 300_000, rounds: 3, reads: 1000, small: 100_000, large: 1_000_000 }
 
-/** Households form: from nothing, in a week without news, in one with some, and of more and more users; and their profiles are read. */
+/** Households form, in weeks without and with changes, of ever more users; profiles are read. */
 export async function mondays(
   folder: string,
   { users, rounds, reads, small, large } = full,
@@ -54,7 +54,7 @@ export async function mondays(
   )
 }
 
-/** Where every round begins: the same users in the state of a server and in a database of our own. */
+/** Each round begins with the same users, in a server's state and in our database. */
 interface Start {
   users: Report[]
   state: string

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Definition } from '../local/platform.ts'
 
-/** One shared attribute for each function. `latest` is of the address itself, so that a user has three attributes besides. */
+/** One shared attribute for each function; `latest` is of the address. */
 export const household: Definition = {
   id: 'household',
   description: 'users who share the same physical address',
@@ -42,8 +42,8 @@ const seats = `
   WHERE place <= 10`
 
 /**
- * What one would write who has SQLite at hand and nobody waiting: the households of workspace 1 from nothing, under a key, in one
- * transaction; a statement for the seats and one for each attribute, by the rules of src/identity.
+ * Households of workspace 1 in plain SQLite: one transaction, a statement for seats and one for
+ * each attribute.
  */
 export function formAtOnce(db: DatabaseSync, definition: number): void {
   db.exec('BEGIN')

@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { connect, type Db } from '../../src/db/connect.ts'
 
-/** A database file as the rooms see D1, to be asked the very same statements by node:sqlite. */
+/** A database file as the rooms see D1, for the same statements by node:sqlite. */
 export function plainDb(path: string): Db {
   const sqlite = new DatabaseSync(path, { readOnly: true })
   const prepare = (query: string, values: SQLInputValue[] = []) => ({

@@ -6,7 +6,9 @@ const sizes = [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 10]
 const alone = sizes.lastIndexOf(1) + 1
 const inTwenty = sizes.reduce((sum, size) => sum + size)
 
-/** So many users (a multiple of fifty), each in a home and with three attributes besides; ids and addresses know nothing of each other. */
+/**
+ * Users (a multiple of fifty) with a home and three attributes; ids and addresses are unrelated.
+ */
 export function randomUsers(count: number): Report[] {
   return Array.from({ length: count / inTwenty }, (_, twenty) => twenty).flatMap((twenty) =>
     sizes.flatMap((size, i) =>
@@ -18,7 +20,7 @@ export function randomUsers(count: number): Report[] {
   )
 }
 
-/** What changes where one user in a hundred changes: half of them have other attributes, half move to someone who lives alone. */
+/** One user in a hundred changes: half their attributes, half move to someone alone. */
 export function randomChanges(users: Report[]): Report[] {
   return Array.from({ length: users.length / 100 }, (_, i) => {
     const { user, attributes } = users[i * 100 + randomInt(100)] ?? {}

@@ -15,15 +15,15 @@ export interface Question {
 type Headers = Question['headers']
 
 /** Whether someone is in a group: every other one is. */
-export const askMember = (groups: FullGroup[], headers: Headers, count: number): Question[] =>
+export const memberRequests = (groups: FullGroup[], headers: Headers, count: number): Question[] =>
   randomSeats(groups, count).map(({ group, participant, member }) => ({
     path: `/groups/v3/groups/${group.id}/participants/${participant}`,
     headers,
     expected: { member },
   }))
 
-/** The same as OpenFeature clients ask it. */
-export const askFlag = (groups: FullGroup[], headers: Headers, count: number): Question[] =>
+/** The same as OpenFeature clients request it. */
+export const flagRequests = (groups: FullGroup[], headers: Headers, count: number): Question[] =>
   randomSeats(groups, count).map(({ group, participant, member }) =>
     post(
       `/ofrep/v1/evaluate/flags/${group.name}`,
@@ -34,7 +34,7 @@ export const askFlag = (groups: FullGroup[], headers: Headers, count: number): Q
   )
 
 /** In which groups each of so many is. */
-export const askMemberships = (
+export const membershipsRequests = (
   groups: FullGroup[],
   headers: Headers,
   count: number,
@@ -80,7 +80,7 @@ function randomSeat(groups: FullGroup[], member: boolean): Seat {
   return { group, participant, member }
 }
 
-/** A figure counts only if what was measured did what it should: asks everything once, and throws where an answer is wrong. */
+/** A figure counts only if its answers are right: requests all once, and throws otherwise. */
 export async function check(url: string, questions: Question[]): Promise<void> {
   const expect = new Expectations()
   for (const { path, expected, ...init } of questions) {

@@ -13,11 +13,11 @@ export async function requests(folder: string): Promise<Row[]> {
   const { url, adminToken } = server
   const client = await registerClient(url, adminToken, 'bench')
 
-  // Neither route asks the database, and both are sent the same: they differ in that the second looks at its token.
-  // Their status is one, as wrangler's proxy reads each 400 to its end before it passes it on, which takes 0.2 ms.
-  const ask = (path: string) => (token: string) =>
+  // Neither route queries the database; the second checks its token. wrangler's proxy delays each
+  // 400 by 0.2 ms.
+  const timed = (path: string) => (token: string) =>
     request(url + path, { Authorization: `Bearer ${token}` }, 404)
-  const [empty, checked] = [ask('/nothing'), ask('/platform/workspaces/1/nothing')]
+  const [empty, checked] = [timed('/nothing'), timed('/platform/workspaces/1/nothing')]
 
   const held: string[] = []
   const token = async () => void held.push(await getToken(url, client))

@@ -5,7 +5,7 @@ export interface Row {
   beside: string
   baseline: number
   unit: 's' | 'ms' | 'µs' | 'MiB' | 'rows' | '/s'
-  /** What the goal is about: measured through baseline, measured less baseline, or what was measured by itself. */
+  /** What the goal limits: measured / baseline, measured - baseline, or measured alone. */
   by: 'ratio' | 'difference' | 'itself'
   /** The goal, if there is one: at most this, or at least. */
   most?: number
@@ -24,7 +24,7 @@ export function meets(row: Row): boolean | undefined {
   return row.least === undefined ? undefined : valueOf(row) >= row.least
 }
 
-/** All rows as one table of text, and under it what there is to know of them. */
+/** All rows as a table of text, with notes below it. */
 export function table(rows: Row[]): string {
   const lines = [
     ['', 'measured', 'beside', '', 'compared', 'goal', ''],

@@ -13,7 +13,7 @@ export function newStore(path: string): DatabaseSync {
   return db
 }
 
-/** The Worker's own, below the folder where a server that does not run now has its state. */
+/** The Worker's database file in the state folder of a stopped server. */
 export function openStore(stateDir: string): DatabaseSync {
   for (const name of readdirSync(stateDir, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.sqlite')) continue
@@ -29,7 +29,7 @@ export function openStore(stateDir: string): DatabaseSync {
 
 const month = 30 * 86_400_000
 
-/** Writes users into workspace 1, as if they had been reported at some time of the last month, in one transaction. */
+/** Writes users into workspace 1, as if reported within the last month, in one transaction. */
 export function writeUsers(db: DatabaseSync, users: Report[]): void {
   const known = db.prepare(
     'INSERT INTO users (workspace_id, user_id, created_at) VALUES (1, ?1, ?2)',

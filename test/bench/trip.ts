@@ -15,8 +15,8 @@ export async function openGroup({
 }
 
 /**
- * The whole way of a file: seconds from its first byte to the job's SUCCESSFUL, looked for every so many milliseconds: each look takes its
- * turn on the thread that Worker and database share here. Throws where the job ends otherwise.
+ * Seconds from a file's first byte to SUCCESSFUL; each poll takes a turn on the one thread. Throws
+ * where the job ends otherwise.
  */
 export async function trip(
   groups: Groups,

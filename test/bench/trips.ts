@@ -25,7 +25,7 @@ interface Times {
 
 const rounds = 3
 
-/** A million ids through HTTP, storage and queue, beside the same file written straight into SQLite: the median of three rounds. */
+/** A million ids, beside the same file written into plain SQLite: medians of three rounds. */
 export async function trips(folder: string): Promise<Row[]> {
   const operations = prepare(folder)
   const times = new Map<Operation, Times[]>(operations.map((operation) => [operation, []]))
@@ -94,7 +94,7 @@ function prepare(folder: string): Operation[] {
   ]
 }
 
-/** All operations in turn, each on what the one before has left, and each three times: so that a slow spell is shared. */
+/** All operations in turn, each three times, so that slow spells are shared. */
 async function round(
   folder: string,
   operations: Operation[],

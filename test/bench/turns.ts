@@ -1,4 +1,4 @@
-/** Runs each thing in turn, again and again, and gives the milliseconds that each took each time. */
+/** Runs things in turn, repeatedly, and returns each one's milliseconds. */
 export async function inTurn(
   times: number,
   things: ((i: number) => Promise<void>)[],

@@ -13,7 +13,7 @@ const full = { users: 1_000_000, rounds: 3 }
 const names = ['$address', 'has_dog', 'spend', 'age', 'plan']
 const plans = ['free', 'silver', 'gold']
 
-/** A file of users with five attributes each through HTTP, storage and queue, beside the same file loaded straight into SQLite. */
+/** A file of users, five attributes each, beside the same rows written into plain SQLite. */
 export async function users(folder: string, { users: count, rounds } = full): Promise<Row[]> {
   const file = writeFile(join(folder, 'users.csv'), count)
   const trips: number[] = []
@@ -79,7 +79,7 @@ async function trip(stateDir: string, file: string, count: number): Promise<numb
   return seconds
 }
 
-/** As one would write it first: line by line, two prepared statements, one transaction, default settings. */
+/** The naive way: line by line, two prepared statements, one transaction, default settings. */
 async function load(db: DatabaseSync, file: string, count: number): Promise<number> {
   const user = db.prepare(
     'INSERT INTO users (workspace_id, user_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING',

@@ -15,10 +15,10 @@ const full = { events: 1000, receivers: 10, ids: 100_000, rounds: 7 }
 
 /** As many as the Worker sends to one receiver at once. */
 const lanes = 5
-/** Milliseconds between two looks at a job. */
+/** Milliseconds between two polls of a job. */
 const every = 20
 
-/** Events on their way to many receivers, beside a loop that does nothing else; and what they cost an upload. */
+/** Deliveries to many receivers, beside a bare loop; and what webhooks cost an upload. */
 export async function webhooks(folder: string, size = full): Promise<Row[]> {
   const server = await startServer({ stateDir: join(folder, 'state') })
   const receiver = await listen()
@@ -45,7 +45,7 @@ async function listen(): Promise<Listener> {
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // a port was asked for
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // a TCP server has a port
     more: (left) => new Promise((done) => (waiting = { left, done })),
     close: () => {
       server.close()
@@ -145,7 +145,7 @@ async function plainly(receiver: Listener, total: number, atOnce: number): Promi
   return (performance.now() - start) / 1000
 }
 
-/** The same upload in a workspace that ten receivers hear of and in one that nobody does, in turn. */
+/** The same upload in a workspace with ten receivers and in one without, in turn. */
 async function uploads(
   server: Server,
   receiver: Listener,
@@ -153,13 +153,13 @@ async function uploads(
   { ids, receivers, rounds }: typeof full,
 ): Promise<Row> {
   const file = writeIds(join(folder, 'ids.csv'), randomIds(ids))
-  const [heard, quiet] = [await open(server, 2), await open(server, 3)]
+  const [subscribed, quiet] = [await open(server, 2), await open(server, 3)]
   for (let i = 0; i < receivers; i++)
-    await heard.platform.openWebhook(`${receiver.url}/${i}`, 'group.participants.changed')
+    await subscribed.platform.openWebhook(`${receiver.url}/${i}`, 'group.participants.changed')
   const [ours, theirs]: [number[], number[]] = [[], []]
   for (let i = 0; i <= rounds; i++) {
     for (const [{ groups }, times] of [
-      [heard, ours],
+      [subscribed, ours],
       [quiet, theirs],
     ] as const) {
       const { seconds } = await trip(groups, await groups.create(`Round ${i}`), 'ADD', file, every)
@@ -168,7 +168,7 @@ async function uploads(
     }
   }
   return {
-    figure: `an upload of ${ids} that ${receivers} webhooks hear of`,
+    figure: `an upload of ${ids} that ${receivers} webhooks receive`,
     measured: median(ours),
     beside: 'none',
     baseline: median(theirs),

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface Step {
   /** Milliseconds that the database took for the batch. */
   ms: number
-  /** Milliseconds from the line before to this one: with what the step looked at first. */
+  /** Milliseconds since the line before, the step's first reads included. */
   whole: number
   rowsRead: number
   rowsWritten: number
@@ -30,7 +30,7 @@ export class WorkerLog {
   readonly #lines: Line[] = []
 
   /** For a server's output. */
-  readonly hear = (text: string): void => {
+  readonly add = (text: string): void => {
     if (!text.startsWith('{"event":')) return
     const line = JSON.parse(text) as Line // the lines of src/jobs/checkpoint.ts and src/api/app.ts
     this.#lines.push({ ...line, at: performance.now() })

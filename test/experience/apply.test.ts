@@ -24,7 +24,7 @@ type Delivery =
   | { what: 'delivered'; pick: number }
   | { what: 'twice at once'; pick: number }
   | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
-  /** Its run stands still before a call, and goes on after another job has run, or after its own was given up. */
+  /** Its run pauses before a call, while another job runs, or while it is given up. */
   | { what: 'sleeps'; pick: number; at: number; other: number; dead: boolean }
   | { what: 'fails for good'; pick: number }
 
@@ -64,7 +64,7 @@ function upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
   return parts(type, lines(rows))
 }
 
-/** The same in memory: who is in the group after a file, and what of it changed. */
+/** The same in memory: the group after a file, and the counts. */
 function model(before: ReadonlySet<string>, { type, ids }: File) {
   const named = new Set(ids)
   const after =
@@ -78,7 +78,7 @@ function model(before: ReadonlySet<string>, { type, ids }: File) {
   return { after, added: after.difference(before).size, removed: before.difference(after).size }
 }
 
-/** How a job ends that was not given up: a file without a good row fails, and a REPLACE that is mostly bad. */
+/** How a job ends by itself: FAILED without a good row, or as a mostly bad REPLACE. */
 function stateOf({ type, ids, badRows }: File): JobRow['state'] {
   if (ids.length === 0 || (type === 'replace' && badRows > ids.length)) return 'failed'
   return badRows === 0 ? 'successful' : 'partial'
@@ -122,7 +122,7 @@ describe('a sequence of uploads to one group', () => {
             .bind(batchIds, workspace)
             .run()
 
-          /** Readers see the files of the jobs that have gone live, and nothing of the others. */
+          /** Readers see the files of live jobs, and nothing of others. */
           const check = async () => {
             const jobs = await jobsOf(workspace)
             let expected: ReadonlySet<string> = new Set()

@@ -11,7 +11,7 @@ import { membersOf } from '../support/api.ts'
 import { hazardous } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
 
-/** How a row is written, and whom it names; a null is a row that must be refused. */
+/** A row and the id that it names; null for a bad row. */
 interface Row {
   text: string
   id: string | null

@@ -19,7 +19,7 @@ import { expectSame, groupsOf, record, inBytes, seatAll, type Town } from '../su
 import { defined, deliver, formed, momentOf } from '../support/weeks.ts'
 import { runs } from '../support/property.ts'
 
-/** Spellings of numbers, and what looks like one. */
+/** Spellings of numbers, and near misses. */
 const numeric = [
   '5',
   ' 5 ',
@@ -88,7 +88,7 @@ const own: fc.Arbitrary<Value | null> = fc.oneof(
   fc.constant(null),
 )
 
-/** Few, so that groups form, and among them some that are one value in two types, or look like one and are two. */
+/** Few, so that groups form; some are equal across types, others only look equal. */
 const place: fc.Arbitrary<Value | null> = fc.oneof(
   {
     weight: 6,

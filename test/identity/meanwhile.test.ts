@@ -19,8 +19,8 @@ import { runs } from '../support/property.ts'
 let workspaces = 3_100_000
 
 /**
- * At this moment no group has more members than seats, and each shares what those who sit in it make, where they have not said something
- * else since (`changed`: user and attribute); of a definition that was redefined since, it may share less.
+ * No group has too many members, and each shares what its members' values make, except for users
+ * `changed` since.
  */
 async function expectWhole(
   workspace: number,
@@ -47,7 +47,9 @@ async function expectWhole(
   }
 }
 
-/** Recomputes a town, lets things change, and has something done after the `at`-th call of the run that follows. Tells whether it came to that. */
+/**
+ * Recomputes a town, changes it, and acts after call `at` of the next run; says whether that came.
+ */
 async function disturbed(
   at: number,
   {

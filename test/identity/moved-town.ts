@@ -15,7 +15,7 @@ export const shared: SharedAttribute[] = [
   { id: 'cars', type: 'sum' },
 ]
 
-/** The town as it is said to be: who lives where, everyone else a tramp. A street may hold more than a step takes, and more than a group. */
+/** Who lives where; everyone else is homeless. A street may exceed a step and a group. */
 export const inhabitants = (streets: Record<string, string>) =>
   Object.entries(streets).flatMap(([street, people]) =>
     people
@@ -26,7 +26,7 @@ export const inhabitants = (streets: Record<string, string>) =>
       ]),
   )
 
-/** A town that was recomputed once and has changed since: within its groups, from earlier to later ones, back, and in a circle. */
+/** A town whose users moved since its last recompute: forth, back and in a circle. */
 export async function movedTown() {
   const workspace = ++workspaces
   const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
@@ -57,7 +57,7 @@ export async function movedTown() {
 export const runsOf = (workspace: number) =>
   listRuns(hazardous().res.databaseOf(workspace), workspace, 'household')
 
-/** What a run tells of itself when nothing disturbs it. */
+/** The figures of an undisturbed run. */
 export const counts = ({
   state,
   seated,
@@ -80,7 +80,7 @@ export const stateOf = async (workspace: number) => {
   return { town, definitions: definitions.map(({ id, seats, groups }) => ({ id, seats, groups })) }
 }
 
-/** Runs it undisturbed: what it comes to, and how many calls of the database it takes. */
+/** Runs it undisturbed, and returns the result and the number of database calls. */
 export async function undisturbed() {
   const { workspace } = await movedTown()
   const { res, enqueued, meanwhile } = hazardous(small)

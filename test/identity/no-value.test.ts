@@ -93,7 +93,7 @@ describe("a definition's own list", () => {
   })
 })
 
-/** Texts near to those of the list, and of any characters. */
+/** Texts close to the list's, and of any characters. */
 const signs = fc.constantFrom(...' \t\n\u00a0\u200b\u3164-–?.,"\'()<>[]{}#!/\\*_…“»。（9')
 const word = fc.oneof(
   fc.constantFrom(...defaultNoValues, 'straße', 'ΟΔΟΣ', 'Zürich', 'ı', 'K', '#value!', '\\n', ''),

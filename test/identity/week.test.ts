@@ -7,7 +7,7 @@ const at = (text: string) => Date.parse(text)
 const hour = 3_600_000
 
 describe('the week of a moment', () => {
-  // ISO 8601: the week of the year's first Thursday is W01, and a week begins on Monday.
+  // ISO 8601: W01 has the year's first Thursday, and weeks begin on Monday.
   it.each([
     ['2026-12-27', '2026-W52'],
     ['2026-12-28', '2026-W53'],

@@ -122,7 +122,7 @@ describe('every five minutes', () => {
       )
     }
 
-    // Before that Monday's three o'clock, the week before is scanned after, in which there was no such definition.
+    // Before 03:00 of that Monday the week before is due, older than the definition.
     await enqueueStalledRuns(at(monday - 1).res)
     expect(await weeks('household')).toEqual([])
     for (const now of [monday, monday + 3_600_000, mondayIn(2) - 1]) {

@@ -12,7 +12,7 @@ interface How {
   most?: number
 }
 
-/** Reads a file as a job does: slice after slice, each beginning where the one before it left off. */
+/** Reads a file as a job does, slice by slice. */
 function readSliced(
   bytes: Uint8Array,
   sliceBytes: number,

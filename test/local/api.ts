@@ -92,7 +92,7 @@ export class Groups {
       .groupParticipantCount
   }
 
-  /** Uploads a file and gives its job's id; `sent` hears how many bytes of the file have left. */
+  /** Uploads a file and returns its job's id; `sent` gets the number of bytes sent. */
   async upload(
     groupId: string,
     upload: Upload,
@@ -112,7 +112,9 @@ export class Groups {
     return this.#call(`/jobs/${jobId}`)
   }
 
-  /** Asks every so many milliseconds until the job has ended; `seen` hears of it each time. Throws where it does not move for long. */
+  /**
+   * Polls until the job has ended; `seen` gets each state. Throws where it does not move for long.
+   */
   async finished(
     jobId: string,
     every: number,

@@ -11,7 +11,7 @@ interface Event {
   data: { group_id: string; type: string; added: number }
 }
 
-/** Chapter: another system is told of an upload, and can tell that it was we who told it. */
+/** Chapter: another system gets an upload's event, and verifies that it is ours. */
 export async function automation(stage: Stage): Promise<void> {
   const { platform, group, expect } = stage
   const type = 'group.participants.changed'
@@ -29,12 +29,12 @@ export async function automation(stage: Stage): Promise<void> {
     })
   }).listen(0, '127.0.0.1')
   await once(receiver, 'listening')
-  const { port } = receiver.address() as AddressInfo // a port was asked for
+  const { port } = receiver.address() as AddressInfo // a TCP server has a port
   const secret = await platform.openWebhook(`http://127.0.0.1:${port}/events`, type)
 
   await uploaded(stage, 'ADD of one', 'ADD', ['mary-poe'], { rows: 1, added: 1, members: 90_003 })
   const { headers, body } = await arriving.promise
-  const event = new Webhook(secret).verify(body, headers) as Event // of the type that was asked for
+  const event = new Webhook(secret).verify(body, headers) as Event // of the subscribed type
   console.log(
     `   ${headers['webhook-id']}: ${event.type}, ${event.data.type}, ${event.data.added} added; its signature is right`,
   )

@@ -3,14 +3,14 @@ import { send } from './http.ts'
 const day = 86_400_000
 const cronTime = 3 * 3_600_000
 
-/** When the cron of the Monday of so many weeks from now comes, in milliseconds; 1 is the next one. */
+/** The time of the Monday cron this many weeks from now; 1 is the next. */
 export function mondayIn(weeks: number): number {
   // 1970-01-01 was a Thursday.
   const days = (Date.now() - cronTime) / day + 3
   return ((Math.floor(days / 7) + weeks) * 7 - 3) * day + cronTime
 }
 
-/** Plays the clock, which locally nobody does: has the Worker answer one of its crons as if it were `at`, in milliseconds. */
+/** Triggers one of the Worker's crons as if it were `at`, in milliseconds. */
 export async function fireCron(
   url: string,
   cron: '0 3 * * MON' | '*/5 * * * *' | '* * * * *',

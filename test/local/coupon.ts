@@ -7,7 +7,7 @@ const audience = 'coupon'
 const flag = 'Coupon for dogs'
 const jane = 'jane-doe'
 
-/** Chapter: everybody in a household with a dog becomes a group that an application can ask about. */
+/** Chapter: everybody in a household with a dog becomes a group that applications can query. */
 export async function coupon(stage: Stage): Promise<void> {
   const { platform, groups, expect } = stage
   const rule = { operator: 'equals', attribute: 'household:has_dog', value: true }

@@ -33,9 +33,8 @@ const chapters = [
 ]
 
 /**
- * `npm run demo`: a day in the life of a group that is kept by hand, two weeks in that of households that form themselves and of
- * the audience that they make, what another system hears of it all, and a feature for the group, on a server of its own, which
- * stays with `npm run demo -- --keep`. Exits with 0 only if all is as it should be.
+ * `npm run demo`: groups, households, audiences, webhooks and flags on its own server; `--keep`
+ * leaves it running.
  */
 await main(async () => {
   const { keep } = parseArgs({ options: { keep: { type: 'boolean', default: false } } }).values

@@ -5,7 +5,7 @@ export type During = <Result>(label: string, work: () => Promise<Result>) => Pro
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
-/** On a terminal the seconds go by on one line; elsewhere there is a line for the start and one for the end. */
+/** A terminal shows seconds on one line; otherwise start and end have a line each. */
 export const during: During = async (label, work) => {
   const { stdout } = process
   const start = performance.now()

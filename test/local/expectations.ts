@@ -1,4 +1,4 @@
-/** What was not as it should be, collected so that a run tells all of it at its end. */
+/** Differences, collected so that a run shows all of them at its end. */
 export class Expectations {
   readonly differences: string[] = []
 

@@ -7,7 +7,7 @@ import { uploaded } from './uploads.ts'
 const flag = 'Early adopters'
 const john = 'john-doe'
 
-/** Chapter: an application asks for a feature with the SDK that it has anyway; the flag is the group, by its name. */
+/** Chapter: an application evaluates a feature with its SDK; the flag is the group's name. */
 export async function feature(stage: Stage): Promise<void> {
   const { url, token, expect } = stage
   console.log(
@@ -32,7 +32,7 @@ export async function feature(stage: Stage): Promise<void> {
   await request(true, 'member')
 }
 
-/** An OpenFeature client that asks the Worker. */
+/** An OpenFeature client of the Worker. */
 export async function flagsOf(url: string, token: string): Promise<Client> {
   const headers = { Authorization: `Bearer ${token}` }
   await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))

@@ -1,7 +1,10 @@
 import { OFREPProvider } from '@openfeature/ofrep-provider'
 import { OpenFeature } from '@openfeature/server-sdk'
 
-/** Whether somebody is in a group, as an application asks: `npx node test/local/flag.ts URL TOKEN GROUP PARTICIPANT`. */
+/**
+ * Evaluates membership as an application does: `npx node test/local/flag.ts URL TOKEN GROUP
+ * PARTICIPANT`.
+ */
 const [url = '', token = '', flag = '', targetingKey = ''] = process.argv.slice(2)
 const headers = { Authorization: `Bearer ${token}` }
 await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: url, headers }))

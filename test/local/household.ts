@@ -15,7 +15,7 @@ const household: Definition = {
   attributes: [{ id: 'has_dog', type: 'boolean_or' }],
 }
 
-/** 5,000 users in 2,000 homes of one to four: John, who has a dog, and Jane are one of the homes of two. */
+/** 5,000 users in 2,000 homes of one to four; John, with a dog, and Jane share one. */
 function residents(): Report[] {
   const others = Array.from({ length: 2000 }, (_, home) => home).flatMap((home) =>
     Array.from({ length: home === 1 ? 0 : 1 + (home % 4) }, (_, i) => ({
@@ -30,7 +30,7 @@ function residents(): Report[] {
   ]
 }
 
-/** Chapter: a server of the company tells what it knows of its users. */
+/** Chapter: a server of the company sends what it knows of its users. */
 export async function load({ platform, expect }: Stage): Promise<void> {
   const users = residents()
   console.log(
@@ -118,7 +118,7 @@ export async function moveOut({ platform, expect }: Stage): Promise<void> {
 
 /** Chapter: the dog stays with John. */
 export async function secondMonday(stage: Stage): Promise<void> {
-  // Her seat at each address, and what the new group shares; the old one shares what it did.
+  // Her seat at each address, and what the new group shares.
   await monday(stage, 2, { users_seated: 5000, groups: 2001, rows_changed: 3 })
   await expectAtHome(
     stage,
@@ -129,7 +129,7 @@ export async function secondMonday(stage: Stage): Promise<void> {
   await expectAtHome(stage, jane, { $address: '7 Elm St', 'household:has_dog': false }, '7 Elm St')
 }
 
-/** Lets a Monday pass, follows its run to the end, shows and checks what came of it. */
+/** Triggers a Monday, follows its run to the end, shows and checks the result. */
 async function monday(
   { url, platform, expect }: Stage,
   weeks: number,
@@ -175,7 +175,7 @@ async function monday(
   })
 }
 
-/** Shows a user, and checks all that they have and the household that they are in. */
+/** Shows a user, and checks attributes and household. */
 async function expectAtHome(
   { platform, expect }: Stage,
   user: string,

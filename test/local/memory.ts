@@ -6,7 +6,10 @@ export interface Memory {
   peak: number
 }
 
-/** What the workerd processes of a process group hold together, and the sum of their peaks. Undefined where there is no /proc. */
+/**
+ * The memory of a process group's workerd processes, and the sum of their peaks; undefined without
+ * /proc.
+ */
 export function workerdMemory(group: number): Memory | undefined {
   const sum = { now: 0, peak: 0 }
   for (const pid of processes()) {

@@ -4,11 +4,11 @@ interface App {
   request: (path: string, init: RequestInit, env: object) => Promise<Response>
 }
 
-// Named so that its types, which are those of workerd, are not looked for here.
+// A variable, so that TypeScript does not load its types, which need workerd's.
 const source = new URL('../../src/api/app.ts', import.meta.url).href
 const { app } = (await import(source)) as { app: App } // what it exports
 
-/** Lints the OpenAPI document as the Worker gives it, by Redocly's recommended rules: errors fail, warnings are told. */
+/** Lints the Worker's OpenAPI document by Redocly's recommended rules; only errors fail. */
 const vars = { AUDIENCES: '', PREVIOUS_KEYS: '[]', PARTICIPANT_MAX: 32 }
 const answer = await app.request('/openapi.json', {}, vars)
 const problems = await lintFromString({

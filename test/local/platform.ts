@@ -59,10 +59,10 @@ export interface Audience {
   refresh: 'on_demand' | 'weekly' | 'daily'
 }
 
-/** As many as `POST /v2/bulkevents` takes at once. A hundred of ours are far from its 256 KB. */
+/** The limit of `POST /v2/bulkevents`; a hundred of ours stay far below 256 KB. */
 const batchesMost = 100
 
-/** Group Identity over HTTP, for a client and its token. Every call throws where the answer is no success. */
+/** Group Identity over HTTP; every call throws unless it succeeds. */
 export class Platform {
   readonly #url: string
   readonly #client: Client
@@ -78,7 +78,7 @@ export class Platform {
     return this.#call('/groups', json('POST', definition))
   }
 
-  /** Hands reports in as a server SDK does, with id and secret and a hundred at a time; `taken` hears how many have been taken. */
+  /** Sends reports as a server SDK does, a hundred at a time; `taken` gets how many are in. */
   async report(reports: Report[], taken: (count: number) => void = () => undefined): Promise<void> {
     const credentials = Buffer.from(
       `${encodeURIComponent(this.#client.id)}:${encodeURIComponent(this.#client.secret)}`,
@@ -96,7 +96,7 @@ export class Platform {
     return this.#call(`/users/${encodeURIComponent(user)}`)
   }
 
-  /** Merges attributes into those of a user. */
+  /** Merges attributes into a user's. */
   async merge({ user, attributes }: Report): Promise<Profile> {
     return this.#call(
       `/users/${encodeURIComponent(user)}`,
@@ -119,7 +119,9 @@ export class Platform {
     return this.#call(`/groups/${definition}/recompute`, { method: 'POST' })
   }
 
-  /** Asks every so many milliseconds until the run has ended; `seen` hears of it each time. Throws where it does not move for long. */
+  /**
+   * Polls until the run has ended; `seen` gets each state. Throws where it does not move for long.
+   */
   async finished(
     definition: string,
     id: string,
@@ -148,7 +150,7 @@ export class Platform {
     return (await this.#call<Import>('/users', init)).id
   }
 
-  /** Asks every so many milliseconds until the file's job has ended. Throws where it does not move for long. */
+  /** Polls until the file's job has ended. Throws where it does not move for long. */
   async imported(
     id: string,
     every: number,
@@ -188,7 +190,7 @@ export class Platform {
       .job_id
   }
 
-  /** Has events of a type sent to a URL, and gives the secret that they are signed with. */
+  /** Subscribes a URL to events of a type, and returns the secret. */
   async openWebhook(url: string, type: string): Promise<string> {
     return (
       await this.#call<{ secret: string }>('/webhooks', json('POST', { url, event_types: [type] }))

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util'
 /** The project's folder. */
 export const root = join(import.meta.dirname, '../..')
 
-/** A program that runs, with all that it has started itself, in a process group of its own. */
+/** A running program, with its children, in a process group of its own. */
 export interface Program {
   group: number
   /** Its exit code, once it has ended and its output is read. */
@@ -20,7 +20,7 @@ export interface Program {
 const running = new Set<Program>()
 const patience = 5000
 
-/** Starts one of the project's tools (see node_modules/.bin); `hear` gets its output, a line at a time. Nothing of it outlives us. */
+/** Starts a tool of node_modules/.bin, which ends with us; `onLine` gets its output by line. */
 export function start(
   tool: string,
   args: string[],
@@ -79,7 +79,7 @@ for (const [name, code] of [
   ['SIGHUP', 129],
 ] as const)
   process.on(name, async () => {
-    // Asked twice, it does not wait.
+    // A second signal does not wait.
     if (!leaving) {
       leaving = true
       await stopAll()
@@ -89,7 +89,10 @@ for (const [name, code] of [
 
 const stopAll = () => Promise.all([...running].map(({ stop }) => stop()))
 
-/** Runs one of our own programs to its exit code; an error is told in a few words. Whatever it has started is stopped, on a signal too. */
+/**
+ * Runs a program of ours to its exit code; an error is one short line, and what it started is
+ * stopped.
+ */
 export async function main(run: () => Promise<number>): Promise<void> {
   try {
     process.exitCode = await run()

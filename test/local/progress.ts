@@ -2,7 +2,7 @@ import { dim, green } from './colour.ts'
 
 const width = 30
 
-/** How far something is, on one line that is drawn again and again; where no one watches, only its end is written. */
+/** A progress line that is redrawn on a terminal; elsewhere only its end is written. */
 export interface Progress {
   /** `fraction` goes from 0 to 1. */
   at: (fraction: number) => void

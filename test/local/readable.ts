@@ -1,9 +1,9 @@
 import { dim, green, red, yellow } from './colour.ts'
 
-/** What wrangler says of a request, with its whole path: `[wrangler:info] GET /x 200 OK (4ms)`. */
+/** Wrangler's log line of a request: `[wrangler:info] GET /x 200 OK (4ms)`. */
 const request = /^\[wrangler:info\] ([A-Z]+) (\S+) (\d{3})\b.*\((\d+)ms\)$/
 
-/** A line of the Worker's own log, which wrangler marks where it is an error; undefined for other lines. */
+/** A line of the Worker's own log, marked by wrangler if an error; otherwise undefined. */
 export const ownLine = (line: string): string | undefined =>
   /^(?:\S \[[A-Z]+\] )?(\{"event":.*\})$/.exec(line)?.[1]
 

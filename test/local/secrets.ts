@@ -17,7 +17,7 @@ export function newSigningKey(): string {
   return JSON.stringify({ ...jwk, kid: randomUUID(), alg: 'EdDSA' })
 }
 
-/** Makes the secrets that `.dev.vars` does not hold yet, keeps those that it does, and gives the one that registers clients. */
+/** Adds missing secrets to `.dev.vars`, and returns the one that registers clients. */
 export function ensureSecrets(): { adminToken: string } {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const known = parseEnv(text)

@@ -5,12 +5,12 @@ import { freePort } from './port.ts'
 import { start, type Program } from './program.ts'
 import { ensureSecrets } from './secrets.ts'
 
-/** The real Worker on this machine: workerd with D1, R2 and the queues, as `wrangler dev` runs it. */
+/** The real Worker on this machine, as `wrangler dev` runs it. */
 export interface Server {
   url: string
   /** Registers clients (POST /oauth/clients). */
   adminToken: string
-  /** Of its workerd processes; undefined where the system does not tell. */
+  /** Of its workerd processes; undefined where the system has no /proc. */
   memory: () => Memory | undefined
   /** Resolves once it runs no more, with what it said last. */
   ended: Promise<string>
@@ -25,7 +25,7 @@ const quiet = {
   // Wrangler would keep a record of every request, which takes longer than the request.
   X_LOCAL_OBSERVABILITY: 'false',
   X_LOCAL_EXPLORER: 'false',
-  // As in production, no debugger: wrangler steps aside for an editor's own, and would send its one each line that is logged.
+  // No debugger: each logged line would be sent to it.
   VSCODE_INSPECTOR_OPTIONS: '{}',
 }
 
@@ -39,17 +39,17 @@ export interface ServerOptions {
   port?: number
   /** Gets its output line by line. */
   onLine?: (line: string) => void
-  /** Mebibytes of each isolate's heap at most. Locally there is no limit, and so little reason to collect garbage. */
+  /** MiB of each isolate's heap at most; without a limit it hardly collects garbage. */
   heapMax?: number
   /** The wrangler.toml of another Worker; ours if none is named. */
   config?: string
-  /** Of the Worker, instead of those in its wrangler.toml. */
+  /** Replace the vars of wrangler.toml. */
   vars?: Record<string, string>
-  /** Told of what takes a while. */
+  /** Shows what takes a while. */
   during?: During
 }
 
-/** Starts a server and waits until it answers. Throws with the end of its output if it does not come up. */
+/** Starts a server and waits until it answers. Throws its last output otherwise. */
 export async function startServer({
   stateDir,
   onLine,
@@ -64,7 +64,7 @@ export async function startServer({
   await during('The database', () => migrate(stateDir))
 
   const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`]
-  // Log lines that nobody hears would only cost time.
+  // Log lines without a reader would only cost time.
   const manner = [
     '--log-level',
     onLine === undefined ? 'error' : 'log',
@@ -74,7 +74,7 @@ export async function startServer({
   const heap =
     heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
   const which = config === undefined ? [] : ['--config', config]
-  // Nobody shares this machine's Worker with us, and whom it tells of its events is on this machine too.
+  // On this machine nobody else uses the Worker, and webhooks are local.
   const settings = Object.entries({
     RATE_LIMITED: 'false',
     WEBHOOKS_LOCAL: 'true',

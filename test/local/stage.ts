@@ -6,7 +6,7 @@ import type { Platform } from './platform.ts'
 export interface Stage {
   /** Of the server. */
   url: string
-  /** For whoever calls by other means than those below. */
+  /** For calls without the clients below. */
   token: string
   groups: Groups
   /** The group on its way through the uploads. */

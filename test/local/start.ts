@@ -8,8 +8,8 @@ import { ownLine, readable } from './readable.ts'
 import { startServer } from './server.ts'
 
 /**
- * `npm start`: the Worker on this machine, until Ctrl-C. PORT and STATE_DIR say where it listens and where it keeps its state;
- * `npm start -- --json` shows the Worker's own log lines instead of readable ones.
+ * `npm start`: the Worker on this machine, until Ctrl-C. PORT and STATE_DIR set where it listens
+ * and keeps state, `--json` shows its raw log.
  */
 await main(async () => {
   const { json } = parseArgs({ options: { json: { type: 'boolean', default: false } } }).values

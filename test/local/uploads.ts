@@ -18,7 +18,7 @@ export async function add(stage: Stage): Promise<void> {
   )
 }
 
-/** Chapter: a file says who is in the group from now on; most of them are already. */
+/** Chapter: a REPLACE of the whole group, most of whom are in it already. */
 export async function replace(stage: Stage): Promise<void> {
   await uploaded(
     stage,
@@ -97,7 +97,7 @@ interface Outcome {
   members: number
 }
 
-/** Uploads a file, follows its job to the end, shows and checks what came of it, and gives the job's id. */
+/** Uploads a file, follows its job, shows and checks the result, and returns the job's id. */
 export async function uploaded(
   stage: Stage,
   title: string,

@@ -11,7 +11,9 @@ export interface Work<State> {
   progress: (state: State) => { ended: boolean; step: string }
 }
 
-/** Looks every so many milliseconds until the work has ended; `seen` hears of each look. Throws where it does not move for long. */
+/**
+ * Polls until the work has ended; `seen` gets each state. Throws where it does not move for long.
+ */
 export async function watch<State>(
   { name, read, progress }: Work<State>,
   every: number,

@@ -17,7 +17,7 @@ import { runs } from '../support/property.ts'
 
 type Deed =
   | { what: 'uploads'; type: 'add' | 'remove' | 'replace'; ids: string[] }
-  /** The first job that has not ended goes on: to its end, or for so many calls of the database. */
+  /** Carries the first unended job on, to its end or for some calls of the database. */
   | { what: 'goes on'; calls: number | undefined }
   | { what: 'fails for good' }
   | { what: 'is cancelled' }
@@ -97,7 +97,7 @@ async function scene() {
   return { workspace, db, group, jobs, does, live }
 }
 
-/** How often files ended so, in all runs: a property that never meets one of them says little. */
+/** Counts each kind of end over all runs, as each must occur. */
 const ends = { whole: 0, 'whole after one went live': 0, 'broken off': 0 }
 
 describe('a file that has begun', () => {
@@ -131,7 +131,7 @@ describe('a file that has begun', () => {
               ends['broken off']++
               break
             }
-            const { done, value } = read as ReadableStreamReadResult<Uint8Array> // or what it throws is told
+            const { done, value } = read as ReadableStreamReadResult<Uint8Array> // it throws otherwise
             if (done) {
               expect(received.slice(1)).toEqual(expected)
               ends[(await live()) > begun.revision ? 'whole after one went live' : 'whole']++

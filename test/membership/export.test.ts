@@ -15,7 +15,7 @@ const file = (bank: Bank, group: string, after = '') =>
     headers: { accept: 'text/csv' },
   })
 
-/** The same from the room itself, a piece at a time, beside what it has cost so far. */
+/** The same from the room itself, piece by piece, with its cost so far. */
 async function pieces({ workspace }: Bank, group: string, after = '') {
   const { databaseOf, meter } = resources(env)
   const { file, revision } = await exportMembers(databaseOf(workspace), workspace, group, {

@@ -31,7 +31,7 @@ const red = teamIs('red')
 const people = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `user-${String(from + i).padStart(6, '0')}`)
 
-/** Syncs an audience and tells what D1 bills for its job, from its first message to its last. */
+/** Syncs an audience, and returns what D1 bills for its job, from first to last message. */
 async function bill(workspace: number) {
   const { res } = hazardous()
   const { key } = await requestSync(res, workspace, 'reds', 'tester')
@@ -102,7 +102,7 @@ describe('what a sync costs', () => {
   })
 })
 
-/** Of a rule of one own attribute: the user and the attribute, the row of a member, once more to sweep, and what reads them. */
+/** One own attribute: the user and attribute, the member twice, and the rows that list them. */
 const readPerUser = 12
 
 const shared: SharedAttribute[] = [
@@ -223,7 +223,7 @@ const tables = [
   'experience_groups',
 ]
 
-/** Which of those tables a statement walks from one end, as its program says: a plan names aliases, which are those of other things too. */
+/** The tables that a statement scans, by its bytecode: a plan names aliases. */
 async function walked({ query, params }: Statement): Promise<string[]> {
   const { results: pages } = await env.DB.prepare(
     'SELECT rootpage AS page, tbl_name AS name FROM sqlite_master',
@@ -262,7 +262,7 @@ describe('the plan of', () => {
     expect(statements.length).toBeGreaterThan(1)
     for (const one of statements) {
       expect(await walked(one)).toEqual([])
-      // More than the workspace or the definition is known of what is sought: who it is, or where to go on.
+      // Each look-up goes by more than workspace or definition: by user or last key.
       for (const step of await planOf(one))
         if (!/ (group_definitions|audiences)_by_id /.test(step))
           expect(step).not.toMatch(/\((workspace_id|definition_key|group_key)=\?\)$/)

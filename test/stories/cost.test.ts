@@ -10,7 +10,7 @@ import { hazardous, parts } from '../support/hazard.ts'
 const people = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `person-${from + i}`)
 
-/** Applies a file and tells what D1 bills for the job, from its first message to its last. */
+/** Applies a file, and returns what D1 bills for the job, from first to last message. */
 async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   const { res } = hazardous()
   const job = await receiveUpload(res, bank.workspace, group, 'tester', parts(type, lines(ids)))
@@ -23,7 +23,7 @@ async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   }
 }
 
-/** The job's own bookkeeping: a handful of rows for each batch, of which a small file has few. */
+/** The job's own bookkeeping: a few rows for each batch. */
 const bookkeeping = 60
 
 describe('what an upload costs', () => {

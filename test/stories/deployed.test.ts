@@ -12,7 +12,7 @@ import { hazardous, parts } from '../support/hazard.ts'
 
 describe('a job that one version begins and another ends', () => {
   const rows = 270_000
-  // From the last to the first, so that a slice with more rows begins its run elsewhere.
+  // In descending order, so that slices begin at different ids.
   const ids = Array.from({ length: rows }, (_, i) => String(rows - i).padStart(6, '0'))
 
   it.each<['applying' | 'writing', number]>([

@@ -18,7 +18,7 @@ const message = (body: Message, attempts = 1) => ({
   body,
 })
 
-/** Hands a message to the Worker as its queue does, and tells what it made of it. */
+/** Hands a message to the Worker as its queue does, and returns the outcome. */
 async function deliver(queue: string, body: Message, attempts?: number) {
   const batch = createMessageBatch<Message>(queue, [message(body, attempts)])
   const context = createExecutionContext()

@@ -21,7 +21,7 @@ const participants = [
   'nobody',
 ]
 
-/** Everything that can be asked of the group, each answer compared with what the revision that it tells holds; and that revision. */
+/** Every look-up of the group, checked against the members of the revision that it returns. */
 function questions(bank: Bank, group: string): Record<string, (id: string) => Promise<unknown>> {
   const evaluate = async (path: string, targetingKey: string) => {
     const init = json('POST', { context: { targetingKey } })
@@ -108,7 +108,7 @@ async function changing() {
   await bank.apply(group, 'ADD', lines(crowd('old')))
   const seen: Record<string, Set<unknown>> = {}
   let turns = 0
-  /** Asks everything once, each time of somebody else. */
+  /** Runs each look-up once, each time for another participant. */
   const readAll = async () => {
     const id = participants[turns++ % participants.length] ?? ''
     for (const [name, read] of Object.entries(questions(bank, group)))

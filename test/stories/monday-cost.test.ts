@@ -76,7 +76,7 @@ describe('what a Monday costs', () => {
         groups: people / 4,
         changed: people + attributes.length * (people / 4),
       })
-      // A member is a row and an entry of its index, a shared attribute is a row.
+      // A member is a row and an index entry, a shared attribute one row.
       const rows = 2 * people + attributes.length * (people / 4)
       expect(first.written).toBeGreaterThanOrEqual(rows)
       expect(first.written).toBeLessThan(rows + bookkeeping)
@@ -126,7 +126,7 @@ describe('what a Monday costs', () => {
       expect(shared.run.changed).toBe(changed)
       expect(shared.written).toBeLessThanOrEqual(changed + bookkeeping)
 
-      // A move is a seat left and one taken (a row and an entry of the index each), and what two groups share.
+      // A move is a seat left and one taken, two rows each, and two groups' attributes.
       await writeUsers(
         res,
         workspace,
@@ -168,7 +168,7 @@ describe('what a Monday costs', () => {
   })
 })
 
-/** Of a user who has an attribute of each function, on a Monday that changes nothing. */
+/** A user with an attribute of each function, on an unchanged Monday. */
 const readPerUser = 35
 
 describe('what a profile costs', () => {
@@ -371,7 +371,7 @@ describe('the plan of', () => {
       },
     }
     const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-    await getProfile(connect(spy as unknown as D1Database, meter), 1, 'ann').catch(() => undefined) // only what it asks is of interest
+    await getProfile(connect(spy as unknown as D1Database, meter), 1, 'ann').catch(() => undefined) // only its statements matter
     expect(queries).toHaveLength(3)
     const details = (await Promise.all(queries.map(plan)))
       .flat()

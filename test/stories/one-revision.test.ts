@@ -47,7 +47,7 @@ describe('two uploads to one group', () => {
     const jobs = await Promise.all(ids.map((id) => bank.ended(id)))
     expect(jobs.map((job) => job['jobStatus'])).toEqual(['SUCCESSFUL', 'SUCCESSFUL', 'SUCCESSFUL'])
 
-    // The order in which they were accepted decides; the same sets in memory say what it comes to.
+    // The order of acceptance decides; sets in memory give the expected result.
     const { content } = await bank.get(`/jobs?groupId=${group}&sort=insertDateTime,asc`)
     let expected = new Set<number>()
     const range = (from: number, to: number) =>

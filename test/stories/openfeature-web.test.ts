@@ -6,7 +6,9 @@ import { Bank, call } from '../support/api.ts'
 const origin = 'https://coterie.test'
 const name = 'night owls/ü'
 
-/** The SDK as a page holds it, which asks for all flags when somebody logs in or out, and for none when the page asks it. */
+/**
+ * The SDK of a page, which fetches all flags at log-in and log-out, and none at each evaluation.
+ */
 async function page(token: string): Promise<Client> {
   const provider = new OFREPWebProvider({
     baseUrl: origin,
@@ -18,7 +20,7 @@ async function page(token: string): Promise<Client> {
     },
     cacheMode: 'disabled',
   })
-  // Its types tell an optional member from one that is undefined no better than its sources do.
+  // Its types do not distinguish an optional member from an undefined one.
   await OpenFeature.setProviderAndWait(provider as Provider)
   return OpenFeature.getClient()
 }

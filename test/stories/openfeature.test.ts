@@ -6,7 +6,7 @@ import { callWith } from '../support/door.ts'
 
 type Fetching = (path: string, init: RequestInit) => Promise<Response>
 
-/** The SDK as an application holds it: its provider knows the address of this Worker and a token. */
+/** The SDK of an application: its provider has this Worker's address and a token. */
 async function client(token: string, fetching: Fetching = call): Promise<Client> {
   const fetchImplementation = async (input: RequestInfo | URL) => {
     const request = new Request(input)

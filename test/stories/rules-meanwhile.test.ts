@@ -37,7 +37,7 @@ const notIn = (group: string): Rule => ({
 const reason = (error: unknown) =>
   error instanceof Failure ? error.facts.reason : Promise.reject(error)
 
-/** Something that a rule names, how it goes, and the name by which a failed sync tells of it. */
+/** Something that a rule names, how it is deleted, and its name in a failed sync. */
 interface Named {
   rule: Rule
   goes: (res: Resources) => Promise<unknown>
@@ -65,7 +65,7 @@ const kinds: Record<string, (res: Resources, workspace: number) => Promise<Named
   },
 }
 
-/** Does one thing, and another while it stands still before its `at`-th call of the database; tells what came of both. */
+/** Does one thing, and another before its call `at` of the database; returns both results. */
 async function interleaved<One, Other>(
   at: number,
   one: (res: Resources) => Promise<One>,
@@ -86,7 +86,7 @@ async function interleaved<One, Other>(
 }
 
 describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
-  /** What is left is an audience that can be asked, or none; and a rule of users' own. */
+  /** The audience can be evaluated or is gone; so is a rule on users' own attributes. */
   async function consistent(workspace: number): Promise<void> {
     const { res } = hazardous()
     const db = res.databaseOf(workspace)
@@ -140,7 +140,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       const job = await beginSync(res, workspace, 'coupon', 'tester', undefined)
       if (job === undefined) throw new Error('no sync')
       await inStepsOf(1, workspace)
-      // The audience lets go of it, and it goes: the sync goes on by the rule as it was.
+      // The audience drops it, then it is deleted: the sync goes on by its old rule.
       const { promise, resolve } = Promise.withResolvers<void>()
       fallen = false
       const asleep = new Promise<void>((done) =>
@@ -185,4 +185,4 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
   }, 120_000)
 })
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
+beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind

@@ -23,7 +23,7 @@ const problemsOf = async (job: number) =>
       .all()
   ).results
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
+beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
 
 describe('users of whom there are no participants', () => {
   it('are row problems of the job, by line of the equal file', async () => {

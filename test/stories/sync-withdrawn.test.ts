@@ -19,7 +19,7 @@ import {
 } from '../support/audiences.ts'
 import { parts } from '../support/hazard.ts'
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
+beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
 
 /** Hands a message to the Worker as its queue does. */
 async function deliver(body: Message) {
@@ -32,7 +32,7 @@ async function deliver(body: Message) {
 }
 
 describe('a sync whose group or audience goes', () => {
-  /** Stops a sync before its `at`-th call of the database, lets `goes` happen, and lets it go on; false if it took fewer calls. */
+  /** Pauses a sync before its call `at` while `goes` happens; false if it made fewer calls. */
   async function overtaken(
     at: number,
     goes: (one: Awaited<ReturnType<typeof filled>>) => Promise<unknown>,

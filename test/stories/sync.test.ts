@@ -25,7 +25,7 @@ import { Team } from '../support/identity.ts'
 
 const red = teamIs('red')
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // what a test that failed has left is not the next one's
+beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
 
 describe('a sync', () => {
   it('ends as after the earlier upload, whichever message comes first', async () => {

@@ -4,7 +4,7 @@ import type { Bank, Json } from './api.ts'
 /** An id as we give it. */
 export const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 
-/** A moment as we tell it. */
+/** A moment as answers show it. */
 export const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /** A request whose body is said to be JSON, and may not be. */
@@ -14,13 +14,13 @@ export const jsonText = (body: BodyInit): RequestInit => ({
   body,
 })
 
-/** An answer's status beside the members of its JSON body: what a refusal is compared with. */
+/** An answer's status and the members of its JSON body, to compare with a refusal. */
 export async function said(answering: Response | Promise<Response>): Promise<Json> {
   const answer = await answering
   return { status: answer.status, ...(await answer.json<Json>()) }
 }
 
-/** A refusal of Experience Groups, as `said` tells it. */
+/** A refusal of Experience Groups, as `said` returns it. */
 export const refused = (message: string, code = '2000', status = 400): Json => ({
   status,
   code,
@@ -29,7 +29,7 @@ export const refused = (message: string, code = '2000', status = 400): Json => (
 
 export const unauthorized = refused('Invalid Authorization', '2003', 401)
 
-/** A refusal of Group Identity, as `said` tells it. */
+/** A refusal of Group Identity, as `said` returns it. */
 export const declined = (status: number, message: unknown): Json => ({
   status,
   errors: [{ message }],

@@ -120,7 +120,7 @@ export class Bank {
     return this.ended(String((await answer.json<Json>())['jobId']))
   }
 
-  /** Waits until the job has ended. The pause is a real one: Worker and database share a thread, which polling alone would fill. */
+  /** Waits until the job has ended; it pauses, as the Worker shares our thread. */
   async ended(jobId: string): Promise<Json> {
     for (;;) {
       const job = await this.get(`/jobs/${jobId}`)

@@ -24,7 +24,7 @@ export const audienceScopes = [
   'audiences:write',
 ]
 
-/** Those of whom this is said. */
+/** Users with this value of `team`. */
 export const teamIs = (value: string): Rule => ({ operator: 'equals', attribute: 'team', value })
 
 /** A group by the rooms alone, in a workspace that has no client. */
@@ -92,7 +92,7 @@ export async function filling(
   return group
 }
 
-/** A sync that waits, of a group of its own by a whole rule, which may name groups that are not there. */
+/** A waiting sync of a new group by a resolved rule, which may name unknown groups. */
 export async function syncBy(
   res: Resources,
   workspace: number,
@@ -110,7 +110,7 @@ export async function syncBy(
 export const invokeJob = (res: Resources, workspace: number, job: number) =>
   runJob(res, workspace, job, sourceOf)
 
-/** Delivers what was enqueued about experience groups, and what is enqueued meanwhile, until nothing is left. */
+/** Delivers messages about experience groups until none is left. */
 export async function deliverAll(res: Resources, enqueued: Message[]): Promise<void> {
   let delivered = 0
   for (let message = enqueued.shift(); message !== undefined; message = enqueued.shift()) {
@@ -149,11 +149,11 @@ export async function jobsIn(workspace: number): Promise<Shown[]> {
   return results
 }
 
-/** Rules kept for syncs, those of jobs that are gone among them. */
+/** Rules stored for syncs, of deleted jobs too. */
 export const rulesKept = () =>
   env.DB.prepare('SELECT count(*) AS n FROM sync_rules').first<number>('n')
 
-/** Has the jobs of a workspace that have not ended go on in steps of so many users. */
+/** Sets the users per step of a workspace's unended jobs. */
 export const inStepsOf = (users: number, workspace: number) =>
   env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ? AND ended_at IS NULL')
     .bind(users, workspace)

@@ -10,7 +10,7 @@ import { Team } from './identity.ts'
 export const dogs = { operator: 'exists', attribute: 'has_dog' }
 export const cats = { operator: 'exists', attribute: 'has_cat' }
 
-/** A team with two who have a dog and one who has a cat, an audience `coupon` of the former, and a group. */
+/** A team with two dog owners and a cat owner, an audience `coupon` of dogs, and a group. */
 export async function opened() {
   const team = await Team.open()
   for (const id of ['ann', 'bob']) await team.user(id, { has_dog: true })

@@ -3,12 +3,12 @@ import type { Scope } from '../../src/access/scopes.ts'
 import { call, json } from './api.ts'
 import { household } from './identity.ts'
 
-// Every route of the Worker is in one of these tables, with a request that would succeed.
+// Every route of the Worker, with a request that would succeed.
 
-/** A door that asks for a scope, and with what status it answers who may come in. */
+/** A door that requires a scope, and its status for clients that have it. */
 export interface Door {
   scope: Scope
-  /** The scopes that it asks for beside the first. */
+  /** Further scopes that it requires. */
   also?: Scope[]
   query?: string
   /** `{name}` in its body stands for what `ids` of `knock` names. */
@@ -150,7 +150,7 @@ export const workspaceDoors = [
   }),
 ]
 
-/** Those of OpenFeature. */
+/** The doors of OpenFeature. */
 export const ofrepDoors = below('/ofrep/v1', {
   'POST /evaluate/flags/:key': {
     scope: 'groups:read',
@@ -174,7 +174,7 @@ export const adminDoors: Record<string, RequestInit> = {
   'DELETE /oauth/clients/:client_id': {},
 }
 
-/** Of them and of the open ones, those that take JSON. */
+/** Doors that take JSON, open ones too. */
 export const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/token']
 
 export const openDoors: Record<string, number> = {
@@ -186,7 +186,7 @@ export const openDoors: Record<string, number> = {
   'POST /oauth2/v1/token': 400,
 }
 
-/** The request of a door with these headers, its path and body filled in with what `ids` names. */
+/** The request of a door with these headers, and `ids` in path and body. */
 export function knock(
   { method, template, query, init = {} }: Pick<NamedDoor, 'method' | 'template' | 'query' | 'init'>,
   headers: Record<string, string>,

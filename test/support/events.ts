@@ -13,7 +13,7 @@ export const ann = (attributes: Json, more: Json = {}): Json => ({
 /** When what a batch says was so, in milliseconds. */
 export const at = (ms: number) => ({ timestamp_unixtime_ms: ms })
 
-/** A refusal of the events endpoints, as `said` tells it. */
+/** A refusal of the events endpoints, as `said` returns it. */
 export const refusedEvents = (message: unknown, code = 'BAD_REQUEST', status = 400): Json => ({
   status,
   errors: [{ code, message }],

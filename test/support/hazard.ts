@@ -3,17 +3,17 @@ import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
 
-/** The database went away: before the call, so that nothing came of it, or after, so that nobody knows what came of it. */
+/** The database failed: before the call had its effect, or after. */
 export class Crash extends Error {}
 
-/** What becomes of the database's `at`-th call from now: it fails, or it sleeps until `until` is settled, and says so. */
+/** The database's call `at` from now fails, or sleeps until `until` settles. */
 export type Fuse =
   | { at: number; when: 'before' | 'after' }
   | { at: number; until: Promise<unknown>; fallen: () => void }
 
 /**
- * The real rooms over the real database and bucket, with queues that only keep what is sent, so that a test decides what is
- * delivered, how often and in which order, and a database that can be made to fail. Receivers and the time may be handed in.
+ * The real rooms, database and bucket, with queues that a test delivers itself, and a database that
+ * can fail.
  */
 export function hazardous(
   vars: Partial<Env> = {},

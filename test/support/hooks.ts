@@ -47,13 +47,13 @@ export interface Delivery {
 export const deliveriesOf = (team: Team, { id }: { id: string }, query = '') =>
   team.get<{ deliveries: Delivery[]; next: string | null }>(`/webhooks/${id}/deliveries${query}`)
 
-/** What a webhook was sent, newest first, once so many attempts have been made in all. */
+/** A webhook's deliveries, newest first, after this many attempts in all. */
 export async function tried(
   team: Team,
   hook: { id: string },
   attempts: number,
 ): Promise<Delivery[]> {
-  // Ends by itself, or a test that has failed goes on asking beside those after it.
+  // Polling ends, or a failed test would go on beside the next.
   for (const until = Date.now() + 40_000; ;) {
     const { deliveries } = await deliveriesOf(team, hook, '?size=1000')
     const made = deliveries.reduce((sum, { attempts }) => sum + attempts.length, 0)
@@ -70,7 +70,7 @@ export async function tryOut(team: Team, { id }: { id: string }): Promise<string
   return (await answer.json<{ event_id: string }>()).event_id
 }
 
-/** The next attempts of a webhook are due now, and the cron of the next minute comes. */
+/** Makes a webhook's next attempts due, and triggers the cron. */
 export async function elapse({ id }: { id: string }): Promise<void> {
   await env.DB.prepare(
     `UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending' AND webhook_key = (SELECT key FROM webhooks WHERE id = ?)`,

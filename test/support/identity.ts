@@ -5,7 +5,7 @@ import { scopes } from '../../src/access/scopes.ts'
 import worker from '../../src/index.ts'
 import { call, json, newClient, tokenOf, type Json } from './api.ts'
 
-/** All that Group Identity asks for. */
+/** All scopes of Group Identity. */
 export const platformScopes: string[] = [...scopes]
 
 /** A marketing team with a workspace of its own and a token. */
@@ -84,7 +84,7 @@ export class Team {
     })
   }
 
-  /** Asks for a run and waits until it has ended. */
+  /** Requests a run and waits until it has ended. */
   async recompute(definition = 'household'): Promise<Json> {
     const answer = await this.call('POST', `/groups/${definition}/recompute`)
     expect(answer.status).toBe(202)
@@ -99,7 +99,7 @@ export class Team {
     }
   }
 
-  /** Lets the cron of a Monday come, and waits until the definition's run of that week has ended. */
+  /** Triggers a Monday's cron, and waits until the definition's run has ended. */
   async monday(at: number, definition = 'household'): Promise<Json> {
     const known = new Set(
       (await this.get<Json[]>(`/groups/${definition}/runs`)).map(({ id }) => id),

@@ -22,7 +22,7 @@ export interface Document {
   components: { securitySchemes: Json }
 }
 
-/** What the Worker says of itself: the document, and each operation under its method and path. */
+/** The Worker's OpenAPI document, and each operation by method and path. */
 export async function published(): Promise<{
   document: Document
   operations: [name: string, Operation][]

@@ -3,7 +3,7 @@ import type { SQL } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { connect, type Db, type Meter } from '../../src/db/connect.ts'
 
-/** A statement as D1 is asked it. */
+/** A statement as D1 gets it. */
 export interface Statement {
   query: string
   params: unknown[]
@@ -16,7 +16,7 @@ export function statementOf(statement: SQL): Statement {
   return { query, params }
 }
 
-/** The database, what it costs, and what it is asked. */
+/** The database, its costs, and the statements that it gets. */
 export function watched(): { db: Db; meter: Meter; statements: Statement[] } {
   const statements: Statement[] = []
   const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
@@ -43,7 +43,7 @@ export async function planOf({ query, params }: Statement): Promise<string[]> {
   return results.map(({ detail }) => detail)
 }
 
-/** The plan of each statement that is asked. */
+/** The plan of each statement that runs. */
 export async function plansOf(
   read: (db: Db) => Promise<unknown>,
 ): Promise<{ query: string; plan: string[] }[]> {

@@ -6,7 +6,7 @@ const seconds = Number(env.SOAK_SECONDS)
 
 if (seconds > 0) fc.configureGlobal({ seed: Number(env.SOAK_SEED) })
 
-/** How often a property runs: a few times, or for as long as a soak lasts. A failure is made smaller for so long and no longer. */
+/** How often a property runs: a few times, or as long as a soak; shrinking is limited. */
 export const runs = (few: number) =>
   seconds > 0
     ? { numRuns: 1_000_000_000, interruptAfterTimeLimit: 1000 * seconds }

@@ -8,7 +8,9 @@ export interface Arrived {
   body: string
 }
 
-/** How an address answers: a status, headers, a body so many times, after so many milliseconds; `hang` never answers, `open` never ends. */
+/**
+ * An answer: status, headers, a body repeated, a delay; `hang` never answers, `open` never ends.
+ */
 export interface Answering {
   status?: number
   headers?: Record<string, string>
@@ -20,9 +22,8 @@ export interface Answering {
 }
 
 /**
- * A real HTTP server in the process of the test runner, as the tests themselves run in workerd. Each test has addresses of its own:
- * `/in/NAME` takes what is sent there, `/told/NAME` says what that was, and `/answers/NAME` takes how it is answered, one after the other
- * and the last for ever. Gives its URL.
+ * A real HTTP server in the runner's process: `/in/NAME` receives, `/received/NAME` lists requests,
+ * `/answers/NAME` sets answers.
  */
 export async function startReceiver(): Promise<string> {
   const arrived = new Map<string, Arrived[]>()
@@ -30,7 +31,7 @@ export async function startReceiver(): Promise<string> {
   const server = createServer(async (request, response) => {
     const [, what = '', name = ''] = (request.url ?? '').split('?')[0]?.split('/') ?? []
     const body = await bodyOf(request)
-    if (what === 'told') return void response.end(JSON.stringify(arrived.get(name) ?? []))
+    if (what === 'received') return void response.end(JSON.stringify(arrived.get(name) ?? []))
     if (what === 'answers') {
       answers.set(name, JSON.parse(body) as Answering[]) // sent by receiver.ts
       return void response.end()
@@ -61,7 +62,7 @@ export async function startReceiver(): Promise<string> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}` // a port was asked for
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}` // a TCP server has a port
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

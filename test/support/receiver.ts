@@ -8,7 +8,7 @@ export class Receiver {
   readonly name = crypto.randomUUID()
   readonly url = `${env.RECEIVER}/in/${this.name}`
 
-  /** How it answers from now on: one after the other, and the last for ever. Without a word, 204. */
+  /** Sets its answers, the last one for ever; 204 by default. */
   async answers(...answers: Answering[]): Promise<void> {
     await fetch(`${env.RECEIVER}/answers/${this.name}`, {
       method: 'POST',
@@ -17,12 +17,12 @@ export class Receiver {
   }
 
   async arrived(): Promise<Arrived[]> {
-    return (await fetch(`${env.RECEIVER}/told/${this.name}`)).json()
+    return (await fetch(`${env.RECEIVER}/received/${this.name}`)).json()
   }
 
   /** Waits until so many requests have arrived. */
   async until(count: number): Promise<Arrived[]> {
-    // Ends by itself, or a test that has failed goes on asking beside those after it, and its file never ends.
+    // Polling ends, or a failed test would go on beside the next.
     for (const until = Date.now() + 40_000; ;) {
       const arrived = await this.arrived()
       if (arrived.length >= count) return arrived
@@ -32,7 +32,7 @@ export class Receiver {
   }
 }
 
-/** What a webhook was sent, newest first, once so many attempts have been made in all. */
+/** A webhook's deliveries, newest first, after this many attempts in all. */
 export async function attempted(team: Team, webhook: string, attempts: number): Promise<Json[]> {
   for (;;) {
     const { deliveries } = await team.get<{ deliveries: (Json & { attempts: Json[] })[] }>(

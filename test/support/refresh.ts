@@ -22,7 +22,7 @@ export const red = teamIs('red')
 let workspaces = 7_000_000
 export const newWorkspace = () => ++workspaces
 
-/** A cron asks for the audiences of all workspaces: what earlier tests have left would be among them. */
+/** A cron scans all workspaces, and would find what earlier tests left. */
 export const clearAudiences = () =>
   env.DB.batch(
     ['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
@@ -46,7 +46,7 @@ export async function tick(cron: string, at: number, vars: Partial<Env> = {}): P
   return enqueued
 }
 
-/** A hazard whose clock stands at a moment: audiences that are made or attached then wait for the next week or day. */
+/** A hazard with a fixed clock: audiences made or attached then wait for the next period. */
 export function hazardousAt(ms: number, vars?: Partial<Env>) {
   const hazard = hazardous(vars)
   return { ...hazard, res: { ...hazard.res, now: () => ms } satisfies Resources }
@@ -78,7 +78,7 @@ export async function end(workspace: number): Promise<void> {
   )
 }
 
-/** A workspace with a household, people of the red team, and an audience of them that fills a group. */
+/** A workspace with a definition, users, and an audience of the red team that fills a group. */
 export async function workspaceWith(refresh: Refresh, withDefinition = true) {
   const workspace = ++workspaces
   if (withDefinition) await defined(before, workspace, 'household', 'street', [])

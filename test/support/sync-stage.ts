@@ -19,7 +19,7 @@ interface File {
 /** The user of whom it is said, or who is deleted. */
 export type Change = { user: string; team: 'red' | 'blue' | null | 'deleted' }
 
-/** What somebody asks for. */
+/** A request of a client. */
 export type Request =
   | ({ what: 'uploads' } & File)
   | { what: 'ties' }
@@ -41,7 +41,7 @@ function applied(before: ReadonlySet<string>, { type, ids }: File): ReadonlySet<
   return type === 'add' ? before.union(named) : type === 'remove' ? before.difference(named) : named
 }
 
-/** A job as it was accepted. Of a sync: who belonged all the time since it began, and who at some time. */
+/** An accepted job; of a sync, who belonged throughout it, and who at some time. */
 type Accepted = { key: number; withdrawn: boolean } & (
   | { file: File }
   | { file: undefined; team: string; always: ReadonlySet<string>; ever: ReadonlySet<string> }
@@ -49,7 +49,7 @@ type Accepted = { key: number; withdrawn: boolean } & (
 
 let workspaces = 6_000_000
 
-/** A group that an audience fills now and then, and a model of it in memory. */
+/** A group that is sometimes attached to an audience, and a model of it in memory. */
 export class Stage {
   readonly workspace = ++workspaces
   readonly hazard = hazardous({ SLICE_BYTES: 100 })
@@ -85,7 +85,7 @@ export class Stage {
   private readonly belonging = (team: string) =>
     new Set([...this.teams].flatMap(([id, of]) => (of === team ? [id] : [])))
 
-  /** One after the other: of two passes at once, each comes to what happens between its calls. */
+  /** In turn, as two invocations at once both come here between their calls. */
   private alone(does: () => Promise<void>): Promise<void> {
     const done = this.last.then(does)
     this.last = done.catch(() => undefined)
@@ -209,7 +209,7 @@ export class Stage {
     }
   }
 
-  /** Readers see what the jobs that have gone live have made, in their order, and nothing of the others. */
+  /** Readers see the results of live jobs, in order, and nothing of others. */
   private async checkNow(): Promise<void> {
     const [groups, found, jobs] = await env.DB.batch([
       env.DB.prepare(

@@ -23,7 +23,7 @@ export async function resigned(token: string, change: JWTPayload): Promise<strin
     .sign(key)
 }
 
-/** Tokens that look like the given one and must not pass, each under what is wrong with it. */
+/** Tokens like the given one that must be refused, by what is wrong with each. */
 export async function wrongTokens(
   token: string,
   anothers: string,

@@ -5,7 +5,7 @@ import { groupValue } from '../../src/identity/matching.ts'
 import { isNoValue, noValues } from '../../src/identity/no-value.ts'
 import { trimmed } from '../../src/text.ts'
 
-/** What is known of each user by attribute, null where it was deleted, and since when. */
+/** Each user's attributes with their times; null where deleted. */
 export type Town = Map<string, Map<string, { value: Value | null; at: number }>>
 
 /** Groups in the order of their values. */
@@ -13,14 +13,14 @@ export type Groups = Map<string, { members: string[]; shared: Record<string, Val
 
 const utf8 = new TextEncoder()
 
-/** The order of SQLite: of UTF-8 bytes. JavaScript's own, of UTF-16 units, differs past U+FFFF. */
+/** SQLite's order, of UTF-8 bytes; JavaScript's, of UTF-16 units, differs past U+FFFF. */
 export function inBytes(a: string, b: string): number {
   const [left, right] = [utf8.encode(a), utf8.encode(b)]
   const at = left.findIndex((byte, i) => byte !== right[i])
   return at === -1 ? left.length - right.length : (left[at] ?? 0) - (right[at] ?? -1)
 }
 
-/** What is said of a user at a moment; what is older than what is known is not onResults. */
+/** Records a user's attributes of a moment; older values do not replace newer ones. */
 export function record(
   town: Town,
   user: string,
@@ -43,7 +43,7 @@ export interface Rule {
   ignoreValues?: string[] | null
 }
 
-/** The value by which a user is in a group: its text. A list and nothing are in none, and `none` is a value that is none. */
+/** The text by which a user is grouped, if any; `none` marks a value that counts as none. */
 function groupOf(
   value: Value | null | undefined,
   rule: Rule,
@@ -55,9 +55,8 @@ function groupOf(
 }
 
 /**
- * Monday by the words of the design, in memory: who sits where, of those who sat somewhere before (user to value), how many have no
- * seat or no value, and the five values of most users, of those that more have than there are seats. The members of a group keep their
- * seats, the free ones go by user id.
+ * A Monday in memory: members keep their seats, and free seats go by user id. Returns seats, counts
+ * and the five most crowded values.
  */
 export function seatAll(
   town: Town,
@@ -91,7 +90,7 @@ export function seatAll(
   return { seats, overLimit, withoutValue, largest }
 }
 
-/** The groups of those seats, and what each shares. */
+/** The groups of these seats, and what each shares. */
 export function groupsOf(
   town: Town,
   seats: ReadonlyMap<string, string>,
@@ -140,7 +139,7 @@ function made(
   return type === 'sum' ? sum : sum / numbers.length
 }
 
-/** A number, or the one that a text says in decimal as a whole, blanks around it aside. */
+/** A number, or a decimal text in full, blanks around it aside. */
 function numberIn(value: Value): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined
@@ -150,7 +149,7 @@ function numberIn(value: Value): number | undefined {
   return Number.isFinite(number) ? number : undefined
 }
 
-/** Both say the same, but for the last digits of numbers, which the order of adding decides. */
+/** Equal, except for the last digits of numbers, which depend on the order of adding. */
 export function expectSame(actual: Groups, expected: Groups): void {
   const rounded = [...actual].map(([value, { members, shared }]) => {
     const wanted = expected.get(value)?.shared ?? {}

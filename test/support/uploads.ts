@@ -5,7 +5,7 @@ import { Bank } from './api.ts'
 
 export const objects = async () => (await env.FILES.list()).objects.map(({ key }) => key)
 
-/** The file of an ended job goes: what a test leaves behind is looked for in the whole store. */
+/** An ended job's file is deleted: tests of the whole store rely on it. */
 export const storeIsEmpty = () =>
   vi.waitUntil(async () => (await objects()).length === 0, { timeout: 10_000 })
 

@@ -42,7 +42,7 @@ export function writeUsers(
   return recordReports(res.databaseOf(workspace), workspace, reports, res.now())
 }
 
-/** Delivers what was enqueued in a workspace, and what is enqueued meanwhile, until nothing is left. */
+/** Delivers a workspace's messages until none is left. */
 export async function deliver(
   res: Resources,
   enqueued: Message[],
@@ -95,7 +95,7 @@ export interface Moment {
   })[]
 }
 
-/** Looks past the rooms, so that whatever they do can be checked meanwhile. Of shared attributes, those that readers are shown. */
+/** Reads the tables directly, at any moment of a run; shared attributes as readers see them. */
 export async function momentOf(workspace: number): Promise<Moment> {
   const of = (query: string) => env.DB.prepare(query).bind(workspace)
   const live = 'group_definitions AS d WHERE d.workspace_id = ? AND d.deleted_at IS NULL'

@@ -103,7 +103,7 @@ describe('a webhook over HTTP', () => {
 const keyOf = (id: string) =>
   env.DB.prepare('SELECT key FROM webhooks WHERE id = ?').bind(id).first<number>('key')
 
-/** An event on its way that no queue has been told of, and the invocation that sends it, which counts its requests. */
+/** A pending event, and the URLs requested by the invocation that sends it. */
 async function invoke(team: Team, hook: Hook, local: boolean) {
   const silent = { send: async () => undefined, sendBatch: async () => undefined }
   const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `enqueueDeliveries` calls is there

@@ -20,7 +20,10 @@ interface Event {
 const eventsOf = async (team: Team) =>
   (await team.get<{ events: Event[] }>('/events?size=1000')).events
 
-/** All that happens is told to one who listens to all: once, signed, and as the list of events has it. Gives types and data in order. */
+/**
+ * The types and data sent to a webhook for all events: once each, signed, as GET /events lists
+ * them.
+ */
 async function announcedBy(
   act: (team: Team, bank: Bank) => Promise<void>,
   before?: (team: Team, bank: Bank) => Promise<void>,

@@ -30,7 +30,7 @@ const waitOf = (
   Date.parse(delivery?.next_attempt_on ?? '') -
   Date.parse(delivery?.attempts.at(-1)?.timestamp ?? '')
 
-/** More than a test takes from an attempt to the moment at which it is kept. */
+/** More than a test takes from an attempt to its record. */
 const slack = 10_000
 
 /** One event and what came of its first attempt. */
@@ -212,7 +212,7 @@ describe('the next attempt', () => {
   })
 })
 
-/** What other webhooks are told of one that was disabled. */
+/** The events that other webhooks get of a disabled one. */
 const disabledEvents = async (other: Hook) =>
   (await other.receiver.arrived())
     .map((request) => verified(other.secret, request))

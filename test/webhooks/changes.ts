@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import type { EventType } from '../../src/webhooks/event.ts'
 
-/** What others are told of a change. */
+/** The event that announces a change. */
 export interface Announced {
   type: EventType
   data: object
@@ -43,7 +43,7 @@ interface Rows {
   webhooks: { key: number; id: string; url: string; types: string | null; disabled: string | null }
 }
 
-/** What the database holds of a workspace at one moment, by key: its events aside, so that they can be held against it. */
+/** A workspace's rows at one moment, by key, except for events. */
 export type Moment = { [Table in keyof Rows]: Map<number, Rows[Table]> }
 
 export async function momentOf(workspace: number): Promise<Moment> {
@@ -78,7 +78,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
 
 const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' }
 
-/** What others are to be told of what has changed from one moment to the next: one event for each change. */
+/** The events that must announce the changes between two moments: one for each. */
 export function changesBetween(before: Moment, after: Moment): Announced[] {
   const announced: Announced[] = []
   for (const [key, group] of after.groups) {

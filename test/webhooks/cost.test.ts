@@ -29,7 +29,7 @@ beforeEach(async () => {
   )
 })
 
-/** Opens so many webhooks and tells what the creation of a group costs then. */
+/** Opens this many webhooks, and returns what creating a group costs then. */
 async function costOf(
   webhooks: number,
   eventTypes: ['group.created'] | ['group.deleted'] | null = null,
@@ -59,7 +59,7 @@ async function costOf(
 describe('what an event costs', () => {
   it('is four rows written, and three more for each webhook that listens', async () => {
     const alone = await costOf(0)
-    // A row, two entries of indexes and the table's last key, of the group and of the event.
+    // A row, two index entries and the table's last key, for group and event.
     expect(alone.written).toBe(4 + 4)
     const ten = await costOf(10)
     expect(ten.written - alone.written).toBe(3 * 10)
@@ -140,8 +140,8 @@ describe('what an invocation costs', () => {
 })
 
 /**
- * Through all of a table, by its names in the statements, or all that one webhook or workspace has of it, but for what is still pending. What is computed and the few
- * webhooks of an installation may be walked, and the first so many events by key.
+ * A scan of a table that grows, or of all rows of a webhook or workspace; pending deliveries may be
+ * scanned.
  */
 const walking =
   /^SCAN (events|deliveries|delivery_attempts|[dea])\b|AUTOMATIC|^SEARCH (events|deliveries|delivery_attempts|[dea])\b.*(?<!deliveries_due )\((webhook_key|workspace_id)=\?\)$/

@@ -159,7 +159,7 @@ describe('an invocation', () => {
   })
 
   describe('that was thought dead and continues', () => {
-    /** Two passes of one webhook, the first of which keeps its word long after its lease; both fail. */
+    /** Two failing invocations of one webhook, the first long after its lease. */
     async function overtaken() {
       const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
       let gate: Promise<void> | undefined = gates[0]?.promise

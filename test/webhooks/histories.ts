@@ -27,7 +27,7 @@ export const hour = 3_600_000
 
 let workspaces = 6_000_000
 
-/** What somebody asks for. */
+/** A request of a client. */
 export type Deed =
   | { what: 'opens a group' | 'defines'; name: string }
   | { what: 'renames a group'; pick: number; name: string }
@@ -61,7 +61,9 @@ export type Happening =
   /** Nothing gets through for as long as so many attempts take. */
   | { then: 'bad days'; attempts: number }
 
-/** What the receiver does: `lost` never arrives, of `late` and `cut` nobody knows that they did. */
+/**
+ * The receiver's behaviour: `lost` never arrives, `late` and `cut` answer too late or not fully.
+ */
 export type Answer = 'takes' | 'fails' | 'redirects' | 'is busy' | 'lost' | 'late' | 'cut'
 
 const pick = fc.nat(35)
@@ -159,7 +161,7 @@ export const answer: fc.Arbitrary<Answer> = one(
   'cut',
 )
 
-/** A workspace whose receivers, queues, time and luck are in the hands of the test, and what is known of what they have seen. */
+/** A workspace whose receivers, queues, clock and chance the test controls and records. */
 export async function scene(answers: Answer[]) {
   const workspace = ++workspaces
   const arrivals: { url: string; id: string; body: string; taken: boolean }[] = []
@@ -218,7 +220,7 @@ export function answerMessage(
   return undefined
 }
 
-/** Changes, of which one that succeeds is told at once. */
+/** Changes, each announced as it succeeds. */
 export const changing = [
   'opens a group',
   'renames a group',
@@ -233,7 +235,7 @@ let urls = 0
 export async function does({ res, workspace }: Scene, deed: Deed): Promise<unknown> {
   const { groups, jobs, definitions, webhooks } = await momentOf(workspace)
   const db = res.databaseOf(workspace)
-  /** The id of one that is there, now and then of one that was or never was. */
+  /** Usually an existing id, sometimes a deleted or unknown one. */
   const of = (rows: Map<number, { id: string; deleted?: number | null }>) => {
     const pick = 'pick' in deed ? deed.pick : 0
     const some = [...rows.values()].filter(

@@ -45,12 +45,12 @@ const sorted = (events: Announced[]) =>
 const seen = new Map<string, number>()
 const saw = (what: string, count = 1) => seen.set(what, (seen.get(what) ?? 0) + count)
 
-/** Sees whatever happens in a workspace, and what is told of it. */
+/** Watches the changes of a workspace, and the events that announce them. */
 class Witness {
   readonly #workspace: number
   readonly keyOf = new Map<string, number>()
   readonly events = new Map<string, Announced & { at: number }>()
-  /** Events by webhook: those that it must hear of, and those that it may, as it was changed while they happened. */
+  /** Events by webhook: which it must get, and which it may, as it changed meanwhile. */
   readonly must = new Set<string>()
   readonly may = new Set<string>()
   #moment: Moment
@@ -69,7 +69,7 @@ class Witness {
     return this.#moment
   }
 
-  /** Lets things happen at once, and holds what is told of them against what they have changed. */
+  /** Runs changes at once, and compares their events with what they changed. */
   async sees(
     ...happening: (Promise<unknown> | undefined)[]
   ): Promise<{ became: Became[]; changes: number }> {
@@ -111,7 +111,7 @@ async function sendDue(at: Scene, witness: Witness): Promise<void> {
     await witness.sees(answerMessage(at, body))
 }
 
-/** Hours that are enough for each attempt to become due, and for all of those of the schedule fewer than five days. */
+/** Enough hours for each attempt, and less than five days in all. */
 const waits = [0, 1, 1, 1, 3, 6, 12, 17, 24, 29]
 
 async function live(at: Scene, witness: Witness, next: Happening): Promise<void> {
@@ -149,7 +149,7 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
     )
     return
   }
-  // A file whose job is there, while who sent it was told otherwise, is lost: that is told in its own tests.
+  // An upload refused after its job was written has tests of its own.
   if (next.then === 'dying' && next.deed.what !== 'uploads') fuse({ ...next.dies })
   silence(next.then === 'silently')
   const twice =
@@ -167,7 +167,7 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
   expect(changes).toBeLessThanOrEqual(count('done') + count('died'))
 }
 
-/** Lets all that is left be done, whatever messages were lost, and everything be sent to receivers that take it. */
+/** Completes all work, whatever messages were lost, and delivers everything. */
 async function endWell(at: Scene, witness: Witness): Promise<void> {
   const { res, enqueued, workspace, later, receives } = at
   const db = res.databaseOf(workspace)
@@ -208,7 +208,7 @@ async function endWell(at: Scene, witness: Witness): Promise<void> {
   await drained()
 }
 
-/** A history in which everything happens once: a test that has seen nothing of a kind has shown nothing of it. */
+/** A history in which everything happens once, as random ones may miss a kind. */
 const everything: [Happening[], Answer[]] = [
   [
     {

@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 export const day = 86_400_000
 export const now = Date.UTC(2027, 6, 1)
 
-/** Events of such ages in such workspaces, each on its way to so many webhooks, with as many attempts, in the order of their keys. */
+/** Writes events with ages, workspaces, deliveries and attempts, keys in this order. */
 export async function happened(
   past: { age: number; workspace: number; webhooks?: number; attempts?: number }[],
 ): Promise<void> {

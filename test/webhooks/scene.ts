@@ -24,7 +24,7 @@ export interface Stands {
   known: number[]
 }
 
-/** A webhook of a workspace of its own, whose receiver and time are in the hands of the test. */
+/** A webhook in its own workspace, whose receiver and clock the test controls. */
 export async function scene(
   answer: (sent: Sent) => Response | Promise<Response> = () => new Response(null, { status: 204 }),
 ) {

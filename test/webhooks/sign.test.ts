@@ -96,7 +96,7 @@ function believes(secret: string, arrived: Arrived): boolean {
   }
 }
 
-/** Sends one more event, and tells who of these believes it. */
+/** Sends one more event, and returns which secrets verify it. */
 async function believers(team: Team, one: Hook, secrets: string[]): Promise<boolean[]> {
   const before = (await one.receiver.arrived()).length
   await tryOut(team, one)
@@ -106,7 +106,7 @@ async function believers(team: Team, one: Hook, secrets: string[]): Promise<bool
   return secrets.map((secret) => believes(secret, arrived))
 }
 
-/** So much of the day in which the former secret holds passes. */
+/** Shortens the former secret's validity by this time. */
 const elapseOf = (ms: number, { id }: Hook) =>
   env.DB.prepare('UPDATE webhooks SET former_until = former_until - ? WHERE id = ?')
     .bind(ms, id)

@@ -5,7 +5,7 @@ const second = 1000
 const failing = () => new Response(null, { status: 500 })
 const fine = () => new Response(null, { status: 204 })
 
-/** A receiver that is down at first, and what the queue alone brings about: no cron comes. */
+/** A receiver that is down at first, and queues without a cron. */
 async function recovering(first = failing) {
   let down = true
   const at = await scene(() => (down ? first() : fine()))

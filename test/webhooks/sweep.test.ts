@@ -16,7 +16,7 @@ beforeEach(async () => {
   await env.DB.batch([...tables, 'webhooks'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
 
-/** The ages of what is left: of the events, and of those that deliveries and attempts are of; undefined of one that is gone. */
+/** The ages of remaining events, deliveries and attempts; undefined without an event. */
 async function left(): Promise<(number | undefined)[][]> {
   const queries = [
     'SELECT at FROM events ORDER BY key',
@@ -76,7 +76,7 @@ describe('the sweep', () => {
       })
       await sweepEvents(res)
       expect(before).toBeLessThan(count)
-      // What is left is whole: no pass ends between an event and what came of it.
+      // No invocation ends between an event and its deliveries.
       expect(new Set((await left()).map((ages) => ages.length))).toEqual(new Set([before]))
       expect(res.meter.statements).toBeLessThan(1000)
       count = before
