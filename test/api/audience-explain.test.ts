@@ -110,7 +110,7 @@ describe('GET /audiences/{id}/users/{user_id}', () => {
       false,
       null,
     ],
-  ])('tells that a condition saw %s', async (_, rule, user, result, saw) => {
+  ])('shows that a condition saw %s', async (_, rule, user, result, saw) => {
     expect(await answerFor(rule, user)).toEqual({
       member: result,
       explain: { ...rule, result, saw },

@@ -136,7 +136,7 @@ describe('a rule', () => {
       'must be a list',
     ],
     [
-      'asks for one of none',
+      'has an empty list',
       { operator: 'not_in', attribute: 'a', value: [] },
       '/rule/value',
       'must not be empty',
@@ -160,7 +160,7 @@ describe('a rule', () => {
       'is required',
     ],
     [
-      'asks members for nothing',
+      'lacks a condition on members',
       { operator: 'all_members', group: 'household' },
       '/rule/expression',
       'is required',
@@ -192,7 +192,7 @@ describe('a rule', () => {
       'asks about members of members',
     ],
     [
-      'asks so through another',
+      'uses an audience about members over members',
       over(using('outer')),
       '/rule/expression',
       'asks about members of members',
@@ -257,13 +257,10 @@ describe('a rule', () => {
     ['of 10 levels', () => nested(10)],
     ['of 100 conditions', () => many(100)],
     [
-      'of 100 conditions, those of another among them',
+      'of 100 conditions, with another audience',
       () => ({ operator: 'and', expressions: [many(40), using('large')] }),
     ],
-    [
-      'of 10 levels, those of another among them',
-      () => ({ operator: 'not', expression: using('deep') }),
-    ],
+    ['of 10 levels, with another audience', () => ({ operator: 'not', expression: using('deep') })],
     ['of one expression', () => ({ operator: 'and', expressions: [leaf] })],
     [
       'of names and values as long as may be',

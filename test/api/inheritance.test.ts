@@ -96,7 +96,7 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
       contribution('old', 'The value of another member is the latest'),
       contribution(['x', 'y'], null),
     ],
-  ])('tells who gave what to %s, which is %s', async (id, type, value, ofAnn, ofBob) => {
+  ])('shows who contributed what to %s, a %s', async (id, type, value, ofAnn, ofBob) => {
     for (const user of ['ann', 'bob', 'cid']) {
       expect((await attributesOf(team, user)) as Json).toMatchObject({ [`household:${id}`]: value })
       expect(await explained(team, user, `household:${id}`)).toEqual({

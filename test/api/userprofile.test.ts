@@ -48,7 +48,7 @@ describe('GET /userprofile/v1/{org_id}/{account_id}/{workspace_id}/{mpid}', () =
     ],
     ['?fields=user_attributes&more=x', { user_attributes: inherited }],
     ['?fields=__proto__', {}],
-  ])('shows what is asked for: %s', async (query, shown) => {
+  ])('shows the requested parts: %s', async (query, shown) => {
     const team = await settled()
     expect(await show(team, '7', query)).toEqual({ status: 200, mpid: '7', ...shown })
   })

@@ -95,10 +95,10 @@ describe('a question of an audience', () => {
 
   it('is answered by what an audience that it uses has become', async () => {
     const { count, create, change } = await open()
-    await create('those', { operator: 'in_audience', audience: 'some' })
-    expect(await count('those')).toEqual({ count: 2, trips: 2 })
+    await create('nested', { operator: 'in_audience', audience: 'some' })
+    expect(await count('nested')).toEqual({ count: 2, trips: 2 })
     await change('some', blue)
-    expect(await count('those')).toEqual({ count: 1, trips: 2 })
+    expect(await count('nested')).toEqual({ count: 1, trips: 2 })
   })
 
   it('is answered by what a name stands for now', async () => {

@@ -36,9 +36,9 @@ const upload = fc.record({
 })
 const request: fc.Arbitrary<Request> = fc.oneof(
   { weight: 2, arbitrary: upload },
-  { weight: 4, arbitrary: fc.record({ what: what('ties') }) },
-  { weight: 2, arbitrary: fc.record({ what: what('unties') }) },
-  { weight: 1, arbitrary: fc.record({ what: what('ties to another group') }) },
+  { weight: 4, arbitrary: fc.record({ what: what('attaches') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('detaches') }) },
+  { weight: 1, arbitrary: fc.record({ what: what('attaches to another group') }) },
   { weight: 1, arbitrary: fc.record({ what: what('deletes the audience') }) },
   { weight: 6, arbitrary: fc.record({ what: what('syncs') }) },
   {
@@ -53,8 +53,8 @@ const request: fc.Arbitrary<Request> = fc.oneof(
 /** Requests while a run pauses: mostly what must stop it. */
 const meantime: fc.Arbitrary<Request> = fc.oneof(
   { weight: 2, arbitrary: request },
-  { weight: 2, arbitrary: fc.record({ what: what('unties') }) },
-  { weight: 1, arbitrary: fc.record({ what: what('ties to another group') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('detaches') }) },
+  { weight: 1, arbitrary: fc.record({ what: what('attaches to another group') }) },
   { weight: 1, arbitrary: fc.record({ what: what('deletes the audience') }) },
 )
 const pick = fc.nat(7)
@@ -109,7 +109,7 @@ describe('uploads to a group and syncs of its audience', () => {
             ids: ['person-00', 'person-02', 'person-29'],
             badRows: 0,
           })
-          await stage.handle({ what: 'ties' })
+          await stage.handle({ what: 'attaches' })
           await stage.handle({ what: 'syncs' })
           const { workspace, accepted, group } = stage
           const { res, enqueued, fuse, meanwhile } = stage.hazard

@@ -133,7 +133,7 @@ type Delivery =
   | { what: 'delivered' }
   | { what: 'twice at once' }
   | { what: 'given up' }
-  | { what: 'asked for' }
+  | { what: 'requested' }
   | { what: 'dies'; at: number; when: 'before' | 'after' }
   | { what: 'sleeps'; at: number; dead: boolean }
 
@@ -181,7 +181,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 )
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ what: what('delivered') }) },
-  { weight: 2, arbitrary: fc.record({ what: what('asked for') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('requested') }) },
   { weight: 2, arbitrary: fc.record({ what: what('twice at once') }) },
   { weight: 1, arbitrary: fc.record({ what: what('given up') }) },
   {
@@ -281,7 +281,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
             else if (next.what === 'twice at once') await Promise.all([invoke(), invoke()])
             else if (next.what === 'given up')
               await giveUpRun(db, workspace, await lastKey(), hand.now())
-            else if (next.what === 'asked for') await requestRecompute(hand, workspace, 'household')
+            else if (next.what === 'requested') await requestRecompute(hand, workspace, 'household')
             else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
               await invoke().catch(unlessCrash)

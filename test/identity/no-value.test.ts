@@ -82,7 +82,7 @@ describe("a definition's own list", () => {
     ['over two lines', ['a\nb'], 'A\nB', true],
     ['item by item', ['a', 'b'], 'a\nb', false],
     ['without a comma between', ['a', 'b'], ',', false],
-  ])('is looked for %s', (_, list, text, none) => {
+  ])('is matched %s', (_, list, text, none) => {
     expect(isNoValue(text, own(...list))).toBe(none)
   })
 

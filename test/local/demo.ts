@@ -52,7 +52,7 @@ await main(async () => {
   if (!keep) await server.stop()
   const seconds = Math.round((performance.now() - start) / 1000)
   console.log(
-    `\n${keep ? 'The story is told' : 'The server is stopped, its state deleted'}: ${seconds} s in all.`,
+    `\n${keep ? 'The demo is over' : 'The server is stopped, its state deleted'}: ${seconds} s in all.`,
   )
   for (const difference of expect.differences) console.error(red(`✗ ${difference}`))
   if (expect.differences.length > 0) return 1

@@ -35,7 +35,7 @@ export async function load({ platform, expect }: Stage): Promise<void> {
   const users = residents()
   console.log(
     bold(
-      `Events tell the addresses of ${number.format(users.length)} users, John and Jane Doe of 123 Main St among them`,
+      `Events with the addresses of ${number.format(users.length)} users, John and Jane Doe of 123 Main St among them`,
     ),
   )
   const start = performance.now()

@@ -289,7 +289,7 @@ describe('the plan of', () => {
   const statementsOf = (kind: string, at: Seating) =>
     ranges.flatMap((range) => {
       const named: Record<string, SQL[]> = {
-        'the look': [look(at, range)],
+        'the scan': [look(at, range)],
         'noting movers': [seats.noteMovers(at, range, guard)],
         leaving: seats.leave(at, seats.movers(at), guard),
         'forgetting movers': [seats.forgetMovers(at, guard)],

@@ -54,14 +54,14 @@ describe('a sync whose group or audience goes', () => {
     return { ...one, key, id, fallen }
   }
 
-  it.each(['untied', 'deleted', 'tied to another group'] as const)(
+  it.each(['detached', 'deleted', 'attached to another group'] as const)(
     'ends CANCELLED where the audience is %s, and the next job runs',
     async (how) => {
       const error = vi.spyOn(console, 'error')
       let withdrawn = 0
       for (let at = 0, fallen = true; fallen; at++) {
         const one = await overtaken(at, async ({ workspace, group, res }) => {
-          if (how === 'untied') await detachAudience(res, workspace, 'reds')
+          if (how === 'detached') await detachAudience(res, workspace, 'reds')
           else if (how === 'deleted') await deleteAudience(res, workspace, 'reds')
           else await attachAudience(res, workspace, 'reds', (await grouped(res, workspace)).id)
           await receiveUpload(res, workspace, group, 'tester', parts('ADD', 'late\n'))

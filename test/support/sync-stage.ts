@@ -22,9 +22,9 @@ export type Change = { user: string; team: 'red' | 'blue' | null | 'deleted' }
 /** A request of a client. */
 export type Request =
   | ({ what: 'uploads' } & File)
-  | { what: 'ties' }
-  | { what: 'unties' }
-  | { what: 'ties to another group' }
+  | { what: 'attaches' }
+  | { what: 'detaches' }
+  | { what: 'attaches to another group' }
   | { what: 'deletes the audience' }
   | { what: 'syncs' }
   | { what: 'changes the rule'; to: 'red' | 'blue' }
@@ -154,17 +154,17 @@ export class Stage {
         this.accepted.push({ key: (await received).key, withdrawn: false, file: request })
         return
       }
-      case 'ties':
+      case 'attaches':
         if (!this.there) await addAudience(res, workspace, 'crowd', teamIs(this.rule))
         this.there = true
         await attachAudience(res, workspace, 'crowd', group.id)
         this.attached = true
         return
-      case 'unties':
+      case 'detaches':
         if (!this.attached) return
         await this.withdraws()
         return detachAudience(res, workspace, 'crowd')
-      case 'ties to another group':
+      case 'attaches to another group':
         if (!this.there) return
         await this.withdraws()
         await attachAudience(res, workspace, 'crowd', this.other)
@@ -243,7 +243,7 @@ export class Stage {
     if (job === undefined) return expect(members).toEqual(before)
 
     const one = this.accepted.find(({ key }) => key === job.key)
-    if (one === undefined) throw new Error('nobody has asked for this job')
+    if (one === undefined) throw new Error('nobody requested this job')
     if (one.file !== undefined) {
       expect(members).toEqual(applied(before, one.file))
       expect(job).toMatchObject({

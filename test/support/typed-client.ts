@@ -2,7 +2,7 @@ import { hc } from 'hono/client'
 import type { App } from '../../src/api/app.ts'
 
 /** The example of src/README, word by word, so that it compiles. */
-export async function ask(url: string, token: string, groupId: string) {
+export async function readMember(url: string, token: string, groupId: string) {
   const coterie = hc<App>(url, {
     headers: { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() },
   })

@@ -298,8 +298,8 @@ describe('an audience', () => {
       async (team, bank) => {
         job = (await said(team.call('POST', '/audiences/coupon/sync')))['job_id']
         await bank.ended(String(job))
-        await team.audience('untied', { operator: 'exists', attribute: 'x' })
-        expect((await team.call('POST', '/audiences/untied/sync')).status).toBe(422)
+        await team.audience('detached', { operator: 'exists', attribute: 'x' })
+        expect((await team.call('POST', '/audiences/detached/sync')).status).toBe(422)
       },
       async (team, bank) => {
         for (const id of ['ann', 'bob']) await team.user(id, { has_dog: true })

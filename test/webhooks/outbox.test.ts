@@ -28,7 +28,7 @@ describe('the statements that announce', () => {
     const events = await db.all(
       sql`SELECT data ->> 'group_id' AS deletedGroup FROM events WHERE workspace_id = ${workspace} ORDER BY key`,
     )
-    expect(events).toEqual([{ told: '1' }, { told: '3' }])
+    expect(events).toEqual([{ group: '1' }, { group: '3' }])
     expect(await stands()).toHaveLength(2)
     expect(results.flatMap(({ results }) => results)).toHaveLength(2)
   })
