@@ -4,7 +4,8 @@ import { Bank, type Json } from '../support/api.ts'
 import { household, Team } from '../support/identity.ts'
 
 const operators =
-  'and, or, not, equals, not_equals, less_than, less_than_equal, greater_than, greater_than_equal, contains, not_contains, starts_with, ' +
+  'and, or, not, equals, not_equals, less_than, less_than_equal, greater_than, ' +
+  'greater_than_equal, contains, not_contains, starts_with, ' +
   'ends_with, matches, in, not_in, exists, not_exists, any_member, all_members, no_member, in_group, in_audience'
 
 const leaf = { operator: 'exists', attribute: 'a' }

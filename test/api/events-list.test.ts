@@ -148,7 +148,8 @@ describe('GET /events', () => {
     const team = await Team.open(hookScopes)
     await env.DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
-       INSERT INTO events (workspace_id, id, type, at, data) SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
+       INSERT INTO events (workspace_id, id, type, at, data)
+         SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
     )
       .bind(team.workspace, Date.now())
       .run()

@@ -12,7 +12,8 @@ const rels = ({ links }: Page) => links.map(({ rel }) => rel)
 /** A job of a group that nothing runs: what is uploaded after it waits. */
 const hold = (group: string) =>
   env.DB.prepare(
-    `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key, file_size, slice_bytes, created_by, created_at, updated_at)
+    `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
+      file_size, slice_bytes, created_by, created_at, updated_at)
      SELECT ?1, workspace_id, key, 1, 'add', 'waiting', 'x', 'x', 1, 1, 'x', 0, 0 FROM experience_groups WHERE id = ?2`,
   )
     .bind(crypto.randomUUID(), group)

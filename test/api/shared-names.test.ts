@@ -148,7 +148,8 @@ describe('a profile that is read and written back', () => {
       (
         await db.$client
           .prepare(
-            'SELECT name, value, type FROM user_attributes WHERE workspace_id = ? AND user_id = ? AND value IS NOT NULL ORDER BY name',
+            `SELECT name, value, type FROM user_attributes WHERE workspace_id = ? AND user_id = ?
+              AND value IS NOT NULL ORDER BY name`,
           )
           .bind(team.workspace, id)
           .all()

@@ -284,7 +284,8 @@ describe('the jobs waiting on a group', () => {
     const { bank, group } = await opened()
     // Nineteen that nothing will ever run.
     await env.DB.prepare(
-      `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key, file_size, slice_bytes, created_by, created_at, updated_at)
+      `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
+        file_size, slice_bytes, created_by, created_at, updated_at)
        SELECT 'held-' || value, workspace_id, g.key, value, 'add', 'waiting', 'x', 'x', 1, 1, 'x', 0, 0
        FROM experience_groups AS g, json_each(?) WHERE g.id = ?`,
     )

@@ -33,7 +33,8 @@ const retry = (team: Team, { id }: Hook, delivery: string) =>
 /** The webhook's deliveries have failed for good. */
 const giveUp = ({ id }: Hook) =>
   env.DB.prepare(
-    `UPDATE deliveries SET state = 'failed', tries = 10, next_attempt_at = NULL WHERE webhook_key = (SELECT key FROM webhooks WHERE id = ?)`,
+    `UPDATE deliveries SET state = 'failed', tries = 10, next_attempt_at = NULL
+      WHERE webhook_key = (SELECT key FROM webhooks WHERE id = ?)`,
   )
     .bind(id)
     .run()

@@ -134,7 +134,8 @@ describe('POST /webhooks/{id}/replay', () => {
     const { team, bank } = await openedHooks()
     await env.DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2100)
-       INSERT INTO events (workspace_id, id, type, at, data) SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
+       INSERT INTO events (workspace_id, id, type, at, data)
+         SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
     )
       .bind(bank.workspace, Date.now())
       .run()

@@ -106,8 +106,10 @@ describe('a question of an audience', () => {
     await create('dogs', { operator: 'exists', attribute: 'home:has_dog' })
     expect(await count('dogs')).toEqual({ count: 1, trips: 2 })
     await env.DB.prepare(
-      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute, attributes, created_on, created_by,
-        last_modified_on, last_modified_by, deleted_at) SELECT ?1 * 10, ?1, 'home', '', '$address', '[{"id":"has_dog","function":"boolean_or"}]', 0, '', 0, '', NULL`,
+      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
+        attributes, created_on, created_by, last_modified_on, last_modified_by, deleted_at)
+          SELECT ?1 * 10, ?1, 'home', '', '$address',
+          '[{"id":"has_dog","function":"boolean_or"}]', 0, '', 0, '', NULL`,
     )
       .bind(workspace)
       .run()

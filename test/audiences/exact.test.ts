@@ -11,7 +11,8 @@ import { hazardous } from '../support/hazard.ts'
 import { peopled } from './populate.ts'
 
 const said = (digits: string) =>
-  `{"operator":"or","expressions":[{"operator":"equals","attribute":"n","value":${digits}},{"operator":"in","attribute":"n","value":[${digits},"x"]}]}`
+  `{"operator":"or","expressions":[{"operator":"equals","attribute":"n","value":${digits}},` +
+  `{"operator":"in","attribute":"n","value":[${digits},"x"]}]}`
 
 describe.each(['9007199254740993', '9223372036854775808', '-1000000000000000000000000000001'])(
   'a rule with the number %s',

@@ -62,17 +62,20 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     ),
     write(
       `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
-        SELECT ?1, value ->> 'id', value ->> 'name', value ->> 'value', value ->> 'type', 0, value ->> 'sent', value ->> 'folded' FROM json_each(?2)`,
+        SELECT ?1, value ->> 'id', value ->> 'name', value ->> 'value', value ->> 'type', 0,
+          value ->> 'sent', value ->> 'folded' FROM json_each(?2)`,
       attributes,
     ),
     write(
-      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute, attributes, created_on, created_by,
-        last_modified_on, last_modified_by, deleted_at) SELECT value ->> 'key', ?1, value ->> 'id', '', '$address', value ->> 'shares', 0, '', 0, '',
-        iif(value ->> 'deleted', 1, NULL) FROM json_each(?2)`,
+      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
+        attributes, created_on, created_by, last_modified_on, last_modified_by, deleted_at)
+          SELECT value ->> 'key', ?1, value ->> 'id', '', '$address', value ->> 'shares', 0, '', 0,
+          '', iif(value ->> 'deleted', 1, NULL) FROM json_each(?2)`,
       keyed,
     ),
     write(
-      `INSERT INTO identity_members (definition_key, user_id, value, joined_at) SELECT value ->> 'key', value ->> 'user', value ->> 'value', ?1 FROM json_each(?2)`,
+      `INSERT INTO identity_members (definition_key, user_id, value, joined_at)
+        SELECT value ->> 'key', value ->> 'user', value ->> 'value', ?1 FROM json_each(?2)`,
       seats,
     ),
     write(
@@ -83,13 +86,18 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
       results,
     ),
     write(
-      `INSERT INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at, revision, deleted_at)
-        SELECT ?1 * 10 + key, value ->> 'id', ?1, 'cohort ' || key, '', '', 0, 0, value ->> 'revision', iif(value ->> 'deleted', 1, NULL)
+      `INSERT INTO experience_groups (key, id, workspace_id, name, type, platform, created_at,
+        updated_at, revision, deleted_at)
+        SELECT ?1 * 10 + key, value ->> 'id', ?1, 'cohort ' || key, '', '', 0, 0,
+          value ->> 'revision', iif(value ->> 'deleted', 1, NULL)
         FROM json_each(?2)`,
       cohorts,
     ),
     write(
-      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev) SELECT ?1, value ->> 'user', value ->> 'key', value ->> 'added', value ->> 'removed', 0 FROM json_each(?2)`,
+      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev,
+        seen_rev)
+        SELECT ?1, value ->> 'user', value ->> 'key', value ->> 'added', value ->> 'removed', 0
+        FROM json_each(?2)`,
       joined,
     ),
   ])
@@ -101,7 +109,8 @@ export async function grouping(workspace: number, ids: string[]): Promise<void> 
   // Negative keys, as keys of groups start with the workspace's number.
   await env.DB.prepare(
     `INSERT OR IGNORE INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at)
-      SELECT -1000 * ?1 - key - (SELECT count(*) FROM experience_groups WHERE workspace_id = ?1), value, ?1, value, '', '', 0, 0
+      SELECT -1000 * ?1 - key - (SELECT count(*) FROM experience_groups
+        WHERE workspace_id = ?1), value, ?1, value, '', '', 0, 0
       FROM json_each(?2)`,
   )
     .bind(workspace, JSON.stringify(ids))

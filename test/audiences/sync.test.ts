@@ -173,7 +173,8 @@ describe('uploads to a group and syncs of its audience', () => {
             for (const { key } of accepted) await invokeJob(res, workspace, key)
             await eraseGroup(stage.hand.res, workspace, group.key)
             const rows = await env.DB.prepare(
-              `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
+              `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1)
+                + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
             )
               .bind(workspace)
               .first('n')

@@ -83,12 +83,14 @@ function statements(rows: string, matching: string): Record<UploadType, string> 
     INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev) ${rows}
     ON CONFLICT (workspace_id, participant_id, group_key) DO UPDATE`
   return {
-    ADD: `${insert} SET added_rev = excluded.added_rev, removed_rev = NULL, seen_rev = excluded.seen_rev WHERE removed_rev IS NOT NULL`,
+    ADD: `${insert} SET added_rev = excluded.added_rev, removed_rev = NULL,
+      seen_rev = excluded.seen_rev WHERE removed_rev IS NOT NULL`,
     REMOVE: `
       UPDATE members SET removed_rev = ?2
       WHERE workspace_id = 1 AND group_key = 1 AND participant_id ${matching} AND removed_rev IS NULL`,
     REPLACE: `${insert}
-      SET added_rev = iif(removed_rev IS NULL, added_rev, excluded.added_rev), removed_rev = NULL, seen_rev = excluded.seen_rev
+      SET added_rev = iif(removed_rev IS NULL, added_rev, excluded.added_rev), removed_rev = NULL,
+        seen_rev = excluded.seen_rev
       WHERE seen_rev <> excluded.seen_rev`,
   }
 }

@@ -47,9 +47,11 @@ function rowsApart(db: DatabaseSync, one: Formed, other: Formed): number {
     `SELECT value, name, function, result, type FROM ${schema}.group_attributes WHERE definition_key = ${definition}`
   const row = db
     .prepare(
-      `SELECT (SELECT count(*) FROM (${seats(one)} EXCEPT ${seats(other)})) + (SELECT count(*) FROM (${seats(other)} EXCEPT ${seats(one)}))
+      `SELECT (SELECT count(*) FROM (${seats(one)} EXCEPT ${seats(other)}))
+        + (SELECT count(*) FROM (${seats(other)} EXCEPT ${seats(one)}))
         + (SELECT count(*) FROM (
-          SELECT value, name FROM (${shared(one)} EXCEPT ${shared(other)}) UNION SELECT value, name FROM (${shared(other)} EXCEPT ${shared(one)})
+          SELECT value, name FROM (${shared(one)} EXCEPT ${shared(other)})
+            UNION SELECT value, name FROM (${shared(other)} EXCEPT ${shared(one)})
         )) AS apart`,
     )
     .get()

@@ -29,7 +29,8 @@ export async function prepareGroups(stateDir: string, groups: FullGroup[]): Prom
 /** Writes groups into workspace 1, each as if by one upload, in one transaction. */
 function writeGroups(db: DatabaseSync, groups: FullGroup[]): void {
   const group = db.prepare(`
-    INSERT INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at, revision, participant_count)
+    INSERT INTO experience_groups (key, id, workspace_id, name, type, platform, created_at,
+      updated_at, revision, participant_count)
     VALUES (?1, ?2, 1, ?3, 'EXPERIENCE_GROUP', 'RETAIL_BANKING', ?4, ?4, 1, ?5)`)
   const member = db.prepare(
     'INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev) VALUES (1, ?1, ?2, 1, 1)',

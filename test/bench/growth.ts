@@ -21,8 +21,9 @@ interface Size extends Memory {
 const number = new Intl.NumberFormat('en')
 
 const heapMax = 128
-const memoryNote = `Peak memory is that of all workerd processes: of the Worker, and of what Cloudflare runs elsewhere (D1 with SQLite, R2, the
-queue, wrangler's own). The heap of each isolate is held to production's ${heapMax} MB.`
+const memoryNote = `Peak memory is that of all workerd processes: of the Worker, and of what
+Cloudflare runs elsewhere (D1 with SQLite, R2, the queue, wrangler's own). The heap of each isolate is
+held to production's ${heapMax} MB.`
 
 /** Longer and longer files into an empty group, each on a server of its own. */
 export async function growth(folder: string): Promise<Row[]> {

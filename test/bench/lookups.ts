@@ -103,8 +103,9 @@ async function target({ url }: Server, questions: Question[]): Promise<Target> {
   return { url, requests: questions.map(({ expected: _, ...request }) => request) }
 }
 
-const note = `Twenty connections, each with one request on its way, all to the one workerd thread of a Worker on this machine through wrangler's own proxy; a store of
-1,000,000 members in 50 groups. Bare Workers are Hono with one route, run in the same way and sent the same headers, in turn with ours.`
+const note = `Twenty connections, each with one request at a time, all to the one workerd thread of a
+Worker on this machine through wrangler's own proxy; a store of 1,000,000 members in 50 groups. Bare
+Workers are Hono with one route, run in the same way and sent the same headers, in turn with ours.`
 
 function loadRows(
   what: string,

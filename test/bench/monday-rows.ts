@@ -4,15 +4,18 @@ import { median, percentile, type Row } from './row.ts'
 
 const number = new Intl.NumberFormat('en')
 
-const recomputeNote = `A recompute is from POST …/recompute to SUCCESSFUL, looked at every 50 ms. Users have an address, shared by 2.5 of them on average and ten
-at most, and three other attributes; households share boolean_or, sum and average of those, and latest of the address. One-shot SQL
-does the same from nothing with node:sqlite, in one transaction, a statement for the seats and one for each attribute. Of the 1 % half
-have other attributes, and half have moved to someone who lived alone.`
+const recomputeNote = `A recompute is from POST …/recompute to SUCCESSFUL, polled every 50 ms. Users have
+an address, shared by 2.5 of them on average and ten at most, and three other attributes; households
+share boolean_or, sum and average of these, and latest of the address. One-shot SQL does the same from
+nothing with node:sqlite, in one transaction, a statement for the seats and one for each attribute. Of
+the 1 % half have other attributes, and half have moved to someone who lived alone.`
 
-const changedNote = `Rows changed are seats and shared attributes, as the run tells. Who moves changes two seats and at most four attributes of each of two groups.
-Rows that differ are those in which the groups before and after are not the same.`
+const changedNote = `Rows changed are seats and shared attributes, as the run counts them. Who moves changes
+two seats and at most four attributes of each of two groups. Rows that differ are not the same in the
+groups before and after.`
 
-const stepNote = `A step's time and rows are those of its batch, as the Worker logs them; line to line is with what it looks at first.`
+const stepNote = `A step's time and rows are its batch's, as the Worker logs them; line to line
+includes the step's first reads.`
 
 const fromNothing = 'from nothing'
 

@@ -23,7 +23,8 @@ const number = 'iif(CAST(u.value AS NUMERIC) = u.value, CAST(u.value AS REAL), N
 
 /** A row of group, result and type for each group. */
 const results = {
-  boolean_or: `SELECT m.value, iif(coalesce(max(u.value = 'true'), 0), 'true', 'false'), 'boolean' FROM ${members} GROUP BY m.value`,
+  boolean_or: `SELECT m.value, iif(coalesce(max(u.value = 'true'), 0), 'true', 'false'), 'boolean'
+    FROM ${members} GROUP BY m.value`,
   sum: `SELECT m.value, sum(${number}), 'number' FROM ${members} GROUP BY m.value`,
   average: `SELECT m.value, avg(${number}), 'number' FROM ${members} GROUP BY m.value`,
   latest: `

@@ -36,7 +36,8 @@ export async function trips(folder: string): Promise<Row[]> {
       times.get(operation)?.push(seconds)
       const { trip, plain, limit } = seconds
       console.error(
-        `round ${number}: ${operation.name}: ${trip.toFixed(2)} s, plain ${plain.toFixed(2)} s, limit ${limit.toFixed(2)} s`,
+        `round ${number}: ${operation.name}: ${trip.toFixed(2)} s, ` +
+          `plain ${plain.toFixed(2)} s, limit ${limit.toFixed(2)} s`,
       )
     })
   }

@@ -50,7 +50,8 @@ function writeFile(path: string, count: number): string {
   for (const [i, { user, attributes }] of randomUsers(count).entries()) {
     // The address has a comma in it.
     lines.push(
-      `${user},"${attributes['$address']}",${attributes['has_dog']},${attributes['spend']},${attributes['age']},${plans[i % 3]}\n`,
+      `${user},"${attributes['$address']}",${attributes['has_dog']},` +
+        `${attributes['spend']},${attributes['age']},${plans[i % 3]}\n`,
     )
     if (lines.length === 10_000 || i === count - 1) {
       writeSync(file, lines.join(''))
@@ -85,8 +86,10 @@ async function load(db: DatabaseSync, file: string, count: number): Promise<numb
     'INSERT INTO users (workspace_id, user_id, created_at) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING',
   )
   const attribute = db.prepare(`
-    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at) VALUES (1, ?1, ?2, ?3, 'string', ?4)
-    ON CONFLICT (workspace_id, user_id, name) DO UPDATE SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
+    INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+      VALUES (1, ?1, ?2, ?3, 'string', ?4)
+    ON CONFLICT (workspace_id, user_id, name) DO UPDATE
+      SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at
     WHERE excluded.updated_at > updated_at`)
   const start = performance.now()
   const now = Date.now()

@@ -113,7 +113,9 @@ async function fanOut(
     unit: '/s',
     by: 'ratio',
     most: 4,
-    note: 'Deliveries a second of a loop in Node that signs and posts bodies of the same length, as many at once, through those of the Worker.',
+    note:
+      'Deliveries a second of a loop in Node that signs and posts bodies of the same length, ' +
+      "as many at once, divided by the Worker's.",
   }
 }
 

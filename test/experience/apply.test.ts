@@ -90,7 +90,8 @@ async function jobsOf(
   workspace: number,
 ): Promise<Pick<JobRow, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
   const { results } = await env.DB.prepare(
-    'SELECT state, failure, rows, bad_rows AS badRows, added, removed FROM jobs WHERE workspace_id = ? ORDER BY revision',
+    `SELECT state, failure, rows, bad_rows AS badRows, added, removed FROM jobs
+      WHERE workspace_id = ? ORDER BY revision`,
   )
     .bind(workspace)
     .all<JobRow>()

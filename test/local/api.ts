@@ -153,7 +153,9 @@ async function* multipart(
   sent: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
   const field = `--${boundary}\r\nContent-Disposition: form-data; name="type"\r\n\r\n${type}\r\n`
-  const file = `--${boundary}\r\nContent-Disposition: form-data; name="fileName"; filename="${name}"\r\nContent-Type: text/csv\r\n\r\n`
+  const file =
+    `--${boundary}\r\nContent-Disposition: form-data; name="fileName"; filename="${name}"\r\n` +
+    `Content-Type: text/csv\r\n\r\n`
   yield Buffer.from(field + file)
   let bytes = 0
   for await (const piece of content) {

@@ -64,8 +64,8 @@ await main(async () => {
 
 function next(): string {
   return `
-Next: ${bold('npm run demo -- --keep')} leaves the server running for you to look around; ${bold('npm start')} serves an empty one,
-and "Ten lines" of README goes on from there.`
+Next: ${bold('npm run demo -- --keep')} leaves the server running for you to explore;
+${bold('npm start')} serves an empty one, and "Ten lines" of README goes on from there.`
 }
 
 function invitation({ url, token, group }: Stage): string {

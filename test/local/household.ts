@@ -83,7 +83,8 @@ export async function why({ platform, expect }: Stage): Promise<void> {
   const explained = await platform.explain(jane, name)
   console.log(bold(`Why is ${name} of ${jane} ${explained.value}?`))
   console.log(
-    `   Its ${explained.source_user_attribute} is ${explained.group_value}; ${explained.function} over what the members of that group have:`,
+    `   Its ${explained.source_user_attribute} is ${explained.group_value}; ` +
+      `${explained.function} over what the members of that group have:`,
   )
   for (const { user_id, value, counts } of explained.contributions)
     console.log(`   ${user_id}  ${value ?? 'nothing'}${counts ? ', which decides' : ''}`)

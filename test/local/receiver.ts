@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 
-/** Shows the events that are signed with a webhook's secret, and refuses all else: `npx node test/local/receiver.ts SECRET`. */
+/** Shows events signed with a webhook's secret: `npx node test/local/receiver.ts SECRET`. */
 const webhook = new Webhook(process.argv[2] ?? '')
 createServer(async (request, response) => {
   const body = Buffer.concat(await request.toArray())

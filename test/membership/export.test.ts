@@ -194,7 +194,8 @@ describe('a file', () => {
     await next()
     // Its rows are written, and its revision is not the group's yet.
     await env.DB.prepare(
-      `UPDATE members SET removed_rev = 2 WHERE group_key = (SELECT key FROM experience_groups WHERE id = ?) AND participant_id LIKE '%5'`,
+      `UPDATE members SET removed_rev = 2 WHERE group_key = (SELECT key FROM experience_groups
+        WHERE id = ?) AND participant_id LIKE '%5'`,
     )
       .bind(group)
       .run()

@@ -161,7 +161,8 @@ let here = 0
 beforeAll(async () => {
   here = await town(30)
   await env.DB.prepare(
-    `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at) VALUES (?, ?, 'nobody', '', '', 0, 0)`,
+    `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at)
+      VALUES (?, ?, 'nobody', '', '', 0, 0)`,
   )
     .bind(nobodys, here)
     .run()

@@ -95,7 +95,8 @@ describe('rows long dead', () => {
     await bill(bank, group, 'REMOVE', people(0, 29_000))
     await bill(bank, group, 'REMOVE', people(29_000, 29_500))
     const row = await env.DB.prepare(
-      'SELECT key, participant_count AS groupCount, removed_since_prune AS groupRemoved FROM experience_groups WHERE id = ?',
+      `SELECT key, participant_count AS groupCount, removed_since_prune AS groupRemoved
+        FROM experience_groups WHERE id = ?`,
     )
       .bind(group)
       .first<{ key: number; groupCount: number; groupRemoved: number }>()

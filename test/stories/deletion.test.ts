@@ -12,7 +12,8 @@ const people = (count: number) => lines(Array.from({ length: count }, (_, i) => 
 
 const rowsOf = (workspace: number) =>
   env.DB.prepare(
-    `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) AS members, (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS jobs,
+    `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) AS members,
+      (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS jobs,
        (SELECT count(*) FROM experience_groups WHERE workspace_id = ?1) AS groups,
        (SELECT count(*) FROM job_problems WHERE job_key IN (SELECT key FROM jobs WHERE workspace_id = ?1)) AS problems`,
   )

@@ -22,8 +22,10 @@ async function groups(
   ])
   await env.DB.batch([
     env.DB.prepare(
-      `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at, revision, participant_count)
-      SELECT value ->> 0, ?1, value ->> 1, 'EXPERIENCE_GROUP', 'RETAIL_BANKING', 1, 1, 1, json_array_length(value, '$[2]') FROM json_each(?2)`,
+      `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at,
+        updated_at, revision, participant_count)
+      SELECT value ->> 0, ?1, value ->> 1, 'EXPERIENCE_GROUP', 'RETAIL_BANKING', 1, 1, 1,
+        json_array_length(value, '$[2]') FROM json_each(?2)`,
     ).bind(workspace, JSON.stringify(rows)),
     env.DB.prepare(
       `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
@@ -50,7 +52,8 @@ describe('what a look-up costs', () => {
     const before = await Promise.all(reads('alone').map((read) => cost(read, 1)))
     await env.DB.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
-      INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev) SELECT i, 'shared', 100000 + i, 1, 1 FROM n`,
+      INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
+        SELECT i, 'shared', 100000 + i, 1, 1 FROM n`,
     ).run()
     expect(await Promise.all(reads('shared').map((read) => cost(read, 1)))).toEqual(before)
   })

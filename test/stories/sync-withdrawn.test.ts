@@ -106,7 +106,8 @@ describe('a sync whose group or audience goes', () => {
           (await deliver({ kind: 'job', workspace: one.workspace, job: one.key })).explicitAcks,
         ).toHaveLength(1)
         const left = env.DB.prepare(
-          'SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n',
+          `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1)
+            + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
         )
         expect(await left.bind(one.workspace).first('n')).toBe(0)
         expect(await rulesKept()).toBe(0)

@@ -48,7 +48,8 @@ export interface Page {
   page: Json
 }
 
-export const pageOf = async (bank: Bank, path: string) => (await bank.get(path)) as unknown as Page // the tests of the lists check it
+/** Cast, as the tests of the lists check the shape. */
+export const pageOf = async (bank: Bank, path: string) => (await bank.get(path)) as unknown as Page
 
 /** JSON as deep as no honest caller sends it. */
 export const deepJson = (depth = 10_000) => '['.repeat(depth) + ']'.repeat(depth)

@@ -141,7 +141,8 @@ type Shown = Pick<
 /** The jobs of a workspace in the order in which they were opened. */
 export async function jobsIn(workspace: number): Promise<Shown[]> {
   const { results } = await env.DB.prepare(
-    `SELECT key, revision, state, failure, rows, bad_rows AS badRows, added, removed, audience_id AS audience, step, created_by AS createdBy
+    `SELECT key, revision, state, failure, rows, bad_rows AS badRows, added, removed,
+      audience_id AS audience, step, created_by AS createdBy
     FROM jobs WHERE workspace_id = ? ORDER BY key`,
   )
     .bind(workspace)
@@ -172,7 +173,8 @@ export async function crowd(
       'INSERT INTO users (workspace_id, user_id, created_at) SELECT ?, value, 1 FROM json_each(?)',
     ).bind(workspace, listed),
     env.DB.prepare(
-      `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at) SELECT ?, value, ?, ?, 'string', 1 FROM json_each(?)`,
+      `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+        SELECT ?, value, ?, ?, 'string', 1 FROM json_each(?)`,
     ).bind(workspace, name, value, listed),
   ])
 }
@@ -181,7 +183,8 @@ export async function crowd(
 export const held = (group: Pick<Group, 'key' | 'workspace'>, ids: string[]) =>
   env.DB.batch([
     env.DB.prepare(
-      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev) SELECT ?, value, ?, 0, 0 FROM json_each(?)`,
+      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
+        SELECT ?, value, ?, 0, 0 FROM json_each(?)`,
     ).bind(group.workspace, group.key, JSON.stringify(ids)),
     env.DB.prepare('UPDATE experience_groups SET participant_count = ? WHERE key = ?').bind(
       ids.length,

@@ -73,7 +73,8 @@ export async function tryOut(team: Team, { id }: { id: string }): Promise<string
 /** Makes a webhook's next attempts due, and triggers the cron. */
 export async function elapse({ id }: { id: string }): Promise<void> {
   await env.DB.prepare(
-    `UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending' AND webhook_key = (SELECT key FROM webhooks WHERE id = ?)`,
+    `UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending' AND webhook_key
+      = (SELECT key FROM webhooks WHERE id = ?)`,
   )
     .bind(Date.now(), id)
     .run()

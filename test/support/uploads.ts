@@ -15,7 +15,8 @@ export const part = (
   content: string,
   { filename, type }: { filename?: string; type?: string } = {},
 ) =>
-  `--edge\r\nContent-Disposition: form-data; name="${name}"${filename === undefined ? '' : `; filename="${filename}"`}\r\n` +
+  `--edge\r\nContent-Disposition: form-data; name="${name}"` +
+  `${filename === undefined ? '' : `; filename="${filename}"`}\r\n` +
   `${type === undefined ? '' : `Content-Type: ${type}\r\n`}\r\n${content}\r\n`
 export const add = part('type', 'ADD')
 export const csv = (content: string, name = 'fileName') =>

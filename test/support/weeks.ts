@@ -102,15 +102,18 @@ export async function momentOf(workspace: number): Promise<Moment> {
   const [users, attributes, definitions, members, shared] = await env.DB.batch([
     of('SELECT user_id AS user FROM users WHERE workspace_id = ?'),
     of(
-      'SELECT user_id AS user, name, coalesce(sent, value) AS text, type, updated_at AS at FROM user_attributes WHERE workspace_id = ?',
+      `SELECT user_id AS user, name, coalesce(sent, value) AS text, type, updated_at AS at
+        FROM user_attributes WHERE workspace_id = ?`,
     ),
     of(
-      `SELECT key, id, source_user_attribute AS source, attributes, matching, ignore_values AS ignoreValues FROM ${live} ORDER BY key`,
+      `SELECT key, id, source_user_attribute AS source, attributes, matching,
+        ignore_values AS ignoreValues FROM ${live} ORDER BY key`,
     ),
     of(
       `SELECT definition_key AS key, user_id AS user, value FROM identity_members, ${live} AND d.key = definition_key`,
     ),
-    of(`SELECT definition_key AS key, value, name, result AS text, type FROM group_attributes, ${live} AND d.key = definition_key
+    of(`SELECT definition_key AS key, value, name, result AS text, type
+      FROM group_attributes, ${live} AND d.key = definition_key
       AND (name, function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`),
   ])
   // The columns selected above.

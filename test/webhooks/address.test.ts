@@ -106,7 +106,8 @@ const keyOf = (id: string) =>
 /** A pending event, and the URLs requested by the invocation that sends it. */
 async function invoke(team: Team, hook: Hook, local: boolean) {
   const silent = { send: async () => undefined, sendBatch: async () => undefined }
-  const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES } // only what `enqueueDeliveries` calls is there
+  // Only what `enqueueDeliveries` calls is there.
+  const vars = { DELIVERIES: silent as unknown as typeof env.DELIVERIES }
   const headers = { authorization: `Bearer ${team.token}` }
   const answer = await callWith(
     vars,

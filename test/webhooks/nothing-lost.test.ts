@@ -185,7 +185,8 @@ async function endWell(at: Scene, witness: Witness): Promise<void> {
   const webhooks = [...witness.moment.webhooks.values()]
   const pending = () =>
     env.DB.prepare(
-      "SELECT count(*) AS n FROM deliveries WHERE workspace_id = ? AND state = 'pending' AND webhook_key IN (SELECT key FROM webhooks)",
+      `SELECT count(*) AS n FROM deliveries WHERE workspace_id = ? AND state = 'pending'
+        AND webhook_key IN (SELECT key FROM webhooks)`,
     )
       .bind(workspace)
       .first<number>('n')

@@ -63,16 +63,21 @@ describe('the cron of every minute', () => {
     const { res, deliveriesEnqueued } = hazardous({}, { now: () => now })
     await together(res.directory, [
       sql`
-      INSERT INTO webhooks (workspace_id, id, url, description, secret, disabled, busy_until, created_on, created_by, last_modified_on, last_modified_by)
-      SELECT ${workspace}, value ->> 0, 'https://hooks.shop.com', '', 'whsec_', iif(value ->> 1 = 'disabled', 'asked', NULL),
-        CASE value ->> 1 WHEN 'busy' THEN ${now + 1} WHEN 'was busy' THEN ${now} END, 1, 't', 1, 't' FROM json_each(${JSON.stringify(rows)})`,
+      INSERT INTO webhooks (workspace_id, id, url, description, secret, disabled, busy_until,
+        created_on, created_by, last_modified_on, last_modified_by)
+      SELECT ${workspace}, value ->> 0, 'https://hooks.shop.com', '', 'whsec_',
+        iif(value ->> 1 = 'disabled', 'asked', NULL),
+        CASE value ->> 1 WHEN 'busy' THEN ${now + 1} WHEN 'was busy' THEN ${now} END, 1, 't', 1, 't'
+          FROM json_each(${JSON.stringify(rows)})`,
       sql`
       INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
-      SELECT ${keyOf}, 1, ${workspace}, iif(value ->> 1 = 'delivered', 'delivered', 'pending'), 0, 0, iif(value ->> 1 = 'later', ${now + 1}, ${now})
+      SELECT ${keyOf}, 1, ${workspace}, iif(value ->> 1 = 'delivered', 'delivered', 'pending'), 0,
+        0, iif(value ->> 1 = 'later', ${now + 1}, ${now})
       FROM json_each(${JSON.stringify(rows)}) WHERE value ->> 1 <> 'idle'`,
     ])
     const wanted = await res.directory.all<{ webhook: number }>(sql`
-      SELECT key AS webhook FROM webhooks WHERE workspace_id = ${workspace} AND id % ${kinds.length} IN (0, 2) ORDER BY key`)
+      SELECT key AS webhook FROM webhooks WHERE workspace_id = ${workspace}
+        AND id % ${kinds.length} IN (0, 2) ORDER BY key`)
     expect(wanted).toHaveLength(200)
     await deliverDue(res)
     const enqueued = deliveriesEnqueued.filter((message) => message.workspace === workspace)

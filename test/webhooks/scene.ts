@@ -67,7 +67,8 @@ export async function scene(
       ),
     stands: async (): Promise<Stands[]> => {
       const rows = await db.all<Omit<Stands, 'known'> & { known: string }>(sql`
-        SELECT state, attempts, tries, next_attempt_at AS next, (SELECT json_group_array(attempt ORDER BY attempt) FROM delivery_attempts AS a
+        SELECT state, attempts, tries, next_attempt_at AS next, (SELECT json_group_array(attempt
+          ORDER BY attempt) FROM delivery_attempts AS a
           WHERE a.webhook_key = d.webhook_key AND a.event_key = d.event_key) AS known
         FROM deliveries AS d WHERE webhook_key = ${key} ORDER BY event_key`)
       return rows.map((row) => ({ ...row, known: JSON.parse(row.known) as number[] })) // a list of integers
