@@ -17,6 +17,7 @@ const notTogether = [
 export default defineConfig(async () => ({
   plugins: [
     cloudflareTest({
+      main: 'test/support/strict-worker.ts',
       wrangler: { configPath: './wrangler.toml' },
       miniflare: {
         // Few, so that a test can exceed them.

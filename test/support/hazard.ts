@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
+import { strictDatabase } from './strict.ts'
 
 /** The database failed: before the call had its effect, or after. */
 export class Crash extends Error {}
@@ -10,6 +11,9 @@ export class Crash extends Error {}
 export type Fuse =
   | { at: number; when: 'before' | 'after' }
   | { at: number; until: Promise<unknown>; fallen: () => void }
+
+// A test has one `Resources` for many invocations.
+const uncounted = { statements: -Infinity }
 
 /**
  * The real rooms, database and bucket, with queues that a test delivers itself, and a database that
@@ -86,7 +90,7 @@ export function hazardous(
   const real = resources({
     ...env,
     ...vars,
-    DB: db as unknown as D1Database,
+    DB: strictDatabase(db as unknown as D1Database, uncounted),
     WORK: queue(enqueued) as unknown as Queue<Message>,
     DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,
   })
