@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
 import { audiences } from './audiences.ts'
+import { during } from './during.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
@@ -16,6 +17,7 @@ import { webhooks } from './webhooks.ts'
 const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['trips', trips],
   ['growth', growth],
+  ['during', during],
   ['requests', requests],
   ['mondays', mondays],
   ['users', users],

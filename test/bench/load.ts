@@ -36,24 +36,48 @@ export async function loadInTurn(
   }))
 }
 
-/** Throws where an answer is no success. */
-async function load({ url, requests }: Target, seconds: number): Promise<Load> {
-  const times: number[] = []
-  const { duration, errors, non2xx } = await autocannon({
-    url,
-    connections,
-    duration: seconds,
-    requests,
-    setupClient: (client) =>
-      void client.on('response', (_status, _bytes, milliseconds) => times.push(milliseconds)),
-  })
-  if (errors + non2xx > 0)
-    throw new Error(
-      `Of ${times.length} requests to ${url}, ${errors} failed and ${non2xx} were refused`,
-    )
-  return {
-    requestsPerSecond: times.length / duration,
-    median: median(times),
-    high: percentile(times, 99),
+/** Requests over so many connections for as long as some work takes. */
+export async function loadWhile<Result>(
+  target: Target,
+  connections: number,
+  work: () => Promise<Result>,
+): Promise<{ load: Load; result: Result }> {
+  const { stop, load } = startLoad(target, connections, 3600)
+  try {
+    const result = await work()
+    stop()
+    return { load: await load, result }
+  } finally {
+    stop()
   }
+}
+
+const load = (target: Target, seconds: number): Promise<Load> =>
+  startLoad(target, connections, seconds).load
+
+/** `load` throws where an answer is no success. */
+function startLoad({ url, requests }: Target, connections: number, duration: number) {
+  const times: number[] = []
+  let stop = () => {}
+  const ended = new Promise<autocannon.Result>((resolve, reject) => {
+    const setupClient = (client: autocannon.Client) =>
+      void client.on('response', (_status, _bytes, milliseconds) => times.push(milliseconds))
+    const options = { url, connections, duration, requests, setupClient }
+    const running = autocannon(options, (error: Error | null, result) =>
+      error === null ? resolve(result) : reject(error),
+    )
+    stop = () => running.stop()
+  })
+  const load = ended.then(({ duration, errors, non2xx }): Load => {
+    if (errors + non2xx > 0)
+      throw new Error(
+        `Of ${times.length} requests to ${url}, ${errors} failed and ${non2xx} were refused`,
+      )
+    return {
+      requestsPerSecond: times.length / duration,
+      median: median(times),
+      high: percentile(times, 99),
+    }
+  })
+  return { stop, load }
 }

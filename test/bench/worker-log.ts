@@ -13,6 +13,7 @@ export interface Step {
 interface Line {
   event: string
   runId?: string
+  jobId?: string
   status?: string | number
   method?: string
   route?: string
@@ -24,6 +25,7 @@ interface Line {
 }
 
 const patience = 10_000
+const ended = /^(successful|partial|failed|cancelled)$/
 
 /** What the Worker has logged of steps and of requests. */
 export class WorkerLog {
@@ -46,6 +48,13 @@ export class WorkerLog {
       rowsRead,
       rowsWritten,
     }))
+  }
+
+  /** The most milliseconds that the database took for a batch of a job which has ended. */
+  async longestStep(jobId: string): Promise<number> {
+    const steps = (line: Line) => line.event === 'job-step' && line.jobId === jobId
+    const lines = await this.#once(steps, (found) => ended.test(`${found.at(-1)?.status}`))
+    return Math.max(...lines.map(({ ms }) => ms))
   }
 
   /** Rows read for each GET of a route below a workspace, of so many. */

@@ -13,6 +13,7 @@ export interface Upload {
 }
 
 export interface Job {
+  jobId: string
   jobStatus: 'CREATED' | 'PROCESSING' | 'SUCCESSFUL' | 'PARTIAL_SUCCESS' | 'FAILED' | 'CANCELLED'
   jobDetails?: string
   progressPercent: number
