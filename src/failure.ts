@@ -44,7 +44,7 @@ export type Reason =
       /** Audiences. */
       by: readonly string[]
     }
-  | { reason: 'circle'; group: string; audience: string }
+  | { reason: 'cycle'; group: string; audience: string }
   | { reason: 'not-attached'; audience: string }
   | { reason: 'filled-by-audience'; audience: string; name: string }
   | { reason: 'user-missing' }

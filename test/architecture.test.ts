@@ -31,7 +31,7 @@ const pure = [
   'audiences/moment.ts',
   'audiences/pattern.ts',
   'audiences/expand.ts',
-  'audiences/period.ts',
+  'audiences/refresh-period.ts',
   'audiences/rule.ts',
   'experience/participant.ts',
   'experience/slice.ts',

@@ -11,54 +11,55 @@ import { unmoved } from '../jobs/checkpoint.ts'
 import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
-import { fits, unfitness } from './fits.ts'
-import { gone, needsOf } from './missing.ts'
-import { compileFor, given, nextRange } from './query.ts'
+import { isParticipantId, participantIdProblem } from './participant-id.ts'
+import { firstMissing, referencesOf } from './references.ts'
+import { compileQuery, nextRangeSize, parameters } from './query.ts'
 import type { Rule } from './rule.ts'
-import { defined, groupsOf, liveGroups, namesOf } from './resolve.ts'
+import { groupIds, namesOf, selectDefinitions, selectGroups } from './resolve.ts'
 
-/** Users looked at by one statement at most, and by the statements of one step. */
+/** Users that one statement, and the statements of one step, scan at most. */
 const usersPerStatement = 20_000
 const usersPerStep = 200_000
 
 /**
- * Applies the next range of users to a sync's group: who belongs is asked and written by one statement, so that nobody is passed over
- * where what is known of a user changes meanwhile, and no id leaves the database. As users come in the order of members, those of the
- * range who do not belong are taken out along with it. Where something is no more that the rule names, the job fails instead, and is
- * undone. False: someone else moved the job.
+ * Adds the next users who belong to a sync's group and removes the others; fails the job if its
+ * rule names something deleted. False: someone else moved the job.
  */
 export async function applyAudience(res: Resources, db: Db, job: AudienceJob): Promise<boolean> {
-  // A step that was too long for the database has left no trace but the time that has gone since the one before.
-  const fit = res.limits.participantMax
-  const next = nextRange(job.batchItems, res.now() - job.updatedAt, usersPerStep)
-  const users = Math.min(job.batchItems, next)
+  const { participantMax } = res.limits
+  // A step that timed out left no trace but the time since the step before.
+  const batchIds = nextRangeSize(job.batchItems, res.now() - job.updatedAt, usersPerStep)
+  const users = Math.min(job.batchItems, batchIds)
   const size = Math.min(users, usersPerStatement)
-  const ahead = await scanAhead(db, job, { size, count: Math.floor(users / size), fit })
-  if (ahead === undefined) return false
-  const { asked, parts } = ahead
-  const needs = needsOf(asked.rule, asked.names)
-  const compiled = needs.every(({ there }) => there) ? compileFor(asked) : undefined
+  const count = Math.floor(users / size)
+  const step = await readStep(db, job, { size, count, participantMax })
+  if (step === undefined) return false
+  const { resolved, parts } = step
+  const references = referencesOf(resolved.rule, resolved.names)
+  const compiled = references.every(({ exists }) => exists) ? compileQuery(resolved) : undefined
   const statements =
-    compiled === undefined ? [] : parts.flatMap((part) => writePart(job, compiled, part, fit))
-  const reached = parts.at(-1)?.upTo
-  // Users are counted as a file's bytes are: it is done once all are looked at, however many they have become.
+    compiled === undefined
+      ? []
+      : parts.flatMap((part) => writePart(job, compiled, part, participantMax))
+  const lastUser = parts.at(-1)?.upTo
+  // Users may have become more than were counted, which only the last step may reach.
   const scanned =
-    reached === undefined ? job.users : Math.min(job.scanned + size * parts.length, job.users - 1)
+    lastUser === undefined ? job.users : Math.min(job.scanned + size * parts.length, job.users - 1)
   const to = {
-    ...scannedTo({ lastUser: reached ?? '', scanned }),
+    ...scannedTo({ lastUser: lastUser ?? '', scanned }),
     rows: sql`touched + bad_rows`,
-    batchIds: next,
+    batchIds,
   }
-  const failing = failWithout(job, gone(job.workspace, needs), res.now())
+  const failing = failIfMissing(job, firstMissing(job.workspace, references), res.now())
   const { moved, results } = await commitJob(res, db, job, [...failing, ...statements], to)
-  return moved || results[failing.length - 1]?.meta.changes === 1
+  return moved || results[failing.length - 1]?.changes === 1
 }
 
 /** The users of an audience, a range at a time. */
 const audienceSource = (job: AudienceJob): Source => ({
   isAtEnd: job.scanned === job.users,
   next: (res, db) => applyAudience(res, db, job),
-  // It goes by user, and so has taken out already who has left.
+  // No sweep: each step removes who does not belong.
   end: () => 'live',
   events: (data) => [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
   cleanUp: async (_, db) => {
@@ -66,89 +67,104 @@ const audienceSource = (job: AudienceJob): Source => ({
   },
 })
 
-/** What a job's participants come from. */
+/** The source of a job's participants. */
 export const sourceOf: SourceOf = (job) =>
   job.source === 'audience' ? audienceSource(job) : participantsFile(job)
 
-/** The statements that fail a job where something is missing, and say what: those behind them find the job moved. */
-const failWithout = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
+/** Statements that fail a job if a reference is missing; those after them find the job moved. */
+const failIfMissing = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
   sql`
   INSERT INTO job_problems (job_key, line, problem, value)
   SELECT ${job.key}, 0, 'rule', missing FROM (SELECT ${missing} AS missing)
   WHERE missing IS NOT NULL AND ${unmoved(jobs, job)}`,
   sql`
-  UPDATE jobs SET state = 'undoing', failure = 'rule', cursor = '', applied = 0, step = step + 1, updated_at = ${now}
+  UPDATE jobs SET state = 'undoing', failure = 'rule', cursor = '', applied = 0, step = step + 1,
+    updated_at = ${now}
   WHERE key = ${job.key} AND step = ${job.step} AND ${missing} IS NOT NULL`,
 ]
 
-/** Users of whom one statement makes members, and how many of them could be no participants. */
+/** Users of one statement, and how many of them have an id that no participant can have. */
 interface Part extends Range {
-  unfit: number
+  refused: number
 }
 
-/** The job's rule, and the next users in parts; undefined once another invocation has ended the job, or its group is erased. */
-async function scanAhead(
+/** The job's rule and the next parts; undefined if the job has ended or its group is erased. */
+async function readStep(
   db: Db,
   { key, workspace, lastUser }: AudienceJob,
-  { size, count, fit }: { size: number; count: number; fit: number },
-): Promise<{ asked: ResolvedRule; parts: Part[] } | undefined> {
+  { size, count, participantMax }: { size: number; count: number; participantMax: number },
+): Promise<{ resolved: ResolvedRule; parts: Part[] } | undefined> {
   const [rules, definitions, groups, found] = await together(db, [
-    sql`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
-    defined(workspace),
-    liveGroups(
+    sql<{ rule: string }>`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
+    selectDefinitions(workspace),
+    selectGroups(
       workspace,
-      sql`SELECT named.atom FROM sync_rules AS s, json_tree(s.rule) AS named WHERE s.job_key = ${key} AND named.key = 'group'`,
+      sql`SELECT named.atom FROM sync_rules AS s, json_tree(s.rule) AS named
+      WHERE s.job_key = ${key} AND named.key = 'group'`,
     ),
-    // To the end, where fewer are left: a blob is more than any text.
-    sql`
+    // Without a last user, the part goes to the end: SQLite orders blobs after all texts.
+    sql<{ after: string; last: string | null; refused: number }>`
     WITH RECURSIVE parts (number, after, last) AS (SELECT 0, NULL, ${lastUser} UNION ALL
-      SELECT number + 1, last, (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last ORDER BY user_id LIMIT 1 OFFSET ${size - 1})
+      SELECT number + 1, last,
+        (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last
+        ORDER BY user_id LIMIT 1 OFFSET ${size - 1})
       FROM parts WHERE last IS NOT NULL AND number < ${count})
     SELECT after, last, (SELECT count(*) FROM users AS u
-      WHERE u.workspace_id = ${workspace} AND u.user_id > after AND u.user_id <= ifnull(last, x'ff') AND NOT ${fits(fit)}) AS unfit
+      WHERE u.workspace_id = ${workspace} AND u.user_id > after
+        AND u.user_id <= ifnull(last, x'ff') AND NOT ${isParticipantId(participantMax)}) AS refused
     FROM parts WHERE number > 0 ORDER BY number`,
   ])
-  // The columns selected there.
-  const [kept] = (rules?.results ?? []) as { rule: string }[]
-  const rows = (found?.results ?? []) as { after: string; last: string | null; unfit: number }[]
-  if (kept === undefined) return undefined
-  const rule = parseJson(kept.rule) as Rule // only rules are written
+  const [saved] = rules.rows
+  if (saved === undefined) return undefined
+  const rule = parseJson(saved.rule) as Rule // only rules are written
   return {
-    asked: { rule, names: namesOf(definitions, groupsOf(groups)) },
-    parts: rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })),
+    resolved: { rule, names: namesOf(definitions.rows, groupIds(groups.rows)) },
+    parts: found.rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })),
   }
 }
 
-/** The statements that make a range of the group what it should be, and keep what is wrong with users who belong and cannot be in it. */
+/** Statements that query and write at once, so that no change of a user comes between. */
 function writePart(
   job: AudienceJob,
-  { condition, constants }: Compiled,
-  { unfit, ...range }: Part,
-  fit: number,
+  compiled: Compiled,
+  { refused, ...range }: Part,
+  participantMax: number,
 ): SQL[] {
-  const { workspace } = job
-  const { after, upTo } = range
-  const belonging = (whose: SQL) => sql`
-    (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
-     WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
   const guard = unmoved(jobs, job)
+  const belonging = (which: SQL) => selectBelonging(job.workspace, compiled, range, which)
+  const isValid = isParticipantId(participantMax)
   const written = [
-    seeMembers(job, belonging(fits(fit)), guard),
+    seeMembers(job, belonging(isValid), guard),
     tally(job, 'touched'),
     removeUnseen(job, range, guard),
     tally(job, 'removed'),
   ]
-  if (unfit === 0) return written
+  if (refused === 0) return written
   return [
     sql`
     INSERT INTO job_problems (job_key, line, problem, value)
-    SELECT j.key, j.touched + j.bad_rows + u.nth, ${unfitness(fit)}, u.user_id
-    FROM jobs AS j, (SELECT value AS user_id, row_number() OVER (ORDER BY value) AS nth FROM ${belonging(sql`true`)}) AS u
-    WHERE j.key = ${job.key} AND j.step = ${job.step} AND NOT ${fits(fit)}
-    ORDER BY u.nth LIMIT max(0, ${problemsMax} - (SELECT bad_rows FROM jobs WHERE key = ${job.key}))`,
+    SELECT j.key, j.touched + j.bad_rows + u.nth, ${participantIdProblem(participantMax)}, u.user_id
+    FROM jobs AS j, (SELECT value AS user_id, row_number() OVER (ORDER BY value) AS nth
+      FROM ${belonging(sql`true`)}) AS u
+    WHERE j.key = ${job.key} AND j.step = ${job.step} AND NOT ${isValid}
+    ORDER BY u.nth
+    LIMIT max(0, ${problemsMax} - (SELECT bad_rows FROM jobs WHERE key = ${job.key}))`,
     ...written,
     sql`
-    UPDATE jobs SET bad_rows = bad_rows + (SELECT count(*) FROM ${belonging(sql`NOT ${fits(fit)}`)})
+    UPDATE jobs SET bad_rows = bad_rows + (SELECT count(*) FROM ${belonging(sql`NOT ${isValid}`)})
     WHERE key = ${job.key} AND step = ${job.step}`,
   ]
 }
+
+/** A table of `value`: the users of a range who belong and for whom `which` holds. */
+const selectBelonging = (
+  workspace: number,
+  { condition, constants }: Compiled,
+  { after, upTo }: Range,
+  which: SQL,
+): SQL => sql`
+  (WITH ${parameters(workspace, constants)}
+  SELECT u.user_id AS value FROM users AS u
+  WHERE u.workspace_id = ${workspace} AND u.user_id > ${after}
+    ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`}
+    AND ${which} AND ${sql.raw(condition)})`

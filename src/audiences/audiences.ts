@@ -1,21 +1,21 @@
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
 import { getGroup, attach, detach } from '../experience/groups.ts'
 import { withdrawSyncs } from '../experience/audience-jobs.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
-import type { Limits, Resources } from '../resources.ts'
+import type { Resources } from '../resources.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
-import { periodOf } from './period.ts'
-import { checkCircle, independent, leadsElsewhere } from './circle.ts'
-import { gone, needsOf } from './missing.ts'
-import { usedBy, type Rule } from './rule.ts'
+import { periodOf } from './refresh-period.ts'
+import { avoidsCycle, checkCycle, isIndependent } from './cycle.ts'
+import { firstMissing, referencesOf } from './references.ts'
+import { audiencesIn, type Rule } from './rule.ts'
 import { resolveRule } from './resolve.ts'
 
-/** An audience as it is kept, and the experience group that it fills, if it fills one. */
 export type Audience = Omit<typeof audiences.$inferSelect, 'rule'> & {
   rule: Rule
+  /** The experience group that it fills. */
   group: string | null
 }
 
@@ -26,103 +26,110 @@ export interface AudienceDraft {
   refresh: Audience['refresh']
 }
 
+/** A draft and the client that sent it. */
+type Change = AudienceDraft & { by: string }
+
 const group = sql<string | null>`(SELECT g.id FROM experience_groups AS g
-  WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id AND g.deleted_at IS NULL)`
+  WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id
+    AND g.deleted_at IS NULL)`
 
 const select = (db: Db) => db.select({ audience: audiences, group }).from(audiences)
 
-const shown = ({ audience, group }: Awaited<ReturnType<typeof select>>[number]): Audience => ({
+type Row = Awaited<ReturnType<typeof select>>[number]
+
+const audienceOf = ({ audience, group }: Row): Audience => ({
   ...audience,
   rule: audience.rule as Rule, // only rules are written
   group,
 })
 
-const named = (workspace: number, id: string) =>
+const hasId = (workspace: number, id: string) =>
   and(eq(audiences.workspace, workspace), eq(audiences.id, id))
 
-/** The audiences of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
+/** All audiences of the workspace, oldest first: their number is limited. */
 export async function listAudiences(db: Db, workspace: number): Promise<Audience[]> {
   return (
     await select(db).where(eq(audiences.workspace, workspace)).orderBy(asc(audiences.key))
-  ).map(shown)
+  ).map(audienceOf)
 }
 
-/** Throws `not-found` for an unknown audience and for another workspace's alike. */
+/** Throws `not-found`. */
 export async function getAudience(db: Db, workspace: number, id: string): Promise<Audience> {
-  const [found] = await select(db).where(named(workspace, id))
+  const [found] = await select(db).where(hasId(workspace, id))
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'audience', id })
-  return shown(found)
+  return audienceOf(found)
 }
 
-/** Does anew what came to nothing as others have changed something meanwhile: the next look finds out what. */
+/** Repeats an attempt that gave undefined, as concurrent changes have made its statement void. */
 async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
   for (let tries = 0; tries < 5; tries++) {
     const done = await attempt()
     if (done !== undefined) return done
   }
-  throw new Error('others change what it names again and again')
+  throw new Error('concurrent changes got in the way five times')
 }
 
-/** Throws `taken`, `limit` where the workspace has as many audiences as it may, and what `resolveRule` throws. */
+/** Throws `taken`, `limit`, and `rule-refused`. */
 export async function createAudience(
-  db: Db,
+  res: Resources,
   workspace: number,
   id: string,
-  { name, description, rule, refresh }: AudienceDraft,
-  by: string,
-  { audiencesMax }: Limits,
-  now: number,
+  { by, ...draft }: Change,
 ): Promise<Audience> {
-  const held = sql`(SELECT count(*) FROM audiences WHERE workspace_id = ${workspace})`
+  const db = res.databaseOf(workspace)
+  const { audiencesMax: max } = res.limits
+  const now = res.now()
+  const count = sql`(SELECT count(*) FROM audiences WHERE workspace_id = ${workspace})`
   return retried(async () => {
-    const { kept, names } = await resolveRule(db, workspace, rule, id)
-    const missing = gone(workspace, needsOf(kept, names))
-    // One statement, so that neither room nor anything that the rule names can go between looking and inserting.
+    const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
+    const missing = firstMissing(workspace, referencesOf(rule, names))
+    // The statement itself checks the limit and the references, so that no change can come between.
     const [created] = await db
       .insert(audiences)
       .select(
-        sql`SELECT NULL, ${workspace}, ${id}, ${name}, ${description}, ${stringifyJson(kept)}, ${JSON.stringify(usedBy(kept))}, ${refresh},
-          ${periodOf(refresh, now)}, ${now}, ${by}, ${now}, ${by} WHERE ${held} < ${audiencesMax} AND ${missing} IS NULL`,
+        sql`SELECT NULL, ${workspace}, ${id}, ${draft.name}, ${draft.description},
+          ${stringifyJson(rule)}, ${JSON.stringify(audiencesIn(rule))}, ${draft.refresh},
+          ${periodOf(draft.refresh, now)}, ${now}, ${by}, ${now}, ${by}
+        WHERE ${count} < ${max} AND ${missing} IS NULL`,
       )
       .onConflictDoNothing()
       .returning()
-    if (created !== undefined) return shown({ audience: created, group: null })
-    const [taken] = await select(db).where(named(workspace, id))
+    if (created !== undefined) return audienceOf({ audience: created, group: null })
+    const [taken] = await select(db).where(hasId(workspace, id))
     if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
-    const room = await db.get<{ held: number }>(sql`SELECT ${held} AS held`)
-    if (room.held >= audiencesMax)
-      throw new Failure({ reason: 'limit', what: 'audiences', max: audiencesMax })
+    const found = await db.get<{ count: number }>(sql`SELECT ${count} AS count`)
+    if (found.count >= max) throw new Failure({ reason: 'limit', what: 'audiences', max })
     return undefined
   })
 }
 
 /**
- * Replaces all of an audience but its id and the group that it fills. Throws `not-found`, what `resolveRule` throws, and `circle` where the
- * rule would depend on a group that depends on it.
+ * Replaces an audience, except for its id and its group. Throws `not-found`, `rule-refused`, or
+ * `cycle` if it would depend on that group.
  */
 export async function updateAudience(
-  db: Db,
+  res: Resources,
   workspace: number,
   id: string,
-  draft: AudienceDraft,
-  by: string,
-  now: number,
+  { by, ...draft }: Change,
 ): Promise<Audience> {
-  // As it is in that moment: a cron may have marked a period meanwhile.
+  const db = res.databaseOf(workspace)
+  const now = res.now()
+  // Read by the statement: a cron may have written it since.
   const refreshed = sql`iif(refresh = ${draft.refresh}, refreshed, ${periodOf(draft.refresh, now)})`
   return retried(async () => {
     await getAudience(db, workspace, id)
-    const { kept: rule, names } = await resolveRule(db, workspace, draft.rule, id)
-    checkCircle(await listAudiences(db, workspace), id, { rule })
-    // Looked for in the same statement: two changes at once could close a circle that neither of them sees.
+    const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
+    checkCycle(await listAudiences(db, workspace), id, { rule })
+    // The statement checks again: two concurrent changes may close a cycle that neither sees.
     const { meta } = await db
       .update(audiences)
-      .set({ ...draft, refreshed, rule, uses: usedBy(rule), updatedAt: now, updatedBy: by })
+      .set({ ...draft, refreshed, rule, uses: audiencesIn(rule), updatedAt: now, updatedBy: by })
       .where(
         and(
-          named(workspace, id),
-          sql`${gone(workspace, needsOf(rule, names))} IS NULL`,
-          leadsElsewhere(workspace, id, rule),
+          hasId(workspace, id),
+          sql`${firstMissing(workspace, referencesOf(rule, names))} IS NULL`,
+          avoidsCycle(workspace, id, rule),
         ),
       )
     return meta.changes === 0 ? undefined : getAudience(db, workspace, id)
@@ -130,44 +137,44 @@ export async function updateAudience(
 }
 
 /**
- * Deletes an audience, lets go of the group that it fills, which keeps its members, and ends the syncs that have not ended: what they
- * have written is undone. Throws `not-found`, or `in-use` where another audience uses it.
+ * Deletes an audience and undoes its unended syncs; its group keeps its members.
+ * Throws `not-found`, or `in-use` if another audience uses it.
  */
 export async function deleteAudience(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
   const users = sql`FROM audiences AS other, json_each(other.uses) AS used
     WHERE other.workspace_id = ${workspace} AND other.id <> ${id} AND used.value = ${id}`
-  const gone = sql`NOT EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id})`
-  const [deleted, , withdrawn] = await together(db, [
-    db.delete(audiences).where(and(named(workspace, id), sql`(SELECT 1 ${users} LIMIT 1) IS NULL`)),
-    detach(workspace, id, gone),
-    withdrawSyncs(workspace, id, gone, res.now()),
-  ])
-  if (deleted?.meta.changes === 0) {
+  const isDeleted = sql`NOT ${exists(workspace, id)}`
+  const withdrawn = await retried(async () => {
+    const [deleted, , withdrawn] = await together(db, [
+      db
+        .delete(audiences)
+        .where(and(hasId(workspace, id), sql`(SELECT 1 ${users} LIMIT 1) IS NULL`)),
+      detach(workspace, id, isDeleted),
+      withdrawSyncs(workspace, id, isDeleted, res.now()),
+    ])
+    if (deleted.changes !== 0) return withdrawn.rows
     await getAudience(db, workspace, id)
     const by = await db.all<{ id: string }>(sql`SELECT DISTINCT other.id ${users} ORDER BY 1`)
-    if (by.length === 0) return deleteAudience(res, workspace, id)
+    if (by.length === 0) return undefined
     throw new Failure({ reason: 'in-use', what: 'audience', id, by: by.map(({ id }) => id) })
-  }
-  await endSyncs(res, workspace, withdrawn)
+  })
+  await enqueueJobs(res, workspace, withdrawn)
 }
 
-/** Enqueues jobs that were withdrawn, so that what they wrote is undone and the next of their group begins. */
-async function endSyncs(
-  res: Resources,
-  workspace: number,
-  withdrawn: D1Result | undefined,
-): Promise<void> {
-  const jobs = (withdrawn?.results ?? []) as { job: number }[] // the column that `withdrawSyncs` gives
-  await enqueueAll(
+const exists = (workspace: number, id: string): SQL =>
+  sql`EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id})`
+
+/** Enqueues withdrawn jobs: their writes are undone, and the next job of their group begins. */
+const enqueueJobs = (res: Resources, workspace: number, jobs: { job: number }[]): Promise<void> =>
+  enqueueAll(
     res,
     jobs.map(({ job }) => ({ kind: 'job', workspace, job })),
   )
-}
 
 /**
- * Ties an audience to the experience group that it fills from now on, and lets go of the one that it filled before. Throws `not-found`,
- * `in-use` where another audience fills the group, or `circle` where it depends on the group.
+ * Attaches an audience to the experience group that it fills from now on. Throws `not-found`,
+ * `in-use` if another audience fills the group, or `cycle`.
  */
 export async function attachAudience(
   res: Resources,
@@ -179,43 +186,44 @@ export async function attachAudience(
   return retried(async () => {
     const before = await getAudience(db, workspace, id)
     await getGroup(db, workspace, groupId)
-    if (before.group !== groupId) await tieTo(res, db, before, groupId)
+    if (before.group !== groupId) await replaceGroup(res, before, groupId)
     const attached = await getAudience(db, workspace, id)
     if (attached.group === groupId) return attached
     const { audience } = await getGroup(db, workspace, groupId)
     if (audience !== null)
       throw new Failure({ reason: 'in-use', what: 'group', id: groupId, by: [audience] })
-    checkCircle(await listAudiences(db, workspace), id, { group: groupId })
+    checkCycle(await listAudiences(db, workspace), id, { group: groupId })
     return undefined
   })
 }
 
-async function tieTo(
+/** Changes nothing if the group is not free, or a cycle would arise. */
+async function replaceGroup(
   res: Resources,
-  db: Db,
   { workspace, id, refresh }: Audience,
   groupId: string,
 ): Promise<void> {
+  const db = res.databaseOf(workspace)
   const now = res.now()
-  const open = independent(workspace, id, groupId)
-  const there = sql`EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id}) AND ${open}`
-  const free = sql`EXISTS (SELECT 1 FROM experience_groups
-      WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL) AND ${open}`
+  const independent = isIndependent(workspace, id, groupId)
+  const isFree = sql`EXISTS (SELECT 1 FROM experience_groups
+    WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL
+      AND audience_id IS NULL) AND ${independent}`
   const [withdrawn] = await together(db, [
-    withdrawSyncs(workspace, id, free, now),
-    detach(workspace, id, free),
-    attach(workspace, groupId, id, there),
+    withdrawSyncs(workspace, id, isFree, now),
+    detach(workspace, id, isFree),
+    attach(workspace, groupId, id, sql`${exists(workspace, id)} AND ${independent}`),
     db
       .update(audiences)
       .set({ refreshed: periodOf(refresh, now) })
-      .where(and(named(workspace, id), sql`changes() > 0`)),
+      .where(and(hasId(workspace, id), sql`changes() > 0`)),
   ])
-  await endSyncs(res, workspace, withdrawn)
+  await enqueueJobs(res, workspace, withdrawn.rows)
 }
 
 /**
- * Lets go of the group that an audience fills: it keeps its members, takes uploads again, and syncs that have not ended are undone.
- * Throws `not-found`, or `not-tied`.
+ * Detaches an audience from its group, which keeps its members and takes uploads again; undoes
+ * unended syncs. Throws `not-found` or `not-attached`.
  */
 export async function detachAudience(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
@@ -225,5 +233,5 @@ export async function detachAudience(res: Resources, workspace: number, id: stri
     withdrawSyncs(workspace, id, sql`true`, res.now()),
     detach(workspace, id, sql`true`),
   ])
-  await endSyncs(res, workspace, withdrawn)
+  await enqueueJobs(res, workspace, withdrawn.rows)
 }

@@ -1,64 +1,61 @@
 import { beginningWith, together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { ResolvedRule } from './compile.ts'
-import { resolvedFrom, lookUps, type Rows } from './resolve.ts'
+import { resolvedFrom, rowsOf, selectAudience, type AudienceRows } from './resolve.ts'
 
-/** What looking audiences up gave when this isolate last asked, as JSON, by workspace and id. Four megabytes at most. */
-const seen = new Map<string, string>()
-const seenMost = 500
-const charactersMost = 4000
+/** Results of `selectAudience` in this isolate, as JSON, by workspace and id: 4 MB at most. */
+const cache = new Map<string, string>()
+const entriesMax = 500
+const charactersMax = 4000
 
-/** The audience is not what it was: nothing that was asked of it counts. */
+/** The cached audience is out of date; the results of the query are void. */
 class Changed extends Error {
-  readonly found: string
-  constructor(found: string) {
+  readonly current: string
+  constructor(current: string) {
     super('the audience has changed')
-    this.found = found
+    this.current = current
   }
 }
 
 /**
- * Asks a question of an audience as it is now, in one round trip where it still is as this isolate saw it last: the first batch of the question,
- * which must have one, looks for that along the way. Throws `not-found`, `rule-refused`, and what the question throws.
+ * Runs a query by an audience's current rule. The query's first batch, which it must have, checks a
+ * cached rule. Throws `not-found`, `rule-refused`, and what the query throws.
  */
-export async function askAudience<Answer>(
+export async function queryAudience<Answer>(
   db: Db,
   workspace: number,
   id: string,
-  question: (db: Db, asked: ResolvedRule) => Promise<Answer>,
+  query: (db: Db, resolved: ResolvedRule) => Promise<Answer>,
 ): Promise<Answer> {
   const key = `${workspace} ${id}`
-  const known = seen.get(key)
-  const looks = lookUps(workspace, id)
-  const ask = (db: Db, found: string) => question(db, resolvedFrom(JSON.parse(found) as Rows[], id)) // written by `textOf`
-
-  let found: string | undefined
-  if (known !== undefined) {
-    const checking = beginningWith(db, looks, (results) => {
-      const now = textOf(results)
-      if (now !== known) throw new Changed(now)
+  const select = selectAudience(workspace, id)
+  const run = (db: Db, audience: string) =>
+    query(db, resolvedFrom(JSON.parse(audience) as AudienceRows, id)) // written below
+  const cached = cache.get(key)
+  let current: string | undefined
+  if (cached !== undefined) {
+    const checked = beginningWith(db, select, (results) => {
+      const found = JSON.stringify(rowsOf(results))
+      if (found !== cached) throw new Changed(found)
     })
     try {
-      return await ask(checking, known)
+      return await run(checked, cached)
     } catch (error) {
       if (error instanceof Failure) throw error
-      // Whatever else went wrong may be the rule's fault, which must not be asked by again if it has been replaced meanwhile.
-      seen.delete(key)
+      // An outdated rule may have caused the error: do not use it again.
+      cache.delete(key)
       if (!(error instanceof Changed)) throw error
-      found = error.found
+      current = error.current
     }
   }
-  found ??= textOf(await together(db, looks))
-  const answer = await ask(db, found)
-  keep(key, found)
+  current ??= JSON.stringify(rowsOf(await together(db, select)))
+  const answer = await run(db, current)
+  store(key, current)
   return answer
 }
 
-const textOf = (results: D1Result[]) =>
-  JSON.stringify(results.map(({ results }): Rows => ({ results })))
-
-function keep(key: string, found: string): void {
-  if (found.length > charactersMost) return
-  if (seen.size >= seenMost) seen.delete(seen.keys().next().value ?? '')
-  seen.set(key, found)
+function store(key: string, audience: string): void {
+  if (audience.length > charactersMax) return
+  if (cache.size >= entriesMax) cache.delete(cache.keys().next().value ?? '')
+  cache.set(key, audience)
 }

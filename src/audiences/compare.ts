@@ -1,106 +1,99 @@
 import { folded, lengthOf } from '../text.ts'
 import { momentOf } from './moment.ts'
-import { matching, type Constants } from './pattern.ts'
+import { compilePattern, type Constants } from './pattern.ts'
 import type { Condition, Scalar } from './rule.ts'
 
-/**
- * Comparisons as SQL, over rows of the views own_readings and shared_readings: `t` is the text in one case, `b` the same trimmed, `n` the number
- * that it is as a whole, `d` the digits of a whole one, `m` the moment in milliseconds. The type of a rule's value says by which.
- */
-export function comparing(
-  constants: Constants,
-): (rule: Extract<Condition, { value: unknown }>) => string {
-  const { constant, listed } = constants
+type Comparison = Extract<Condition, { value: unknown }>
 
-  const comparison = (rule: Extract<Condition, { value: unknown }>): string => {
+/**
+ * Compiles comparisons with a row of a view of readings: `t` is the folded text, `b` that trimmed,
+ * `n` a number, `d` an integer's digits, `m` milliseconds since 1970.
+ */
+export const comparisonCompiler =
+  (constants: Constants) =>
+  (rule: Comparison): string => {
+    const { constant } = constants
     switch (rule.operator) {
       case 'equals':
       case 'not_equals':
-        return among([rule.value])
+        return oneOf([rule.value], constants)
       case 'in':
       case 'not_in':
-        return among(rule.value)
+        return oneOf(rule.value, constants)
       case 'less_than':
-        return ordered('<', rule.value)
+        return ordered('<', rule.value, constants)
       case 'less_than_equal':
-        return ordered('<=', rule.value)
+        return ordered('<=', rule.value, constants)
       case 'greater_than':
-        return ordered('>', rule.value)
+        return ordered('>', rule.value, constants)
       case 'greater_than_equal':
-        return ordered('>=', rule.value)
+        return ordered('>=', rule.value, constants)
       case 'contains':
       case 'not_contains':
-        return either(rule.value, (text) => `instr(t,${constant(text)})>0`)
+        return anyText(rule.value, (text) => `instr(t,${constant(text)})>0`)
       case 'starts_with':
-        return either(rule.value, (text) => `substr(t,1,${lengthOf(text)})=${constant(text)}`)
+        return anyText(rule.value, (text) => `substr(t,1,${lengthOf(text)})=${constant(text)}`)
       case 'ends_with':
-        return either(
+        return anyText(
           rule.value,
           (text) => `substr(t,length(t)+1-${lengthOf(text)})=${constant(text)}`,
         )
       case 'matches':
-        return either(rule.value, (text) => matching(text, constants))
+        return anyText(rule.value, (text) => compilePattern(text, constants))
     }
   }
 
-  const either = (value: Scalar, test: (text: string) => string): string =>
-    joined(
-      textsOf(value).map((text) => `(${test(text)})`),
-      ' OR ',
-    )
+const anyText = (value: Scalar, test: (text: string) => string): string =>
+  joined(
+    textsOf(value).map((text) => `(${test(text)})`),
+    ' OR ',
+  )
 
-  const among = (values: Scalar[]): string => {
-    const texts = values.filter((value) => typeof value === 'string')
-    const moments = texts.map(momentOf).filter((moment) => moment !== undefined)
-    const numbers = values.filter(isNumber).map(exact)
-    const large = numbers.filter(({ digits }) => digits !== undefined)
-    const small = numbers.filter(({ digits }) => digits === undefined)
-    const test = (column: string, constants: unknown[]) =>
-      constants.length === 0 ? [] : [`${column} IN (SELECT value FROM ${listed(constants)})`]
-    return joined(
-      [
-        ...test('t', texts.flatMap(textsOf)),
-        ...test('m', moments),
-        ...test(
-          'n',
-          small.map(({ number }) => number),
-        ),
-        ...test('b', values.filter((value) => typeof value === 'boolean').map(String)),
-        ...test(
-          'd',
-          large.map(({ digits }) => digits),
-        ),
-        // Not written as a whole number, it is as near as a double comes.
-        ...test(
-          'iif(d IS NULL,n,NULL)',
-          large.map(({ number }) => number),
-        ),
-      ],
-      ' OR ',
-    )
-  }
-
-  const ordered = (sign: Sign, value: Scalar): string => {
-    if (typeof value === 'boolean') return `b IN ('false','true') AND b${sign}'${value}'`
-    if (isNumber(value)) return orderedNumber(sign, exact(value))
-    const moment = momentOf(value)
-    return moment === undefined
-      ? `t${sign}${constant(folded(value))}`
-      : `m${sign}${constant(moment)}`
-  }
-
-  const orderedNumber = (sign: Sign, { number, digits }: Exact): string => {
-    const compared = `n${sign}${constant(number)}`
-    if (digits === undefined) return compared
-    // Of two that are one as doubles, both are positive or both negative.
-    const byDigits = `(length(d),d)${number < 0 ? opposite[sign] : sign}(${digits.length},${constant(digits)})`
-    return `iif(n=${constant(number)} AND d IS NOT NULL,${byDigits},${compared})`
-  }
-
-  return comparison
+function oneOf(values: Scalar[], { listed }: Constants): string {
+  const texts = values.filter((value) => typeof value === 'string')
+  const booleans = values.filter((value) => typeof value === 'boolean')
+  const numbers = values.filter(isNumber).map(exactly)
+  const large = numbers.filter(({ digits }) => digits !== undefined)
+  const small = numbers.filter(({ digits }) => digits === undefined)
+  const candidates: [column: string, values: unknown[]][] = [
+    ['t', texts.flatMap(textsOf)],
+    ['m', texts.map(momentOf).filter((moment) => moment !== undefined)],
+    ['n', small.map(({ number }) => number)],
+    ['b', booleans.map(String)],
+    ['d', large.map(({ digits }) => digits)],
+    // Without digits, a row's number is only known as a double.
+    ['iif(d IS NULL,n,NULL)', large.map(({ number }) => number)],
+  ]
+  return joined(
+    candidates
+      .filter(([, values]) => values.length > 0)
+      .map(([column, values]) => `${column} IN (SELECT value FROM ${listed(values)})`),
+    ' OR ',
+  )
 }
 
-/** In pairs of pairs, as SQLite takes expressions of a depth of a hundred and a chain is as deep as it is long. */
+function ordered(sign: Sign, value: Scalar, constants: Constants): string {
+  const { constant } = constants
+  if (typeof value === 'boolean') return `b IN ('false','true') AND b${sign}'${value}'`
+  if (isNumber(value)) return orderedNumber(sign, exactly(value), constants)
+  const moment = momentOf(value)
+  return moment === undefined ? `t${sign}${constant(folded(value))}` : `m${sign}${constant(moment)}`
+}
+
+function orderedNumber(
+  sign: Sign,
+  { number, digits }: ExactNumber,
+  { constant }: Constants,
+): string {
+  const byNumber = `n${sign}${constant(number)}`
+  if (digits === undefined) return byNumber
+  // Equal doubles have the same sign, which decides how digits compare.
+  const signOfDigits = number < 0 ? opposite[sign] : sign
+  const byDigits = `(length(d),d)${signOfDigits}(${digits.length},${constant(digits)})`
+  return `iif(n=${constant(number)} AND d IS NOT NULL,${byDigits},${byNumber})`
+}
+
+/** Joins conditions as a balanced tree: SQLite allows expressions 100 levels deep. */
 export function joined(conditions: string[], by: ' AND ' | ' OR '): string {
   const half = Math.ceil(conditions.length / 2)
   return conditions.length === 1
@@ -114,7 +107,7 @@ const opposite = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const satisfi
   Sign
 >
 
-/** A text as values compare by it; and as those do that were stored before their texts were folded. */
+/** The folded text, and its ASCII folding, which values stored by earlier versions have. */
 const textsOf = (value: Scalar): string[] => {
   const text = String(value)
   return [...new Set([folded(text), text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())])]
@@ -122,23 +115,23 @@ const textsOf = (value: Scalar): string[] => {
 
 const isNumber = (value: Scalar) => typeof value === 'number' || typeof value === 'bigint'
 
-/** A number as JSON has it; and its digits, where it is a whole one that SQLite knows as a double alone. */
-interface Exact {
+/** `digits`: of an integer beyond 64 bits, which SQLite keeps as a double. */
+interface ExactNumber {
   number: number | bigint
   digits?: string
 }
 
-const largest = 2n ** 63n
+const int64End = 2n ** 63n
 
-function exact(number: number | bigint): Exact {
-  if (typeof number === 'number' && Math.abs(number) < Number(largest)) return { number }
-  const whole = typeof number === 'bigint' ? number : asWritten(number)
-  // The least of 64 bits is one with its neighbour as a double.
-  if (-largest < whole && whole < largest) return { number: whole }
-  return { number, digits: String(whole) }
+function exactly(number: number | bigint): ExactNumber {
+  if (typeof number === 'number' && Math.abs(number) < Number(int64End)) return { number }
+  const integer = typeof number === 'bigint' ? number : asWritten(number)
+  // -2^63 needs its digits too: as a double it equals its neighbour.
+  if (-int64End < integer && integer < int64End) return { number: integer }
+  return { number, digits: String(integer) }
 }
 
-/** A large double with the digits that JSON writes of it, and zeros after them. */
+/** A large double as an integer of the digits that JSON writes, filled up with zeros. */
 function asWritten(number: number): bigint {
   const [digits = '', exponent = ''] = number.toExponential().split('e')
   const [whole = '', fraction = ''] = digits.split('.')

@@ -1,64 +1,68 @@
 import {
-  below,
   conditionsMax,
   depthMax,
   isLeaf,
-  isOverMembers,
-  refused,
+  isMembersRule,
+  pointerIn,
+  ruleRefused,
+  type Place,
   type Rule,
 } from './rule.ts'
 
+interface Visited extends Place {
+  depth: number
+  /** The audiences whose rules contain the node, outermost first. */
+  path: readonly string[]
+}
+
+const usedToo = 'including those of used audiences'
+
 /**
- * The rule with those of the audiences that it uses put in. Throws `rule-refused` where one of them is not there or leads back to itself
- * or to `own`, where the whole is too deep or too long, or where it asks about members of members.
+ * Puts the rules of used audiences into the rule of `id`. Throws `rule-refused` for an unknown
+ * audience, a cycle, too many levels or leaves, or members of members.
  */
-export function expand(rule: Rule, audiences: ReadonlyMap<string, Rule>, own?: string): Rule {
-  let conditions = 0
-  const visit = (
-    rule: Rule,
-    at: string,
-    depth: number,
-    path: readonly string[],
-    among: boolean,
-  ): Rule => {
+export function expand(rule: Rule, audiences: ReadonlyMap<string, Rule>, id?: string): Rule {
+  let leaves = 0
+  const visit = (rule: Rule, place: Visited): Rule => {
+    const { pointer, depth, path, via, membersOf } = place
     if (depth > depthMax)
-      throw refused(at, `stands deeper than ${depthMax} levels, with the audiences that are used`)
+      throw ruleRefused(pointer, `is deeper than ${depthMax} levels, ${usedToo}`)
     if (isLeaf(rule)) {
-      if (++conditions > conditionsMax)
-        throw refused(
-          at,
-          `is more than the ${conditionsMax}th condition, with the audiences that are used`,
-        )
+      if (++leaves > conditionsMax)
+        throw ruleRefused(pointer, `is beyond the limit of ${conditionsMax} conditions, ${usedToo}`)
       return rule
     }
+    const inner = { ...place, depth: depth + 1 }
     if ('expressions' in rule)
       return {
         ...rule,
-        expressions: rule.expressions.map((one, i) =>
-          visit(one, placed(at, path, 'expressions', i), depth + 1, path, among),
+        expressions: rule.expressions.map((expression, i) =>
+          visit(expression, { ...inner, pointer: pointerIn(place, 'expressions', i) }),
         ),
       }
     if (rule.operator === 'in_audience') {
-      if (path.includes(rule.audience))
-        throw refused(at, `leads back to the audience ${rule.audience}`)
-      const used = audiences.get(rule.audience)
-      if (used === undefined) throw refused(at, `names no audience: ${rule.audience}`)
-      return { ...rule, expression: visit(used, at, depth + 1, [...path, rule.audience], among) }
+      const { audience } = rule
+      if (path.includes(audience))
+        throw ruleRefused(pointer, `leads back to the audience ${audience}`)
+      const used = audiences.get(audience)
+      if (used === undefined) throw ruleRefused(pointer, `names no audience: ${audience}`)
+      return {
+        ...rule,
+        expression: visit(used, { ...inner, path: [...path, audience], via: via ?? audience }),
+      }
     }
-    if (isOverMembers(rule) && among) throw refused(at, 'asks about members of members')
+    const members = isMembersRule(rule) ? rule.group : undefined
+    if (members !== undefined && membersOf !== undefined)
+      throw ruleRefused(pointer, 'asks about members of members')
     return {
       ...rule,
-      expression: visit(
-        rule.expression,
-        placed(at, path, 'expression'),
-        depth + 1,
-        path,
-        among || isOverMembers(rule),
-      ),
+      expression: visit(rule.expression, {
+        ...inner,
+        pointer: pointerIn(place, 'expression'),
+        membersOf: members ?? membersOf,
+      }),
     }
   }
-  const start = own === undefined ? [] : [own]
-  const placed = (at: string, path: readonly string[], ...keys: (string | number)[]) =>
-    path.length > start.length ? at : keys.reduce<string>(below, at)
-  return visit(rule, '/rule', 1, start, false)
+  const path = id === undefined ? [] : [id]
+  return visit(rule, { pointer: '/rule', via: undefined, membersOf: undefined, depth: 1, path })
 }

@@ -1,29 +1,29 @@
 import type { Db } from '../db/connect.ts'
 import { quoted } from '../membership/export.ts'
 import type { ResolvedRule } from './compile.ts'
-import { compileFor, matchingIn, nextRange, usersFirst } from './query.ts'
+import { compileQuery, findMatching, firstRangeSize, nextRangeSize } from './query.ts'
 
-/** The users of an audience as a file that can be uploaded, after `after` if that names a user, a piece at a time and no sooner than the reader takes it. */
+/** A CSV file of an audience's users after `after`, queried as fast as the client reads. */
 export function exportUsers(
   db: Db,
   workspace: number,
-  asked: ResolvedRule,
+  resolved: ResolvedRule,
   after: string,
 ): ReadableStream<Uint8Array> {
-  const compiled = compileFor(asked)
+  const query = compileQuery(resolved)
   const encoder = new TextEncoder()
   let from: string | undefined = after
-  let range = usersFirst
+  let size = firstRangeSize
   return new ReadableStream<Uint8Array>(
     {
       start: (controller) => controller.enqueue(encoder.encode('user_id\n')),
       async pull(controller) {
         let users: string[] = []
         while (users.length === 0 && from !== undefined) {
-          const found = await matchingIn(db, workspace, compiled, { after: from, users: range })
+          const found = await findMatching(db, workspace, query, { after: from, size })
           users = found.users
-          from = found.reached
-          range = nextRange(range, found.ms)
+          from = found.last
+          size = nextRangeSize(size, found.ms)
         }
         if (users.length > 0)
           controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))

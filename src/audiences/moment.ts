@@ -4,8 +4,8 @@ const iso =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?)?$/
 
 /**
- * The moment that a text is, in milliseconds since 1970, if it is a date or a date-time in the extended format of ISO 8601: a date is its
- * midnight, and what names no offset is UTC. As the views own_readings and shared_readings have it.
+ * Milliseconds since 1970 of a date or date-time in the extended format of ISO 8601, UTC without an
+ * offset; undefined for other texts. The views of readings agree.
  */
 export function momentOf(text: string): number | undefined {
   const found = iso.exec(trimmed(text))
@@ -25,5 +25,5 @@ export function momentOf(text: string): number | undefined {
   return at > yearsEnd ? undefined : at
 }
 
-// SQLite knows no year of five digits.
+// SQLite has no years of five digits.
 const yearsEnd = Date.UTC(9999, 11, 31, 23, 59, 59, 999)

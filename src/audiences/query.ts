@@ -2,20 +2,20 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { stringifyJson } from '../json.ts'
 import { compile, compiler, type ResolvedRule, type Compiled, type Names } from './compile.ts'
-import { asPlace, gone, needsOf, refuse, type Need } from './missing.ts'
+import { asIndex, firstMissing, referencesOf, refuseMissing, type Reference } from './references.ts'
 import type { Rule } from './rule.ts'
 
-/** Users of one statement: D1 ends one that takes longer than 30 seconds, and rules differ in what they cost by a factor of a thousand. */
-export const usersFirst = 2000
-const usersMost = 50_000
+/** Users of a query's first statement; a rule may cost a thousand times as much as another. */
+export const firstRangeSize = 2000
+const rangeSizeMax = 50_000
 
-/** How many users the next statement looks at, after one that took so many milliseconds. */
-export function nextRange(users: number, ms: number, most = usersMost): number {
-  if (ms < 500) return Math.min(users * 4, most)
-  return ms > 5000 ? Math.max(100, Math.floor(users / 4)) : users
+/** Users of the next statement, after one of `size` users and `ms` milliseconds; D1 allows 30 s. */
+export function nextRangeSize(size: number, ms: number, max = rangeSizeMax): number {
+  if (ms < 500) return Math.min(size * 4, max)
+  return ms > 5000 ? Math.max(100, Math.floor(size / 4)) : size
 }
 
-/** How many users of the workspace belong to an audience. */
+/** How many users of the workspace belong to an audience. Throws `rule-refused`. */
 export async function countUsers(
   db: Db,
   workspace: number,
@@ -24,152 +24,158 @@ export async function countUsers(
   return (await countEach(db, workspace, [rule], names)).all
 }
 
-/** How many users of the workspace each of some rules holds for, and how many all of them. */
+/** How many users each of the rules holds for, and how many all of them. Throws `rule-refused`. */
 export async function countEach(
   db: Db,
   workspace: number,
   rules: Rule[],
   names: Names,
 ): Promise<{ each: number[]; all: number }> {
-  const needs = rules.flatMap((rule) => needsOf(rule, names))
+  const references = rules.flatMap((rule) => referencesOf(rule, names))
   const constants: unknown[] = []
   const compileRule = compiler(names, constants)
   const conditions = rules.map((rule) => compileRule(rule, 'u.user_id'))
   const counts = { each: rules.map(() => 0), all: 0 }
-  let users = usersFirst
+  let size = firstRangeSize
   for (let after: string | undefined = ''; after !== undefined;) {
-    const [answer] = await together(db, [
-      counting(workspace, { conditions, constants, needs }, { after, users }),
-    ])
-    // The columns selected there.
-    const [row] = (answer?.results ?? []) as {
-      each: string
-      all: number
-      scanned: number
-      reached: string
-      missing: number | null
-    }[]
-    if (row === undefined) throw new Error('a count tells nothing')
-    refuse(needs[row.missing ?? -1])
+    const counting: SQL<Counts> = selectCounts(
+      workspace,
+      { conditions, constants, references },
+      { after, size },
+    )
+    const [answer] = await together(db, [counting])
+    const [row] = answer.rows
+    if (row === undefined) throw new Error('a count gave no row')
+    refuseMissing(references[row.missing ?? -1])
     counts.all += row.all
     counts.each = (JSON.parse(row.each) as number[]).map(
       (count, i) => count + (counts.each[i] ?? 0),
     )
-    after = row.scanned < users ? undefined : row.reached
-    users = nextRange(users, answer?.meta.duration ?? 0)
+    after = row.scanned < size ? undefined : row.last
+    size = nextRangeSize(size, answer.meta.duration)
   }
   return counts
 }
 
-/** Users of an audience in the order of their ids: the first `size` after `after`, and the one to go on after if there may be more. */
+/** A page of an audience's users in the order of ids; `next` is the `after` of the page behind. */
 export async function listUsers(
   db: Db,
   workspace: number,
-  asked: ResolvedRule,
+  resolved: ResolvedRule,
   { after, size }: { after: string; size: number },
 ): Promise<{ users: string[]; next: string | undefined }> {
-  const compiled = compileFor(asked)
+  const query = compileQuery(resolved)
   const found: string[] = []
-  let range = Math.max(usersFirst, 4 * size)
+  let rangeSize = Math.max(firstRangeSize, 4 * size)
   for (let from: string | undefined = after; from !== undefined;) {
-    // One more than fit the page tells that there is another.
-    const { users, reached, ms } = await matchingIn(
-      db,
-      workspace,
-      compiled,
-      { after: from, users: range },
-      size + 1 - found.length,
-    )
+    // One more than the page holds shows that there is another page.
+    const max = size + 1 - found.length
+    const range = { after: from, size: rangeSize, max }
+    const { users, last, ms } = await findMatching(db, workspace, query, range)
     found.push(...users)
-    if (found.length > size || (found.length === size && reached !== undefined))
+    if (found.length > size || (found.length === size && last !== undefined))
       return { users: found.slice(0, size), next: found[size - 1] }
-    from = reached
-    range = nextRange(range, ms)
+    from = last
+    rangeSize = nextRangeSize(rangeSize, ms)
   }
   return { users: found, next: undefined }
 }
 
-/** Users in the order of their ids: so many after `after`, whether they belong to the audience or not. */
-export interface Range {
+/** `size` users of the workspace in the order of ids. */
+interface Range {
   after: string
-  users: number
+  size: number
 }
 
 /**
- * Those of a range who belong to an audience, or the first `most` of them; the last user of the range, undefined where none is left after
- * them; and the database's time in milliseconds. Throws `rule-refused` where something has gone that the rule names.
+ * The first `max` users of a range who belong; the `last` user of the range, undefined if no other
+ * follows; and D1's milliseconds. Throws `rule-refused`.
  */
-export async function matchingIn(
+export async function findMatching(
   db: Db,
   workspace: number,
-  compiled: Question,
-  range: Range,
-  most = range.users,
-): Promise<{ users: string[]; reached: string | undefined; ms: number }> {
+  query: Query,
+  { max, ...range }: Range & { max?: number },
+): Promise<{ users: string[]; last: string | undefined; ms: number }> {
   const [end, found] = await together(db, [
-    ending(workspace, range, compiled.needs),
-    matching(workspace, compiled, range, most),
+    selectEnd(workspace, query.references, range),
+    selectMatching(workspace, query, { ...range, max: max ?? range.size }),
   ])
-  // The columns selected there.
-  const [{ scanned, reached, missing } = { scanned: 0, reached: '', missing: null }] =
-    (end?.results ?? []) as { scanned: number; reached: string; missing: number | null }[]
-  refuse(compiled.needs[missing ?? -1])
+  const [{ scanned, last, missing } = { scanned: 0, last: '', missing: null }] = end.rows
+  refuseMissing(query.references[missing ?? -1])
   return {
-    users: ((found?.results ?? []) as { id: string }[]).map(({ id }) => id),
-    reached: scanned < range.users ? undefined : reached,
-    ms: found?.meta.duration ?? 0,
+    users: found.rows.map(({ id }) => id),
+    last: scanned < range.size ? undefined : last,
+    ms: found.meta.duration,
   }
 }
 
-/** A compiled rule, and what must be there for each statement that asks by it. */
-export interface Question extends Compiled {
-  needs: Need[]
+/** A compiled rule, and the references that each of its statements checks. */
+export interface Query extends Compiled {
+  references: Reference[]
 }
 
-export const compileFor = ({ rule, names }: ResolvedRule): Question => ({
+/** Compiles a rule for the users of a table `u`. */
+export const compileQuery = ({ rule, names }: ResolvedRule): Query => ({
   ...compile(rule, names, 'u.user_id'),
-  needs: needsOf(rule, names),
+  references: referencesOf(rule, names),
 })
 
-/** The table `p` of a compiled rule (see compile.ts). */
-export const given = (workspace: number, constants: unknown[]): SQL =>
+/** The table `p` of a compiled rule: the workspace `w`, and the constants `c` as JSON. */
+export const parameters = (workspace: number, constants: unknown[]): SQL =>
   sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${stringifyJson(constants)} AS c)`
 
 /** The users of a range, as a table `u`. */
-const those = (workspace: number, { after, users }: Range): SQL =>
-  sql`(SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${after} ORDER BY user_id LIMIT ${users}) AS u`
+const usersOf = (workspace: number, { after, size }: Range): SQL => sql`
+  (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${after}
+  ORDER BY user_id LIMIT ${size}) AS u`
+
+interface Counts {
+  each: string
+  all: number
+  scanned: number
+  last: string
+  missing: number | null
+}
 
 /**
- * A query of how many of a range each condition holds for, `each` as JSON, and `all` of them; `scanned`, how many the range has, and
- * `reached`, the last of it; and what is `missing` (see `gone`).
+ * Counts a range: `each` per condition as JSON, and `all`; `scanned` users, the `last` one, and the
+ * index of a `missing` reference.
  */
-function counting(
+function selectCounts(
   workspace: number,
-  { conditions, constants, needs }: { conditions: string[]; constants: unknown[]; needs: Need[] },
+  {
+    conditions,
+    constants,
+    references,
+  }: { conditions: string[]; constants: unknown[]; references: Reference[] },
   range: Range,
-): SQL {
+): SQL<Counts> {
   const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
   const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
   const all = conditions.map((_, i) => `c${i}`).join(' AND ')
-  // With a limit of its own, the subquery is not merged into the sums, each of which would ask every condition anew.
-  return sql`
-  WITH ${given(workspace, constants)}
-  SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all", count(*) AS scanned, max(id) AS reached,
-    ${gone(workspace, needs, asPlace)} AS missing
-  FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())} FROM ${those(workspace, range)} LIMIT ${range.users})`
+  // The outer LIMIT keeps SQLite from merging the subquery, which would repeat each condition.
+  return sql<Counts>`
+  WITH ${parameters(workspace, constants)}
+  SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all",
+    count(*) AS scanned, max(id) AS last, ${firstMissing(workspace, references, asIndex)} AS missing
+  FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())}
+    FROM ${usersOf(workspace, range)} LIMIT ${range.size})`
 }
 
-/** A query of `scanned`, how many users a range has, `reached`, the last of them, and what is `missing`. */
-const ending = (workspace: number, range: Range, needs: Need[]): SQL => sql`
-  SELECT count(*) AS scanned, max(u.user_id) AS reached, ${gone(workspace, needs, asPlace)} AS missing
-  FROM ${those(workspace, range)}`
+/** The end of a range: `scanned` users, the `last` one, and the index of a `missing` reference. */
+const selectEnd = (workspace: number, references: Reference[], range: Range) =>
+  sql<Pick<Counts, 'scanned' | 'last' | 'missing'>>`
+  SELECT count(*) AS scanned, max(u.user_id) AS last,
+    ${firstMissing(workspace, references, asIndex)} AS missing
+  FROM ${usersOf(workspace, range)}`
 
-/** A query of `id`, those of a range who belong, in the order of their ids. */
-const matching = (
+/** A query of `id`: users of a range who belong, in the order of ids. */
+const selectMatching = (
   workspace: number,
   { condition, constants }: Compiled,
-  range: Range,
-  most: number,
-): SQL => sql`
-  WITH ${given(workspace, constants)}
-  SELECT u.user_id AS id FROM ${those(workspace, range)} WHERE ${sql.raw(condition)} ORDER BY u.user_id LIMIT ${most}`
+  { max, ...range }: Range & { max: number },
+) => sql<{ id: string }>`
+  WITH ${parameters(workspace, constants)}
+  SELECT u.user_id AS id FROM ${usersOf(workspace, range)}
+  WHERE ${sql.raw(condition)} ORDER BY u.user_id LIMIT ${max}`

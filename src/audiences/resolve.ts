@@ -1,122 +1,137 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { together, type Db, type Results } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { parseJson } from '../json.ts'
 import type { ResolvedRule, Names } from './compile.ts'
-import { complete, marked } from './missing.ts'
+import { checkReferences, withShared } from './references.ts'
 import { expand } from './expand.ts'
-import { groupsIn, usedBy, type Rule } from './rule.ts'
+import { audiencesIn, groupsIn, type Rule } from './rule.ts'
 
-/** The rows that a query gave. */
-export type Rows = Pick<D1Result, 'results'>
+interface DefinitionRow {
+  id: string
+  key: number
+  attributes: string
+}
+
+interface RuleRow {
+  id: string
+  rule: string
+  groups: string
+}
+
+/** The rows of `selectAudience`'s queries. */
+export type AudienceRows = [definitions: DefinitionRow[], rules: RuleRow[]]
 
 /**
- * A rule that is given just now, as it is `kept`, with those of the audiences that it uses, and what the names in it stand for, all as
- * they are now. Throws `rule-refused` where the whole is more than a rule may be, or something is not there.
+ * Resolves a new rule of the audience `id`; `saved` is the rule to store. Throws `rule-refused` if
+ * a name in it is unknown, or as `expand` does.
  */
 export async function resolveRule(
   db: Db,
   workspace: number,
   rule: Rule,
-  own?: string,
-): Promise<ResolvedRule & { kept: Rule }> {
+  id?: string,
+): Promise<ResolvedRule & { saved: Rule }> {
   const [definitions, used, groups] = await together(db, [
-    defined(workspace),
-    rulesOf(workspace, reached(workspace, rule)),
-    liveGroups(workspace, sql`SELECT value FROM json_each(${JSON.stringify(groupsIn(rule))})`),
+    selectDefinitions(workspace),
+    selectRules(workspace, usedBy(workspace, rule)),
+    selectGroups(workspace, sql`SELECT value FROM json_each(${JSON.stringify(groupsIn(rule))})`),
   ])
-  const names = namesOf(definitions, [...groupsOf(groups), ...groupsNamed(used)])
-  const kept = marked(rule, names)
-  return { ...complete({ rule: expand(kept, rulesIn(used), own), names }), kept }
+  const names = namesOf(definitions.rows, [...groupIds(groups.rows), ...groupsNamed(used.rows)])
+  const saved = withShared(rule, names)
+  return { ...checkReferences({ rule: expand(saved, rulesById(used.rows), id), names }), saved }
 }
 
-/** The same of an audience. Throws `not-found` too. */
+/** Resolves an audience's rule. Throws `not-found`, and `rule-refused` as `resolveRule` does. */
 export async function resolveAudience(
   db: Db,
   workspace: number,
   id: string,
 ): Promise<ResolvedRule> {
-  return resolvedFrom(await together(db, lookUps(workspace, id)), id)
+  return resolvedFrom(rowsOf(await together(db, selectAudience(workspace, id))), id)
 }
 
-/** Queries of all that an audience's whole rule is made of, for `resolvedFrom`. */
-export const lookUps = (workspace: number, id: string): SQL[] => [
-  defined(workspace),
-  rulesOf(workspace, reachedFrom(workspace, sql`SELECT ${id} AS id`)),
-]
+/** Queries whose results `resolvedFrom` reads. */
+export const selectAudience = (workspace: number, id: string) =>
+  [
+    selectDefinitions(workspace),
+    selectRules(workspace, withUsed(workspace, sql`SELECT ${id} AS id`)),
+  ] as const
 
-/** An audience's whole rule, by the answers to `lookUps`. Throws `not-found`, and `rule-refused` as `resolveRule` does. */
-export function resolvedFrom([definitions, used]: Rows[], id: string): ResolvedRule {
-  const rules = rulesIn(used)
+export const rowsOf = ([definitions, rules]: Results<
+  ReturnType<typeof selectAudience>
+>): AudienceRows => [definitions.rows, rules.rows]
+
+/** `resolveAudience` from the results of `selectAudience`. */
+export function resolvedFrom([definitions, used]: AudienceRows, id: string): ResolvedRule {
+  const rules = rulesById(used)
   const rule = rules.get(id)
   if (rule === undefined) throw new Failure({ reason: 'not-found', what: 'audience', id })
-  return complete({
-    rule: expand(rule, rules, id),
-    names: namesOf(definitions, groupsNamed(used)),
-  })
+  const names = namesOf(definitions, groupsNamed(used))
+  return checkReferences({ rule: expand(rule, rules, id), names })
 }
 
-/** What names in the audiences' rules stand for in the workspace, as it is now. */
+/** What the names in all rules of a workspace stand for. */
 export async function namesIn(db: Db, workspace: number): Promise<Names> {
   const [definitions, groups] = await together(db, [
-    defined(workspace),
-    liveGroups(
+    selectDefinitions(workspace),
+    selectGroups(
       workspace,
       sql`SELECT name FROM rule_names WHERE workspace_id = ${workspace} AND kind = 'group'`,
     ),
   ])
-  return namesOf(definitions, groupsOf(groups))
+  return namesOf(definitions.rows, groupIds(groups.rows))
 }
 
-/** A query of the definitions of a workspace, for `namesOf`. */
-export const defined = (workspace: number): SQL =>
-  sql`SELECT id, key, attributes FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL`
+/** A query of a workspace's definitions, for `namesOf`. */
+export const selectDefinitions = (workspace: number) => sql<DefinitionRow>`
+  SELECT id, key, attributes FROM group_definitions
+  WHERE workspace_id = ${workspace} AND deleted_at IS NULL`
 
-/** A query of those of some experience groups that are there, for `groupsOf`. */
-export const liveGroups = (workspace: number, ids: SQL): SQL =>
-  sql`SELECT id FROM experience_groups WHERE workspace_id = ${workspace} AND id IN (${ids}) AND deleted_at IS NULL`
+/** A query of the experience groups among `ids` that exist, for `groupIds`. */
+export const selectGroups = (workspace: number, ids: SQL) => sql<{ id: string }>`
+  SELECT id FROM experience_groups
+  WHERE workspace_id = ${workspace} AND id IN (${ids}) AND deleted_at IS NULL`
 
-export const groupsOf = (found: Rows | undefined): string[] =>
-  ((found?.results ?? []) as { id: string }[]).map(({ id }) => id) // the column of `liveGroups`
+export const groupIds = (groups: { id: string }[]): string[] => groups.map(({ id }) => id)
 
-/** What names stand for, by the answer to `defined`, and the experience groups that are there. */
-export function namesOf(definitions: Rows | undefined, groups: string[]): Names {
-  const found = (definitions?.results ?? []) as { id: string; key: number; attributes: string }[] // the columns of `defined`
+/** Names from the rows of `selectDefinitions` and the experience groups that exist. */
+export function namesOf(definitions: DefinitionRow[], groups: string[]): Names {
   return {
-    // A definition keeps a list of them alone.
     definitions: new Map(
-      found.map(({ id, key, attributes }) => [
+      definitions.map(({ id, key, attributes }) => [
         id,
-        { key, attributes: JSON.parse(attributes) as SharedAttribute[] },
+        { key, attributes: JSON.parse(attributes) as SharedAttribute[] }, // as they are written
       ]),
     ),
     groups: new Set(groups),
   }
 }
 
-/** Audiences' rules, each with the experience groups that it names and that are there. */
-const rulesOf = (workspace: number, ids: SQL): SQL => sql`
-  SELECT a.id, a.rule, (SELECT json_group_array(named.atom) FROM json_tree(a.rule) AS named WHERE named.key = 'group'
-    AND EXISTS (SELECT 1 FROM experience_groups AS g WHERE g.workspace_id = ${workspace} AND g.id = named.atom AND g.deleted_at IS NULL)) AS groups
+/** A query of the audiences `ids`: `rule`, and `groups`, the existing experience groups in it. */
+const selectRules = (workspace: number, ids: SQL) => sql<RuleRow>`
+  SELECT a.id, a.rule,
+    (SELECT json_group_array(named.atom) FROM json_tree(a.rule) AS named
+    WHERE named.key = 'group' AND EXISTS (SELECT 1 FROM experience_groups AS g
+      WHERE g.workspace_id = ${workspace} AND g.id = named.atom AND g.deleted_at IS NULL)) AS groups
   FROM (${ids}) AS r JOIN audiences AS a ON a.workspace_id = ${workspace} AND a.id = r.id`
 
-// The columns of `rulesOf`.
-const rulesFound = (used: Rows | undefined) =>
-  (used?.results ?? []) as { id: string; rule: string; groups: string }[]
+const rulesById = (used: RuleRow[]): Map<string, Rule> =>
+  // Only rules are written.
+  new Map(used.map(({ id, rule }) => [id, parseJson(rule) as Rule]))
 
-const rulesIn = (used: Rows | undefined): Map<string, Rule> =>
-  new Map(rulesFound(used).map(({ id, rule }) => [id, parseJson(rule) as Rule])) // only rules are written
+const groupsNamed = (used: RuleRow[]): string[] =>
+  used.flatMap(({ groups }) => JSON.parse(groups) as string[]) // atoms of strings
 
-const groupsNamed = (used: Rows | undefined): string[] =>
-  rulesFound(used).flatMap(({ groups }) => JSON.parse(groups) as string[]) // atoms of strings
+/** A query of `id`: the audiences that a rule uses, directly or not. */
+const usedBy = (workspace: number, rule: Rule): SQL =>
+  withUsed(workspace, sql`SELECT value AS id FROM json_each(${JSON.stringify(audiencesIn(rule))})`)
 
-/** The audiences that a rule uses, itself or through others: a query of `id`. */
-const reached = (workspace: number, rule: Rule): SQL =>
-  reachedFrom(workspace, sql`SELECT value AS id FROM json_each(${JSON.stringify(usedBy(rule))})`)
-
-/** Audiences, and those that they use, themselves or through others. */
-const reachedFrom = (workspace: number, ids: SQL): SQL => sql`
+/** A query of `id`: the given audiences and those that they use, directly or not. */
+const withUsed = (workspace: number, ids: SQL): SQL => sql`
   WITH RECURSIVE reached (id) AS (${ids}
-    UNION SELECT used.value FROM reached JOIN audiences AS a ON a.workspace_id = ${workspace} AND a.id = reached.id JOIN json_each(a.uses) AS used)
+    UNION SELECT used.value FROM reached
+    JOIN audiences AS a ON a.workspace_id = ${workspace} AND a.id = reached.id
+    JOIN json_each(a.uses) AS used)
   SELECT id FROM reached`

@@ -17,26 +17,26 @@ export const comparisons = [
   'matches',
 ] as const
 
-/** One condition on what is known of a user. `shared` is ours: whether a definition shared the attribute when the rule was given. */
+/** A condition on an attribute; `shared` if a definition shared it when the rule was saved. */
 export type Condition = (
   | { operator: (typeof comparisons)[number]; attribute: string; value: Scalar }
   | { operator: 'in' | 'not_in'; attribute: string; value: Scalar[] }
   | { operator: 'exists' | 'not_exists'; attribute: string }
 ) & { shared?: boolean }
 
-/** A condition on those with whom a user is in a group of a definition. */
-export type OverMembers = {
+/** A condition on the members of the user's group of a definition. */
+export type MembersRule = {
   operator: 'any_member' | 'all_members' | 'no_member'
   group: string
   expression: Rule
 }
 
-/** Who belongs to an audience. `expression` of another audience is its own rule, once that was looked up (see `expand`). */
+/** Who belongs to an audience. `expand` puts the rule of another audience into `expression`. */
 export type Rule =
   | { operator: 'and' | 'or'; expressions: Rule[] }
   | { operator: 'not'; expression: Rule }
   | Condition
-  | OverMembers
+  | MembersRule
   | { operator: 'in_group'; group: string }
   | { operator: 'in_audience'; audience: string; expression?: Rule }
 
@@ -58,7 +58,7 @@ export const operators = [
 
 type Operator = (typeof operators)[number]
 
-/** Of a rule with the rules of the audiences that it uses: levels, and conditions on one attribute, group or audience. */
+/** Limits of an expanded rule: its levels and its leaves. */
 export const depthMax = 10
 export const conditionsMax = 100
 
@@ -66,55 +66,59 @@ const nameMax = 256
 const valueMax = 4096
 const listMax = 1000
 
-/** A place in a rule as a JSON pointer (RFC 6901). */
-export const below = (at: string, key: string | number) =>
-  `${at}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
+/** The JSON pointer (RFC 6901) to a field or an item of what `pointer` points to. */
+export const childPointer = (pointer: string, key: string | number) =>
+  `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-export const refused = (pointer: string, problem: string) =>
+export const ruleRefused = (pointer: string, problem: string) =>
   new Failure({ reason: 'rule-refused', pointer, problem })
 
-/** The rule that a client gives, whatever it gives, at `at` of its request. Throws `rule-refused`, which points to the node. */
-export function readRule(given: unknown, at = '/rule', depth = 1): Rule {
-  if (depth > depthMax) throw refused(at, `stands deeper than ${depthMax} levels`)
-  const node = objectAt(given, at)
+/** Reads a rule from any JSON. Throws `rule-refused` with the JSON pointer of the bad node. */
+export function readRule(given: unknown, pointer = '/rule', depth = 1): Rule {
+  if (depth > depthMax) throw ruleRefused(pointer, `is deeper than ${depthMax} levels`)
+  const node = readObject(given, pointer)
   const operator = operators.find((known) => known === node['operator'])
   if (operator === undefined)
-    throw refused(below(at, 'operator'), `must be one of ${operators.join(', ')}`)
-  const rule = readNode(operator, node, at, depth)
-  const stray = Object.keys(node).find((key) => !Object.hasOwn(rule, key))
-  if (stray !== undefined) throw refused(below(at, stray), `is nothing that ${operator} takes`)
+    throw ruleRefused(childPointer(pointer, 'operator'), `must be one of ${operators.join(', ')}`)
+  const rule = readNode(operator, node, pointer, depth)
+  const unknown = Object.keys(node).find((key) => !Object.hasOwn(rule, key))
+  if (unknown !== undefined)
+    throw ruleRefused(childPointer(pointer, unknown), `is not a field of ${operator}`)
   return rule
 }
 
 function readNode(
   operator: Operator,
   node: Record<string, unknown>,
-  at: string,
+  pointer: string,
   depth: number,
 ): Rule {
-  const inner = () => readRule(node['expression'], below(at, 'expression'), depth + 1)
-  const name = (key: string) => nameAt(node[key], below(at, key))
-  const value = () => scalarAt(node['value'], below(at, 'value'))
+  const inner = () => readRule(node['expression'], childPointer(pointer, 'expression'), depth + 1)
+  const name = (key: string) => readName(node[key], childPointer(pointer, key))
+  const value = () => readScalar(node['value'], childPointer(pointer, 'value'))
+  const items = (key: string, max: number) =>
+    readList(node[key], childPointer(pointer, key), max).map((item, i) => ({
+      item,
+      pointer: childPointer(childPointer(pointer, key), i),
+    }))
   switch (operator) {
     case 'and':
     case 'or':
       return {
         operator,
-        expressions: listAt(node['expressions'], below(at, 'expressions'), conditionsMax).map(
-          (one, i) => readRule(one, below(below(at, 'expressions'), i), depth + 1),
+        expressions: items('expressions', conditionsMax).map(({ item, pointer }) =>
+          readRule(item, pointer, depth + 1),
         ),
       }
     case 'not':
       return { operator, expression: inner() }
     case 'in':
-    case 'not_in': {
-      const list = below(at, 'value')
+    case 'not_in':
       return {
         operator,
         attribute: name('attribute'),
-        value: listAt(node['value'], list, listMax).map((one, i) => scalarAt(one, below(list, i))),
+        value: items('value', listMax).map(({ item, pointer }) => readScalar(item, pointer)),
       }
-    }
     case 'exists':
     case 'not_exists':
       return { operator, attribute: name('attribute') }
@@ -131,83 +135,100 @@ function readNode(
   }
 }
 
-function objectAt(given: unknown, at: string): Record<string, unknown> {
-  if (given === undefined) throw refused(at, 'is required')
+function readObject(given: unknown, pointer: string): Record<string, unknown> {
+  if (given === undefined) throw ruleRefused(pointer, 'is required')
   if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw refused(at, 'must be an object')
+    throw ruleRefused(pointer, 'must be an object')
   return { ...given }
 }
 
-function listAt(given: unknown, at: string, most: number): unknown[] {
-  if (given === undefined) throw refused(at, 'is required')
-  if (!Array.isArray(given)) throw refused(at, 'must be a list')
-  if (given.length === 0) throw refused(at, 'must not be empty')
-  if (given.length > most) throw refused(at, `cannot have more than ${most} items`)
+function readList(given: unknown, pointer: string, max: number): unknown[] {
+  if (given === undefined) throw ruleRefused(pointer, 'is required')
+  if (!Array.isArray(given)) throw ruleRefused(pointer, 'must be a list')
+  if (given.length === 0) throw ruleRefused(pointer, 'must not be empty')
+  if (given.length > max) throw ruleRefused(pointer, `cannot have more than ${max} items`)
   return given
 }
 
-function nameAt(given: unknown, at: string): string {
-  if (given === undefined) throw refused(at, 'is required')
+function readName(given: unknown, pointer: string): string {
+  if (given === undefined) throw ruleRefused(pointer, 'is required')
   if (typeof given !== 'string' || given === '')
-    throw refused(at, 'must be a string that is not empty')
-  if (isTooLong(given, nameMax)) throw refused(at, `cannot exceed ${nameMax} characters`)
+    throw ruleRefused(pointer, 'must be a string that is not empty')
+  if (isTooLong(given, nameMax)) throw ruleRefused(pointer, `cannot exceed ${nameMax} characters`)
   return given.toWellFormed()
 }
 
-function scalarAt(given: unknown, at: string): Scalar {
-  if (given === undefined) throw refused(at, 'is required')
+function readScalar(given: unknown, pointer: string): Scalar {
+  if (given === undefined) throw ruleRefused(pointer, 'is required')
   if (typeof given === 'boolean') return given
   if (typeof given === 'number' && Number.isFinite(given)) return given
   if (typeof given === 'bigint' && Number.isFinite(Number(given))) return given
-  if (typeof given !== 'string') throw refused(at, 'must be a string, a finite number or a boolean')
-  if (isTooLong(given, valueMax)) throw refused(at, `cannot exceed ${valueMax} characters`)
+  if (typeof given !== 'string')
+    throw ruleRefused(pointer, 'must be a string, a finite number or a boolean')
+  if (isTooLong(given, valueMax)) throw ruleRefused(pointer, `cannot exceed ${valueMax} characters`)
   return given.toWellFormed()
 }
 
-/** The rule with each condition as `to` makes it. */
-export function withConditions(rule: Rule, to: (condition: Condition) => Condition): Rule {
-  if ('attribute' in rule) return to(rule)
+/** A copy of the rule in which `change` has replaced each condition. */
+export function mapConditions(rule: Rule, change: (condition: Condition) => Condition): Rule {
+  if ('attribute' in rule) return change(rule)
   if ('expressions' in rule)
-    return { ...rule, expressions: rule.expressions.map((one) => withConditions(one, to)) }
+    return { ...rule, expressions: rule.expressions.map((inner) => mapConditions(inner, change)) }
   if (rule.operator === 'in_group') return rule
   const { expression } = rule
   if (expression === undefined) return rule
-  return { ...rule, expression: withConditions(expression, to) }
+  return { ...rule, expression: mapConditions(expression, change) }
 }
 
-/** A node, where it stands, and below which definition's members, if any. */
-export interface Node {
+/** Where a node is. */
+export interface Place {
+  /** A JSON pointer; inside a used audience's rule, that of the node which uses it. */
+  pointer: string
+  /** The audience that brought the node in, if any: the outermost one. */
+  via: string | undefined
+  /** The definition whose members the node is a condition on; undefined: the user alone. */
+  membersOf: string | undefined
+}
+
+export interface Node extends Place {
   rule: Rule
-  at: string
-  depth: number
-  among: string | undefined
 }
 
-/** All nodes of a rule, outer before inner, those of audiences that were looked up among them. */
-export function* nodesOf(rule: Rule, at = '/rule', depth = 1, among?: string): Generator<Node> {
-  yield { rule, at, depth, among }
-  if ('expressions' in rule)
-    for (const [i, one] of rule.expressions.entries())
-      yield* nodesOf(one, below(below(at, 'expressions'), i), depth + 1, among)
-  else if ('expression' in rule && rule.expression !== undefined) {
-    const inside = isOverMembers(rule) ? rule.group : among
-    // What another audience says is no place in this rule: its node is.
-    const place = rule.operator === 'in_audience' ? at : below(at, 'expression')
-    yield* nodesOf(rule.expression, place, depth + 1, inside)
-  }
+const root: Place = { pointer: '/rule', via: undefined, membersOf: undefined }
+
+/** All nodes of a rule, outer before inner, with the rules of other audiences that it holds. */
+export function* nodesOf(rule: Rule, place = root): Generator<Node> {
+  yield { rule, ...place }
+  const membersOf = isMembersRule(rule) ? rule.group : place.membersOf
+  if ('expressions' in rule) {
+    for (const [i, inner] of rule.expressions.entries())
+      yield* nodesOf(inner, { ...place, pointer: pointerIn(place, 'expressions', i) })
+  } else if (rule.operator === 'in_audience') {
+    if (rule.expression !== undefined)
+      yield* nodesOf(rule.expression, { ...place, via: place.via ?? rule.audience })
+  } else if ('expression' in rule)
+    yield* nodesOf(rule.expression, {
+      ...place,
+      pointer: pointerIn(place, 'expression'),
+      membersOf,
+    })
 }
 
-export const isOverMembers = (rule: Rule): rule is OverMembers =>
+/** The pointer to what `keys` lead to from a node. */
+export const pointerIn = ({ pointer, via }: Place, ...keys: (string | number)[]): string =>
+  via === undefined ? keys.reduce<string>(childPointer, pointer) : pointer
+
+export const isMembersRule = (rule: Rule): rule is MembersRule =>
   rule.operator === 'any_member' || rule.operator === 'all_members' || rule.operator === 'no_member'
 
-/** A node that has no other below it: what the database is asked. */
+/** A node without nodes below it. */
 export type Leaf = Condition | { operator: 'in_group'; group: string }
 
 export const isLeaf = (rule: Rule): rule is Leaf =>
   rule.operator === 'in_group' || 'attribute' in rule
 
-/** The audiences that a rule itself uses, each once. */
-export const usedBy = (rule: Rule): string[] => [
+/** The audiences that a rule uses directly, without duplicates. */
+export const audiencesIn = (rule: Rule): string[] => [
   ...new Set(
     [...nodesOf(rule)].flatMap(({ rule }) =>
       rule.operator === 'in_audience' ? [rule.audience] : [],
@@ -215,9 +236,12 @@ export const usedBy = (rule: Rule): string[] => [
   ),
 ]
 
-/** The experience groups that a rule itself names, each once. */
+/** The experience groups that a rule names directly, without duplicates. */
 export const groupsIn = (rule: Rule): string[] => [
   ...new Set(
     [...nodesOf(rule)].flatMap(({ rule }) => (rule.operator === 'in_group' ? [rule.group] : [])),
   ),
 ]
+
+export const leafCount = (rule: Rule): number =>
+  [...nodesOf(rule)].filter(({ rule }) => isLeaf(rule)).length

@@ -4,12 +4,12 @@ import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { getAudience } from './audiences.ts'
-import { marked } from './missing.ts'
+import { withShared } from './references.ts'
 import { resolveAudience } from './resolve.ts'
 
 /**
- * Opens a job that makes an audience's experience group what the audience is: a REPLACE like that of a file, with the rule as it is now.
- * One that waits already is given the rule instead. Throws `not-found`, `not-tied`, `jobs-waiting`, and what `resolveAudience` throws.
+ * Opens a job that fills an audience's group by its current rule; a waiting job gets that rule
+ * instead. Throws `not-found`, `not-attached`, `jobs-waiting` or `rule-refused`.
  */
 export async function requestSync(
   res: Resources,
@@ -17,18 +17,18 @@ export async function requestSync(
   id: string,
   by: string,
 ): Promise<GroupJob> {
-  const job = await beginSync(res, workspace, id, by, undefined)
-  if (job === undefined) throw new Failure({ reason: 'not-attached', audience: id }) // its group has gone in this moment
+  const job = await beginSync(res, workspace, id, { by, period: undefined })
+  // Detached meanwhile.
+  if (job === undefined) throw new Failure({ reason: 'not-attached', audience: id })
   return job
 }
 
-/** The same once for a week or a day (see period.ts), however often this is called; undefined where that had its job. */
+/** `requestSync` at most once for a period (see `periodOf`); undefined if that had its job. */
 export async function beginSync(
   res: Resources,
   workspace: number,
   id: string,
-  by: string,
-  period: string | undefined,
+  { by, period }: { by: string; period: string | undefined },
 ): Promise<GroupJob | undefined> {
   const db = res.databaseOf(workspace)
   const [{ group }, { rule, names }] = await Promise.all([
@@ -40,7 +40,7 @@ export async function beginSync(
     db,
     workspace,
     group,
-    { audience: id, rule: marked(rule, names), createdBy: by, period },
+    { audience: id, rule: withShared(rule, names), createdBy: by, period },
     res.limits,
     res.now(),
   )

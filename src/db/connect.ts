@@ -43,14 +43,16 @@ export async function together<const Statements extends readonly SQLWrapper[]>(
   const results = await db.$client.batch(
     statements.map((statement) => prepared(db.$client, statement)),
   )
-  return results.map(resultOf) as Results<Statements> // one for each, in their order
+  return typed<Statements>(results)
 }
 
-const resultOf = (result: D1Result): Result => ({
-  ...result,
-  rows: result.results,
-  changes: result.meta.changes,
-})
+const typed = <Statements>(results: D1Result[]) =>
+  // One for each, in their order.
+  results.map((result): Result => ({
+    ...result,
+    rows: result.results,
+    changes: result.meta.changes,
+  })) as Results<Statements>
 
 function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
   const { sql, params } = dialect.sqlToQuery(statement.getSQL())
@@ -61,10 +63,10 @@ function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
  * The same database, whose first batch begins with statements of another's: both see the same moment, and take one round trip.
  * `onResults` gets what those statements came to; what it throws, the batch throws.
  */
-export function beginningWith(
+export function beginningWith<const Statements extends readonly SQLWrapper[]>(
   db: Db,
-  first: SQLWrapper[],
-  onResults: (results: D1Result[]) => void,
+  first: Statements,
+  onResults: (results: Results<Statements>) => void,
 ): Db {
   const { $client } = db
   let begun = false
@@ -77,7 +79,7 @@ export function beginningWith(
         ...first.map((statement) => prepared($client, statement)),
         ...statements,
       ])
-      onResults(results.splice(0, first.length))
+      onResults(typed<Statements>(results.splice(0, first.length)))
       return results
     },
   } as D1Database) // `exec`, `dump` and `withSession` are not used

@@ -82,12 +82,9 @@ export async function openSync(
  * The statement that ends the syncs of an audience, while `guard` holds: one that waits at once, one that has begun once what it wrote is
  * undone. Gives the jobs to enqueue, as `job`.
  */
-export const withdrawSyncs = (
-  workspace: number,
-  audience: string,
-  guard: SQL,
-  now: number,
-): SQL => sql`
+export const withdrawSyncs = (workspace: number, audience: string, guard: SQL, now: number) => sql<{
+  job: number
+}>`
   UPDATE jobs SET state = iif(state = 'waiting', 'cancelled', 'undoing'), failure = 'withdrawn', cursor = '', applied = 0, step = step + 1,
     updated_at = ${now}, ended_at = iif(state = 'waiting', ${now}, NULL)
   WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND ended_at IS NULL AND state <> 'undoing' AND ${guard}

@@ -323,7 +323,7 @@ describe('a rule that is given', () => {
     const rule = { ...has('household:has_dog'), shared: false }
     expect(await said(team.send('POST', '/audiences', { name: 'x', rule }))).toEqual({
       status: 422,
-      errors: [{ message: '/rule/shared is nothing that exists takes', pointer: '/rule/shared' }],
+      errors: [{ message: '/rule/shared is not a field of exists', pointer: '/rule/shared' }],
     })
   })
 

@@ -57,18 +57,18 @@ describe('a rule', () => {
       '/rule/operator',
       `must be one of ${operators}`,
     ],
-    ['has an unknown member', { ...leaf, value: 1 }, '/rule/value', 'is nothing that exists takes'],
+    ['has an unknown member', { ...leaf, value: 1 }, '/rule/value', 'is not a field of exists'],
     [
       'has a member of hard name',
       { ...leaf, 'a/b~c': 1 },
       '/rule/a~1b~0c',
-      'is nothing that exists takes',
+      'is not a field of exists',
     ],
     [
       'brings the rule of another along',
       { ...using('kept'), expression: leaf },
       '/rule/expression',
-      'is nothing that in_audience takes',
+      'is not a field of in_audience',
     ],
     ['lacks expressions', { operator: 'and' }, '/rule/expressions', 'is required'],
     [
@@ -172,19 +172,19 @@ describe('a rule', () => {
       'is 11 levels deep',
       nested(11),
       `/rule${'/expression'.repeat(10)}`,
-      'stands deeper than 10 levels',
+      'is deeper than 10 levels',
     ],
     [
       'is 5,000 levels deep',
       nested(5_000),
       `/rule${'/expression'.repeat(10)}`,
-      'stands deeper than 10 levels',
+      'is deeper than 10 levels',
     ],
     [
       'has 101 conditions',
       { operator: 'or', expressions: [many(99), leaf, leaf] },
       '/rule/expressions/2',
-      'is more than the 100th condition, with the audiences that are used',
+      'is beyond the limit of 100 conditions, including those of used audiences',
     ],
     [
       'asks about members of members',
@@ -202,13 +202,13 @@ describe('a rule', () => {
       'is too long with another',
       { operator: 'and', expressions: [many(41), using('large')] },
       '/rule/expressions/1',
-      'is more than the 100th condition, with the audiences that are used',
+      'is beyond the limit of 100 conditions, including those of used audiences',
     ],
     [
       'is too deep with another',
       { operator: 'not', expression: { operator: 'not', expression: using('deep') } },
       '/rule/expression/expression',
-      'stands deeper than 10 levels, with the audiences that are used',
+      'is deeper than 10 levels, including those of used audiences',
     ],
     [
       'names no definition',
@@ -319,7 +319,7 @@ describe('a rule', () => {
         status: 422,
         errors: [
           {
-            message: `${pointer} is more than the 100th condition, with the audiences that are used`,
+            message: `${pointer} is beyond the limit of 100 conditions, including those of used audiences`,
             pointer,
           },
         ],

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { askAudience } from '../../src/audiences/cached-rule.ts'
+import { queryAudience } from '../../src/audiences/cached-rule.ts'
 import {
   createAudience,
   deleteAudience,
@@ -35,32 +35,33 @@ async function open() {
   let trips = 0
   meanwhile(async () => void trips++)
   const create = (id: string, rule: Rule) =>
-    createAudience(db, workspace, id, draft(rule), 'tester', res.limits, 0)
+    createAudience(res, workspace, id, { ...draft(rule), by: 'tester' })
   await create('some', red)
   return {
     res,
     workspace,
     fuse,
     create,
-    change: (id: string, rule: Rule) => updateAudience(db, workspace, id, draft(rule), 'tester', 1),
+    change: (id: string, rule: Rule) =>
+      updateAudience(res, workspace, id, { ...draft(rule), by: 'tester' }),
     /** The number of users, and of round trips to count them. */
     count: async (id = 'some') => {
       trips = 0
-      const count = await askAudience(db, workspace, id, (db, resolvedRule) =>
+      const count = await queryAudience(db, workspace, id, (db, resolvedRule) =>
         countUsers(db, workspace, resolvedRule),
       )
       return { count, trips }
     },
     users: async () => {
       trips = 0
-      const { users } = await askAudience(db, workspace, 'some', (db, resolvedRule) =>
+      const { users } = await queryAudience(db, workspace, 'some', (db, resolvedRule) =>
         listUsers(db, workspace, resolvedRule, { after: '', size: 10 }),
       )
       return { users, trips }
     },
     belongs: async (user: string) => {
       trips = 0
-      const { result } = await askAudience(db, workspace, 'some', (db, resolvedRule) =>
+      const { result } = await queryAudience(db, workspace, 'some', (db, resolvedRule) =>
         explainUser(db, workspace, resolvedRule, user),
       )
       return { result, trips }

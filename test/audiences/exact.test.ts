@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { askAudience } from '../../src/audiences/cached-rule.ts'
+import { queryAudience } from '../../src/audiences/cached-rule.ts'
 import { createAudience, getAudience, updateAudience } from '../../src/audiences/audiences.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { listUsers } from '../../src/audiences/query.ts'
@@ -25,18 +25,18 @@ describe.each(['9007199254740993', '9223372036854775808', '-10000000000000000000
       const { res } = hazardous()
       const db = res.databaseOf(workspace)
       const draft = { name: 'x', description: '', rule, refresh: 'on_demand' as const }
-      await createAudience(db, workspace, 'large', draft, 'tester', res.limits, 0)
+      await createAudience(res, workspace, 'large', { ...draft, by: 'tester' })
       const kept = async () => stringifyJson((await getAudience(db, workspace, 'large')).rule)
       expect(await kept()).toBe(said(digits))
-      await updateAudience(db, workspace, 'large', draft, 'tester', 0)
+      await updateAudience(res, workspace, 'large', { ...draft, by: 'tester' })
       expect(await kept()).toBe(said(digits))
       for (const _ of ['first', 'as seen before'])
         expect(
-          await askAudience(db, workspace, 'large', (db, resolvedRule) =>
+          await queryAudience(db, workspace, 'large', (db, resolvedRule) =>
             listUsers(db, workspace, resolvedRule, { after: '', size: 10 }),
           ),
         ).toMatchObject({ users: ['ann'] })
-      const explained = await askAudience(db, workspace, 'large', (db, resolvedRule) =>
+      const explained = await queryAudience(db, workspace, 'large', (db, resolvedRule) =>
         explainUser(db, workspace, resolvedRule, 'bob'),
       )
       expect(explained.result).toBe(false)

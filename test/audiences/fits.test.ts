@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import { fits, unfitness } from '../../src/audiences/fits.ts'
+import { isParticipantId, participantIdProblem } from '../../src/audiences/participant-id.ts'
 import { canonical, isTooLong, readId } from '../../src/text.ts'
 import { db } from './populate.ts'
 import { runs } from '../support/property.ts'
@@ -9,7 +9,7 @@ import { runs } from '../support/property.ts'
 /** What the database says of ids: nothing of one that fits, or what is wrong. */
 async function idsRead(ids: string[], max: number): Promise<(string | null)[]> {
   const rows = await db.all<{ problem: string | null }>(sql`
-    SELECT iif(${fits(max)}, NULL, ${unfitness(max)}) AS problem
+    SELECT iif(${isParticipantId(max)}, NULL, ${participantIdProblem(max)}) AS problem
     FROM (SELECT key, value AS user_id FROM json_each(${JSON.stringify(ids)})) AS u ORDER BY u.key`)
   return rows.map(({ problem }) => problem)
 }

@@ -3,7 +3,7 @@ import { createAudience } from '../../src/audiences/audiences.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { audiencesOf } from '../../src/audiences/memberships.ts'
 import { overlap } from '../../src/audiences/overlap.ts'
-import { compileFor } from '../../src/audiences/query.ts'
+import { compileQuery } from '../../src/audiences/query.ts'
 import { groupsIn, readRule } from '../../src/audiences/rule.ts'
 import { membersOf } from '../support/api.ts'
 import { crowd, jobsIn, invokeJob, syncBy } from '../support/audiences.ts'
@@ -238,7 +238,7 @@ describe('the largest rule that may be', () => {
 
   it.each(largest)('leaves room in a statement: %s', async (_, given) => {
     const question = await resolved(await populated(given), given)
-    expect(compileFor(question).condition.length).toBeLessThan(conditionMax)
+    expect(compileQuery(question).condition.length).toBeLessThan(conditionMax)
   })
 
   it('meets people on whom its patterns fall both ways', async () => {
@@ -253,15 +253,13 @@ describe('the largest rule that may be', () => {
     const { res } = hazardous()
     const workspace = await populate(people)
     const save = (id: string, rule: unknown) =>
-      createAudience(
-        db,
-        workspace,
-        id,
-        { name: id, description: '', rule: readRule(rule), refresh: 'on_demand' },
-        'tester',
-        res.limits,
-        0,
-      )
+      createAudience(res, workspace, id, {
+        name: id,
+        description: '',
+        rule: readRule(rule),
+        refresh: 'on_demand',
+        by: 'tester',
+      })
     await save('left', or(...many(50, (i) => over(matches(inherited, i)))))
     await save('right', and(...many(50, () => ({ operator: 'not_exists', attribute: longName }))))
     await save('all', or(...many(100, (i) => over(matches(inherited, i)))))

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { complete, marked } from '../../src/audiences/missing.ts'
+import { checkReferences, withShared } from '../../src/audiences/references.ts'
 import { namesIn } from '../../src/audiences/resolve.ts'
 import type { ResolvedRule } from '../../src/audiences/compile.ts'
 import { countUsers, listUsers } from '../../src/audiences/query.ts'
@@ -131,7 +131,7 @@ export async function resolved(
     .all<{ id: string }>()
   const groups = new Set(results.map(({ id }) => id))
   const names = { ...(await namesIn(db, workspace)), groups }
-  return complete({ rule: marked(expand(rule, audiences), names), names })
+  return checkReferences({ rule: withShared(expand(rule, audiences), names), names })
 }
 
 /** All for whom a rule holds, page by page; and as many as are counted. */

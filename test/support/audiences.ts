@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { createAudience, attachAudience, updateAudience } from '../../src/audiences/audiences.ts'
-import type { Refresh } from '../../src/audiences/period.ts'
+import type { Refresh } from '../../src/audiences/refresh-period.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
@@ -50,15 +50,7 @@ export function addAudience(
   refresh: Refresh = 'on_demand',
 ) {
   const draft = { name: id, description: '', rule, refresh }
-  return createAudience(
-    res.databaseOf(workspace),
-    workspace,
-    id,
-    draft,
-    'tester',
-    res.limits,
-    res.now(),
-  )
+  return createAudience(res, workspace, id, { ...draft, by: 'tester' })
 }
 
 export function changeAudience(
@@ -68,14 +60,8 @@ export function changeAudience(
   rule: Rule,
   refresh: Refresh = 'on_demand',
 ) {
-  return updateAudience(
-    res.databaseOf(workspace),
-    workspace,
-    id,
-    { name: id, description: '', rule, refresh },
-    'tester',
-    res.now(),
-  )
+  const draft = { name: id, description: '', rule, refresh }
+  return updateAudience(res, workspace, id, { ...draft, by: 'tester' })
 }
 
 /** An audience that fills a group of its own. */

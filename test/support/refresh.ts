@@ -1,7 +1,7 @@
 import { createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import worker from '../../src/index.ts'
-import type { Refresh } from '../../src/audiences/period.ts'
+import type { Refresh } from '../../src/audiences/refresh-period.ts'
 import { runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Env, Resources } from '../../src/resources.ts'

@@ -82,7 +82,7 @@ export function say(facts: Reason): Refusal {
         `groupId ${facts.id} is used by ${audiencesNamed(facts.by)}: change or delete what uses it first.`,
       ]
     case 'rule-refused':
-    case 'circle':
+    case 'cycle':
     case 'not-attached':
     case 'two-credentials':
     case 'grant-unknown':

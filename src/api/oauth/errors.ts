@@ -62,7 +62,7 @@ function say(facts: Reason): Refusal {
     case 'attribute-refused':
     case 'rule-refused':
     case 'in-use':
-    case 'circle':
+    case 'cycle':
     case 'not-attached':
     case 'filled-by-audience':
     case 'too-many-requests':

@@ -9,7 +9,7 @@ import {
   detachAudience,
   updateAudience,
 } from '../../audiences/audiences.ts'
-import { askAudience } from '../../audiences/cached-rule.ts'
+import { queryAudience } from '../../audiences/cached-rule.ts'
 import { explainUser } from '../../audiences/explain.ts'
 import { exportUsers } from '../../audiences/export.ts'
 import { countUsers, listUsers } from '../../audiences/query.ts'
@@ -45,19 +45,11 @@ export const audiences = new Hono<Http>()
     jsonBody,
     valid('json', wire.NewAudience),
     async (c) => {
-      const { db, workspace, caller, res } = c.var
+      const { workspace, caller, res } = c.var
       const { id = crypto.randomUUID(), ...draft } = c.req.valid('json')
       return c.json(
         wire.showAudience(
-          await createAudience(
-            db,
-            workspace,
-            id,
-            wire.draftOf(draft),
-            caller.name,
-            res.limits,
-            res.now(),
-          ),
+          await createAudience(res, workspace, id, { ...wire.draftOf(draft), by: caller.name }),
         ),
       )
     },
@@ -76,9 +68,9 @@ export const audiences = new Hono<Http>()
     valid('json', wire.Preview),
     async (c) => {
       const { db, workspace } = c.var
-      const asked = await resolveRule(db, workspace, readRule(c.req.valid('json').rule))
-      const { users } = await listUsers(db, workspace, asked, { after: '', size: samples })
-      return c.json({ count: await countUsers(db, workspace, asked), sample: users })
+      const resolved = await resolveRule(db, workspace, readRule(c.req.valid('json').rule))
+      const { users } = await listUsers(db, workspace, resolved, { after: '', size: samples })
+      return c.json({ count: await countUsers(db, workspace, resolved), sample: users })
     },
   )
 
@@ -118,11 +110,11 @@ export const audiences = new Hono<Http>()
     jsonBody,
     valid('json', wire.AudienceChange),
     async (c) => {
-      const { db, workspace, caller, res } = c.var
+      const { workspace, caller, res } = c.var
       const draft = wire.draftOf(c.req.valid('json'))
       return c.json(
         wire.showAudience(
-          await updateAudience(db, workspace, idOf(c), draft, caller.name, res.now()),
+          await updateAudience(res, workspace, idOf(c), { ...draft, by: caller.name }),
         ),
       )
     },
@@ -149,8 +141,8 @@ export const audiences = new Hono<Http>()
     allows('audiences:read'),
     async (c) => {
       const { db, workspace } = c.var
-      const count = await askAudience(db, workspace, idOf(c), (db, asked) =>
-        countUsers(db, workspace, asked),
+      const count = await queryAudience(db, workspace, idOf(c), (db, resolved) =>
+        countUsers(db, workspace, resolved),
       )
       return c.json({ count })
     },
@@ -183,8 +175,8 @@ export const audiences = new Hono<Http>()
     },
     async (c) => {
       const { db, workspace } = c.var
-      const { users, next = null } = await askAudience(db, workspace, idOf(c), (db, asked) =>
-        listUsers(db, workspace, asked, c.req.valid('query')),
+      const { users, next = null } = await queryAudience(db, workspace, idOf(c), (db, resolved) =>
+        listUsers(db, workspace, resolved, c.req.valid('query')),
       )
       return c.json({ users, next })
     },
@@ -202,8 +194,8 @@ export const audiences = new Hono<Http>()
     async (c) => {
       const { db, workspace } = c.var
       const user = userIdOf(c.req.param('user_id'))
-      const explained = await askAudience(db, workspace, idOf(c), (db, asked) =>
-        explainUser(db, workspace, asked, user),
+      const explained = await queryAudience(db, workspace, idOf(c), (db, resolved) =>
+        explainUser(db, workspace, resolved, user),
       )
       return c.json(wire.showMembership(explained))
     },

@@ -79,7 +79,7 @@ function say(facts: Reason): Refusal {
       return [422, `${facts.pointer} ${facts.problem}`]
     case 'in-use':
       return [422, `The ${used[facts.what]} ${facts.id} is used by ${audiencesNamed(facts.by)}`]
-    case 'circle':
+    case 'cycle':
       return [
         422,
         `The audience ${facts.audience} cannot fill the experience group ${facts.group} and depend on it`,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Audience, AudienceDraft } from '../../../audiences/audiences.ts'
 import type { Explained } from '../../../audiences/explain.ts'
-import { unmarked } from '../../../audiences/missing.ts'
+import { withoutShared } from '../../../audiences/references.ts'
 import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
 import { canonical, readId } from '../../../text.ts'
@@ -113,7 +113,7 @@ export const showAudience = (audience: Audience): z.infer<typeof ShownAudience> 
   id: audience.id,
   name: audience.name,
   description: audience.description,
-  rule: showExact(unmarked(audience.rule)),
+  rule: showExact(withoutShared(audience.rule)),
   refresh: audience.refresh,
   experience_group: audience.group,
   created_on: date(audience.createdAt),
@@ -171,7 +171,7 @@ export const showMembership = (explained: Explained): z.infer<typeof ShownMember
 /** A node as it was given, with what it came to and saw; the nodes below it likewise. */
 function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typeof ShownNode> {
   const [first] = inner ?? []
-  const { expression: _, ...told } = { expression: undefined, ...unmarked(rule) }
+  const { expression: _, ...told } = { expression: undefined, ...withoutShared(rule) }
   return {
     ...told,
     ...('value' in rule && { value: showExact(rule.value) }),

@@ -4,14 +4,14 @@ export type Refresh = 'on_demand' | 'weekly' | 'daily'
 
 const hour = 3_600_000
 
-/** When a week begins and when a day does, in hours UTC: with the crons in `wrangler.toml`. */
+/** Hours UTC at which weeks and days begin: as the crons in `wrangler.toml`. */
 const weekBegins = 3
 const dayBegins = 4
 
-/** When the week of a moment began, both in milliseconds: its groups are formed from then on. */
+/** When the week of `ms` began, both in milliseconds: its households are formed from then on. */
 export const weekBegan = (ms: number) => mondayOf(ms - weekBegins * hour) + weekBegins * hour
 
-/** The week or day of a moment, in milliseconds, for which an audience fills its group once; null for one that does it only when asked. */
+/** The week or day, at `ms`, for which an audience syncs once by itself; null: only on demand. */
 export function periodOf(refresh: Refresh, ms: number): string | null {
   if (refresh === 'on_demand') return null
   return refresh === 'weekly'
