@@ -1,4 +1,4 @@
-/** Every reason for which a request is refused: facts, no sentences. Each dialect says them in its own `errors.ts`. */
+/** Why a request is refused: facts, which each dialect's `errors.ts` makes sentences of. */
 export type Reason =
   | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
   | { reason: 'forbidden'; scope: string }
@@ -57,9 +57,9 @@ export type Reason =
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }
-  | { reason: 'no-such-operation'; method: string; path: string }
+  | { reason: 'operation-unknown'; method: string; path: string }
 
-/** The request must be refused, and nothing has changed. */
+/** Refuses the request; nothing has changed. */
 export class Failure extends Error {
   readonly facts: Reason
   constructor(facts: Reason) {
@@ -69,8 +69,8 @@ export class Failure extends Error {
 }
 
 /**
- * What a log may say of an error that is no refusal. drizzle's errors list the parameters of their query, people's ids among them:
- * what the database said stands in their cause.
+ * An error as a log may have it: of drizzle's only the cause, as their message lists the query's
+ * parameters, people's ids among them.
  */
 export function faultOf(error: unknown): { error: string; stack?: string | undefined } {
   const fault = error instanceof Error && error.cause instanceof Error ? error.cause : error

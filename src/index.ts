@@ -23,14 +23,14 @@ export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    // Side by side, as a receiver of events may take its time; other queues give one message at a time.
+    // At once, as receivers of webhooks may be slow; other queues give one message at a time.
     await Promise.all(
       batch.messages.map(async (message) => {
         const res = resources(env)
         try {
           await (batch.queue.endsWith('-dead')
-            ? bury(res, message.body)
-            : answer(res, message.body))
+            ? giveUpOn(res, message.body)
+            : handle(res, message.body))
           message.ack()
         } catch (error) {
           console.error(
@@ -59,8 +59,7 @@ export default {
   },
 } satisfies ExportedHandler<Env, Message>
 
-/** Which room answers which message. */
-async function answer(res: Resources, message: Message): Promise<void> {
+async function handle(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
       return runJob(res, message.workspace, message.job, sourceOf)
@@ -77,21 +76,18 @@ async function answer(res: Resources, message: Message): Promise<void> {
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:
-      throw new Error(`no room answers ${JSON.stringify(message)}`)
+      throw new Error(`unknown message ${JSON.stringify(message)}`)
   }
 }
 
-/**
- * What becomes of a message that failed for good. A job is marked as failed and undone; where undoing is what failed, it is tried
- * again later. A run is marked as failed where it stands, and its definition's next one enqueued. Pruning comes back with the next
- * removals, erasing with `enqueueStalled`.
- */
-async function bury(res: Resources, message: Message): Promise<void> {
+/** Fails the job or run of a dead letter; a cron brings other work back. */
+async function giveUpOn(res: Resources, message: Message): Promise<void> {
   const db = res.databaseOf(message.workspace)
   switch (message.kind) {
     case 'job':
     case 'import': {
       const undoing = await giveUp(db, message.workspace, message.job, res.now())
+      // Later where undoing itself has failed.
       return enqueue(res, message, undoing ? 0 : 300)
     }
     case 'recompute':

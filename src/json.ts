@@ -1,20 +1,20 @@
 type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown
-// TypeScript's library does not know yet that a reviver is told the source of a value.
+// TypeScript's library lacks the third parameter of a reviver.
 const parseWith = JSON.parse as (text: string, reviver: Reviver) => unknown
-// Nor that a number can be written with the digits that it has.
+// And `rawJSON`.
 const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => object }
 
 const integer = /^-?\d+$/
 
-/** Digits of which a double has not always all. */
+/** More digits than a double is sure to have. */
 const manyDigits = /\d{16}/
 
 /**
- * What a text of JSON says. Whole numbers that a double cannot tell from their neighbours come as bigint; `__proto__` is a
- * name like others. Throws where the text is no JSON, or, with such numbers, nested thousands deep.
+ * Parses JSON with whole numbers beyond a double as bigint. Throws where the text is no JSON, or
+ * has such numbers and is nested thousands deep.
  */
 export const parseJson = (text: string): unknown =>
-  // A reviver takes longer, and goes less deep.
+  // A reviver takes longer, and recurses.
   manyDigits.test(text) ? parseWith(text, exact) : JSON.parse(text)
 
 const exact: Reviver = (_, value, { source = '' }) =>
@@ -31,5 +31,5 @@ export const stringifyJson = (value: unknown): string =>
     typeof inner === 'bigint' ? rawJSON(`${inner}`) : inner,
   )
 
-/** A whole number as `JSON.stringify` writes it with all of its digits; for those who read the JSON, a number. */
-export const jsonNumber = (digits: bigint): number => rawJSON(`${digits}`) as unknown as number // only ever written, and that as a number
+/** A number that `JSON.stringify` writes with all of its digits. */
+export const jsonNumber = (digits: bigint): number => rawJSON(`${digits}`) as unknown as number // only ever written

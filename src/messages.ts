@@ -1,6 +1,4 @@
-/**
- * What travels on a queue. A message only names a row, and the row says what is to be done, so that it may arrive twice, late or in any order.
- */
+/** Names a row that says what is to be done, so that it may arrive twice, late or in any order. */
 export type Message =
   | { kind: 'job'; workspace: number; job: number }
   | { kind: 'import'; workspace: number; job: number }
@@ -9,6 +7,9 @@ export type Message =
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
+
+/** Messages of one `sendBatch` at most (Cloudflare Queues, "Limits"). */
+export const sendBatchMost = 100
 
 /** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
 export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)

@@ -1,7 +1,7 @@
 import { connect, type Db, type Meter } from './db/connect.ts'
 import type { Message } from './messages.ts'
 
-/** The Worker's bindings, as in `wrangler.toml`, and its two secrets. */
+/** The bindings and vars of `wrangler.toml`, and two secrets. */
 export interface Env {
   DB: D1Database
   FILES: R2Bucket
@@ -36,11 +36,11 @@ export interface Limits {
   nameMax: number
   descriptionMax: number
   jobsWaitingMax: number
-  /** Of a file as text, unpacked. */
+  /** Of a file when it is unpacked. */
   fileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
   participantMax: number
-  /** A REPLACE of which more rows are refused changes nothing. */
+  /** A REPLACE with more bad rows changes nothing. */
   badRowsMaxPercent: number
   sliceBytes: number
   usersPerStep: number
@@ -49,27 +49,28 @@ export interface Limits {
   groupUsersMax: number
   audiencesMax: number
   webhooksMax: number
-  /** How old an answer to a look-up may be; 0: not at all. */
+  /** How old a cached look-up may be; 0 caches nothing. */
   lookupCacheSeconds: number
-  /** Requests of a client in so many seconds. */
+  /** Requests of a client in `ratePeriod` seconds. */
   rateLimit: number
   ratePeriod: number
 }
 
-/** What tokens are made and checked with: a private JWK, a JSON list of public ones, and whom tokens may be for. */
 export interface Signing {
+  /** A private JWK. */
   key: string
+  /** A JSON list of public JWKs. */
   previous: string
   audiences: readonly string[]
 }
 
-/** All that a room may reach, made anew for each event; `meter` tells what the event has cost so far. */
+/** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
 export interface Resources {
   /** Everything of a workspace lives in one database. */
   databaseOf: (workspace: number) => Db
-  /** The same from the replica nearest to the caller, which may be a moment behind. */
+  /** The same from the nearest replica, which may be a moment behind. */
   replicaOf: (workspace: number) => Db
-  /** Where clients are looked up before their workspace is known. */
+  /** The database of clients, whose workspace is not known yet. */
   directory: Db
   files: R2Bucket
   work: Queue<Message>
@@ -86,7 +87,7 @@ export interface Resources {
   meter: Meter
 }
 
-/** As many as a user's id has, at most. */
+/** At most 64, as a user's id. */
 function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
   const max = Number(PARTICIPANT_MAX)
   if (!Number.isInteger(max) || max < 1 || max > 64)

@@ -1,27 +1,27 @@
 /** Any control character: C0, DEL and C1. */
 export const control = /\p{Cc}/u
 
-// Blanks, and characters that nobody sees by themselves (Unicode Cf: zero-width, directional, soft hyphen, byte order mark).
-const unseen = /^[\s\p{Cf}]$/u
+// White space and Unicode Cf: zero-width, directional, soft hyphen, byte order mark.
+const invisible = /^[\s\p{Cf}]$/u
 
-// The same and what else shows nothing, such as the fillers of Hangul and the blank of Braille.
+// And other blanks, such as the fillers of Hangul and the blank of Braille.
 const nothingVisible = /^[\s\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]*$/u
 
 const visibleAscii = /^[!-~]+$/
 
-/** A text without the blanks and the invisible at its ends. */
+/** A text without white space and invisible characters at its ends. */
 export function trimmed(text: string): string {
   let from = 0
   let to = text.length
-  // Sign by character: a pattern for the end would look at every blank within, again and again.
+  // Not a pattern: one for the end would try every blank within, again and again.
   while (from < to) {
     const character = String.fromCodePoint(text.codePointAt(from) ?? 0)
-    if (!unseen.test(character)) break
+    if (!invisible.test(character)) break
     from += character.length
   }
   while (to > from) {
     const character = lastCharacter(text, from, to)
-    if (!unseen.test(character)) break
+    if (!invisible.test(character)) break
     to -= character.length
   }
   return text.slice(from, to)
@@ -32,7 +32,7 @@ function lastCharacter(text: string, from: number, to: number): string {
   return pair.length === 2 && (pair.codePointAt(0) ?? 0) > 0xffff ? pair : text.slice(to - 1, to)
 }
 
-/** A text as ids and values are compared: trimmed and in NFC; also of a text that is no valid id. */
+/** A text as ids and values are compared: trimmed, and in NFC. */
 export function canonical(text: string): string {
   return visibleAscii.test(text) ? text : trimmed(text).normalize('NFC')
 }
@@ -49,8 +49,8 @@ export const isTooLong = (text: string, max: number): boolean =>
 export type IdProblem = 'empty' | 'format' | 'too-long'
 
 /**
- * An id or a name as it is kept, or what is wrong with it. Everything that names something is read here, wherever it comes from: files,
- * bodies, paths, contexts of flags. `.` and `..` are refused as no path can carry them.
+ * An id or a name as it is stored, or what is wrong with it; `max` in characters. `.` and `..` are
+ * refused, as no path can carry them.
  */
 export function readId(text: string, max: number): { id: string } | { problem: IdProblem } {
   const id = canonical(text)
@@ -66,8 +66,7 @@ export function readId(text: string, max: number): { id: string } | { problem: I
 const ascii = /^[\0-\x7f]*$/
 
 /**
- * A text without regard to case, for every letter, and in NFC. A small letter with two capitals (`ß`, `SS`) equals them; the
- * dotless `ı` is a letter of its own.
+ * A text in NFC and without regard to case: `ß` equals `SS`, the dotless `ı` nothing but itself.
  */
 export function folded(text: string): string {
   if (ascii.test(text)) return text.toLowerCase()
@@ -80,6 +79,6 @@ export function folded(text: string): string {
     .normalize('NFC')
 }
 
-/** The same of a text beyond ASCII, which SQLite's `lower` does not fold; null of ASCII. */
+/** The same, and null for ASCII, which SQLite's `lower` folds. */
 export const foldedBeyondAscii = (text: string): string | null =>
   ascii.test(text) ? null : folded(text)

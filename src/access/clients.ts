@@ -4,6 +4,7 @@ import { clients } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { hashOf, randomSecret, sameHash } from './secret.ts'
 import type { Scope } from './scopes.ts'
+import type { Resources } from '../resources.ts'
 import type { Caller } from './tokens.ts'
 
 export type Client = Omit<typeof clients.$inferSelect, 'secretHash'>
@@ -16,12 +17,11 @@ const shown = {
   createdAt: clients.createdAt,
 }
 
-/** Registers a client. Its secret is told here and never again: only a hash of it is kept. */
+/** Registers a client. Its secret is shown this once: only its hash is stored. */
 export async function registerClient(
-  db: Db,
+  res: Resources,
   workspace: number,
   draft: { name: string; scopes: Scope[] },
-  now: number,
 ): Promise<Client & { secret: string }> {
   const secret = randomSecret()
   const client = {
@@ -29,13 +29,13 @@ export async function registerClient(
     workspace,
     name: draft.name,
     scopes: [...new Set(draft.scopes)],
-    createdAt: now,
+    createdAt: res.now(),
   }
-  await db.insert(clients).values({ ...client, secretHash: await hashOf(secret) })
+  await res.directory.insert(clients).values({ ...client, secretHash: await hashOf(secret) })
   return { ...client, secret }
 }
 
-/** Clients in the order of their ids, from the one after `after`; of every workspace unless one is named. */
+/** Clients in the order of their ids; of every workspace where `workspace` is undefined. */
 export async function listClients(
   db: Db,
   workspace: number | undefined,
@@ -55,19 +55,19 @@ export async function listClients(
     .limit(size)
 }
 
-/** A deleted client gets no new tokens; those it has hold until they expire. */
-export async function deleteClient(db: Db, id: string): Promise<void> {
-  const { meta } = await db.delete(clients).where(eq(clients.id, id))
+/** Its tokens stay valid until they expire. Throws `not-found`. */
+export async function deleteClient(res: Resources, id: string): Promise<void> {
+  const { meta } = await res.directory.delete(clients).where(eq(clients.id, id))
   if (meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
 }
 
-/** The client that id and secret name together. A wrong id and a wrong secret are refused alike, after the same work. */
+/** Throws `bad-credentials` for a wrong id and a wrong secret alike, after the same work. */
 export async function authenticate(db: Db, id: string, secret: string): Promise<Caller> {
   const [hash, [client]] = await Promise.all([
     hashOf(secret),
     db.select().from(clients).where(eq(clients.id, id)),
   ])
-  // Where there is no client, the hash is compared with itself: to refuse takes the same work.
+  // The same work where there is no client: an answer's time tells nothing.
   const right = sameHash(hash, client?.secretHash ?? hash)
   if (client === undefined || !right) throw new Failure({ reason: 'bad-credentials' })
   return {

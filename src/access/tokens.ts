@@ -2,7 +2,7 @@ import { calculateJwkThumbprint, importJWK, jwtVerify, SignJWT, type JWK } from 
 import { Failure } from '../failure.ts'
 import type { Signing } from '../resources.ts'
 
-/** Who a verified token speaks for. */
+/** The client that a verified token was issued to. */
 export interface Caller {
   client: string
   name: string
@@ -10,7 +10,10 @@ export interface Caller {
   scopes: readonly string[]
 }
 
-/** Seconds that a token lives: eight hours (Group Identity API, "Authenticate with a bearer token"). */
+/**
+ * Seconds that a token is valid: eight hours (Group Identity API, "Authenticate with a bearer
+ * token").
+ */
 export const lifetime = 28_800
 
 const algorithm = 'EdDSA'
@@ -21,24 +24,24 @@ interface Keys {
   published: JWK[]
 }
 
-interface Remembered {
+interface Cache {
   keys: Promise<Keys>
-  /** Verified tokens and until when (seconds) they hold. */
-  callers: Map<string, { caller: Caller; until: number }>
+  /** By verified token; `expires` in seconds. */
+  callers: Map<string, { caller: Caller; expires: number }>
 }
 
-// Once per isolate: importing a key and checking a signature cost more than the rest of a request.
-const cached = new Map<string, Remembered>()
-const callersKept = 10_000
+// Importing a key and checking a signature cost more than the rest of a request.
+const caches = new Map<string, Cache>()
+const callersMost = 10_000
 
-function recall(signing: Signing): Remembered {
+function cacheOf(signing: Signing): Cache {
   const id = JSON.stringify(signing)
-  let known = cached.get(id)
-  if (known === undefined) {
-    known = { keys: readKeys(signing), callers: new Map() }
-    cached.set(id, known)
+  let cache = caches.get(id)
+  if (cache === undefined) {
+    cache = { keys: readKeys(signing), callers: new Map() }
+    caches.set(id, cache)
   }
-  return known
+  return cache
 }
 
 async function readKeys(signing: Signing): Promise<Keys> {
@@ -47,10 +50,10 @@ async function readKeys(signing: Signing): Promise<Keys> {
   const verifying = new Map<string, CryptoKey>()
   for (const jwk of [own, ...(JSON.parse(signing.previous) as JWK[])]) {
     // Only the public members, whatever the list holds.
-    const open: JWK = { kty: jwk.kty ?? '', crv: jwk.crv ?? '', x: jwk.x ?? '' }
-    const kid = jwk.kid ?? (await calculateJwkThumbprint(open))
-    published.push({ ...open, kid, use: 'sig', alg: algorithm })
-    verifying.set(kid, (await importJWK(open, algorithm)) as CryptoKey) // an OKP key is never bytes
+    const publicKey: JWK = { kty: jwk.kty ?? '', crv: jwk.crv ?? '', x: jwk.x ?? '' }
+    const kid = jwk.kid ?? (await calculateJwkThumbprint(publicKey))
+    published.push({ ...publicKey, kid, use: 'sig', alg: algorithm })
+    verifying.set(kid, (await importJWK(publicKey, algorithm)) as CryptoKey) // an OKP key is never bytes
   }
   return {
     signing: { kid: published[0]?.kid ?? '', key: (await importJWK(own, algorithm)) as CryptoKey },
@@ -61,7 +64,7 @@ async function readKeys(signing: Signing): Promise<Keys> {
 
 /** The public keys, as a JWK Set holds them (RFC 7517 §5). */
 export async function publishedKeys(signing: Signing): Promise<JWK[]> {
-  return (await recall(signing).keys).published
+  return (await cacheOf(signing).keys).published
 }
 
 export interface Grant {
@@ -73,12 +76,12 @@ export interface Grant {
   now: number
 }
 
-/** Signs a token that names all a request needs to know of its caller, so that checking it asks no database. */
+/** Signs a token that holds the whole caller, so that checking it needs no database. */
 export async function issueToken(
   signing: Signing,
   { caller, issuer, audience, id, now }: Grant,
 ): Promise<string> {
-  const { kid, key } = (await recall(signing).keys).signing
+  const { kid, key } = (await cacheOf(signing).keys).signing
   const issuedAt = Math.floor(now / 1000)
   return new SignJWT({
     workspace: caller.workspace,
@@ -95,11 +98,11 @@ export async function issueToken(
     .sign(key)
 }
 
-/** Who the token speaks for. Throws `unauthenticated` unless it is ours, unexpired and for one of our audiences. */
+/** Throws `unauthenticated` unless the token is ours, unexpired and for one of our audiences. */
 export async function verifyToken(signing: Signing, token: string, now: number): Promise<Caller> {
-  const { keys, callers } = recall(signing)
-  const known = callers.get(token)
-  if (known !== undefined && now < known.until * 1000) return known.caller
+  const { keys, callers } = cacheOf(signing)
+  const cached = callers.get(token)
+  if (cached !== undefined && now < cached.expires * 1000) return cached.caller
   callers.delete(token)
 
   const { verifying } = await keys
@@ -128,7 +131,7 @@ export async function verifyToken(signing: Signing, token: string, now: number):
     workspace: Number(claims['workspace']),
     scopes: String(claims['scope']).split(' '),
   }
-  if (callers.size >= callersKept) callers.delete(callers.keys().next().value ?? '')
-  callers.set(token, { caller, until: claims.exp ?? 0 })
+  if (callers.size >= callersMost) callers.delete(callers.keys().next().value ?? '')
+  callers.set(token, { caller, expires: claims.exp ?? 0 })
   return caller
 }

@@ -10,8 +10,8 @@ import { json, type Responses } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
-import { noSuchOperation } from './refusal.ts'
-import { events } from './platform/events.ts'
+import { unknownOperation } from './refusal.ts'
+import { batches } from './platform/batches.ts'
 import { platform } from './platform/routes.ts'
 import { describeEvents } from './platform/wire/events.ts'
 import { userprofile } from './platform/userprofile.ts'
@@ -19,7 +19,7 @@ import { routedPath } from './ofrep/key.ts'
 import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
-/** One line for each request: which operation, for whom, how it ended and what it cost. Ids of people are in no route pattern. */
+/** Logs one line for each request, with its route pattern, as paths may have ids of people. */
 const logged = createMiddleware<Http>(async (c, next) => {
   const res = resources(c.env)
   c.set('res', res)
@@ -44,10 +44,10 @@ const logged = createMiddleware<Http>(async (c, next) => {
 
 const Health = z.object({ status: z.enum(['ok', 'down']) })
 
-const described = (operationId: string, summary: string, responses: Responses) =>
+const describe = (operationId: string, summary: string, responses: Responses) =>
   describeRoute({ operationId, summary, tags: ['Service'], security: [], responses })
 
-/** A trailing slash makes no difference, but to a flag's key. */
+/** Ignores a trailing slash, except in a flag's key. */
 const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(request))
 
 export const app = new Hono<Http>({ getPath: pathOf })
@@ -55,9 +55,9 @@ export const app = new Hono<Http>({ getPath: pathOf })
   .use(logged)
   .get(
     '/health',
-    described('health', 'Whether the database answers', {
-      200: json('It does', Health),
-      503: json('It does not', Health),
+    describe('health', 'Check that the database answers', {
+      200: json('The database answers', Health),
+      503: json('The database does not answer', Health),
     }),
     async (c) =>
       (await answers(c.var.res.directory))
@@ -66,7 +66,7 @@ export const app = new Hono<Http>({ getPath: pathOf })
   )
   .get(
     '/openapi.json',
-    described('openapi', 'This document', {
+    describe('openapi', 'This document', {
       200: json('An OpenAPI 3.1 document', z.record(z.string(), z.unknown())),
     }),
     async (c) => c.json(await (document ??= describeAll())),
@@ -78,28 +78,34 @@ export const app = new Hono<Http>({ getPath: pathOf })
   .route('/digitalbanking/groups/v3', groupsV3)
   .route('/v3', groupsV3)
   .route('/platform/workspaces/:workspace_id', platform)
-  .route('/v2', events)
+  .route('/v2', batches)
   .route('/ofrep/v1', ofrep)
   .route('/userprofile/v1', userprofile)
-  .all('*', noSuchOperation)
+  .all('*', unknownOperation)
 
-/** What `hc` of hono/client is told of this Worker: its paths, parameters and answers. */
+/** The paths, parameters and answers of this Worker, for `hc` of hono/client. */
 export type App = typeof app
 
 let document: Promise<object> | undefined
 
 const tags = [
   { name: 'Access', description: 'Clients and their tokens, by OAuth 2.0' },
-  { name: 'Experience Groups', description: 'Groups kept by hand: files, jobs and look-ups' },
-  { name: 'OpenFeature', description: 'Groups as flags, by the protocol of OpenFeature (OFREP)' },
-  { name: 'Group Identity', description: 'Groups that form themselves of users who share a value' },
-  { name: 'Users', description: 'Whose attributes are known: one by one, by events and by files' },
-  { name: 'Audiences', description: 'Users for whom a rule holds, and the groups that they fill' },
-  { name: 'Webhooks', description: 'What has happened, and who is told of it' },
+  { name: 'Experience Groups', description: 'Groups kept by hand: uploads, jobs and look-ups' },
+  {
+    name: 'OpenFeature',
+    description: 'Groups as feature flags, by the OpenFeature Remote Evaluation Protocol (OFREP)',
+  },
+  {
+    name: 'Group Identity',
+    description: 'Groups that form automatically of users who share a value',
+  },
+  { name: 'Users', description: 'Users and their attributes: one by one, by events and by files' },
+  { name: 'Audiences', description: 'Users who match a rule, and the groups that audiences fill' },
+  { name: 'Webhooks', description: 'Events, and the URLs that they are sent to' },
   { name: 'Service', description: 'The state of the service, and this document' },
 ]
 
-/** Built when first asked for: a Worker that only looks groups up never pays for it. */
+/** Built at the first request for it, not at the start of the Worker. */
 const describeAll = (): Promise<object> =>
   generateSpecs(app, {
     exclude: [/^\/(v3|digitalbanking|oauth2)\//],
@@ -111,7 +117,8 @@ const describeAll = (): Promise<object> =>
         version: '0.1.0',
         description:
           'Which groups is this person in, and what do they share with the others in them? ' +
-          'The operations under /groups/v3 answer under /digitalbanking/groups/v3 and /v3 too, /oauth/token under /oauth2/v1/token.',
+          'The paths under /groups/v3 also work under /digitalbanking/groups/v3 and /v3, and ' +
+          '/oauth/token under /oauth2/v1/token.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],

@@ -1,6 +1,9 @@
 import { Failure } from '../failure.ts'
 
-/** The credentials of an `Authorization: Basic` header (RFC 7617). Id and secret are form-encoded inside it (RFC 6749 §2.3.1). */
+/**
+ * The credentials of HTTP Basic (RFC 7617), form-encoded inside it (RFC 6749 §2.3.1). Throws
+ * `bad-credentials`.
+ */
 export function basicCredentials(authorization: string): { id: string; secret: string } {
   const encoded = /^Basic +([\w+/]+=*) *$/i.exec(authorization)?.[1]
   const [, id, secret] = /^([^:]*):(.*)$/s.exec(fromBase64(encoded ?? '')) ?? []

@@ -12,7 +12,7 @@ export function bearerToken(authorization: string | undefined): string {
   return token
 }
 
-/** Who is calling, from the token alone: no database is asked. */
+/** The caller, from the token alone: no database is read. */
 export const bearer = createMiddleware<Http>(async (c, next) => {
   const res = c.var.res
   const caller = await verifyToken(
@@ -27,9 +27,10 @@ export const bearer = createMiddleware<Http>(async (c, next) => {
   await next()
 })
 
-/** Lets only tokens with the scope pass. */
-export const allows = (scope: Scope) =>
+/** Lets only callers with all of the scopes pass. */
+export const allows = (scopes: readonly Scope[]) =>
   createMiddleware<Http>(async (c, next) => {
-    if (!c.var.caller.scopes.includes(scope)) throw new Failure({ reason: 'forbidden', scope })
+    const scope = scopes.find((scope) => !c.var.caller.scopes.includes(scope))
+    if (scope !== undefined) throw new Failure({ reason: 'forbidden', scope })
     await next()
   })

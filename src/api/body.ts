@@ -5,14 +5,13 @@ import { gunzipped } from '../jobs/decode.ts'
 import { isGzip } from '../jobs/signature.ts'
 import type { Http } from './http.ts'
 
-/** Bytes of a body at most, packed and unpacked, of any operation but an upload. */
+/** Bytes of a body, packed and unpacked; uploads have their own limit. */
 const bodyMax = 256 * 1024
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 const tooLarge = () => new Failure({ reason: 'too-large', max: bodyMax })
 
-/** Refuses a body that is longer than any operation but an upload takes. */
 export const boundedBody = bodyLimit({
   maxSize: bodyMax,
   onError: () => {
@@ -21,8 +20,8 @@ export const boundedBody = bodyLimit({
 })
 
 /**
- * The text of a body that is bounded: UTF-8, its byte order mark left out, unpacked where it is gzip by
- * its header or its first bytes. Throws `encoding`, `malformed` and `too-large`.
+ * The body in UTF-8 without its byte order mark, unpacked where its header or first bytes say gzip.
+ * Throws `encoding`, `malformed` and `too-large`.
  */
 export async function textOf(c: Context<Http>, what: 'JSON' | 'form'): Promise<string> {
   const bytes = new Uint8Array(await c.req.arrayBuffer())
@@ -40,18 +39,18 @@ export function isPacked(contentEncoding = ''): boolean {
   const [encoding, ...more] = contentEncoding
     .toLowerCase()
     .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '' && one !== 'identity')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'identity')
   if (encoding === undefined) return false
   if (more.length > 0 || !/^(x-)?gzip$/.test(encoding)) throw new Failure({ reason: 'encoding' })
   return true
 }
 
 async function unpacked(packed: Uint8Array): Promise<Uint8Array> {
-  const whole = async function* () {
+  const chunks = async function* () {
     yield packed
   }
   const pieces: Uint8Array[] = []
-  for await (const piece of gunzipped(whole(), bodyMax, tooLarge())) pieces.push(piece)
+  for await (const piece of gunzipped(chunks(), bodyMax, tooLarge())) pieces.push(piece)
   return Buffer.concat(pieces)
 }

@@ -9,15 +9,14 @@ interface Answer {
   at: number
 }
 
-/** The last answers of this isolate, in front of the edge's cache: asking that is a call of its own. Four megabytes at most. */
-const recent = new Map<string, Answer>()
-const recentMost = 1000
+/** The last answers of this isolate, as reading the edge's cache is a call. 4 MB at most. */
+const inMemory = new Map<string, Answer>()
+const inMemoryMost = 1000
 const charactersMost = 4000
 
 /**
- * Serves a look-up from memory or the edge's cache for as many seconds as LOOKUP_CACHE_SECONDS says, none by default; `Age` tells how old
- * an answer is. Stands after the token and its scope were checked; the workspace is a part of the question, so that nobody gets another's
- * answer.
+ * Answers look-ups from memory or the edge's cache for LOOKUP_CACHE_SECONDS (0 by default); `Age`
+ * is how old an answer is. Stands after the check of the token.
  */
 export const cached = createMiddleware<Http>(async (c, next) => {
   const { res, workspace } = c.var
@@ -25,15 +24,15 @@ export const cached = createMiddleware<Http>(async (c, next) => {
   if (lookupCacheSeconds === 0) return next()
 
   const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
-  // As one step: of addresses, a cache may take two for one that differ in their slashes.
-  const address = encodeURIComponent(c.req.url.slice(new URL(c.req.url).origin.length))
-  const question = `https://lookups.invalid/${workspace}/${c.req.method}${body}/${address}`
+  // Encoded, as a cache may take addresses for the same that differ in slashes alone.
+  const path = encodeURIComponent(c.req.url.slice(new URL(c.req.url).origin.length))
+  const key = `https://lookups.invalid/${workspace}/${c.req.method}${body}/${path}`
   const ageOf = ({ at }: Answer) => Math.max(0, Math.floor((res.now() - at) / 1000))
-  let known = recent.get(question)
-  if (known === undefined || ageOf(known) >= lookupCacheSeconds) known = await fromEdge(question)
-  if (known !== undefined && ageOf(known) < lookupCacheSeconds) {
-    keep(question, known)
-    return c.body(known.body, 200, { 'Content-Type': known.contentType, Age: `${ageOf(known)}` })
+  let hit = inMemory.get(key)
+  if (hit === undefined || ageOf(hit) >= lookupCacheSeconds) hit = await fromEdge(key)
+  if (hit !== undefined && ageOf(hit) < lookupCacheSeconds) {
+    store(key, hit)
+    return c.body(hit.body, 200, { 'Content-Type': hit.contentType, Age: `${ageOf(hit)}` })
   }
 
   await next()
@@ -44,16 +43,16 @@ export const cached = createMiddleware<Http>(async (c, next) => {
     contentType: c.res.headers.get('content-type') ?? '',
     at: res.now(),
   }
-  keep(question, answer)
-  c.executionCtx.waitUntil(caches.default.put(question, forEdge(answer, lookupCacheSeconds)))
+  store(key, answer)
+  c.executionCtx.waitUntil(caches.default.put(key, forEdge(answer, lookupCacheSeconds)))
   return
 })
 
-function keep(question: string, answer: Answer): void {
+function store(key: string, answer: Answer): void {
   if (answer.body.length > charactersMost) return
-  recent.delete(question)
-  if (recent.size >= recentMost) recent.delete(recent.keys().next().value ?? '')
-  recent.set(question, answer)
+  inMemory.delete(key)
+  if (inMemory.size >= inMemoryMost) inMemory.delete(inMemory.keys().next().value ?? '')
+  inMemory.set(key, answer)
 }
 
 const forEdge = ({ body, contentType, at }: Answer, seconds: number) =>
@@ -65,8 +64,8 @@ const forEdge = ({ body, contentType, at }: Answer, seconds: number) =>
     },
   })
 
-async function fromEdge(question: string): Promise<Answer | undefined> {
-  const stored = await caches.default.match(question)
+async function fromEdge(key: string): Promise<Answer | undefined> {
+  const stored = await caches.default.match(key)
   if (stored === undefined) return undefined
   const { headers } = stored
   return {

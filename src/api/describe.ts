@@ -1,10 +1,21 @@
-import { resolver, type describeRoute } from 'hono-openapi'
+import { resolver, uniqueSymbol, type describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
+import type { Scope } from '../access/scopes.ts'
 import { headerModes } from '../jobs/format.ts'
+import { allows } from './bearer.ts'
 
-export type Responses = NonNullable<Parameters<typeof describeRoute>[0]['responses']>
+type Spec = Parameters<typeof describeRoute>[0]
+export type Responses = NonNullable<Spec['responses']>
 
-/** Whether a file's first row names its columns, as every upload may say. */
+/** Lets only tokens with all of the scopes pass, and describes the operation with them. */
+export const guarded = (scopes: Scope | readonly Scope[], spec: Spec) => {
+  const needed = [scopes].flat()
+  return Object.assign(allows(needed), {
+    [uniqueSymbol]: { spec: { ...spec, security: [{ bearer: needed }] } },
+  })
+}
+
+/** The field of every upload that says whether the first row names the columns. */
 export const headerField = {
   type: 'string' as const,
   enum: [...headerModes],
@@ -17,12 +28,24 @@ export const json = (description: string, schema: z.ZodType) => ({
   content: { 'application/json': { schema: resolver(schema) } },
 })
 
-/** The refusal of a client that has asked too often (see rate-limit.ts). */
-export const tooOften = (schema: z.ZodType) => ({
-  ...json('Asked too often', schema),
+/** An answer in JSON, or in CSV where the client accepts that. */
+export const jsonOrCsv = (description: string, schema: z.ZodType) => ({
+  description,
+  content: {
+    ...json(description, schema).content,
+    'text/csv': { schema: { type: 'string' as const, format: 'binary' } },
+  },
+})
+
+/** Whether a client accepts CSV: the file of a whole list in place of a page. */
+export const acceptsCsv = (accept: string | undefined) => /\btext\/csv\b/i.test(accept ?? '')
+
+/** The answer 429. */
+export const rateLimitExceeded = (schema: z.ZodType) => ({
+  ...json('Too many requests of this client', schema),
   headers: {
     'Retry-After': {
-      description: 'Seconds after which to ask again',
+      description: 'Seconds after which to try again',
       schema: { type: 'integer' as const },
     },
     'RateLimit-Policy': { schema: { type: 'string' as const } },

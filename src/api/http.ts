@@ -2,7 +2,7 @@ import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
 import type { Env, Resources } from '../resources.ts'
 
-/** What a request carries on its way: `caller`, `workspace` and `db` from the moment its token is checked. */
+/** What handlers share; all but `res` and `requestId` is set once the token is checked. */
 export interface Http {
   Bindings: Env
   Variables: {
@@ -11,7 +11,7 @@ export interface Http {
     caller: Caller
     workspace: number
     db: Db
-    /** For reading what may be a moment old. */
+    /** For reads that may be a moment old. */
     replica: Db
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** How many items of a list are asked for at a time. */
+/** The number of items of a page. */
 export const pageSize = (most: number, usual: number) =>
   z.coerce
     .number('must be a whole number')
@@ -9,12 +9,14 @@ export const pageSize = (most: number, usual: number) =>
     .max(most, `cannot be more than ${most}`)
     .default(usual)
 
-/** A page of a list that is in the order of its items' ids. */
+/** A page of a list in the order of its items' ids. */
 export const KeysetQuery = (item: string) =>
   z.object({
     after: z
       .string()
       .default('')
-      .meta({ description: `The ${item} to go on after.` }),
+      .meta({
+        description: `The ${item} after which the page begins: \`next\` of the page before.`,
+      }),
     size: pageSize(10_000, 1000),
   })

@@ -3,7 +3,7 @@ import { createMiddleware } from 'hono/factory'
 import { Failure, type Reason } from '../failure.ts'
 import type { Http } from './http.ts'
 
-/** So many requests of a client in a minute, and no more (draft-ietf-httpapi-ratelimit-headers). Throws `too-many-requests`. */
+/** Counts requests by client. Throws `too-many-requests`. */
 export const rateLimited = createMiddleware<Http>(async (c, next) => {
   const { limiter, limits } = c.var.res
   if (limiter === undefined) return next()
@@ -17,13 +17,13 @@ export const rateLimited = createMiddleware<Http>(async (c, next) => {
   await next()
 })
 
-type TooMany = Extract<Reason, { reason: 'too-many-requests' }>
+type TooManyRequests = Extract<Reason, { reason: 'too-many-requests' }>
 
-export const tooMany = ({ most, seconds }: TooMany) =>
+export const rateLimitSentence = ({ most, seconds }: TooManyRequests) =>
   `No more than ${most} requests in ${seconds} seconds`
 
-/** The headers of a refusal that the client may come back from. */
-export function sayLimit(c: Context<Http>, facts: Reason): void {
+/** Sets the headers of a 429 (draft-ietf-httpapi-ratelimit-headers). */
+export function setRateLimitHeaders(c: Context<Http>, facts: Reason): void {
   if (facts.reason !== 'too-many-requests') return
   c.header('Retry-After', `${facts.seconds}`)
   c.header('RateLimit-Policy', `"client";q=${facts.most};w=${facts.seconds}`)

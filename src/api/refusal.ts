@@ -3,9 +3,10 @@ import { HTTPException } from 'hono/http-exception'
 import { Failure, faultOf, type Reason } from '../failure.ts'
 import type { Http } from './http.ts'
 
-/** Why the request is refused; undefined for a bug, which is logged here. hono says a malformed body in words of its own. */
+/** Why the request is refused; undefined for a bug, which is logged here. */
 export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   if (error instanceof Failure) return error.facts
+  // hono's own error for a malformed body.
   if (error instanceof HTTPException && error.status === 400)
     return { reason: 'malformed', what: 'JSON' }
   console.error(
@@ -16,7 +17,7 @@ export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
 
 const audiencesMost = 10
 
-/** Audiences as a sentence names them. */
+/** Audiences as a part of a sentence. */
 export function audiencesNamed(ids: readonly string[]): string {
   const [only = ''] = ids
   if (ids.length === 1) return `the audience ${only}`
@@ -25,7 +26,7 @@ export function audiencesNamed(ids: readonly string[]): string {
   return `the audiences ${named.join(', ')} and ${last ?? ''}`
 }
 
-/** Ends each face: whatever none of its routes has answered. */
-export function noSuchOperation(c: Context<Http>): never {
-  throw new Failure({ reason: 'no-such-operation', method: c.req.method, path: c.req.path })
+/** The last route of each dialect. */
+export function unknownOperation(c: Context<Http>): never {
+  throw new Failure({ reason: 'operation-unknown', method: c.req.method, path: c.req.path })
 }

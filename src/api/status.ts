@@ -1,6 +1,6 @@
 import type { JobState } from '../jobs/job.ts'
 
-/** The state of a file's job, in the words of both faces. */
+/** The state of a job in both dialects. */
 export const statuses = {
   waiting: 'CREATED',
   applying: 'PROCESSING',

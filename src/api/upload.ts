@@ -7,8 +7,8 @@ import type { UploadPart } from '../jobs/upload.ts'
 import { isPacked } from './body.ts'
 import type { Http } from './http.ts'
 
-/** A client that goes away does not cut the work short: what has come of its file is cleaned up. */
-export const toTheEnd = createMiddleware<Http>(async (c, next) => {
+/** Lets the handler finish, and clean up, where the client goes away. */
+export const finishAlways = createMiddleware<Http>(async (c, next) => {
   const work = next()
   c.executionCtx.waitUntil(work)
   await work
@@ -17,8 +17,8 @@ export const toTheEnd = createMiddleware<Http>(async (c, next) => {
 const fileFields = new Set(['fileName', 'file'])
 
 /**
- * The parts of an upload as they arrive, a network chunk at a time, unpacked where the body is gzip; the
- * fields of its query first. Throws `media-type`, `encoding`, `malformed` or `cut-short`.
+ * The fields of the query, then the parts of an upload as they arrive, unpacked where they are
+ * gzip. Throws `media-type`, `encoding`, `malformed` or `cut-short`.
  */
 export function uploadParts(
   request: Request,
@@ -27,7 +27,7 @@ export function uploadParts(
 ): AsyncGenerator<UploadPart> {
   const contentType = request.headers.get('content-type') ?? ''
   const body = unpacked(request, fileBytesMax)
-  // Nothing comes after a body that is the file: what is missing is refused before it is read.
+  // No field comes after such a body: a missing type is refused before the file is read.
   const type = query['type'] ?? query['operation'] ?? ''
   if (/^text\/csv\s*(;|$)/i.test(contentType))
     return joined({ type, ...query }, rawParts(body, fileName))
@@ -96,7 +96,7 @@ async function* multipartParts(
   yield* arrived.splice(0)
 }
 
-/** Mail encodes the parts of a body; forms do not (RFC 7578 §4.7). */
+/** Parts of a form are not encoded (RFC 7578 §4.7). */
 function refusalOfPart({ headers }: PartInfo): Failure | undefined {
   const field = 'Content-Transfer-Encoding'
   const encoding = String(headers[field.toLowerCase()] ?? 'binary').trim()
@@ -104,14 +104,14 @@ function refusalOfPart({ headers }: PartInfo): Failure | undefined {
   return new Failure({ reason: 'invalid', field, problem: 'must be binary, 8bit or 7bit' })
 }
 
-// multipasta reads no disposition with a character beyond Latin-1; browsers and curl send file names as they are.
+// multipasta reads no disposition beyond Latin-1, which browsers and curl send.
 const disposition = ({ headers }: PartInfo) => String(headers['content-disposition'] ?? '')
 const nameOf = (info: PartInfo) =>
   info.name || (/; *name="([^"]*)"/i.exec(disposition(info))?.[1] ?? '')
 const fileNameOf = (info: PartInfo) =>
   info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
 
-/** A body that is the file itself, its name in the query. */
+/** A body that is the file itself. */
 async function* rawParts(
   body: AsyncIterable<Uint8Array>,
   fileName: string,
@@ -120,7 +120,7 @@ async function* rawParts(
   for await (const bytes of body) yield { bytes }
 }
 
-/** Left to itself, a body comes 4 KiB at a time, and each piece costs more than its bytes. */
+/** A body comes 4 KiB at a time by default, and each piece costs time. */
 const pieceBytes = 64 * 1024
 
 /** The body as it arrives. Throws `cut-short` where the client goes away. */
@@ -129,7 +129,7 @@ async function* received(request: Request): AsyncGenerator<Uint8Array> {
   if (reader === undefined) return
   try {
     for (;;) {
-      // A new buffer each time: the parser may keep the end of a piece until it has seen the next.
+      // A new buffer each time: the parser keeps the end of a piece until the next.
       const { done, value } = await reader.readAtLeast(pieceBytes, new Uint8Array(pieceBytes))
       if (value !== undefined) yield value
       if (done) return
@@ -137,6 +137,6 @@ async function* received(request: Request): AsyncGenerator<Uint8Array> {
   } catch {
     throw new Failure({ reason: 'cut-short' })
   } finally {
-    await reader.cancel().catch(() => undefined) // what nobody reads need not arrive
+    await reader.cancel().catch(() => undefined) // the rest need not arrive
   }
 }

@@ -7,7 +7,7 @@ import { parseJson } from '../json.ts'
 import { boundedBody, textOf } from './body.ts'
 import type { Http } from './http.ts'
 
-/** The shape of a part of the request; it is also what the OpenAPI document says of it. Refuses by naming the field. */
+/** Checks a part of the request, and describes it. Throws `required`, `too-long`, `invalid`. */
 export const valid = <Schema extends z.ZodType, Target extends 'json' | 'query' | 'param'>(
   target: Target,
   schema: Schema,
@@ -21,27 +21,27 @@ const refuse = (result: { success: boolean; data: unknown; error?: z.core.$ZodEr
 }
 
 /**
- * The body is JSON, whatever its content type says, unless that says multipart; and it is bounded. Stands before `valid('json', …)`,
- * which would take any other content type for an empty object. Throws `media-type` for what neither is JSON nor is said to be.
+ * Reads a bounded body as JSON whatever its content type, but for multipart. Stands before
+ * `valid('json', …)`. Throws `media-type`, `malformed` and what `textOf` throws.
  */
 export const jsonBody = createMiddleware<Http>((c, next) =>
   boundedBody(c, async () => {
     const contentType = c.req.header('content-type') ?? ''
-    const foreign = new Failure({ reason: 'media-type', allowed: ['application/json'] })
-    if (isMultipart(contentType)) throw foreign
+    const notJson = new Failure({ reason: 'media-type', allowed: ['application/json'] })
+    if (isMultipart(contentType)) throw notJson
     const text = await textOf(c, 'JSON')
     const body = read(text)
     if (body === undefined)
       throw text.trim() === '' || isJson(contentType)
         ? new Failure({ reason: 'malformed', what: 'JSON' })
-        : foreign
+        : notJson
     const headers = new Headers(c.req.raw.headers)
     headers.set('content-type', 'application/json')
     headers.delete('content-encoding')
     headers.delete('content-length')
     c.req.bodyCache = {}
     c.req.raw = new Request(c.req.raw, { headers, body: text })
-    c.req.json = <T>() => Promise.resolve(body.json as T) // what it is, the validators find out
+    c.req.json = <T>() => Promise.resolve(body.json as T) // checked by `valid`
     await next()
   }),
 )
@@ -59,7 +59,7 @@ function read(text: string): { json: unknown } | undefined {
   }
 }
 
-/** What the first issue with a body says of it, by naming the field. */
+/** Why a body is refused, by its first issue. */
 export function refusalOfShape(issue: z.core.$ZodIssue | undefined, data: unknown): Failure {
   if (issue === undefined || issue.path.length === 0)
     return new Failure({ reason: 'invalid', field: 'body', problem: problemOfBody(issue) })

@@ -4,7 +4,7 @@ import { jobs, syncRules } from '../db/schema.ts'
 import { participantsFile } from '../experience/participants-file.ts'
 import type { Source, SourceOf } from '../experience/source.ts'
 import { parseJson } from '../json.ts'
-import { removeUnseen, seeMembers, type Range } from '../membership/members.ts'
+import { removeUnseen, upsertMembers, type Range } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
 import { unmoved } from '../jobs/checkpoint.ts'
@@ -134,7 +134,7 @@ function writePart(
   const belonging = (which: SQL) => selectBelonging(job.workspace, compiled, range, which)
   const isValid = isParticipantId(participantMax)
   const written = [
-    seeMembers(job, belonging(isValid), guard),
+    upsertMembers(job, belonging(isValid), guard),
     tally(job, 'touched'),
     removeUnseen(job, range, guard),
     tally(job, 'removed'),

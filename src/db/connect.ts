@@ -23,7 +23,7 @@ export function connect(d1: Queried, meter: Meter): Db {
 const dialect = new SQLiteSyncDialect()
 
 /** What a statement of a batch gave: its rows are of the type that its `sql<Row>` names. */
-export interface Result<Row = unknown> extends D1Result<Row> {
+export interface Result<Row = unknown> extends Pick<D1Result, 'meta'> {
   rows: Row[]
   changes: number
 }
@@ -47,12 +47,11 @@ export async function together<const Statements extends readonly SQLWrapper[]>(
 }
 
 const typed = <Statements>(results: D1Result[]) =>
-  // One for each, in their order.
-  results.map((result): Result => ({
-    ...result,
-    rows: result.results,
-    changes: result.meta.changes,
-  })) as Results<Statements>
+  results.map(({ results: rows, meta }) => ({
+    rows,
+    changes: meta.changes,
+    meta,
+  })) as Results<Statements> // one for each, in their order
 
 function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
   const { sql, params } = dialect.sqlToQuery(statement.getSQL())

@@ -1,6 +1,6 @@
 import type { SQL } from 'drizzle-orm'
 import { jobs } from '../db/schema.ts'
-import { addMembers, listed, removeMembers, seeMembers } from '../membership/members.ts'
+import { addMembers, listed, removeMembers, upsertMembers } from '../membership/members.ts'
 import type { Limits } from '../resources.ts'
 import { applySlice, deleteFile, type Content } from '../jobs/apply.ts'
 import { unmoved } from '../jobs/checkpoint.ts'
@@ -32,7 +32,7 @@ const contentOf = ({ participantMax }: Limits): Content<string, ParticipantsFile
   write: writeParticipants,
 })
 
-const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
+const writers = { add: addMembers, remove: removeMembers, replace: upsertMembers }
 
 /** The statements that write what a job says of these participants, each with a count of whom it changed. */
 function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {

@@ -3,151 +3,161 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { canonical, readId } from '../text.ts'
 
-/** A group as a look-up tells it; `revision` counts its uploads, so that a caller can tell which of them an answer has seen. */
-export interface GroupSeen {
+/** A group and its live revision, which counts its uploads. */
+export interface LiveGroup {
   id: string
   name: string
   revision: number
 }
 
-// Of a row `m` of members and its group `g` (see schema.ts).
+// Of a row `m` of members and its group `g`.
 const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
 
-/** A participant as files name them (see text.ts); one that no file can name is in no group, and neither is nobody. */
-function readAs(participant: string): string {
+/** The id as files have it; empty, which is in no group, where no file can have it. */
+function storedIdOf(participant: string): string {
   const read = readId(participant, Infinity)
   return 'id' in read ? read.id : ''
 }
 
-/** D1 bills a row read for each that it sorts, and so what a participant is in is sorted here. */
-const byName = (a: GroupSeen, b: GroupSeen) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+/** Sorted here, as D1 bills a row read for each row that it sorts. */
+const byName = (a: LiveGroup, b: LiveGroup) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
-/** The groups that a participant is in, by name. Nothing is known of one who is in none. */
+/** The groups that a participant is in, by name. */
 export async function findGroupsOf(
   db: Db,
   workspace: number,
   participant: string,
-): Promise<GroupSeen[]> {
-  const groups = await db.all<GroupSeen>(sql`
+): Promise<LiveGroup[]> {
+  const groups = await db.all<LiveGroup>(sql`
     SELECT g.id, g.name, g.revision
     FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${readAs(participant)} AND g.deleted_at IS NULL AND ${isIn}`)
+    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)}
+      AND g.deleted_at IS NULL AND ${isIn}`)
   return groups.sort(byName)
 }
 
 /**
- * Whether a participant is in a group: the one of this id, or the first that any of the spellings names by its id (in any case) or else
- * its name. Throws `not-found`, by the id or by the key.
+ * Whether a participant is in a group, by its id, or by spellings of its id or name. Throws
+ * `not-found` with the id or `key`.
  */
 export async function getMember(
   db: Db,
   workspace: number,
   group: { id: string } | { key: string; spellings: readonly string[] },
   participant: string,
-): Promise<GroupSeen & { member: boolean }> {
+): Promise<LiveGroup & { member: boolean }> {
   const [id, key] =
     'id' in group
       ? [group.id, keyById(workspace, group.id)]
       : [group.key, keyBySpelling(workspace, group.spellings)]
-  const [found] = await db.all<GroupSeen & { member: number }>(sql`
-    SELECT g.id, g.name, g.revision, ${isMember(readAs(participant))} AS member FROM experience_groups AS g WHERE g.key = ${key}`)
+  const [found] = await db.all<LiveGroup & { member: number }>(sql`
+    SELECT g.id, g.name, g.revision, ${isMember(storedIdOf(participant))} AS member
+    FROM experience_groups AS g WHERE g.key = ${key}`)
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'group', id })
   return { ...found, member: found.member === 1 }
 }
 
 const keyById = (workspace: number, id: string): SQL =>
-  sql`(SELECT key FROM experience_groups WHERE workspace_id = ${workspace} AND id = ${id} AND deleted_at IS NULL)`
+  sql`(SELECT key FROM experience_groups
+    WHERE workspace_id = ${workspace} AND id = ${id} AND deleted_at IS NULL)`
 
-/** One seek for the id, and one for each name until one is found: of an OR, SQLite would make a walk through all groups. */
+/** A seek for the id, then for each name: with an OR, SQLite would read all groups. */
 function keyBySpelling(workspace: number, spellings: readonly string[]): SQL {
-  const ids = spellings.map((one) => canonical(one).toLowerCase())
-  const id = ids.find((one) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(one)) ?? ''
-  // As it is, too: names from before they were kept in NFC.
-  const names = JSON.stringify([...new Set(spellings.flatMap((one) => [canonical(one), one]))])
+  const ids = spellings.map((spelling) => canonical(spelling).toLowerCase())
+  const id = ids.find((text) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) ?? ''
+  // Unchanged too: old names are not in NFC.
+  const names = JSON.stringify([...new Set(spellings.flatMap((text) => [canonical(text), text]))])
   return sql`coalesce(${keyById(workspace, id)},
     (SELECT experience_groups.key FROM json_each(${names}) AS n CROSS JOIN experience_groups
       WHERE workspace_id = ${workspace} AND name = n.value AND deleted_at IS NULL LIMIT 1))`
 }
 
-/** Every group of the workspace, by name, and whether a participant is in it; nobody (an empty text) is in none. */
-export async function listMember(
+/** Every group of the workspace, by name, and whether a participant is in it. */
+export async function listGroupsWithMember(
   db: Db,
   workspace: number,
   participant: string,
-): Promise<(GroupSeen & { member: boolean })[]> {
-  const mine = sql`SELECT m.group_key FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${readAs(participant)} AND ${isIn}`
-  const groups = await db.all<GroupSeen & { member: number }>(sql`
-    SELECT id, name, revision, key IN (${mine}) AS member FROM experience_groups
+): Promise<(LiveGroup & { member: boolean })[]> {
+  const memberOf = sql`
+    SELECT m.group_key FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
+    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)}
+      AND ${isIn}`
+  const groups = await db.all<LiveGroup & { member: number }>(sql`
+    SELECT id, name, revision, key IN (${memberOf}) AS member FROM experience_groups
     WHERE workspace_id = ${workspace} AND deleted_at IS NULL ORDER BY name`)
   return groups.map(({ member, ...group }) => ({ ...group, member: member === 1 }))
 }
 
 const isMember = (participant: string): SQL => sql`
   EXISTS (SELECT 1 FROM members AS m
-    WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant} AND m.group_key = g.key AND ${isIn})`
+    WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant}
+      AND m.group_key = g.key AND ${isIn})`
 
 /**
- * In which groups each of many participants is, of all or of those named, in the order asked and as they were asked for; and those
- * groups. Throws `not-found` for a group that is named and not there.
+ * The groups of each participant, of all groups or of `groupIds`, in the order and spelling of
+ * `participants`. Throws `not-found` for one of `groupIds`.
  */
 export async function findMemberships(
   db: Db,
   workspace: number,
   participants: string[],
   groupIds: string[] | undefined,
-): Promise<{ memberships: { participant: string; groupIds: string[] }[]; groups: GroupSeen[] }> {
-  const named =
+): Promise<{ memberships: { participant: string; groupIds: string[] }[]; groups: LiveGroup[] }> {
+  const isNamed =
     groupIds === undefined
       ? sql``
       : sql`AND g.id IN (SELECT value FROM json_each(${JSON.stringify(groupIds)}))`
-  const [seats, known] = await together(db, [
-    sql`
-    SELECT asked.key AS place, g.id, g.name, g.revision
-    FROM json_each(${JSON.stringify(participants.map(readAs))}) AS asked
-      CROSS JOIN members AS m ON m.workspace_id = ${workspace} AND m.participant_id = asked.value
+  const [members, ...named] = await together(db, [
+    sql<LiveGroup & { place: number }>`
+    SELECT p.key AS place, g.id, g.name, g.revision
+    FROM json_each(${JSON.stringify(participants.map(storedIdOf))}) AS p
+      CROSS JOIN members AS m ON m.workspace_id = ${workspace} AND m.participant_id = p.value
       CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE g.deleted_at IS NULL AND ${isIn} ${named}`,
+    WHERE g.deleted_at IS NULL AND ${isIn} ${isNamed}`,
     ...(groupIds === undefined
       ? []
       : [
-          sql`SELECT g.id, g.name, g.revision FROM experience_groups AS g WHERE g.workspace_id = ${workspace} AND g.deleted_at IS NULL ${named}`,
+          sql<LiveGroup>`
+    SELECT g.id, g.name, g.revision FROM experience_groups AS g
+    WHERE g.workspace_id = ${workspace} AND g.deleted_at IS NULL ${isNamed}`,
         ]),
   ])
-  // The columns selected above.
-  const found = (seats?.results ?? []) as (GroupSeen & { place: number })[]
-  const groups = new Map<string, GroupSeen>()
-  for (const { id, name, revision } of [...((known?.results ?? []) as GroupSeen[]), ...found])
+  const groups = new Map<string, LiveGroup>()
+  for (const { id, name, revision } of [...named, members].flatMap(({ rows }) => rows))
     groups.set(id, { id, name, revision })
   const unknown = groupIds?.find((id) => !groups.has(id))
   if (unknown !== undefined) throw new Failure({ reason: 'not-found', what: 'group', id: unknown })
 
   const memberships = participants.map((participant) => ({ participant, groupIds: [] as string[] }))
-  for (const { place, id } of found.sort(byName)) memberships[place]?.groupIds.push(id)
+  for (const { place, id } of members.rows.sort(byName)) memberships[place]?.groupIds.push(id)
   return { memberships, groups: [...groups.values()] }
 }
 
-/** The group `g` of an id, for the end of a SELECT. */
+/** The group `g` of an id, as the end of a SELECT. */
 export const groupOf = (workspace: number, id: string): SQL =>
-  sql`experience_groups AS g WHERE g.workspace_id = ${workspace} AND g.id = ${id} AND g.deleted_at IS NULL`
+  sql`experience_groups AS g
+    WHERE g.workspace_id = ${workspace} AND g.id = ${id} AND g.deleted_at IS NULL`
 
-/** A page of a group's members in the order of their ids (that of their bytes), after `after`; and the group. Throws `not-found`. */
+/** A group, and its members after `after` in the byte order of their ids. Throws `not-found`. */
 export async function listMembers(
   db: Db,
   workspace: number,
   groupId: string,
   { after, size }: { after: string; size: number },
-): Promise<{ group: GroupSeen; participants: string[] }> {
-  const those = groupOf(workspace, groupId)
+): Promise<{ group: LiveGroup; participants: string[] }> {
+  const group = groupOf(workspace, groupId)
   const [groups, members] = await together(db, [
-    sql`SELECT g.id, g.name, g.revision FROM ${those}`,
-    sql`
-    SELECT m.participant_id AS id FROM (SELECT key, revision FROM ${those}) AS g
-      CROSS JOIN members AS m INDEXED BY members_by_group ON m.group_key = g.key AND m.participant_id > ${after}
+    sql<LiveGroup>`SELECT g.id, g.name, g.revision FROM ${group}`,
+    sql<{ id: string }>`
+    SELECT m.participant_id AS id FROM (SELECT key, revision FROM ${group}) AS g
+      CROSS JOIN members AS m INDEXED BY members_by_group
+        ON m.group_key = g.key AND m.participant_id > ${after}
     WHERE ${isIn} ORDER BY m.participant_id LIMIT ${size}`,
   ])
-  // The columns selected above.
-  const [group] = (groups?.results ?? []) as GroupSeen[]
-  if (group === undefined) throw new Failure({ reason: 'not-found', what: 'group', id: groupId })
-  return { group, participants: ((members?.results ?? []) as { id: string }[]).map(({ id }) => id) }
+  const [found] = groups.rows
+  if (found === undefined) throw new Failure({ reason: 'not-found', what: 'group', id: groupId })
+  return {
+    group: found,
+    participants: members.rows.map(({ id }) => id),
+  }
 }

@@ -1,8 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 
 /**
- * The statements that change who is in a group. Each is one set-based statement of a job's batch: it writes for the revision
- * that the job will become, which no reader sees yet, and only while `guard` holds. Ids come as a table of `value`, each once.
+ * The revision that a job's statements write. No reader sees it before it is live. Ids are a table
+ * of distinct `value`s.
  */
 export interface Revision extends Group {
   revision: number
@@ -13,10 +13,10 @@ export interface Group {
   group: number
 }
 
-/** Ids as a table of `value`: one parameter, however many there are. They are written in the order given. */
+/** Ids as a table of `value`, in their order: one parameter, however many there are. */
 export const listed = (ids: string[]): SQL => sql`json_each(${JSON.stringify(ids)})`
 
-/** Puts ids into the group: a new one costs two rows written, one that is there none. */
+/** Adds ids. Rows written: two for a new id, none for a member. */
 export function addMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
   return sql`
     INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
@@ -26,39 +26,41 @@ export function addMembers({ workspace, group, revision }: Revision, ids: SQL, g
     WHERE removed_rev IS NOT NULL`
 }
 
-/** Takes ids out of the group: one row written for each that is in it. */
+/** Removes ids. Rows written: one for each that is a member. */
 export function removeMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
   return sql`
     UPDATE members SET removed_rev = ${revision}
-    WHERE workspace_id = ${workspace} AND group_key = ${group} AND participant_id IN (SELECT value FROM ${ids})
-      AND removed_rev IS NULL AND ${guard}`
+    WHERE workspace_id = ${workspace} AND group_key = ${group}
+      AND participant_id IN (SELECT value FROM ${ids}) AND removed_rev IS NULL AND ${guard}`
 }
 
-/** Puts ids into the group and marks them as seen by this revision, those that are there too: each distinct id changes one row, once. */
-export function seeMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
+/** Adds ids, and sets `seen_rev` of members too. Each id changes one row, once. */
+export function upsertMembers({ workspace, group, revision }: Revision, ids: SQL, guard: SQL): SQL {
   return sql`
     INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
     SELECT ${workspace}, value, ${group}, ${revision}, NULL, ${revision} FROM ${ids} WHERE ${guard}
     ON CONFLICT (workspace_id, participant_id, group_key) DO UPDATE
-    SET added_rev = iif(removed_rev IS NULL, added_rev, excluded.added_rev), removed_rev = NULL, seen_rev = excluded.seen_rev
+    SET added_rev = iif(removed_rev IS NULL, added_rev, excluded.added_rev),
+      removed_rev = NULL, seen_rev = excluded.seen_rev
     WHERE seen_rev <> excluded.seen_rev`
 }
 
-/** A range of a group's rows, in the order of participant ids: after `after`, up to and including `upTo` or the end. */
+/** Rows of a group by participant id: after `after`, up to `upTo` (included) or the end. */
 export interface Range {
   after: string
   upTo: string | undefined
 }
 
-const within = ({ workspace, group }: Group, { after, upTo }: Range) =>
-  upTo === undefined
-    ? sql`workspace_id = ${workspace} AND group_key = ${group} AND participant_id > ${after}`
-    : sql`workspace_id = ${workspace} AND group_key = ${group} AND participant_id > ${after} AND participant_id <= ${upTo}`
+const within = ({ workspace, group }: Group, { after, upTo }: Range) => {
+  const end = upTo === undefined ? sql`` : sql`AND participant_id <= ${upTo}`
+  return sql`
+    workspace_id = ${workspace} AND group_key = ${group} AND participant_id > ${after} ${end}`
+}
 
-// Without the hint, SQLite would walk the workspace's whole range of the primary key.
+// Without the hint, SQLite reads all of the workspace's rows by the primary key.
 const byGroup = sql`members INDEXED BY members_by_group`
 
-/** Where a range of `rows` rows after `after` ends; no row comes back where fewer are left. */
+/** Selects the last `id` of the next `rows` rows after `after`; nothing where fewer are left. */
 export function rangeEnd({ workspace, group }: Group, after: string, rows: number): SQL {
   return sql`
     SELECT participant_id AS id FROM ${byGroup}
@@ -66,22 +68,26 @@ export function rangeEnd({ workspace, group }: Group, after: string, rows: numbe
     ORDER BY participant_id LIMIT 1 OFFSET ${rows - 1}`
 }
 
-/** Takes out of the group whom a REPLACE did not see. */
+/** Removes members that a REPLACE has not seen. */
 export function removeUnseen(at: Revision, range: Range, guard: SQL): SQL {
   return sql`
     UPDATE ${byGroup} SET removed_rev = ${at.revision}
     WHERE ${within(at, range)} AND removed_rev IS NULL AND seen_rev < ${at.revision} AND ${guard}`
 }
 
-/** Undoes a revision that never went live: whom it added was not in the group before, whom it removed was. */
+/** Undoes a revision that never went live. */
 export function undoRevision(at: Revision, range: Range, guard: SQL): SQL[] {
   return [
-    sql`DELETE FROM ${byGroup} WHERE ${within(at, range)} AND added_rev = ${at.revision} AND ${guard}`,
-    sql`UPDATE ${byGroup} SET removed_rev = NULL WHERE ${within(at, range)} AND removed_rev = ${at.revision} AND ${guard}`,
+    sql`
+    DELETE FROM ${byGroup}
+    WHERE ${within(at, range)} AND added_rev = ${at.revision} AND ${guard}`,
+    sql`
+    UPDATE ${byGroup} SET removed_rev = NULL
+    WHERE ${within(at, range)} AND removed_rev = ${at.revision} AND ${guard}`,
   ]
 }
 
-/** Deletes rows that the live revision and the one before it do not show. */
+/** Deletes rows that neither the live revision nor the one before it shows. */
 export function pruneDead(at: Group, range: Range): SQL {
   return sql`
     DELETE FROM ${byGroup}
@@ -89,7 +95,7 @@ export function pruneDead(at: Group, range: Range): SQL {
       AND removed_rev < (SELECT revision FROM experience_groups WHERE key = ${at.group})`
 }
 
-/** Deletes up to `most` rows of a group that no one sees any more. */
+/** Deletes up to `most` rows of a deleted group. */
 export function eraseMembers({ workspace, group }: Group, most: number): SQL {
   return sql`
     DELETE FROM members WHERE (workspace_id, participant_id, group_key) IN

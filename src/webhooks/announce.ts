@@ -1,5 +1,7 @@
 import { sql, SQL } from 'drizzle-orm'
+import type { Result } from '../db/connect.ts'
 import { faultOf } from '../failure.ts'
+import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import type { Event, EventType } from './event.ts'
 
@@ -7,60 +9,54 @@ import type { Event, EventType } from './event.ts'
 const changed = sql`changes() > 0`
 
 /**
- * The statements that write an event, and its delivery to each webhook that listens: they stand in the batch of the change that it tells of,
- * right behind the statement that makes it, or wherever `guard` says whether it is made. `data` may be an SQL expression of JSON.
+ * The statements that write an event and its deliveries. They stand right behind the statement of
+ * the change, unless `guard` says otherwise. `data` may be SQL that gives JSON.
  */
 export function announce(
   workspace: number,
-  { type, data }: Event | { type: EventType; data: SQL },
+  event: Event | { type: EventType; data: SQL },
   now: number,
   guard: SQL = changed,
 ): SQL[] {
-  return telling(
-    newEventId(),
-    workspace,
-    type,
-    data instanceof SQL ? data : JSON.stringify(data),
-    now,
-    { guard, to: listening },
-  )
+  return eventStatements(workspace, { id: newEventId(), ...event }, now, { guard, to: subscribed })
 }
 
 export const newEventId = () => `evt_${crypto.randomUUID()}`
 
-/** The statements that write an event, `data` as JSON, and its delivery to each webhook `w` of the workspace that `to` holds for. */
-export function telling(
-  id: string,
+/** The same for an event with an id, and only the webhooks `w` for which `to` holds. */
+export function eventStatements(
   workspace: number,
-  type: EventType,
-  data: SQL | string,
+  { id, type, data }: { id: string; type: EventType; data: SQL | object },
   now: number,
   { guard, to }: { guard: SQL; to: SQL },
 ): SQL[] {
+  const json = data instanceof SQL ? data : JSON.stringify(data)
   return [
     sql`
     INSERT INTO events (workspace_id, id, type, at, data)
-    SELECT ${workspace}, ${id}, ${type}, ${now}, ${data} WHERE ${guard}`,
+    SELECT ${workspace}, ${id}, ${type}, ${now}, ${json} WHERE ${guard}`,
     sql`
-    INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
-    SELECT w.key, e.key, e.workspace_id, 'pending', 0, 0, e.at FROM events AS e CROSS JOIN webhooks AS w ON w.workspace_id = e.workspace_id
+    INSERT INTO deliveries
+      (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
+    SELECT w.key, e.key, e.workspace_id, 'pending', 0, 0, e.at
+    FROM events AS e CROSS JOIN webhooks AS w ON w.workspace_id = e.workspace_id
     WHERE e.workspace_id = ${workspace} AND e.id = ${id} AND ${to}
     RETURNING webhook_key AS due`,
   ]
 }
 
 /** Whether a webhook `w` is sent an event `e`. */
-const listening = sql`w.disabled IS NULL
+const subscribed = sql`w.disabled IS NULL
   AND (w.event_types IS NULL OR e.type IN (SELECT value FROM json_each(w.event_types)))`
 
-/** Enqueues the deliveries that a batch has written (see `announce`). Where the queue does not answer, the cron of the next minute does. */
+/** Enqueues the deliveries that a batch has written, by the results of `announce`. */
 export async function enqueueAnnounced(
   res: Resources,
   workspace: number,
-  results: D1Result[],
+  results: Result[],
 ): Promise<void> {
-  const due = results.flatMap(({ results }) =>
-    (results as { due?: number }[]).flatMap(({ due }) => (due === undefined ? [] : [due])),
+  const due = results.flatMap(({ rows }) =>
+    (rows as { due?: number }[]).flatMap(({ due }) => (due === undefined ? [] : [due])),
   )
   await enqueueDeliveries(
     res,
@@ -68,10 +64,10 @@ export async function enqueueAnnounced(
   )
 }
 
-/** As many as one `sendBatch` takes. */
-export const enqueuedMost = 100
-
-/** Enqueues up to a hundred webhooks that have something to be sent, at once or after so many seconds. */
+/**
+ * Enqueues up to a hundred webhooks. Throws nothing where the queue does not answer: the cron of
+ * the next minute finds what is due.
+ */
 export async function enqueueDeliveries(
   res: Resources,
   webhooks: { workspace: number; webhook: number; delaySeconds?: number }[],
@@ -79,8 +75,8 @@ export async function enqueueDeliveries(
   if (webhooks.length === 0) return
   try {
     await res.deliveries.sendBatch(
-      webhooks.slice(0, enqueuedMost).map(({ delaySeconds = 0, ...one }) => ({
-        body: { kind: 'deliver', ...one },
+      webhooks.slice(0, sendBatchMost).map(({ delaySeconds = 0, ...webhook }) => ({
+        body: { kind: 'deliver', ...webhook },
         delaySeconds,
       })),
     )

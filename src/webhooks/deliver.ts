@@ -1,22 +1,29 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { together } from '../db/connect.ts'
+import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { announce, enqueueDeliveries, enqueueAnnounced, enqueuedMost } from './announce.ts'
-import { patience, retryAfterOf, ringsFor } from './event.ts'
-import { arrived, fateOf, writeFates, type Outcome, type Taken } from './outcomes.ts'
+import { announce, enqueueAnnounced, enqueueDeliveries } from './announce.ts'
+import { delaysOf, disableAfter, retryAfterOf } from './event.ts'
+import { isDelivered, nextStateOf, saveOutcomes, type Claimed, type Outcome } from './outcomes.ts'
 import { headersOf, secretsAt } from './sign.ts'
 
-/** Milliseconds: for an answer (Standard Webhooks 1.0), for an invocation before it begins no more, and for one after which it is thought dead. */
-const answerTime = 15_000
+/** Milliseconds to wait for an answer (Standard Webhooks 1.0). */
+const answerTimeout = 15_000
+
+/** Milliseconds after which an invocation sends nothing more. */
 const invocationTime = 20_000
+
+/** Milliseconds after which an invocation that has not reported is taken for dead. */
 const leaseTime = 60_000
 
-/** Deliveries that an invocation takes at a time, and sends at once. */
-const takenMost = 50
-const atOnce = 5
+/** Deliveries that an invocation claims at a time. */
+const claimedMost = 50
 
-/** Bytes kept of what a receiver answers. */
+/** Requests to one receiver at the same time. */
+const concurrency = 5
+
+/** Bytes of a receiver's answer that are stored. */
 const answerMost = 1024
 
 interface Receiver {
@@ -25,96 +32,112 @@ interface Receiver {
   secrets: string[]
 }
 
+/** A webhook that this invocation alone sends to, until `lease` (milliseconds). */
+interface Claim {
+  workspace: number
+  webhook: number
+  lease: number
+  receiver: Receiver
+  deliveries: Claimed[]
+}
+
 /**
- * Sends a webhook what is due, a few at a time, and tries again later what does not arrive. No other invocation sends to it meanwhile; one that
- * has died is followed by another, which may send again what arrived. Safe to repeat, also at once.
+ * Sends the due deliveries of a webhook, and schedules retries. Safe to repeat, also at once; after
+ * a crash, a delivery may arrive twice.
  */
 export async function deliver(res: Resources, workspace: number, webhook: number): Promise<void> {
-  const db = res.databaseOf(workspace)
   const until = res.now() + invocationTime
   for (;;) {
-    const lease = res.now() + leaseTime
-    const { receiver, taken } = await take(db, workspace, webhook, res.now(), lease)
-    if (receiver === undefined) return
-    const outcomes = await sendAll(res, receiver, taken, until)
-    const left = taken.length - outcomes.length
-    await record(res, db, { workspace, webhook, id: receiver.id, lease }, taken, outcomes)
-    const delivered = outcomes.filter(({ status }) => arrived(status)).length
+    const claim = await claimDue(res, workspace, webhook)
+    if (claim === undefined) return
+    const outcomes = await sendAll(res, claim, until)
+    await record(res, claim, outcomes)
     console.info(
       JSON.stringify({
         event: 'deliveries',
         workspace,
-        webhook: receiver.id,
+        webhook: claim.receiver.id,
         attempts: outcomes.length,
-        delivered,
-        left,
+        delivered: outcomes.filter(isDelivered).length,
+        left: claim.deliveries.length - outcomes.length,
       }),
     )
-    // What was enqueued meanwhile found the webhook taken: it is looked for before the invocation ends.
+    // A message that came meanwhile found the webhook claimed: the loop looks for its deliveries.
     if (res.now() > until) return enqueueDeliveries(res, [{ workspace, webhook }])
   }
 }
 
-/** Takes the webhook for an invocation, and what is due. Nothing where it is taken, disabled or gone, or nothing is due. */
-async function take(
-  db: Db,
+/** Undefined where the webhook is claimed, disabled or deleted, or has nothing due. */
+async function claimDue(
+  res: Resources,
   workspace: number,
   webhook: number,
-  now: number,
-  lease: number,
-): Promise<{ receiver: Receiver | undefined; taken: Taken[] }> {
+): Promise<Claim | undefined> {
+  const now = res.now()
+  const lease = now + leaseTime
   const due = sql`webhook_key = ${webhook} AND state = 'pending' AND next_attempt_at <= ${now}`
-  const first = sql`SELECT event_key FROM deliveries INDEXED BY deliveries_due WHERE ${due} ORDER BY next_attempt_at, event_key LIMIT ${takenMost}`
-  const [claimed, , receivers, found] = await together(db, [
+  const first = sql`
+    SELECT event_key FROM deliveries INDEXED BY deliveries_due WHERE ${due}
+    ORDER BY next_attempt_at, event_key LIMIT ${claimedMost}`
+  const [claimed, , receivers, deliveries] = await together(res.databaseOf(workspace), [
     sql`
     UPDATE webhooks SET busy_until = ${lease}
-    WHERE key = ${webhook} AND workspace_id = ${workspace} AND disabled IS NULL AND coalesce(busy_until, 0) <= ${now}
+    WHERE key = ${webhook} AND workspace_id = ${workspace}
+      AND disabled IS NULL AND coalesce(busy_until, 0) <= ${now}
       AND EXISTS (SELECT 1 FROM deliveries WHERE ${due})`,
     sql`
     UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1
     WHERE webhook_key = ${webhook} AND event_key IN (${first}) AND changes() > 0`,
-    sql`SELECT id, url, secret, former_secret AS former, former_until AS formerUntil FROM webhooks WHERE key = ${webhook} AND busy_until = ${lease}`,
-    sql`
+    sql<{ id: string; url: string } & Parameters<typeof secretsAt>[0]>`
+    SELECT id, url, secret, former_secret AS former, former_until AS formerUntil
+    FROM webhooks WHERE key = ${webhook} AND busy_until = ${lease}`,
+    sql<Claimed>`
     SELECT d.event_key AS event, d.attempts AS attempt, d.tries, e.id,
-      json_object('type', e.type, 'timestamp', strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1000.0, 'unixepoch'), 'data', json(e.data)) AS body
-    FROM (${first}) AS f CROSS JOIN deliveries AS d ON d.webhook_key = ${webhook} AND d.event_key = f.event_key
+      json_object('type', e.type,
+        'timestamp', strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1000.0, 'unixepoch'),
+        'data', json(e.data)) AS body
+    FROM (${first}) AS f
+      CROSS JOIN deliveries AS d ON d.webhook_key = ${webhook} AND d.event_key = f.event_key
       CROSS JOIN events AS e ON e.key = d.event_key`,
   ])
-  if (claimed?.meta.changes !== 1) return { receiver: undefined, taken: [] }
-  // The columns selected above.
-  const [row] = (receivers?.results ?? []) as ({ id: string; url: string } & Parameters<
-    typeof secretsAt
-  >[0])[]
-  if (row === undefined) return { receiver: undefined, taken: [] }
+  if (claimed.changes !== 1) return undefined
+  const [row] = receivers.rows
+  if (row === undefined) return undefined
   return {
+    workspace,
+    webhook,
+    lease,
     receiver: { id: row.id, url: row.url, secrets: secretsAt(row, now) },
-    taken: (found?.results ?? []) as unknown as Taken[],
+    deliveries: deliveries.rows,
   }
 }
 
-/** Sends a few at once, and begins none after `until`. */
+/** Sends deliveries a few at a time, and begins none after `until`. */
 async function sendAll(
   res: Resources,
-  receiver: Receiver,
-  taken: Taken[],
+  { receiver, deliveries }: Claim,
   until: number,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
-  const queue = taken.values()
-  const lane = async () => {
-    for (const one of queue) {
-      outcomes.push(await send(res, receiver, one))
+  const queue = deliveries.values()
+  const sendNext = async () => {
+    for (const delivery of queue) {
+      outcomes.push(await send(res, receiver, delivery))
       if (res.now() > until) return
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, lane))
+  await Promise.all(Array.from({ length: concurrency }, sendNext))
   return outcomes
 }
 
-async function send(res: Resources, { url, secrets }: Receiver, taken: Taken): Promise<Outcome> {
+async function send(
+  res: Resources,
+  { url, secrets }: Receiver,
+  delivery: Claimed,
+): Promise<Outcome> {
   const at = res.now()
-  const told = (status: number | null, answer: string, retryAfter?: number): Outcome => ({
-    ...taken,
+  const outcome = (status: number | null, answer: string, retryAfter?: number): Outcome => ({
+    ...delivery,
     at,
     status,
     duration: res.now() - at,
@@ -122,24 +145,27 @@ async function send(res: Resources, { url, secrets }: Receiver, taken: Taken): P
     retryAfter,
   })
   const problem = problemOfAddress(url, { local: res.localWebhooks })
-  if (problem !== undefined) return told(null, `The URL ${problem}`)
+  if (problem !== undefined) return outcome(null, `The URL ${problem}`)
   try {
     const response = await res.fetch(url, {
       method: 'POST',
-      headers: headersOf(taken.id, taken.body, secrets, at),
-      body: taken.body,
+      headers: headersOf(delivery.id, delivery.body, secrets, at),
+      body: delivery.body,
       redirect: 'manual',
-      signal: AbortSignal.timeout(answerTime),
+      signal: AbortSignal.timeout(answerTimeout),
     })
     const retryAfter = retryAfterOf(response.headers.get('retry-after'), res.now())
-    return told(response.status, await beginningOf(response), retryAfter)
+    return outcome(response.status, await beginningOf(response), retryAfter)
   } catch (error) {
     const late = error instanceof Error && error.name === 'TimeoutError'
-    return told(null, late ? `No answer within ${answerTime / 1000} seconds` : 'No connection')
+    return outcome(
+      null,
+      late ? `No answer within ${answerTimeout / 1000} seconds` : 'No connection',
+    )
   }
 }
 
-/** The first kilobyte of an answer, or what came of it: the rest need not come, and the status holds without it. */
+/** The first kilobyte of an answer, or what came of it before it broke off. */
 async function beginningOf(response: Response): Promise<string> {
   const reader = response.body?.getReader()
   if (reader === undefined) return ''
@@ -154,69 +180,63 @@ async function beginningOf(response: Response): Promise<string> {
     }
     await reader.cancel()
   } catch {
-    // It broke off, or took too long.
+    // The status holds without the rest of the body.
   }
   return text.replaceAll('\0', '')
 }
 
-/**
- * Keeps what came of an invocation, in one batch; the webhook is free again, or disabled where its receiver has gone or fails for too long. Enqueues
- * for what is tried again soon: where that is lost, the cron finds it.
- */
-async function record(
-  res: Resources,
-  db: Db,
-  {
-    workspace,
-    webhook,
-    id,
-    lease,
-  }: { workspace: number; webhook: number; id: string; lease: number },
-  taken: Taken[],
-  outcomes: Outcome[],
-): Promise<void> {
+/** Saves the outcomes in one batch, frees or disables the webhook, and enqueues retries. */
+async function record(res: Resources, claim: Claim, outcomes: Outcome[]): Promise<void> {
+  const { workspace, webhook, lease, receiver, deliveries } = claim
   const now = res.now()
-  const fates = outcomes.map((outcome) => fateOf(outcome, now))
+  const nextStates = outcomes.map((outcome) => nextStateOf(outcome, now))
   const gone = outcomes.some(({ status }) => status === 410)
-  const some = outcomes.some(({ status }) => arrived(status))
-  const failing = outcomes.length > 0 && !some
-  const ours = sql`key = ${webhook} AND busy_until = ${lease}`
-  const disable = (why: 'gone' | 'failing', when: SQL): SQL[] => [
-    sql`UPDATE webhooks SET disabled = ${why} WHERE key = ${webhook} AND disabled IS NULL AND ${when}`,
+  const someDelivered = outcomes.some(isDelivered)
+  const failing = outcomes.length > 0 && !someDelivered
+  const failingSince = failing
+    ? sql`coalesce(failing_since, ${now})`
+    : someDelivered
+      ? null
+      : sql`failing_since`
+  const claimed = sql`key = ${webhook} AND busy_until = ${lease}`
+  const disable = (reason: 'gone' | 'failing', condition: SQL): SQL[] => [
+    sql`
+    UPDATE webhooks SET disabled = ${reason}
+    WHERE key = ${webhook} AND disabled IS NULL AND ${condition}`,
     ...announce(
       workspace,
-      { type: 'webhook.disabled', data: { webhook_id: id, reason: why } },
+      { type: 'webhook.disabled', data: { webhook_id: receiver.id, reason } },
       now,
     ),
   ]
-  const results = await together(db, [
-    ...writeFates(webhook, taken, outcomes, fates),
-    sql`UPDATE webhooks SET failing_since = ${failing ? sql`coalesce(failing_since, ${now})` : some ? null : sql`failing_since`} WHERE ${ours}`,
+  const results = await together(res.databaseOf(workspace), [
+    ...saveOutcomes(webhook, deliveries, outcomes, nextStates),
+    sql`UPDATE webhooks SET failing_since = ${failingSince} WHERE ${claimed}`,
     ...(gone
       ? disable('gone', sql`true`)
       : failing
-        ? disable('failing', sql`failing_since <= ${now - patience}`)
+        ? disable('failing', sql`failing_since <= ${now - disableAfter}`)
         : []),
-    sql`UPDATE webhooks SET busy_until = NULL WHERE ${ours}`,
+    sql`UPDATE webhooks SET busy_until = NULL WHERE ${claimed}`,
   ])
   await enqueueAnnounced(res, workspace, results)
-  const enqueues = ringsFor(fates, res.now())
   await enqueueDeliveries(
     res,
-    enqueues.map((delaySeconds) => ({ workspace, webhook, delaySeconds })),
+    delaysOf(nextStates, res.now()).map((delaySeconds) => ({ workspace, webhook, delaySeconds })),
   )
 }
 
-/** Enqueues for every webhook that something is due for: what was written and never enqueued, and whose next attempt has come. */
+/** Enqueues every webhook with deliveries due: by schedule, or because a message was lost. */
 export async function deliverDue(res: Resources): Promise<void> {
   const now = res.now()
   for (let after: number | undefined = 0; after !== undefined;) {
     const due: { workspace: number; webhook: number }[] = await res.directory.all(sql`
       SELECT w.workspace_id AS workspace, w.key AS webhook FROM webhooks AS w
-      WHERE w.key > ${after} AND w.disabled IS NULL AND coalesce(w.busy_until, 0) <= ${now} AND EXISTS (SELECT 1 FROM deliveries AS d
-        WHERE d.webhook_key = w.key AND d.state = 'pending' AND d.next_attempt_at <= ${now})
-      ORDER BY w.key LIMIT ${enqueuedMost}`)
+      WHERE w.key > ${after} AND w.disabled IS NULL AND coalesce(w.busy_until, 0) <= ${now}
+        AND EXISTS (SELECT 1 FROM deliveries AS d
+          WHERE d.webhook_key = w.key AND d.state = 'pending' AND d.next_attempt_at <= ${now})
+      ORDER BY w.key LIMIT ${sendBatchMost}`)
     await enqueueDeliveries(res, due)
-    after = due.length < enqueuedMost ? undefined : due.at(-1)?.webhook
+    after = due.length < sendBatchMost ? undefined : due.at(-1)?.webhook
   }
 }

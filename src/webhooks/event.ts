@@ -29,7 +29,7 @@ export const failureReasons = [
   'rule',
 ] as const
 
-/** What an event of each type says: thin, so that whoever hears of it asks for what it needs. */
+/** The data of each type of event: ids mostly, by which a receiver gets what it needs. */
 export interface EventData {
   'group.created': { group_id: string; name: string }
   'group.updated': { group_id: string; name: string }
@@ -51,7 +51,7 @@ export interface EventData {
 
 export type EventType = keyof EventData
 
-/** Something that has happened in a workspace, as others are told of it. */
+/** Something that has happened in a workspace. */
 export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
 
 export const eventTypes = [
@@ -69,13 +69,15 @@ export const eventTypes = [
   'webhook.test',
 ] as const satisfies readonly EventType[]
 
-/** How an event's way to a webhook ends, or has not ended yet. */
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const
 
 const minute = 60_000
 const hour = 60 * minute
 
-/** How long after the attempt before each attempt comes, in milliseconds (Standard Webhooks 1.0, "Deliverability and reliability"). */
+/**
+ * Milliseconds between one attempt and the next (Standard Webhooks 1.0, "Deliverability and
+ * reliability").
+ */
 export const schedule = [
   0,
   5000,
@@ -89,12 +91,12 @@ export const schedule = [
   24 * hour,
 ] as const
 
-/** Milliseconds for which failures alone are borne before a webhook is disabled. */
-export const patience = 5 * 24 * hour
+/** Milliseconds without a success after which a webhook is disabled. */
+export const disableAfter = 5 * 24 * hour
 
 /**
- * When a delivery that has failed `tries` times is tried again, in milliseconds, or undefined where it is given up. `chance` (0 to 1) spreads
- * what failed together over a fifth more time; `retryAfter` is what the receiver asked for.
+ * When a delivery that failed `tries` times is tried again; undefined: never. Milliseconds.
+ * `chance` (0 to 1) adds up to a fifth.
  */
 export function nextAttempt(
   tries: number,
@@ -107,11 +109,11 @@ export function nextAttempt(
   return now + Math.max(Math.round(wait * (1 + chance / 5)), Math.min(retryAfter ?? 0, 24 * hour))
 }
 
-/** Within how many milliseconds a queue is asked to enqueue an attempt: those after that wait for the cron of the minute. */
+/** Attempts that are due in more milliseconds wait for the cron of their minute. */
 const soon = 90_000
 
-/** After how many seconds to enqueue attempts that come soon: for each within a second after it is due, and for none before. */
-export function ringsFor(attempts: { at: number | null }[], now: number): number[] {
+/** The delays in seconds of messages for the attempts that are due soon, none too early. */
+export function delaysOf(attempts: { at: number | null }[], now: number): number[] {
   const waits = attempts.flatMap(({ at }) => (at === null || at - now > soon ? [] : [at - now]))
   return [...new Set(waits.map((wait) => Math.max(1, Math.ceil(wait / 1000))))]
 }
@@ -120,7 +122,7 @@ export function ringsFor(attempts: { at: number | null }[], now: number): number
 export function retryAfterOf(header: string | null, now: number): number | undefined {
   if (header === null) return undefined
   if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-  // Left to itself, Date.parse finds a date in nearly any text that has a number.
+  // Date.parse alone finds a date in nearly any text that has a number.
   const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(header)
     ? Date.parse(header)
     : Number.NaN

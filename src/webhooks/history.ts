@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
@@ -24,7 +24,7 @@ export interface Attempt {
   answer: string
 }
 
-/** An event on its way to a webhook, named by the event, and what came of it so far. */
+/** The way of an event to a webhook; `event` is the event's id, and the delivery's too. */
 export interface Delivery {
   event: string
   type: EventType
@@ -34,7 +34,7 @@ export interface Delivery {
   attempts: Attempt[]
 }
 
-/** Events in the order in which they happened, of all types or some: up to `size` after the event `after`. Throws `not-found` for that. */
+/** Events in the order in which they happened, `after` excluded. Throws `not-found` for `after`. */
 export async function listEvents(
   db: Db,
   workspace: number,
@@ -44,13 +44,14 @@ export async function listEvents(
     size,
   }: { after: string | undefined; types: EventType[] | undefined; size: number },
 ): Promise<PastEvent[]> {
-  const from = after === undefined ? 0 : await keyOf(db, workspace, after)
-  const those =
+  const afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
+  const ofTypes =
     types === undefined
       ? sql``
       : sql`AND type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`
   const rows = await db.all<Omit<PastEvent, 'data'> & { data: string }>(sql`
-    SELECT id, type, at, data FROM events WHERE workspace_id = ${workspace} AND key > ${from} ${those} ORDER BY key LIMIT ${size}`)
+    SELECT id, type, at, data FROM events
+    WHERE workspace_id = ${workspace} AND key > ${afterKey} ${ofTypes} ORDER BY key LIMIT ${size}`)
   return rows.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) as object })) // only objects are written
 }
 
@@ -62,7 +63,7 @@ async function keyOf(db: Db, workspace: number, event: string): Promise<number> 
   return row.key
 }
 
-/** What a webhook was sent, newest first: up to `size` before the event `after`, in one state or all. Throws `not-found`. */
+/** The deliveries of a webhook before the event `after`, newest first. Throws `not-found`. */
 export async function listDeliveries(
   db: Db,
   workspace: number,
@@ -75,34 +76,32 @@ export async function listDeliveries(
 ): Promise<Delivery[]> {
   const { key } = await getWebhook(db, workspace, id)
   const before = after === undefined ? Number.MAX_SAFE_INTEGER : await keyOf(db, workspace, after)
-  // A word of our own, and not a parameter: indexes of one state serve no other query, and are chosen by nobody else.
-  const those = state === undefined ? sql`` : sql.raw(`AND d.state = '${state}'`)
+  // SQLite takes a partial index only where the state is a literal: one of our own words.
+  const inState = state === undefined ? sql`` : sql.raw(`AND d.state = '${state}'`)
   const index = {
     pending: 'INDEXED BY deliveries_due',
     failed: 'INDEXED BY deliveries_failed',
     delivered: '',
   }[state ?? 'delivered']
   const page = sql`SELECT d.event_key, d.state, d.next_attempt_at FROM deliveries AS d ${sql.raw(index)}
-    WHERE d.webhook_key = ${key} AND d.event_key < ${before} ${those} ORDER BY d.event_key DESC LIMIT ${size}`
+    WHERE d.webhook_key = ${key} AND d.event_key < ${before} ${inState}
+    ORDER BY d.event_key DESC LIMIT ${size}`
   const [found, attempts] = await together(db, [
-    sql`SELECT e.id AS event, e.type, e.at, p.state, p.next_attempt_at AS nextAttemptAt FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key`,
-    sql`
-    SELECT e.id AS event, a.attempt, a.at, a.status, a.duration, a.answer FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key
+    sql<Omit<Delivery, 'attempts'>>`
+    SELECT e.id AS event, e.type, e.at, p.state, p.next_attempt_at AS nextAttemptAt
+    FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key`,
+    sql<Attempt & { event: string }>`
+    SELECT e.id AS event, a.attempt, a.at, a.status, a.duration, a.answer
+    FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key
       CROSS JOIN delivery_attempts AS a ON a.webhook_key = ${key} AND a.event_key = p.event_key`,
   ])
-  // The columns selected above.
-  const deliveries = ((found?.results ?? []) as unknown as Omit<Delivery, 'attempts'>[]).map(
-    (one): Delivery => ({ ...one, attempts: [] }),
-  )
+  const deliveries = found.rows.map((delivery): Delivery => ({ ...delivery, attempts: [] }))
   const byEvent = new Map(deliveries.map((delivery) => [delivery.event, delivery]))
-  for (const { event, ...attempt } of (attempts?.results ?? []) as unknown as (Attempt & {
-    event: string
-  })[])
-    byEvent.get(event)?.attempts.push(attempt)
+  for (const { event, ...attempt } of attempts.rows) byEvent.get(event)?.attempts.push(attempt)
   return deliveries
 }
 
-/** Sends an event to a webhook once more, at once, and then by the whole schedule. Throws `not-found`. */
+/** Sends an event to a webhook again, now and then by the whole schedule. Throws `not-found`. */
 export async function retryDelivery(
   res: Resources,
   workspace: number,
@@ -114,19 +113,19 @@ export async function retryDelivery(
   const [retried] = await together(db, [
     sql`
     UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${res.now()}
-    WHERE webhook_key = ${key} AND event_key = (SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event})`,
+    WHERE webhook_key = ${key}
+      AND event_key = (SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event})`,
   ])
-  if (retried?.meta.changes === 0)
-    throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
+  if (retried.changes === 0) throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
   await enqueueDeliveries(res, [{ workspace, webhook: key }])
 }
 
-/** Events of one statement. */
+/** Events that one statement of a replay reads. */
 const eventsPerStep = 1000
 
 /**
- * Sends a webhook the events of a time once more: those that failed, or all that it listens for, also what happened before it was there or
- * while it was disabled. Gives how many. Throws `not-found`.
+ * Sends events of a period (milliseconds) again: failed deliveries, or all events, older than the
+ * webhook too. Gives their number. Throws `not-found`.
  */
 export async function replay(
   res: Resources,
@@ -139,27 +138,29 @@ export async function replay(
   const now = res.now()
   let count = 0
   for (let after: number | undefined = 0; after !== undefined;) {
-    const step = sql`SELECT key, type, at FROM events WHERE workspace_id = ${workspace} AND key > ${after} ORDER BY key LIMIT ${eventsPerStep}`
-    const those = sql`SELECT s.key FROM (${step}) AS s CROSS JOIN webhooks AS w ON w.key = ${key}
+    const step: SQL = sql`
+      SELECT key, type, at FROM events WHERE workspace_id = ${workspace} AND key > ${after}
+      ORDER BY key LIMIT ${eventsPerStep}`
+    const matching = sql`
+      SELECT s.key FROM (${step}) AS s CROSS JOIN webhooks AS w ON w.key = ${key}
       WHERE s.at >= ${since} AND s.at <= ${until} AND s.type <> 'webhook.test'
         AND (w.event_types IS NULL OR s.type IN (SELECT value FROM json_each(w.event_types)))`
-    const again =
+    const requeue =
       only === 'failed'
         ? sql`UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${now}
-            WHERE webhook_key = ${key} AND state = 'failed' AND event_key IN (${those})`
-        : sql`INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
-            SELECT ${key}, key, ${workspace}, 'pending', 0, 0, ${now} FROM (${those}) WHERE true
-            ON CONFLICT (webhook_key, event_key) DO UPDATE SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
+            WHERE webhook_key = ${key} AND state = 'failed' AND event_key IN (${matching})`
+        : sql`INSERT INTO deliveries
+              (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
+            SELECT ${key}, key, ${workspace}, 'pending', 0, 0, ${now} FROM (${matching}) WHERE true
+            ON CONFLICT (webhook_key, event_key) DO UPDATE
+            SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
     const [replayed, end] = await together(db, [
-      again,
-      sql`SELECT count(*) AS scanned, max(key) AS reached FROM (${step})`,
+      requeue,
+      sql<{ scanned: number; reached: number }>`
+      SELECT count(*) AS scanned, max(key) AS reached FROM (${step})`,
     ])
-    // The columns selected there.
-    const [{ scanned, reached } = { scanned: 0, reached: 0 }] = (end?.results ?? []) as {
-      scanned: number
-      reached: number
-    }[]
-    count += replayed?.meta.changes ?? 0
+    const [{ scanned, reached } = { scanned: 0, reached: 0 }] = end.rows
+    count += replayed.changes
     after = scanned < eventsPerStep ? undefined : reached
   }
   await enqueueDeliveries(res, [{ workspace, webhook: key }])
@@ -167,21 +168,25 @@ export async function replay(
 }
 
 const day = 86_400_000
-const keptDays = 30
+const retentionDays = 30
 const eventsPerSweep = 200
 const sweepsPerInvocation = 50
 
-/** Deletes events that are older than thirty days, and what came of them, a bounded step at a time; what is left, the next invocation does. */
+/** Deletes events older than thirty days and their deliveries, in bounded steps. */
 export async function sweepEvents(res: Resources): Promise<void> {
   const db = res.directory
-  const before = res.now() - keptDays * day
+  const before = res.now() - retentionDays * day
   for (let sweep = 0; sweep < sweepsPerInvocation; sweep++) {
     const [end] = await db.all<{ key: number | null }>(
-      sql`SELECT max(key) AS key FROM (SELECT key, at FROM events ORDER BY key LIMIT ${eventsPerSweep}) WHERE at < ${before}`,
+      sql`
+      SELECT max(key) AS key FROM (SELECT key, at FROM events ORDER BY key LIMIT ${eventsPerSweep})
+      WHERE at < ${before}`,
     )
     if (end === undefined || end.key === null) return
     await together(db, [
-      sql`DELETE FROM delivery_attempts WHERE (webhook_key, event_key) IN (SELECT webhook_key, event_key FROM deliveries WHERE event_key <= ${end.key})`,
+      sql`
+      DELETE FROM delivery_attempts WHERE (webhook_key, event_key) IN
+        (SELECT webhook_key, event_key FROM deliveries WHERE event_key <= ${end.key})`,
       sql`DELETE FROM deliveries WHERE event_key <= ${end.key}`,
       sql`DELETE FROM events WHERE key <= ${end.key}`,
     ])

@@ -1,8 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { nextAttempt, type deliveryStates } from './event.ts'
 
-/** What a delivery needs, of an event and of the webhook that it goes to. */
-export interface Taken {
+/** A delivery that an invocation has claimed, with what it sends. */
+export interface Claimed {
   event: number
   attempt: number
   tries: number
@@ -10,8 +10,8 @@ export interface Taken {
   body: string
 }
 
-/** What came of an attempt. */
-export interface Outcome extends Taken {
+/** An attempt and its answer; `status` is null where there was no answer. Times in milliseconds. */
+export interface Outcome extends Claimed {
   at: number
   status: number | null
   duration: number
@@ -19,36 +19,40 @@ export interface Outcome extends Taken {
   retryAfter: number | undefined
 }
 
-/** Whether a receiver has taken an event. */
-export const arrived = (status: number | null) => status !== null && status >= 200 && status < 300
+export const isDelivered = ({ status }: Pick<Outcome, 'status'>) =>
+  status !== null && status >= 200 && status < 300
 
-/** What becomes of a delivery after an attempt, and when it is tried again. */
-export interface Fate extends Pick<Taken, 'event' | 'attempt' | 'tries'> {
+/** The state of a delivery after an attempt; `at` is when it is tried again. */
+export interface NextState extends Pick<Claimed, 'event' | 'attempt' | 'tries'> {
   state: (typeof deliveryStates)[number]
   at: number | null
 }
 
-export function fateOf({ event, attempt, tries, status, retryAfter }: Outcome, now: number): Fate {
-  if (arrived(status)) return { event, state: 'delivered', at: null, attempt, tries }
+export function nextStateOf(outcome: Outcome, now: number): NextState {
+  const { event, attempt, tries, retryAfter } = outcome
+  if (isDelivered(outcome)) return { event, state: 'delivered', at: null, attempt, tries }
   const at = nextAttempt(tries, now, Math.random(), retryAfter) ?? null
   return { event, state: at === null ? 'failed' : 'pending', at, attempt, tries }
 }
 
 /**
- * Whether a delivery is one of those told of, and still where the invocation has taken it: another may have followed an invocation that was thought dead,
- * or somebody asked for it anew. What has arrived has arrived all the same.
+ * False for deliveries that were claimed or retried again meanwhile: their attempt is out of date,
+ * unless it has arrived.
  */
-const toldOf = (told: unknown[][]): SQL => sql`
-  event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(told)}))
-  AND (SELECT value ->> 1 = 'delivered' OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries)
-    FROM json_each(${JSON.stringify(told)}) WHERE value ->> 0 = deliveries.event_key)`
+const isUpToDate = (rows: unknown[][]): SQL => sql`
+  event_key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(rows)}))
+  AND (SELECT value ->> 1 = 'delivered'
+      OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries)
+    FROM json_each(${JSON.stringify(rows)}) WHERE value ->> 0 = deliveries.event_key)`
 
-/** The statements that keep what was sent, and what becomes of it; what was taken and not sent is as it was. */
-export function writeFates(
+/**
+ * The statements that save attempts and next states; what was claimed and not sent is as before.
+ */
+export function saveOutcomes(
   webhook: number,
-  taken: Taken[],
+  claimed: Claimed[],
   outcomes: Outcome[],
-  fates: Fate[],
+  nextStates: NextState[],
 ): SQL[] {
   const attempts = outcomes.map(({ event, attempt, at, status, duration, answer }) => [
     event,
@@ -58,7 +62,7 @@ export function writeFates(
     duration,
     answer,
   ])
-  const next = fates.map(({ event, state, at, attempt, tries }) => [
+  const next = nextStates.map(({ event, state, at, attempt, tries }) => [
     event,
     state,
     at,
@@ -66,21 +70,24 @@ export function writeFates(
     tries,
   ])
   const sent = new Set(outcomes.map(({ event }) => event))
-  const left = taken.flatMap(({ event, attempt, tries }) =>
-    sent.has(event) ? [] : [[event, 'left', null, attempt, tries]],
+  const unsent = claimed.flatMap(({ event, attempt, tries }) =>
+    sent.has(event) ? [] : [[event, 'unsent', null, attempt, tries]],
   )
   return [
     sql`
     INSERT INTO delivery_attempts (webhook_key, event_key, attempt, at, status, duration, answer)
-    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(${JSON.stringify(attempts)})
-    WHERE EXISTS (SELECT 1 FROM deliveries WHERE webhook_key = ${webhook} AND event_key = value ->> 0)
+    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    FROM json_each(${JSON.stringify(attempts)})
+    WHERE EXISTS
+      (SELECT 1 FROM deliveries WHERE webhook_key = ${webhook} AND event_key = value ->> 0)
     ON CONFLICT DO NOTHING`,
     sql`
     UPDATE deliveries SET (state, next_attempt_at) =
-      (SELECT value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(next)}) WHERE value ->> 0 = deliveries.event_key)
-    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(next)}`,
+      (SELECT value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(next)})
+       WHERE value ->> 0 = deliveries.event_key)
+    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${isUpToDate(next)}`,
     sql`
     UPDATE deliveries SET attempts = attempts - 1, tries = tries - 1
-    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${toldOf(left)}`,
+    WHERE webhook_key = ${webhook} AND state = 'pending' AND ${isUpToDate(unsent)}`,
   ]
 }

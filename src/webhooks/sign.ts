@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks'
 export const newSecret = (random: Uint8Array): string =>
   `whsec_${btoa(String.fromCharCode(...random))}`
 
-/** The secrets that sign at a moment: during a rotation two. */
+/** The secrets that sign at `now`: two during a rotation. */
 export const secretsAt = (
   {
     secret,

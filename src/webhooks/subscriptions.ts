@@ -4,7 +4,7 @@ import { webhooks } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { newEventId, enqueueDeliveries, enqueueAnnounced, telling } from './announce.ts'
+import { enqueueAnnounced, enqueueDeliveries, eventStatements, newEventId } from './announce.ts'
 import type { EventType } from './event.ts'
 import { newSecret } from './sign.ts'
 
@@ -23,7 +23,7 @@ const shown = {
   updatedBy: webhooks.updatedBy,
 }
 
-/** A webhook without its secrets: they are told once, and used for signing alone. */
+/** A webhook without its secrets. */
 export type Subscription = Pick<typeof webhooks.$inferSelect, keyof typeof shown>
 
 export interface SubscriptionDraft {
@@ -36,7 +36,7 @@ export interface SubscriptionDraft {
 const named = (workspace: number, id: string) =>
   and(eq(webhooks.workspace, workspace), eq(webhooks.id, id))
 
-/** The webhooks of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
+/** The webhooks of the workspace, oldest first. */
 export async function listWebhooks(db: Db, workspace: number): Promise<Subscription[]> {
   return db
     .select(shown)
@@ -52,7 +52,7 @@ export async function getWebhook(db: Db, workspace: number, id: string): Promise
   return webhook
 }
 
-/** Opens a webhook. Its secret is told here and never again. Throws `invalid` for a URL that is not open to all, `limit`. */
+/** Creates a webhook, and shows its secret this once. Throws `invalid` for its URL, `limit`. */
 export async function createWebhook(
   res: Resources,
   workspace: number,
@@ -64,13 +64,15 @@ export async function createWebhook(
   const now = res.now()
   const secret = newSecret(crypto.getRandomValues(new Uint8Array(32)))
   const types = eventTypes === null ? null : JSON.stringify(eventTypes)
-  // One statement, so that two requests at once do not both find room.
+  // One statement, so that two requests at once stay within the limit.
   const [webhook] = await res
     .databaseOf(workspace)
     .insert(webhooks)
     .select(
-      sql`SELECT NULL, ${workspace}, ${crypto.randomUUID()}, ${url}, ${description}, ${types}, ${secret}, NULL, NULL, NULL, NULL, NULL,
-        ${now}, ${by}, ${now}, ${by} WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`,
+      sql`
+      SELECT NULL, ${workspace}, ${crypto.randomUUID()}, ${url}, ${description}, ${types}, ${secret},
+        NULL, NULL, NULL, NULL, NULL, ${now}, ${by}, ${now}, ${by}
+      WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`,
     )
     .returning(shown)
   if (webhook === undefined)
@@ -78,32 +80,34 @@ export async function createWebhook(
   return { ...webhook, secret }
 }
 
-/** Replaces where a webhook's events go, and which. Throws `invalid`, `not-found`. */
+/** Replaces the URL, the description and the event types. Throws `invalid`, `not-found`. */
 export async function updateWebhook(
   res: Resources,
   workspace: number,
   id: string,
-  draft: SubscriptionDraft,
-  by: string,
+  { by, ...draft }: SubscriptionDraft & { by: string },
 ): Promise<Subscription> {
   checkAddress(res, draft.url)
-  return changed(res, workspace, id, { ...draft, updatedAt: res.now(), updatedBy: by })
+  return update(res, workspace, id, { ...draft, updatedAt: res.now(), updatedBy: by })
 }
 
-/** A deleted webhook gets nothing more; what it was sent is kept as long as the events are. Throws `not-found`. */
-export async function deleteWebhook(db: Db, workspace: number, id: string): Promise<void> {
-  const { meta } = await db.delete(webhooks).where(named(workspace, id))
+/** Its deliveries stay as long as their events. Throws `not-found`. */
+export async function deleteWebhook(res: Resources, workspace: number, id: string): Promise<void> {
+  const { meta } = await res.databaseOf(workspace).delete(webhooks).where(named(workspace, id))
   if (meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'webhook', id })
 }
 
-/** Has a webhook get its events again, those first that were on their way; its failures are forgotten. Throws `not-found`. */
+/**
+ * Sends a webhook its events again, pending ones first, and forgets its failures. Throws
+ * `not-found`.
+ */
 export async function enableWebhook(
   res: Resources,
   workspace: number,
   id: string,
   by: string,
 ): Promise<Subscription> {
-  const webhook = await changed(res, workspace, id, {
+  const webhook = await update(res, workspace, id, {
     disabled: null,
     failingSince: null,
     updatedAt: res.now(),
@@ -113,20 +117,22 @@ export async function enableWebhook(
   return webhook
 }
 
-/** Has a webhook get nothing until it is enabled: what is on its way waits, what happens meanwhile can be replayed. Throws `not-found`. */
+/** Pending deliveries wait; what happens meanwhile can be replayed. Throws `not-found`. */
 export async function disableWebhook(
   res: Resources,
   workspace: number,
   id: string,
   by: string,
 ): Promise<Subscription> {
-  return changed(res, workspace, id, { disabled: 'asked', updatedAt: res.now(), updatedBy: by })
+  return update(res, workspace, id, { disabled: 'asked', updatedAt: res.now(), updatedBy: by })
 }
 
-/** For how long the secret before signs beside a new one, in milliseconds. */
+/** Milliseconds for which the former secret signs too. */
 const rotation = 24 * 3_600_000
 
-/** Gives a webhook a new secret, which is told here and never again. The one before signs beside it for a day. Throws `not-found`. */
+/**
+ * Gives a webhook a new secret, shown this once; the former signs for a day. Throws `not-found`.
+ */
 export async function rotateSecret(
   res: Resources,
   workspace: number,
@@ -137,7 +143,7 @@ export async function rotateSecret(
   const secret = newSecret(crypto.getRandomValues(new Uint8Array(32)))
   const former = sql`secret`
   return {
-    ...(await changed(res, workspace, id, {
+    ...(await update(res, workspace, id, {
       former,
       formerUntil: now + rotation,
       secret,
@@ -148,26 +154,27 @@ export async function rotateSecret(
   }
 }
 
-/** Sends a webhook, and no other, an event to try it by. Gives the event's id. Throws `not-found`, or `invalid` where it is disabled. */
+/**
+ * Sends a webhook a test event, and gives its id. Throws `not-found`, `invalid` if it is disabled.
+ */
 export async function testWebhook(res: Resources, workspace: number, id: string): Promise<string> {
   const { key, disabled } = await getWebhook(res.databaseOf(workspace), workspace, id)
   if (disabled !== null)
     throw new Failure({ reason: 'invalid', field: 'webhook', problem: 'is disabled' })
-  const event = newEventId()
-  const data = JSON.stringify({ webhook_id: id })
-  const statements = telling(event, workspace, 'webhook.test', data, res.now(), {
+  const event = { id: newEventId(), type: 'webhook.test' as const, data: { webhook_id: id } }
+  const statements = eventStatements(workspace, event, res.now(), {
     guard: sql`true`,
     to: sql`w.key = ${key}`,
   })
   await enqueueAnnounced(res, workspace, await together(res.databaseOf(workspace), statements))
-  return event
+  return event.id
 }
 
 type Changes = {
   [Column in keyof typeof webhooks.$inferSelect]?: (typeof webhooks.$inferSelect)[Column] | SQL
 }
 
-async function changed(
+async function update(
   res: Resources,
   workspace: number,
   id: string,
@@ -183,6 +190,7 @@ async function changed(
   return webhook
 }
 
+/** Throws `invalid`. */
 function checkAddress({ localWebhooks }: Resources, url: string): void {
   const problem = problemOfAddress(url, { local: localWebhooks })
   if (problem !== undefined) throw new Failure({ reason: 'invalid', field: 'url', problem })

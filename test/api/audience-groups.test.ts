@@ -5,7 +5,7 @@ import type { Json } from '../support/api.ts'
 import type { Team } from '../support/identity.ts'
 
 const notFound = declined(404, 'Not found')
-const notAttached = declined(422, 'The audience coupon is tied to no experience group')
+const notAttached = declined(422, 'The audience coupon is not attached to an experience group')
 
 const attach = (team: Team, id: string, groupId: unknown) =>
   said(team.send('PUT', `/audiences/${id}/experience-group`, { groupId }))

@@ -16,7 +16,7 @@ import { callWith } from '../support/door.ts'
 import { storeIsEmpty } from '../support/uploads.ts'
 
 const notFound = declined(404, 'Not found')
-const notAttached = declined(422, 'The audience coupon is tied to no experience group')
+const notAttached = declined(422, 'The audience coupon is not attached to an experience group')
 
 describe('POST /audiences/{id}/sync', () => {
   it('opens a job of the group, listed like that of a file', async () => {

@@ -92,7 +92,7 @@ describe.each(ways)('the identities of a batch at POST %s', (path, wrap, field) 
       for (const more of [{}, { mpid: 7 }])
         expect(await said(send(team, of({ [name]: id }, more)))).toEqual(
           refusedEvents(
-            field(`user_identities.${name} cannot be ${JSON.stringify(id)}, which names nobody`),
+            field(`user_identities.${name} cannot be ${JSON.stringify(id)}, which names no user`),
           ),
         )
     expect(await said(send(team, of({}, { mpid: id })))).toEqual(

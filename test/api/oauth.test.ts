@@ -187,7 +187,7 @@ describe('POST /oauth/token', () => {
           status: 400,
           error: 'invalid_request',
           error_description:
-            'Beside HTTP Basic, the body may have the same client_id, and no client_secret',
+            'With HTTP Basic, the body must have no client_secret, and no other client_id',
         })
     })
   })

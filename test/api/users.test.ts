@@ -252,7 +252,7 @@ describe('a user id', () => {
 
   it.each(['\u3164', '\ufe0f', '\u2800'])('cannot be nothing that is seen: %j', async (id) => {
     const team = await Team.open()
-    const problem = 'must be text that can be seen, without halves of characters'
+    const problem = 'must have visible characters and be well-formed Unicode'
     for (const method of ['PUT', 'PATCH'])
       expect(await said(team.send(method, path(id), { user_attributes: {} }))).toEqual(
         declined(422, `user_id ${problem}`),
@@ -260,10 +260,10 @@ describe('a user id', () => {
   })
 
   it.each([
-    ['.', 'cannot be ".", which names nobody'],
-    [' .. ', 'cannot be " .. ", which names nobody'],
-    ['a\ud800', 'must be text that can be seen, without halves of characters'],
-    ['\u3164', 'cannot be "\u3164", which names nobody'],
+    ['.', 'cannot be ".", which names no user'],
+    [' .. ', 'cannot be " .. ", which names no user'],
+    ['a\ud800', 'must have visible characters and be well-formed Unicode'],
+    ['\u3164', 'cannot be "\u3164", which names no user'],
     ['a\u0085b', 'must be 1 to 64 characters'],
   ])('of an event cannot be %j', async (customer_id, problem) => {
     const team = await Team.open()

@@ -151,16 +151,19 @@ describe('POST /webhooks/{id}/replay', () => {
     [{ only: 'all' }, 'since is required'],
     [{ since }, 'only is required'],
     [{ since, only: 'some' }, 'only must be failed or all'],
-    [{ since: 'yesterday', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
-    [{ since: '2026-11-24', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
-    [{ since: '2026-11-24T03:00:00', only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
+    [{ since: 'yesterday', only: 'all' }, 'since must be a time such as 2026-11-24T03:00:00Z'],
+    [{ since: '2026-11-24', only: 'all' }, 'since must be a time such as 2026-11-24T03:00:00Z'],
+    [
+      { since: '2026-11-24T03:00:00', only: 'all' },
+      'since must be a time such as 2026-11-24T03:00:00Z',
+    ],
     [
       { since: '2026-02-30T03:00:00Z', only: 'all' },
-      'since must be a time as 2026-11-24T03:00:00Z',
+      'since must be a time such as 2026-11-24T03:00:00Z',
     ],
-    [{ since: 1, only: 'all' }, 'since must be a time as 2026-11-24T03:00:00Z'],
-    [{ since, until: 'now', only: 'all' }, 'until must be a time as 2026-11-24T03:00:00Z'],
-    [{ since, until: null, only: 'all' }, 'until must be a time as 2026-11-24T03:00:00Z'],
+    [{ since: 1, only: 'all' }, 'since must be a time such as 2026-11-24T03:00:00Z'],
+    [{ since, until: 'now', only: 'all' }, 'until must be a time such as 2026-11-24T03:00:00Z'],
+    [{ since, until: null, only: 'all' }, 'until must be a time such as 2026-11-24T03:00:00Z'],
     [[], 'body must be an object'],
   ])('refuses %j, and sends nothing', async (body, message) => {
     const { team, bank } = await openedHooks()

@@ -4,7 +4,7 @@ import {
   findGroupsOf,
   findMemberships,
   getMember,
-  listMember,
+  listGroupsWithMember,
   listMembers,
 } from '../../src/membership/lookup.ts'
 import { plansOf } from '../support/plans.ts'
@@ -37,7 +37,7 @@ describe('the plan of a look-up', () => {
     ],
     [
       'one in every group',
-      (db) => listMember(db, 1, 'ann'),
+      (db) => listGroupsWithMember(db, 1, 'ann'),
       [
         [
           'SEARCH experience_groups USING INDEX experience_groups_by_name (workspace_id=?)',

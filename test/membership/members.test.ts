@@ -37,7 +37,7 @@ describe('the plan of a statement over members', () => {
   it('never scans a table', async () => {
     const statements = [
       members.addMembers(at, members.listed(['ann']), guard),
-      members.seeMembers(at, members.listed(['ann']), guard),
+      members.upsertMembers(at, members.listed(['ann']), guard),
       members.eraseMembers(at, 10),
       members.removeUnseen(at, { after: '', upTo: undefined }, guard),
     ]

@@ -50,7 +50,7 @@ export const syncWith = (vars: Partial<Env>, team: Team, id = 'coupon') =>
 /** The refusal of a file for a group that an audience fills. */
 export const filledBy = (name: string, id: string) =>
   refused(
-    `The group is filled by the audience ${name} (${id}): untie it before you upload.`,
+    `The group is filled by the audience ${name} (${id}): detach it before you upload.`,
     '2001',
   )
 

@@ -47,8 +47,8 @@ describe('a webhook that is changed while an invocation sends to it', () => {
   })
 
   it('is sent no more than was taken where it was deleted', async () => {
-    const { sent, invoke, due } = await amid(({ db, workspace, id }) =>
-      deleteWebhook(db, workspace, id),
+    const { sent, invoke, due } = await amid(({ res, workspace, id }) =>
+      deleteWebhook(res, workspace, id),
     )
     expect(sent.length).toBeLessThanOrEqual(takenAtATime)
     const before = sent.length
@@ -60,7 +60,7 @@ describe('a webhook that is changed while an invocation sends to it', () => {
   it('gets the unclaimed deliveries at its new URL, and none at both', async () => {
     const url = 'https://hooks.shop.com/second'
     const { sent } = await amid(({ res, workspace, id, draft }) =>
-      updateWebhook(res, workspace, id, { ...draft, url }, 'tester'),
+      updateWebhook(res, workspace, id, { ...draft, url, by: 'tester' }),
     )
     expect(ids(sent).size).toBe(takenAtATime + 10)
     expect(sent).toHaveLength(takenAtATime + 10)
@@ -77,7 +77,7 @@ describe('a webhook that is changed while an invocation sends to it', () => {
     )
     expect(webhook).toEqual({ disabled: 'asked', busy: null })
     expect(await left.disabled()).toEqual([])
-    const deleted = await amid(({ db, workspace, id }) => deleteWebhook(db, workspace, id), 410)
+    const deleted = await amid(({ res, workspace, id }) => deleteWebhook(res, workspace, id), 410)
     expect(await deleted.disabled()).toEqual([])
   })
 })

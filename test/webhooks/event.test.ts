@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   nextAttempt,
-  patience,
+  disableAfter,
   retryAfterOf,
-  ringsFor,
+  delaysOf,
   schedule,
 } from '../../src/webhooks/event.ts'
 
@@ -28,7 +28,7 @@ describe('the schedule', () => {
       24 * hour,
     ]
     expect(schedule).toEqual(waits)
-    expect(patience).toBe(120 * hour)
+    expect(disableAfter).toBe(120 * hour)
   })
 })
 
@@ -37,7 +37,7 @@ describe('the messages for attempts that come soon', () => {
     const wait = fc.integer({ min: -1000, max: 90_000 })
     fc.assert(
       fc.property(fc.array(wait, { maxLength: 60 }), (waits) => {
-        const enqueues = ringsFor(
+        const enqueues = delaysOf(
           waits.map((wait) => ({ at: now + wait })),
           now,
         )
@@ -53,8 +53,8 @@ describe('the messages for attempts that come soon', () => {
 
   it('enqueue nothing for what is over, or comes later than the cron', () => {
     const attempts = [{ at: null }, { at: now + 5 * minute }, { at: now + 24 * hour }]
-    expect(ringsFor(attempts, now)).toEqual([])
-    expect(ringsFor([], now)).toEqual([])
+    expect(delaysOf(attempts, now)).toEqual([])
+    expect(delaysOf([], now)).toEqual([])
   })
 })
 

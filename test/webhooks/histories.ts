@@ -288,12 +288,12 @@ export async function does({ res, workspace }: Scene, deed: Deed): Promise<unkno
     case 'opens a webhook':
       return createWebhook(res, workspace, draft(), 'tester')
     case 'replaces a webhook':
-      return updateWebhook(res, workspace, of(webhooks), draft(), 'tester')
+      return updateWebhook(res, workspace, of(webhooks), { ...draft(), by: 'tester' })
     case 'disables a webhook':
       return disableWebhook(res, workspace, of(webhooks), 'tester')
     case 'enables a webhook':
       return enableWebhook(res, workspace, of(webhooks), 'tester')
     case 'deletes a webhook':
-      return deleteWebhook(db, workspace, of(webhooks))
+      return deleteWebhook(res, workspace, of(webhooks))
   }
 }

@@ -30,7 +30,7 @@ describe('the statements that announce', () => {
     )
     expect(events).toEqual([{ group: '1' }, { group: '3' }])
     expect(await stands()).toHaveLength(2)
-    expect(results.flatMap(({ results }) => results)).toHaveLength(2)
+    expect(results.flatMap(({ rows }) => rows)).toHaveLength(2)
   })
 
   it('survive a failed queue: the change succeeds, and the cron enqueues them', async () => {

@@ -1,14 +1,13 @@
-import { describeRoute } from 'hono-openapi'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
-import { headerField, json, tooOften } from '../describe.ts'
+import { guarded, headerField, json, jsonOrCsv, rateLimitExceeded } from '../describe.ts'
 import { Refused } from './wire.ts'
 
 const transactionId = {
   in: 'header',
   name: 'transactionId',
   required: true,
-  description: 'Names the call, and is repeated in the answer.',
+  description: 'An id that the caller chooses for this call; the answer repeats it.',
   schema: { type: 'string', format: 'uuid' },
 } as const
 
@@ -16,10 +15,13 @@ const file = {
   type: 'string',
   format: 'binary',
   description:
-    'One participant id to a line, at most 32 characters each unless configured otherwise: UTF-8 or UTF-16, gzip too, with or without a header. Columns are separated by a comma, a semicolon, a tab or a bar, and only one of them may hold anything; an id that has one of these stands in quotes.',
+    'One participant id per line, of at most 32 characters unless configured otherwise. UTF-8 or ' +
+    'UTF-16, gzip or not, with or without a header. Columns are separated by a comma, a semicolon, ' +
+    'a tab or a vertical bar, and all but one must be empty; put an id that contains one of these ' +
+    'in quotes.',
 } as const
 
-/** The body of an upload, which is streamed and so validated by hand. */
+/** The body of an upload, which is streamed, not validated by a schema. */
 const uploadBody = {
   required: true,
   content: {
@@ -31,7 +33,7 @@ const uploadBody = {
           type: {
             type: 'string' as const,
             enum: ['ADD', 'REMOVE', 'REPLACE'],
-            description: 'A field `operation` is the same.',
+            description: 'The field may also be called `operation`.',
           },
           header: headerField,
           fileName: file,
@@ -43,39 +45,32 @@ const uploadBody = {
 }
 
 const ofOneRevision =
-  'As text/csv, the list is of the revision that is live when it begins, and goes on at it while one later upload goes live. ' +
-  'Where a second upload begins to write before it has ended, it breaks off: the connection is cut, and the file is to be asked for again, ' +
-  'all of it or from its last participant on (`after`), which is of another revision then.'
+  'As text/csv, all participants of the revision that is live when the request begins, even while ' +
+  'one later upload goes live. If a second later upload begins to write, the connection is closed ' +
+  'before the end of the file: request it again, all of it or from the last participant on ' +
+  '(`after`), which then gives the newer revision.'
 
-/** What the OpenAPI document says of an operation beside its validated parts. */
-export const operation = (
-  operationId: string,
-  scope: Scope,
-  summary: string,
-  answer: z.ZodType,
-  takes?: 'upload' | 'export',
-) =>
-  describeRoute({
+/** A schema alone, or that of an operation that takes or gives a file. */
+type Answer = z.ZodType | { schema: z.ZodType; kind: 'upload' | 'export' }
+
+/** The guard and the description of an operation. */
+export const operation = (operationId: string, scope: Scope, summary: string, answer: Answer) => {
+  const { schema, kind = undefined } = answer instanceof z.ZodType ? { schema: answer } : answer
+  return guarded(scope, {
     // PUT and POST of one route are two operations, and an id names one.
     operationId: ({ method }) =>
-      takes === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId,
+      kind === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId,
     summary,
     tags: ['Experience Groups'],
-    security: [{ bearer: [scope] }],
     parameters: [transactionId],
-    ...(takes === 'upload' && { requestBody: uploadBody }),
-    ...(takes === 'export' && { description: ofOneRevision }),
+    ...(kind === 'upload' && { requestBody: uploadBody }),
+    ...(kind === 'export' && { description: ofOneRevision }),
     responses: {
-      200:
-        takes === 'export'
-          ? {
-              ...json('Done', answer),
-              content: { ...json('', answer).content, 'text/csv': { schema: file } },
-            }
-          : json('Done', answer),
-      400: json('Refused: the sentence names the field', Refused),
-      401: json('No valid token, or one without the scope', Refused),
-      429: tooOften(Refused),
-      500: json('A bug', Refused),
+      200: (kind === 'export' ? jsonOrCsv : json)('Done', schema),
+      400: json('Refused: the message names the field', Refused),
+      401: json('The token is missing or invalid, or lacks the scope', Refused),
+      429: rateLimitExceeded(Refused),
+      500: json('An internal error', Refused),
     },
   })
+}

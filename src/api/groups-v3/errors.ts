@@ -3,18 +3,18 @@ import type { Problem } from '../../jobs/problem.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { audiencesNamed, refusalOf } from '../refusal.ts'
-import { sayLimit, tooMany } from '../rate-limit.ts'
+import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
-/** Our fields in the words of this dialect. */
+/** The names that fields have in this dialect. */
 const fieldNames: Record<string, string> = { name: 'groupName', description: 'groupDescription' }
-const said = (field: string) => fieldNames[field] ?? field
+const fieldNameOf = (field: string) => fieldNames[field] ?? field
 
 const saveAsCsv = 'Save it as CSV, one participant id to a line, and upload that.'
 
 type Refusal = [status: 400 | 401 | 429, code: '2000' | '2001' | '2003' | '2004', message: string]
 
-/** Every refusal in the words of Experience Groups ("Error codes"; CONTRACT 2). */
-export function say(facts: Reason): Refusal {
+/** Refusals as Experience Groups words them ("Error codes"). */
+function answerTo(facts: Reason): Refusal {
   switch (facts.reason) {
     case 'unauthenticated':
     case 'forbidden':
@@ -29,11 +29,11 @@ export function say(facts: Reason): Refusal {
         return [400, '2000', `groupId ${facts.id} not found or has been marked for deletion`]
       return [400, '2000', `${facts.what}Id ${facts.id} not found`]
     case 'required':
-      return [400, '2000', `${said(facts.field)} is required`]
+      return [400, '2000', `${fieldNameOf(facts.field)} is required`]
     case 'too-long':
-      return [400, '2000', `${said(facts.field)} cannot exceed ${facts.max} characters`]
+      return [400, '2000', `${fieldNameOf(facts.field)} cannot exceed ${facts.max} characters`]
     case 'invalid':
-      return [400, '2000', `${said(facts.field)} ${facts.problem}`]
+      return [400, '2000', `${fieldNameOf(facts.field)} ${facts.problem}`]
     case 'taken':
       return [400, '2004', `A group with name ${facts.name} already exists.`]
     case 'media-type':
@@ -64,16 +64,16 @@ export function say(facts: Reason): Refusal {
       return [400, '2000', `File type: ${facts.contentType} not allowed.`]
     case 'jobs-waiting':
       return [400, '2001', 'There are import jobs in process, need to wait for them to finish.']
-    // The vendor's table has no 429, but no other status makes a client come back later (RFC 6585 §4).
+    // Not in the vendor's table, but clients only wait after a 429 (RFC 6585 §4).
     case 'too-many-requests':
-      return [429, '2001', tooMany(facts)]
-    case 'no-such-operation':
+      return [429, '2001', rateLimitSentence(facts)]
+    case 'operation-unknown':
       return [400, '2000', `There is no operation ${facts.method} ${facts.path}`]
     case 'filled-by-audience':
       return [
         400,
         '2001',
-        `The group is filled by the audience ${facts.name} (${facts.audience}): untie it before you upload.`,
+        `The group is filled by the audience ${facts.name} (${facts.audience}): detach it before you upload.`,
       ]
     case 'in-use':
       return [
@@ -96,7 +96,7 @@ export function say(facts: Reason): Refusal {
   }
 }
 
-/** What was wrong with a row, or with a file as a whole, in the sentences of the contract. */
+/** Problems of a row or a whole file, as Experience Groups words them. */
 export const problemSentences = (participantMax: number): Record<Problem, string> => ({
   columns: 'Incorrect number of columns.  File should only contain 1 column for ParticipantId',
   format: 'Invalid participant ID format',
@@ -105,12 +105,13 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   'no-row': 'The file has no participant.',
   'not-text': 'The file is not text: it has a NUL byte.  Save it as CSV in UTF-8.',
   operation:
-    'Incorrect number of columns.  File should only contain 1 column for ParticipantId: the operation is the type of the upload, not a column.',
+    'Incorrect number of columns.  File should only contain 1 column for ParticipantId: ' +
+    'the operation is the type of the upload, not a column.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,
 })
 
-/** The problems in the order of their sentences. */
+/** Problems in the order of their sentences, by which lists are sorted. */
 export const problemOrder = Object.entries(problemSentences(0))
   .sort(([, a], [, b]) => (a < b ? -1 : 1))
   .map(([problem]) => problem as Problem) // the keys of the sentences
@@ -118,13 +119,13 @@ export const problemOrder = Object.entries(problemSentences(0))
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
   if (facts === undefined) return c.json({ code: '2001', message: 'Internal server error' }, 500)
-  const [status, code, message] = say(facts)
+  const [status, code, message] = answerTo(facts)
   if (status === 401) c.header('WWW-Authenticate', challenge(facts))
-  sayLimit(c, facts)
+  setRateLimitHeaders(c, facts)
   return c.json({ code, message }, status)
 }
 
-/** RFC 6750 §3: no error where no token was sent. */
+/** Without an error where no token was sent (RFC 6750 §3). */
 function challenge(facts: Reason): string {
   if (facts.reason === 'forbidden')
     return `Bearer error="insufficient_scope", scope="${facts.scope}"`

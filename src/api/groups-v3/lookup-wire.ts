@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import type { GroupSeen } from '../../membership/lookup.ts'
+import type { LiveGroup } from '../../membership/lookup.ts'
 import { KeysetQuery } from '../keyset.ts'
 
-const Revision = z
-  .int()
-  .meta({ description: 'Counts the uploads to the group: which of them the answer has seen.' })
+const Revision = z.int().meta({
+  description:
+    'The live revision of the group: the number of the last upload that the answer includes.',
+})
 
 export const ShownGroupsOf = z.object({
   participantId: z.string(),
@@ -13,7 +14,7 @@ export const ShownGroupsOf = z.object({
 
 export const showGroupsOf = (
   participantId: string,
-  groups: GroupSeen[],
+  groups: LiveGroup[],
 ): z.infer<typeof ShownGroupsOf> => ({
   participantId,
   groups: groups.map(({ id, name, revision }) => ({ groupId: id, groupName: name, revision })),
@@ -28,7 +29,7 @@ export const ShownMember = z.object({
 
 export const showMember = (
   participantId: string,
-  { id, member, revision }: GroupSeen & { member: boolean },
+  { id, member, revision }: LiveGroup & { member: boolean },
 ): z.infer<typeof ShownMember> => ({
   groupId: id,
   participantId,
@@ -36,7 +37,7 @@ export const showMember = (
   revision,
 })
 
-export const MembershipsAsked = z.object({
+export const MembershipsRequest = z.object({
   participantIds: z
     .array(z.string())
     .min(1, 'must name at least one')
@@ -45,14 +46,14 @@ export const MembershipsAsked = z.object({
     .array(z.string())
     .max(100, 'cannot name more than 100')
     .nullish()
-    .meta({ description: 'Only these groups; all, if not given.' }),
+    .meta({ description: 'Only these groups; all if not given.' }),
 })
 
 export const ShownMemberships = z.object({
   memberships: z.array(z.object({ participantId: z.string(), groupIds: z.array(z.uuid()) })),
   revisions: z
     .record(z.uuid(), Revision)
-    .meta({ description: 'Of each group that is named above or was asked for.' }),
+    .meta({ description: 'The revision of each group in the answer or the request.' }),
 })
 
 export const showMemberships = ({
@@ -60,7 +61,7 @@ export const showMemberships = ({
   groups,
 }: {
   memberships: { participant: string; groupIds: string[] }[]
-  groups: GroupSeen[]
+  groups: LiveGroup[]
 }): z.infer<typeof ShownMemberships> => ({
   memberships: memberships.map(({ participant, groupIds }) => ({
     participantId: participant,
@@ -78,7 +79,7 @@ export const ShownMembers = z.object({
 })
 
 export const showMembers = (
-  { group, participants }: { group: GroupSeen; participants: string[] },
+  { group, participants }: { group: LiveGroup; participants: string[] },
   size: number,
 ): z.infer<typeof ShownMembers> => ({
   participants,

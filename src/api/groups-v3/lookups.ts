@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { exportMembers } from '../../membership/export.ts'
 import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
-import { allows } from '../bearer.ts'
+import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { cached } from '../cached.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -9,17 +9,16 @@ import { operation } from './describe.ts'
 import * as wire from './lookup-wire.ts'
 import { groupIdOf } from './wire.ts'
 
-/** Who is in which group, from a replica near the caller (CONTRACT 3). */
+/** Who is in which group, from a replica near the caller. */
 export const lookups = new Hono<Http>()
   .get(
     '/participants/:participantId/groups',
     operation(
       'findGroups',
       'groups:read',
-      'The groups that a participant is in',
+      'List the groups that a participant is in',
       wire.ShownGroupsOf,
     ),
-    allows('groups:read'),
     cached,
     async (c) => {
       const { replica, workspace } = c.var
@@ -32,8 +31,12 @@ export const lookups = new Hono<Http>()
 
   .get(
     '/groups/:groupId/participants/:participantId',
-    operation('isMember', 'groups:read', 'Whether a participant is in a group', wire.ShownMember),
-    allows('groups:read'),
+    operation(
+      'isMember',
+      'groups:read',
+      'Check whether a participant is in a group',
+      wire.ShownMember,
+    ),
     cached,
     async (c) => {
       const { replica, workspace } = c.var
@@ -57,12 +60,11 @@ export const lookups = new Hono<Http>()
     operation(
       'findMemberships',
       'groups:read',
-      'In which groups each of up to 1000 participants is',
+      'List the groups of each of up to 1000 participants',
       wire.ShownMemberships,
     ),
-    allows('groups:read'),
     jsonBody,
-    valid('json', wire.MembershipsAsked),
+    valid('json', wire.MembershipsRequest),
     cached,
     async (c) => {
       const { participantIds, groupIds } = c.req.valid('json')
@@ -80,14 +82,12 @@ export const lookups = new Hono<Http>()
     operation(
       'listParticipants',
       'groups:read',
-      'Who is in a group, in the order of ids; as text/csv, all of them',
-      wire.ShownMembers,
-      'export',
+      'List the participants of a group in the order of their ids; as text/csv, all of them',
+      { schema: wire.ShownMembers, kind: 'export' },
     ),
-    allows('groups:read'),
     valid('query', wire.MembersQuery),
     async (c, next) => {
-      if (!/\btext\/csv\b/i.test(c.req.header('accept') ?? '')) return next()
+      if (!acceptsCsv(c.req.header('accept'))) return next()
       const id = groupIdOf(c.req.param('groupId'))
       // From the primary: replicas may reach a revision at different times.
       const { after } = c.req.valid('query')

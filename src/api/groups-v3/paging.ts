@@ -9,7 +9,7 @@ function wholeNumber(from: number, to: number) {
   return z.coerce.number(problem).int(problem).min(from, problem).max(to, problem)
 }
 
-/** `page`, `size` and `sort`, where `fields` names what may be sorted by in the dialect's words, the default first. */
+/** `page`, `size` and `sort`; `fields` are our columns by their names in this dialect. */
 export function PageQuery<Field extends string>(fields: Record<string, Field>) {
   const names = Object.keys(fields)
   return z.object({
@@ -28,23 +28,23 @@ export function PageQuery<Field extends string>(fields: Record<string, Field>) {
   })
 }
 
-interface PageAsked {
+interface PageRequest {
   page: number
   size: number
 }
 
-/** The page asked for, in our words; without `sort` in the order of `otherwise`. */
+/** The requested page in our words; sorted by `defaultSort` by default. */
 export function pagingOf<Field extends string>(
-  { page, size, sort }: PageAsked & { sort?: string | undefined },
+  { page, size, sort }: PageRequest & { sort?: string | undefined },
   fields: Record<string, Field>,
-  otherwise: Paging<Field>['sort'],
+  defaultSort: Paging<Field>['sort'],
 ): Paging<Field> {
   const [name = '', direction = 'asc'] = (sort ?? '').toLowerCase().split(',')
   const field = Object.entries(fields).find(([known]) => known.toLowerCase() === name)?.[1]
   return {
     page,
     size,
-    sort: field === undefined ? otherwise : { field, descending: direction === 'desc' },
+    sort: field === undefined ? defaultSort : { field, descending: direction === 'desc' },
   }
 }
 
@@ -55,10 +55,10 @@ export const Page = <Item extends z.ZodType>(item: Item) =>
     page: z.object({ size: z.int(), totalElements: z.int(), totalPages: z.int(), number: z.int() }),
   })
 
-/** The envelope of a list, with links to the pages around it that carry the rest of the question along. */
+/** A page with links to others, which keep the rest of the query. */
 export function showPage<Item, Shown>(
   url: string,
-  { page, size }: PageAsked,
+  { page, size }: PageRequest,
   { items, total }: { items: Item[]; total: number },
   show: (item: Item) => Shown,
 ) {

@@ -11,11 +11,11 @@ import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
 import { listProblems } from '../../jobs/jobs.ts'
-import { allows, bearer } from '../bearer.ts'
+import { bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
-import { noSuchOperation } from '../refusal.ts'
-import { toTheEnd, uploadParts } from '../upload.ts'
+import { unknownOperation } from '../refusal.ts'
+import { finishAlways, uploadParts } from '../upload.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
@@ -27,8 +27,8 @@ const groupFields = { groupName: 'name', groupId: 'id', 'groupType.groupTypeName
 const jobFields = { insertDateTime: 'createdAt', 'group.groupName': 'groupName' } as const
 const problemFields = { lineNbr: 'line', errorMsg: 'problem' } as const
 
-/** Each call names its transaction, and each answer repeats it, refusals too. */
-const transaction = createMiddleware<Http>(async (c, next) => {
+/** Repeats the transactionId in every answer, refusals too. */
+const repeatTransactionId = createMiddleware<Http>(async (c, next) => {
   const id = c.req.header('transactionId') ?? ''
   if (wire.isUuid(id)) {
     c.set('requestId', id)
@@ -37,22 +37,21 @@ const transaction = createMiddleware<Http>(async (c, next) => {
   await next()
 })
 
-const transactionNamed = createMiddleware<Http>(async (c, next) => {
+const requireTransactionId = createMiddleware<Http>(async (c, next) => {
   if (!wire.isUuid(c.req.header('transactionId') ?? ''))
     throw new Failure({ reason: 'header-invalid', header: 'transactionId' })
   await next()
 })
 
-/** Experience Groups, as CONTRACT 2 has it. */
+/** Experience Groups. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
-  .use(transaction, bearer, rateLimited, transactionNamed)
+  .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
 
   .post(
     '/groups',
     operation('createGroup', 'groups:write', 'Create a group', wire.ShownGroup),
-    allows('groups:write'),
     jsonBody,
     valid('json', wire.NewGroup),
     async (c) => {
@@ -66,13 +65,7 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/groups',
-    operation(
-      'listGroups',
-      'groups:read',
-      'List the groups, a page at a time',
-      Page(wire.ListedGroup),
-    ),
-    allows('groups:read'),
+    operation('listGroups', 'groups:read', 'List the groups', Page(wire.ListedGroup)),
     valid('query', PageQuery(groupFields)),
     async (c) => {
       const paging = pagingOf(c.req.valid('query'), groupFields, {
@@ -92,8 +85,7 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/groups/:groupId',
-    operation('getGroup', 'groups:read', 'One group', wire.ShownGroup),
-    allows('groups:read'),
+    operation('getGroup', 'groups:read', 'Get a group', wire.ShownGroup),
     async (c) =>
       c.json(
         wire.showGroup(
@@ -107,10 +99,9 @@ export const groupsV3 = new Hono<Http>()
     operation(
       'updateGroup',
       'groups:write',
-      'Change the name, the description or both: what is not named stays',
+      'Change the name, the description or both; fields that are not given stay',
       wire.ShownGroup,
     ),
-    allows('groups:write'),
     jsonBody,
     valid('json', wire.GroupDraft),
     async (c) => {
@@ -131,7 +122,6 @@ export const groupsV3 = new Hono<Http>()
       'Delete a group, its members and its jobs',
       wire.Accepted,
     ),
-    allows('groups:write'),
     async (c) => {
       const id = wire.groupIdOf(c.req.param('groupId'))
       await deleteGroup(c.var.res, c.var.workspace, id)
@@ -146,11 +136,9 @@ export const groupsV3 = new Hono<Http>()
       'uploadParticipants',
       'groups:write',
       'Upload a file that adds, removes or replaces participants',
-      wire.ShownUpload,
-      'upload',
+      { schema: wire.ShownUpload, kind: 'upload' },
     ),
-    allows('groups:write'),
-    toTheEnd,
+    finishAlways,
     valid('query', wire.UploadQuery),
     async (c) => {
       const { res, workspace, caller } = c.var
@@ -171,15 +159,14 @@ export const groupsV3 = new Hono<Http>()
     operation(
       'listJobs',
       'groups:read',
-      'List the jobs, newest first, of one group or all',
+      'List the jobs of one group or all, newest first',
       Page(wire.ListedJob),
     ),
-    allows('groups:read'),
     valid('query', PageQuery(jobFields).extend(wire.JobsOf)),
     async (c) => {
-      const asked = c.req.valid('query')
-      const paging = pagingOf(asked, jobFields, { field: 'createdAt', descending: true })
-      const groupId = asked.groupId === undefined ? undefined : wire.groupIdOf(asked.groupId)
+      const query = c.req.valid('query')
+      const paging = pagingOf(query, jobFields, { field: 'createdAt', descending: true })
+      const groupId = query.groupId === undefined ? undefined : wire.groupIdOf(query.groupId)
       return c.json(
         showPage(
           c.req.url,
@@ -193,8 +180,7 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/jobs/:jobId',
-    operation('getJob', 'groups:read', 'One job: how far it is, and how it ended', wire.ShownJob),
-    allows('groups:read'),
+    operation('getJob', 'groups:read', 'Get a job: its progress and its outcome', wire.ShownJob),
     async (c) =>
       c.json(
         wire.showJob(await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase())),
@@ -206,10 +192,9 @@ export const groupsV3 = new Hono<Http>()
     operation(
       'listJobErrors',
       'groups:read',
-      'The rows of a file that were refused',
+      'List the rows of a file that were refused',
       Page(wire.ShownProblem),
     ),
-    allows('groups:read'),
     valid('query', PageQuery(problemFields)),
     async (c) => {
       const paging = pagingOf(c.req.valid('query'), problemFields, {
@@ -225,4 +210,4 @@ export const groupsV3 = new Hono<Http>()
     },
   )
 
-  .all('*', noSuchOperation)
+  .all('*', unknownOperation)

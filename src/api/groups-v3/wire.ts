@@ -15,16 +15,16 @@ export function groupIdOf(text: string): string {
   return text.toLowerCase()
 }
 
-/** Whether a `transactionId` is one. */
 export const isUuid = (text: string) => uuid.test(text)
 
 const name = z.string().meta({
   description:
-    'Unique in the workspace; at most 50 characters unless configured otherwise. Blanks and invisible characters at its ends do not count.',
+    'Unique in the workspace; at most 50 characters unless configured otherwise. White space and ' +
+    'invisible characters at its ends are removed.',
 })
 
 const description = z.string().nullish().meta({
-  description: 'At most 450 characters unless configured otherwise; an empty one is none.',
+  description: 'At most 450 characters unless configured otherwise. An empty text removes it.',
 })
 
 export const NewGroup = z.object({
@@ -37,7 +37,7 @@ export const NewGroup = z.object({
     .meta({ description: 'At most 50 characters.' }),
 })
 
-/** What is not named stays. */
+/** Fields that are not given stay. */
 export const GroupDraft = z.object({
   groupName: name.optional(),
   groupDescription: description,
@@ -119,7 +119,7 @@ export const ShownJob = z.object({
 
 const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
-/** Counts of changes are those of the whole job, and so stand at nothing until readers see it. */
+/** Changes are counted only once the job is live. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
   const undone = job.failure === 'gave-up' || job.failure === 'mostly-bad' || job.failure === 'rule'
   const good = undone ? 0 : job.rows - job.badRows
@@ -179,7 +179,7 @@ const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
 
 export const ListedJob = ShownJob.extend({ links: z.array(Link) })
 
-/** `url` is that of the list. */
+/** `url` is the list's. */
 export const listJob =
   (url: string) =>
   (job: GroupJob): z.infer<typeof ListedJob> => ({
@@ -190,12 +190,14 @@ export const listJob =
 export const JobsOf = { groupId: z.string().optional() }
 
 export const ShownProblem = z.object({
-  lineNbr: z.int().meta({ description: 'From 1, the header counted; 0: the file as a whole.' }),
+  lineNbr: z.int().meta({
+    description:
+      'The line in the file, from 1, the header included; 0 for a problem of the whole file.',
+  }),
   errorMsg: z.string(),
-  value: z
-    .string()
-    .nullable()
-    .meta({ description: 'The beginning of what was refused; of a sync, the id of the user.' }),
+  value: z.string().nullable().meta({
+    description: 'The beginning of the row; for the sync of an audience, the id of the user.',
+  }),
 })
 
 export const showProblem =
@@ -207,20 +209,21 @@ export const showProblem =
   })
 
 const type =
-  'ADD, REMOVE or REPLACE, in the form or here; for a body that is the file itself, here.'
+  'ADD, REMOVE or REPLACE. Required here if the body is the file itself, otherwise here or in the form.'
 
 const once = z.string('must be given once')
 
 export const UploadQuery = z.object({
   type: once.optional().meta({ description: type }),
-  operation: once.optional().meta({ description: 'Another name of type.' }),
+  operation: once.optional().meta({ description: 'Another name for `type`.' }),
   header: once.optional().meta({
-    description: 'Whether the first row names its columns: auto (by its words), present or absent.',
+    description:
+      'Whether the first row names the columns: present, absent, or auto, which decides by its words.',
   }),
   fileName: z
     .string()
     .default('participants.csv')
-    .meta({ description: 'For a body that is the file itself.' }),
+    .meta({ description: 'The name of the file, if the body is the file itself.' }),
 })
 
 export const Accepted = z.object({ code: z.literal('1000'), message: z.string() })

@@ -6,7 +6,7 @@ import { refusalOf } from '../refusal.ts'
 type Refusal = [status: 400 | 401 | 404, error: string, description: string]
 
 /** Refusals as OAuth says them (RFC 6749 §5.2, RFC 6750 §3.1). */
-function say(facts: Reason): Refusal {
+function answerTo(facts: Reason): Refusal {
   switch (facts.reason) {
     case 'bad-credentials':
       return [401, 'invalid_client', 'Unknown client or wrong secret']
@@ -14,7 +14,7 @@ function say(facts: Reason): Refusal {
       return [
         400,
         'invalid_request',
-        'Beside HTTP Basic, the body may have the same client_id, and no client_secret',
+        'With HTTP Basic, the body must have no client_secret, and no other client_id',
       ]
     case 'grant-unknown':
       return [400, 'unsupported_grant_type', 'grant_type must be client_credentials']
@@ -23,7 +23,7 @@ function say(facts: Reason): Refusal {
     case 'scope-not-held':
       return [400, 'invalid_scope', `The client does not hold: ${facts.scopes.join(' ')}`]
     case 'unauthenticated':
-      return [401, 'invalid_token', 'The bearer token is missing or wrong']
+      return [401, 'invalid_token', 'The bearer token is missing or invalid']
     case 'forbidden':
       return [401, 'insufficient_scope', `The token lacks the scope ${facts.scope}`]
     case 'media-type':
@@ -44,7 +44,7 @@ function say(facts: Reason): Refusal {
       return [400, 'invalid_request', `${facts.field} ${facts.problem}`]
     case 'not-found':
       return [404, 'not_found', `There is no ${facts.what} ${facts.id}`]
-    case 'no-such-operation':
+    case 'operation-unknown':
       return [404, 'not_found', `There is no operation ${facts.method} ${facts.path}`]
     case 'header-invalid':
     case 'not-an-id':
@@ -66,7 +66,7 @@ function say(facts: Reason): Refusal {
     case 'not-attached':
     case 'filled-by-audience':
     case 'too-many-requests':
-      return [400, 'invalid_request', facts.reason]
+      return [400, 'invalid_request', `The request is refused: ${facts.reason}`]
   }
 }
 
@@ -75,7 +75,7 @@ export function onError(error: Error, c: Context<Http>): Response {
   c.header('Cache-Control', 'no-store')
   if (facts === undefined)
     return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
-  const [status, code, description] = say(facts)
+  const [status, code, description] = answerTo(facts)
   if (code === 'invalid_token') c.header('WWW-Authenticate', 'Bearer')
   if (code === 'invalid_client' && /^basic\b/i.test(c.req.header('authorization') ?? ''))
     c.header('WWW-Authenticate', 'Basic realm="token"')

@@ -11,19 +11,19 @@ import { bearerToken } from '../bearer.ts'
 import { boundedBody } from '../body.ts'
 import { json, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
-import { noSuchOperation } from '../refusal.ts'
+import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
-import { grantedScopes, tokenAsked } from './token-request.ts'
+import { grantedScopes, readTokenRequest } from './token-request.ts'
 import * as wire from './wire.ts'
 
-/** Only the holder of the secret ADMIN_TOKEN passes. */
+/** Lets only the holder of ADMIN_TOKEN pass. */
 const admin = createMiddleware<Http>(async (c, next) => {
-  const [asked, right] = await Promise.all([
+  const [given, expected] = await Promise.all([
     hashOf(bearerToken(c.req.header('authorization'))),
     hashOf(c.var.res.adminToken),
   ])
-  if (!sameHash(asked, right)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
+  if (!sameHash(given, expected)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
   await next()
 })
 
@@ -40,7 +40,7 @@ const tokenOperation = describeRoute({
     },
   },
   responses: {
-    200: json('A token that holds for eight hours', wire.Token),
+    200: json('A token that is valid for eight hours', wire.Token),
     400: json('invalid_request, unsupported_grant_type or invalid_scope', wire.OAuthError),
     401: json('invalid_client', wire.OAuthError),
   },
@@ -67,7 +67,7 @@ const token = async (c: Context<Http>) => {
     secret,
     audience = res.signing.audiences[0] ?? '',
     scope,
-  } = await tokenAsked(c)
+  } = await readTokenRequest(c)
   if (grant !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
   const client = await authenticate(res.directory, id, secret)
   if (!res.signing.audiences.includes(audience))
@@ -94,13 +94,13 @@ export const tokenEndpoint = new Hono<Http>()
   .onError(onError)
   .post('/token', tokenOperation, boundedBody, token)
 
-/** Clients and their tokens, as CONTRACT 1 has it. */
+/** Clients and their tokens (RFC 6749 §4.4). */
 export const oauth = new Hono<Http>()
   .onError(onError)
   .route('/', tokenEndpoint)
   .post(
     '/clients',
-    clientOperation('createClient', 'Register a client; its secret is shown this once', {
+    clientOperation('createClient', 'Register a client; its secret is shown only this once', {
       201: json('Registered', wire.ShownClient.extend({ client_secret: z.string() })),
     }),
     admin,
@@ -108,12 +108,7 @@ export const oauth = new Hono<Http>()
     valid('json', wire.NewClient),
     async (c) => {
       const { workspace_id, ...draft } = c.req.valid('json')
-      const { secret, ...client } = await registerClient(
-        c.var.res.directory,
-        workspace_id,
-        draft,
-        c.var.res.now(),
-      )
+      const { secret, ...client } = await registerClient(c.var.res, workspace_id, draft)
       c.header('Cache-Control', 'no-store')
       return c.json({ ...wire.showClient(client), client_secret: secret }, 201)
     },
@@ -122,7 +117,7 @@ export const oauth = new Hono<Http>()
     '/clients',
     clientOperation('listClients', 'List the clients, in the order of their ids', {
       200: json(
-        'Clients, and the id to ask for more after',
+        'Clients, and the id after which the next page begins; null on the last',
         z.object({ clients: z.array(wire.ShownClient), next: z.string().nullable() }),
       ),
     }),
@@ -139,17 +134,21 @@ export const oauth = new Hono<Http>()
   )
   .delete(
     '/clients/:client_id',
-    clientOperation('deleteClient', 'Delete a client: it gets no new tokens', {
-      204: { description: 'Deleted' },
-      404: json('Unknown', wire.OAuthError),
-    }),
+    clientOperation(
+      'deleteClient',
+      'Delete a client: it gets no new tokens, and those it has stay valid until they expire',
+      {
+        204: { description: 'Deleted' },
+        404: json('There is no client with this id', wire.OAuthError),
+      },
+    ),
     admin,
     async (c) => {
-      await deleteClient(c.var.res.directory, c.req.param('client_id'))
+      await deleteClient(c.var.res, c.req.param('client_id'))
       return c.body(null, 204)
     },
   )
-  .all('*', noSuchOperation)
+  .all('*', unknownOperation)
 
 const document = (operationId: string, summary: string) =>
   describeRoute({
@@ -157,20 +156,20 @@ const document = (operationId: string, summary: string) =>
     summary,
     tags: ['Access'],
     security: [],
-    responses: { 200: json('As the standard has it', z.record(z.string(), z.unknown())) },
+    responses: { 200: json('The document', z.record(z.string(), z.unknown())) },
   })
 
-/** What clients may find out by themselves (RFC 8414 §3, RFC 7517 §5). */
+/** Discovery (RFC 8414 §3, RFC 7517 §5). */
 export const wellKnown = new Hono<Http>()
   .onError(onError)
-  .get('/jwks.json', document('jwks', 'The public keys that tokens are signed with'), async (c) =>
+  .get('/jwks.json', document('jwks', 'The public keys that tokens are verified with'), async (c) =>
     c.json({ keys: await publishedKeys(c.var.res.signing) }, 200, {
       'Cache-Control': 'public, max-age=300',
     }),
   )
   .get(
     '/oauth-authorization-server',
-    document('authorizationServer', 'Where tokens come from, and how'),
+    document('authorizationServer', 'The metadata of the authorization server (RFC 8414)'),
     (c) => {
       const issuer = new URL(c.req.url).origin
       return c.json({
@@ -184,4 +183,4 @@ export const wellKnown = new Hono<Http>()
       })
     },
   )
-  .all('*', noSuchOperation)
+  .all('*', unknownOperation)

@@ -8,7 +8,7 @@ import type { Http } from '../http.ts'
 import { isJson, isMultipart } from '../valid.ts'
 import { TokenRequest } from './wire.ts'
 
-export interface TokenAsked {
+interface ReadTokenRequest {
   grant: string
   id: string
   secret: string
@@ -17,10 +17,10 @@ export interface TokenAsked {
 }
 
 /**
- * A token request in either form, form-encoded (RFC 6749 §4.4.2) or JSON, its client in the body or in HTTP Basic. What the body is
- * decides, and its content type where it is neither.
+ * A token request, form-encoded (RFC 6749 §4.4.2) or JSON, its client in the body or in HTTP Basic.
+ * Throws `media-type`, `malformed`, `required`, `invalid`, `two-credentials`, `bad-credentials`.
  */
-export async function tokenAsked(c: Context<Http>): Promise<TokenAsked> {
+export async function readTokenRequest(c: Context<Http>): Promise<ReadTokenRequest> {
   const contentType = (c.req.header('content-type') ?? '').trim()
   const saysForm = /^application\/x-www-form-urlencoded\b/i.test(contentType)
   const neither = new Failure({
@@ -36,28 +36,25 @@ export async function tokenAsked(c: Context<Http>): Promise<TokenAsked> {
       ? new Failure({ reason: 'malformed', what: 'JSON' })
       : neither
 
-  const asked = TokenRequest.safeParse(Object.fromEntries(fields))
-  const field = asked.error?.issues[0]?.path.join('.') ?? 'body'
-  if (!asked.success)
+  const request = TokenRequest.safeParse(Object.fromEntries(fields))
+  const field = request.error?.issues[0]?.path.join('.') ?? 'body'
+  if (!request.success)
     throw new Failure(
       fields.has(field)
         ? { reason: 'invalid', field, problem: 'must be a string' }
         : { reason: 'required', field },
     )
-  const { grant_type: grant, client_id, client_secret, audience, scope } = asked.data
+  const { grant_type: grant, client_id, client_secret, audience, scope } = request.data
 
   const authorization = c.req.header('authorization')
   if (authorization !== undefined)
-    return { grant, ...clientByBasic(authorization, asked.data), audience, scope }
+    return { grant, ...clientByBasic(authorization, request.data), audience, scope }
   if (client_id === undefined) throw new Failure({ reason: 'required', field: 'client_id' })
   if (client_secret === undefined) throw new Failure({ reason: 'required', field: 'client_secret' })
   return { grant, id: client_id, secret: client_secret, audience, scope }
 }
 
-/**
- * The client of an `Authorization` header. The body may name it again (RFC 6749 §3.2.1), but no other, and may not bring a secret, even
- * the same: a client uses one way to authenticate (§2.3).
- */
+/** The body may name the same client (RFC 6749 §3.2.1), without a secret (§2.3). */
 function clientByBasic(
   authorization: string,
   { client_id = '', client_secret = '' }: z.infer<typeof TokenRequest>,
@@ -68,10 +65,10 @@ function clientByBasic(
   return client
 }
 
-/** What a token cannot be asked without, as a form has it. */
+/** A field that every token request has. */
 const grantInForm = /(^|&)grant_type=/
 
-/** The fields of a text that is JSON, and an object. Undefined for any other. */
+/** Undefined where the text is no JSON object. */
 function jsonFields(text: string): Map<string, unknown> | undefined {
   try {
     return new Map(Object.entries(z.record(z.string(), z.unknown()).parse(parseJson(text))))
@@ -80,7 +77,7 @@ function jsonFields(text: string): Map<string, unknown> | undefined {
   }
 }
 
-/** A parameter sent twice is refused, one sent empty counts as not sent (RFC 6749 §3.2). */
+/** A field sent twice is refused, an empty one left out (RFC 6749 §3.2). */
 function formFields(text: string): Map<string, unknown> {
   const fields = new Map<string, unknown>()
   for (const [name, value] of new URLSearchParams(text)) {
@@ -91,13 +88,13 @@ function formFields(text: string): Map<string, unknown> {
   return fields
 }
 
-/** The scopes asked for, or all that the client holds. */
+/** The requested scopes, or all of the client's. Throws `scope-not-held`. */
 export function grantedScopes(
   held: readonly string[],
-  asked: string | undefined,
+  requestedScope: string | undefined,
 ): readonly string[] {
-  const wanted = [...new Set((asked ?? '').split(' ').filter((scope) => scope !== ''))]
-  const missing = wanted.filter((scope) => !held.includes(scope))
+  const requested = [...new Set((requestedScope ?? '').split(' ').filter((scope) => scope !== ''))]
+  const missing = requested.filter((scope) => !held.includes(scope))
   if (missing.length > 0) throw new Failure({ reason: 'scope-not-held', scopes: missing })
-  return wanted.length > 0 ? wanted : held
+  return requested.length > 0 ? requested : held
 }

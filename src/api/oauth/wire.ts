@@ -7,8 +7,8 @@ export const TokenRequest = z.object({
   client_id: z
     .string()
     .optional()
-    .meta({ description: 'Beside HTTP Basic, the same or none (RFC 6749, section 3.2.1).' }),
-  client_secret: z.string().optional().meta({ description: 'Never beside HTTP Basic.' }),
+    .meta({ description: 'With HTTP Basic, the same id or none (RFC 6749, section 3.2.1).' }),
+  client_secret: z.string().optional().meta({ description: 'Not together with HTTP Basic.' }),
   audience: z.string().optional(),
   scope: z.string().optional(),
 })

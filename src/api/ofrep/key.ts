@@ -1,61 +1,63 @@
 import { canonical } from '../../text.ts'
 
-const face = '/ofrep/v1/evaluate/flags/'
+const prefix = '/ofrep/v1/evaluate/flags/'
 
-/** Which flag a request asks for: as refusals repeat it, and what it may be called, the likeliest first. */
-export interface FlagAsked {
+/** The flag of a request: its key as refusals repeat it, and what may be meant, likeliest first. */
+export interface RequestedFlag {
   key: string
   spellings: string[]
 }
 
 /**
- * The flag that a URL asks for; undefined where it asks for none or for all. Providers write a key into the path as it is, or encode it:
- * slashes belong to it, and what looks like a query may. `#` and what follows, and steps of dots, never arrive.
+ * The flag that a URL names; undefined for all flags. Not all providers encode the key: it may hold
+ * slashes and question marks.
  */
-export function flagAsked(url: string): FlagAsked | undefined {
-  const rest = afterFace(url)
+export function requestedFlag(url: string): RequestedFlag | undefined {
+  const rest = afterPrefix(url)
   const [path = '', ...more] = rest.split('?')
   const query = more.join('?')
-  const named = more.length > 0 && !query.includes('=')
-  const key = decoded(named ? rest : path)
+  const isNoQuery = more.length > 0 && !query.includes('=')
+  const key = decoded(isNoQuery ? rest : path)
   if (key === '') return undefined
-  const asked = more.length === 0 ? [path] : named && query !== '' ? [rest] : [rest, path]
-  return { key, spellings: [...new Set(asked.flatMap(spellingsOf))].filter((one) => one !== '') }
+  const written = more.length === 0 ? [path] : isNoQuery && query !== '' ? [rest] : [rest, path]
+  const spellings = new Set(written.flatMap(spellingsOf))
+  return { key, spellings: [...spellings].filter((spelling) => spelling !== '') }
 }
 
-/** The path as routes see it: a flag's key is one step, whatever stands in it. */
+/** The path as routes see it, in which a flag's key is one segment. */
 export function routedPath(url: string, path: string): string {
-  const asked = flagAsked(url)
-  return asked === undefined ? path : face + encodeURIComponent(asked.key.toWellFormed())
+  const flag = requestedFlag(url)
+  return flag === undefined ? path : prefix + encodeURIComponent(flag.key.toWellFormed())
 }
 
 /** The spelling by which a group was found. */
 export const spelled = (
-  { key, spellings }: FlagAsked,
+  { key, spellings }: RequestedFlag,
   { id, name }: { id: string; name: string },
 ): string =>
   spellings.find(
-    (one) => [one, canonical(one)].includes(name) || canonical(one).toLowerCase() === id,
+    (spelling) =>
+      [spelling, canonical(spelling)].includes(name) || canonical(spelling).toLowerCase() === id,
   ) ?? key
 
-function afterFace(url: string): string {
+function afterPrefix(url: string): string {
   const start = url.indexOf('/', url.indexOf(':') + 4)
-  return url.startsWith(face, start) ? url.slice(start + face.length) : ''
+  return url.startsWith(prefix, start) ? url.slice(start + prefix.length) : ''
 }
 
-// What a URL encodes by itself where it is written as it is (WHATWG URL, "path percent-encode set").
+// What `URL` encodes by itself (WHATWG URL, "path percent-encode set").
 const encodedByUrls = /(?:%(?:[01][\da-f]|20|22|3c|3e|5e|60|7b|7d|7f|[89a-f][\da-f]))+/gi
 
-/** What may have been written so: encoded, as it is, or by those who write a blank as `+`. A URL turns `\` into `/`. */
+/** Texts that may stand in a URL as `written`. */
 const spellingsOf = (written: string): string[] => [
   decoded(written),
   decoded(written, encodedByUrls),
   written,
   decoded(written.replaceAll('+', ' ')),
-  decoded(written.replaceAll('/', '\\')),
+  decoded(written.replaceAll('/', '\\')), // `URL` turns `\` into `/`
 ]
 
-/** A text whose percent sequences are decoded, but for those that are none. */
+/** Decodes percent sequences that are UTF-8, and leaves others. */
 const decoded = (text: string, sequences = /(?:%[\da-f]{2})+/gi): string =>
   text.replace(sequences, (sequence) => {
     try {

@@ -1,18 +1,17 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
-import { getMember, listMember } from '../../membership/lookup.ts'
-import { allows, bearer } from '../bearer.ts'
-import { json, tooOften } from '../describe.ts'
+import { getMember, listGroupsWithMember } from '../../membership/lookup.ts'
+import { bearer } from '../bearer.ts'
+import { guarded, json, rateLimitExceeded } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
-import { noSuchOperation } from '../refusal.ts'
+import { unknownOperation } from '../refusal.ts'
 import { cached } from '../cached.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
-import { flagAsked, spelled } from './key.ts'
-import { tagged } from './etag.ts'
+import { requestedFlag, spelled } from './key.ts'
+import { withEtag } from './etag.ts'
 import * as wire from './wire.ts'
 
 const operation = (
@@ -21,40 +20,41 @@ const operation = (
   answer: z.ZodType,
   refusal: z.ZodType,
 ) =>
-  describeRoute({
+  guarded('groups:read', {
     operationId,
     ...texts,
     tags: ['OpenFeature'],
-    security: [{ bearer: ['groups:read'] }],
     responses: {
       200: json('Evaluated', answer),
-      400: json('Not readable, or nobody named where one flag is asked for', refusal),
-      401: json('No valid token', refusal),
-      403: json('A token without the scope', refusal),
+      400: json('The request cannot be read, or has no targetingKey', refusal),
+      401: json('The token is missing or invalid', refusal),
+      403: json('The token lacks the scope', refusal),
       404: json('No such flag', refusal),
-      429: tooOften(refusal),
-      500: json('A bug', refusal),
+      429: rateLimitExceeded(refusal),
+      500: json('An internal error', refusal),
     },
   })
 
 const oneFlag = {
-  summary: 'Whether a participant is in a group',
+  summary: 'Check whether a participant is in a group',
   description:
-    "The key is the group's id, in any case, or its name, as it is or percent-encoded; slashes and question marks belong to it. " +
-    'Of a name with `#`, or with `.` or `..` between slashes, the rest never arrives where it is not encoded: ask for the id.',
+    "The key is the group's id, in any case, or its name, percent-encoded or not. Slashes and " +
+    'question marks are part of it. A name with `#`, or with `.` or `..` between slashes, must be ' +
+    'encoded as a whole; the id always works.',
 }
 
 const allFlags = {
-  summary: 'In which groups of all a participant is',
+  summary: 'Check for each group of the workspace whether a participant is in it',
   description:
-    'Each group is listed under its id and under its name. Without a targetingKey, each is the error TARGETING_KEY_MISSING. ' +
-    'The ETag is that of the whole answer: `If-None-Match` with it is answered by 304.',
+    'Each group stands in the list twice: under its id and under its name. Without a targetingKey, ' +
+    'each flag is the error TARGETING_KEY_MISSING. A request with the ETag of the answer before in ' +
+    '`If-None-Match` is answered by 304 if nothing has changed.',
 }
 
-/** Groups as the flags of any OpenFeature SDK (OFREP 0.3.0): a flag is a group, by id or by name, and says who is in it. */
+/** Groups as boolean flags for any OpenFeature SDK (OFREP 0.3.0). */
 export const ofrep = new Hono<Http>()
   .onError(onError)
-  // Browsers ask first, without a token.
+  // A browser's preflight has no token.
   .use(
     cors({
       origin: '*',
@@ -64,42 +64,36 @@ export const ofrep = new Hono<Http>()
       maxAge: 86_400,
     }),
   )
-  // By this path, and not by *, a refusal here knows the flag's key.
+  // Not `*`: with this path an error knows the flag's key.
   .use('/evaluate/flags/:key?', bearer, rateLimited)
 
   .post(
     '/evaluate/flags/:key',
     operation('evaluateFlag', oneFlag, wire.ShownFlag, wire.EvaluationError),
-    allows('groups:read'),
     jsonBody,
     valid('json', wire.Evaluation),
     cached,
     async (c) => {
       const { replica, workspace } = c.var
-      const asked = flagAsked(c.req.url) ?? { key: '', spellings: [] }
-      const group = await getMember(
-        replica,
-        workspace,
-        asked,
-        wire.participantNamed(c.req.valid('json')),
-      )
-      return c.json(wire.showFlag(spelled(asked, group), group))
+      const flag = requestedFlag(c.req.url) ?? { key: '', spellings: [] }
+      const participant = wire.getParticipant(c.req.valid('json'))
+      const group = await getMember(replica, workspace, flag, participant)
+      return c.json(wire.showFlag(spelled(flag, group), group))
     },
   )
 
   .post(
     '/evaluate/flags',
     operation('evaluateFlags', allFlags, wire.ShownFlags, wire.BulkError),
-    allows('groups:read'),
     jsonBody,
     valid('json', wire.BulkEvaluation),
-    tagged,
+    withEtag,
     cached,
     async (c) => {
-      const participant = wire.participantAsked(c.req.valid('json'))
-      const groups = await listMember(c.var.replica, c.var.workspace, participant ?? '')
+      const participant = wire.findParticipant(c.req.valid('json'))
+      const groups = await listGroupsWithMember(c.var.replica, c.var.workspace, participant ?? '')
       return c.json(wire.showFlags(groups, participant))
     },
   )
 
-  .all('*', bearer, rateLimited, noSuchOperation)
+  .all('*', bearer, rateLimited, unknownOperation)

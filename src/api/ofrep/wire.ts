@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { Failure } from '../../failure.ts'
-import type { GroupSeen } from '../../membership/lookup.ts'
+import type { LiveGroup } from '../../membership/lookup.ts'
 import { canonical } from '../../text.ts'
 
-/** An evaluation's context (OFREP 0.3.0): whom it is about. Other members of it decide nothing here. */
+/** The context of an evaluation (OFREP 0.3.0), of which only `targetingKey` counts. */
 const Context = z.looseObject({
   targetingKey: z.string().nullish().meta({ description: 'The id of the participant.' }),
 })
@@ -12,21 +12,23 @@ export const Evaluation = z.object({ context: Context })
 
 export const BulkEvaluation = z.object({ context: Context.nullish() })
 
-/** Whom an evaluation is about, as it says; undefined where it names nobody. */
-export function participantAsked({ context }: z.infer<typeof BulkEvaluation>): string | undefined {
+/** The participant of an evaluation; undefined where it names nobody. */
+export function findParticipant({ context }: z.infer<typeof BulkEvaluation>): string | undefined {
   const key = context?.targetingKey ?? ''
   return canonical(key) === '' ? undefined : key
 }
 
-/** The same of an evaluation that must name somebody. Throws `required`. */
-export function participantNamed(evaluation: z.infer<typeof Evaluation>): string {
-  const participant = participantAsked(evaluation)
+/** The participant of an evaluation. Throws `required`. */
+export function getParticipant(evaluation: z.infer<typeof Evaluation>): string {
+  const participant = findParticipant(evaluation)
   if (participant === undefined)
     throw new Failure({ reason: 'required', field: 'context.targetingKey' })
   return participant
 }
 
-const Key = z.string().meta({ description: 'What the flag was asked by: its id or its name.' })
+const Key = z
+  .string()
+  .meta({ description: "The flag's key as requested: the group's id or its name." })
 
 export const ShownFlag = z.object({
   key: Key,
@@ -36,9 +38,9 @@ export const ShownFlag = z.object({
   metadata: z.object({ groupId: z.uuid(), groupName: z.string(), revision: z.int() }),
 })
 
-type Evaluated = GroupSeen & { member: boolean }
+type Evaluated = LiveGroup & { member: boolean }
 
-/** A group as a flag; `key` is what it was asked by. */
+/** A group as a flag; `key` is that of the request. */
 export const showFlag = (
   key: string,
   { id, name, revision, member }: Evaluated,
@@ -68,12 +70,12 @@ export const ShownFlags = z.object({
   metadata: z
     .object({ targetingKey: z.string() })
     .optional()
-    .meta({ description: 'Whom the flags are about; left out where nobody is named.' }),
+    .meta({ description: 'The participant, if the request names one.' }),
 })
 
-export const nobodyNamed = 'context.targetingKey must name the participant'
+export const targetingKeyMissing = 'context.targetingKey must name the participant'
 
-/** All groups as flags; where nobody is named, each as the error that it is for this one. */
+/** All groups as flags; without a participant, each is an error. */
 export function showFlags(
   groups: Evaluated[],
   participant: string | undefined,
@@ -84,7 +86,7 @@ export function showFlags(
       flags: flags.map(([key]) => ({
         key,
         errorCode: 'TARGETING_KEY_MISSING',
-        errorDetails: nobodyNamed,
+        errorDetails: targetingKeyMissing,
       })),
     }
   return {
@@ -93,7 +95,7 @@ export function showFlags(
   }
 }
 
-/** Groups by all that they are asked by: a name that is another group's id means that one, as it does where it is asked for alone. */
+/** Groups by id and by name, where a name that is another group's id means that group. */
 function byKey(groups: Evaluated[]): Map<string, Evaluated> {
   const byId = new Map(groups.map((group) => [group.id, group]))
   return new Map(

@@ -1,11 +1,11 @@
-import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
-import { json, tooOften, type Responses } from '../describe.ts'
+import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import type { usersBody } from './wire/imports.ts'
 
 const Pointer = z.string().meta({
   description:
-    'Of a rule: the node that is refused, as a JSON pointer into the request (RFC 6901).',
+    'For a refused rule: the part that is wrong, as a JSON pointer into the request (RFC 6901).',
 })
 const PlatformError = z.object({
   errors: z.array(z.object({ message: z.string(), pointer: Pointer.optional() })),
@@ -17,48 +17,42 @@ const tags: Record<string, string> = {
   webhooks: 'Webhooks',
 }
 
-/** What the OpenAPI document says of an operation beside its validated parts; without `answer` it succeeds with an empty 204. */
+/** The schema of an answer, or more: `csv` where it may be CSV too. No schema: an empty 204. */
+type Answer =
+  z.ZodType | { schema?: z.ZodType; status?: number; csv?: boolean; requestBody?: typeof usersBody }
+
+/** The guard and the description of an operation. */
 export const operation = (
   operationId: string,
-  scope: Scope,
+  scopes: Scope | readonly [Scope, Scope],
   summary: string,
-  answer: z.ZodType | undefined,
-  {
-    status = answer === undefined ? 204 : 200,
-    alsoAs,
-    ...more
-  }: { status?: number; alsoAs?: 'text/csv' } & Parameters<typeof describeRoute>[0] = {},
-) =>
-  describeRoute({
+  answer: Answer = {},
+) => {
+  const { schema, status, csv, requestBody } = shapeOf(answer)
+  const [first = ''] = [scopes].flat()
+  return guarded(scopes, {
     operationId,
     summary,
-    tags: [tags[scope.split(':')[0] ?? ''] ?? 'Group Identity'],
-    security: [{ bearer: [scope] }],
+    tags: [tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
+    ...(requestBody !== undefined && { requestBody }),
     responses: {
-      [status]: answer === undefined ? { description: 'Done' } : done(answer, alsoAs),
+      ...(schema === undefined
+        ? { 204: { description: 'Done' } }
+        : { [status ?? 200]: (csv === true ? jsonOrCsv : json)('Done', schema) }),
       ...refusals,
     },
-    ...more,
   })
-
-function done(answer: z.ZodType, alsoAs: 'text/csv' | undefined) {
-  const described = json('Done', answer)
-  if (alsoAs === undefined) return described
-  return {
-    ...described,
-    content: {
-      ...described.content,
-      [alsoAs]: { schema: { type: 'string' as const, format: 'binary' } },
-    },
-  }
 }
 
+const shapeOf = (answer: Answer): Exclude<Answer, z.ZodType> =>
+  answer instanceof z.ZodType ? { schema: answer } : answer
+
 const refusals: Responses = {
-  400: json('Not readable, or no user id', PlatformError),
-  401: json('No valid token', PlatformError),
-  403: json('A token without the scope, or of another workspace', PlatformError),
+  400: json('The request cannot be read, or has no user id', PlatformError),
+  401: json('The token is missing or invalid', PlatformError),
+  403: json('The token lacks the scope, or is for another workspace', PlatformError),
   404: json('Not found', PlatformError),
-  422: json('Readable, and refused: the sentence names the field', PlatformError),
-  429: tooOften(PlatformError),
-  500: json('A bug', PlatformError),
+  422: json('A field is refused: the message names it', PlatformError),
+  429: rateLimitExceeded(PlatformError),
+  500: json('An internal error', PlatformError),
 }

@@ -2,26 +2,26 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { audiencesNamed, refusalOf } from '../refusal.ts'
-import { sayLimit, tooMany } from '../rate-limit.ts'
+import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429, message: string]
 
-const limited = {
+const limitNames = {
   definitions: 'groups in a workspace',
   attributes: 'attributes of a group',
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
 } as const
 
-const used = {
+const kindNames = {
   group: 'group',
   definition: 'group definition',
   attribute: 'shared attribute',
   audience: 'audience',
 } as const
 
-/** Every refusal in the words of Group Identity ("Error handling"; CONTRACT 4). */
-function say(facts: Reason): Refusal {
+/** Refusals as Group Identity words them ("Error handling"). */
+function answerTo(facts: Reason): Refusal {
   switch (facts.reason) {
     case 'unauthenticated':
     case 'bad-credentials':
@@ -30,10 +30,10 @@ function say(facts: Reason): Refusal {
     case 'other-workspace':
       return [403, 'Forbidden']
     case 'not-found':
-    case 'no-such-operation':
+    case 'operation-unknown':
       return [404, 'Not found']
     case 'too-many-requests':
-      return [429, tooMany(facts)]
+      return [429, rateLimitSentence(facts)]
     case 'user-missing':
       return [400, 'No user ID provided']
     case 'attribute-refused':
@@ -78,16 +78,19 @@ function say(facts: Reason): Refusal {
     case 'rule-refused':
       return [422, `${facts.pointer} ${facts.problem}`]
     case 'in-use':
-      return [422, `The ${used[facts.what]} ${facts.id} is used by ${audiencesNamed(facts.by)}`]
+      return [
+        422,
+        `The ${kindNames[facts.what]} ${facts.id} is used by ${audiencesNamed(facts.by)}`,
+      ]
     case 'cycle':
       return [
         422,
         `The audience ${facts.audience} cannot fill the experience group ${facts.group} and depend on it`,
       ]
     case 'not-attached':
-      return [422, `The audience ${facts.audience} is tied to no experience group`]
+      return [422, `The audience ${facts.audience} is not attached to an experience group`]
     case 'limit':
-      return [422, `The number of ${limited[facts.what]} is limited to ${facts.max}`]
+      return [422, `The number of ${limitNames[facts.what]} is limited to ${facts.max}`]
     case 'jobs-waiting':
       return [422, `There are ${facts.max} files waiting already`]
     case 'header-invalid':
@@ -99,16 +102,16 @@ function say(facts: Reason): Refusal {
     case 'upload-type-missing':
     case 'upload-type-unknown':
     case 'filled-by-audience':
-      return [400, facts.reason]
+      return [400, `The request is refused: ${facts.reason}`]
   }
 }
 
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
   if (facts === undefined) return c.json({ errors: [{ message: 'Internal server error' }] }, 500)
-  const [status, message] = say(facts)
+  const [status, message] = answerTo(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
-  sayLimit(c, facts)
+  setRateLimitHeaders(c, facts)
   return c.json(
     { errors: [{ message, ...(facts.reason === 'rule-refused' && { pointer: facts.pointer }) }] },
     status,
@@ -123,7 +126,7 @@ const codes = {
   429: 'TOO_MANY_REQUESTS',
 } as const
 
-/** The same as the events endpoints say it: with a code, and whatever cannot be taken is a bad request. */
+/** Refusals of the Events API: with a code, and 400 in place of 422. */
 export function onEventsError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
   if (facts === undefined)
@@ -131,9 +134,9 @@ export function onEventsError(error: Error, c: Context<Http>): Response {
       { errors: [{ code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error' }] },
       500,
     )
-  const [status, message] = say(facts)
+  const [status, message] = answerTo(facts)
   const shown = status === 422 ? 400 : status
-  sayLimit(c, facts)
+  setRateLimitHeaders(c, facts)
   if (shown === 401) c.header('WWW-Authenticate', 'Basic realm="events"')
   return c.json({ errors: [{ code: codes[shown], message }] }, shown)
 }

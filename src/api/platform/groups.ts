@@ -1,33 +1,41 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import {
   createDefinition,
   getDefinition,
   listDefinitions,
   updateDefinition,
+  type DefinitionDraft,
 } from '../../identity/definitions.ts'
 import { deleteDefinition } from '../../identity/erase.ts'
 import { listInstances } from '../../identity/instances.ts'
-import { getRun, listRuns } from '../../identity/runs.ts'
 import { requestRecompute } from '../../identity/recompute.ts'
+import { getRun, listRuns } from '../../identity/runs.ts'
 import { canonical } from '../../text.ts'
-import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/groups.ts'
 
-/** Definitions, their runs and the groups that have formed (CONTRACT 4). */
+const idOf = ({ req }: { req: { param: (name: 'group_id') => string } }) =>
+  canonical(req.param('group_id'))
+
+const update = async (c: Context<Http, '/:group_id'>, change: Partial<DefinitionDraft>) => {
+  const { res, workspace, caller } = c.var
+  const definition = await updateDefinition(res, workspace, idOf(c), change, caller.name)
+  return c.json(wire.showDefinition(definition))
+}
+
+/** Group definitions, their runs and the groups that have formed. */
 export const groups = new Hono<Http>()
   .get(
     '/',
     operation(
       'listDefinitions',
       'groups:read',
-      'All group definitions',
+      'List the group definitions',
       z.array(wire.ShownDefinition),
     ),
-    allows('groups:read'),
     async (c) =>
       c.json((await listDefinitions(c.var.db, c.var.workspace)).map(wire.showDefinition)),
   )
@@ -40,33 +48,24 @@ export const groups = new Hono<Http>()
       'Create a group definition',
       wire.ShownDefinition,
     ),
-    allows('groups:write'),
     jsonBody,
     valid('json', wire.NewDefinition),
     async (c) => {
       const { res, workspace, caller } = c.var
-      const draft = c.req.valid('json')
-      const definition = await createDefinition(
-        res,
-        workspace,
-        draft.id,
-        wire.draftOf(draft),
-        caller.name,
+      const { id, ...draft } = c.req.valid('json')
+      return c.json(
+        wire.showDefinition(
+          await createDefinition(res, workspace, id, wire.draftOf(draft), caller.name),
+        ),
       )
-      return c.json(wire.showDefinition(definition))
     },
   )
 
   .get(
     '/:group_id',
-    operation('getDefinition', 'groups:read', 'One group definition', wire.ShownDefinition),
-    allows('groups:read'),
+    operation('getDefinition', 'groups:read', 'Get a group definition', wire.ShownDefinition),
     async (c) =>
-      c.json(
-        wire.showDefinition(
-          await getDefinition(c.var.db, c.var.workspace, canonical(c.req.param('group_id'))),
-        ),
-      ),
+      c.json(wire.showDefinition(await getDefinition(c.var.db, c.var.workspace, idOf(c)))),
   )
 
   .put(
@@ -74,24 +73,12 @@ export const groups = new Hono<Http>()
     operation(
       'replaceDefinition',
       'groups:write',
-      'Change what is named of a group definition',
+      'Change a group definition; fields that are not given stay',
       wire.ShownDefinition,
     ),
-    allows('groups:write'),
     jsonBody,
     valid('json', wire.DefinitionChange),
-    async (c) => {
-      const { res, workspace, caller } = c.var
-      const change = wire.changeOf(c.req.valid('json'))
-      const definition = await updateDefinition(
-        res,
-        workspace,
-        canonical(c.req.param('group_id')),
-        change,
-        caller.name,
-      )
-      return c.json(wire.showDefinition(definition))
-    },
+    (c) => update(c, wire.changeOf(c.req.valid('json'))),
   )
 
   .patch(
@@ -99,24 +86,12 @@ export const groups = new Hono<Http>()
     operation(
       'setDefinitionAttributes',
       'groups:write',
-      'Replace the attributes of a group definition',
+      'Replace the shared attributes of a group definition',
       wire.ShownDefinition,
     ),
-    allows('groups:write'),
     jsonBody,
     valid('json', wire.AttributesChange),
-    async (c) => {
-      const { res, workspace, caller } = c.var
-      const change = c.req.valid('json')
-      const definition = await updateDefinition(
-        res,
-        workspace,
-        canonical(c.req.param('group_id')),
-        change,
-        caller.name,
-      )
-      return c.json(wire.showDefinition(definition))
-    },
+    (c) => update(c, c.req.valid('json')),
   )
 
   .delete(
@@ -124,12 +99,10 @@ export const groups = new Hono<Http>()
     operation(
       'deleteDefinition',
       'groups:write',
-      'Delete a group definition, and what users have inherited by it',
-      undefined,
+      'Delete a group definition, and the attributes that users inherit by it',
     ),
-    allows('groups:write'),
     async (c) => {
-      await deleteDefinition(c.var.res, c.var.workspace, canonical(c.req.param('group_id')))
+      await deleteDefinition(c.var.res, c.var.workspace, idOf(c))
       return c.body(null, 204)
     },
   )
@@ -139,18 +112,11 @@ export const groups = new Hono<Http>()
     operation(
       'recompute',
       'groups:write',
-      'Form the groups anew now, beside the run of every Monday',
-      wire.ShownRun,
-      { status: 202 },
+      'Form the groups of a definition again now, besides the run of every Monday',
+      { schema: wire.ShownRun, status: 202 },
     ),
-    allows('groups:write'),
     async (c) =>
-      c.json(
-        wire.showRun(
-          await requestRecompute(c.var.res, c.var.workspace, canonical(c.req.param('group_id'))),
-        ),
-        202,
-      ),
+      c.json(wire.showRun(await requestRecompute(c.var.res, c.var.workspace, idOf(c))), 202),
   )
 
   .get(
@@ -158,38 +124,22 @@ export const groups = new Hono<Http>()
     operation(
       'listRuns',
       'groups:read',
-      'The last hundred runs, newest first',
+      'List the last hundred runs of a definition, newest first',
       z.array(wire.ShownRun),
     ),
-    allows('groups:read'),
-    async (c) =>
-      c.json(
-        (await listRuns(c.var.db, c.var.workspace, canonical(c.req.param('group_id')))).map(
-          wire.showRun,
-        ),
-      ),
+    async (c) => {
+      const runs = await listRuns(c.var.db, c.var.workspace, idOf(c))
+      return c.json(runs.map(wire.showRun))
+    },
   )
 
   .get(
     '/:group_id/runs/:run_id',
-    operation(
-      'getRun',
-      'groups:read',
-      'One run: how far it is, and what it has done',
-      wire.ShownRun,
-    ),
-    allows('groups:read'),
-    async (c) =>
-      c.json(
-        wire.showRun(
-          await getRun(
-            c.var.db,
-            c.var.workspace,
-            canonical(c.req.param('group_id')),
-            c.req.param('run_id'),
-          ),
-        ),
-      ),
+    operation('getRun', 'groups:read', 'Get a run: its progress and its outcome', wire.ShownRun),
+    async (c) => {
+      const { db, workspace } = c.var
+      return c.json(wire.showRun(await getRun(db, workspace, idOf(c), c.req.param('run_id'))))
+    },
   )
 
   .get(
@@ -197,18 +147,16 @@ export const groups = new Hono<Http>()
     operation(
       'listInstances',
       'groups:read',
-      'The groups that have formed, their members and what they share',
+      'List the groups that have formed, their members and shared attributes',
       wire.ShownInstances,
     ),
-    allows('groups:read'),
     valid('query', wire.InstanceQuery),
     async (c) => {
       const { db, workspace, res } = c.var
       const { value, after, size } = c.req.valid('query')
-      const id = canonical(c.req.param('group_id'))
-      const asked = value === undefined ? { after, size } : { value }
+      const query = value === undefined ? { after, size } : { value }
       return c.json(
-        wire.showInstances(id, await listInstances(db, workspace, id, asked, res.limits)),
+        wire.showInstances(idOf(c), await listInstances(db, workspace, idOf(c), query, res.limits)),
       )
     },
   )

@@ -2,28 +2,22 @@ import { Hono } from 'hono'
 import { receiveUsers } from '../../identity/users-file.ts'
 import { getImport, listImports } from '../../identity/users-jobs.ts'
 import { listProblems } from '../../jobs/jobs.ts'
-import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { toTheEnd, uploadParts } from '../upload.ts'
+import { finishAlways, uploadParts } from '../upload.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/imports.ts'
 
-/** Where a file of users is sent to (CONTRACT 4, "Users"). */
+/** The upload of a file of users. */
 export const usersFile = new Hono<Http>().put(
   '/',
   operation(
     'uploadUsers',
     'users:write',
-    'Merge a CSV file of users: user_id, then a column for each attribute',
-    wire.ShownImport,
-    {
-      status: 202,
-      requestBody: wire.usersBody,
-    },
+    'Upload a CSV file that sets attributes of users: user_id, then a column for each attribute',
+    { schema: wire.ShownImport, status: 202, requestBody: wire.usersBody },
   ),
-  allows('users:write'),
-  toTheEnd,
+  finishAlways,
   valid('query', wire.UsersFileQuery),
   async (c) => {
     const { res, workspace, caller } = c.var
@@ -35,12 +29,16 @@ export const usersFile = new Hono<Http>().put(
   },
 )
 
-/** The jobs that apply files of users. */
+/** The jobs of uploaded files. */
 export const imports = new Hono<Http>()
   .get(
     '/',
-    operation('listImports', 'users:read', 'The files of users, newest first', wire.ShownImports),
-    allows('users:read'),
+    operation(
+      'listImports',
+      'users:read',
+      'List the uploads of users, newest first',
+      wire.ShownImports,
+    ),
     valid('query', wire.ImportsQuery),
     async (c) => {
       const { before, size } = c.req.valid('query')
@@ -55,10 +53,9 @@ export const imports = new Hono<Http>()
     operation(
       'getImport',
       'users:read',
-      'A file of users: how far it is, and how it ended',
+      'Get an upload of users: its progress and its outcome',
       wire.ShownImport,
     ),
-    allows('users:read'),
     async (c) =>
       c.json(wire.showImport(await getImport(c.var.db, c.var.workspace, c.req.param('import_id')))),
   )
@@ -68,10 +65,9 @@ export const imports = new Hono<Http>()
     operation(
       'listImportErrors',
       'users:read',
-      'The rows of a file that were refused, the first 10,000 of them',
+      'List the rows of a file that were refused, up to 10,000',
       wire.ShownImportErrors,
     ),
-    allows('users:read'),
     valid('query', wire.ImportErrorsQuery),
     async (c) => {
       const { page, size } = c.req.valid('query')

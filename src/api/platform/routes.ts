@@ -2,16 +2,19 @@ import { Hono } from 'hono'
 import { bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
-import { noSuchOperation } from '../refusal.ts'
+import { unknownOperation } from '../refusal.ts'
 import { onError } from './errors.ts'
 import { audiences } from './audiences.ts'
+import { audienceUsers } from './audience-users.ts'
+import { deliveries } from './deliveries.ts'
+import { events } from './events.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { users } from './users.ts'
-import { events, webhooks } from './webhooks.ts'
+import { webhooks } from './webhooks.ts'
 import { ownWorkspace } from './workspace.ts'
 
-/** Group Identity, as CONTRACT 4 has it: all below the path of a workspace. */
+/** Group Identity, users, audiences and webhooks: all below the path of a workspace. */
 export const platform = new Hono<Http>()
   .onError(onError)
   .use(bearer, rateLimited, ownWorkspace)
@@ -19,7 +22,9 @@ export const platform = new Hono<Http>()
   .route('/users', usersFile)
   .route('/users', users)
   .route('/imports', imports)
+  .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
   .route('/webhooks', webhooks)
+  .route('/webhooks', deliveries)
   .route('/events', events)
-  .all('*', noSuchOperation)
+  .all('*', unknownOperation)

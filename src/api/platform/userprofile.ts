@@ -2,24 +2,24 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { audiencesOf } from '../../audiences/memberships.ts'
 import { getProfile } from '../../identity/profiles.ts'
-import { allows, bearer } from '../bearer.ts'
+import { bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
-import { noSuchOperation } from '../refusal.ts'
+import { unknownOperation } from '../refusal.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError } from './errors.ts'
 import * as wire from './wire/users.ts'
 import { ownWorkspace } from './workspace.ts'
 
-const known = ['user_attributes', 'audience_memberships'] as const
+const knownFields = ['user_attributes', 'audience_memberships'] as const
 
 const FieldsQuery = z.object({
   fields: z
     .string()
-    .default(known.join(','))
+    .default(knownFields.join(','))
     .meta({
-      description: `Of ${known.join(', ')}, separated by commas; all, if none is named. Others are left out.`,
+      description: `Fields to show, of ${knownFields.join(', ')}, separated by commas; both by default.`,
     }),
 })
 
@@ -31,7 +31,7 @@ const ShownProfile = z.object({
     .optional(),
 })
 
-/** A profile as the vendor's Profile API shows it; organisation and account are not ours to check. */
+/** A user as mParticle's Profile API shows one; organisation and account are not checked. */
 export const userprofile = new Hono<Http>()
   .onError(onError)
   .use('/:org_id/:account_id/:workspace_id/*', bearer, rateLimited, ownWorkspace)
@@ -40,10 +40,9 @@ export const userprofile = new Hono<Http>()
     operation(
       'getUserProfile',
       'users:read',
-      'A user in the shape of the Profile API',
+      'Get a user in the format of the Profile API',
       ShownProfile,
     ),
-    allows('users:read'),
     valid('query', FieldsQuery),
     async (c) => {
       const fields = c.req.valid('query').fields.split(',')
@@ -68,4 +67,4 @@ export const userprofile = new Hono<Http>()
       })
     },
   )
-  .all('*', noSuchOperation)
+  .all('*', unknownOperation)

@@ -1,59 +1,42 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { readAttributes } from '../../identity/attributes.ts'
 import { explain } from '../../identity/explain.ts'
 import { deleteUser, getProfile, mergeUser, replaceUser } from '../../identity/profiles.ts'
 import { Failure } from '../../failure.ts'
-import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/users.ts'
 
-/** Users and what is known of them, their own and inherited (CONTRACT 4, "Users"). */
+const idOf = ({ req }: { req: { param: (name: 'user_id') => string } }) =>
+  wire.userIdOf(req.param('user_id'))
+
+const change = async (
+  c: Context<Http, '/:user_id'>,
+  { user_attributes }: wire.UserChange,
+  apply: typeof mergeUser,
+) => {
+  const { db, workspace, res } = c.var
+  const changes = readAttributes(user_attributes)
+  return c.json(wire.showUser(await apply(db, workspace, idOf(c), changes, res.now())))
+}
+
+/** Users and their attributes, own and inherited. */
 export const users = new Hono<Http>()
   .put(
     '/:user_id',
-    operation(
-      'replaceUser',
-      'users:write',
-      'Give a user these attributes and no others',
-      wire.ShownUser,
-    ),
-    allows('users:write'),
+    operation('replaceUser', 'users:write', 'Replace all attributes of a user', wire.ShownUser),
     jsonBody,
     valid('json', wire.UserChange),
-    async (c) => {
-      const { db, workspace, res } = c.var
-      const changes = readAttributes(c.req.valid('json').user_attributes)
-      return c.json(
-        wire.showUser(
-          await replaceUser(
-            db,
-            workspace,
-            wire.userIdOf(c.req.param('user_id')),
-            changes,
-            res.now(),
-          ),
-        ),
-      )
-    },
+    (c) => change(c, c.req.valid('json'), replaceUser),
   )
 
   .patch(
     '/:user_id',
-    operation('mergeUser', 'users:write', 'Merge attributes into those of a user', wire.ShownUser),
-    allows('users:write'),
+    operation('mergeUser', 'users:write', 'Set some attributes of a user', wire.ShownUser),
     jsonBody,
     valid('json', wire.UserChange),
-    async (c) => {
-      const { db, workspace, res } = c.var
-      const changes = readAttributes(c.req.valid('json').user_attributes)
-      return c.json(
-        wire.showUser(
-          await mergeUser(db, workspace, wire.userIdOf(c.req.param('user_id')), changes, res.now()),
-        ),
-      )
-    },
+    (c) => change(c, c.req.valid('json'), mergeUser),
   )
 
   .get(
@@ -61,30 +44,18 @@ export const users = new Hono<Http>()
     operation(
       'getUser',
       'users:read',
-      'A user: own and inherited attributes, and groups',
+      'Get a user: own and inherited attributes, and groups',
       wire.ShownUser,
     ),
-    allows('users:read'),
-    async (c) =>
-      c.json(
-        wire.showUser(
-          await getProfile(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id'))),
-        ),
-      ),
+    async (c) => c.json(wire.showUser(await getProfile(c.var.db, c.var.workspace, idOf(c)))),
   )
 
   .delete(
     '/:user_id',
-    operation(
-      'deleteUser',
-      'users:write',
-      'Delete a user and all that is known of them',
-      undefined,
-    ),
-    allows('users:write'),
+    operation('deleteUser', 'users:write', 'Delete a user and all attributes'),
     async (c) => {
       const { db, workspace, res } = c.var
-      await deleteUser(db, workspace, wire.userIdOf(c.req.param('user_id')), res.now())
+      await deleteUser(db, workspace, idOf(c), res.now())
       return c.body(null, 204)
     },
   )
@@ -94,18 +65,13 @@ export const users = new Hono<Http>()
     operation(
       'explainAttribute',
       'users:read',
-      'Why a user has an inherited attribute',
+      'Explain why a user has an inherited attribute',
       wire.ShownExplanation,
     ),
-    allows('users:read'),
     async (c) => {
+      const { db, workspace } = c.var
       const name = c.req.param('name')
-      return c.json(
-        wire.showExplanation(
-          name,
-          await explain(c.var.db, c.var.workspace, wire.userIdOf(c.req.param('user_id')), name),
-        ),
-      )
+      return c.json(wire.showExplanation(name, await explain(db, workspace, idOf(c), name)))
     },
   )
 

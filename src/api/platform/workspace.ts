@@ -2,7 +2,7 @@ import { createMiddleware } from 'hono/factory'
 import { Failure } from '../../failure.ts'
 import type { Http } from '../http.ts'
 
-/** The path names the workspace that the token is for (CONTRACT 1). Throws `other-workspace`. */
+/** Checks that the token is for the workspace of the path. Throws `other-workspace`. */
 export const ownWorkspace = createMiddleware<Http>(async (c, next) => {
   if (c.req.param('workspace_id') !== String(c.var.workspace))
     throw new Failure({ reason: 'other-workspace' })

@@ -9,33 +9,44 @@ import { KeysetQuery } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
 import { AttributeValue, date, showExact, showValue } from './values.ts'
 
-/** Rules are read by audiences/rule.ts, which points to the node that it refuses. */
+// Read by audiences/rule.ts, which points to the node that it refuses.
 const Rule = z.unknown().meta({
   type: 'object',
   required: ['operator'],
   properties: {
     operator: { type: 'string', enum: [...operators] },
-    attribute: { type: 'string', description: 'Own or inherited: has_dog, household:has_dog.' },
+    attribute: {
+      type: 'string',
+      description: 'Own or inherited, such as has_dog or household:has_dog.',
+    },
     value: {
       description:
-        'A string, a number or a boolean; of in and not_in a list of them. Its type decides how it compares. A number compares with numbers and texts that are one as a whole, whole numbers by all of their digits; true and false with texts that say so, in any case. A string compares as text, without regard to case; one that is an ISO 8601 date or date-time is before, after or equal to values that are ones, as moments: a date is its midnight, and without an offset it is UTC.',
+        'A string, a number or a boolean; for in and not_in a list of them. Its type decides how it ' +
+        'compares. A number compares with numbers and with texts that are nothing but a number; ' +
+        'whole numbers by all of their digits. A boolean compares with booleans and with the texts ' +
+        'true and false, in any case. A string compares as text, without regard to case. If the ' +
+        'string and the value of the attribute are both ISO 8601 dates or date-times, they compare ' +
+        'as times: a date is its midnight, and without an offset it is in UTC.',
     },
-    expressions: { type: 'array', items: { type: 'object' }, description: 'Of and, or.' },
-    expression: { type: 'object', description: 'Of not, any_member, all_members, no_member.' },
+    expressions: { type: 'array', items: { type: 'object' }, description: 'For and, or.' },
+    expression: { type: 'object', description: 'For not, any_member, all_members, no_member.' },
     group: {
       type: 'string',
       description:
-        'Of any_member, all_members, no_member: a group definition; of in_group: an experience group.',
+        'For any_member, all_members, no_member: a group definition; for in_group: an experience group.',
     },
-    audience: { type: 'string', description: 'Of in_audience.' },
+    audience: { type: 'string', description: 'For in_audience.' },
   },
   description: [
-    'At most 10 levels and 100 conditions, those of the audiences that it uses included.',
-    'A missing attribute makes a comparison false and its not_… true; of a list, one item that fits is enough.',
+    'At most 10 levels and 100 conditions, including those of the audiences that it uses.',
+    'If the user does not have the attribute, a comparison is false and its not_… true. A list',
+    'matches if one of its items does.',
     'contains, starts_with, ends_with and matches (* is any text, ? one character) compare without regard to case.',
-    'any_member, all_members and no_member ask of everybody in the household of the user, the user included, as the last recompute formed it;',
-    'whoever is in no household has no members: of these three, only no_member holds then.',
-    'What a rule names (definition, shared attribute, group, audience) must be there: it cannot be deleted meanwhile, and where it is gone the question fails.',
+    'any_member, all_members and no_member look at all members of the household of the user, as the',
+    'last recompute formed it; the user is one of them. For a user without a household, any_member',
+    'and all_members are false and no_member is true.',
+    'The definitions, shared attributes, groups and audiences that a rule names must exist, and',
+    'cannot be deleted while it names them; a rule that names a missing one is refused.',
     'An audience may not depend on the group that it fills.',
   ].join(' '),
   examples: [{ operator: 'equals', attribute: 'household:has_dog', value: true }],
@@ -43,7 +54,7 @@ const Rule = z.unknown().meta({
 
 const Refresh = z.enum(['on_demand', 'weekly', 'daily'], 'must be on_demand, weekly or daily')
 
-/** An id or a name as it is kept (see text.ts), or `problem`. */
+/** An id or a name as it is stored, refused with `problem`. */
 const named = (max: number, problem: string, allowed: RegExp = /^/) =>
   z.string().transform((text, { addIssue }) => {
     const read = readId(text, max)
@@ -63,7 +74,7 @@ export const AudienceChange = z.object({
     .nullish(),
   rule: Rule,
   refresh: Refresh.default('on_demand').meta({
-    description: 'When it fills the experience group that it is attached to.',
+    description: 'When the audience fills its experience group.',
   }),
 })
 
@@ -75,11 +86,12 @@ export const NewAudience = AudienceChange.extend({
   )
     .refine((id) => id !== 'preview' && id !== 'overlap', 'is taken by an operation of this name')
     .optional()
-    .meta({ description: "3 to 64 characters without ':' and '/'. A uuid, if not given." }),
+    .meta({ description: "3 to 64 characters without ':' and '/'. A new UUID if not given." }),
 })
 
-/** The id of an audience in a path or a query. */
-export const audienceIdOf = canonical
+/** The id of the audience that a path names. */
+export const idOf = ({ req }: { req: { param: (name: 'audience_id') => string } }) =>
+  canonical(req.param('audience_id'))
 
 export const draftOf = ({
   name,
@@ -102,7 +114,7 @@ export const ShownAudience = z.object({
   experience_group: z
     .uuid()
     .nullable()
-    .meta({ description: 'The experience group that it fills.' }),
+    .meta({ description: 'The experience group that the audience fills.' }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -130,7 +142,7 @@ export const UsersQuery = KeysetQuery('user')
 
 export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
 
-const Named = z.string('is required').transform(audienceIdOf)
+const Named = z.string('is required').transform(canonical)
 
 export const OverlapQuery = z.object({ a: Named, b: Named })
 export const ShownOverlap = z.object({
@@ -149,7 +161,7 @@ export const showOverlap = (
   both: counts.both,
 })
 
-// A node has nodes below it, which the schema of a schema cannot say without a name of its own.
+// Nodes below are `unknown`: a recursive schema would need a name.
 const ShownNode = z.looseObject({
   operator: z.enum(operators),
   result: z.boolean(),
@@ -168,12 +180,12 @@ export const showMembership = (explained: Explained): z.infer<typeof ShownMember
   explain: showNode(explained),
 })
 
-/** A node as it was given, with what it came to and saw; the nodes below it likewise. */
+/** A node of the rule with its result and the value that it saw; so the nodes below. */
 function showNode({ rule, result, saw, inner, members }: Explained): z.infer<typeof ShownNode> {
   const [first] = inner ?? []
-  const { expression: _, ...told } = { expression: undefined, ...withoutShared(rule) }
+  const { expression: _, ...node } = { expression: undefined, ...withoutShared(rule) }
   return {
-    ...told,
+    ...node,
     ...('value' in rule && { value: showExact(rule.value) }),
     result,
     ...(saw !== undefined && { saw: showValue(saw) }),
@@ -193,7 +205,7 @@ export const Attachment = z.object({
 })
 
 export const ShownSync = z.object({
-  job_id: z.uuid().meta({ description: 'As under /groups/v3/jobs.' }),
+  job_id: z.uuid().meta({ description: 'The job under /groups/v3/jobs.' }),
   group_id: z.uuid(),
   status: z.enum(Object.values(statuses)),
   created_on: z.iso.datetime(),

@@ -6,10 +6,10 @@ import type { Report } from '../../../identity/profiles.ts'
 import { canonical, readId } from '../../../text.ts'
 import { problemOfId, UserAttributes } from './users.ts'
 
-/** The vendor's SDKs name the customer's id in several ways: customer_id (Java, Go, .NET), customerid (Node, Python, Ruby). */
+/** SDKs write customer_id (Java, Go, .NET) or customerid (Node, Python, Ruby). */
 const isCustomerId = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '') === 'customerid'
 
-/** The customer's ids of a batch, each under the name that it was sent by. */
+/** The customer ids of a batch, with the names of their fields. */
 const customerIds = (identities: object): [name: string, id: unknown][] =>
   Object.entries(identities).filter(
     ([name, id]) => isCustomerId(name) && id !== null && id !== undefined,
@@ -20,7 +20,7 @@ const UserIdentities = z
     customer_id: z
       .string()
       .nullish()
-      .meta({ description: 'Also called customerid, as the SDKs of some languages have it.' }),
+      .meta({ description: 'May also be called customerid, as some SDKs do.' }),
   })
   .superRefine((identities, ctx) => {
     const refuse = (name: string, message: string) =>
@@ -29,7 +29,7 @@ const UserIdentities = z
     for (const [name, id] of ids) {
       if (typeof id !== 'string') refuse(name, 'must be of type string')
       else if (canonical(id) !== '' && isNoValue(id))
-        refuse(name, `cannot be ${JSON.stringify(id.slice(0, 64))}, which names nobody`)
+        refuse(name, `cannot be ${JSON.stringify(id.slice(0, 64))}, which names no user`)
     }
     const [[first, user] = [], ...others] = ids
     for (const [name, id] of others)
@@ -37,17 +37,18 @@ const UserIdentities = z
         refuse(name, `names another user than ${first}`)
   })
 
-/** Milliseconds that no batch can be as old as: those of 1973. Seconds are fewer until the year 5138. */
+/** Milliseconds of 1973: a smaller time is in seconds. */
 const millisecondsMin = 100_000_000_000
 
-/** A batch as server SDKs send it. Its events are not kept: what they say of the user is. */
+/** A batch as server SDKs send it, of which only the user's attributes are stored. */
 export const Batch = z.object({
   mpid: z
     .unknown()
     .optional()
     .meta({
       type: ['integer', 'string'],
-      description: 'Names the user, before customer_id does; a 64-bit number, in digits.',
+      description:
+        'The id of the user, a 64-bit number in digits; takes precedence over customer_id.',
     }),
   user_identities: UserIdentities.nullish(),
   user_attributes: UserAttributes.optional(),
@@ -60,7 +61,7 @@ export const Batch = z.object({
     .nullish()
     .meta({
       description:
-        'When it was so; now, if not given. Older news than what is known of an attribute changes nothing.',
+        'When the attributes had these values; now if not given. Attributes with a newer time stay.',
     }),
 })
 
@@ -69,7 +70,7 @@ export const Batches = z
   .min(1, 'must hold at least one batch')
   .max(100, 'cannot hold more than 100 batches')
 
-/** What a batch says of its user. Throws `required`, `invalid` and `attribute-refused`. */
+/** The report of a batch. Throws `required`, `invalid` and `attribute-refused`. */
 export function reportOf(batch: z.infer<typeof Batch>, now: number): Report {
   const deleted = (batch.deleted_user_attributes ?? []).map((name): Change => ({
     name: readName(name),
@@ -77,7 +78,7 @@ export function reportOf(batch: z.infer<typeof Batch>, now: number): Report {
   }))
   return {
     user: userOf(batch),
-    // A clock that is ahead would keep all later news out.
+    // A clock that is ahead would hold off all later changes.
     at: Math.min(batch.timestamp_unixtime_ms ?? now, now),
     changes: [...deleted, ...readAttributes(batch.user_attributes ?? {})],
   }
@@ -91,7 +92,7 @@ function userOf({ mpid, user_identities }: z.infer<typeof Batch>): string {
   if (customer !== undefined) {
     const [name, id] = customer
     const read = readId(String(id), userMax)
-    // One that does not name the user may be of any length.
+    // Where mpid names the user, it may have any length.
     if ('problem' in read && (!hasMpid || read.problem === 'empty'))
       throw new Failure({
         reason: 'invalid',

@@ -14,14 +14,14 @@ const Applied = z.object({
   failed: z.int(),
 })
 
-/** What an event of each type says, and when it happens. */
-const told = {
+/** The types of events: when each happens, and its data. */
+const types = {
   'group.created': ['An experience group was created', Group],
-  'group.updated': ['Its name or description was changed', Group],
-  'group.deleted': ['It was deleted', z.object({ group_id: z.uuid() })],
-  'group.participants.changed': ['The changes of a job went live', Applied],
+  'group.updated': ['The name or description of an experience group was changed', Group],
+  'group.deleted': ['An experience group was deleted', z.object({ group_id: z.uuid() })],
+  'group.participants.changed': ['The changes of a job to an experience group went live', Applied],
   'job.failed': [
-    'A job ended without any change; group_id is null for a file of users',
+    'A job failed; group_id is null for a file of users',
     z.object({
       job_id: z.uuid(),
       group_id: z.uuid().nullable(),
@@ -29,10 +29,13 @@ const told = {
     }),
   ],
   'definition.created': ['A group definition was created', Definition],
-  'definition.updated': ['It was changed', Definition],
-  'definition.deleted': ['It was deleted, and what users inherited by it', Definition],
+  'definition.updated': ['A group definition was changed', Definition],
+  'definition.deleted': [
+    'A group definition was deleted, and the attributes that users inherited by it',
+    Definition,
+  ],
   'household.recomputed': [
-    'The groups of a definition were formed anew',
+    'The groups of a definition were formed again',
     z.object({
       definition_id: z.string(),
       run_id: z.uuid(),
@@ -47,10 +50,13 @@ const told = {
     Applied.extend({ audience_id: z.string() }),
   ],
   'webhook.disabled': [
-    'A webhook gets nothing more: its receiver answered 410 (gone), or nothing has arrived for five days (failing)',
+    'A webhook was disabled: its receiver answered 410 (gone), or every attempt of five days failed (failing)',
     z.object({ webhook_id: z.uuid(), reason: z.enum(['gone', 'failing']) }),
   ],
-  'webhook.test': ['Sent by POST …/test', z.object({ webhook_id: z.uuid() })],
+  'webhook.test': [
+    'A test of a webhook was requested (POST …/test)',
+    z.object({ webhook_id: z.uuid() }),
+  ],
 } satisfies { [Type in keyof EventData]: [summary: string, data: z.ZodType<EventData[Type]>] }
 
 const header = (name: string, description: string) => ({
@@ -62,11 +68,11 @@ const header = (name: string, description: string) => ({
 })
 
 const headers = [
-  header('webhook-id', 'The event: the same on every attempt.'),
-  header('webhook-timestamp', 'Unix seconds of this attempt.'),
+  header('webhook-id', 'The id of the event, the same for every attempt.'),
+  header('webhook-timestamp', 'The time of this attempt in Unix seconds.'),
   header(
     'webhook-signature',
-    'Standard Webhooks 1.0: one signature for each secret that holds, separated by blanks.',
+    'A signature (Standard Webhooks 1.0) for each valid secret, separated by spaces.',
   ),
 ]
 
@@ -77,11 +83,11 @@ const operationOf = (type: string) =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('')}`
 
-/** The events as the OpenAPI document tells of them. */
+/** The webhooks of the OpenAPI document. */
 export const describeEvents = () =>
   Object.fromEntries(
-    Object.entries(told).map(([type, [summary, data]]) => {
-      // The document says once of which dialect all of its schemas are.
+    Object.entries(types).map(([type, [summary, data]]) => {
+      // The document names the dialect of all of its schemas.
       const { $schema: _, ...schema }: { $schema?: unknown } = z.toJSONSchema(
         z.object({ type: z.literal(type), timestamp: z.iso.datetime(), data }),
       )
@@ -89,14 +95,14 @@ export const describeEvents = () =>
         operationId: operationOf(type),
         summary,
         tags: ['Webhooks'],
-        // A receiver knows who sends by the signature.
+        // The signature authenticates the sender.
         security: [],
         parameters: headers,
         requestBody: { required: true, content: { 'application/json': { schema } } },
         responses: {
-          '2XX': { description: 'It has arrived' },
-          410: { description: 'The webhook is disabled at once' },
-          default: { description: 'It is sent again, ten times in three days' },
+          '2XX': { description: 'The event was received' },
+          410: { description: 'The webhook is disabled' },
+          default: { description: 'The event is sent again, up to ten times in three days' },
         },
       }
       return [type, { post }]

@@ -39,10 +39,14 @@ export const DefinitionChange = z.object({
     .nullish(),
   source_user_attribute: named(256).optional(),
   attributes: SharedAttributes.nullish(),
-  matching: z.literal('normalized', 'must be normalized').nullish().meta({
-    description:
-      'Whether values of the source are compared without regard to case and to how many blanks stand within; null: as they are.',
-  }),
+  matching: z
+    .literal('normalized', 'must be normalized')
+    .nullish()
+    .meta({
+      description:
+        'normalized: values of the source attribute are equal if they differ only in case and in the ' +
+        'amount of white space; null: they are compared as they are.',
+    }),
   ignore_values: z
     .array(
       z
@@ -54,7 +58,8 @@ export const DefinitionChange = z.object({
     .nullish()
     .meta({
       description:
-        'Values of the source that are none and form no group, in any case, within punctuation too; null: those of every definition, such as N/A, null, unknown and -.',
+        'Values of the source attribute that form no group, in any case and within punctuation too, ' +
+        'as they mean that there is no value. If null: common ones such as N/A, null, unknown and -.',
     }),
 })
 
@@ -74,7 +79,7 @@ export const NewDefinition = DefinitionChange.extend({
 
 export const AttributesChange = z.object({ attributes: SharedAttributes })
 
-/** What is named of a definition, in our words; null is empty. */
+/** The fields that are given, in our words; null is empty. */
 export const changeOf = (change: z.infer<typeof DefinitionChange>): Partial<DefinitionDraft> => ({
   ...(change.description !== undefined && { description: change.description ?? '' }),
   ...(change.source_user_attribute !== undefined && { source: change.source_user_attribute }),
@@ -83,8 +88,8 @@ export const changeOf = (change: z.infer<typeof DefinitionChange>): Partial<Defi
   ...(change.ignore_values !== undefined && { ignoreValues: change.ignore_values }),
 })
 
-/** A draft in our words; what is left out is empty. */
-export const draftOf = (draft: z.infer<typeof NewDefinition>): DefinitionDraft => ({
+/** A draft in our words; fields that are not given are empty. */
+export const draftOf = (draft: Omit<z.infer<typeof NewDefinition>, 'id'>): DefinitionDraft => ({
   description: '',
   attributes: [],
   ...changeOf(draft),
@@ -134,29 +139,30 @@ export const ShownRun = z.object({
   week: z
     .string()
     .nullable()
-    .meta({ description: 'The ISO week that the run is of; null for one that was asked for.' }),
+    .meta({ description: 'The ISO week of the run; null if it was requested.' }),
   progress_percent: z.int().min(0).max(100),
   users_seated: z.int(),
   users_over_limit: z.int(),
   users_without_value: z.int().meta({
     description:
-      'Users whose value of the source is none: blank, or one of those that the definition ignores.',
+      'Users whose value of the source attribute is blank, or one that the definition ignores.',
   }),
   largest_groups: z.array(z.object({ value: z.string(), users: z.int() })).meta({
     description:
-      'The five values that most users have, of those that more have than a group takes. Often such a value is none.',
+      'Up to five values that more users have than a group takes, most users first. Such a value ' +
+      'often means that there is no value: see ignore_values.',
   }),
   groups: z.int(),
   rows_changed: z.int(),
   cursor: z.string().nullable().meta({
-    description: 'The last value that was dealt with, until the run succeeds.',
+    description: 'The last value that the run has processed; null once it has succeeded.',
   }),
   created_on: z.iso.datetime(),
   started_on: z.iso.datetime().nullable(),
   ended_on: z.iso.datetime().nullable(),
 })
 
-/** While values are normalized, none was dealt with. */
+/** Normalizing forms no group yet. */
 const cursorOf = ({ state, cursor }: Run) =>
   state === 'successful' || state === 'normalizing' || cursor === '' ? null : cursor
 
@@ -181,7 +187,10 @@ export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
 
 export const InstanceQuery = z.object({
   value: z.string().optional().meta({ description: 'Only the group of users with this value.' }),
-  after: z.string().default('').meta({ description: 'The value to go on after.' }),
+  after: z
+    .string()
+    .default('')
+    .meta({ description: 'The value after which the page begins: `next` of the page before.' }),
   size: z.coerce.number().int().min(1).max(100).default(20),
 })
 

@@ -10,10 +10,10 @@ import { date } from './values.ts'
 const usersFile = {
   type: 'string',
   format: 'binary',
-  description: 'user_id, then a column for each attribute; an empty cell says nothing.',
+  description: 'user_id, then a column for each attribute; an empty cell changes nothing.',
 } as const
 
-/** The body of a file of users, which is streamed and so validated by hand. */
+/** The body of an upload, which is streamed, not validated by a schema. */
 export const usersBody = {
   required: true,
   content: {
@@ -29,14 +29,18 @@ export const usersBody = {
 }
 
 export const UsersFileQuery = z.object({
-  header: z.string().optional().meta({
-    description:
-      'auto: the first row names the columns, its first one a column of ids; present: it names them whatever the first is called; absent: the file has ids alone.',
-  }),
+  header: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'present: the first row names the columns; absent: the file has only ids; auto: the first ' +
+        'row must name the columns, the first of them as a column of ids.',
+    }),
   fileName: z
     .string()
     .default('users.csv')
-    .meta({ description: 'For a body that is the file itself.' }),
+    .meta({ description: 'The name of the file, if the body is the file itself.' }),
 })
 
 export const ShownImport = z.object({
@@ -55,10 +59,11 @@ export const ShownImport = z.object({
 })
 
 const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
-  'no-good-row': 'No row has a user_id and a cell for each column: see its errors.',
+  'no-good-row': 'No row has a user_id and a cell for each column: see the errors.',
   header:
-    'The first row must be user_id and then up to 100 attribute names, each once, and none that a group definition shares.',
-  'gave-up': 'The file could not be finished. What was written of it stays; it may be sent again.',
+    'The first row must be user_id, then up to 100 different attribute names, and ' +
+    'none that a group definition shares.',
+  'gave-up': 'The file could not be finished. Rows that were written stay. Upload the file again.',
   withdrawn: 'The file was withdrawn.',
   'not-text':
     'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
@@ -86,7 +91,7 @@ export const ImportsQuery = z.object({
     .number()
     .int()
     .default(Number.MAX_SAFE_INTEGER)
-    .meta({ description: 'As `next` of the page before says.' }),
+    .meta({ description: '`next` of the page before.' }),
   size: z.coerce.number().int().min(1).max(100).default(20),
 })
 

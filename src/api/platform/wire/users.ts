@@ -19,18 +19,19 @@ export function userIdOf(text: string): string {
   })
 }
 
-/** What else than length and control characters is wrong with a text that cannot be a user's id. */
+/** What is wrong with an id but for its length and control characters. */
 export function problemOfId(text: string): string | undefined {
   const id = canonical(text)
   if (isTooLong(id, userMax) || /\p{Cc}/u.test(id) || id === '') return undefined
-  return 'must be text that can be seen, without halves of characters'
+  return 'must have visible characters and be well-formed Unicode'
 }
 
-/** Attributes are read by identity/attributes.ts, which knows their limits; zod would drop one that is named as a prototype. */
+// Read by identity/attributes.ts: zod would drop an attribute named `__proto__`.
 export const UserAttributes = z.unknown().meta({
   type: 'object',
   description:
-    'At most 100, each a string of at most 4096 characters, a number, a boolean or a list of strings; null deletes.',
+    'At most 100, each a string of at most 4096 characters, a number, a boolean or a list of ' +
+    'strings; null deletes the attribute.',
   additionalProperties: {
     type: ['string', 'number', 'boolean', 'null', 'array'],
     items: { type: 'string' },
@@ -38,6 +39,7 @@ export const UserAttributes = z.unknown().meta({
 })
 
 export const UserChange = z.object({ user_attributes: UserAttributes })
+export type UserChange = z.infer<typeof UserChange>
 
 export const ShownUser = z.object({
   user_id: z.string().max(userMax),
@@ -67,18 +69,18 @@ export const ShownExplanation = z.object({
   value: AttributeValue,
   computed_on: z.iso.datetime().nullable().meta({
     description:
-      'When the run began that computed the value. What a member has changed since counts from the next run on.',
+      'When the run began that computed the value. Later changes count from the next run on.',
   }),
   contributions: z.array(
     z.object({
       user_id: z.string(),
       value: AttributeValue.nullable(),
       last_updated_on: z.iso.datetime().nullable(),
-      counts: z.boolean().meta({ description: 'Whether this value has a part in the result.' }),
+      counts: z.boolean().meta({ description: 'Whether this value counts in the result.' }),
       not_counted_because: z
         .string()
         .nullable()
-        .meta({ description: 'Why it has none, in a sentence; null where it has.' }),
+        .meta({ description: 'Why it does not count, in a sentence; null if it does.' }),
     }),
   ),
 })
@@ -112,26 +114,27 @@ function whyNotCounted({ value, excluded }: Contribution): string | null {
     case 'not-latest':
       return 'The value of another member is the latest'
     case 'not-true':
-      return `${said(value)} is not true`
+      return `${quotedValue(value)} is not true`
     case 'not-a-number':
-      return `${said(value)} is not a number`
+      return `${quotedValue(value)} is not a number`
     case 'beyond-numbers':
-      return `${said(value)} is too large a number`
+      return `${quotedValue(value)} is too large a number`
   }
 }
 
-const saidMax = 64
+const quotedMax = 64
 
-/** A value as a sentence has it: a text in quotes, shortened, with what nobody sees made visible. */
-function said(value: Value | null): string {
+/** A value for a sentence: a text is quoted and shortened, its invisible characters escaped. */
+function quotedValue(value: Value | null): string {
   if (Array.isArray(value)) return 'A list'
   if (typeof value !== 'string') return String(value)
-  const signs = [...value]
-  const shown = signs.length > saidMax ? `${signs.slice(0, saidMax).join('')}…` : value
+  const characters = [...value]
+  const shown =
+    characters.length > quotedMax ? `${characters.slice(0, quotedMax).join('')}…` : value
   return JSON.stringify(shown).replace(
-    hidden,
-    (sign) => `\\u{${sign.codePointAt(0)?.toString(16) ?? ''}}`,
+    invisible,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`,
   )
 }
 
-const hidden = /(?! )[\s\p{Cf}\p{Cc}]/gu
+const invisible = /(?! )[\s\p{Cf}\p{Cc}]/gu

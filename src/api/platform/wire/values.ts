@@ -4,11 +4,11 @@ import { jsonNumber } from '../../../json.ts'
 export const AttributeValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
 export const Attributes = z.record(z.string(), AttributeValue)
 
-/** A value as an answer has it: whole numbers with all of their digits. */
+/** A value in JSON: whole numbers keep all of their digits. */
 export const showValue = <Value>(value: Value): Exclude<Value, bigint> | number =>
-  typeof value === 'bigint' ? jsonNumber(value) : (value as Exclude<Value, bigint>) // which it is, or is not
+  typeof value === 'bigint' ? jsonNumber(value) : (value as Exclude<Value, bigint>) // narrowed by typeof
 
-/** The same wherever such numbers stand in it. */
+/** The same for values at any depth. */
 export function showExact(inside: unknown): unknown {
   if (Array.isArray(inside)) return inside.map(showExact)
   if (typeof inside !== 'object' || inside === null) return showValue(inside)

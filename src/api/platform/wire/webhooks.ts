@@ -8,12 +8,12 @@ import { date, dateOrNull } from './values.ts'
 const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
 
 export const WebhookChange = z.object({
-  url: z.string('must be a URL').meta({ description: 'https, and open to all.' }),
+  url: z.string('must be a URL').meta({ description: 'An https URL with a public host name.' }),
   event_types: z
     .array(EventType)
     .min(1, 'must name at least one')
     .nullish()
-    .meta({ description: 'All, if not given.' }),
+    .meta({ description: 'All types if not given.' }),
   description: z
     .string()
     .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
@@ -38,13 +38,13 @@ export const ShownWebhook = z.object({
   enabled: z.boolean(),
   disabled_because: z.enum(['asked', 'gone', 'failing']).nullable().meta({
     description:
-      'asked: by POST …/disable; gone: the receiver answered 410; failing: nothing has arrived for five days.',
+      'asked: by POST …/disable; gone: the receiver answered 410; failing: every attempt of five days failed.',
   }),
   failing_since: z.iso.datetime().nullable(),
   former_secret_until: z.iso
     .datetime()
     .nullable()
-    .meta({ description: 'Until when the secret before the last rotation signs too.' }),
+    .meta({ description: 'Until when the former secret signs too.' }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -67,7 +67,7 @@ export const showWebhook = (webhook: Subscription): z.infer<typeof ShownWebhook>
 })
 
 export const ShownWithSecret = ShownWebhook.extend({
-  secret: z.string().meta({ description: 'Shown this once.' }),
+  secret: z.string().meta({ description: 'Shown only this once.' }),
 })
 
 export const showWithSecret = ({
@@ -87,14 +87,14 @@ export const DeliveriesQuery = z.object({
   after: z
     .string()
     .optional()
-    .meta({ description: 'The delivery to go on after, towards older ones.' }),
+    .meta({ description: 'The delivery after which the page begins: `next` of the page before.' }),
   size,
 })
 
 export const ShownDelivery = z.object({
-  id: z
-    .string()
-    .meta({ description: 'That of the event, and of every attempt, in the header webhook-id.' }),
+  id: z.string().meta({
+    description: 'The id of the event, which every attempt has in the header webhook-id.',
+  }),
   type: z.string(),
   timestamp: z.iso.datetime(),
   status: z.enum(deliveryStates),
@@ -105,7 +105,9 @@ export const ShownDelivery = z.object({
       timestamp: z.iso.datetime(),
       status_code: z.int().nullable(),
       duration_ms: z.int(),
-      answer: z.string().meta({ description: 'The first kilobyte of it, or why there was none.' }),
+      answer: z
+        .string()
+        .meta({ description: 'The first kilobyte of the answer, or why there was none.' }),
     }),
   ),
 })
@@ -137,12 +139,19 @@ export const showDeliveries = (
 })
 
 export const Replay = z.object({
-  since: z.iso.datetime({ offset: true, error: 'must be a time as 2026-11-24T03:00:00Z' }),
+  since: z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-24T03:00:00Z' }),
   until: z.iso
-    .datetime({ offset: true, error: 'must be a time as 2026-11-24T03:00:00Z' })
+    .datetime({ offset: true, error: 'must be a time such as 2026-11-24T03:00:00Z' })
     .optional()
-    .meta({ description: 'Now, if not given.' }),
+    .meta({ description: 'Now if not given.' }),
   only: z.enum(['failed', 'all'], 'must be failed or all'),
+})
+
+/** The period in milliseconds, until `now` by default. */
+export const replayOf = ({ since, until, only }: z.infer<typeof Replay>, now: number) => ({
+  since: Date.parse(since),
+  until: until === undefined ? now : Date.parse(until),
+  only,
 })
 
 export const ShownReplay = z.object({ replayed: z.int() })
@@ -151,13 +160,13 @@ export const EventsQuery = z.object({
   after: z
     .string()
     .optional()
-    .meta({ description: 'The event to go on after; the oldest of thirty days, if not given.' }),
+    .meta({ description: 'The event after which the page begins; the oldest event if not given.' }),
   types: z
     .string()
     .transform((list) => list.split(','))
     .pipe(z.array(EventType))
     .optional()
-    .meta({ description: 'Of these types, separated by commas; all, if not given.' }),
+    .meta({ description: 'Only these types, separated by commas; all if not given.' }),
   size,
 })
 

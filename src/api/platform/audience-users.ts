@@ -1,0 +1,109 @@
+import { Hono } from 'hono'
+import { queryAudience } from '../../audiences/cached-rule.ts'
+import { explainUser } from '../../audiences/explain.ts'
+import { exportUsers } from '../../audiences/export.ts'
+import { overlap } from '../../audiences/overlap.ts'
+import { countUsers, listUsers } from '../../audiences/query.ts'
+import { resolveAudience, resolveRule } from '../../audiences/resolve.ts'
+import { readRule } from '../../audiences/rule.ts'
+import { acceptsCsv } from '../describe.ts'
+import type { Http } from '../http.ts'
+import { jsonBody, valid } from '../valid.ts'
+import { operation } from './describe.ts'
+import * as wire from './wire/audiences.ts'
+import { userIdOf } from './wire/users.ts'
+
+const sampleSize = 10
+
+/** The users of audiences, and of rules that are not saved. */
+export const audienceUsers = new Hono<Http>()
+  .post(
+    '/preview',
+    operation(
+      'previewAudience',
+      'audiences:read',
+      'Count the users who match a rule, and show ten of them',
+      wire.ShownPreview,
+    ),
+    jsonBody,
+    valid('json', wire.Preview),
+    async (c) => {
+      const { db, workspace } = c.var
+      const rule = await resolveRule(db, workspace, readRule(c.req.valid('json').rule))
+      const { users } = await listUsers(db, workspace, rule, { after: '', size: sampleSize })
+      return c.json({ count: await countUsers(db, workspace, rule), sample: users })
+    },
+  )
+
+  .get(
+    '/overlap',
+    operation(
+      'overlapAudiences',
+      'audiences:read',
+      'Count the users of two audiences, and those who belong to both',
+      wire.ShownOverlap,
+    ),
+    valid('query', wire.OverlapQuery),
+    async (c) => {
+      const { db, workspace } = c.var
+      const { a, b } = c.req.valid('query')
+      return c.json(wire.showOverlap(a, b, await overlap(db, workspace, a, b)))
+    },
+  )
+
+  .get(
+    '/:audience_id/count',
+    operation('countAudience', 'audiences:read', 'Count the users of an audience', wire.ShownCount),
+    async (c) => {
+      const { db, workspace } = c.var
+      const count = await queryAudience(db, workspace, wire.idOf(c), (db, rule) =>
+        countUsers(db, workspace, rule),
+      )
+      return c.json({ count })
+    },
+  )
+
+  .get(
+    '/:audience_id/users',
+    operation(
+      'listAudienceUsers',
+      'audiences:read',
+      'List the users of an audience in the order of their ids; as text/csv, all of them',
+      { schema: wire.ShownUsers, csv: true },
+    ),
+    valid('query', wire.UsersQuery),
+    async (c, next) => {
+      if (!acceptsCsv(c.req.header('accept'))) return next()
+      const { db, workspace } = c.var
+      const rule = await resolveAudience(db, workspace, wire.idOf(c))
+      return c.body(exportUsers(db, workspace, rule, c.req.valid('query').after), 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+        'Content-Disposition': 'attachment; filename="audience.csv"',
+      })
+    },
+    async (c) => {
+      const { db, workspace } = c.var
+      const { users, next = null } = await queryAudience(db, workspace, wire.idOf(c), (db, rule) =>
+        listUsers(db, workspace, rule, c.req.valid('query')),
+      )
+      return c.json({ users, next })
+    },
+  )
+
+  .get(
+    '/:audience_id/users/:user_id',
+    operation(
+      'explainAudienceUser',
+      'audiences:read',
+      'Explain why a user belongs to an audience or does not',
+      wire.ShownMembership,
+    ),
+    async (c) => {
+      const { db, workspace } = c.var
+      const user = userIdOf(c.req.param('user_id'))
+      const explained = await queryAudience(db, workspace, wire.idOf(c), (db, rule) =>
+        explainUser(db, workspace, rule, user),
+      )
+      return c.json(wire.showMembership(explained))
+    },
+  )

@@ -1,0 +1,60 @@
+import { Hono } from 'hono'
+import { listDeliveries, replay, retryDelivery } from '../../webhooks/history.ts'
+import type { Http } from '../http.ts'
+import { jsonBody, valid } from '../valid.ts'
+import { operation } from './describe.ts'
+import * as wire from './wire/webhooks.ts'
+
+/** The deliveries of a webhook. */
+export const deliveries = new Hono<Http>()
+  .get(
+    '/:webhook_id/deliveries',
+    operation(
+      'listDeliveries',
+      'webhooks:read',
+      'List the deliveries of a webhook and their attempts, newest first',
+      wire.ShownDeliveries,
+    ),
+    valid('query', wire.DeliveriesQuery),
+    async (c) => {
+      const { status: state, after, size } = c.req.valid('query')
+      const page = { state, after, size }
+      return c.json(
+        wire.showDeliveries(
+          await listDeliveries(c.var.db, c.var.workspace, c.req.param('webhook_id'), page),
+          size,
+        ),
+      )
+    },
+  )
+
+  .post(
+    '/:webhook_id/deliveries/:delivery_id/retry',
+    operation('retryDelivery', 'webhooks:write', 'Send an event to a webhook again, now'),
+    async (c) => {
+      const { res, workspace } = c.var
+      const { webhook_id, delivery_id } = c.req.param()
+      await retryDelivery(res, workspace, webhook_id, delivery_id)
+      return c.body(null, 204)
+    },
+  )
+
+  .post(
+    '/:webhook_id/replay',
+    operation(
+      'replayWebhook',
+      'webhooks:write',
+      'Send the events of a period again: failed deliveries only, or all events',
+      { schema: wire.ShownReplay, status: 202 },
+    ),
+    jsonBody,
+    valid('json', wire.Replay),
+    async (c) => {
+      const { res, workspace } = c.var
+      const period = wire.replayOf(c.req.valid('json'), res.now())
+      return c.json(
+        { replayed: await replay(res, workspace, c.req.param('webhook_id'), period) },
+        202,
+      )
+    },
+  )
