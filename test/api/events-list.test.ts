@@ -1,9 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { eventTypes } from '../../src/webhooks/event.ts'
 import { declined, said, time } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
-import { hook, hookScopes, openedHooks, tryOut } from '../support/hooks.ts'
+import { hook, hookScopes, openedHooks, tryOut, writeEvents } from '../support/hooks.ts'
 import { Team } from '../support/identity.ts'
 
 interface Events {
@@ -146,13 +145,7 @@ describe('GET /events', () => {
 
   it('lists a hundred by default, and up to a thousand on request', async () => {
     const team = await Team.open(hookScopes)
-    await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
-       INSERT INTO events (workspace_id, id, type, at, data)
-         SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
-    )
-      .bind(team.workspace, Date.now())
-      .run()
+    await writeEvents(team.workspace, 1001)
     expect((await list(team)).events).toHaveLength(100)
     const { events, next } = await list(team, '?size=1000')
     expect(events).toHaveLength(1000)

@@ -1,29 +1,18 @@
 import { env } from 'cloudflare:workers'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { refused, said, unauthorized, uuid } from '../support/answers.ts'
 import { asAdmin, Bank, call, json, lines, newClient, tokenOf, type Json } from '../support/api.ts'
+import { logged } from '../support/log.ts'
 
 const count = (value: unknown) => Number.isInteger(value) && Number(value) >= 0
 
-let written: string[]
-
-beforeEach(() => {
-  written = []
-  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
-    vi.spyOn(console, method).mockImplementation(
-      (...values: unknown[]) => void written.push(values.map(String).join(' ')),
-    )
-})
-afterEach(() => vi.restoreAllMocks())
-
-const events = (event: string) =>
-  written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
+const { events, lines: logLines, clear } = logged()
 
 /** What one request writes. */
 async function logOf(request: () => Promise<Response>): Promise<Json> {
-  written = []
+  clear()
   await (await request()).arrayBuffer()
-  expect(written).toHaveLength(1)
+  expect(logLines()).toHaveLength(1)
   const [line = {}] = events('request')
   return line
 }
@@ -149,7 +138,7 @@ describe('the log of a whole flow', () => {
       'participant-7',
     ]) {
       expect(secret.length).toBeGreaterThan(5)
-      for (const line of written) expect(line).not.toContain(secret)
+      for (const line of logLines()) expect(line).not.toContain(secret)
     }
   })
 })
@@ -158,13 +147,13 @@ describe('the log of a job', () => {
   it('has a line for each step and none for a row', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
-    written = []
+    clear()
     const good = Array.from({ length: 5000 }, (_, i) => `p${i}`)
     const job = await bank.apply(group, 'ADD', lines(good.flatMap((id) => [id, `${id},bad`])))
     expect(job).toMatchObject({ addedCount: 5000, failedRecordsCount: 5000 })
 
     const polls = events('request').filter(({ route }) => route === '/groups/v3/jobs/:jobId')
-    expect(written.length - polls.length).toBeLessThan(30)
+    expect(logLines().length - polls.length).toBeLessThan(30)
     const steps = events('job-step')
     expect(steps.length).toBeGreaterThan(0)
     for (const step of steps) {
@@ -200,15 +189,15 @@ describe('a bug', () => {
     const { jobId } = await bank.apply(group, 'ADD', 'a,b\n')
     const headers = bank.headers()
     await without('job_problems', async () => {
-      written = []
+      clear()
       const answer = await call(`/groups/v3/jobs/${String(jobId)}/errors`, { headers })
       expect(answer.headers.get('transactionId')).toBe(headers['transactionId'])
       expect(await said(answer)).toEqual(refused('Internal server error', '2001', 500))
     })
-    expect(written).toHaveLength(2)
+    expect(logLines()).toHaveLength(2)
     expect(events('unhandled-error')).toHaveLength(1)
     expect(JSON.stringify(events('unhandled-error'))).toContain('no such table: job_problems')
-    expect(written.every((line) => line.includes(String(headers['transactionId'])))).toBe(true)
+    expect(logLines().every((line) => line.includes(String(headers['transactionId'])))).toBe(true)
     expect(events('request')).toMatchObject([{ status: 500 }])
     expect(await said(call('/groups/v3/groups'))).toEqual(unauthorized)
   })
@@ -226,6 +215,6 @@ describe('a bug', () => {
       })
     })
     expect(events('unhandled-error')).toHaveLength(1)
-    expect(written.join('\n')).not.toMatch(/\b[\w-]{43}\b/) // 256 bits in base64url
+    expect(logLines().join('\n')).not.toMatch(/\b[\w-]{43}\b/) // 256 bits in base64url
   })
 })

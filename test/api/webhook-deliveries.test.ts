@@ -1,10 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, said, time } from '../support/answers.ts'
-import type { Bank, Json } from '../support/api.ts'
+import type { Bank } from '../support/api.ts'
 import {
   deliveriesOf,
   elapse,
+  eventsOf,
+  failForGood,
   hook,
   openedHooks,
   tried,
@@ -23,8 +25,6 @@ async function groups(bank: Bank, count: number): Promise<string[]> {
   return ids
 }
 
-const eventsOf = async (team: Team, query = '') =>
-  (await team.get<{ events: (Json & { id: string })[] }>(`/events${query}`)).events
 const idsOf = async (team: Team, one: Hook, query = '') =>
   (await deliveriesOf(team, one, query)).deliveries.map(({ id }) => id)
 const retry = (team: Team, { id }: Hook, delivery: string) =>
@@ -108,11 +108,7 @@ describe('GET /webhooks/{id}/deliveries', () => {
     await bank.group()
     await tried(team, one, 2)
     const failed = (await idsOf(team, one, '?status=pending'))[0] ?? ''
-    await env.DB.prepare(
-      `UPDATE deliveries SET state = 'failed' WHERE event_key = (SELECT key FROM events WHERE id = ?)`,
-    )
-      .bind(failed)
-      .run()
+    await failForGood(failed)
     await bank.group()
     await tried(team, one, 3)
     const [third = '', second = '', first = ''] = (await eventsOf(team))

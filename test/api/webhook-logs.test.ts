@@ -1,21 +1,9 @@
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
-import type { Json } from '../support/api.ts'
 import { elapse, hook, openedHooks, tried, tryOut } from '../support/hooks.ts'
+import { logged } from '../support/log.ts'
 
-let written: string[]
-
-beforeEach(() => {
-  written = []
-  for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
-    vi.spyOn(console, method).mockImplementation(
-      (...values: unknown[]) => void written.push(values.map(String).join(' ')),
-    )
-})
-afterEach(() => vi.restoreAllMocks())
-
-const events = (event: string) =>
-  written.map((line) => JSON.parse(line) as Json).filter((line) => line['event'] === event)
+const { events, lines: logLines } = logged()
 
 it('the log counts attempts, and holds no secret, signature, URL or body', async () => {
   const { team, bank } = await openedHooks()
@@ -62,5 +50,5 @@ it('the log counts attempts, and holds no secret, signature, URL or body', async
     'answer-77',
     'name-77',
   ])
-    for (const line of written) expect(line).not.toContain(word)
+    for (const line of logLines()) expect(line).not.toContain(word)
 })

@@ -1,20 +1,20 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { declined, said } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
 import {
   deliveriesOf,
   elapse,
+  eventsOf,
+  failForGood,
   hook,
   openedHooks,
   tried,
   tryOut,
+  writeEvents,
   type Hook,
 } from '../support/hooks.ts'
 import type { Team } from '../support/identity.ts'
 
-const eventsOf = async (team: Team) =>
-  (await team.get<{ events: (Json & { id: string })[] }>('/events')).events
 const replay = (team: Team, { id }: Hook, span: Json) =>
   said(team.send('POST', `/webhooks/${id}/replay`, span))
 
@@ -63,12 +63,7 @@ describe('POST /webhooks/{id}/replay', () => {
     await bank.group()
     const [failed] = await tried(team, one, 2)
     expect(await replay(team, one, { since, only: 'failed' })).toEqual({ status: 202, replayed: 0 })
-    await env.DB.prepare(
-      `UPDATE deliveries SET state = 'failed', tries = 10, next_attempt_at = NULL
-       WHERE event_key = (SELECT key FROM events WHERE id = ?)`,
-    )
-      .bind(failed?.id)
-      .run()
+    await failForGood(failed?.id)
     expect(
       await replay(team, one, { since, until: '2020-01-02T00:00:00Z', only: 'failed' }),
     ).toEqual({ status: 202, replayed: 0 })
@@ -132,13 +127,7 @@ describe('POST /webhooks/{id}/replay', () => {
 
   it('goes over more events than one step takes', async () => {
     const { team, bank } = await openedHooks()
-    await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2100)
-       INSERT INTO events (workspace_id, id, type, at, data)
-         SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
-    )
-      .bind(bank.workspace, Date.now())
-      .run()
+    await writeEvents(bank.workspace, 2100)
     const one = await hook(team)
     await team.call('POST', `/webhooks/${one.id}/disable`)
     expect(await replay(team, one, { since, only: 'all' })).toEqual({ status: 202, replayed: 2100 })

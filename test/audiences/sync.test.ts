@@ -7,16 +7,13 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import { deliverAll, inStepsOf, jobsIn, invokeJob, rulesKept } from '../support/audiences.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { person, Stage, unended, type Request } from '../support/sync-stage.ts'
+import { deliveries, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
 
-/** What happens next to the message of one of the jobs. */
-type Delivery =
-  | { what: 'delivered'; pick: number }
-  | { what: 'twice at once'; pick: number }
-  | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+type Step =
+  | Delivery
   /** Its run pauses before a call, while a request, a failure or another run happens. */
   | { what: 'sleeps'; pick: number; at: number; request: Request; dead: boolean; other: number }
-  | { what: 'fails for good'; pick: number }
 
 const user = fc.nat(23).map(person)
 
@@ -59,31 +56,17 @@ const meantime: fc.Arbitrary<Request> = fc.oneof(
 )
 const pick = fc.nat(7)
 const at = fc.nat(30)
-const delivery: fc.Arbitrary<Delivery> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ what: what('delivered'), pick }) },
-  { weight: 2, arbitrary: fc.record({ what: what('twice at once'), pick }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      what: what('dies'),
-      pick,
-      at,
-      when: fc.constantFrom('before' as const, 'after' as const),
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      what: what('sleeps'),
-      pick,
-      at,
-      request: meantime,
-      dead: fc.constantFrom(true, false, false),
-      other: pick,
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
-)
+const delivery: fc.Arbitrary<Step> = fc.oneof(...deliveries(2, at), {
+  weight: 5,
+  arbitrary: fc.record({
+    what: what('sleeps'),
+    pick,
+    at,
+    request: meantime,
+    dead: fc.constantFrom(true, false, false),
+    other: pick,
+  }),
+})
 
 describe('uploads to a group and syncs of its audience', () => {
   it('end as some order of the successful, whatever dies, repeats or overlaps', async () => {

@@ -11,6 +11,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
+import { deliveries, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
 
 interface File {
@@ -19,14 +20,10 @@ interface File {
   badRows: number
 }
 
-/** What happens next to the message of one of the jobs. */
-type Delivery =
-  | { what: 'delivered'; pick: number }
-  | { what: 'twice at once'; pick: number }
-  | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+type Step =
+  | Delivery
   /** Its run pauses before a call, while another job runs, or while it is given up. */
   | { what: 'sleeps'; pick: number; at: number; other: number; dead: boolean }
-  | { what: 'fails for good'; pick: number }
 
 const file: fc.Arbitrary<File> = fc.record({
   type: fc.constantFrom('add', 'remove', 'replace'),
@@ -39,25 +36,11 @@ const file: fc.Arbitrary<File> = fc.record({
 
 const pick = fc.nat(7)
 const at = fc.nat(12)
-const what = <What extends Delivery['what']>(name: What) => fc.constant(name)
-const delivery: fc.Arbitrary<Delivery> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ what: what('delivered'), pick }) },
-  { weight: 2, arbitrary: fc.record({ what: what('twice at once'), pick }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      what: what('dies'),
-      pick,
-      at,
-      when: fc.constantFrom('before' as const, 'after' as const),
-    }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }),
-  },
-  { weight: 1, arbitrary: fc.record({ what: what('fails for good'), pick }) },
-)
+const what = <What extends Step['what']>(name: What) => fc.constant(name)
+const delivery: fc.Arbitrary<Step> = fc.oneof(...deliveries(3, at), {
+  weight: 4,
+  arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }),
+})
 
 function upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
   const rows = ['ParticipantId', ...ids, ...Array<string>(badRows).fill('one,two')]

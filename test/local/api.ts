@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { scopes } from '../../src/access/scopes.ts'
 import { answer, json } from './http.ts'
-import { watch } from './watch.ts'
+import { standing, watch } from './watch.ts'
 
 export type UploadType = 'ADD' | 'REMOVE' | 'REPLACE'
 
@@ -121,10 +121,7 @@ export class Groups {
     every: number,
     seen: (job: Job) => void = () => undefined,
   ): Promise<Job> {
-    const progress = ({ jobStatus, lastUpdatedDateTime }: Job) => ({
-      ended: jobStatus !== 'CREATED' && jobStatus !== 'PROCESSING',
-      step: lastUpdatedDateTime,
-    })
+    const progress = (job: Job) => standing(job.jobStatus, job.lastUpdatedDateTime)
     return watch({ name: `Job ${jobId}`, read: () => this.job(jobId), progress }, every, seen)
   }
 

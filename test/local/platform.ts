@@ -1,6 +1,6 @@
 import type { Client } from './api.ts'
 import { answer, json, send } from './http.ts'
-import { watch } from './watch.ts'
+import { standing, watch } from './watch.ts'
 
 export interface Definition {
   id: string
@@ -128,10 +128,8 @@ export class Platform {
     every: number,
     seen: (run: Run) => void = () => undefined,
   ): Promise<Run> {
-    const progress = ({ status, progress_percent, cursor }: Run) => ({
-      ended: status !== 'CREATED' && status !== 'PROCESSING',
-      step: `${progress_percent} %, ${cursor}`,
-    })
+    const progress = ({ status, progress_percent, cursor }: Run) =>
+      standing(status, `${progress_percent} %, ${cursor}`)
     return watch(
       { name: `Run ${id}`, read: () => this.#call(`/groups/${definition}/runs/${id}`), progress },
       every,
@@ -156,10 +154,7 @@ export class Platform {
     every: number,
     seen: (job: Import) => void = () => undefined,
   ): Promise<Import> {
-    const progress = ({ status, last_modified_on }: Import) => ({
-      ended: status !== 'CREATED' && status !== 'PROCESSING',
-      step: last_modified_on,
-    })
+    const progress = (job: Import) => standing(job.status, job.last_modified_on)
     return watch(
       { name: `Import ${id}`, read: () => this.#call<Import>(`/imports/${id}`), progress },
       every,

@@ -3,6 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Milliseconds without a step after which work is thought lost. */
 const patience = 120_000
 
+/** How work stands whose status is CREATED or PROCESSING until it ends. */
+export const standing = (status: string, step: string) => ({
+  ended: status !== 'CREATED' && status !== 'PROCESSING',
+  step,
+})
+
 /** Work that goes on by itself, as one sees it from outside. */
 export interface Work<State> {
   name: string

@@ -107,6 +107,17 @@ describe('a group of 25,000 as a file', () => {
   })
 })
 
+/** A file of 6,000 whose first piece has been read. */
+async function begun() {
+  const bank = await Bank.open()
+  const group = await bank.group()
+  await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
+  const members = await bank.members(group)
+  const { next } = await pieces(bank, group)
+  await next()
+  return { bank, group, members, next }
+}
+
 describe('a file', () => {
   it('of an empty group is its header', async () => {
     const bank = await Bank.open()
@@ -150,11 +161,7 @@ describe('a file', () => {
   it.each(changes)(
     'breaks off where a second begins after one that %s',
     async (_, type, content) => {
-      const bank = await Bank.open()
-      const group = await bank.group()
-      await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
-      const { next } = await pieces(bank, group)
-      await next()
+      const { bank, group, next } = await begun()
       await bank.apply(group, type, content)
       await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
       await expect(next()).rejects.toThrow(RevisionChanged)
@@ -163,12 +170,7 @@ describe('a file', () => {
   )
 
   it('goes on where others fail before the one that goes live', async () => {
-    const bank = await Bank.open()
-    const group = await bank.group()
-    await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
-    const members = await bank.members(group)
-    const { next } = await pieces(bank, group)
-    await next()
+    const { bank, group, members, next } = await begun()
     for (let time = 0; time < 3; time++)
       expect(await bank.apply(group, 'ADD', 'one,two\n')).toMatchObject({ jobStatus: 'FAILED' })
     await bank.apply(group, 'REMOVE', lines(members))
@@ -176,22 +178,13 @@ describe('a file', () => {
   })
 
   it('breaks off where its group is deleted in the middle of it', async () => {
-    const bank = await Bank.open()
-    const group = await bank.group()
-    await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
-    const { next } = await pieces(bank, group)
-    await next()
+    const { bank, group, next } = await begun()
     await bank.call('DELETE', `/groups/${group}`)
     await expect(next()).rejects.toThrow('not-found')
   })
 
   it('is not broken off by an upload that is still being applied', async () => {
-    const bank = await Bank.open()
-    const group = await bank.group()
-    await bank.apply(group, 'ADD', lines(crowd('person', 6_000)))
-    const members = await bank.members(group)
-    const { next } = await pieces(bank, group)
-    await next()
+    const { group, members, next } = await begun()
     // Its rows are written, and its revision is not the group's yet.
     await env.DB.prepare(
       `UPDATE members SET removed_rev = 2 WHERE group_key = (SELECT key FROM experience_groups

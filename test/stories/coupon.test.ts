@@ -1,18 +1,10 @@
 import { expect, it } from 'vitest'
+import { audienceScopes } from '../support/audiences.ts'
 import { household, Team } from '../support/identity.ts'
 import { Bank, type Json } from '../support/api.ts'
 
-const scopes = [
-  'groups:read',
-  'groups:write',
-  'users:read',
-  'users:write',
-  'audiences:read',
-  'audiences:write',
-]
-
 it('the coupon goes to all who live with a dog, nobody else', async () => {
-  const team = await Team.open(scopes)
+  const team = await Team.open(audienceScopes)
   await team.define(household)
   await team.user('john', { $address: '123 Main St', has_dog: true })
   await team.user('jane', { $address: '123 Main St' })

@@ -47,6 +47,28 @@ export interface Delivery {
 export const deliveriesOf = (team: Team, { id }: { id: string }, query = '') =>
   team.get<{ deliveries: Delivery[]; next: string | null }>(`/webhooks/${id}/deliveries${query}`)
 
+export const eventsOf = async (team: Team, query = '') =>
+  (await team.get<{ events: (Json & { id: string })[] }>(`/events${query}`)).events
+
+/** Writes this many events into a workspace. */
+export const writeEvents = (workspace: number, count: number) =>
+  env.DB.prepare(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+     INSERT INTO events (workspace_id, id, type, at, data)
+       SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
+  )
+    .bind(workspace, Date.now(), count)
+    .run()
+
+/** The deliveries of an event have failed for good. */
+export const failForGood = (event: string | undefined) =>
+  env.DB.prepare(
+    `UPDATE deliveries SET state = 'failed', tries = 10, next_attempt_at = NULL
+     WHERE event_key = (SELECT key FROM events WHERE id = ?)`,
+  )
+    .bind(event)
+    .run()
+
 /** A webhook's deliveries, newest first, after this many attempts in all. */
 export async function tried(
   team: Team,

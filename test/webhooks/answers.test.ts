@@ -13,9 +13,8 @@ import {
   type Hook,
 } from '../support/hooks.ts'
 import { Receiver } from '../support/receiver.ts'
+import { hour, minute, waits } from '../support/standard-webhooks.ts'
 
-const minute = 60_000
-const hour = 60 * minute
 const day = 24 * hour
 
 /** So long ago was the first failure of the webhook since something arrived. */
@@ -165,17 +164,6 @@ describe('the next attempt', () => {
 
   it('comes on schedule, ten times in all, and then fails for good', async () => {
     const { team, one, event } = await answered({ status: 500 })
-    const waits = [
-      5000,
-      5 * minute,
-      30 * minute,
-      2 * hour,
-      5 * hour,
-      10 * hour,
-      14 * hour,
-      20 * hour,
-      24 * hour,
-    ]
     for (const [at, wait] of waits.entries()) {
       const [delivery] = await tried(team, one, at + 1)
       expect(delivery?.attempts).toHaveLength(at + 1)

@@ -15,6 +15,7 @@ import {
 } from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { scene } from './scene.ts'
+import { grouped } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { plansOf } from '../support/plans.ts'
 import { day, happened, now } from './past.ts'
@@ -121,13 +122,7 @@ describe('what an invocation costs', () => {
       'tester',
     )
     const cost = async () => {
-      const name = crypto.randomUUID()
-      await createGroup(res, workspace, {
-        name,
-        description: undefined,
-        type: 'EXPERIENCE_GROUP',
-        platform: 'RETAIL_BANKING',
-      })
+      await grouped(res, workspace)
       const before = res.meter.rowsRead
       await deliver(res, workspace, key)
       return res.meter.rowsRead - before
@@ -169,13 +164,7 @@ describe('the plan of', () => {
       eventTypes: ['group.created' as const],
     }
     const { key, id } = await createWebhook(res, workspace, draft, 'tester')
-    const name = crypto.randomUUID()
-    await createGroup(res, workspace, {
-      name,
-      description: undefined,
-      type: 'EXPERIENCE_GROUP',
-      platform: 'RETAIL_BANKING',
-    })
+    await grouped(res, workspace)
     const [event] = await res.directory.all<{ id: string }>(
       sql`SELECT id FROM events ORDER BY key DESC LIMIT 1`,
     )

@@ -7,27 +7,14 @@ import {
   delaysOf,
   schedule,
 } from '../../src/webhooks/event.ts'
+import { hour, minute, waits } from '../support/standard-webhooks.ts'
 
 const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
 const now = Date.UTC(2026, 10, 24, 3)
 
 describe('the schedule', () => {
   it('is that of Standard Webhooks 1.0', () => {
-    const waits = [
-      0,
-      5 * second,
-      5 * minute,
-      30 * minute,
-      2 * hour,
-      5 * hour,
-      10 * hour,
-      14 * hour,
-      20 * hour,
-      24 * hour,
-    ]
-    expect(schedule).toEqual(waits)
+    expect(schedule).toEqual([0, ...waits])
     expect(disableAfter).toBe(120 * hour)
   })
 })

@@ -1,27 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { retryDelivery } from '../../src/webhooks/history.ts'
+import { hour, waits } from '../support/standard-webhooks.ts'
 import { scene, type Sent } from './scene.ts'
 
-const second = 1000
-const minute = 60 * second
-const hour = 60 * minute
-const invocationTime = 20 * second
+const invocationTime = 20_000
 const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 const failing = () => new Response(null, { status: 500 })
-
-/** Of Standard Webhooks 1.0: how long after the attempt before each of the others comes. */
-const waits = [
-  5 * second,
-  5 * minute,
-  30 * minute,
-  2 * hour,
-  5 * hour,
-  10 * hour,
-  14 * hour,
-  20 * hour,
-  24 * hour,
-]
 
 describe('a delivery that fails', () => {
   it('is tried again on schedule, never earlier nor after its last attempt', async () => {
@@ -78,7 +63,7 @@ describe('a delivery that fails', () => {
     expect(sent).toHaveLength(12)
     for (const one of await stands()) {
       expect(one).toMatchObject({ state: 'pending', tries: 1 })
-      expect((one.next ?? 0) - clock.now).toBeGreaterThanOrEqual(5 * second)
+      expect((one.next ?? 0) - clock.now).toBeGreaterThanOrEqual(5000)
     }
   })
 })
