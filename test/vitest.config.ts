@@ -7,9 +7,27 @@ import { startReceiver } from './support/receiver-server.ts'
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
-// Files whose tests stay in their own workspaces and never read the whole store.
-const together = ['test/*.test.ts', 'test/{api,jobs}/*.test.ts']
-const notTogether = [
+// Files whose tests stay in their own workspaces and never read the whole store share one; `doors`
+// go through the Worker, its queues and crons, `rooms` call functions and deliver messages themselves.
+const shared = {
+  doors: [
+    'test/*.test.ts',
+    'test/{api,jobs}/*.test.ts',
+    'test/membership/export.test.ts',
+    'test/stories/{coupon,lookup-during,one-revision,upload}.test.ts',
+    'test/stories/{openfeature,openfeature-web,users-file,webhook}.test.ts',
+    'test/webhooks/{address,announced,answers,sign,slow}.test.ts',
+  ],
+  rooms: [
+    'test/audiences/{cached-rule,compare,compile,exact,fits,limits}.test.ts',
+    'test/audiences/{matches,moment,rule,text}.test.ts',
+    'test/experience/*.test.ts',
+    'test/identity/{import,no-value,normalize}.test.ts',
+    'test/membership/{export-revisions,lookup,members}.test.ts',
+    'test/webhooks/{changed,deliver,event,schedule,soon}.test.ts',
+  ],
+}
+const alone = [
   'test/api/{audience-syncs,clients,files,uploads,uploads-large}.test.ts',
   'test/jobs/upload.test.ts',
 ]
@@ -50,17 +68,21 @@ export default defineConfig(async () => ({
     projects: [
       {
         extends: true as const,
-        test: { name: 'together', include: together, exclude: notTogether, isolate: false },
+        test: { name: 'doors', include: shared.doors, exclude: alone, isolate: false },
+      },
+      {
+        extends: true as const,
+        test: { name: 'rooms', include: shared.rooms, isolate: false },
       },
       {
         extends: true as const,
         test: {
           name: 'alone',
           include: ['test/*/*.test.ts'],
-          exclude: ['test/{api,jobs}/*.test.ts'],
+          exclude: [...shared.doors, ...shared.rooms],
         },
       },
-      { extends: true as const, test: { name: 'whole store', include: notTogether } },
+      { extends: true as const, test: { name: 'whole store', include: alone } },
     ],
   },
 }))

@@ -109,7 +109,7 @@ describe('a question of an audience', () => {
     await env.DB.prepare(
       `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
         attributes, created_on, created_by, last_modified_on, last_modified_by, deleted_at)
-          SELECT ?1 * 10, ?1, 'home', '', '$address',
+          SELECT ?1 * 1000, ?1, 'home', '', '$address',
           '[{"id":"has_dog","function":"boolean_or"}]', 0, '', 0, '', NULL`,
     )
       .bind(workspace)

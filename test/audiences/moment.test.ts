@@ -150,7 +150,7 @@ describe('a text as a moment', () => {
           expect(
             await read(
               'SELECT m FROM shared_readings WHERE definition_key = ? ORDER BY user_id',
-              shared * 10,
+              shared * 1000,
             ),
           ).toEqual(expected)
         },

@@ -9,10 +9,9 @@ import { connect, type Db } from '../../src/db/connect.ts'
 import { columnsOf, readAttributes, type Value } from '../../src/identity/attributes.ts'
 import { parseJson, stringifyJson } from '../../src/json.ts'
 import type { Population } from './evaluate.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 export const db: Db = connect(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 })
-
-let workspaces = 3_000_000
 
 /** A workspace of one's own, in which only these users are. */
 export async function peopled(users: Record<string, Record<string, Value>>): Promise<number> {
@@ -25,7 +24,7 @@ export async function peopled(users: Record<string, Record<string, Value>>): Pro
 
 /** Writes a population into a workspace of its own, as the rooms would. */
 export async function populate({ users, definitions, cohorts }: Population): Promise<number> {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const kept = (value: Value | null) => {
     const to = value === null ? null : readAttributes({ one: value })[0]?.to
     return to ? { ...columnsOf(to), ...to } : { value: null, text: null, type: 'string' }
@@ -34,7 +33,7 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     [...own].map(([name, value]) => ({ id, name, ...kept(value) })),
   )
   // Keys start with the workspace's number here, so that tests can compute them.
-  const keyed = definitions.map((definition, i) => ({ ...definition, key: workspace * 10 + i }))
+  const keyed = definitions.map((definition, i) => ({ ...definition, key: workspace * 1000 + i }))
   const groups = keyed.flatMap(({ key, groups }) =>
     groups.map((group, i) => ({ ...group, key, value: `value ${i}` })),
   )
@@ -51,7 +50,7 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     })),
   )
   const joined = cohorts.flatMap(({ members }, i) =>
-    members.map((member) => ({ key: workspace * 10 + i, ...member })),
+    members.map((member) => ({ key: workspace * 1000 + i, ...member })),
   )
   const write = (query: string, rows: unknown[]) =>
     env.DB.prepare(query).bind(workspace, JSON.stringify(rows))
@@ -88,7 +87,7 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     write(
       `INSERT INTO experience_groups (key, id, workspace_id, name, type, platform, created_at,
         updated_at, revision, deleted_at)
-        SELECT ?1 * 10 + key, value ->> 'id', ?1, 'cohort ' || key, '', '', 0, 0,
+        SELECT ?1 * 1000 + key, value ->> 'id', ?1, 'cohort ' || key, '', '', 0, 0,
           value ->> 'revision', iif(value ->> 'deleted', 1, NULL)
         FROM json_each(?2)`,
       cohorts,

@@ -24,12 +24,12 @@ import {
   hour,
   minute,
   monday,
-  newWorkspace,
   red,
   syncsOf,
   tick,
   workspaceWith,
 } from '../support/refresh.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 beforeEach(clearAudiences)
 

@@ -25,13 +25,13 @@ import {
   monday,
   mondays,
   mornings,
-  newWorkspace,
   recompute,
   red,
   syncsOf,
   tick,
   workspaceWith,
 } from '../support/refresh.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 beforeEach(clearAudiences)
 

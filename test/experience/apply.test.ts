@@ -13,6 +13,7 @@ import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { deliveries, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 interface File {
   type: JobType
@@ -67,8 +68,6 @@ function stateOf({ type, ids, badRows }: File): JobRow['state'] {
   return badRows === 0 ? 'successful' : 'partial'
 }
 
-let workspaces = 1_000_000
-
 async function jobsOf(
   workspace: number,
 ): Promise<Pick<JobRow, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
@@ -90,7 +89,7 @@ describe('a sequence of uploads to one group', () => {
         fc.constantFrom(64, 200, 100_000),
         fc.constantFrom(2, 7, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
-          const workspace = ++workspaces
+          const workspace = newWorkspace()
           const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const draft = {
             name: 'g',

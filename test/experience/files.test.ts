@@ -10,6 +10,7 @@ import type { UploadPart } from '../../src/jobs/upload.ts'
 import { membersOf } from '../support/api.ts'
 import { hazardous } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 /** A row and the id that it names; null for a bad row. */
 interface Row {
@@ -86,12 +87,10 @@ async function* arriving(made: Made): AsyncGenerator<UploadPart> {
   if (header === 'present' || header === 'absent') yield { field: 'header', value: header }
 }
 
-let workspaces = 2_000_000
-
 it('a file of any clothes has the members that its rows name', async () => {
   await fc.assert(
     fc.asyncProperty(file, async (made) => {
-      const workspace = ++workspaces
+      const workspace = newWorkspace()
       const { res } = hazardous({ SLICE_BYTES: made.sliceBytes, BAD_ROWS_MAX_PERCENT: 100 })
       const draft = { description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL' }
       const { id } = await createGroup(res, workspace, { name: 'g', ...draft })

@@ -18,6 +18,7 @@ import { mondayIn } from '../support/identity.ts'
 import { expectSame, groupsOf, record, inBytes, seatAll, type Town } from '../support/town.ts'
 import { defined, deliver, formed, momentOf } from '../support/weeks.ts'
 import { runs } from '../support/property.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 /** Spellings of numbers, and near misses. */
 const numeric = [
@@ -203,8 +204,6 @@ const week = fc.record({
   definitions: fc.boolean(),
 })
 
-let workspaces = 2_000_000
-
 describe('Monday after Monday', () => {
   it('seats and shares as the oracle does, whatever is written of users', async () => {
     let rows = 0
@@ -214,7 +213,7 @@ describe('Monday after Monday', () => {
         definition,
         fc.array(week, { minLength: 2, maxLength: 4, size: 'max' }),
         async (first, second, weeks) => {
-          const workspace = ++workspaces
+          const workspace = newWorkspace()
           const opening = hazardous({ DEFINITIONS_MAX: 5 }).res
           const definitions = new Map([
             ['household', first],

@@ -7,6 +7,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 interface File {
   columns: string[]
@@ -73,8 +74,6 @@ function model(files: File[]): Map<string, Map<string, string>> {
 const all = async <Row>(query: string, workspace: number) =>
   (await env.DB.prepare(query).bind(workspace).all<Row>()).results
 
-let workspaces = 3_000_000
-
 describe('files of users', () => {
   it('end as if merged once, in order, whatever repeats, overlaps or dies', async () => {
     await fc.assert(
@@ -84,7 +83,7 @@ describe('files of users', () => {
         fc.constantFrom(64, 300, 100_000),
         fc.constantFrom(2, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
-          const workspace = ++workspaces
+          const workspace = newWorkspace()
           const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const keys: number[] = []
           for (const one of files)
@@ -140,7 +139,7 @@ describe('files of users', () => {
   }, 120_000)
 
   it('that cannot be finished fail, and let the next one through', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res } = hazardous()
     const first = await receiveUsers(
       res,

@@ -15,8 +15,7 @@ import { expectSame, groupsOf, seatAll } from '../support/town.ts'
 import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
 import { seatsMax, small, shared, inhabitants, runsOf, left } from './moved-town.ts'
 import { runs } from '../support/property.ts'
-
-let workspaces = 3_100_000
+import { newWorkspace } from '../support/workspaces.ts'
 
 /**
  * No group has too many members, and each shares what its members' values make, except for users
@@ -63,7 +62,7 @@ async function disturbed(
   },
   deed: (hand: Resources, workspace: number) => Promise<unknown>,
 ) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res, enqueued, meanwhile } = hazardous({ ...small, USERS_PER_STEP: 20 })
   const hand = hazardous(small).res
   await defined(res, workspace, 'household', 'street', shared)
@@ -106,7 +105,7 @@ describe('a group', () => {
   })
 
   it('shows nothing of a user deleted while the attribute was not shared', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res, enqueued } = hazardous(small)
     await defined(res, workspace, 'household', 'street', shared)
     await writeUsers(res, workspace, inhabitants({ ash: 'ab' }))
@@ -206,7 +205,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
         fc.constantFrom(2, 3, 5, 20_000),
         fc.record(comparing),
         async (people, attributes, deeds, deliveries, usersPerStep, more) => {
-          const workspace = ++workspaces
+          const workspace = newWorkspace()
           const vars = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: usersPerStep }
           const { res, enqueued, fuse, meanwhile } = hazardous(vars)
           const hand = hazardous(vars).res

@@ -6,8 +6,8 @@ import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns, type Run } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
-let workspaces = 3_000_000
 export const seatsMax = 3
 export const small = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: 7 }
 export const shared: SharedAttribute[] = [
@@ -28,7 +28,7 @@ export const inhabitants = (streets: Record<string, string>) =>
 
 /** A town whose users moved since its last recompute: forth, back and in a circle. */
 export async function movedTown() {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 20_000 })
   const { key } = await defined(res, workspace, 'household', 'street', shared)
   await writeUsers(

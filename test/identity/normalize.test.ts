@@ -7,8 +7,8 @@ import { giveUpRun } from '../../src/identity/runs.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { defined, deliver, formed, writeUsers } from '../support/weeks.ts'
 import { counts, inhabitants, left, runsOf, shared, small, stateOf } from './moved-town.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
-let workspaces = 3_500_000
 const normalized = { matching: 'normalized' as const }
 
 /** Values of the definition, as they are written down. */
@@ -32,7 +32,7 @@ async function recomputed(workspace: number, vars: Parameters<typeof hazardous>[
 
 /** A town that was recomputed once, in which some have moved to other spellings since. */
 async function respelled() {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res } = hazardous(small)
   const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
   const before = { Ash: 'ab', ASH: 'c', Birch: 'defghijk', 'oak  st': 'lm', yew: 'no', Gone: 'x' }
@@ -184,7 +184,7 @@ describe('what the values of a definition are', () => {
   })
 
   it('is one thing of each, though letters were folded since', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res } = hazardous(small)
     const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
     await writeUsers(res, workspace, inhabitants({ ZÜRICH: 'abc', zürich: 'd' }))
@@ -208,7 +208,7 @@ describe('a normalized Monday', () => {
   it('costs rows read by the users, and none written if nothing changed', async () => {
     const perUser: number[] = []
     for (const people of [1000, 4000]) {
-      const workspace = ++workspaces
+      const workspace = newWorkspace()
       const { res } = hazardous()
       await defined(res, workspace, 'household', 'street', shared, normalized)
       await writeUsers(

@@ -20,8 +20,7 @@ import {
   expectAsOnce,
   left,
 } from './moved-town.ts'
-
-let workspaces = 3_100_000
+import { newWorkspace } from '../support/workspaces.ts'
 
 describe('a run', () => {
   it('has several steps here, a street beyond one step, and movers everywhere', () => {
@@ -75,7 +74,7 @@ describe('a run', () => {
   }, 60_000)
 
   it('enqueues the rest before D1 has run 1,000 statements for one', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res, enqueued } = hazardous({ ...small, USERS_PER_STEP: 1 })
     await defined(res, workspace, 'household', 'street', shared)
     await writeUsers(

@@ -19,8 +19,7 @@ import {
   once,
   left,
 } from './moved-town.ts'
-
-let workspaces = 3_100_000
+import { newWorkspace } from '../support/workspaces.ts'
 
 describe('the cron of a Monday', () => {
   it('opens one run of a week, however often and simultaneously it comes', async () => {
@@ -111,7 +110,7 @@ describe('every five minutes', () => {
       const made = hazardous({ ...small, DEFINITIONS_MAX: 5 })
       return { ...made, res: { ...made.res, now: () => now } }
     }
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     await defined(at(monday - 1).res, workspace, 'household', 'street', shared)
     await writeUsers(at(monday - 1).res, workspace, inhabitants({ ash: 'abc' }))
     await defined(at(monday + 1).res, workspace, 'since', 'street', shared)

@@ -14,6 +14,7 @@ import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { plansOf } from '../support/plans.ts'
 import { runs } from '../support/property.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 type Deed =
   | { what: 'uploads'; type: 'add' | 'remove' | 'replace'; ids: string[] }
@@ -49,10 +50,8 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 )
 const deeds = (maxLength: number) => fc.array(deed, { maxLength, size: 'max' })
 
-let workspaces = 6_000_000
-
 async function scene() {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res, fuse } = hazardous({ SLICE_BYTES: 100 })
   const db = res.databaseOf(workspace)
   const draft = { name: 'g', type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }

@@ -25,8 +25,8 @@ import {
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched, type Statement } from '../support/plans.ts'
 import { defined, deliver, writeUsers } from '../support/weeks.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
-let workspaces = 8_000_000
 const red = teamIs('red')
 const people = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `user-${String(from + i).padStart(6, '0')}`)
@@ -51,7 +51,7 @@ const bookkeeping = 60
 
 describe('what a sync costs', () => {
   it('is 2 rows written per new member, 1 per old or removed', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res } = hazardous()
     await crowd(workspace, people(0, 20_000))
     await filling(res, workspace, 'reds', red)
@@ -83,10 +83,10 @@ describe('what a sync costs', () => {
   })
 
   it("is rows read in proportion to the workspace's users, whatever others hold", async () => {
-    await crowd(++workspaces, people(0, 5000))
+    await crowd(newWorkspace(), people(0, 5000))
     const perUser: number[] = []
     for (const users of [4000, 16_000]) {
-      const workspace = ++workspaces
+      const workspace = newWorkspace()
       await crowd(workspace, people(0, users))
       await filling(hazardous().res, workspace, 'reds', red)
       const [first, again] = [await bill(workspace), await bill(workspace)]
@@ -133,7 +133,7 @@ const rules: Record<string, Rule> = {
 
 /** A workspace of households of ten, in each of which one has a dog. */
 async function town(households: number) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res, enqueued } = hazardous()
   await defined(res, workspace, 'household', 'street', shared)
   for (let from = 0; from < households; from += 100)

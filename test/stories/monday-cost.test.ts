@@ -15,8 +15,8 @@ import { unmoved } from '../../src/jobs/checkpoint.ts'
 import { hazardous } from '../support/hazard.ts'
 import { statementOf, planOf } from '../support/plans.ts'
 import { defined, deliver, writeUsers } from '../support/weeks.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
-let workspaces = 4_000_000
 const attributes: SharedAttribute[] = [
   { id: 'has_dog', type: 'boolean_or' },
   { id: 'spent', type: 'sum' },
@@ -37,7 +37,7 @@ const person = (n: number): [string, Record<string, string | number | boolean>] 
 ]
 
 async function cityOf(people: number, usersPerStep = 20_000) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res } = hazardous()
   await defined(res, workspace, 'household', '$address', attributes)
   for (let from = 0; from < people; from += 2500)
@@ -147,7 +147,7 @@ describe('what a Monday costs', () => {
   )
 
   it('is no more for a street beyond one step than for homes', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res } = hazardous()
     await defined(res, workspace, 'household', '$address', attributes)
     const people = 8000
@@ -221,7 +221,7 @@ describe('what a profile costs', () => {
     const { res, enqueued } = hazardous({ SHARED_ATTRIBUTES_MAX: 40 })
     const reads: number[] = []
     for (const many of [10, 20, 40]) {
-      const workspace = ++workspaces
+      const workspace = newWorkspace()
       const all = Array.from({ length: many }, (_, i): SharedAttribute => ({
         id: `a-${i}`,
         type: 'boolean_or',
@@ -239,7 +239,7 @@ describe('what a profile costs', () => {
   })
 
   it('grows by the groups that a user is in', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res, enqueued } = hazardous({ DEFINITIONS_MAX: 20 })
     const reads: number[] = []
     await writeUsers(res, workspace, [

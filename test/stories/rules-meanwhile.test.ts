@@ -27,8 +27,8 @@ import {
 import { Bank } from '../support/api.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
-let workspaces = 9_000_000
 const red = teamIs('red')
 const notIn = (group: string): Rule => ({
   operator: 'not',
@@ -100,7 +100,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
     async (what) => {
       const ends = new Set<string>()
       for (let at = 0, fallen = true; fallen; at++) {
-        const workspace = ++workspaces
+        const workspace = newWorkspace()
         const { res } = hazardous()
         const { rule, goes } = (await kinds[kind]?.(res, workspace)) ?? {}
         if (rule === undefined || goes === undefined) throw new Error(`no kind ${kind}`)

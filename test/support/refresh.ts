@@ -9,6 +9,7 @@ import { deliverAll, filling, jobsIn, teamIs } from './audiences.ts'
 import { hazardous } from './hazard.ts'
 import { mondayIn } from './identity.ts'
 import { defined, writeUsers } from './weeks.ts'
+import { newWorkspace } from './workspaces.ts'
 
 export const minute = 60_000
 export const hour = 60 * minute
@@ -18,9 +19,6 @@ export const everyFive = '*/5 * * * *'
 export const mondays = '0 3 * * MON'
 export const mornings = '0 4 * * *'
 export const red = teamIs('red')
-
-let workspaces = 7_000_000
-export const newWorkspace = () => ++workspaces
 
 /** A cron scans all workspaces, and would find what earlier tests left. */
 export const clearAudiences = () =>
@@ -80,7 +78,7 @@ export async function end(workspace: number): Promise<void> {
 
 /** A workspace with a definition, users, and an audience of the red team that fills a group. */
 export async function workspaceWith(refresh: Refresh, withDefinition = true) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   if (withDefinition) await defined(before, workspace, 'household', 'street', [])
   await writeUsers(before, workspace, [
     ['ann', { team: 'red', street: 'ash' }],

@@ -9,6 +9,7 @@ import { lines } from './api.ts'
 import { addAudience, changeAudience, grouped, jobsIn, rulesKept, teamIs } from './audiences.ts'
 import { hazardous, parts } from './hazard.ts'
 import { writeUsers } from './weeks.ts'
+import { newWorkspace } from './workspaces.ts'
 
 interface File {
   type: JobType
@@ -47,11 +48,9 @@ type Accepted = { key: number; withdrawn: boolean } & (
   | { file: undefined; team: string; always: ReadonlySet<string>; ever: ReadonlySet<string> }
 )
 
-let workspaces = 6_000_000
-
 /** A group that is sometimes attached to an audience, and a model of it in memory. */
 export class Stage {
-  readonly workspace = ++workspaces
+  readonly workspace = newWorkspace()
   readonly hazard = hazardous({ SLICE_BYTES: 100 })
   readonly hand = hazardous()
   readonly accepted: Accepted[] = []

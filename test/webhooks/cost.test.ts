@@ -19,8 +19,7 @@ import { grouped } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
 import { plansOf } from '../support/plans.ts'
 import { day, happened, now } from './past.ts'
-
-let workspaces = 5_000_000
+import { newWorkspace } from '../support/workspaces.ts'
 
 beforeEach(async () => {
   await env.DB.batch(
@@ -35,7 +34,7 @@ async function costOf(
   webhooks: number,
   eventTypes: ['group.created'] | ['group.deleted'] | null = null,
 ) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const { res } = hazardous()
   for (let i = 0; i < webhooks; i++)
     await createWebhook(
@@ -74,7 +73,7 @@ describe('what a scan for deliveries costs', () => {
   it.each(['failed', 'pending'] as const)(
     'is no more for %s deliveries where thousands have arrived',
     async (state) => {
-      const workspace = ++workspaces
+      const workspace = newWorkspace()
       const { res } = hazardous()
       const { key, id } = await createWebhook(
         res,
@@ -113,7 +112,7 @@ describe('what an invocation costs', () => {
   })
 
   it('is no more where thousands have arrived', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res } = hazardous({}, { fetch: async () => new Response(null, { status: 204 }) })
     const { key } = await createWebhook(
       res,
@@ -145,7 +144,7 @@ const walking = new RegExp(
 )
 
 describe('the plan of', () => {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const fetch = async () => new Response(null, { status: 500 })
   const over = (db: Db) => ({
     ...resources(env),

@@ -22,10 +22,9 @@ import { lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
 import { momentOf } from './changes.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 export const hour = 3_600_000
-
-let workspaces = 6_000_000
 
 /** A request of a client. */
 export type Deed =
@@ -163,7 +162,7 @@ export const answer: fc.Arbitrary<Answer> = one(
 
 /** A workspace whose receivers, queues, clock and chance the test controls and records. */
 export async function scene(answers: Answer[]) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const arrivals: { url: string; id: string; body: string; taken: boolean }[] = []
   let [time, sends] = [Date.UTC(2027, 0, 1), 0]
   let always: Answer | undefined

@@ -4,8 +4,7 @@ import { announce } from '../../src/webhooks/announce.ts'
 import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { hazardous } from '../support/hazard.ts'
-
-let workspaces = 4_000_000
+import { newWorkspace } from '../support/workspaces.ts'
 
 export interface Sent {
   url: string
@@ -28,7 +27,7 @@ export interface Stands {
 export async function scene(
   answer: (sent: Sent) => Response | Promise<Response> = () => new Response(null, { status: 204 }),
 ) {
-  const workspace = ++workspaces
+  const workspace = newWorkspace()
   const clock = { now: Date.UTC(2027, 0, 1) }
   const sent: Sent[] = []
   const fetch = async (url: string, { headers, body }: RequestInit) => {

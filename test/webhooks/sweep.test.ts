@@ -6,11 +6,10 @@ import { sweepEvents } from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { hazardous } from '../support/hazard.ts'
 import { day, happened, now } from './past.ts'
+import { newWorkspace } from '../support/workspaces.ts'
 
 const kept = 30 * day
 const tables = ['events', 'deliveries', 'delivery_attempts']
-
-let workspaces = 5_000_000
 
 beforeEach(async () => {
   await env.DB.batch([...tables, 'webhooks'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
@@ -106,7 +105,7 @@ describe('the sweep', () => {
   })
 
   it('leaves nothing of an event that is deleted while being sent', async () => {
-    const workspace = ++workspaces
+    const workspace = newWorkspace()
     const { res } = hazardous(
       {},
       {
