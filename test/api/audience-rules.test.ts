@@ -187,7 +187,7 @@ describe('a rule', () => {
       'is beyond the limit of 100 conditions, including those of used audiences',
     ],
     [
-      'asks about members of members',
+      'has members of members',
       over({ operator: 'not', expression: over(leaf) }),
       '/rule/expression/expression',
       'asks about members of members',

@@ -112,7 +112,7 @@ describe('a comparison', () => {
     ...thirty,
     '-9007199254740993',
     '1000000000000000000000',
-  ])('tells the whole number %s from its neighbours', async (digits) => {
+  ])('distinguishes the whole number %s from its neighbours', async (digits) => {
     const [own, below, above] = [0n, -1n, 1n].map((aside) => String(BigInt(digits) + aside))
     const values = [own, below, above].map(String)
     const spelled = [...values, ...values.map((text) => ` ${text.replace(/^(-?)/, '$100')}\n`)]

@@ -319,7 +319,7 @@ describe('the plan of', () => {
   it.each([
     ...statements,
     ['the end of a range to normalize', valuesEnd(run, 100)] as const,
-    ['forgetting values', forget(run, { after: 'a', upTo: 'b' }, guard)] as const,
+    ['deleting values', forget(run, { after: 'a', upTo: 'b' }, guard)] as const,
     [
       'forgetting all values',
       forget({ ...run, matching: null }, { after: 'a', upTo: 'b' }, guard),
