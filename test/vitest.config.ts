@@ -7,8 +7,7 @@ import { startReceiver } from './support/receiver-server.ts'
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
-// Files whose tests stay in their own workspaces and never read the whole store share one; `doors`
-// go through the Worker, its queues and crons, `rooms` call functions and deliver messages themselves.
+// Their tests stay in their own workspaces; `doors` call the Worker, `rooms` call functions.
 const shared = {
   doors: [
     'test/*.test.ts',
