@@ -78,15 +78,14 @@ export async function createAudience(
     const { kept, names } = await resolveRule(db, workspace, rule, id)
     const missing = gone(workspace, needsOf(kept, names))
     // One statement, so that neither room nor anything that the rule names can go between looking and inserting.
-    const [created] = await db
-      .insert(audiences)
-      .select(
-        sql`SELECT NULL, ${workspace}, ${id}, ${name}, ${description}, ${stringifyJson(kept)}, ${JSON.stringify(usedBy(kept))}, ${refresh},
-          ${periodOf(refresh, now)}, ${now}, ${by}, ${now}, ${by} WHERE ${held} < ${audiencesMax} AND ${missing} IS NULL`,
-      )
-      .onConflictDoNothing()
-      .returning()
-    if (created !== undefined) return shown({ audience: created, group: null })
+    const { meta } = await db.run(sql`
+      INSERT INTO audiences (workspace_id, id, name, description, rule, uses, refresh, refreshed,
+        created_on, created_by, last_modified_on, last_modified_by)
+      SELECT ${workspace}, ${id}, ${name}, ${description}, ${stringifyJson(kept)},
+        ${JSON.stringify(usedBy(kept))}, ${refresh}, ${periodOf(refresh, now)},
+        ${now}, ${by}, ${now}, ${by}
+      WHERE ${held} < ${audiencesMax} AND ${missing} IS NULL ON CONFLICT DO NOTHING`)
+    if (meta.changes === 1) return getAudience(db, workspace, id)
     const [taken] = await select(db).where(named(workspace, id))
     if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
     const room = await db.get<{ held: number }>(sql`SELECT ${held} AS held`)
