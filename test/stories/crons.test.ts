@@ -4,6 +4,8 @@ import config from '../../wrangler.toml?raw'
 import { weekOf } from '../../src/identity/week.ts'
 import { keeping, tick, type Kept } from '../support/bindings.ts'
 import { mondayIn } from '../support/identity.ts'
+import { audience, definition, delivery, event, group, job, run, webhook } from '../support/rows.ts'
+import { watched } from '../support/watched.ts'
 
 const minute = 60_000
 const day = 24 * 60 * minute
@@ -17,60 +19,17 @@ const [mondays, mornings, everyFive, everyMinute] = [
 ] as const
 const others = [mornings, everyFive]
 
-const insert = (table: string, row: Record<string, unknown>) =>
-  env.DB.prepare(
-    `INSERT INTO ${table} (${Object.keys(row).join()}) VALUES (${Object.keys(row).map(() => '?')})`,
-  ).bind(...Object.values(row))
-
-const group = (key: number, more: object = {}) =>
-  insert('experience_groups', {
-    ...{ key, id: `group ${key}`, workspace_id: 1, name: `group ${key}`, type: '', platform: '' },
-    ...{ created_at: 0, updated_at: 0, ...more },
-  })
-
-const job = (key: number, of: number, at: number, type = 'add') =>
-  insert('jobs', {
-    ...{ key, id: `job ${key}`, workspace_id: 1, group_key: of, revision: key, type },
-    ...{ state: 'waiting', file_name: '', file_key: '', file_size: 1, slice_bytes: 1 },
-    ...{ created_by: '', created_at: 0, updated_at: at },
-  })
-
-const definition = (key: number, created: number, more: object = {}) =>
-  insert('group_definitions', {
-    ...{ key, workspace_id: 1, id: `definition ${key}`, description: '', attributes: '[]' },
-    ...{ source_user_attribute: 'town', created_on: created, created_by: '' },
-    ...{ last_modified_on: 0, last_modified_by: '', ...more },
-  })
-
-const run = (key: number, of: number, at: number) =>
-  insert('recompute_runs', {
-    ...{ key, id: `run ${key}`, workspace_id: 1, definition_key: of, state: 'waiting' },
-    ...{ created_at: 0, updated_at: at },
-  })
-
-const webhook = (key: number, more: object = {}) =>
-  insert('webhooks', {
-    ...{ key, workspace_id: 1, id: `webhook ${key}`, url: '', description: '', secret: '' },
-    ...{ created_on: 0, created_by: '', last_modified_on: 0, last_modified_by: '', ...more },
-  })
-
-const event = (key: number, at: number) =>
-  insert('events', { key, workspace_id: 1, id: `event ${key}`, type: '', at, data: '{}' })
-
-const delivery = (webhook_key: number, event_key: number, next_attempt_at: number) =>
-  insert('deliveries', {
-    ...{ webhook_key, event_key, workspace_id: 1, state: 'pending', attempts: 0, tries: 0 },
-    next_attempt_at,
-  })
-
 /** One of all that goes on over the queue, last moved at a moment; behind the first of a group or definition, another. */
-const stalledAt = (at: number) =>
-  env.DB.batch([
+const stalledAt = (at: number) => {
+  const [moved, made] = [{ updated_at: at }, { created_on: wednesday }]
+  return env.DB.batch([
     ...[group(11), group(12, { deleted_at: at })],
-    ...[job(21, 11, at), job(22, 11, at), job(23, -1, at, 'users'), job(24, -1, at, 'users')],
-    ...[definition(31, wednesday), definition(32, wednesday, { deleted_at: at })],
-    ...[run(41, 31, at), run(42, 31, at)],
+    ...[job(21, 11, moved), job(22, 11, moved)],
+    ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
+    ...[definition(31, made), definition(32, { ...made, deleted_at: at })],
+    ...[run(41, 31, moved), run(42, 31, moved)],
   ])
+}
 
 const stalled = [
   { kind: 'job', workspace: 1, job: 21 },
@@ -94,7 +53,9 @@ const messages = (kept: Kept[]) => kept.map(({ message }) => message)
 /** What a cron has enqueued by the moment at which it is done. */
 async function comes(cron: string, at?: number) {
   const { bound, work, deliveries } = keeping()
-  await tick(cron, bound, at)
+  const { slow, underWay } = watched(bound)
+  await tick(cron, slow, at)
+  expect(underWay()).toEqual([])
   return { work: messages(work), deliveries: messages(deliveries) }
 }
 
@@ -120,7 +81,7 @@ describe.each(others)('%s', (cron) => {
   })
 
   it('begins the week whose own cron did not come', async () => {
-    await definition(31, 0).run()
+    await definition(31).run()
     const { work } = await comes(cron)
     expect(work).toEqual([{ kind: 'recompute', workspace: 1, run: expect.any(Number) as number }])
     const { results } = await env.DB.prepare('SELECT week FROM recompute_runs').all()
@@ -130,11 +91,9 @@ describe.each(others)('%s', (cron) => {
 
   it('fills groups with the audiences that are due at its time', async () => {
     await group(11, { audience_id: 'owls' }).run()
-    await insert('audiences', {
-      ...{ key: 51, workspace_id: 1, id: 'owls', name: '', description: '', uses: '[]' },
+    await audience('owls', {
       rule: JSON.stringify({ operator: 'equals', attribute: 'town', value: 'Ulm' }),
       ...{ refresh: 'daily', refreshed: new Date(wednesday).toISOString().slice(0, 10) },
-      ...{ created_on: 0, created_by: '', last_modified_on: 0, last_modified_by: '' },
     }).run()
     expect((await comes(cron, wednesday + 60 * minute)).work).toEqual([])
     const { work } = await comes(cron, wednesday + day + 60 * minute)
@@ -155,7 +114,7 @@ describe.each(others)('%s', (cron) => {
 describe(mondays, () => {
   it('opens and enqueues the run of its own week, and does nothing else', async () => {
     await stalledAt(wednesday - day)
-    await env.DB.batch([definition(33, 0), event(61, 0), webhook(71), delivery(71, 61, 0)])
+    await env.DB.batch([definition(33), event(61, 0), webhook(71), delivery(71, 61, 0)])
     const monday = mondayIn(4)
     const { work, deliveries } = await comes(mondays, monday)
     const { results } = await env.DB.prepare(
@@ -172,7 +131,7 @@ describe(everyMinute, () => {
   it('enqueues webhooks whose events are due, and does nothing else', async () => {
     await stalledAt(wednesday - day)
     await env.DB.batch([
-      ...[definition(33, 0), event(61, 0), webhook(71), webhook(72), webhook(73)],
+      ...[definition(33), event(61, 0), webhook(71), webhook(72), webhook(73)],
       ...[webhook(74, { disabled: 'asked' }), webhook(75, { busy_until: wednesday + 1 })],
       ...[delivery(71, 61, wednesday), delivery(72, 61, wednesday + 1)],
       ...[delivery(74, 61, 0), delivery(75, 61, 0)],
