@@ -154,6 +154,8 @@ const deliveries = (url: string) => [
   delivery(71, 61, 1),
 ]
 
+const isAcked = { acked: [0], retried: [] }
+
 describe('the database of the version before, with work of each kind under way', () => {
   let bank: Bank
   let team: Team
@@ -166,7 +168,7 @@ describe('the database of the version before, with work of each kind under way',
     await tick('* * * * *', bound)
     for (const [queue, kept] of [['work', work] as const, ['deliveries', deliveries] as const])
       for (let sent = kept.shift(); sent !== undefined; sent = kept.shift())
-        expect(await consume(queue, [sent.message], bound)).toEqual({ acked: [0], retried: [] })
+        expect(await (await consume(queue, [sent.message], bound))()).toEqual(isAcked)
   }
 
   const jobs = async () =>

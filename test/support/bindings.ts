@@ -3,7 +3,6 @@ import {
   createMessageBatch,
   createScheduledController,
   getQueueResult,
-  waitOnExecutionContext,
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
@@ -42,7 +41,7 @@ export async function tick(cron: string, bound: Env, at = Date.now()): Promise<v
   await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), bound)
 }
 
-/** Hands messages to the Worker as one batch of a queue, and tells what it made of them: by their places. */
+/** Hands messages to the Worker as one batch of a queue. What it gives tells what became of them, by their places. */
 export async function consume(queue: string, bodies: Message[], bound: Env, attempts = 1) {
   const messages = bodies.map((body, i) => ({
     id: String(i),
@@ -53,21 +52,15 @@ export async function consume(queue: string, bodies: Message[], bound: Env, atte
   const batch = createMessageBatch<Message>(queue, messages)
   const retried = batch.messages.map((message) => vi.spyOn(message, 'retry'))
   await worker.queue(batch, bound)
-  const { explicitAcks } = await getQueueResult(batch, createExecutionContext())
-  return {
-    acked: explicitAcks.map(Number),
-    retried: retried.flatMap(({ mock }, i) => mock.calls.map(([how]) => [i, how?.delaySeconds])),
+  return async () => {
+    const { explicitAcks } = await getQueueResult(batch, createExecutionContext())
+    return {
+      acked: explicitAcks.map(Number),
+      retried: retried.flatMap(({ mock }, i) => mock.calls.map(([how]) => [i, how?.delaySeconds])),
+    }
   }
 }
 
 /** Hands a request to the Worker. */
-export async function ask(path: string, init: RequestInit, bound: Env): Promise<Response> {
-  const context = createExecutionContext()
-  const answer = await worker.fetch(
-    new Request(`https://coterie.test${path}`, init),
-    bound,
-    context,
-  )
-  await waitOnExecutionContext(context)
-  return answer
-}
+export const ask = async (path: string, init: RequestInit, bound: Env): Promise<Response> =>
+  worker.fetch(new Request(`https://coterie.test${path}`, init), bound, createExecutionContext())
