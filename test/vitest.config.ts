@@ -43,6 +43,7 @@ export default defineConfig(async () => ({
           RATE_LIMITED: false,
           SOAK_SECONDS: process.env['SOAK_SECONDS'] ?? '0',
           SOAK_SEED: process.env['SOAK_SEED'] ?? '0',
+          ADDED_COLUMNS: process.env['ADDED_COLUMNS'] ?? 'false',
           ADMIN_TOKEN: randomBytes(24).toString('base64url'),
           SIGNING_KEY: JSON.stringify({
             ...privateKey.export({ format: 'jwk' }),

@@ -84,17 +84,14 @@ export async function createAudience(
     const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
     const missing = firstMissing(workspace, referencesOf(rule, names))
     // The statement itself checks the limit and the references, so that no change can come between.
-    const [created] = await db
-      .insert(audiences)
-      .select(
-        sql`SELECT NULL, ${workspace}, ${id}, ${draft.name}, ${draft.description},
-          ${stringifyJson(rule)}, ${JSON.stringify(audiencesIn(rule))}, ${draft.refresh},
-          ${periodOf(draft.refresh, now)}, ${now}, ${by}, ${now}, ${by}
-        WHERE ${count} < ${max} AND ${missing} IS NULL`,
-      )
-      .onConflictDoNothing()
-      .returning()
-    if (created !== undefined) return audienceOf({ audience: created, group: null })
+    const { meta } = await db.run(sql`
+      INSERT INTO audiences (workspace_id, id, name, description, rule, uses, refresh, refreshed,
+        created_on, created_by, last_modified_on, last_modified_by)
+      SELECT ${workspace}, ${id}, ${draft.name}, ${draft.description}, ${stringifyJson(rule)},
+        ${JSON.stringify(audiencesIn(rule))}, ${draft.refresh}, ${periodOf(draft.refresh, now)},
+        ${now}, ${by}, ${now}, ${by}
+      WHERE ${count} < ${max} AND ${missing} IS NULL ON CONFLICT DO NOTHING`)
+    if (meta.changes === 1) return getAudience(db, workspace, id)
     const [taken] = await select(db).where(hasId(workspace, id))
     if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
     const found = await db.get<{ count: number }>(sql`SELECT ${count} AS count`)

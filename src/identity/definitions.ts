@@ -68,14 +68,12 @@ export async function createDefinition(
   const held = sql`(SELECT count(*) FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
   const results = await together(db, [
     // One statement, so that two requests at once do not both find room.
-    db
-      .insert(groupDefinitions)
-      .select(
-        sql`SELECT NULL, ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)}, ${now}, ${by}, ${now}, ${by}, NULL,
-          ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)}
-          WHERE ${held} < ${limits.definitionsMax}`,
-      )
-      .onConflictDoNothing(),
+    sql`
+    INSERT INTO group_definitions (workspace_id, id, description, source_user_attribute, attributes,
+      created_on, created_by, last_modified_on, last_modified_by, matching, ignore_values)
+    SELECT ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)},
+      ${now}, ${by}, ${now}, ${by}, ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)}
+    WHERE ${held} < ${limits.definitionsMax} ON CONFLICT DO NOTHING`,
     ...announce(workspace, { type: 'definition.created', data: { definition_id: id } }, now),
   ])
   if (results[0].changes === 0) {

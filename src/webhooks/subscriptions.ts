@@ -64,20 +64,17 @@ export async function createWebhook(
   const now = res.now()
   const secret = newSecret(crypto.getRandomValues(new Uint8Array(32)))
   const types = eventTypes === null ? null : JSON.stringify(eventTypes)
+  const id = crypto.randomUUID()
+  const db = res.databaseOf(workspace)
   // One statement, so that two requests at once stay within the limit.
-  const [webhook] = await res
-    .databaseOf(workspace)
-    .insert(webhooks)
-    .select(
-      sql`
-      SELECT NULL, ${workspace}, ${crypto.randomUUID()}, ${url}, ${description}, ${types}, ${secret},
-        NULL, NULL, NULL, NULL, NULL, ${now}, ${by}, ${now}, ${by}
-      WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`,
-    )
-    .returning(shown)
-  if (webhook === undefined)
-    throw new Failure({ reason: 'limit', what: 'webhooks', max: webhooksMax })
-  return { ...webhook, secret }
+  const { meta } = await db.run(sql`
+    INSERT INTO webhooks (workspace_id, id, url, description, event_types, secret,
+      created_on, created_by, last_modified_on, last_modified_by)
+    SELECT ${workspace}, ${id}, ${url}, ${description}, ${types}, ${secret},
+      ${now}, ${by}, ${now}, ${by}
+    WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`)
+  if (meta.changes === 0) throw new Failure({ reason: 'limit', what: 'webhooks', max: webhooksMax })
+  return { ...(await getWebhook(db, workspace, id)), secret }
 }
 
 /** Replaces the URL, the description and the event types. Throws `invalid`, `not-found`. */

@@ -148,6 +148,11 @@ export class Platform {
     return (await this.#call<Import>('/users', init)).id
   }
 
+  /** The files of users, newest first. */
+  async imports(): Promise<Import[]> {
+    return (await this.#call<{ imports: Import[] }>('/imports')).imports
+  }
+
   /** Polls until the file's job has ended. Throws where it does not move for long. */
   async imported(
     id: string,

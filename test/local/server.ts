@@ -43,6 +43,8 @@ export interface ServerOptions {
   heapMax?: number
   /** The wrangler.toml of another Worker; ours if none is named. */
   config?: string
+  /** The wrangler.toml whose migrations the database gets; ours if none is named. */
+  migrations?: string
   /** Replace the vars of wrangler.toml. */
   vars?: Record<string, string>
   /** Shows what takes a while. */
@@ -55,13 +57,14 @@ export async function startServer({
   onLine,
   heapMax,
   config,
+  migrations,
   vars,
   during = (_, work) => work(),
   ...options
 }: ServerOptions): Promise<Server> {
   const { adminToken } = ensureSecrets()
   const port = await freePort(options.port)
-  await during('The database', () => migrate(stateDir))
+  await during('The database', () => migrate(stateDir, migrations))
 
   const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`]
   // Log lines without a reader would only cost time.
@@ -102,11 +105,12 @@ export async function startServer({
   }
 }
 
-/** Makes the database below a folder what the Worker needs. */
-export async function migrate(stateDir: string): Promise<void> {
+/** Makes the database below a folder what the Worker needs, or another version of it by its wrangler.toml. */
+export async function migrate(stateDir: string, config?: string): Promise<void> {
+  const which = config === undefined ? [] : ['--config', config]
   const run = start(
     'wrangler',
-    ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir],
+    ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir, ...which],
     quiet,
   )
   if ((await run.ended) !== 0)

@@ -186,17 +186,18 @@ export const openDoors: Record<string, number> = {
   'POST /oauth2/v1/token': 400,
 }
 
-/** The request of a door with these headers, and `ids` in path and body. */
+/** The request of a door with these headers to `to`, and `ids` in path and body. */
 export function knock(
   { method, template, query, init = {} }: Pick<NamedDoor, 'method' | 'template' | 'query' | 'init'>,
   headers: Record<string, string>,
   ids: Record<string, string>,
+  to = call,
 ): Promise<Response> {
   const path = template.replace(/:(\w+)/g, (_, id: string) => encodeURIComponent(ids[id] ?? ''))
   const filled = typeof init.body === 'string' && {
     body: init.body.replace(/\{(\w+)\}/g, (as, id: string) => ids[id] ?? as),
   }
-  return call(query === undefined ? path : `${path}?${query}`, {
+  return to(query === undefined ? path : `${path}?${query}`, {
     ...init,
     ...filled,
     method,

@@ -8,6 +8,8 @@ declare namespace Cloudflare {
     /** Of a soak (see property.ts). */
     SOAK_SECONDS: string
     SOAK_SEED: string
+    /** Whether each table has columns that this version does not know (see added-columns.ts). */
+    ADDED_COLUMNS: string
     MIGRATIONS: import('cloudflare:test').D1Migration[]
   }
 }

@@ -1,4 +1,6 @@
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { addColumns } from './added-columns.ts'
 
 await applyD1Migrations(env.DB, env.MIGRATIONS)
+if (env.ADDED_COLUMNS === 'true') await addColumns()

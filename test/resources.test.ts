@@ -1,0 +1,153 @@
+import { env } from 'cloudflare:workers'
+import { sql } from 'drizzle-orm'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { resources, type Env, type Limits } from '../src/resources.ts'
+import { Bank, json, newClient, type Json } from './support/api.ts'
+import { callWith } from './support/door.ts'
+
+const limitsOf = (vars: object) => resources({ ...env, ...vars }).limits
+
+const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
+  ['nameMax', 'NAME_MAX', 50],
+  ['descriptionMax', 'DESCRIPTION_MAX', 450],
+  ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
+  ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
+  ['participantMax', 'PARTICIPANT_MAX', 32],
+  ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
+  ['sliceBytes', 'SLICE_BYTES', 8_388_608],
+  ['usersPerStep', 'USERS_PER_STEP', 20_000],
+  ['definitionsMax', 'DEFINITIONS_MAX', 1],
+  ['sharedAttributesMax', 'SHARED_ATTRIBUTES_MAX', 10],
+  ['groupUsersMax', 'GROUP_USERS_MAX', 10],
+  ['audiencesMax', 'AUDIENCES_MAX', 100],
+  ['webhooksMax', 'WEBHOOKS_MAX', 20],
+  ['lookupCacheSeconds', 'LOOKUP_CACHE_SECONDS', 0],
+  ['rateLimit', 'RATE_LIMIT', 6000],
+  ['ratePeriod', 'RATE_PERIOD', 60],
+]
+
+describe('the limits', () => {
+  it('are those of wrangler.toml', () => {
+    expect(limitsOf({})).toEqual(Object.fromEntries(limits.map(([limit, , as]) => [limit, as])))
+  })
+
+  it.each(limits)('have in %s what %s says, as a number or as text', (limit, name, as) => {
+    const given = (as % 50) + 7
+    for (const value of [given, String(given)])
+      expect(limitsOf({ [name]: value })).toEqual({ ...limitsOf({}), [limit]: given })
+  })
+
+  it.each([0, 65, 1.5, -1, '', 'x', undefined, null])('refuse ids of %o characters', (given) => {
+    expect(() => limitsOf({ PARTICIPANT_MAX: given })).toThrow('PARTICIPANT_MAX')
+  })
+
+  it.each([1, 64])('allow ids of %o characters', (given) => {
+    expect(limitsOf({ PARTICIPANT_MAX: given }).participantMax).toBe(given)
+  })
+
+  it('hold where they are given as text, as on a command line', async () => {
+    const bank = await Bank.open(['webhooks:read', 'webhooks:write'])
+    const path = `/platform/workspaces/${bank.workspace}/webhooks`
+    const draft = json('POST', { url: `${env.RECEIVER}/in/text` })
+    const vars = { WEBHOOKS_MAX: '1' as unknown as number } // as wrangler gives it
+    const headers = { ...bank.headers(), 'content-type': 'application/json' }
+    expect((await callWith(vars, path, { ...draft, headers })).status).toBe(201)
+    expect((await callWith(vars, path, { ...draft, headers })).status).toBe(422)
+  })
+})
+
+describe('what is on or off', () => {
+  it.each([
+    [true, true],
+    ['true', true],
+    [false, false],
+    ['false', false],
+    ['', false],
+    [undefined, false],
+  ])('is read from %o as %o', (given, on) => {
+    const vars = { RATE_LIMITED: given, WEBHOOKS_LOCAL: given } as Partial<Env> // as text too
+    const { limiter, localWebhooks } = resources({ ...env, ...vars })
+    expect([limiter === env.LIMITER, limiter === undefined, localWebhooks]).toEqual([on, !on, on])
+  })
+})
+
+describe('the bindings', () => {
+  it('are each in their place', () => {
+    const res = resources(env)
+    expect(res.files).toBe(env.FILES)
+    expect(res.work).toBe(env.WORK)
+    expect(res.deliveries).toBe(env.DELIVERIES)
+    expect(res.adminToken).toBe(env.ADMIN_TOKEN)
+    expect(res.now()).toBeCloseTo(Date.now(), -3)
+  })
+
+  it('are asked at the primary for all but look-ups, and each statement is counted', async () => {
+    const sessions: unknown[] = []
+    const DB = {
+      prepare: (query: string) => env.DB.prepare(query),
+      withSession: (session: string) => {
+        sessions.push(session)
+        return env.DB.withSession(session)
+      },
+    } as unknown as D1Database // what `resources` and `connect` call
+    const res = resources({ ...env, DB })
+    await res.databaseOf(1).get(sql`SELECT 1`)
+    await res.directory.get(sql`SELECT 1`)
+    expect([sessions, res.meter.statements]).toEqual([[], 2])
+    await res.replicaOf(1).get(sql`SELECT 1`)
+    expect([sessions, res.meter.statements]).toEqual([['first-unconstrained'], 3])
+    expect(resources(env).meter.statements).toBe(0)
+  })
+})
+
+describe('keys and audiences of tokens', () => {
+  let bank: Bank
+  let newer: { SIGNING_KEY: string; PREVIOUS_KEYS: string }
+  let former: JWK
+  beforeAll(async () => {
+    bank = await Bank.open()
+    const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+    const { d: _, ...open } = JSON.parse(env.SIGNING_KEY) as JWK // a JWK is what it is given as
+    former = open
+    const key = { ...(await exportJWK(privateKey)), kid: 'newer' }
+    newer = { SIGNING_KEY: JSON.stringify(key), PREVIOUS_KEYS: JSON.stringify([former]) }
+  })
+
+  const groups = async (vars: Partial<Env>, headers = bank.headers()) =>
+    (await callWith(vars, '/groups/v3/groups', { headers })).status
+
+  it('let tokens of a former signing key in, while it is listed', async () => {
+    expect(await groups(newer)).toBe(200)
+    expect(await groups({ ...newer, PREVIOUS_KEYS: '[]' })).toBe(401)
+  })
+
+  it('sign with the newer key, and publish both', async () => {
+    const jwks = await callWith(newer, '/.well-known/jwks.json')
+    const { keys } = await jwks.json<{ keys: Json[] }>()
+    expect(keys.map(({ kid }) => kid)).toEqual(['newer', former.kid])
+    const { id, secret } = await newClient(undefined, bank.workspace)
+    const asked = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
+    const answer = await callWith(newer, '/oauth/token', json('POST', asked))
+    const { access_token } = await answer.json<Json>()
+    const headers = { ...bank.headers(), authorization: `Bearer ${String(access_token)}` }
+    expect(await groups(newer, headers)).toBe(200)
+    expect(await groups({}, headers)).toBe(401)
+  })
+
+  it('take each audience that is listed, and no other', async () => {
+    const { id, secret } = await newClient(undefined, bank.workspace)
+    const asked = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
+    const vars = { AUDIENCES: 'https://one.test https://two.test' }
+    for (const audience of ['https://one.test', 'https://two.test']) {
+      const answer = await callWith(vars, '/oauth/token', json('POST', { ...asked, audience }))
+      const { access_token } = await answer.json<Json>()
+      const headers = { ...bank.headers(), authorization: `Bearer ${String(access_token)}` }
+      expect(await groups(vars, headers)).toBe(200)
+      expect(await groups({}, headers)).toBe(401)
+    }
+    const audience = 'https://two'
+    const refused = await callWith(vars, '/oauth/token', json('POST', { ...asked, audience }))
+    expect(refused.status).toBe(400)
+  })
+})

@@ -1,0 +1,164 @@
+import { env } from 'cloudflare:workers'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { addColumns, tables } from '../support/added-columns.ts'
+import { isEmpty, said } from '../support/answers.ts'
+import { Bank, lines, type Json } from '../support/api.ts'
+import { ann, at } from '../support/events.ts'
+import { hook, hookScopes, tried, type Hook } from '../support/hooks.ts'
+import { household, mondayIn, Team } from '../support/identity.ts'
+
+/** Of those who move to another household while they do, and of a sync until it ends. */
+const passing = ['identity_movers', 'sync_rules']
+
+/** Waits until what was accepted has ended. */
+async function ended(team: Team, { location }: { location: string }): Promise<Json> {
+  let shown: Json = {}
+  await vi.waitUntil(
+    async () => {
+      shown = await team.get(location)
+      return !['CREATED', 'PROCESSING'].includes(String(shown['status']))
+    },
+    { timeout: 20_000, interval: 20 },
+  )
+  return shown
+}
+
+async function usersFile(team: Team, body: string): Promise<Json> {
+  const headers = { 'content-type': 'text/csv' }
+  const { status, id } = await said(team.call('PUT', '/users', { body, headers }))
+  expect(status).toBe('CREATED')
+  return ended(team, { location: `/imports/${String(id)}` })
+}
+
+async function sync(team: Team, bank: Bank): Promise<Json> {
+  const { job_id } = await said(team.call('POST', '/audiences/owners/sync'))
+  return bank.ended(String(job_id))
+}
+
+/** What is left is a file of users: those of participants go with their group. */
+const jobsLeft = async () =>
+  (await env.DB.prepare('SELECT type FROM jobs').all()).results.map(({ type }) => type)
+
+/** The tables that have rows. */
+const fullTables = async (): Promise<string[]> => {
+  const names = await tables()
+  const counts = await env.DB.batch<{ n: number }>(
+    names.map((name) => env.DB.prepare(`SELECT count(*) AS n FROM ${name}`)),
+  )
+  return names.filter((_, i) => counts[i]?.results[0]?.n !== 0)
+}
+
+describe('a version on the tables of a later one, which have more columns', () => {
+  let team: Team
+  let bank: Bank
+  let group: string
+  let webhook: Hook
+  beforeAll(async () => {
+    await addColumns()
+    team = await Team.open(hookScopes)
+    bank = await Bank.open(undefined, team.workspace)
+    webhook = await hook(team)
+    group = await bank.group('owls')
+  })
+
+  it('finds columns that it does not know in each table', async () => {
+    const names = await tables()
+    expect(names).toHaveLength(20)
+    const query = "SELECT count(*) AS n FROM pragma_table_info(?) WHERE name GLOB 'extra*'"
+    const found = await env.DB.batch<{ n: number }>(
+      names.map((name) => env.DB.prepare(query).bind(name)),
+    )
+    expect(found.map(({ results }) => results[0]?.n)).toEqual(names.map(() => 2))
+  })
+
+  it('applies files of participants, keeps what is wrong with them, and undoes', async () => {
+    const add = await bank.apply(group, 'ADD', lines(['ann', 'bob', 'cid']) + 'one,two\n')
+    expect(add).toMatchObject({ jobStatus: 'PARTIAL_SUCCESS', addedCount: 3 })
+    const replace = await bank.apply(group, 'REPLACE', lines(['bob', 'dan']))
+    expect(replace).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 1, removedCount: 2 })
+    const remove = await bank.apply(group, 'REMOVE', lines(['bob']))
+    expect(remove).toMatchObject({ jobStatus: 'SUCCESSFUL', removedCount: 1 })
+    const bad = await bank.apply(group, 'REPLACE', 'eve\none,two\nthree,four\n')
+    expect(bad).toMatchObject({ jobStatus: 'FAILED' })
+    const binary = await bank.apply(group, 'ADD', 'fay\0\n')
+    expect(binary).toMatchObject({ jobStatus: 'FAILED' })
+    expect(await bank.members(group)).toEqual(['dan'])
+  })
+
+  it('keeps users by a file, one by one and by events', async () => {
+    const file = await usersFile(team, 'user_id,$address\njohn,1 Main St\njane,1 Main St\nzoe\n')
+    expect(file).toMatchObject({ status: 'PARTIAL_SUCCESS', rows_refused: 1, users_created: 2 })
+    await team.user('lea', { $address: '1 Main St' })
+    await team.send('PATCH', '/users/john', { user_attributes: { has_dog: true } })
+    const now = at(Date.now())
+    await isEmpty(team.report(ann({ $address: '1 Main St', has_dog: false }, now)), 202)
+    expect(await team.profile('1')).toMatchObject({ user_attributes: { $address: '1 Main St' } })
+  })
+
+  it('forms households, and moves those who move', async () => {
+    await team.define({ ...household, matching: 'normalized' })
+    expect(await team.recompute()).toMatchObject({ status: 'SUCCESSFUL', users_seated: 4 })
+    await team.user('ken', { $address: '2 Oak Ave' })
+    await team.send('PATCH', '/users/1', { user_attributes: { $address: '2 Oak Ave' } })
+    expect(await team.monday(mondayIn(1))).toMatchObject({ status: 'SUCCESSFUL', groups: 2 })
+    const { groups } = await team.get<{ groups: Json[] }>('/users/1')
+    expect(groups).toEqual([expect.objectContaining({ definition: 'household' })])
+    const profile = await team.profile('jane')
+    expect(profile['user_attributes']).toMatchObject({ 'household:has_dog': true })
+  })
+
+  it('fills a group with an audience, and keeps who cannot be in it', async () => {
+    await team.user('x'.repeat(40), { has_dog: true })
+    const owners = { operator: 'equals', attribute: 'has_dog', value: true }
+    await team.audience('owners', owners)
+    await team.attach('owners', group)
+    expect(await sync(team, bank)).toMatchObject({
+      jobStatus: 'PARTIAL_SUCCESS',
+      addedCount: 1,
+      removedCount: 1,
+      failedRecordsCount: 1,
+    })
+    expect(await bank.members(group)).toEqual(['john'])
+  })
+
+  it('tells a webhook of all that, and again where it is asked to', async () => {
+    const { events } = await team.get<{ events: Json[] }>('/events?size=1000')
+    await tried(team, webhook, events.length)
+    const types = (await webhook.receiver.arrived()).map(
+      ({ body }) => (JSON.parse(body) as Json)['type'],
+    )
+    expect([...new Set(types)].sort()).toEqual([
+      'audience.synced',
+      'definition.created',
+      'group.created',
+      'group.participants.changed',
+      'household.recomputed',
+      'job.failed',
+    ])
+    const replay = { since: '2020-01-01T00:00:00Z', only: 'all' }
+    const { replayed } = await said(team.send('POST', `/webhooks/${webhook.id}/replay`, replay))
+    expect(replayed).toBe(events.length)
+    await tried(team, webhook, 2 * events.length)
+  })
+
+  it('has written to every table by now', async () => {
+    await isEmpty(team.call('DELETE', '/users/jane'), 204)
+    const full = await fullTables()
+    expect((await tables()).filter((table) => !full.includes(table))).toEqual(passing)
+  })
+
+  it('deletes all of it', async () => {
+    await isEmpty(team.call('DELETE', '/audiences/owners'), 204)
+    expect((await bank.call('DELETE', `/groups/${group}`)).status).toBe(200)
+    await isEmpty(team.call('DELETE', '/groups/household'), 204)
+    await isEmpty(team.call('DELETE', `/webhooks/${webhook.id}`), 204)
+    for (const user of ['john', 'lea', '1', 'ken', 'x'.repeat(40)])
+      await isEmpty(team.call('DELETE', `/users/${user}`), 204)
+    const kept = ['clients', 'deleted_users', 'deliveries', 'delivery_attempts', 'events']
+    const ofUsers = ['job_problems', 'jobs']
+    await vi.waitFor(async () => expect(await fullTables()).toEqual([...kept, ...ofUsers]), {
+      timeout: 10_000,
+    })
+    expect(await jobsLeft()).toEqual(['users'])
+  })
+})

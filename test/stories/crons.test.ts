@@ -1,0 +1,143 @@
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import config from '../../wrangler.toml?raw'
+import { weekOf } from '../../src/identity/week.ts'
+import { keeping, tick, type Kept } from '../support/bindings.ts'
+import { mondayIn } from '../support/identity.ts'
+import { audience, definition, delivery, event, group, job, run, webhook } from '../support/rows.ts'
+import { watched } from '../support/watched.ts'
+
+const minute = 60_000
+const day = 24 * 60 * minute
+const wednesday = mondayIn(1) + 2 * day
+
+const [mondays, mornings, everyFive, everyMinute] = [
+  '0 3 * * MON',
+  '0 4 * * *',
+  '*/5 * * * *',
+  '* * * * *',
+] as const
+const others = [mornings, everyFive]
+
+/** One of all that goes on over the queue, last moved at a moment; behind the first of a group or definition, another. */
+const stalledAt = (at: number) => {
+  const [moved, made] = [{ updated_at: at }, { created_on: wednesday }]
+  return env.DB.batch([
+    ...[group(11), group(12, { deleted_at: at })],
+    ...[job(21, 11, moved), job(22, 11, moved)],
+    ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
+    ...[definition(31, made), definition(32, { ...made, deleted_at: at })],
+    ...[run(41, 31, moved), run(42, 31, moved)],
+  ])
+}
+
+const stalled = [
+  { kind: 'job', workspace: 1, job: 21 },
+  { kind: 'import', workspace: 1, job: 23 },
+  { kind: 'erase', workspace: 1, group: 12 },
+  { kind: 'recompute', workspace: 1, run: 41 },
+  { kind: 'erase-definition', workspace: 1, definition: 32 },
+]
+
+const used = `audiences deliveries events experience_groups group_definitions jobs recompute_runs
+  sync_rules webhooks`.split(/\s+/)
+
+beforeEach(async () => {
+  await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  vi.setSystemTime(wednesday)
+})
+afterEach(() => void vi.useRealTimers())
+
+const messages = (kept: Kept[]) => kept.map(({ message }) => message)
+
+/** What a cron has enqueued by the moment at which it is done. */
+async function comes(cron: string, at?: number) {
+  const { bound, work, deliveries } = keeping()
+  const { slow, underWay } = watched(bound)
+  await tick(cron, slow, at)
+  expect(underWay()).toEqual([])
+  return { work: messages(work), deliveries: messages(deliveries) }
+}
+
+const count = (table: string) =>
+  env.DB.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')
+
+it('knows all the crons of wrangler.toml', () => {
+  const crons = /^crons = (.*)$/m.exec(config)?.[1]
+  expect(crons).toBe(
+    JSON.stringify([mondays, mornings, everyFive, everyMinute]).replaceAll(',', ', '),
+  )
+})
+
+describe.each(others)('%s', (cron) => {
+  it('enqueues what no message has moved for more than ten minutes', async () => {
+    await stalledAt(wednesday - 10 * minute - 1)
+    expect(await comes(cron)).toEqual({ work: stalled, deliveries: [] })
+  })
+
+  it('enqueues nothing that was moved ten minutes ago', async () => {
+    await stalledAt(wednesday - 10 * minute)
+    expect(await comes(cron)).toEqual({ work: [], deliveries: [] })
+  })
+
+  it('begins the week whose own cron did not come', async () => {
+    await definition(31).run()
+    const { work } = await comes(cron)
+    expect(work).toEqual([{ kind: 'recompute', workspace: 1, run: expect.any(Number) as number }])
+    const { results } = await env.DB.prepare('SELECT week FROM recompute_runs').all()
+    expect(results).toEqual([{ week: weekOf(wednesday) }])
+    expect((await comes(cron)).work).toEqual([])
+  })
+
+  it('fills groups with the audiences that are due at its time', async () => {
+    await group(11, { audience_id: 'owls' }).run()
+    await audience('owls', {
+      rule: JSON.stringify({ operator: 'equals', attribute: 'town', value: 'Ulm' }),
+      ...{ refresh: 'daily', refreshed: new Date(wednesday).toISOString().slice(0, 10) },
+    }).run()
+    expect((await comes(cron, wednesday + 60 * minute)).work).toEqual([])
+    const { work } = await comes(cron, wednesday + day + 60 * minute)
+    expect(work).toEqual([{ kind: 'job', workspace: 1, job: expect.any(Number) as number }])
+    expect(await count('sync_rules')).toBe(1)
+  })
+
+  it('takes away events older than thirty days', async () => {
+    const old = wednesday - 30 * day
+    await env.DB.batch([event(61, old - 1), event(62, old), delivery(71, 61, 0)])
+    await comes(cron)
+    const { results } = await env.DB.prepare('SELECT key FROM events').all()
+    expect(results).toEqual([{ key: 62 }])
+    expect(await count('deliveries')).toBe(0)
+  })
+})
+
+describe(mondays, () => {
+  it('opens and enqueues the run of its own week, and does nothing else', async () => {
+    await stalledAt(wednesday - day)
+    await env.DB.batch([definition(33), event(61, 0), webhook(71), delivery(71, 61, 0)])
+    const monday = mondayIn(4)
+    const { work, deliveries } = await comes(mondays, monday)
+    const { results } = await env.DB.prepare(
+      'SELECT key AS run, week FROM recompute_runs WHERE week IS NOT NULL',
+    ).all<{ run: number; week: string }>()
+    expect(results.map(({ week }) => week)).toEqual([weekOf(monday), weekOf(monday)])
+    expect(work).toEqual(results.map(({ run }) => ({ kind: 'recompute', workspace: 1, run })))
+    expect(deliveries).toEqual([])
+    expect(await count('events')).toBe(1)
+  })
+})
+
+describe(everyMinute, () => {
+  it('enqueues webhooks whose events are due, and does nothing else', async () => {
+    await stalledAt(wednesday - day)
+    await env.DB.batch([
+      ...[definition(33), event(61, 0), webhook(71), webhook(72), webhook(73)],
+      ...[webhook(74, { disabled: 'asked' }), webhook(75, { busy_until: wednesday + 1 })],
+      ...[delivery(71, 61, wednesday), delivery(72, 61, wednesday + 1)],
+      ...[delivery(74, 61, 0), delivery(75, 61, 0)],
+    ])
+    const deliveries = [{ kind: 'deliver', workspace: 1, webhook: 71 }]
+    expect(await comes(everyMinute)).toEqual({ work: [], deliveries })
+    expect([await count('events'), await count('recompute_runs')]).toEqual([1, 2])
+  })
+})

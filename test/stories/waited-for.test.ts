@@ -1,0 +1,106 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { asAdmin } from '../support/api.ts'
+import { ask, keeping } from '../support/bindings.ts'
+import {
+  adminDoors,
+  eventDoors,
+  groupDoors,
+  knock,
+  ofrepDoors,
+  openDoors,
+  workspaceDoors,
+  type NamedDoor,
+} from '../support/doors.ts'
+import { settled } from '../support/settled.ts'
+import { watched, type Watched } from '../support/watched.ts'
+
+type Knock = Pick<NamedDoor, 'name' | 'method' | 'template' | 'query' | 'init'> & {
+  status?: number
+}
+
+/** Those that others take something away from come before them. */
+const placeOf = ({ name, method, template }: Knock): number => {
+  if (name.endsWith('/disable') || name.startsWith('PATCH')) return 1
+  if (method === 'DELETE') return name.endsWith('/experience-group') ? 2 : 3
+  return name === 'POST /platform/workspaces/:workspace_id/groups' ? 4 : 0
+}
+
+const named = (name: string, more: Omit<Knock, 'name' | 'method' | 'template'>): Knock => {
+  const [method = '', template = ''] = name.split(' ')
+  return { name, method, template, ...more }
+}
+
+const ofAdmin = { GET: 200, POST: 201, DELETE: 204 } as Record<string, number>
+const doors: Knock[] = [
+  ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3/')),
+  ...[...workspaceDoors, ...ofrepDoors, ...eventDoors],
+  ...Object.entries(openDoors).map(([name, status]) =>
+    named(name, { status, init: { body: status === 400 ? '{}' : null } }),
+  ),
+  ...Object.entries(adminDoors).map(([name, init]) =>
+    named(name, { init: asAdmin(init), status: ofAdmin[name.split(' ')[0] ?? ''] ?? 200 }),
+  ),
+].sort((one, other) => placeOf(one) - placeOf(other))
+
+const lookups = [
+  'GET /groups/v3/groups/:groupId/participants',
+  'GET /groups/v3/groups/:groupId/participants/:participantId',
+  'GET /groups/v3/participants/:participantId/groups',
+  'POST /groups/v3/memberships',
+  'POST /ofrep/v1/evaluate/flags/:key',
+  'POST /ofrep/v1/evaluate/flags',
+]
+
+let ids: Record<string, string>
+let bearer: Record<string, string>
+let basic: Record<string, string>
+beforeAll(async () => {
+  const all = await settled()
+  ids = all.ids
+  bearer = { ...all.bank.headers(), authorization: `Bearer ${all.team.token}` }
+  basic = { authorization: `Basic ${btoa(`${all.team.client.id}:${all.team.client.secret}`)}` }
+})
+
+const headersOf = ({ template }: Knock): Record<string, string> => {
+  if (template.startsWith('/v2/')) return basic
+  return /^\/(groups|platform|ofrep|userprofile)\//.test(template) ? bearer : {}
+}
+
+async function enter(door: Knock, more: Record<string, string> = {}): Promise<Watched> {
+  const at = watched(keeping().bound)
+  const answer = await knock(door, { ...headersOf(door), ...more }, ids, (path, init = {}) =>
+    ask(path, init, at.slow),
+  )
+  expect([answer.status, await answer.text()]).toEqual([door.status ?? 200, expect.any(String)])
+  return at
+}
+
+const sessionsOf = ({ begun }: Watched) => [
+  ...new Set(begun.flatMap(({ binding }) => (/^(primary|replica)/.test(binding) ? [binding] : []))),
+]
+
+describe.each(doors)('$name', (door) => {
+  it('has done all of its work when it answers', async () => {
+    const at = await enter(door)
+    expect(at.underWay()).toEqual([])
+    const { length } = at.begun
+    await scheduler.wait(20)
+    expect(at.begun.slice(length)).toEqual([])
+    const sessions = sessionsOf(at)
+    if (lookups.includes(door.name)) expect(sessions).toEqual(['replica, first-unconstrained'])
+    else expect(sessions).toEqual(sessions.filter((session) => session === 'primary'))
+  })
+})
+
+describe('the participants of a group as a file', () => {
+  it('come from the primary, as they are of one revision', async () => {
+    const [door] = doors.filter(({ name }) => name === lookups[0])
+    if (door === undefined) throw new Error('there is no such door')
+    const { bank, ids: others } = await settled()
+    const at = watched(keeping().bound)
+    const headers = { ...bank.headers(), accept: 'text/csv' }
+    const answer = await knock(door, headers, others, (path, init = {}) => ask(path, init, at.slow))
+    expect(await answer.text()).toContain('ann')
+    expect(sessionsOf(at)).toEqual(['primary'])
+  })
+})

@@ -1,0 +1,66 @@
+import {
+  createExecutionContext,
+  createMessageBatch,
+  createScheduledController,
+  getQueueResult,
+} from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { vi } from 'vitest'
+import worker from '../../src/index.ts'
+import type { Message } from '../../src/messages.ts'
+import type { Env } from '../../src/resources.ts'
+
+/** A message as a queue was sent it. */
+export interface Kept {
+  message: Message
+  delaySeconds: number
+}
+
+type Sent = { body: Message; delaySeconds?: number }
+
+function queue(kept: Kept[]): Queue<Message> {
+  const keep = ({ body, delaySeconds = 0 }: Sent) => kept.push({ message: body, delaySeconds })
+  const only = {
+    send: async (body: Message, options: QueueSendOptions = {}) => {
+      keep({ ...options, body })
+    },
+    sendBatch: async (sent: Iterable<Sent>) => [...sent].forEach(keep),
+  }
+  return only as unknown as Queue<Message> // nothing else is called
+}
+
+/** The Worker's bindings, with queues that keep what they are sent: nobody delivers it. */
+export function keeping(vars: Partial<Env> = {}): { bound: Env; work: Kept[]; deliveries: Kept[] } {
+  const [work, deliveries]: [Kept[], Kept[]] = [[], []]
+  const bound = { ...env, WORK: queue(work), DELIVERIES: queue(deliveries), ...vars }
+  return { bound, work, deliveries }
+}
+
+/** Has a cron come. */
+export async function tick(cron: string, bound: Env, at = Date.now()): Promise<void> {
+  await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), bound)
+}
+
+/** Hands messages to the Worker as one batch of a queue. What it gives tells what became of them, by their places. */
+export async function consume(queue: string, bodies: Message[], bound: Env, attempts = 1) {
+  const messages = bodies.map((body, i) => ({
+    id: String(i),
+    timestamp: new Date(),
+    attempts,
+    body,
+  }))
+  const batch = createMessageBatch<Message>(queue, messages)
+  const retried = batch.messages.map((message) => vi.spyOn(message, 'retry'))
+  await worker.queue(batch, bound)
+  return async () => {
+    const { explicitAcks } = await getQueueResult(batch, createExecutionContext())
+    return {
+      acked: explicitAcks.map(Number),
+      retried: retried.flatMap(({ mock }, i) => mock.calls.map(([how]) => [i, how?.delaySeconds])),
+    }
+  }
+}
+
+/** Hands a request to the Worker. */
+export const ask = async (path: string, init: RequestInit, bound: Env): Promise<Response> =>
+  worker.fetch(new Request(`https://coterie.test${path}`, init), bound, createExecutionContext())

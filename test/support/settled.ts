@@ -1,0 +1,30 @@
+import { said } from './answers.ts'
+import { Bank } from './api.ts'
+import { hook, hookScopes, tryOut } from './hooks.ts'
+import { household, Team } from './identity.ts'
+
+/** A workspace with all that the path of a request may name. */
+export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<string, string> }> {
+  const team = await Team.open(hookScopes)
+  const bank = await Bank.open(undefined, team.workspace)
+  const one = await hook(team)
+  await team.define(household)
+  await team.user('1', { $address: '123 Main St', has_dog: true })
+  const run = await team.recompute()
+  const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
+  const { id: import_id } = await said(team.call('PUT', '/users', file))
+  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL')
+    await scheduler.wait(20)
+  const [groupId, experience_group] = [await bank.group(), await bank.group()]
+  const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
+  await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
+  await team.attach('coupon', experience_group)
+  const ids = {
+    ...{ groupId, jobId: String(jobId), participantId: 'ann', key: groupId },
+    ...{ workspace_id: String(team.workspace), group_id: household.id, run_id: String(run['id']) },
+    ...{ import_id: String(import_id), user_id: '1', name: 'household:has_dog' },
+    ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
+    ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: team.client.id },
+  }
+  return { team, bank, ids }
+}
