@@ -7,7 +7,7 @@ import { pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { enqueueStalledRuns } from './identity/stalled.ts'
-import { runImport } from './identity/users-file.ts'
+import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
 import { giveUpRun } from './identity/runs.ts'
@@ -29,8 +29,8 @@ export default {
         const res = resources(env)
         try {
           await (batch.queue.endsWith('-dead')
-            ? bury(res, message.body)
-            : answer(res, message.body))
+            ? handleDeadLetter(res, message.body)
+            : handle(res, message.body))
           message.ack()
         } catch (error) {
           console.error(
@@ -60,12 +60,12 @@ export default {
 } satisfies ExportedHandler<Env, Message>
 
 /** Which room answers which message. */
-async function answer(res: Resources, message: Message): Promise<void> {
+async function handle(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
       return runJob(res, message.workspace, message.job, sourceOf)
     case 'import':
-      return runImport(res, message.workspace, message.job)
+      return runUsersJob(res, message.workspace, message.job)
     case 'prune':
       return pruneGroup(res, message.workspace, message.group, message.after)
     case 'erase':
@@ -86,7 +86,7 @@ async function answer(res: Resources, message: Message): Promise<void> {
  * again later. A run is marked as failed where it stands, and its definition's next one enqueued. Pruning comes back with the next
  * removals, erasing with `enqueueStalled`.
  */
-async function bury(res: Resources, message: Message): Promise<void> {
+async function handleDeadLetter(res: Resources, message: Message): Promise<void> {
   const db = res.databaseOf(message.workspace)
   switch (message.kind) {
     case 'job':

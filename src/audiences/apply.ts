@@ -7,7 +7,7 @@ import { parseJson } from '../json.ts'
 import { removeUnseen, seeMembers, type Range } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
 import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
@@ -75,7 +75,7 @@ const failWithout = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
   sql`
   INSERT INTO job_problems (job_key, line, problem, value)
   SELECT ${job.key}, 0, 'rule', missing FROM (SELECT ${missing} AS missing)
-  WHERE missing IS NOT NULL AND ${unmoved(jobs, job)}`,
+  WHERE missing IS NOT NULL AND ${guardOf(jobs, job)}`,
   sql`
   UPDATE jobs SET state = 'undoing', failure = 'rule', cursor = '', applied = 0, step = step + 1, updated_at = ${now}
   WHERE key = ${job.key} AND step = ${job.step} AND ${missing} IS NOT NULL`,
@@ -131,7 +131,7 @@ function writePart(
   const belonging = (whose: SQL) => sql`
     (WITH ${given(workspace, constants)} SELECT u.user_id AS value FROM users AS u
      WHERE u.workspace_id = ${workspace} AND u.user_id > ${after} ${upTo === undefined ? sql`` : sql`AND u.user_id <= ${upTo}`} AND ${whose} AND ${sql.raw(condition)})`
-  const guard = unmoved(jobs, job)
+  const guard = guardOf(jobs, job)
   const written = [
     seeMembers(job, belonging(fits(fit)), guard),
     tally(job, 'touched'),

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
-import { valueOf, type Kept, type Value } from '../identity/attributes.ts'
+import { valueOf, type StoredValue, type Value } from '../identity/attributes.ts'
 import { compiler, sharedBy, type ResolvedRule } from './compile.ts'
 import { asPlace, gone, needsOf, refuse } from './missing.ts'
 import { given } from './query.ts'
@@ -116,7 +116,7 @@ const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.
 
 function valueSeen(saw: string | null): Value | null {
   if (saw === null) return null
-  const [text, type] = JSON.parse(saw) as [Kept['text'], Kept['type']] // as selected above
+  const [text, type] = JSON.parse(saw) as [StoredValue['text'], StoredValue['type']] // as selected above
   return valueOf({ text, type })
 }
 

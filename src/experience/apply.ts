@@ -7,13 +7,13 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { commitJob, startNext } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { walkedTo, walkStart } from '../jobs/job.ts'
-import { claimJob, keepFileProblem, tally } from '../jobs/jobs.ts'
+import { claimJob, recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { findJob, type GroupJob } from './jobs.ts'
-import { pruneDue } from './prune.ts'
+import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
 
 const rowsPerRange = 50_000
@@ -56,11 +56,11 @@ async function step(
         res,
         db,
         job,
-        (range) => [removeUnseen(job, range, unmoved(jobs, job)), tally(job, 'removed')],
+        (range) => [removeUnseen(job, range, guardOf(jobs, job)), tally(job, 'removed')],
         (res, db, job) => goLive(res, db, job, source),
       )
     case 'undoing':
-      return walk(res, db, job, (range) => undoRevision(job, range, unmoved(jobs, job)), endUndone)
+      return walk(res, db, job, (range) => undoRevision(job, range, guardOf(jobs, job)), endUndone)
     default:
       return false
   }
@@ -96,7 +96,7 @@ async function goLive(res: Resources, db: Db, job: GroupJob, source: Source): Pr
       removedSincePrune: job.groupRemoved + removed,
       updatedAt: res.now(),
     })
-    .where(and(eq(experienceGroups.key, job.group), unmoved(jobs, job)))
+    .where(and(eq(experienceGroups.key, job.group), guardOf(jobs, job)))
   const data = {
     group_id: job.groupId,
     job_id: job.id,
@@ -129,7 +129,7 @@ async function endFailed(
   failure: Exclude<NonNullable<GroupJob['failure']>, 'withdrawn'>,
 ): Promise<boolean> {
   const data = { job_id: job.id, group_id: job.groupId, reason: failure }
-  const kept = keepFileProblem(job, failure)
+  const kept = recordFileProblem(job, failure)
   return end(res, db, job, kept, { ...nothingDone, state: 'failed', failure }, [
     { type: 'job.failed', data },
   ])
@@ -146,7 +146,7 @@ async function end(
 ): Promise<boolean> {
   const now = res.now()
   const announcing = events.flatMap((event) =>
-    announce(job.workspace, event, now, unmoved(jobs, job)),
+    announce(job.workspace, event, now, guardOf(jobs, job)),
   )
   const { moved, results } = await commitJob(res, db, job, [...statements, ...announcing], {
     ...to,
@@ -175,6 +175,6 @@ async function walk(
 async function afterwards(res: Resources, db: Db, job: GroupJob, source: Source): Promise<void> {
   await source.cleanUp(res, db)
   await startNext(res, db, job, 'job')
-  if (pruneDue(job))
+  if (isPruneDue(job))
     await enqueue(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

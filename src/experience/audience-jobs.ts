@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import type { Limits } from '../resources.ts'
-import { openNext, unended } from '../jobs/jobs.ts'
+import { insertNextJob, countUnended } from '../jobs/jobs.ts'
 import { getGroup } from './groups.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 
@@ -48,11 +48,11 @@ export async function openSync(
   const due = period === undefined ? sql`true` : sql`EXISTS (SELECT 1 FROM ${open})`
   // One batch, so that a period is not marked as done without its job, nor gets two.
   const [, , , { rows }] = await together(db, [
-    openNext(
+    insertNextJob(
       {
         workspace: sql`g.workspace_id`,
         queue: sql`g.key`,
-        from: sql`FROM ${attached} AND ${due} AND ${unended(sql`g.key`)} < ${jobsWaitingMax}
+        from: sql`FROM ${attached} AND ${due} AND ${countUnended(sql`g.key`)} < ${jobsWaitingMax}
           AND ${waiting} IS NULL`,
       },
       draft,

@@ -23,7 +23,7 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
     .where(deleted)
   if (found === undefined) return
   for (let step = 0; step < stepsPerInvocation; step++) {
-    if (await eraseSome(res, db, workspace, group)) continue
+    if (await eraseStep(res, db, workspace, group)) continue
     await db.delete(experienceGroups).where(deleted)
     return
   }
@@ -31,7 +31,7 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
 }
 
 /** One step; false when nothing is left but the group. */
-async function eraseSome(
+async function eraseStep(
   res: Resources,
   db: Db,
   workspace: number,
@@ -45,15 +45,15 @@ async function eraseSome(
   ])
   if (members.changes !== 0 || problems.changes !== 0) return true
 
-  const left = await db
+  const oldest = await db
     .select({ revision: jobs.revision, fileKey: jobs.fileKey })
     .from(jobs)
     .where(ofGroup)
     .orderBy(asc(jobs.revision))
     .limit(jobsPerStep)
-  const last = left.at(-1)
+  const last = oldest.at(-1)
   if (last === undefined) return false
-  await res.files.delete(left.map(({ fileKey }) => fileKey))
+  await res.files.delete(oldest.map(({ fileKey }) => fileKey))
   const erased = and(ofGroup, lte(jobs.revision, last.revision))
   await together(db, [
     db.delete(syncRules).where(sql`job_key IN (SELECT key FROM jobs WHERE ${erased})`),

@@ -17,7 +17,7 @@ export interface GroupDraft {
   description?: string | null | undefined
 }
 
-const live = (workspace: number) =>
+const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
 /**
@@ -74,11 +74,11 @@ export async function listGroups(
     db
       .select()
       .from(experienceGroups)
-      .where(live(workspace))
+      .where(isLive(workspace))
       .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
       .limit(size)
       .offset(page * size),
-    db.select({ total: count() }).from(experienceGroups).where(live(workspace)),
+    db.select({ total: count() }).from(experienceGroups).where(isLive(workspace)),
   ])
   return { items, total: counted?.total ?? 0 }
 }
@@ -88,7 +88,7 @@ export async function getGroup(db: Db, workspace: number, id: string): Promise<G
   const [group] = await db
     .select()
     .from(experienceGroups)
-    .where(and(live(workspace), eq(experienceGroups.id, id)))
+    .where(and(isLive(workspace), eq(experienceGroups.id, id)))
   if (group === undefined) throw new Failure({ reason: 'not-found', what: 'group', id })
   return group
 }
@@ -104,7 +104,7 @@ export async function renameGroup(
   const db = res.databaseOf(workspace)
   if (name === undefined && described.description === undefined) return getGroup(db, workspace, id)
   const now = res.now()
-  const whole = and(live(workspace), eq(experienceGroups.id, id))
+  const whole = and(isLive(workspace), eq(experienceGroups.id, id))
   // The name is looked for in the same statement, as a unique index could only answer with an error.
   const free = sql`NOT EXISTS (SELECT 1 FROM experience_groups AS other WHERE other.workspace_id = ${workspace}
     AND other.name = ${name} AND other.deleted_at IS NULL AND other.id <> ${id})`
@@ -142,7 +142,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
     db
       .update(experienceGroups)
       .set({ deletedAt: now })
-      .where(and(live(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
+      .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
     ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
     db
       .update(jobs)

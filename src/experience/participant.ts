@@ -1,7 +1,7 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readId, trimmed } from '../text.ts'
 import type { Row } from '../jobs/csv.ts'
-import { isHeaderAgain } from '../jobs/header.ts'
+import { isRepeatedHeader } from '../jobs/header.ts'
 import type { ReadRow } from '../jobs/slice.ts'
 
 /** Words of a column that says for each row what `type` says for the whole upload. */
@@ -30,6 +30,6 @@ export function readParticipant(
   const read = readId(only, participantMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
   const guesses = format.headed !== null && format.header !== 'absent'
-  if (guesses && isHeaderAgain(read.id, format.name)) return { problem: 'header' }
+  if (guesses && isRepeatedHeader(read.id, format.name)) return { problem: 'header' }
   return { item: read.id }
 }

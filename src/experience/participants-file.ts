@@ -3,7 +3,7 @@ import { jobs } from '../db/schema.ts'
 import { addMembers, listed, removeMembers, seeMembers } from '../membership/members.ts'
 import type { Limits } from '../resources.ts'
 import { applySlice, deleteFile, type Content } from '../jobs/apply.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
 import type { ParticipantsFileJob } from '../jobs/job.ts'
 import { tally } from '../jobs/jobs.ts'
 import { hasGoodRow, isMostlyBad, isText } from '../jobs/outcome.ts'
@@ -40,7 +40,7 @@ function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {
   const statements: SQL[] = []
   for (let from = 0; from < ids.length; from += idsPerStatement)
     statements.push(
-      write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)),
+      write(job, listed(ids.slice(from, from + idsPerStatement)), guardOf(jobs, job)),
       tally(job, 'touched'),
     )
   return statements

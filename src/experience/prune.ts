@@ -10,7 +10,7 @@ const rowsPerRange = 20_000
 const rangesPerInvocation = 20
 
 /** Once more rows are dead than alive: so the cost of walking the group is shared by as many removals. */
-export function pruneDue({
+export function isPruneDue({
   groupCount,
   groupRemoved,
 }: Pick<GroupJob, 'groupCount' | 'groupRemoved'>): boolean {
@@ -25,10 +25,10 @@ export async function pruneGroup(
   after: string,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
-  const at = { workspace, group }
-  for (let pass = 0; pass < rangesPerInvocation; pass++) {
-    const [bound] = await db.all<{ id: string }>(rangeEnd(at, after, rowsPerRange))
-    const prune = pruneDead(at, { after, upTo: bound?.id })
+  const groupOf = { workspace, group }
+  for (let range = 0; range < rangesPerInvocation; range++) {
+    const [bound] = await db.all<{ id: string }>(rangeEnd(groupOf, after, rowsPerRange))
+    const prune = pruneDead(groupOf, { after, upTo: bound?.id })
     if (bound === undefined) {
       await together(db, [
         prune,

@@ -1,5 +1,5 @@
 /** So few are sorted as they are. */
-const few = 32
+const unsortedMax = 32
 
 /** Bits of a key that tell an id's place among the others. More ids than they can count are sorted as they are. */
 const placeBits = 18
@@ -14,17 +14,18 @@ const roundsMax = 6
  */
 export function sortedRun(ids: string[]): string[] {
   const run: string[] = []
-  addRun(run, ids, roundsMax)
+  appendRun(run, ids, roundsMax)
   return run
 }
 
-function addRun(run: string[], ids: string[], rounds: number): void {
-  if (rounds === 0 || ids.length <= few || ids.length > 2 ** placeBits) return addSorted(run, ids)
-  const from = sharedLength(ids)
+function appendRun(run: string[], ids: string[], rounds: number): void {
+  if (rounds === 0 || ids.length <= unsortedMax || ids.length > 2 ** placeBits)
+    return appendSorted(run, ids)
+  const from = sharedPrefixLength(ids)
   const keys = new BigUint64Array(ids.length)
   const view = new DataView(keys.buffer)
   ids.forEach((id, place) => {
-    const six = sixOf(id, from)
+    const six = sixCharactersOf(id, from)
     view.setUint32(8 * place + 4, six / 2 ** 14, true)
     view.setUint32(8 * place, (six << placeBits) | place, true)
   })
@@ -37,17 +38,17 @@ function addRun(run: string[], ids: string[], rounds: number): void {
     while (end < sorted.length && sixAt(end) === sixAt(start)) end++
     if (end === start + 1) run.push(sorted[start] ?? '')
     // Keys that tell none of them apart: they are one id, or differ beyond ASCII or in a NUL.
-    else if (end - start === sorted.length) addSorted(run, sorted)
-    else addRun(run, sorted.slice(start, end), rounds - 1)
+    else if (end - start === sorted.length) appendSorted(run, sorted)
+    else appendRun(run, sorted.slice(start, end), rounds - 1)
   }
 }
 
-function addSorted(run: string[], ids: string[]): void {
+function appendSorted(run: string[], ids: string[]): void {
   for (const id of ids.toSorted()) if (id !== run.at(-1)) run.push(id)
 }
 
 /** How many characters they all begin with. */
-function sharedLength(ids: string[]): number {
+function sharedPrefixLength(ids: string[]): number {
   const [first = ''] = ids
   let shared = first.length
   for (const id of ids) {
@@ -59,7 +60,7 @@ function sharedLength(ids: string[]): number {
 }
 
 /** Six characters of an id as a number, 7 bits each: zeros where it has ended; from the first that is beyond ASCII, ones. */
-function sixOf(id: string, from: number): number {
+function sixCharactersOf(id: string, from: number): number {
   let six = 0
   for (let at = from, beyond = false; at < from + 6; at++) {
     const unit = at < id.length ? id.charCodeAt(at) : 0

@@ -1,7 +1,7 @@
 import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { earlierUnended } from '../jobs/jobs.ts'
+import { earlierJobUnended } from '../jobs/jobs.ts'
 import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
 
 /** Enqueues jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
@@ -12,7 +12,7 @@ export async function enqueueStalled(res: Resources): Promise<void> {
     db
       .select({ workspace: jobs.workspace, job: jobs.key, type: jobs.type })
       .from(jobs)
-      .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierUnended}`))
+      .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierJobUnended}`))
       .orderBy(asc(jobs.updatedAt))
       .limit(stalledMost),
     db

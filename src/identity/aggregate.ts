@@ -29,7 +29,7 @@ const number = sql.raw(
 const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
 
 /** The number that a text is as a whole, as `number` above reads it; undefined for others. */
-export function numberIn(text: string): number | undefined {
+export function parseNumber(text: string): number | undefined {
   const number = numeric.test(text) ? Number(text) : Infinity
   return Number.isFinite(number) ? number : undefined
 }
@@ -37,7 +37,7 @@ export function numberIn(text: string): number | undefined {
 const trueInAnyCase = /^[\t-\r ]*true[\t-\r ]*$/i
 
 const exclusionOfNumber = (value: string): Exclusion | undefined => {
-  if (numberIn(value) !== undefined) return undefined
+  if (parseNumber(value) !== undefined) return undefined
   return numeric.test(value) ? 'beyond-numbers' : 'not-a-number'
 }
 

@@ -7,25 +7,25 @@ export type Value = string | number | bigint | boolean | string[]
 export type ValueType = (typeof valueTypes)[number]
 
 /** A value: its text as it was sent, and what it is. */
-export interface Kept {
+export interface StoredValue {
   text: string
   type: ValueType
 }
 
 /** The columns of a value: see `user_attributes`. */
-export interface Columns {
+export interface ValueColumns {
   value: string
   sent: string | null
   folded: string | null
 }
 
 /** A text as it is stored: trimmed and in NFC, as it was sent where that differs, and folded. */
-export function columnsOfText(text: string): Columns {
+export function columnsOfText(text: string): ValueColumns {
   const value = canonical(text)
   return { value, sent: value === text ? null : text, folded: foldedBeyondAscii(text) }
 }
 
-export function columnsOf({ text, type }: Kept): Columns {
+export function columnsOf({ text, type }: StoredValue): ValueColumns {
   if (type === 'string') return columnsOfText(text)
   const beyond = type === 'list' && foldedBeyondAscii(text) !== null
   return {
@@ -40,7 +40,7 @@ const itemsOf = (list: string) => JSON.parse(list) as string[] // written by `re
 /** What becomes of one attribute; null deletes it. */
 export interface Change {
   name: string
-  to: Kept | null
+  to: StoredValue | null
 }
 
 /** CONTRACT 4, "Users": lengths in characters. */
@@ -79,7 +79,7 @@ export function readName(name: string): string {
   return readText(name, name)
 }
 
-function readValue(name: string, value: unknown): Kept {
+function readValue(name: string, value: unknown): StoredValue {
   if (typeof value === 'boolean') return { text: String(value), type: 'boolean' }
   if (typeof value === 'bigint') return { text: String(value), type: 'number' }
   if (typeof value === 'number') {
@@ -114,7 +114,7 @@ const refused = (name: string, problem: string) =>
   new Failure({ reason: 'attribute-refused', name, problem })
 
 /** A kept value as its owner gave it. */
-export function valueOf({ text, type }: Kept): Value {
+export function valueOf({ text, type }: StoredValue): Value {
   if (type === 'number') return numberOf(String(text)) // what SQLite has computed comes as a number
   if (type === 'boolean') return text === 'true'
   return type === 'list' ? itemsOf(text) : text

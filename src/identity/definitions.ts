@@ -18,27 +18,27 @@ export interface DefinitionDraft {
   ignoreValues?: GroupDefinition['ignoreValues']
 }
 
-export const live = (workspace: number) =>
+export const isLive = (workspace: number) =>
   and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
-const named = (workspace: number, id: string) => and(live(workspace), eq(groupDefinitions.id, id))
+const byId = (workspace: number, id: string) => and(isLive(workspace), eq(groupDefinitions.id, id))
 
 /** The definitions of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
 export async function listDefinitions(db: Db, workspace: number): Promise<GroupDefinition[]> {
   return db
     .select()
     .from(groupDefinitions)
-    .where(live(workspace))
+    .where(isLive(workspace))
     .orderBy(asc(groupDefinitions.key))
 }
 
 /** The names under which users inherit what the definitions of a workspace share (Group Identity, "Step 2"). */
-export const sharedNamesOf = (workspace: number): SQL =>
+export const selectSharedNames = (workspace: number): SQL =>
   sql`SELECT d.id || ':' || (shared.value ->> 'id') AS name FROM group_definitions AS d, json_each(d.attributes) AS shared
     WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL`
 
 /** The same as a list: no attribute of these names is anybody's own. */
 export async function sharedNames(db: Db, workspace: number): Promise<Set<string>> {
-  const rows = await db.all<{ name: string }>(sharedNamesOf(workspace))
+  const rows = await db.all<{ name: string }>(selectSharedNames(workspace))
   return new Set(rows.map(({ name }) => name))
 }
 
@@ -48,7 +48,7 @@ export async function getDefinition(
   workspace: number,
   id: string,
 ): Promise<GroupDefinition> {
-  const [definition] = await db.select().from(groupDefinitions).where(named(workspace, id))
+  const [definition] = await db.select().from(groupDefinitions).where(byId(workspace, id))
   if (definition === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id })
   return definition
 }
@@ -82,7 +82,7 @@ export async function createDefinition(
     const [same] = await db
       .select({ same: count() })
       .from(groupDefinitions)
-      .where(named(workspace, id))
+      .where(byId(workspace, id))
     if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
     throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
   }
@@ -91,7 +91,7 @@ export async function createDefinition(
 }
 
 /** What a definition shares, but for these: a query of `id`. */
-export const sharedBut = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
+export const sharedExcept = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
   SELECT one.value ->> 'id' AS id FROM group_definitions AS d, json_each(d.attributes) AS one
   WHERE d.workspace_id = ${workspace} AND d.id = ${id} AND d.deleted_at IS NULL
     AND one.value ->> 'id' NOT IN (SELECT value FROM json_each(${JSON.stringify(kept.map(({ id }) => id))}))`
@@ -112,12 +112,12 @@ export async function updateDefinition(
   if (Object.keys(change).length === 0) return getDefinition(db, workspace, id)
   const now = res.now()
   const { attributes } = change
-  const lost = attributes && namesOfShared(id, sharedBut(workspace, id, attributes))
+  const lost = attributes && namesOfShared(id, sharedExcept(workspace, id, attributes))
   const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ ...change, updatedAt: now, updatedBy: by })
-      .where(and(named(workspace, id), lost && unused(workspace, lost))),
+      .where(and(byId(workspace, id), lost && unused(workspace, lost))),
     ...announce(workspace, { type: 'definition.updated', data: { definition_id: id } }, now),
   ])
   const definition = await getDefinition(db, workspace, id)

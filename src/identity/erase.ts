@@ -5,7 +5,7 @@ import { checkUnused, namesOfDefinition, unused } from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { getDefinition, live, sharedBut } from './definitions.ts'
+import { getDefinition, isLive, sharedExcept } from './definitions.ts'
 import { cancelRuns } from './runs.ts'
 
 /**
@@ -20,12 +20,12 @@ export async function deleteDefinition(
   const db = res.databaseOf(workspace)
   const { key } = await getDefinition(db, workspace, id)
   const now = res.now()
-  const names = namesOfDefinition(id, sharedBut(workspace, id, []))
+  const names = namesOfDefinition(id, sharedExcept(workspace, id, []))
   const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ deletedAt: now })
-      .where(and(live(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
+      .where(and(isLive(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
     ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
     cancelRuns(db, workspace, key, now),
   ])

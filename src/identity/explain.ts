@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { aggregates, type Exclusion } from './aggregate.ts'
-import { valueOf, type Kept, type Value } from './attributes.ts'
+import { valueOf, type StoredValue, type Value } from './attributes.ts'
 
 export interface Explanation {
   definition: string
@@ -27,10 +27,10 @@ export interface Contribution {
   excluded: Exclusion | null
 }
 
-type Shared = Kept &
+type Shared = StoredValue &
   Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
 type Member = { user: string; updatedAt: number | null } & (
-  (Kept & { stored: string }) | { text: null }
+  (StoredValue & { stored: string }) | { text: null }
 )
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */

@@ -2,24 +2,24 @@ import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded } from '../text.ts'
 
 /** The signs from one code to another. */
-export const between = (from: number, to: number) =>
+export const charactersFrom = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')
 
 const candidates = [
-  between(0x09, 0x20),
+  charactersFrom(0x09, 0x20),
   '\u00a0\u00ad\u061c\u1680\u180e',
-  between(0x2000, 0x206f),
+  charactersFrom(0x2000, 0x206f),
   '\u3000\ufeff',
-  between(0x0600, 0x0605),
+  charactersFrom(0x0600, 0x0605),
   '\u06dd\u070f\u0890\u0891\u08e2',
-  between(0xfff9, 0xfffb),
+  charactersFrom(0xfff9, 0xfffb),
 ]
 
 /** Blanks and characters that nobody sees, of those that texts have at their ends: SQLite trims neither by itself. */
-export const unseen = candidates.join('').replace(/[^\s\p{Cf}]/gu, '')
+export const invisible = candidates.join('').replace(/[^\s\p{Cf}]/gu, '')
 
 /** Blanks as JavaScript's \s knows them, but for the one that stands for them. */
-const otherBlanks = unseen.replace(/[^\s]| /gu, '').split('')
+const rareBlanks = invisible.replace(/[^\s]| /gu, '').split('')
 
 /** A text with one blank for each run of them within. */
 export const collapsed = (text: string): string => text.trim().replace(/\s+/g, ' ')
@@ -34,11 +34,11 @@ export function groupValue(text: string, matching: 'normalized' | null): string 
 const halvings = 12
 
 /** The same of a text without regard to case, in SQL; of blanks alone, one. */
-export function collapsedIn(text: SQL): SQL {
-  const spaced = otherBlanks.reduce((all, blank) => sql`replace(${all}, ${blank}, ' ')`, text)
+export function collapsedSql(text: SQL): SQL {
+  const spaced = rareBlanks.reduce((all, blank) => sql`replace(${all}, ${blank}, ' ')`, text)
   const once = Array.from({ length: halvings }).reduce<SQL>(
     (all) => sql`replace(${all}, '  ', ' ')`,
     spaced,
   )
-  return sql`coalesce(nullif(trim(${once}, ${unseen}), ''), ' ')`
+  return sql`coalesce(nullif(trim(${once}, ${invisible}), ''), ' ')`
 }

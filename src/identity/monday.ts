@@ -1,6 +1,6 @@
 import type { Resources } from '../resources.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
-import { openWeek } from './runs.ts'
+import { openWeeklyRuns } from './runs.ts'
 import { weekOf } from './week.ts'
 
 /** As many as one `sendBatch` takes. */
@@ -12,7 +12,7 @@ const most = 100
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   for (let after: number | undefined = 0; after !== undefined;) {
-    const { opened, next } = await openWeek(res.directory, weekOf(at), {
+    const { opened, next } = await openWeeklyRuns(res.directory, weekOf(at), {
       before: at,
       after,
       most,

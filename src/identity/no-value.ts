@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded, lengthOf } from '../text.ts'
-import { between, collapsed, unseen } from './matching.ts'
+import { charactersFrom, collapsed, invisible } from './matching.ts'
 
 /** What people and programs say where they have nothing to say, in words that programs join. */
 const phrases = [
@@ -17,7 +17,7 @@ const phrases = [
 ].flatMap((phrase) => [' ', '  ', '_', '-', ''].map((by) => phrase.replaceAll(' ', by)))
 
 /** What programs write for no value: a template of several such values has them side by side. */
-const sideBySide = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown', '[object object]']
+const repeated = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown', '[object object]']
   .flatMap((one) => [2, 3, 4].map((count) => Array.from({ length: count }, () => one)))
   .flatMap((ones) => [' ', ', ', ',', '; ', '/', ' / ', '|', '-', ' - '].map((by) => ones.join(by)))
   .map((text) => text.replace(/^\[|\]$/g, ''))
@@ -29,7 +29,7 @@ const sideBySide = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown',
 export const defaultNoValues: readonly string[] = [
   ...['n/a', 'na', 'n.a', 'n\\a', 'n / a', 'n-a', 'n,a', 'n_a', 'n/d', 'null', 'nil', 'none'],
   ...['undefined', 'unknown', 'nan', 'nat', 'pd.na', 'unspecified', 'unavailable', 'unset'],
-  ...['missing', 'empty', 'tbd', 'tba', ...phrases, ...sideBySide],
+  ...['missing', 'empty', 'tbd', 'tba', ...phrases, ...repeated],
   ...['object object', 'object null', 'object undefined', 'object array', 'object promise'],
   // German, French, Spanish, Portuguese, Italian, Dutch, Polish, Turkish.
   ...['unbekannt', 'keine angabe', 'k.a', 'nicht angegeben', 'inconnu', 'inconnue'],
@@ -52,7 +52,7 @@ export const defaultNoValues: readonly string[] = [
 ]
 
 /** Errors and blanks of spreadsheets, and MySQL's mark for NULL: their signs make them what they are. */
-const withSigns = [
+const phrasesWithSigns = [
   '(blank)',
   '<blank>',
   '#value!',
@@ -65,28 +65,29 @@ const withSigns = [
 ]
 
 /** Blanks, and what shows nothing by itself. */
-const blanks = [unseen, '\u0085\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0'].join(
-  '',
-)
+const blanks = [
+  invisible,
+  '\u0085\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0',
+].join('')
 
 /** The same and punctuation, of which a value may be full without saying anything. */
-const around = [
+const blanksAndPunctuation = [
   blanks,
-  between(0x21, 0x2f),
-  between(0x3a, 0x40),
-  between(0x5b, 0x60),
-  between(0x7b, 0x7e),
+  charactersFrom(0x21, 0x2f),
+  charactersFrom(0x3a, 0x40),
+  charactersFrom(0x5b, 0x60),
+  charactersFrom(0x7b, 0x7e),
   '¡¦§¨«¯´¶·¸»¿־،؛؟٫٬٭−─━',
-  between(0x2010, 0x2027),
-  between(0x2030, 0x205e),
-  between(0x3001, 0x3003),
-  between(0x3008, 0x3011),
-  between(0x3014, 0x301f),
+  charactersFrom(0x2010, 0x2027),
+  charactersFrom(0x2030, 0x205e),
+  charactersFrom(0x3001, 0x3003),
+  charactersFrom(0x3008, 0x3011),
+  charactersFrom(0x3014, 0x301f),
   '・',
-  between(0xff01, 0xff0f),
-  between(0xff1a, 0xff20),
-  between(0xff3b, 0xff40),
-  between(0xff5b, 0xff65),
+  charactersFrom(0xff01, 0xff0f),
+  charactersFrom(0xff1a, 0xff20),
+  charactersFrom(0xff3b, 0xff40),
+  charactersFrom(0xff5b, 0xff65),
 ].join('')
 
 /** Values that are none, as they are looked for in a text: each between two line feeds, which no value has there. */
@@ -103,10 +104,10 @@ export interface NoValues {
   cased: boolean
 }
 
-const listed = (texts: Iterable<string>) =>
+const joinLines = (texts: Iterable<string>) =>
   `\n${[...new Set(texts)].map((text) => text.replaceAll('\n', ' ')).join('\n')}\n`
 
-const stripped = (text: string, signs: string) => {
+const stripEnds = (text: string, signs: string) => {
   let [from, to] = [0, text.length]
   while (from < to && signs.includes(text.charAt(from))) from++
   while (to > from && signs.includes(text.charAt(to - 1))) to--
@@ -121,24 +122,26 @@ const lower = (text: string) => text.replace(/[A-Z]+/g, (part) => part.toLowerCa
 const spellings = (text: string) =>
   [text, text.toUpperCase(), text.charAt(0).toUpperCase() + text.slice(1)].map(lower)
 
-const ofAll: NoValues = {
-  whole: listed(withSigns),
-  within: listed(['', ...defaultNoValues.flatMap(spellings)]), // and punctuation alone
-  longest: Math.max(...[...defaultNoValues, ...withSigns].map(lengthOf)),
+const defaults: NoValues = {
+  whole: joinLines(phrasesWithSigns),
+  within: joinLines(['', ...defaultNoValues.flatMap(spellings)]), // and punctuation alone
+  longest: Math.max(...[...defaultNoValues, ...phrasesWithSigns].map(lengthOf)),
   digits: false,
   cased: false, // all spellings are listed
 }
 
 /** What is none for a definition: its own list, or that of every definition. Blanks are none always. */
 export function noValues(own: readonly string[] | null, normalized: boolean): NoValues {
-  if (own === null) return ofAll
+  if (own === null) return defaults
   const texts = own.map((text) => folded(canonical(text)))
   const items = normalized ? texts.map(collapsed) : texts
   // A number within signs may be another number: -1 and 1.
-  const words = items.map((text) => stripped(text, around)).filter((text) => /\p{L}/u.test(text))
+  const words = items
+    .map((text) => stripEnds(text, blanksAndPunctuation))
+    .filter((text) => /\p{L}/u.test(text))
   return {
-    whole: listed(['', ...items]),
-    within: words.length === 0 ? undefined : listed(words),
+    whole: joinLines(['', ...items]),
+    within: words.length === 0 ? undefined : joinLines(words),
     longest: Math.max(0, ...items.map(lengthOf)),
     digits: items.some((text) => digit.test(text)),
     cased: !normalized && items.some((text) => lower(text.toUpperCase()) !== text),
@@ -146,22 +149,25 @@ export function noValues(own: readonly string[] | null, normalized: boolean): No
 }
 
 /** Whether a value is none. */
-export function isNoValue(text: string, values = ofAll): boolean {
+export function isNoValue(text: string, values = defaults): boolean {
   const value = canonical(text)
   if (!values.digits && digit.test(value)) return false
   const key = values.cased ? folded(value) : lower(value)
   const has = (list: string, signs: string) => {
-    const part = stripped(key, signs)
+    const part = stripEnds(key, signs)
     return lengthOf(part) <= values.longest && list.includes(`\n${part.replaceAll('\n', ' ')}\n`)
   }
-  return has(values.whole, blanks) || (values.within !== undefined && has(values.within, around))
+  return (
+    has(values.whole, blanks) ||
+    (values.within !== undefined && has(values.within, blanksAndPunctuation))
+  )
 }
 
 /**
  * The same in SQL, of a value as it is kept. `caseless`: the value without regard to case. No table is asked, not even json_each, whose
  * rows are billed.
  */
-export function noValueIn(value: SQL, caseless: SQL, values: NoValues): SQL {
+export function isNoValueSql(value: SQL, caseless: SQL, values: NoValues): SQL {
   const key = values.cased ? caseless : sql`lower(${value})`
   const has = (list: string, signs: string) => {
     const part = sql`trim(${key}, ${signs})`
@@ -169,6 +175,9 @@ export function noValueIn(value: SQL, caseless: SQL, values: NoValues): SQL {
       ELSE instr(${list}, char(10) || replace(${part}, char(10), ' ') || char(10)) > 0 END`
   }
   const whole = has(values.whole, blanks)
-  const any = values.within === undefined ? whole : sql`(${has(values.within, around)} OR ${whole})`
+  const any =
+    values.within === undefined
+      ? whole
+      : sql`(${has(values.within, blanksAndPunctuation)} OR ${whole})`
   return values.digits ? any : sql`CASE WHEN ${value} GLOB '*[0-9]*' THEN 0 ELSE ${any} END`
 }

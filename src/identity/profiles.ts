@@ -1,9 +1,9 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { together, type Db, type Results } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import { columnsOf, valueOf, type Change, type Kept, type Value } from './attributes.ts'
-import { listDefinitions, sharedNamesOf } from './definitions.ts'
-import { leave } from './seat-and-share.ts'
+import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
+import { listDefinitions, selectSharedNames } from './definitions.ts'
+import { removeMembers } from './seat-and-share.ts'
 
 export interface Profile {
   user: string
@@ -29,9 +29,9 @@ export async function replaceUser(
   changes: Change[],
   now: number,
 ): Promise<Profile> {
-  return written(db, workspace, user, [
-    forgetOthers(workspace, user, changes, now),
-    ...record(workspace, [{ user, at: now, changes }], now, sql`true`),
+  return writeUser(db, workspace, user, [
+    clearOtherAttributes(workspace, user, changes, now),
+    ...reportStatements(workspace, [{ user, at: now, changes }], now, sql`true`),
   ])
 }
 
@@ -43,11 +43,11 @@ export async function mergeUser(
   changes: Change[],
   now: number,
 ): Promise<Profile> {
-  return written(
+  return writeUser(
     db,
     workspace,
     user,
-    record(workspace, [{ user, at: now, changes }], now, sql`true`),
+    reportStatements(workspace, [{ user, at: now, changes }], now, sql`true`),
   )
 }
 
@@ -61,12 +61,12 @@ export async function recordReports(
   reports: Report[],
   now: number,
 ): Promise<void> {
-  const living = afterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  await together(db, record(workspace, reports, now, living))
+  const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
+  await together(db, reportStatements(workspace, reports, now, isAccepted))
 }
 
 /** Whether a moment comes after the deletion of a user, if there was one. */
-export const afterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
+export const isAfterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
   sql`NOT EXISTS (SELECT 1 FROM deleted_users AS gone
     WHERE gone.workspace_id = ${workspace} AND gone.user_id = ${user} AND gone.deleted_at >= ${at})`
 
@@ -74,7 +74,12 @@ export const afterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
  * The statements that write reports, whose users need not be known yet: those for which `living` holds. The later of two reports of the
  * same moment holds. What users inherit by a definition is nobody's own, and left out.
  */
-function record(workspace: number, reports: Report[], now: number, living: SQL): SQL[] {
+function reportStatements(
+  workspace: number,
+  reports: Report[],
+  now: number,
+  isAccepted: SQL,
+): SQL[] {
   const users = JSON.stringify(reports.map(({ user, at }) => [user, null, null, null, at]))
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
@@ -84,40 +89,45 @@ function record(workspace: number, reports: Report[], now: number, living: SQL):
   )
   // Most names have no colon: no definition need be looked at.
   const own = reports.some(({ changes }) => changes.some(({ name }) => name.includes(':')))
-    ? sql`(value ->> 2 IS NULL OR value ->> 1 NOT IN (${sharedNamesOf(workspace)}))`
+    ? sql`(value ->> 2 IS NULL OR value ->> 1 NOT IN (${selectSharedNames(workspace)}))`
     : sql`true`
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
-    SELECT ${workspace}, value ->> 0, ${now} FROM json_each(${users}) WHERE ${living}
+    SELECT ${workspace}, value ->> 0, ${now} FROM json_each(${users}) WHERE ${isAccepted}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
     SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-    FROM json_each(${JSON.stringify(rows)}) WHERE ${living} AND ${own}
-    ${unlessKnown}`,
+    FROM json_each(${JSON.stringify(rows)}) WHERE ${isAccepted} AND ${own}
+    ${keepNewest}`,
   ]
 }
 
 /** The end of a statement that writes attributes: what is as new already stays as it is. */
-export const unlessKnown = sql`ON CONFLICT (workspace_id, user_id, name) DO UPDATE
+export const keepNewest = sql`ON CONFLICT (workspace_id, user_id, name) DO UPDATE
     SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at, sent = excluded.sent, folded = excluded.folded
     WHERE excluded.updated_at > updated_at OR (excluded.updated_at = updated_at
       AND (value, type, sent, folded) IS NOT (excluded.value, excluded.type, excluded.sent, excluded.folded))`
 
-const forgetOthers = (workspace: number, user: string, changes: Change[], now: number) => sql`
+const clearOtherAttributes = (
+  workspace: number,
+  user: string,
+  changes: Change[],
+  now: number,
+) => sql`
   UPDATE user_attributes SET value = NULL, sent = NULL, folded = NULL, updated_at = ${now}
   WHERE workspace_id = ${workspace} AND user_id = ${user} AND value IS NOT NULL AND updated_at <= ${now}
     AND name NOT IN (SELECT value FROM json_each(${JSON.stringify(changes.map(({ name }) => name))}))`
 
-async function written(
+async function writeUser(
   db: Db,
   workspace: number,
   user: string,
   statements: SQLWrapper[],
 ): Promise<Profile> {
-  const results = await together(db, [...statements, ...reading(workspace, user)])
-  const read = results.slice(statements.length) as Results<Reading> // those of `reading`
+  const results = await together(db, [...statements, ...profileQueries(workspace, user)])
+  const read = results.slice(statements.length) as Results<ProfileQueries> // those of `reading`
   const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user was written and is not there')
   return profile
@@ -125,20 +135,20 @@ async function written(
 
 /** A user with own and inherited attributes, all of one moment, in one round trip. Throws `not-found`. */
 export async function getProfile(db: Db, workspace: number, user: string): Promise<Profile> {
-  const profile = profileOf(user, await together(db, reading(workspace, user)))
+  const profile = profileOf(user, await together(db, profileQueries(workspace, user)))
   if (profile === undefined) throw new Failure({ reason: 'not-found', what: 'user', id: user })
   return profile
 }
 
-const reading = (workspace: number, user: string) =>
+const profileQueries = (workspace: number, user: string) =>
   [
     sql<{
       created_at: number
     }>`SELECT created_at FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
-    sql<Own>`
+    sql<OwnRow>`
   SELECT name, coalesce(sent, value) AS text, type, updated_at FROM user_attributes
   WHERE workspace_id = ${workspace} AND user_id = ${user} ORDER BY name`,
-    sql<Inherited>`
+    sql<InheritedRow>`
   SELECT d.id AS definition, s.value AS in_group, a.name, a.result AS text, a.type
   FROM group_definitions AS d
     JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}
@@ -148,12 +158,15 @@ const reading = (workspace: number, user: string) =>
   WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL ORDER BY d.key, a.name`,
   ] as const
 
-type Reading = ReturnType<typeof reading>
-type Named = Kept & { name: string }
-type Own = { updated_at: number } & (Named | { text: null })
-type Inherited = { definition: string; in_group: string } & (Named | { name: null })
+type ProfileQueries = ReturnType<typeof profileQueries>
+type NamedValue = StoredValue & { name: string }
+type OwnRow = { updated_at: number } & (NamedValue | { text: null })
+type InheritedRow = { definition: string; in_group: string } & (NamedValue | { name: null })
 
-function profileOf(user: string, [users, own, inherited]: Results<Reading>): Profile | undefined {
+function profileOf(
+  user: string,
+  [users, own, inherited]: Results<ProfileQueries>,
+): Profile | undefined {
   const [row] = users.rows
   if (row === undefined) return undefined
   return {
@@ -197,7 +210,7 @@ export async function deleteUser(
   const theirs = sql`workspace_id = ${workspace} AND user_id = ${user}`
   const results = await together(db, [
     ...definitions.flatMap(({ key, attributes }) =>
-      leave({ workspace, definition: key, attributes }, them, sql`true`),
+      removeMembers({ workspace, definitionKey: key, attributes }, them, sql`true`),
     ),
     sql`DELETE FROM user_attributes WHERE ${theirs}`,
     sql`

@@ -54,7 +54,7 @@ export async function requestRun(
  * Opens the run of a week for up to `most` definitions that were there at `before` and do not have it, in the order of their keys.
  * Tells the runs, and the key to go on after, if there may be more.
  */
-export async function openWeek(
+export async function openWeeklyRuns(
   db: Db,
   week: string,
   { before, after, most, now }: { before: number; after: number; most: number; now: number },
@@ -132,12 +132,12 @@ export const earlierRunUnended = sql`EXISTS (SELECT 1 FROM recompute_runs AS ear
   WHERE earlier.definition_key = recompute_runs.definition_key AND earlier.key < recompute_runs.key AND earlier.ended_at IS NULL)`
 
 /** Whether the definition has compared values normalized, and that is still written down. */
-const normalizedBefore = sql`EXISTS (SELECT 1 FROM normalized_values AS n WHERE n.definition_key = d.key)`
+const hasNormalizedValues = sql`EXISTS (SELECT 1 FROM normalized_values AS n WHERE n.definition_key = d.key)`
 
 /** Begins a waiting run with the definition as it is now, unless an earlier run of it has not ended. Tells whether it did. */
 export async function claimRun(db: Db, run: Run, now: number): Promise<boolean> {
   const { meta } = await db.run(sql`
-    UPDATE recompute_runs SET state = iif(d.matching IS NULL AND NOT ${normalizedBefore}, 'running', 'normalizing'), step = step + 1, started_at = ${now}, updated_at = ${now},
+    UPDATE recompute_runs SET state = iif(d.matching IS NULL AND NOT ${hasNormalizedValues}, 'running', 'normalizing'), step = step + 1, started_at = ${now}, updated_at = ${now},
       source_user_attribute = d.source_user_attribute, attributes = d.attributes,
       matching = d.matching, ignore_values = d.ignore_values,
       without_value = (SELECT count(*) FROM user_attributes AS u

@@ -2,9 +2,9 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
 import { aggregates, type Aggregated } from './aggregate.ts'
 import {
+  candidatesWithSeat,
   candidates,
-  coming,
-  isNone,
+  hasNoValue,
   within,
   type Definition,
   type Seating,
@@ -15,40 +15,45 @@ import {
 // change in one batch, each row only where it differs, and only while `guard` holds.
 
 /** Writes down who of a range's users sits in the group of another value, for as long as the batch lasts: see `forgetMovers`. */
-export const noteMovers = (at: Seating, range: Range, guard: SQL): SQL => sql`
+export const recordMovers = (seating: Seating, range: Range, guard: SQL): SQL => sql`
   INSERT INTO identity_movers (definition_key, user_id)
-  SELECT ${at.definition}, user_id FROM ${candidates(at, range)} WHERE seat <> value AND ${guard}`
+  SELECT ${seating.definitionKey}, user_id FROM ${candidatesWithSeat(seating, range)} WHERE seat <> value AND ${guard}`
 
-export const movers = ({ definition }: Definition): SQL =>
+export const selectMovers = ({ definitionKey: definition }: Definition): SQL =>
   sql`SELECT user_id FROM identity_movers WHERE definition_key = ${definition}`
 
-export const forgetMovers = ({ definition }: Definition, guard: SQL): SQL => sql`
+export const deleteMovers = ({ definitionKey: definition }: Definition, guard: SQL): SQL => sql`
   DELETE FROM identity_movers WHERE definition_key = ${definition} AND ${guard}`
 
 /**
  * Takes users (a query of their ids) out of the groups that they sit in, and computes what those groups share without them.
  * Safe beside any other change: the groups are found when it runs.
  */
-export function leave(at: Definition, users: SQL, guard: SQL): SQL[] {
-  const { definition, attributes } = at
+export function removeMembers(definition: Definition, users: SQL, guard: SQL): SQL[] {
+  const { definitionKey: definition, attributes } = definition
   const going = sql`
     WITH going AS MATERIALIZED (${users}),
       touched AS MATERIALIZED (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id IN (SELECT user_id FROM going))`
   const staying = sql`m.user_id NOT IN (SELECT user_id FROM going)`
   return [
-    ...share(at, sql`m.value IN (SELECT value FROM touched) AND ${staying}`, guard, going),
+    ...computeSharedOf(
+      definition,
+      sql`m.value IN (SELECT value FROM touched) AND ${staying}`,
+      guard,
+      going,
+    ),
     sql`${going}
     DELETE FROM group_attributes
     WHERE definition_key = ${definition} AND value IN (SELECT value FROM touched) AND ${guard} AND (
-      ${unasked(attributes)}
+      ${isNotShared(attributes)}
       OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value AND ${staying}))`,
     sql`DELETE FROM identity_members WHERE definition_key = ${definition} AND user_id IN (${users}) AND ${guard}`,
   ]
 }
 
 /** Takes out of a range's groups who has their value no more, or whose value is none. */
-export function unseat(at: Seating, range: Range, guard: SQL): SQL {
-  const { workspace, definition, source, matching } = at
+export function removeUnmatched(seating: Seating, range: Range, guard: SQL): SQL {
+  const { workspace, definitionKey: definition, source, matching } = seating
   const theirs =
     matching === null
       ? sql`user_attributes AS u INDEXED BY user_attributes_by_value
@@ -59,22 +64,26 @@ export function unseat(at: Seating, range: Range, guard: SQL): SQL {
   return sql`
   DELETE FROM identity_members
   WHERE definition_key = ${definition} AND ${within(sql`value`, range)} AND ${guard} AND NOT EXISTS
-    (SELECT 1 FROM ${theirs} AND u.type <> 'list' AND NOT ${isNone(at)})`
+    (SELECT 1 FROM ${theirs} AND u.type <> 'list' AND NOT ${hasNoValue(seating)})`
 }
 
 /** Takes out of a range's groups whose seat is beyond the limit, where that was lowered: the last by user id. */
-export const shrink = ({ definition, seatsMax }: Seating, range: Range, guard: SQL): SQL => sql`
+export const removeBeyondSeats = (
+  { definitionKey: definition, seatsMax }: Seating,
+  range: Range,
+  guard: SQL,
+): SQL => sql`
   DELETE FROM identity_members WHERE definition_key = ${definition} AND ${guard} AND user_id IN
     (SELECT user_id FROM (SELECT user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
       FROM identity_members WHERE definition_key = ${definition} AND ${within(sql`value`, range)}) WHERE place > ${seatsMax})`
 
 /** Gives a range's free seats to who sits nowhere, by user id; and writes them in that order, which is that of the key. */
-export const seat = (at: Seating, range: Range, now: number, guard: SQL): SQL => {
-  const { definition, seatsMax } = at
+export const fillSeats = (seating: Seating, range: Range, now: number, guard: SQL): SQL => {
+  const { definitionKey: definition, seatsMax } = seating
   return sql`
   INSERT INTO identity_members (definition_key, user_id, value, joined_at)
   SELECT ${definition}, n.user_id, n.value, ${now}
-  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place FROM (${coming(at, range)}) AS c
+  FROM (SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place FROM (${candidates(seating, range)}) AS c
     WHERE NOT EXISTS (SELECT 1 FROM identity_members AS s WHERE s.definition_key = ${definition} AND s.user_id = c.user_id)) AS n
     LEFT JOIN (SELECT value, count(*) AS size FROM identity_members
       WHERE definition_key = ${definition} AND ${within(sql`value`, range)} GROUP BY value) AS g ON g.value = n.value
@@ -83,8 +92,8 @@ export const seat = (at: Seating, range: Range, now: number, guard: SQL): SQL =>
 }
 
 /** Computes what the groups of a range share: last of all, as it counts who sits there. */
-export const shareAll = (at: Definition, range: Range, guard: SQL): SQL[] =>
-  share(at, within(sql`m.value`, range), guard)
+export const computeShared = (definition: Definition, range: Range, guard: SQL): SQL[] =>
+  computeSharedOf(definition, within(sql`m.value`, range), guard)
 
 type AggregatedAttribute = SharedAttribute & { type: Aggregated }
 
@@ -92,20 +101,20 @@ type AggregatedAttribute = SharedAttribute & { type: Aggregated }
 const aggregatesPerStatement = 20
 
 /** The statements of the groups of those members (a condition on `m`) whom it names; each begins with `going`. */
-function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
-  const { definition, attributes } = at
+function computeSharedOf(definition: Definition, condition: SQL, guard: SQL, going = sql``): SQL[] {
+  const { definitionKey: definition, attributes } = definition
   const aggregated = attributes.filter(
     (attribute): attribute is AggregatedAttribute => attribute.type !== 'latest',
   )
   const selections = attributes
     .filter(({ type }) => type === 'latest')
-    .map(({ id }) => latest(at, id, sql`${whom} AND ${guard}`))
+    .map(({ id }) => latest(definition, id, sql`${condition} AND ${guard}`))
   for (let from = 0; from < aggregated.length; from += aggregatesPerStatement)
     selections.push(
       aggregatesOf(
-        at,
+        definition,
         aggregated.slice(from, from + aggregatesPerStatement),
-        sql`${whom} AND ${guard}`,
+        sql`${condition} AND ${guard}`,
       ),
     )
   return selections.map(
@@ -118,11 +127,15 @@ function share(at: Definition, whom: SQL, guard: SQL, going = sql``): SQL[] {
   )
 }
 
-const valuesOfMembers = ({ workspace }: Definition, name: SQL) =>
+const isValueOfMember = ({ workspace }: Definition, name: SQL) =>
   sql`u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`
 
 /** All aggregates in one scan of the members. */
-function aggregatesOf(at: Definition, attributes: AggregatedAttribute[], whom: SQL): SQL {
+function aggregatesOf(
+  definition: Definition,
+  attributes: AggregatedAttribute[],
+  condition: SQL,
+): SQL {
   const names = sql.join(
     attributes.map(({ id }) => sql`${id}`),
     sql`, `,
@@ -137,36 +150,36 @@ function aggregatesOf(at: Definition, attributes: AggregatedAttribute[], whom: S
       CASE f.key ${sql.join(cases)} END AS result, f.value ->> 2 AS type, NULL AS folded
     FROM (SELECT m.value AS in_group ${sql.join(results)}
       FROM identity_members AS m
-        LEFT JOIN user_attributes AS u ON ${valuesOfMembers(at, sql`IN (${names})`)}
-      WHERE m.definition_key = ${at.definition} AND ${whom} GROUP BY m.value) AS g
+        LEFT JOIN user_attributes AS u ON ${isValueOfMember(definition, sql`IN (${names})`)}
+      WHERE m.definition_key = ${definition.definitionKey} AND ${condition} GROUP BY m.value) AS g
     CROSS JOIN json_each(${JSON.stringify(shared)}) AS f`
 }
 
 /** The most recently updated value; of two of one moment, that of the smaller user id. */
-const latest = (at: Definition, id: string, whom: SQL): SQL => sql`
+const latest = (definition: Definition, id: string, condition: SQL): SQL => sql`
   SELECT in_group, ${id} AS name, 'latest' AS function, result, type, folded
   FROM (SELECT m.value AS in_group, coalesce(u.sent, u.value) AS result, u.type, u.folded,
       row_number() OVER (PARTITION BY m.value ORDER BY u.value IS NULL, u.updated_at DESC, m.user_id) AS place
-    FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${valuesOfMembers(at, sql`= ${id}`)}
-    WHERE m.definition_key = ${at.definition} AND ${whom})
+    FROM identity_members AS m LEFT JOIN user_attributes AS u ON ${isValueOfMember(definition, sql`= ${id}`)}
+    WHERE m.definition_key = ${definition.definitionKey} AND ${condition})
   WHERE place = 1`
 
 /** What is asked for no more is not computed anew. It would be wrong if it were asked for again, and so it goes. */
-const unasked = (attributes: SharedAttribute[]) =>
+const isNotShared = (attributes: SharedAttribute[]) =>
   sql`(name, function) NOT IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))`
 
 /** Deletes what is asked for no more, or was shared by a group that has no member left. */
-export const unshare = (
-  { definition, attributes }: Definition,
+export const deleteUnshared = (
+  { definitionKey: definition, attributes }: Definition,
   range: Range,
   guard: SQL,
 ): SQL => sql`
   DELETE FROM group_attributes
   WHERE definition_key = ${definition} AND ${within(sql`value`, range)} AND ${guard} AND (
-    ${unasked(attributes)}
+    ${isNotShared(attributes)}
     OR NOT EXISTS (SELECT 1 FROM identity_members AS m WHERE m.definition_key = ${definition} AND m.value = group_attributes.value))`
 
 /** How many members and groups a range has: a query of `seated`, `groups`. */
-export const seatedIn = ({ definition }: Definition, range: Range): SQL => sql`
+export const countSeated = ({ definitionKey: definition }: Definition, range: Range): SQL => sql`
   SELECT count(*) AS seated, count(DISTINCT value) AS groups FROM identity_members
   WHERE definition_key = ${definition} AND ${within(sql`value`, range)}`

@@ -4,19 +4,19 @@ import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, deleteFile, startNext, type Content } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
-import { idColumn } from '../jobs/header.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
+import { findIdColumn } from '../jobs/header.ts'
 import type { UsersFileJob } from '../jobs/job.ts'
-import { claimJob, keepFileProblem, tally } from '../jobs/jobs.ts'
+import { claimJob, recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
-import { checkRoom, findImport, openImport } from './users-jobs.ts'
-import { afterDeletion, unlessKnown } from './profiles.ts'
-import { readUsers, type UserRow } from './rows.ts'
+import { checkAcceptsFile, findUsersJob, openUsersJob } from './users-jobs.ts'
+import { isAfterDeletion, keepNewest } from './profiles.ts'
+import { readUsers, type UserRow } from './users-slice.ts'
 
 /**
  * Takes a file of users in and opens the job that merges it into what is known of them. Whatever goes wrong on the way, neither file
@@ -29,10 +29,10 @@ export async function receiveUsers(
   parts: AsyncIterable<UploadPart>,
 ): Promise<UsersFileJob> {
   const db = res.databaseOf(workspace)
-  await checkRoom(db, workspace, res.limits)
+  await checkAcceptsFile(db, workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
-    idColumn,
-    take: (file) => openImport(db, workspace, { ...file, createdBy }, res.limits, res.now()),
+    idColumn: findIdColumn,
+    take: (file) => openUsersJob(db, workspace, { ...file, createdBy }, res.limits, res.now()),
   })
   await enqueue(res, { kind: 'import', workspace, job: job.key })
   return job
@@ -43,11 +43,11 @@ export async function receiveUsers(
  * as soon as its batch is written; a file that cannot be finished leaves what was written, and may be sent
  * again.
  */
-export function runImport(res: Resources, workspace: number, key: number): Promise<void> {
+export function runUsersJob(res: Resources, workspace: number, key: number): Promise<void> {
   const db = res.databaseOf(workspace)
   return carryOn(res, {
     message: { kind: 'import', workspace, job: key },
-    find: () => findImport(db, workspace, key),
+    find: () => findUsersJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
     step: (job, isOver) => step(res, db, job, isOver),
     afterwards: async (job) => {
@@ -82,17 +82,17 @@ async function end(
 ): Promise<boolean> {
   const now = res.now()
   const failure = state === 'failed' ? failureOf(job) : null
-  const telling =
+  const events =
     failure === null
       ? []
       : announce(
           job.workspace,
           { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } },
           now,
-          unmoved(jobs, job),
+          guardOf(jobs, job),
         )
-  const kept = failure === null ? [] : keepFileProblem(job, failure)
-  const { moved, results } = await commitJob(res, db, job, [...kept, ...telling], {
+  const kept = failure === null ? [] : recordFileProblem(job, failure)
+  const { moved, results } = await commitJob(res, db, job, [...kept, ...events], {
     state,
     failure,
     endedAt: now,
@@ -117,8 +117,8 @@ async function usersOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, User
       names = slice.names ?? null
       return slice
     },
-    write: (rows, at) => listsOf(rows).flatMap((texts) => merge(texts, names ?? [], at)),
-    keep: () => ({ header: names }),
+    write: (rows, at) => jsonLists(rows).flatMap((texts) => mergeRows(texts, names ?? [], at)),
+    columns: () => ({ header: names }),
   }
 }
 
@@ -126,11 +126,11 @@ async function usersOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, User
 const charactersPerStatement = 400_000
 
 /** The rows as lists of JSON that D1 takes, in their order. */
-function listsOf(rows: UserRow[]): string[] {
+function jsonLists(rows: UserRow[]): string[] {
   const lists: string[] = []
   let list: string[] = []
   let length = 0
-  for (const text of rows.flatMap(textsOf)) {
+  for (const text of rows.flatMap(rowJson)) {
     if (length + text.length > charactersPerStatement && list.length > 0) {
       lists.push(`[${list.join()}]`)
       list = []
@@ -144,8 +144,8 @@ function listsOf(rows: UserRow[]): string[] {
 }
 
 /** A row as JSON, in several where it is too long for one statement: a cell that is left out says nothing. */
-function textsOf([id, ...cells]: UserRow): string[] {
-  const kept = cells.map(cellOf)
+function rowJson([id, ...cells]: UserRow): string[] {
+  const kept = cells.map(cellJson)
   const whole = JSON.stringify([id, ...kept])
   if (whole.length <= charactersPerStatement) return [whole]
   return kept.flatMap((cell, i) =>
@@ -153,22 +153,22 @@ function textsOf([id, ...cells]: UserRow): string[] {
   )
 }
 
-const plain = /^(?! )[ -~]+(?<! )$/
+const plainText = /^(?! )[ -~]+(?<! )$/
 
 /** A cell as its statement takes it: its text, or the columns of one that has more than `value`. */
-function cellOf(
+function cellJson(
   text: string | null,
 ): string | null | [value: string, sent: string | null, folded: string | null] {
-  if (text === null || plain.test(text)) return text
+  if (text === null || plainText.test(text)) return text
   const { value, sent, folded } = columnsOfText(text)
   return sent === null && folded === null ? value : [value, sent, folded]
 }
 
 /** Merges rows into what is known of their users, as of the moment at which the file was accepted. An empty cell says nothing. */
-function merge(rows: string, names: string[], job: UsersFileJob): SQL[] {
+function mergeRows(rows: string, names: string[], job: UsersFileJob): SQL[] {
   const { workspace, createdAt } = job
-  const guard = unmoved(jobs, job)
-  const living = (row: SQL) => afterDeletion(workspace, sql`${row} ->> 0`, sql`${createdAt}`)
+  const guard = guardOf(jobs, job)
+  const living = (row: SQL) => isAfterDeletion(workspace, sql`${row} ->> 0`, sql`${createdAt}`)
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
@@ -180,7 +180,7 @@ function merge(rows: string, names: string[], job: UsersFileJob): SQL[] {
     SELECT ${workspace}, r.value ->> 0, ${JSON.stringify(names)} ->> (c.key - 1), iif(c.type = 'array', c.value ->> 0, c.value), 'string', ${createdAt},
       iif(c.type = 'array', c.value ->> 1, NULL), iif(c.type = 'array', c.value ->> 2, NULL)
     FROM json_each(${rows}) AS r, json_each(r.value) AS c WHERE c.key > 0 AND c.value IS NOT NULL AND ${living(sql`r.value`)} AND ${guard}
-    ${unlessKnown}`,
+    ${keepNewest}`,
     tally(job, 'touched'),
   ]
 }

@@ -10,7 +10,7 @@ export interface Work<Row> {
   find: () => Promise<Row | undefined>
   hasEnded: (row: Row) => boolean
   /** Takes the work one step further. False: it must wait, or someone else moved it. */
-  step: (row: Row, isOver: () => boolean) => Promise<boolean>
+  step: (row: Row, isOutOfTime: () => boolean) => Promise<boolean>
   /** What follows its end. Safe to repeat. */
   afterwards: (row: Row) => Promise<void>
 }
@@ -20,12 +20,12 @@ export async function carryOn<Row>(
   res: Resources,
   { message, find, hasEnded, step, afterwards }: Work<Row>,
 ): Promise<void> {
-  const isOver = beginInvocation(res)
+  const isOutOfTime = beginInvocation(res)
   for (;;) {
     const row = await find()
     if (row === undefined) return
     if (hasEnded(row)) return afterwards(row)
-    if (isOver()) return enqueue(res, message)
-    if (!(await step(row, isOver))) return
+    if (isOutOfTime()) return enqueue(res, message)
+    if (!(await step(row, isOutOfTime))) return
   }
 }

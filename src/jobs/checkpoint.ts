@@ -10,7 +10,7 @@ export interface Checkpoint {
 }
 
 /** Whether the work is where it was read: the condition of every statement that is made for it. */
-export function unmoved(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
+export function guardOf(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
   // SQLite would make a join of EXISTS, and look at the checkpoint again for each row.
   return sql`(SELECT step FROM ${work} WHERE key = ${key}) = ${step}`
 }

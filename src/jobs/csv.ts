@@ -36,7 +36,7 @@ export interface SliceStart {
   /** One character of ASCII. */
   separator: string
   /** Whether the first line of the file names the separator, and is no record. */
-  named: boolean
+  namesSeparator: boolean
 }
 
 export interface Reading {
@@ -52,10 +52,10 @@ export const byteOrderMark = '\u00ef\u00bb\u00bf'
 /** Visits the records that a slice holds whole, at most `most` of them; blank lines are no records. */
 export function readRows(
   text: string,
-  start: SliceStart & { most: number },
+  start: SliceStart & { rowsMax: number },
   visit: (row: Row) => void,
 ): Reading {
-  const { last, separator, most } = start
+  const { last, separator, rowsMax: rowsMax } = start
   const begun = beginSlice(text, start)
   let { at, line, place } = begun
   if (place === 'inside') return { length: at, lines: line - start.line, place }
@@ -65,13 +65,13 @@ export function readRows(
   const carriageReturn = finder(text, '\r')
   const quotes = finder(text, '"')
   const separators = finder(text, separator)
-  for (let rows = 0; at < text.length && rows < most;) {
+  for (let rows = 0; at < text.length && rows < rowsMax;) {
     const lineEnd = nearest(lineFeed(at), carriageReturn(at))
     const quote = quotes(at)
     const quoted = quote !== -1 && (lineEnd === -1 || quote < lineEnd)
     let record: Record
     if (quoted) record = readQuoted(text, at, last, separator)
-    else if (!last && endsLate(text, lineEnd)) record = 'unfinished'
+    else if (!last && mayContinue(text, lineEnd)) record = 'unfinished'
     else {
       const whole = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
       const next = separators(at)
@@ -92,7 +92,7 @@ export function readRows(
       rows++
       place = 'row'
     }
-    if (end === -1 || (!last && endsLate(text, end))) {
+    if (end === -1 || (!last && mayContinue(text, end))) {
       at = end === -1 ? text.length : Math.max(end, 1)
       if (!last) place = 'inside'
       break
@@ -108,7 +108,7 @@ const isBlank = (fields: string[], quoted: boolean): boolean =>
   (!quoted || fields.length > 1) && fields.every((field) => field.trim() === '')
 
 /** Where the first record of a slice begins; `place` stays `inside` where the slice has none. */
-function beginSlice(text: string, { place, line, last, named }: SliceStart) {
+function beginSlice(text: string, { place, line, last, namesSeparator: named }: SliceStart) {
   if (place === 'start') {
     const at = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0
     // A slice may begin behind that line, where its first record is too long for the slice before.
@@ -121,7 +121,7 @@ function beginSlice(text: string, { place, line, last, named }: SliceStart) {
   const end = nextLineEnd(text, 0)
   if (end === -1) return { at: text.length, line, place }
   // A return at the very end may be the first half of a line's end.
-  if (!last && endsLate(text, end)) return { at: Math.max(end, 1), line, place }
+  if (!last && mayContinue(text, end)) return { at: Math.max(end, 1), line, place }
   return { at: afterLineEnd(text, end), line: line + 1, place: 'row' as const }
 }
 
@@ -146,7 +146,7 @@ const nextLineEnd = (text: string, at: number) =>
   nearest(text.indexOf('\n', at), text.indexOf('\r', at))
 
 /** Whether what ends a line at `end`, if anything, may have its second half in the next slice. */
-const endsLate = (text: string, end: number) =>
+const mayContinue = (text: string, end: number) =>
   end === -1 || (end === text.length - 1 && text[end] === '\r')
 
 /** A line ends with a line feed, a carriage return, or both. */
@@ -179,7 +179,7 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
     }
     fields.push(field)
     if (at >= text.length) return { fields, end: -1 }
-    if (isLineEnd(at)) return !last && endsLate(text, at) ? 'unfinished' : { fields, end: at }
+    if (isLineEnd(at)) return !last && mayContinue(text, at) ? 'unfinished' : { fields, end: at }
     if (text[at] !== separator) return 'broken'
   }
 }

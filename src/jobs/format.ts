@@ -7,7 +7,7 @@ export const headerModes = ['auto', 'present', 'absent'] as const
 export type HeaderMode = (typeof headerModes)[number]
 
 /** How files were read that no format was kept of. */
-export const formerFormat: FileFormat = {
+export const legacyFormat: FileFormat = {
   separator: ',',
   header: 'auto',
   headed: null,
@@ -30,10 +30,10 @@ export function formatOf(
   idColumn: (fields: string[]) => number,
 ): Omit<FileFormat, 'nulAt'> {
   const at = head.startsWith(byteOrderMark) ? byteOrderMark.length : 0
-  const said = separatorNamed(head, at)
-  const named = said !== undefined
+  const namedSeparator = separatorNamed(head, at)
+  const named = namedSeparator !== undefined
   const recordsBy = (separator: string) => recordsOf(head, { separator, named, ended })
-  const separator = said ?? separatorOf(recordsBy)
+  const separator = namedSeparator ?? separatorOf(recordsBy)
   const [first = [], ...others] = recordsBy(separator)
   const ids = header === 'absent' ? -1 : idColumn(first)
   const headed = ids !== -1 || header === 'present'
@@ -47,10 +47,10 @@ export function formatOf(
 
 function recordsOf(
   head: string,
-  { ended, ...how }: { separator: string; named: boolean; ended: boolean },
+  { ended, ...options }: { separator: string; named: boolean; ended: boolean },
 ): string[][] {
   const records: string[][] = []
-  const start = { place: 'start', line: 0, last: ended, most: 1000, ...how } as const
+  const start = { place: 'start', line: 0, last: ended, most: 1000, ...options } as const
   readRows(head, start, ({ fields = [] }) => records.push(fields))
   return records
 }

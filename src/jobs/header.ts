@@ -24,20 +24,20 @@ export const lettersOf = (name: string): string =>
         .replace(/\([^()]*\)|[^\p{L}]/gu, '')
 
 /** Whether a field names a column of ids: case and all but letters do not matter, nor a remark in brackets. */
-export function namesIds(field: string): boolean {
+export function isIdColumnName(field: string): boolean {
   // Asked of every row: most ids are longer, or have a digit, which no name has.
   if (field.length > longestName || /\d/.test(field)) return false
   return idColumns.has(lettersOf(field))
 }
 
 /** Whether a text can only be the name of a column of ids: others may be somebody's id. */
-const namesNobody = (field: string): boolean =>
-  /(participant|user|customer|member|client|account).?ids?$/i.test(field) && namesIds(field)
+const isOnlyColumnName = (field: string): boolean =>
+  /(participant|user|customer|member|client|account).?ids?$/i.test(field) && isIdColumnName(field)
 
 /** Whether an id is that of a header in the middle, where files were put together; `name` is what the file's own calls the ids. */
-export const isHeaderAgain = (id: string, name: string): boolean =>
+export const isRepeatedHeader = (id: string, name: string): boolean =>
   !/\d/.test(id) &&
-  (namesNobody(id) || /^sep=.?$/i.test(id) || (name !== '' && lettersOf(id) === name))
+  (isOnlyColumnName(id) || /^sep=.?$/i.test(id) || (name !== '' && lettersOf(id) === name))
 
 /** Which column a file's first row names as that of ids; -1 where it names somebody instead. */
-export const idColumn = (fields: string[]): number => fields.findIndex(namesIds)
+export const findIdColumn = (fields: string[]): number => fields.findIndex(isIdColumnName)

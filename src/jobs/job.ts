@@ -7,7 +7,7 @@ export type JobRow = typeof jobs.$inferSelect
 export type JobState = Exclude<JobRow['state'], 'writing'>
 
 /** What every job has. Every change of a job raises `step`. */
-interface Facts extends Pick<
+interface JobFields extends Pick<
   JobRow,
   | 'key'
   | 'step'
@@ -29,7 +29,7 @@ interface Facts extends Pick<
 }
 
 /** A file and how far it has been read: bytes, and the rows of the slice that begins at `offset`. */
-interface FileFacts extends Pick<
+interface FileFields extends Pick<
   JobRow,
   | 'fileName'
   | 'fileKey'
@@ -46,13 +46,13 @@ interface FileFacts extends Pick<
 }
 
 /** What a job changes in a group of participants, as the revision `revision`. */
-interface GroupFacts extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
+interface GroupFields extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
   type: Exclude<JobRow['type'], 'users'>
   /** While sweeping or undoing: the last participant scanned, null once all are, and how many. */
   walk: { after: string | null; members: number }
 }
 
-export interface UsersFileJob extends Facts, FileFacts {
+export interface UsersFileJob extends JobFields, FileFields {
   source: 'users-file'
   /** The names of the columns after the first, once the first slice is read. */
   columns: string[] | null
@@ -60,11 +60,11 @@ export interface UsersFileJob extends Facts, FileFacts {
   attributesChanged: number
 }
 
-export interface ParticipantsFileJob extends Facts, FileFacts, GroupFacts {
+export interface ParticipantsFileJob extends JobFields, FileFields, GroupFields {
   source: 'participants-file'
 }
 
-export interface AudienceJob extends Facts, GroupFacts {
+export interface AudienceJob extends JobFields, GroupFields {
   source: 'audience'
   audience: string
   /** Users of the workspace, as counted when the job was opened, and how many are scanned. */
@@ -97,7 +97,7 @@ export const readUsersJob = (row: JobRow): UsersFileJob => ({
 })
 
 export function readGroupJob(
-  row: JobRow & { type: GroupFacts['type'] },
+  row: JobRow & { type: GroupFields['type'] },
 ): ParticipantsFileJob | AudienceJob {
   const { type, audience, fileSize, offset, cursor } = row
   if (audience === null) return { ...read(row), type, source: 'participants-file' }
@@ -109,7 +109,7 @@ export function readGroupJob(
 export const walkStart = { cursor: '', applied: 0 }
 
 /** The columns of a job that has scanned its group's members as far as this. */
-export const walkedTo = ({ after, members }: GroupFacts['walk']) => ({
+export const walkedTo = ({ after, members }: GroupFields['walk']) => ({
   cursor: after,
   applied: members,
 })
@@ -128,5 +128,5 @@ export const scannedTo = ({ lastUser, scanned }: Pick<AudienceJob, 'lastUser' | 
 const rowsMaxOf = (state: JobRow['state']) => (state === 'writing' ? 262_144 : 200_000)
 
 /** The state of a job that begins. Only jobs that every version reads alike keep the older name. */
-export const begunState = ({ source }: Pick<Job, 'source'>): 'writing' | 'applying' =>
+export const startedState = ({ source }: Pick<Job, 'source'>): 'writing' | 'applying' =>
   source === 'participants-file' ? 'writing' : 'applying'

@@ -1,8 +1,8 @@
 import { and, asc, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
-import { unmoved, type Checkpoint } from './checkpoint.ts'
-import { begunState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
+import { guardOf, type Checkpoint } from './checkpoint.ts'
+import { startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
 import type { Problem } from './problem.ts'
 
@@ -18,7 +18,7 @@ export const problemsMax = 10_000
 export type ProblemField = 'line' | 'problem'
 
 /** What was wrong with a row, and the beginning of its text; line 0 is the file as a whole. */
-export interface KeptProblem {
+export interface JobProblem {
   line: number
   problem: Problem
   value: string | null
@@ -30,7 +30,7 @@ export async function listProblems(
   job: Pick<Job, 'key' | 'badRows' | 'state' | 'failure'>,
   { page, size, sort }: Paging<ProblemField>,
   ranks: readonly Problem[] = problems,
-): Promise<{ items: KeptProblem[]; total: number }> {
+): Promise<{ items: JobProblem[]; total: number }> {
   const order = sort.descending ? desc : asc
   const rank = sql`instr(${ranks.join()}, ${jobProblems.problem})`
   const { line, problem, value } = jobProblems
@@ -41,18 +41,18 @@ export async function listProblems(
     .orderBy(order(sort.field === 'problem' ? rank : line), asc(line))
     .limit(size)
     .offset(page * size)
-  const ofFile = fileProblemOf(job) === undefined ? 0 : 1
-  return { items, total: Math.min(job.badRows, problemsMax) + ofFile }
+  const ofWholeFile = fileProblemOf(job) === undefined ? 0 : 1
+  return { items, total: Math.min(job.badRows, problemsMax) + ofWholeFile }
 }
 
 /** The statement that keeps why a job fails as a whole, where no refused row says it. */
-export function keepFileProblem(
+export function recordFileProblem(
   job: Checkpoint & Pick<Job, 'badRows'> & Partial<Pick<FileJob, 'format'>>,
   failure: NonNullable<Job['failure']>,
 ): SQL[] {
   const problem = fileProblemOf({ ...job, state: 'failed', failure })
   if (problem === undefined) return []
-  const guard = unmoved(jobs, job)
+  const guard = guardOf(jobs, job)
   const value = failure === 'not-text' ? `byte ${job.format?.nulAt}` : null
   return [
     sql`
@@ -70,7 +70,7 @@ export interface StoredFile {
 }
 
 /** How many jobs of a queue have not ended. */
-export const unended = (queue: SQL) =>
+export const countUnended = (queue: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
 
 export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
@@ -83,7 +83,7 @@ export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
  * The statement that opens the next job of a queue, where `from` (`FROM … WHERE …`) gives a row: its
  * revision is the order in which it was accepted.
  */
-export function openNext(
+export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
   { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
   { id, sliceBytes, now }: { id: string; sliceBytes: number; now: number },
@@ -117,7 +117,7 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
 }
 
 /** Whether an earlier job of the same queue has not ended. */
-export const earlierUnended = sql`EXISTS (
+export const earlierJobUnended = sql`EXISTS (
   SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
     AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
@@ -129,8 +129,8 @@ export async function claimJob(
 ): Promise<boolean> {
   const { meta } = await db
     .update(jobs)
-    .set({ state: begunState(job), step: job.step + 1, updatedAt: now })
-    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierUnended}`))
+    .set({ state: startedState(job), step: job.step + 1, updatedAt: now })
+    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierJobUnended}`))
   return meta.changes === 1
 }
 

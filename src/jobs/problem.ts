@@ -7,7 +7,7 @@ export type Problem = (typeof problems)[number]
 const shownMax = 64
 
 /** A text that was refused, as it is shown: its beginning, with what nobody sees made visible. */
-export function shown(text: string): string {
+export function excerptOf(text: string): string {
   return [...text.slice(0, 2 * shownMax)].slice(0, shownMax).map(visible).join('')
 }
 

@@ -55,11 +55,11 @@ export async function receiveFile<Taken>(
   const fileKey = `uploads/${workspace}/${crypto.randomUUID()}.csv`
   const file = new FileWriter(res.files, fileKey)
   const fields = new Fields()
-  const arriving = parts[Symbol.asyncIterator]()
+  const partIterator = parts[Symbol.asyncIterator]()
   try {
     let fileName: string | undefined
     let head: Uint8Array = new Uint8Array()
-    let next = await arriving.next()
+    let next = await partIterator.next()
     while (next.done !== true) {
       const part = next.value
       if ('field' in part) {
@@ -67,13 +67,17 @@ export async function receiveFile<Taken>(
         receiver.field?.(name, value)
       }
       if (!('file' in part)) {
-        next = await arriving.next()
+        next = await partIterator.next()
         continue
       }
       checkPart(part.contentType, fileName)
       fileName = part.file
       const bytes = async function* () {
-        for (next = await arriving.next(); next.done !== true; next = await arriving.next()) {
+        for (
+          next = await partIterator.next();
+          next.done !== true;
+          next = await partIterator.next()
+        ) {
           if (!('bytes' in next.value)) return
           yield next.value.bytes
         }
@@ -82,11 +86,11 @@ export async function receiveFile<Taken>(
       head = read.head
       for await (const piece of read.text) await file.write(piece)
     }
-    receiver.complete?.(fields.given)
+    receiver.complete?.(fields.values)
     if (fileName === undefined) throw new Failure({ reason: 'required', field: 'fileName' })
     if (file.size === 0) throw new Failure({ reason: 'file-empty' })
-    const how = { header: headerMode(fields.given), ended: file.size === head.length }
-    const format = formatOf(Buffer.from(head).toString('latin1'), how, receiver.idColumn)
+    const options = { header: headerMode(fields.values), ended: file.size === head.length }
+    const format = formatOf(Buffer.from(head).toString('latin1'), options, receiver.idColumn)
     await file.close()
     return await receiver.take(
       {
@@ -95,38 +99,38 @@ export async function receiveFile<Taken>(
         fileSize: file.size,
         format: { ...format, nulAt: file.nulAt },
       },
-      fields.given,
+      fields.values,
     )
   } catch (error) {
     await file.discard()
     throw error
   } finally {
-    await arriving.return?.()
+    await partIterator.return?.()
   }
 }
 
-function checkPart(given: string, fileName: string | undefined): void {
+function checkPart(values: string, fileName: string | undefined): void {
   if (fileName !== undefined)
     throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
-  const contentType = given.toLowerCase()
+  const contentType = values.toLowerCase()
   if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
 }
 
 /** The fields that say how a file is taken, each given once; in the query too, if it says the same. `operation` is `type`. */
 class Fields {
-  readonly given = new Map<string, string>()
+  readonly values = new Map<string, string>()
   readonly #inQuery = new Set<string>()
 
   /** Gives the field's name and value as they are compared. */
-  add(given: { field: string; value: string; inQuery?: boolean }): [name: string, value: string] {
-    const { field, value, inQuery = false } = given
+  add(values: { field: string; value: string; inQuery?: boolean }): [name: string, value: string] {
+    const { field, value, inQuery = false } = values
     const name = field === 'operation' ? 'type' : field
     const text = value.trim().toLowerCase()
     if (name !== 'type' && name !== 'header') return [name, text]
-    const before = this.given.get(name)
+    const before = this.values.get(name)
     if (before !== undefined && (before !== text || !this.#inQuery.has(name)))
       throw new Failure({ reason: 'invalid', field: name, problem: 'must be given once' })
-    this.given.set(name, text)
+    this.values.set(name, text)
     if (inQuery) this.#inQuery.add(name)
     else this.#inQuery.delete(name)
     return [name, text]
@@ -134,8 +138,8 @@ class Fields {
 }
 
 function headerMode(fields: ReadonlyMap<string, string>): HeaderMode {
-  const given = fields.get('header') ?? 'auto'
-  const mode = headerModes.find((known) => known === given)
+  const values = fields.get('header') ?? 'auto'
+  const mode = headerModes.find((known) => known === values)
   if (mode !== undefined) return mode
   const problem = `must be ${headerModes.join(', ').replace(/, (\w+)$/, ' or $1')}`
   throw new Failure({ reason: 'invalid', field: 'header', problem })

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
-import { pruneDue, pruneGroup } from '../../src/experience/prune.ts'
+import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
@@ -100,8 +100,8 @@ describe('rows long dead', () => {
       .bind(group)
       .first<{ key: number; groupCount: number; groupRemoved: number }>()
     if (row === null) throw new Error('no group')
-    expect(pruneDue(row)).toBe(true)
-    expect(pruneDue({ groupCount: 5000, groupRemoved: 3000 })).toBe(false)
+    expect(isPruneDue(row)).toBe(true)
+    expect(isPruneDue({ groupCount: 5000, groupRemoved: 3000 })).toBe(false)
 
     const { res } = hazardous()
     await pruneGroup(res, bank.workspace, row.key, '')

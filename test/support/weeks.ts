@@ -1,13 +1,18 @@
 import { env } from 'cloudflare:workers'
 import type { SharedAttribute } from '../../src/db/schema.ts'
-import { readAttributes, valueOf, type Kept, type Value } from '../../src/identity/attributes.ts'
+import {
+  readAttributes,
+  valueOf,
+  type StoredValue,
+  type Value,
+} from '../../src/identity/attributes.ts'
 import {
   createDefinition,
   type DefinitionDraft,
   type GroupDefinition,
 } from '../../src/identity/definitions.ts'
 import { eraseDefinition } from '../../src/identity/erase.ts'
-import { listInstances } from '../../src/identity/instances.ts'
+import { listHouseholds } from '../../src/identity/households.ts'
 import { recordReports } from '../../src/identity/profiles.ts'
 import { runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
@@ -66,7 +71,7 @@ export async function formed(
   const groups: Groups = new Map()
   for (let after: string | undefined = ''; after !== undefined;) {
     const asked = { after, size: 100 }
-    const { instances, next } = await listInstances(
+    const { instances, next } = await listHouseholds(
       res.databaseOf(workspace),
       workspace,
       definition,
@@ -121,7 +126,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
     name: string
     at: number
     text: string | null
-    type: Kept['type']
+    type: StoredValue['type']
   }>(attributes))
     town.get(user)?.set(name, { value: text === null ? null : valueOf({ text, type }), at })
   return {
@@ -147,7 +152,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
       for (const [user, value] of seats) groups.get(value)?.members.push(user)
       for (const { members } of groups.values()) members.sort(inBytes)
       for (const { key, value, name, ...kept } of rows<
-        { key: number; value: string; name: string } & (Kept | { text: null })
+        { key: number; value: string; name: string } & (StoredValue | { text: null })
       >(shared)) {
         if (key !== definition.key) continue
         const group = groups.get(value)

@@ -7,7 +7,7 @@ import {
   updateDefinition,
 } from '../../identity/definitions.ts'
 import { deleteDefinition } from '../../identity/erase.ts'
-import { listInstances } from '../../identity/instances.ts'
+import { listHouseholds } from '../../identity/households.ts'
 import { getRun, listRuns } from '../../identity/runs.ts'
 import { requestRecompute } from '../../identity/recompute.ts'
 import { canonical } from '../../text.ts'
@@ -208,7 +208,7 @@ export const groups = new Hono<Http>()
       const id = canonical(c.req.param('group_id'))
       const asked = value === undefined ? { after, size } : { value }
       return c.json(
-        wire.showInstances(id, await listInstances(db, workspace, id, asked, res.limits)),
+        wire.showInstances(id, await listHouseholds(db, workspace, id, asked, res.limits)),
       )
     },
   )

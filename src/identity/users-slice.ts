@@ -3,8 +3,8 @@ import { Failure } from '../failure.ts'
 import { canonical, isTooLong, readId, trimmed } from '../text.ts'
 import type { Row } from '../jobs/csv.ts'
 import type { HeaderMode } from '../jobs/format.ts'
-import { isHeaderAgain, namesIds } from '../jobs/header.ts'
-import { readSlice, type Placed, type ReadRow, type Slice } from '../jobs/slice.ts'
+import { isRepeatedHeader, isIdColumnName } from '../jobs/header.ts'
+import { readSlice, type SliceOptions, type ReadRow, type Slice } from '../jobs/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
 /** A user of a file: their id, then what each column says of them, null where it says nothing. */
@@ -23,7 +23,7 @@ const columnsMax = 100
  */
 export function readUsers(
   bytes: ArrayBuffer,
-  at: Placed,
+  at: SliceOptions,
   { names, shared }: { names: string[] | undefined; shared: ReadonlySet<string> },
 ): UserSlice {
   const { header } = at.format
@@ -61,7 +61,8 @@ function readHeader(
 }
 
 /** Whether a field names the column of ids: `id` alone may be that of a row. */
-const isHeaderOfUsers = (field: string): boolean => namesIds(field) && field.toLowerCase() !== 'id'
+const isHeaderOfUsers = (field: string): boolean =>
+  isIdColumnName(field) && field.toLowerCase() !== 'id'
 
 function readUser(
   { fields }: Row,
@@ -77,7 +78,7 @@ function readUser(
   const read = readId(ids, userMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
   // Two files that were put together have a header in the middle, maybe of other columns.
-  if (header !== 'absent' && isHeaderAgain(read.id, name)) return { problem: 'header' }
+  if (header !== 'absent' && isRepeatedHeader(read.id, name)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
   const kept = cells.slice(0, names.length)

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { Limits } from '../resources.ts'
-import { valueOf, type Kept, type Value } from './attributes.ts'
+import { valueOf, type StoredValue, type Value } from './attributes.ts'
 import { getDefinition } from './definitions.ts'
 import { groupValue } from './matching.ts'
 
 /** A group that has formed itself: the users who have a value in common, and what they share. */
-export interface Instance {
+export interface Household {
   value: string
   members: { user: string; joinedAt: number }[]
   shared: [attribute: string, value: Value][]
@@ -19,13 +19,13 @@ const membersMax = 10_000
  * The groups of a definition in the order of their values: the one of users with `value`, or up to `size` after `after`, and the value to go on
  * after if there may be more. Throws `not-found` for an unknown definition.
  */
-export async function listInstances(
+export async function listHouseholds(
   db: Db,
   workspace: number,
   definitionId: string,
   asked: { value: string } | { after: string; size: number },
   { groupUsersMax }: Limits,
-): Promise<{ instances: Instance[]; next: string | undefined }> {
+): Promise<{ instances: Household[]; next: string | undefined }> {
   const { key, attributes, matching } = await getDefinition(db, workspace, definitionId)
   const size =
     'value' in asked ? 1 : Math.max(1, Math.min(asked.size, Math.floor(membersMax / groupUsersMax)))
@@ -39,7 +39,7 @@ export async function listInstances(
     sql<{ value: string; user: string; joinedAt: number }>`
     ${page} SELECT m.value, m.user_id AS user, m.joined_at AS joinedAt
     FROM page JOIN identity_members AS m ON m.definition_key = ${key} AND m.value = page.value ORDER BY m.value, m.user_id`,
-    sql<Kept & { in_group: string; name: string }>`
+    sql<StoredValue & { in_group: string; name: string }>`
     ${page} SELECT a.value AS in_group, a.name, a.result AS text, a.type
     FROM page JOIN group_attributes AS a ON a.definition_key = ${key} AND a.value = page.value
     WHERE a.result IS NOT NULL
@@ -47,7 +47,7 @@ export async function listInstances(
     ORDER BY a.value, a.name`,
   ])
 
-  const found = new Map<string, Instance>()
+  const found = new Map<string, Household>()
   for (const { value, ...member } of members.rows) {
     const instance = found.get(value) ?? { value, members: [], shared: [] }
     instance.members.push(member)
