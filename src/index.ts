@@ -23,7 +23,7 @@ export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    // Side by side, as a receiver of events may take its time; other queues give one message at a time.
+    // In parallel, as receivers of events may be slow; other queues give one message at a time.
     await Promise.all(
       batch.messages.map(async (message) => {
         const res = resources(env)
@@ -59,7 +59,6 @@ export default {
   },
 } satisfies ExportedHandler<Env, Message>
 
-/** Which room answers which message. */
 async function handle(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
@@ -77,25 +76,20 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:
-      throw new Error(`no room answers ${JSON.stringify(message)}`)
+      throw new Error(`nothing handles the message ${JSON.stringify(message)}`)
   }
 }
 
-/**
- * What becomes of a message that failed for good. A job is marked as failed and undone; where undoing is what failed, it is tried
- * again later. A run is marked as failed where it stands, and its definition's next one enqueued. Pruning comes back with the next
- * removals, erasing with `enqueueStalled`.
- */
+/** Fails the work of a message that is out of retries; other work comes back through the crons. */
 async function handleDeadLetter(res: Resources, message: Message): Promise<void> {
-  const db = res.databaseOf(message.workspace)
   switch (message.kind) {
     case 'job':
     case 'import': {
-      const undoing = await giveUp(db, message.workspace, message.job, res.now())
-      return enqueue(res, message, undoing ? 0 : 300)
+      const undoing = await giveUp(res, message.workspace, message.job)
+      return enqueue(res, message, undoing ? 0 : 300) // undoing itself failed: later again
     }
     case 'recompute':
-      await giveUpRun(db, message.workspace, message.run, res.now())
+      await giveUpRun(res, message.workspace, message.run)
       return enqueue(res, message)
   }
 }

@@ -27,7 +27,8 @@ const usersPerStep = 200_000
  * range who do not belong are taken out along with it. Where something is no more that the rule names, the job fails instead, and is
  * undone. False: someone else moved the job.
  */
-export async function applyAudience(res: Resources, db: Db, job: AudienceJob): Promise<boolean> {
+export async function applyAudience(res: Resources, job: AudienceJob): Promise<boolean> {
+  const db = res.databaseOf(job.workspace)
   // A step that was too long for the database has left no trace but the time that has gone since the one before.
   const fit = res.limits.participantMax
   const next = nextRange(job.batchItems, res.now() - job.updatedAt, usersPerStep)
@@ -50,18 +51,19 @@ export async function applyAudience(res: Resources, db: Db, job: AudienceJob): P
     batchIds: next,
   }
   const failing = failWithout(job, gone(job.workspace, needs), res.now())
-  const { moved, results } = await commitJob(res, db, job, [...failing, ...statements], to)
+  const { moved, results } = await commitJob(res, job, [...failing, ...statements], to)
   return moved || results[failing.length - 1]?.meta.changes === 1
 }
 
 /** The users of an audience, a range at a time. */
 const audienceSource = (job: AudienceJob): Source => ({
   isAtEnd: job.scanned === job.users,
-  next: (res, db) => applyAudience(res, db, job),
+  next: (res) => applyAudience(res, job),
   // It goes by user, and so has taken out already who has left.
   end: () => 'live',
   events: (data) => [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
-  cleanUp: async (_, db) => {
+  cleanUp: async (res) => {
+    const db = res.databaseOf(job.workspace)
     await db.delete(syncRules).where(eq(syncRules.job, job.key))
   },
 })

@@ -13,10 +13,9 @@ import type { Source } from './source.ts'
 /** D1 takes strings of up to 2 MB, and an id may have 64 characters of four bytes. */
 const idsPerStatement = 7_000
 
-/** A file of participants, slice by slice. */
 export const participantsFile = (job: ParticipantsFileJob): Source => ({
   isAtEnd: !isText(job) || job.offset === job.fileSize,
-  next: (res, db, isOver) => applySlice(res, db, job, contentOf(res.limits), isOver),
+  next: (res, isOutOfTime) => applySlice(res, job, contentOf(res.limits), isOutOfTime),
   end: ({ badRowsMaxPercent }) => {
     if (!isText(job)) return 'not-text'
     if (!hasGoodRow(job)) return 'no-good-row'
@@ -28,13 +27,13 @@ export const participantsFile = (job: ParticipantsFileJob): Source => ({
 })
 
 const contentOf = ({ participantMax }: Limits): Content<string, ParticipantsFileJob> => ({
-  read: (bytes, at) => readParticipants(bytes, at, participantMax),
+  read: (bytes, options) => readParticipants(bytes, options, participantMax),
   write: writeParticipants,
 })
 
 const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
 
-/** The statements that write what a job says of these participants, each with a count of whom it changed. */
+/** The statements that add, remove or mark participants, each followed by a count of its changes. */
 function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []

@@ -9,7 +9,7 @@ import { enqueue } from '../jobs/enqueue.ts'
 const rowsPerRange = 20_000
 const rangesPerInvocation = 20
 
-/** Once more rows are dead than alive: so the cost of walking the group is shared by as many removals. */
+/** Once more rows are removed than live: each removal then shares the cost of the scan. */
 export function isPruneDue({
   groupCount,
   groupRemoved,
@@ -17,7 +17,7 @@ export function isPruneDue({
   return groupRemoved > groupCount + 1000
 }
 
-/** Deletes the group's rows that have been dead for longer than one revision. A row that comes back meanwhile is dead no more. */
+/** Deletes the group's rows that were removed before the last revision. */
 export async function pruneGroup(
   res: Resources,
   workspace: number,
@@ -25,10 +25,11 @@ export async function pruneGroup(
   after: string,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
-  const groupOf = { workspace, group }
   for (let range = 0; range < rangesPerInvocation; range++) {
-    const [bound] = await db.all<{ id: string }>(rangeEnd(groupOf, after, rowsPerRange))
-    const prune = pruneDead(groupOf, { after, upTo: bound?.id })
+    const [bound] = await db.all<{ id: string }>(
+      rangeEnd({ workspace, group }, after, rowsPerRange),
+    )
+    const prune = pruneDead({ workspace, group }, { after, upTo: bound?.id })
     if (bound === undefined) {
       await together(db, [
         prune,

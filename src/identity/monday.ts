@@ -4,19 +4,19 @@ import { openWeeklyRuns } from './runs.ts'
 import { weekOf } from './week.ts'
 
 /** As many as one `sendBatch` takes. */
-const most = 100
+const runsPerBatch = 100
 
 /**
- * Opens the run of the week that `at` is in (milliseconds) for every definition that was there at `at`, and enqueues it. A week has
- * one run of a definition, however often this is called.
+ * Opens and enqueues the run of a week for each definition created by `at`, a moment of that week in
+ * milliseconds. Safe to repeat: a definition has one run of a week.
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   for (let after: number | undefined = 0; after !== undefined;) {
-    const { opened, next } = await openWeeklyRuns(res.directory, weekOf(at), {
+    const { opened, next } = await openWeeklyRuns(res, {
+      week: weekOf(at),
       before: at,
       after,
-      most,
-      now: res.now(),
+      most: runsPerBatch,
     })
     await enqueueAll(
       res,

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded, lengthOf } from '../text.ts'
 import { charactersFrom, collapsed, invisible } from './matching.ts'
 
-/** What people and programs say where they have nothing to say, in words that programs join. */
+/** Phrases for a missing value, with the signs that programs join words by. */
 const phrases = [
   ...['not available', 'not applicable', 'not provided', 'not set', 'not specified', 'not given'],
   ...['not known', 'not entered', 'not found', 'no value', 'no data', 'no address', 'no entry'],
@@ -16,16 +16,15 @@ const phrases = [
   ],
 ].flatMap((phrase) => [' ', '  ', '_', '-', ''].map((by) => phrase.replaceAll(' ', by)))
 
-/** What programs write for no value: a template of several such values has them side by side. */
+/** Several missing values side by side, as a template writes them. */
 const repeated = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown', '[object object]']
-  .flatMap((one) => [2, 3, 4].map((count) => Array.from({ length: count }, () => one)))
-  .flatMap((ones) => [' ', ', ', ',', '; ', '/', ' / ', '|', '-', ' - '].map((by) => ones.join(by)))
+  .flatMap((word) => [2, 3, 4].map((count) => Array.from({ length: count }, () => word)))
+  .flatMap((words) =>
+    [' ', ', ', ',', '; ', '/', ' / ', '|', '-', ' - '].map((by) => words.join(by)),
+  )
   .map((text) => text.replace(/^\[|\]$/g, ''))
 
-/**
- * Values that are none, though something stands there: what exports, programs and people write where they have nothing to say. No
- * digits: a value with one is none of these.
- */
+/** What exports, programs and people write for a missing value; none of it has a digit. */
 export const defaultNoValues: readonly string[] = [
   ...['n/a', 'na', 'n.a', 'n\\a', 'n / a', 'n-a', 'n,a', 'n_a', 'n/d', 'null', 'nil', 'none'],
   ...['undefined', 'unknown', 'nan', 'nat', 'pd.na', 'unspecified', 'unavailable', 'unset'],
@@ -51,7 +50,7 @@ export const defaultNoValues: readonly string[] = [
   ...['없음', '알 수 없음', 'غير معروف', 'غير متوفر', 'ｎ／ａ', 'ｎｕｌｌ', 'ｎｏｎｅ'],
 ]
 
-/** Errors and blanks of spreadsheets, and MySQL's mark for NULL: their signs make them what they are. */
+/** Errors and blanks of spreadsheets, and MySQL's NULL: compared with their signs. */
 const phrasesWithSigns = [
   '(blank)',
   '<blank>',
@@ -64,13 +63,13 @@ const phrasesWithSigns = [
   '\\n',
 ]
 
-/** Blanks, and what shows nothing by itself. */
+/** Blanks and other characters that show nothing. */
 const blanks = [
   invisible,
   '\u0085\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0',
 ].join('')
 
-/** The same and punctuation, of which a value may be full without saying anything. */
+/** Characters of which a missing value may consist, or be surrounded. */
 const blanksAndPunctuation = [
   blanks,
   charactersFrom(0x21, 0x2f),
@@ -90,17 +89,17 @@ const blanksAndPunctuation = [
   charactersFrom(0xff5b, 0xff65),
 ].join('')
 
-/** Values that are none, as they are looked for in a text: each between two line feeds, which no value has there. */
+/** Values that count as none: lists with each item between line feeds, which none contains. */
 export interface NoValues {
-  /** Compared with the whole value, blanks around it aside. */
+  /** Compared with the whole value without the blanks around it. */
   whole: string
-  /** Compared with what stands within blanks and punctuation; undefined where nothing is. */
+  /** Compared with the value without blanks and punctuation around it; undefined: nothing is. */
   within: string | undefined
-  /** Characters of the longest of them. */
+  /** Characters of the longest item. */
   longest: number
-  /** Whether one of them holds a digit: else a value that does is none of them. */
+  /** Whether an item has a digit. */
   digits: boolean
-  /** Whether one of them has capital letters beyond A to Z. */
+  /** Whether an item has capital letters beyond A to Z. */
   cased: boolean
 }
 
@@ -118,7 +117,7 @@ const digit = /[0-9]/
 
 const lower = (text: string) => text.replace(/[A-Z]+/g, (part) => part.toLowerCase())
 
-/** A text in small letters, in capitals and with one capital, as SQLite's `lower` leaves them: it knows A to Z alone. */
+/** A text in all its cases, as SQLite's `lower` leaves them: it changes only A to Z. */
 const spellings = (text: string) =>
   [text, text.toUpperCase(), text.charAt(0).toUpperCase() + text.slice(1)].map(lower)
 
@@ -130,12 +129,12 @@ const defaults: NoValues = {
   cased: false, // all spellings are listed
 }
 
-/** What is none for a definition: its own list, or that of every definition. Blanks are none always. */
+/** The values that count as none for a definition: its own list or the default, and blanks. */
 export function noValues(own: readonly string[] | null, normalized: boolean): NoValues {
   if (own === null) return defaults
   const texts = own.map((text) => folded(canonical(text)))
   const items = normalized ? texts.map(collapsed) : texts
-  // A number within signs may be another number: -1 and 1.
+  // Items without letters keep their signs: -1 is not 1.
   const words = items
     .map((text) => stripEnds(text, blanksAndPunctuation))
     .filter((text) => /\p{L}/u.test(text))
@@ -148,7 +147,7 @@ export function noValues(own: readonly string[] | null, normalized: boolean): No
   }
 }
 
-/** Whether a value is none. */
+/** Whether a value counts as none. */
 export function isNoValue(text: string, values = defaults): boolean {
   const value = canonical(text)
   if (!values.digits && digit.test(value)) return false
@@ -163,12 +162,9 @@ export function isNoValue(text: string, values = defaults): boolean {
   )
 }
 
-/**
- * The same in SQL, of a value as it is kept. `caseless`: the value without regard to case. No table is asked, not even json_each, whose
- * rows are billed.
- */
-export function isNoValueSql(value: SQL, caseless: SQL, values: NoValues): SQL {
-  const key = values.cased ? caseless : sql`lower(${value})`
+/** `isNoValue` in SQL, of a stored value and its folded form; without json_each, as rows are billed. */
+export function isNoValueSql(value: SQL, folded: SQL, values: NoValues): SQL {
+  const key = values.cased ? folded : sql`lower(${value})`
   const has = (list: string, signs: string) => {
     const part = sql`trim(${key}, ${signs})`
     return sql`CASE WHEN length(${part}) > ${values.longest} THEN 0

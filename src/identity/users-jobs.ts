@@ -2,14 +2,14 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import type { Limits } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { readUsersJob, usersQueue, type UsersFileJob } from '../jobs/job.ts'
 import { insertNextJob, countUnended, type StoredFile } from '../jobs/jobs.ts'
 
 const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
 
-/** Throws `jobs-waiting` where a file could not be taken now. */
+/** Throws `jobs-waiting` where the workspace's queue is full. */
 export async function checkAcceptsFile(
   db: Db,
   workspace: number,
@@ -22,30 +22,29 @@ export async function checkAcceptsFile(
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
-/** Opens the workspace's next job. Throws `jobs-waiting`. */
+/** Opens the job of a file of users. Throws `jobs-waiting`. */
 export async function openUsersJob(
-  db: Db,
+  res: Resources,
   workspace: number,
   draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
-  { sliceBytes, jobsWaitingMax }: Limits,
-  now: number,
 ): Promise<UsersFileJob> {
+  const db = res.databaseOf(workspace)
+  const { sliceBytes, jobsWaitingMax } = res.limits
   const queue = sql`${usersQueue(workspace)}`
   const id = crypto.randomUUID()
-  // One statement, so that the room in the queue cannot go between looking and inserting.
+  // One statement, so that the queue cannot fill up between count and insert.
   const place = {
     workspace: sql`${workspace}`,
     queue,
     from: sql`WHERE ${countUnended(queue)} < ${jobsWaitingMax}`,
   }
   const { meta } = await db.run(
-    insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now }),
+    insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now: res.now() }),
   )
   if (meta.changes === 0) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
   return getUsersJob(db, workspace, id)
 }
 
-/** The job as it stands now, for whoever carries it on. */
 export async function findUsersJob(
   db: Db,
   workspace: number,
@@ -58,7 +57,7 @@ export async function findUsersJob(
   return row && readUsersJob(row)
 }
 
-/** Throws `not-found` for an unknown job and for another workspace's alike. */
+/** Throws `not-found` for a job that is unknown or of another workspace. */
 export async function getUsersJob(db: Db, workspace: number, id: string): Promise<UsersFileJob> {
   const [row] = await db
     .select()
@@ -68,7 +67,7 @@ export async function getUsersJob(db: Db, workspace: number, id: string): Promis
   return readUsersJob(row)
 }
 
-/** The jobs of a workspace's files of users, newest first: up to `size` before the revision `before`. */
+/** The jobs of files of users, newest first: up to `size` before the revision `before`. */
 export async function listUsersJobs(
   db: Db,
   workspace: number,

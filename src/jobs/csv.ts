@@ -1,32 +1,26 @@
-/**
- * Records of a CSV file (RFC 4180), read slice by slice.
- *
- * A slice is given as text of one character per byte (latin1), so that places in it are byte offsets
- * of the file. Bytes are read as UTF-8 field by field, which is why a slice may begin or end inside a
- * character. A record that is broken costs its own line and no other: a parser that reads on to the
- * next quote would let one stray quote swallow the rest of a customer's file.
- */
+// Reads a CSV file (RFC 4180) slice by slice, as text of one character per byte: offsets are bytes.
+
+// A broken record costs only its own line, so that a stray quote cannot swallow the rest of a file.
+
+/** A record of a slice; its fields are decoded one by one, as slices may cut characters. */
 export interface Row {
-  /** From 1; a record that spans lines is named by its first. */
+  /** The record's first line, from 1. */
   line: number
-  /**
-   * The fields, or undefined where quoting is broken, bytes are not UTF-8 or the record is longer than
-   * a slice.
-   */
+  /** Undefined where quotes are broken, bytes are no UTF-8, or the record is longer than a slice. */
   fields: string[] | undefined
   /** Whether this is the first record of the file. */
   first: boolean
-  /** Whether any of it stands in quotes. */
+  /** Whether a field is in quotes. */
   quoted: boolean
-  /** Where the record stands in the slice, without its line end. */
+  /** Where the record is in the slice, without its line end. */
   from: number
   to: number
 }
 
-/** What a slice begins with: the file, a record, or the rest of a record too long for its slice. */
+/** What a slice begins with: the file, a record, or the rest of one longer than a slice. */
 export type Place = 'start' | 'row' | 'inside'
 
-/** Where a slice stands in its file, and how the file is read. */
+/** Where a slice is in its file, and how the file is read. */
 export interface SliceStart {
   place: Place
   /** Lines before the slice. */
@@ -35,12 +29,12 @@ export interface SliceStart {
   last: boolean
   /** One character of ASCII. */
   separator: string
-  /** Whether the first line of the file names the separator, and is no record. */
+  /** Whether the first line of the file only names the separator. */
   namesSeparator: boolean
 }
 
 export interface Reading {
-  /** Characters of the slice that are dealt with; the next slice begins there. */
+  /** Characters that were read; the next slice begins there. */
   length: number
   /** Lines that end among them. */
   lines: number
@@ -49,7 +43,7 @@ export interface Reading {
 
 export const byteOrderMark = '\u00ef\u00bb\u00bf'
 
-/** Visits the records that a slice holds whole, at most `most` of them; blank lines are no records. */
+/** Visits the complete records of a slice, at most `rowsMax`; blank lines are no records. */
 export function readRows(
   text: string,
   start: SliceStart & { rowsMax: number },
@@ -60,7 +54,7 @@ export function readRows(
   let { at, line, place } = begun
   if (place === 'inside') return { length: at, lines: line - start.line, place }
   const readFields = beyondAscii.test(text) ? readAsUtf8 : (fields: string[]) => fields
-  // Where the next of each stands: most lines hold few of them, and cost no search of their own.
+  // The next of each is found once, as most lines have few of them.
   const lineFeed = finder(text, '\n')
   const carriageReturn = finder(text, '\r')
   const quotes = finder(text, '"')
@@ -81,7 +75,7 @@ export function readRows(
 
     if (record === 'unfinished') {
       if (at > 0) break
-      // The whole slice is one record: refused here, and later slices skip the rest of its line.
+      // The record is longer than the slice: later slices skip the rest of its line.
       record = 'broken'
     }
     const end = record === 'broken' ? lineEnd : record.end
@@ -103,15 +97,15 @@ export function readRows(
   return { length: at, lines: line - start.line, place }
 }
 
-/** A blank line, or one of empty fields alone; a line that is only `""` is a record. */
+/** A line of empty fields is blank, but a line of only `""` is a record. */
 const isBlank = (fields: string[], quoted: boolean): boolean =>
   (!quoted || fields.length > 1) && fields.every((field) => field.trim() === '')
 
-/** Where the first record of a slice begins; `place` stays `inside` where the slice has none. */
+/** Where the first record begins; `place` stays `inside` where the slice has none. */
 function beginSlice(text: string, { place, line, last, namesSeparator: named }: SliceStart) {
   if (place === 'start') {
     const at = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0
-    // A slice may begin behind that line, where its first record is too long for the slice before.
+    // The line is not there where an earlier slice has read it.
     if (!named || separatorNamed(text, at) === undefined) return { at, line, place }
     const end = nextLineEnd(text, at)
     const after = end === -1 ? text.length : afterLineEnd(text, end)
@@ -120,18 +114,18 @@ function beginSlice(text: string, { place, line, last, namesSeparator: named }: 
   if (place === 'row') return { at: 0, line, place }
   const end = nextLineEnd(text, 0)
   if (end === -1) return { at: text.length, line, place }
-  // A return at the very end may be the first half of a line's end.
+  // A carriage return at the end may be half of a line end.
   if (!last && mayContinue(text, end)) return { at: Math.max(end, 1), line, place }
   return { at: afterLineEnd(text, end), line: line + 1, place: 'row' as const }
 }
 
-/** The separator that a line at the beginning of a file names, as Excel writes and reads it: `sep=;`. */
+/** The separator that a first line names, as Excel writes and reads it: `sep=;`. */
 export function separatorNamed(text: string, at: number): string | undefined {
   const line = text.slice(at, at + 64)
   return /^"?sep=([^\w"\s\u0080-\uffff]|\t)"?(?:\1|[ \t])*(?:[\r\n]|$)/i.exec(line)?.[1]
 }
 
-/** Finds the next place of a character from a place on, which never goes back. */
+/** Finds a character from an index on; the index never goes back. */
 function finder(text: string, character: string): (at: number) => number {
   let next = text.indexOf(character)
   return (at) => {
@@ -145,7 +139,7 @@ const nearest = (a: number, b: number) => (a === -1 ? b : b === -1 ? a : Math.mi
 const nextLineEnd = (text: string, at: number) =>
   nearest(text.indexOf('\n', at), text.indexOf('\r', at))
 
-/** Whether what ends a line at `end`, if anything, may have its second half in the next slice. */
+/** Whether the line goes on, or half of its end is, in the next slice. */
 const mayContinue = (text: string, end: number) =>
   end === -1 || (end === text.length - 1 && text[end] === '\r')
 
@@ -153,7 +147,7 @@ const mayContinue = (text: string, end: number) =>
 const afterLineEnd = (text: string, end: number) =>
   text[end] === '\r' && text[end + 1] === '\n' ? end + 2 : end + 1
 
-/** A record's fields and where its line ends, or -1 where the file ends instead. */
+/** The fields of a record, and where its line ends: -1 at the end of the file. */
 type Record = { fields: string[]; end: number } | 'broken' | 'unfinished'
 
 function readQuoted(text: string, start: number, last: boolean, separator: string): Record {
@@ -168,7 +162,7 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
       if (close === -1) return last ? 'broken' : 'unfinished'
       field = text.slice(from, close).replaceAll('""', '"')
       at = close + 1
-      // A quote at the very end may be the first half of an escaped one.
+      // A quote at the end may be half of an escaped one.
       if (at >= text.length && !last) return 'unfinished'
     } else {
       const from = at

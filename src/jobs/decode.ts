@@ -6,12 +6,12 @@ import { isGzip, looksLike, utf16Of } from './signature.ts'
 
 export type Bytes = AsyncIterable<Uint8Array>
 
-/** Bytes that are looked at to tell what a file is and how to read it. */
+/** Bytes that show what a file is and how to read it. */
 const headBytes = 64 * 1024
 
 /**
- * A file as UTF-8 text, and its beginning: decompressed if gzip, converted if UTF-16. Holds only the
- * beginning and one chunk. Throws `file-content` for what is not text, `malformed`, `file-too-large`.
+ * A file as UTF-8 text, decompressed if gzip, converted if UTF-16, and its first bytes. Throws
+ * `file-content` for what is not text, `malformed`, `file-too-large`.
  */
 export async function readText(
   file: Bytes,

@@ -1,12 +1,12 @@
 import type { jobs } from '../db/schema.ts'
 
-/** A row of `jobs`: what some of its columns hold depends on where the job's items come from. */
+/** A row of `jobs`, of which some columns mean different things by source. */
 export type JobRow = typeof jobs.$inferSelect
 
 /** `writing` in the table is `applying` with longer slices. */
 export type JobState = Exclude<JobRow['state'], 'writing'>
 
-/** What every job has. Every change of a job raises `step`. */
+/** Every change of a job raises `step`. */
 interface JobFields extends Pick<
   JobRow,
   | 'key'
@@ -24,11 +24,11 @@ interface JobFields extends Pick<
   /** Jobs of one queue run one at a time, in the order of `revision`. */
   queue: number
   revision: number
-  /** Items of the next batch at most. */
+  /** Most items of the next batch. */
   batchItems: number
 }
 
-/** A file and how far it has been read: bytes, and the rows of the slice that begins at `offset`. */
+/** A file, how far it is read in bytes, and rows of the slice at `offset`. */
 interface FileFields extends Pick<
   JobRow,
   | 'fileName'
@@ -45,10 +45,10 @@ interface FileFields extends Pick<
   applied: number
 }
 
-/** What a job changes in a group of participants, as the revision `revision`. */
+/** What a job changes in a group. */
 interface GroupFields extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
   type: Exclude<JobRow['type'], 'users'>
-  /** While sweeping or undoing: the last participant scanned, null once all are, and how many. */
+  /** While sweeping or undoing: the last participant scanned (null: all are), and how many. */
   walk: { after: string | null; members: number }
 }
 
@@ -67,7 +67,7 @@ export interface ParticipantsFileJob extends JobFields, FileFields, GroupFields 
 export interface AudienceJob extends JobFields, GroupFields {
   source: 'audience'
   audience: string
-  /** Users of the workspace, as counted when the job was opened, and how many are scanned. */
+  /** Users of the workspace when the job was opened, and how many are scanned. */
   users: number
   scanned: number
   lastUser: string
@@ -76,7 +76,7 @@ export interface AudienceJob extends JobFields, GroupFields {
 export type FileJob = UsersFileJob | ParticipantsFileJob
 export type Job = FileJob | AudienceJob
 
-/** The queue of a workspace's files of users: those of groups are their keys, which are positive. */
+/** The queue of a workspace's files of users; that of a group is its key, which is positive. */
 export const usersQueue = (workspace: number): number => -workspace
 
 const read = (row: JobRow) => ({
@@ -121,12 +121,9 @@ export const scannedTo = ({ lastUser, scanned }: Pick<AudienceJob, 'lastUser' | 
   reached: scanned,
 })
 
-/**
- * Rows of one slice at most, as an isolate's memory is small. A checkpoint counts rows of its slice,
- * so a running job keeps the number that it began with: the state tells which.
- */
+/** Most rows of a slice, as memory is small. A checkpoint counts them: the state fixes the number. */
 const rowsMaxOf = (state: JobRow['state']) => (state === 'writing' ? 262_144 : 200_000)
 
-/** The state of a job that begins. Only jobs that every version reads alike keep the older name. */
+/** The state of a job that starts. */
 export const startedState = ({ source }: Pick<Job, 'source'>): 'writing' | 'applying' =>
   source === 'participants-file' ? 'writing' : 'applying'

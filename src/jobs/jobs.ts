@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
 import { startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
@@ -12,19 +13,19 @@ export interface Paging<Field extends string> {
   sort: { field: Field; descending: boolean }
 }
 
-/** Problems kept of one job; beyond them only their number is. */
+/** Problems stored of one job; more are only counted. */
 export const problemsMax = 10_000
 
 export type ProblemField = 'line' | 'problem'
 
-/** What was wrong with a row, and the beginning of its text; line 0 is the file as a whole. */
+/** What is wrong with a row, and the beginning of its text; line 0 is the whole file. */
 export interface JobProblem {
   line: number
   problem: Problem
   value: string | null
 }
 
-/** One page of a job's kept problems; `ranks` are the problems in the order of their sentences. */
+/** One page of a job's stored problems; `ranks` are all problems in the order of their sentences. */
 export async function listProblems(
   db: Db,
   job: Pick<Job, 'key' | 'badRows' | 'state' | 'failure'>,
@@ -45,7 +46,7 @@ export async function listProblems(
   return { items, total: Math.min(job.badRows, problemsMax) + ofWholeFile }
 }
 
-/** The statement that keeps why a job fails as a whole, where no refused row says it. */
+/** The statement that records why a job fails, unless refused rows show it. */
 export function recordFileProblem(
   job: Checkpoint & Pick<Job, 'badRows'> & Partial<Pick<FileJob, 'format'>>,
   failure: NonNullable<Job['failure']>,
@@ -69,7 +70,7 @@ export interface StoredFile {
   format: FileFormat
 }
 
-/** How many jobs of a queue have not ended. */
+/** The number of a queue's jobs that have not ended, in SQL. */
 export const countUnended = (queue: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
 
@@ -80,8 +81,8 @@ export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
 } & Pick<JobRow, 'type' | 'createdBy'>
 
 /**
- * The statement that opens the next job of a queue, where `from` (`FROM … WHERE …`) gives a row: its
- * revision is the order in which it was accepted.
+ * The statement that opens the next job of a queue if `from` (`FROM … WHERE …`) gives a row.
+ * Revisions number jobs in the order of acceptance.
  */
 export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
@@ -101,7 +102,7 @@ export function insertNextJob(
 /** Columns of a job, and what they become. */
 export type Changes = { [Column in keyof JobRow]?: JobRow[Column] | SQL }
 
-/** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */
+/** The last statement of a job's batch: moves it, unless another invocation has. */
 export function advance(db: Db, job: Checkpoint, now: number, to: Changes) {
   return db
     .update(jobs)
@@ -109,7 +110,7 @@ export function advance(db: Db, job: Checkpoint, now: number, to: Changes) {
     .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step)))
 }
 
-/** Adds the rows that the statement before it changed to one of the job's counts. */
+/** Adds the rows changed by the statement before to one of the job's counts. */
 export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'removed'): SQL {
   return sql`
     UPDATE jobs SET ${sql.raw(count)} = ${sql.raw(count)} + changes()
@@ -121,34 +122,30 @@ export const earlierJobUnended = sql`EXISTS (
   SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
     AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
-/** Starts a waiting job unless an earlier one of its queue has not ended; whether it did. */
+/** Starts a waiting job; false where an earlier one of its queue goes on. */
 export async function claimJob(
-  db: Db,
-  job: Checkpoint & Pick<Job, 'source'>,
-  now: number,
+  res: Resources,
+  job: Checkpoint & Pick<Job, 'source' | 'workspace'>,
 ): Promise<boolean> {
-  const { meta } = await db
+  const { meta } = await res
+    .databaseOf(job.workspace)
     .update(jobs)
-    .set({ state: startedState(job), step: job.step + 1, updatedAt: now })
+    .set({ state: startedState(job), step: job.step + 1, updatedAt: res.now() })
     .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierJobUnended}`))
   return meta.changes === 1
 }
 
-/** Has a job that cannot be finished undone, to end as failed; whether it was under way. */
-export async function giveUp(
-  db: Db,
-  workspace: number,
-  key: number,
-  now: number,
-): Promise<boolean> {
-  const { meta } = await db
+/** Starts to undo a job that cannot be finished, so that it ends as failed; false if it has ended. */
+export async function giveUp(res: Resources, workspace: number, key: number): Promise<boolean> {
+  const { meta } = await res
+    .databaseOf(workspace)
     .update(jobs)
     .set({
       ...walkStart,
       state: 'undoing',
       failure: 'gave-up',
       step: sql`step + 1`,
-      updatedAt: now,
+      updatedAt: res.now(),
     })
     .where(
       and(
@@ -161,7 +158,7 @@ export async function giveUp(
   return meta.changes === 1
 }
 
-/** The job of a queue that is next to run, if one waits. */
+/** The key of the queue's next job, if one waits. */
 export async function findNextJob(
   db: Db,
   { workspace, queue }: Pick<Job, 'workspace' | 'queue'>,

@@ -1,12 +1,12 @@
 import type { problems } from '../db/schema.ts'
 
-/** What was wrong with a row of a file, or with the file as a whole. */
+/** What is wrong with a row of a file, or with the whole file. */
 export type Problem = (typeof problems)[number]
 
 /** Characters that are shown of what was refused. */
 const shownMax = 64
 
-/** A text that was refused, as it is shown: its beginning, with what nobody sees made visible. */
+/** The beginning of a refused text, with invisible characters made visible. */
 export function excerptOf(text: string): string {
   return [...text.slice(0, 2 * shownMax)].slice(0, shownMax).map(visible).join('')
 }

@@ -2,13 +2,10 @@ import type { FileFormat } from '../db/schema.ts'
 import { readRows, type Place, type Reading, type Row } from './csv.ts'
 import { excerptOf, type Problem } from './problem.ts'
 
-/** A row that was refused: its line, what was wrong, and the beginning of its text. */
+/** A row that was refused, with the beginning of its text. */
 export type RefusedRow = [line: number, problem: Problem, value: string]
 
-/**
- * A slice of a file: what it says, in the order in which it is to be written, and what was wrong with
- * its other rows.
- */
+/** A slice of a file: the items of its good rows in the order of writing, and its problems. */
 export interface Slice<Item> extends Reading {
   items: Item[]
   rows: number
@@ -16,10 +13,7 @@ export interface Slice<Item> extends Reading {
   problems: RefusedRow[]
 }
 
-/**
- * Where a slice stands in its file, how many rows it may hold, and how many of its problems are to be
- * named; `badRows` counts them all.
- */
+/** Where a slice is in its file, and how much is read: `problemsMax` bounds `problems` alone. */
 export interface SliceOptions {
   place: Place
   line: number
@@ -29,10 +23,9 @@ export interface SliceOptions {
   problemsMax: number
 }
 
-/** What a row comes to; one that is undefined, as a header, is no row of the file's. */
+/** What a row gives; undefined for a header. */
 export type ReadRow<Item> = { item: Item } | { problem: Problem } | undefined
 
-/** Reads a slice row by row: what it says, or what is wrong with it. */
 export function readSlice<Item>(
   bytes: ArrayBuffer,
   { problemsMax, rowsMax, format, ...from }: SliceOptions,
@@ -57,7 +50,7 @@ export function readSlice<Item>(
   return { ...reading, items, rows: items.length + badRows, badRows, problems }
 }
 
-/** Bytes of a row that are enough for what is shown of it. */
+/** Bytes of a row that are enough for its excerpt. */
 const shownBytes = 512
 
 const refusedText = (text: string, { from, to }: Row): string =>

@@ -154,7 +154,7 @@ describe('files of users', () => {
       'tester',
       fileParts('user_id,plan\nann,free\n'),
     )
-    await giveUp(res.databaseOf(workspace), workspace, first.key, res.now())
+    await giveUp(res, workspace, first.key)
     await runUsersJob(res, workspace, second.key)
     await runUsersJob(res, workspace, first.key)
     await runUsersJob(res, workspace, second.key)

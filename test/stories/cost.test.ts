@@ -13,7 +13,10 @@ const people = (from: number, to: number) =>
 /** Applies a file and tells what D1 bills for the job, from its first message to its last. */
 async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   const { res } = hazardous()
-  const job = await receiveUpload(res, bank.workspace, group, 'tester', parts(type, lines(ids)))
+  const job = await receiveUpload(res, bank.workspace, group, {
+    createdBy: 'tester',
+    parts: parts(type, lines(ids)),
+  })
   const before = { ...res.meter }
   await runJob(res, bank.workspace, job.key, sourceOf)
   expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL' })

@@ -23,8 +23,11 @@ describe('a job that one version begins and another ends', () => {
     const group = await bank.group()
     const { res, fuse } = hazardous()
     const db = res.databaseOf(bank.workspace)
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', lines(ids)))
-    expect(await claimJob(db, job, res.now())).toBe(true)
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', lines(ids)),
+    })
+    expect(await claimJob(res, job)).toBe(true)
     await env.DB.prepare('UPDATE jobs SET state = ? WHERE key = ?').bind(state, job.key).run()
 
     // It reads the job, writes two batches of ids, and dies.
@@ -84,7 +87,10 @@ describe('a job that one version begins and another ends', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', 'ann\n'),
+    })
     await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
       .bind(job.key)
       .run()

@@ -29,7 +29,7 @@ export function defined(
   more: Pick<DefinitionDraft, 'matching' | 'ignoreValues'> = {},
 ) {
   const draft = { description: '', source, attributes, ...more }
-  return createDefinition(res, workspace, id, draft, 'tester')
+  return createDefinition(res, workspace, id, { draft, by: 'tester' })
 }
 
 /** Writes users, each with what is said of them at `at`. */
@@ -44,7 +44,7 @@ export function told(
     at,
     changes: readAttributes(attributes),
   }))
-  return recordReports(res.databaseOf(workspace), workspace, reports, res.now())
+  return recordReports(res, workspace, reports)
 }
 
 /** Delivers what was enqueued in a workspace, and what is enqueued meanwhile, until nothing is left. */
@@ -70,15 +70,14 @@ export async function formed(
 ): Promise<Groups> {
   const groups: Groups = new Map()
   for (let after: string | undefined = ''; after !== undefined;) {
-    const asked = { after, size: 100 }
-    const { instances, next } = await listHouseholds(
+    const { groupUsersMax } = res.limits
+    const { households, next } = await listHouseholds(
       res.databaseOf(workspace),
       workspace,
       definition,
-      asked,
-      res.limits,
+      { after, size: 100, groupUsersMax },
     )
-    for (const { value, members, shared } of instances)
+    for (const { value, members, shared } of households)
       groups.set(value, {
         members: members.map(({ user }) => user),
         shared: Object.fromEntries(shared),

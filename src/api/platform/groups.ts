@@ -46,13 +46,10 @@ export const groups = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const draft = c.req.valid('json')
-      const definition = await createDefinition(
-        res,
-        workspace,
-        draft.id,
-        wire.draftOf(draft),
-        caller.name,
-      )
+      const definition = await createDefinition(res, workspace, draft.id, {
+        draft: wire.draftOf(draft),
+        by: caller.name,
+      })
       return c.json(wire.showDefinition(definition))
     },
   )
@@ -83,13 +80,8 @@ export const groups = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const change = wire.changeOf(c.req.valid('json'))
-      const definition = await updateDefinition(
-        res,
-        workspace,
-        canonical(c.req.param('group_id')),
-        change,
-        caller.name,
-      )
+      const id = canonical(c.req.param('group_id'))
+      const definition = await updateDefinition(res, workspace, id, { change, by: caller.name })
       return c.json(wire.showDefinition(definition))
     },
   )
@@ -108,13 +100,8 @@ export const groups = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const change = c.req.valid('json')
-      const definition = await updateDefinition(
-        res,
-        workspace,
-        canonical(c.req.param('group_id')),
-        change,
-        caller.name,
-      )
+      const id = canonical(c.req.param('group_id'))
+      const definition = await updateDefinition(res, workspace, id, { change, by: caller.name })
       return c.json(wire.showDefinition(definition))
     },
   )
@@ -206,9 +193,13 @@ export const groups = new Hono<Http>()
       const { db, workspace, res } = c.var
       const { value, after, size } = c.req.valid('query')
       const id = canonical(c.req.param('group_id'))
-      const asked = value === undefined ? { after, size } : { value }
+      const { groupUsersMax } = res.limits
+      const query = value === undefined ? { after, size } : { value }
       return c.json(
-        wire.showInstances(id, await listHouseholds(db, workspace, id, asked, res.limits)),
+        wire.showInstances(
+          id,
+          await listHouseholds(db, workspace, id, { ...query, groupUsersMax }),
+        ),
       )
     },
   )

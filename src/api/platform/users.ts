@@ -23,19 +23,10 @@ export const users = new Hono<Http>()
     jsonBody,
     valid('json', wire.UserChange),
     async (c) => {
-      const { db, workspace, res } = c.var
+      const { res, workspace } = c.var
       const changes = readAttributes(c.req.valid('json').user_attributes)
-      return c.json(
-        wire.showUser(
-          await replaceUser(
-            db,
-            workspace,
-            wire.userIdOf(c.req.param('user_id')),
-            changes,
-            res.now(),
-          ),
-        ),
-      )
+      const user = wire.userIdOf(c.req.param('user_id'))
+      return c.json(wire.showUser(await replaceUser(res, workspace, user, changes)))
     },
   )
 
@@ -46,13 +37,10 @@ export const users = new Hono<Http>()
     jsonBody,
     valid('json', wire.UserChange),
     async (c) => {
-      const { db, workspace, res } = c.var
+      const { res, workspace } = c.var
       const changes = readAttributes(c.req.valid('json').user_attributes)
-      return c.json(
-        wire.showUser(
-          await mergeUser(db, workspace, wire.userIdOf(c.req.param('user_id')), changes, res.now()),
-        ),
-      )
+      const user = wire.userIdOf(c.req.param('user_id'))
+      return c.json(wire.showUser(await mergeUser(res, workspace, user, changes)))
     },
   )
 
@@ -83,8 +71,8 @@ export const users = new Hono<Http>()
     ),
     allows('users:write'),
     async (c) => {
-      const { db, workspace, res } = c.var
-      await deleteUser(db, workspace, wire.userIdOf(c.req.param('user_id')), res.now())
+      const { res, workspace } = c.var
+      await deleteUser(res, workspace, wire.userIdOf(c.req.param('user_id')))
       return c.body(null, 204)
     },
   )

@@ -198,9 +198,9 @@ export const ShownInstances = z.object({
 
 export const showInstances = (
   definition: string,
-  { instances, next }: { instances: Household[]; next: string | undefined },
+  { households, next }: { households: Household[]; next: string | undefined },
 ): z.infer<typeof ShownInstances> => ({
-  instances: instances.map(({ value, members, shared }) => ({
+  instances: households.map(({ value, members, shared }) => ({
     value,
     members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
     attributes: Object.fromEntries(
