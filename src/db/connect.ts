@@ -55,8 +55,8 @@ function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
 }
 
 /**
- * The same database, but its first batch begins with `first`, to save a round trip. `onResults` gets
- * their results, and what it throws, the batch throws.
+ * The same database, but its first batch begins with `first`, to save a round trip. `onResults`
+ * gets their results, and what it throws, the batch throws.
  */
 export function beginningWith(
   db: Db,

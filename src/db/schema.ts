@@ -32,7 +32,7 @@ export const clients = sqliteTable(
   (t) => [index('clients_by_workspace').on(t.workspace, t.id)],
 )
 
-/** `revision` is the live one. Keys are never used again, as rows of `members` may outlive a group. */
+/** `revision` is the live one. Keys are never reused, as `members` may outlive a group. */
 export const experienceGroups = sqliteTable(
   'experience_groups',
   {
@@ -49,7 +49,7 @@ export const experienceGroups = sqliteTable(
     participantCount: integer('participant_count').notNull().default(0),
     removedSincePrune: integer('removed_since_prune').notNull().default(0),
     deletedAt: integer('deleted_at'),
-    /** The audience that fills it, if one does: such a group takes no uploads. */
+    /** The audience that fills it: such a group takes no uploads. */
     audience: text('audience_id'),
   },
   (t) => [
@@ -96,7 +96,7 @@ export interface FileFormat {
   column: number | null
   /** Whether the first line only names the separator: `sep=;`. */
   named: boolean
-  /** The offset of the first NUL byte: such a file is no text. */
+  /** The offset of the first NUL byte, which no text has. */
   nulAt: number | null
 }
 
@@ -138,7 +138,7 @@ export const jobs = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
     endedAt: integer('ended_at'),
     step: integer('step').notNull().default(0),
-    /** The next slice: its first byte, the lines before it, and what it begins with (see csv.ts). */
+    /** The next slice: first byte, lines before it, and what it begins with (see csv.ts). */
     offset: integer('offset').notNull().default(0),
     line: integer('line').notNull().default(0),
     place: text('place', { enum: ['start', 'row', 'inside'] })
@@ -160,7 +160,7 @@ export const jobs = sqliteTable(
     header: text('header', { mode: 'json' }).$type<string[]>(),
     /** Set for a sync: bytes then count users, and `cursor` is the last user scanned. */
     audience: text('audience_id'),
-    /** How the file is read; null without a file, and for old jobs. */
+    /** How the file is read; null for syncs and old jobs. */
     format: text('format', { mode: 'json' }).$type<FileFormat>(),
   },
   (t) => [
@@ -225,8 +225,8 @@ export const deletedUsers = sqliteTable(
 export const valueTypes = ['string', 'number', 'boolean', 'list'] as const
 
 /**
- * Values as text, a list as JSON. A deleted one is NULL and keeps its time, so that older events do
- * not bring it back. The index has the type, as lists form no group.
+ * Values as text, a list as JSON; a deleted one is NULL, and keeps its time against older events.
+ * The index has the type, as lists form no group.
  */
 export const userAttributes = sqliteTable(
   'user_attributes',
@@ -309,8 +309,8 @@ export const identityMovers = sqliteTable(
 )
 
 /**
- * What the members of a group share; NULL where none has a value. Readers skip a result whose
- * `function` is no longer the definition's. `result` has no affinity: a sum stays a number.
+ * NULL: no member has a value. Readers skip results of a `function` that is not the definition's.
+ * `result` has no affinity: a sum stays a number.
  */
 export const groupAttributes = sqliteTable(
   'group_attributes',
@@ -499,7 +499,7 @@ export const deliveries = sqliteTable(
   ],
 )
 
-/** `status` is the receiver's; null where there was none, and `answer` says why. */
+/** `status` is the receiver's; without one, `answer` says why. */
 export const deliveryAttempts = sqliteTable(
   'delivery_attempts',
   {

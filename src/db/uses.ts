@@ -30,7 +30,8 @@ export const namesOfGroup = (id: string): SQL => sql`kind = 'group' AND name = $
 
 /** The names of attributes that a definition shares; `shared` is a query of their `id`. */
 export const namesOfShared = (definition: string, shared: SQL): SQL =>
-  sql`kind = 'attribute' AND name IN (SELECT ${`${definition}:`} || shared.id FROM (${shared}) AS shared)`
+  sql`kind = 'attribute'
+    AND name IN (SELECT ${`${definition}:`} || shared.id FROM (${shared}) AS shared)`
 
 /** The names of a definition and of what it shares. */
 export const namesOfDefinition = (definition: string, shared: SQL): SQL =>

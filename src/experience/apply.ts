@@ -82,7 +82,7 @@ function changesOf({ type, touched, removed, groupCount }: GroupJob) {
   return { added: touched - (groupCount - removed), removed }
 }
 
-/** Ends the job so that every reader sees all of its changes at once. */
+/** Ends the job: every reader sees all its changes at once. */
 async function goLive(res: Resources, job: GroupJob, source: Source): Promise<boolean> {
   const { added, removed } = changesOf(job)
   const group = res

@@ -20,8 +20,8 @@ export interface SyncDraft {
 }
 
 /**
- * Opens the job that fills a group by an audience's rule, or gives the rule to the one that waits.
- * Undefined: the period has had its job. Throws `not-found`, `not-attached` or `jobs-waiting`.
+ * Opens the sync of a group, or gives the rule to a waiting one; undefined where the period has had
+ * its own. Throws `not-found`, `not-attached` or `jobs-waiting`.
  */
 export async function openSync(
   res: Resources,

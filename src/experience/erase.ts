@@ -8,7 +8,7 @@ import { carryOnSteps } from '../jobs/carry-on.ts'
 const rowsPerStep = 10_000
 const jobsPerStep = 100
 
-/** Deletes a deleted group's rows and files in bounded steps, the group itself last. */
+/** Deletes a group's rows and files in bounded steps, then the group. */
 export async function eraseGroup(res: Resources, workspace: number, group: number): Promise<void> {
   const db = res.databaseOf(workspace)
   const deleted = and(

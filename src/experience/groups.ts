@@ -63,7 +63,7 @@ const sortColumns = {
 
 export type GroupField = keyof typeof sortColumns
 
-/** One page of the workspace's groups, and how many there are in all. */
+/** One page of the workspace's groups, and their total. */
 export async function listGroups(
   db: Db,
   workspace: number,
@@ -83,7 +83,7 @@ export async function listGroups(
   return { items, total: counted?.total ?? 0 }
 }
 
-/** Throws `not-found` for a group that is unknown, deleted or of another workspace. */
+/** Throws `not-found`, also for a deleted one or another workspace's. */
 export async function getGroup(db: Db, workspace: number, id: string): Promise<Group> {
   const [group] = await db
     .select()
@@ -105,7 +105,7 @@ export async function renameGroup(
   if (name === undefined && described.description === undefined) return getGroup(db, workspace, id)
   const now = res.now()
   const isGroup = and(isLive(workspace), eq(experienceGroups.id, id))
-  // Checked in the same statement, as the unique index could only give an error.
+  // In the same statement, as the unique index only gives an error.
   const isFree = sql`NOT EXISTS (
     SELECT 1 FROM experience_groups AS other
     WHERE other.workspace_id = ${workspace} AND other.name = ${name}
@@ -133,8 +133,8 @@ export async function renameGroup(
 }
 
 /**
- * Deletes a group for every reader at once and cancels its jobs; its rows go over the queue.
- * Throws `not-found`, and `in-use` where an audience's rule names it.
+ * Deletes a group for every reader at once and cancels its jobs; the queue deletes its rows. Throws
+ * `not-found`, and `in-use` by an audience's rule.
  */
 export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)

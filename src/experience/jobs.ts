@@ -40,7 +40,7 @@ function readRow(row: Row): GroupJob {
   return { ...readGroupJob(row), groupId, groupName, groupType, groupCount, groupRemoved }
 }
 
-/** Throws `not-found` for a job that is unknown, or of a deleted group or another workspace. */
+/** Throws `not-found`, also for a deleted group's or another workspace's. */
 export async function getJob(db: Db, workspace: number, id: string): Promise<GroupJob> {
   const [row] = await selectJobs(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })

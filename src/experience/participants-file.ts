@@ -33,7 +33,7 @@ const contentOf = ({ participantMax }: Limits): Content<string, ParticipantsFile
 
 const writers = { add: addMembers, remove: removeMembers, replace: seeMembers }
 
-/** The statements that add, remove or mark participants, each followed by a count of its changes. */
+/** Statements that add, remove or mark participants, each followed by a tally. */
 function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []

@@ -8,8 +8,8 @@ const placeBits = 18
 const roundsMax = 6
 
 /**
- * The ids in the order of `sort`, each once: a checkpoint counts into it. V8 sorts numbers faster
- * than strings: each is six characters from where the ids differ, then the id's index.
+ * The ids in the order of `sort`, each once: a checkpoint counts into it. V8 sorts numbers faster:
+ * six characters from where the ids differ, then the index.
  */
 export function sortedRun(ids: string[]): string[] {
   const run: string[] = []

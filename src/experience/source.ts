@@ -8,7 +8,7 @@ export interface Source {
   isAtEnd: boolean
   /** Applies the next items. False: someone else moved the job. */
   next: (res: Resources, isOutOfTime: () => boolean) => Promise<boolean>
-  /** What follows the last item: the job goes live, is swept first, or fails. */
+  /** What follows the last item: going live, a sweep, or failure. */
   end: (limits: Limits) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text'
   /** Events in addition to that of the changed group. */
   events: (data: Applied) => Event[]

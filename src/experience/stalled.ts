@@ -4,7 +4,7 @@ import type { Resources } from '../resources.ts'
 import { earlierJobUnended } from '../jobs/jobs.ts'
 import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
 
-/** Enqueues stalled jobs, of each queue the first, and stalled deletions of groups. */
+/** Enqueues each queue's stalled first job, and stalled deletions of groups. */
 export async function enqueueStalled(res: Resources): Promise<void> {
   const before = res.now() - stalledAfter
   const db = res.directory

@@ -11,17 +11,17 @@ interface Aggregate {
   /** Over rows `u` of user_attributes, of which those of `name` count. NULL: nothing to share. */
   result: (name: string) => SQL
   type: 'boolean' | 'number'
-  /** Why a stored value has no part in the result; undefined where it has. */
+  /** Why a stored value has no part in the result, if so. */
   exclusion: (value: string) => Exclusion | undefined
 }
 
-// LIKE ignores the case of A to Z. Old values are not trimmed.
+// LIKE ignores the case of A to Z; old values are untrimmed.
 const isTrue = sql.raw(`trim(u.value, char(9, 10, 11, 12, 13, 32)) LIKE 'true'`)
 
-// SQLite gives infinity beyond the range of a double, which JSON has not.
+// SQLite gives infinity beyond a double's range, which JSON has not.
 const finite = (result: SQL) => sql`nullif(nullif(${result}, 9e999), -9e999)`
 
-// Only a text that is a number as a whole equals its cast.
+// Only a text that is wholly a number equals its cast.
 const number = sql.raw(
   `iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999,
     CAST(u.value AS REAL), NULL)`,
@@ -29,7 +29,7 @@ const number = sql.raw(
 
 const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
 
-/** Reads a text as `number` does in SQL; undefined where it is no number. */
+/** Reads a text as `number` does in SQL. */
 export function parseNumber(text: string): number | undefined {
   const number = numeric.test(text) ? Number(text) : Infinity
   return Number.isFinite(number) ? number : undefined

@@ -50,8 +50,8 @@ const itemsMax = 1000
 const itemMax = 512
 
 /**
- * Reads an object of attributes. Throws `required`, `invalid`, or `attribute-refused` with the name:
- * also of a text with U+0000, at which SQLite would cut it.
+ * Reads an object of attributes. Throws `required`, `invalid`, or `attribute-refused` with a name,
+ * also for a text with U+0000, at which SQLite would cut it.
  */
 export function readAttributes(given: unknown): Change[] {
   if (given === undefined) throw new Failure({ reason: 'required', field: 'user_attributes' })

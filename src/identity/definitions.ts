@@ -22,7 +22,7 @@ export const isLive = (workspace: number) =>
   and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
 const byId = (workspace: number, id: string) => and(isLive(workspace), eq(groupDefinitions.id, id))
 
-/** All definitions of the workspace, oldest first: the limits of the installation bound them. */
+/** All definitions of a workspace, oldest first; limits bound their number. */
 export async function listDefinitions(db: Db, workspace: number): Promise<GroupDefinition[]> {
   return db
     .select()
@@ -43,7 +43,7 @@ export async function sharedNames(db: Db, workspace: number): Promise<Set<string
   return new Set(rows.map(({ name }) => name))
 }
 
-/** Throws `not-found` for a definition that is unknown, deleted or of another workspace. */
+/** Throws `not-found`, also for a deleted one or another workspace's. */
 export async function getDefinition(
   db: Db,
   workspace: number,
@@ -70,7 +70,7 @@ export async function createDefinition(
     SELECT count(*) FROM group_definitions
     WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
   const results = await together(db, [
-    // One statement, so that two requests at once cannot pass the limit together.
+    // One statement, so that two requests cannot pass the limit together.
     db
       .insert(groupDefinitions)
       .select(
@@ -94,17 +94,21 @@ export async function createDefinition(
   return getDefinition(db, workspace, id)
 }
 
-/** A query of `id`: the attributes that a definition shares, except `kept`. */
-export const sharedExcept = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
+/** A query of `id`: the attributes that a definition shares, except `remaining`. */
+export const sharedExcept = (
+  workspace: number,
+  id: string,
+  remaining: SharedAttribute[],
+): SQL => sql`
   SELECT shared.value ->> 'id' AS id
   FROM group_definitions AS d, json_each(d.attributes) AS shared
   WHERE d.workspace_id = ${workspace} AND d.id = ${id} AND d.deleted_at IS NULL
     AND shared.value ->> 'id' NOT IN (
-      SELECT value FROM json_each(${JSON.stringify(kept.map(({ id }) => id))}))`
+      SELECT value FROM json_each(${JSON.stringify(remaining.map(({ id }) => id))}))`
 
 /**
- * Changes what `change` gives; `by` names the client. Attributes that it leaves out are gone for
- * every reader. Throws `not-found`, `limit`, and `in-use` where an audience's rule names one of those.
+ * Attributes that `change` leaves out are gone for every reader; `by` names the client. Throws
+ * `not-found`, `limit`, and `in-use` by a rule that names such an attribute.
  */
 export async function updateDefinition(
   res: Resources,

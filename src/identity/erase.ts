@@ -10,8 +10,8 @@ import { getDefinition, isLive, sharedExcept } from './definitions.ts'
 import { cancelRuns } from './runs.ts'
 
 /**
- * Deletes a definition for every reader at once and ends its runs; its rows go over the queue.
- * Throws `not-found`, and `in-use` where an audience's rule names it or what it shares.
+ * Deletes a definition for every reader at once and ends its runs; the queue deletes its rows.
+ * Throws `not-found`, and `in-use` by an audience's rule.
  */
 export async function deleteDefinition(
   res: Resources,

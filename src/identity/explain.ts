@@ -21,7 +21,7 @@ export interface Contribution {
   user: string
   value: Value | null
   updatedAt: number | null
-  /** Whether the member's value as it is now has a part in the result. */
+  /** Whether the member's present value has a part in the result. */
   counts: boolean
   /** Why it has none. */
   excluded: Exclusion | null
@@ -40,13 +40,14 @@ export async function explain(
   user: string,
   name: string,
 ): Promise<Explanation> {
-  // The id of a definition has no colon, that of an attribute may.
+  // A definition's id has no colon, an attribute's id may.
   const colon = name.indexOf(':')
   if (colon < 0) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
   const [definition, attribute] = [name.slice(0, colon), name.slice(colon + 1)]
   const membership = sql`group_definitions AS d
     JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}`
-  const isDefinition = sql`d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`
+  const isDefinition = sql`
+    d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`
   const [shared, members] = await together(db, [
     sql<Shared>`
     SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group",

@@ -15,8 +15,8 @@ export interface Household {
 const membersMax = 10_000
 
 /**
- * The household of users with `value`, or up to `size` of them after the value `after`, in the order
- * of values; `next` is the value to go on after, if there may be more. Throws `not-found`.
+ * The household of `value`, or up to `size` after `after` in the order of values; `next` is the
+ * value to go on after, if there may be more. Throws `not-found`.
  */
 export async function listHouseholds(
   db: Db,

@@ -7,8 +7,8 @@ import { weekOf } from './week.ts'
 const runsPerBatch = 100
 
 /**
- * Opens and enqueues the run of a week for each definition created by `at`, a moment of that week in
- * milliseconds. Safe to repeat: a definition has one run of a week.
+ * Opens and enqueues the run of the week of `at` (milliseconds) for each definition that was there.
+ * Safe to repeat.
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   for (let after: number | undefined = 0; after !== undefined;) {

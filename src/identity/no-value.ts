@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded, lengthOf } from '../text.ts'
 import { charactersFrom, collapsed, invisible } from './matching.ts'
 
-/** Phrases for a missing value, with the signs that programs join words by. */
+/** Phrases for a missing value, joined as programs join words. */
 const phrases = [
   ...['not available', 'not applicable', 'not provided', 'not set', 'not specified', 'not given'],
   ...['not known', 'not entered', 'not found', 'no value', 'no data', 'no address', 'no entry'],
@@ -93,7 +93,7 @@ const blanksAndPunctuation = [
 export interface NoValues {
   /** Compared with the whole value without the blanks around it. */
   whole: string
-  /** Compared with the value without blanks and punctuation around it; undefined: nothing is. */
+  /** Compared with the value without blanks and punctuation around it. */
   within: string | undefined
   /** Characters of the longest item. */
   longest: number
@@ -162,7 +162,7 @@ export function isNoValue(text: string, values = defaults): boolean {
   )
 }
 
-/** `isNoValue` in SQL, of a stored value and its folded form; without json_each, as rows are billed. */
+/** `isNoValue` in SQL, of a value and its folded form; without json_each, whose rows are billed. */
 export function isNoValueSql(value: SQL, folded: SQL, values: NoValues): SQL {
   const key = values.cased ? folded : sql`lower(${value})`
   const has = (list: string, signs: string) => {

@@ -7,8 +7,8 @@ import { commitRun, type BegunRun } from './runs.ts'
 import { endOfRange, within, type Range } from './ranges.ts'
 
 /**
- * Brings the normalized values of the run's next range of values up to date; a definition that
- * compares values as they are has none. False: someone else moved the run.
+ * Updates the normalized values of the run's next range; a definition that compares values as they
+ * are has none. False: someone else moved the run.
  */
 export async function normalize(res: Resources, run: BegunRun): Promise<boolean> {
   const { workspace, cursor } = run
@@ -63,7 +63,7 @@ const caselessValue = (run: BegunRun) => sql`
       NULL),
     lower(v.value))`
 
-/** Writes the normalized form of each value of a range, where that is new. */
+/** Writes the normalized form of each new value of a range. */
 export const writeNormalized = (run: BegunRun, values: Values, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
   SELECT ${run.definition}, v.normalized, v.value

@@ -15,7 +15,7 @@ export interface Profile {
   groups: { definition: string; value: string }[]
 }
 
-/** Changes of a user's attributes, and since when they are true, in milliseconds. */
+/** Changes of a user's attributes, true since `at`, in milliseconds. */
 export interface Report {
   user: string
   at: number
@@ -54,7 +54,7 @@ export async function recordReports(
   await together(res.databaseOf(workspace), statements)
 }
 
-/** Whether a moment comes after the deletion of a user, if there was one. */
+/** Whether a moment comes after the deletion of a user, if any. */
 export const isAfterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
   sql`NOT EXISTS (
     SELECT 1 FROM deleted_users AS gone

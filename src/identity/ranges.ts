@@ -76,7 +76,7 @@ interface UserRows {
   where: SQL
 }
 
-/** Users `u` in the order of their normalized values `nv`; values newer than the run are left out. */
+/** Users `u` in the order of their normalized values `nv`, without values that came since. */
 const usersByNormalizedValue = ({ workspace, definitionKey, source }: Seating): UserRows => ({
   from: sql`normalized_values AS nv
     CROSS JOIN user_attributes AS u INDEXED BY user_attributes_by_value`,
@@ -134,7 +134,7 @@ function eligibleUsers(seating: Seating, range: Range): UserRows {
   }
 }
 
-/** A query of `value` and `user_id` of the users who may get a seat. */
+/** A query of `value` and `user_id` of eligible users with a value. */
 export function candidates(seating: Seating, range: Range): SQL {
   const { from, where } = eligibleUsers(seating, range)
   return sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id
@@ -187,7 +187,7 @@ export function scanRange(seating: Seating, range: Range): SQL {
     : sql`count(*)`
   const otherSeat = sql`(SELECT value FROM identity_members
     WHERE definition_key = ${definitionKey} AND user_id = u.user_id)`
-  // The rows come in the order of values, so that grouping them sorts nothing.
+  // Rows come in the order of values, so grouping sorts nothing.
   return sql`
     WITH v AS MATERIALIZED (
         SELECT ${value} AS value, ${hasNoValue(seating)} AS none, ${users} AS users,

@@ -119,7 +119,7 @@ async function scanNextRange(
   return { range, scan }
 }
 
-/** The statements that bring a range's members and shared attributes up to date. */
+/** Statements that bring a range's members and shared attributes up to date. */
 function changesOfRange(
   run: BegunRun,
   seating: Seating,
@@ -128,7 +128,7 @@ function changesOfRange(
   const guard = guardOf(recomputeRuns, run)
   const hasMovers = scan.moving > 0
   const statements: SQLWrapper[] = []
-  // Users who have changed since the scan keep their seats until the next run.
+  // Users who change after the scan wait for the next run.
   if (hasMovers) statements.push(recordMovers(seating, range, guard))
   statements.push(beginCountingChanges(run))
   if (hasMovers) statements.push(...removeMembers(seating, selectMovers(seating), guard))
@@ -145,7 +145,7 @@ function changesOfRange(
   return statements
 }
 
-/** The largest groups beyond the limit, of the ranges before and of this one. */
+/** The largest groups beyond the limit, of all ranges so far. */
 function largestOf(run: Run, scan: Scan): Run['largest'] {
   const found = JSON.parse(scan.overLimit) as NonNullable<Run['largest']> // as `scanRange` makes it
   // Of two of one size, that of the smaller value, which came first.
@@ -154,7 +154,7 @@ function largestOf(run: Run, scan: Scan): Run['largest'] {
     .slice(0, overLimitShown)
 }
 
-/** The facts of the event at a run's end, its last step included. */
+/** The facts of the event at a run's end. */
 const recomputedData = ({ key }: Run) => sql`
   (SELECT json_object('definition_id', d.id, 'run_id', r.id, 'groups', r.groups,
     'users_seated', r.seated, 'users_over_limit', r.over_limit, 'rows_changed', r.changed)
@@ -163,7 +163,8 @@ const recomputedData = ({ key }: Run) => sql`
 
 /** Stands before the statements whose changed rows are counted, `endCountingChanges` after them. */
 const beginCountingChanges = ({ key, step }: Run) => sql`
-  UPDATE recompute_runs SET changed = changed - total_changes() WHERE key = ${key} AND step = ${step}`
+  UPDATE recompute_runs SET changed = changed - total_changes()
+  WHERE key = ${key} AND step = ${step}`
 
 /** Less one, as the statement before the counted ones changes the run's own row. */
 const endCountingChanges = (

@@ -8,7 +8,7 @@ import { getDefinition } from './definitions.ts'
 
 type RunRow = typeof recomputeRuns.$inferSelect
 
-/** A run under way, with its definition as it was when the run began. */
+/** A run under way, with the definition that it began with. */
 export type BegunRun = RunRow & {
   state: 'normalizing' | 'running'
   source: string
@@ -28,7 +28,7 @@ function readRun({ state, ...row }: RunRow): Run {
 /** Users counted for the progress of a run; of more, it is shown as if they were so many. */
 const countedMax = 500_000
 
-/** Opens a run beside those of the weeks, or gives the one that waits already. Throws `not-found`. */
+/** Opens a run beside those of the weeks, or gives the waiting one. Throws `not-found`. */
 export async function requestRun(
   res: Resources,
   workspace: number,
@@ -57,8 +57,8 @@ export async function requestRun(
 }
 
 /**
- * Opens the run of a week for up to `most` definitions created by `before` that have none yet, in
- * the order of their keys. `next` is the key to go on after, if there may be more.
+ * Opens the run of a week for up to `most` definitions created by `before` that lack it. `next` is
+ * the key to go on after, if there may be more.
  */
 export async function openWeeklyRuns(
   res: Resources,
@@ -85,7 +85,8 @@ export async function openWeeklyRuns(
   if (due.length === 0) return { opened: [], next: undefined }
   const rows = due.map(({ definition }) => [crypto.randomUUID(), definition])
   const opened = await db.all<{ workspace: number; run: number }>(sql`
-    INSERT INTO recompute_runs (id, workspace_id, definition_key, week, state, created_at, updated_at)
+    INSERT INTO recompute_runs
+      (id, workspace_id, definition_key, week, state, created_at, updated_at)
     SELECT value ->> 0, d.workspace_id, d.key, ${week}, 'waiting', ${now}, ${now}
     FROM json_each(${JSON.stringify(rows)}) CROSS JOIN group_definitions AS d ON d.key = value ->> 1
     WHERE d.deleted_at IS NULL -- some may have been deleted since the query above
@@ -102,7 +103,7 @@ export async function findRun(db: Db, workspace: number, key: number): Promise<R
   return run && readRun(run)
 }
 
-/** Throws `not-found` for a run that is unknown, or of another definition or workspace. */
+/** Throws `not-found`, also for another definition's or workspace's run. */
 export async function getRun(
   db: Db,
   workspace: number,

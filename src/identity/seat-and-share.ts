@@ -90,7 +90,7 @@ export const removeBeyondSeats = (
       WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)})
     WHERE place > ${seatsMax})`
 
-/** Gives free seats of a range to users in no group, by user id; that is the order of the key too. */
+/** Gives free seats of a range to users in no group, by user id: the order of the key too. */
 export const fillSeats = (seating: Seating, range: Range, now: number, guard: SQL): SQL => {
   const { definitionKey, seatsMax } = seating
   return sql`
@@ -119,7 +119,7 @@ type AggregatedAttribute = SharedAttribute & { type: Aggregated }
 /** Attributes of one statement: D1 takes a hundred parameters. */
 const aggregatesPerStatement = 20
 
-/** Computes what groups share of the members `m` for which `condition` holds; `withClause` precedes. */
+/** Computes what groups share of the members `m` that `condition` selects. */
 function computeSharedOf(definition: Definition, condition: SQL, withClause = sql``): SQL[] {
   const { definitionKey, attributes } = definition
   const aggregated = attributes.filter(
@@ -191,7 +191,7 @@ const isNotShared = (attributes: SharedAttribute[]) =>
   sql`(name, function) NOT IN (
     SELECT value ->> 'id', value ->> 'type' FROM json_each(${JSON.stringify(attributes)}))`
 
-/** Deletes results of attributes that are no longer shared, and of groups without members. */
+/** Deletes results that are no longer shared, or of no member. */
 export const deleteUnshared = (
   { definitionKey, attributes }: Definition,
   range: Range,
@@ -204,7 +204,7 @@ export const deleteUnshared = (
       SELECT 1 FROM identity_members AS m
       WHERE m.definition_key = ${definitionKey} AND m.value = group_attributes.value))`
 
-/** A query of the members and groups of a range, as `seated` and `groups`. */
+/** A query of a range's members and groups: `seated` and `groups`. */
 export const countSeated = ({ definitionKey }: Definition, range: Range): SQL => sql`
   SELECT count(*) AS seated, count(DISTINCT value) AS groups FROM identity_members
   WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)}`

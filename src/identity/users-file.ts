@@ -161,7 +161,7 @@ function cellJson(
   return sent === null && folded === null ? value : [value, sent, folded]
 }
 
-/** Merges rows into their users' attributes, as of the time of the upload; empty cells are skipped. */
+/** Merges rows as of the time of the upload; empty cells change nothing. */
 function mergeRows(rows: string, names: string[], job: UsersFileJob): SQL[] {
   const { workspace, createdAt } = job
   const guard = guardOf(jobs, job)

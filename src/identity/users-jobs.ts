@@ -57,7 +57,7 @@ export async function findUsersJob(
   return row && readUsersJob(row)
 }
 
-/** Throws `not-found` for a job that is unknown or of another workspace. */
+/** Throws `not-found`, also for another workspace's. */
 export async function getUsersJob(db: Db, workspace: number, id: string): Promise<UsersFileJob> {
   const [row] = await db
     .select()

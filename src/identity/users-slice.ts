@@ -18,8 +18,8 @@ export interface UserSlice extends Slice<UserRow> {
 const columnsMax = 100
 
 /**
- * Reads a slice of a file of users, in the order of ids, then of the file. `names` are the columns'
- * names that an earlier slice found, `shared` the names of inherited attributes.
+ * Reads a slice of a file of users, in the order of ids, then of the file. `names` are of columns,
+ * from an earlier slice; `shared` of inherited attributes.
  */
 export function readUsers(
   bytes: ArrayBuffer,
@@ -77,7 +77,7 @@ function readUser(
     return { problem: 'columns' }
   const read = readId(ids, userMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
-  // Files that were joined have a header in the middle, maybe of other columns.
+  // Joined files have a header in the middle, maybe with other columns.
   if (header !== 'absent' && isRepeatedHeader(read.id, name)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }

@@ -10,7 +10,7 @@ import { enqueue } from './enqueue.ts'
 
 const itemsPerBatchMax = 100_000
 
-/** How a slice of a file is read, and its items are written. */
+/** How a file's slices are read, and their items written. */
 export interface Content<Item, Of extends FileJob> {
   read: (bytes: ArrayBuffer, options: SliceOptions) => Slice<Item>
   write: (items: Item[], job: Of) => SQL[]
@@ -26,7 +26,7 @@ export function commitJob(res: Resources, job: Job, statements: SQLWrapper[], to
   return commit(db, facts, [...statements, advance(db, job, res.now(), to)])
 }
 
-/** Applies the next slice of a file, or what there is time for. False: someone else moved the job. */
+/** Applies a file's next slice, as time allows. False: someone else moved the job. */
 export async function applySlice<Item, Of extends FileJob>(
   res: Resources,
   job: Of,

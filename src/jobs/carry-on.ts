@@ -32,7 +32,7 @@ export async function carryOn<Row>(
 
 const unguardedStepsMax = 50
 
-/** Repeats a step that gives false after the last; enqueues the rest of many. */
+/** Repeats a step until it gives false; enqueues the rest. */
 export async function carryOnSteps(
   res: Resources,
   message: Message,

@@ -11,13 +11,13 @@ export interface Checkpoint {
 
 /** The condition that the work still stands where it was read. */
 export function guardOf(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
-  // Not EXISTS, which SQLite makes a join of, and evaluates for each row.
+  // Not EXISTS, which SQLite makes a join, evaluated for each row.
   return sql`(SELECT step FROM ${work} WHERE key = ${key}) = ${step}`
 }
 
 /**
- * Runs the statements of one step as one batch, of which the last moves the checkpoint, and logs its
- * cost with `facts`. Gives whether it moved, the milliseconds, and each statement's result.
+ * Runs one step's statements as one batch, of which the last moves the checkpoint. Logs its cost
+ * with `facts`, and gives whether it moved and the milliseconds.
  */
 export async function commit(
   db: Db,
@@ -50,7 +50,7 @@ export async function commit(
 const invocationTime = 20_000
 const invocationStatements = 900
 
-/** Starts the clock of an invocation: the function tells whether its work must end. */
+/** Starts an invocation's clock: the function tells whether time is up. */
 export function startTimeLimit(res: Resources): () => boolean {
   const until = res.now() + invocationTime
   return () => res.now() > until || res.meter.statements > invocationStatements

@@ -1,12 +1,11 @@
-// Reads a CSV file (RFC 4180) slice by slice, as text of one character per byte: offsets are bytes.
-
-// A broken record costs only its own line, so that a stray quote cannot swallow the rest of a file.
+// CSV (RFC 4180) in slices, as text of one character per byte: offsets are bytes. A broken record
+// costs only its line: a stray quote cannot swallow the file.
 
 /** A record of a slice; its fields are decoded one by one, as slices may cut characters. */
 export interface Row {
   /** The record's first line, from 1. */
   line: number
-  /** Undefined where quotes are broken, bytes are no UTF-8, or the record is longer than a slice. */
+  /** Undefined for broken quotes, bytes that are no UTF-8, or more than a slice. */
   fields: string[] | undefined
   /** Whether this is the first record of the file. */
   first: boolean
@@ -49,12 +48,12 @@ export function readRows(
   start: SliceStart & { rowsMax: number },
   visit: (row: Row) => void,
 ): Reading {
-  const { last, separator, rowsMax: rowsMax } = start
+  const { last, separator, rowsMax } = start
   const begun = beginSlice(text, start)
   let { at, line, place } = begun
   if (place === 'inside') return { length: at, lines: line - start.line, place }
   const readFields = beyondAscii.test(text) ? readAsUtf8 : (fields: string[]) => fields
-  // The next of each is found once, as most lines have few of them.
+  // The next of each is kept, as most lines have few.
   const lineFeed = finder(text, '\n')
   const carriageReturn = finder(text, '\r')
   const quotes = finder(text, '"')
@@ -114,7 +113,7 @@ function beginSlice(text: string, { place, line, last, namesSeparator: named }: 
   if (place === 'row') return { at: 0, line, place }
   const end = nextLineEnd(text, 0)
   if (end === -1) return { at: text.length, line, place }
-  // A carriage return at the end may be half of a line end.
+  // A carriage return at the end may be half a line end.
   if (!last && mayContinue(text, end)) return { at: Math.max(end, 1), line, place }
   return { at: afterLineEnd(text, end), line: line + 1, place: 'row' as const }
 }

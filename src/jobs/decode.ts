@@ -61,7 +61,7 @@ async function* bounded(
   }
 }
 
-/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` for more than `bytesMax`. */
+/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` beyond `bytesMax`. */
 export async function* gunzipped(
   file: Bytes,
   bytesMax: number,

@@ -2,7 +2,7 @@ import type { FileFormat } from '../db/schema.ts'
 import { byteOrderMark, readRows, separatorNamed } from './csv.ts'
 import { lettersOf } from './header.ts'
 
-/** Whether the first record names the columns: guessed, or given by the client. */
+/** Whether the first record names the columns; `auto` guesses. */
 export const headerModes = ['auto', 'present', 'absent'] as const
 export type HeaderMode = (typeof headerModes)[number]
 
@@ -21,8 +21,8 @@ export const legacyFormat: FileFormat = {
 const separators = [',', ';', '\t', '|']
 
 /**
- * How a file is read, by its beginning (one character per byte), which is all of it if `ended`.
- * `idColumn` gives a header's column of ids, or -1 for a record that is no header.
+ * How a file is read, by its beginning (one character per byte), all of it if `ended`. `idColumn`
+ * gives a header's column of ids, -1 for other records.
  */
 export function formatOf(
   head: string,

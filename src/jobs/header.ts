@@ -23,9 +23,9 @@ export const lettersOf = (name: string): string =>
         .toLowerCase()
         .replace(/\([^()]*\)|[^\p{L}]/gu, '')
 
-/** Whether a field is the name of a column of ids, compared by `lettersOf`. */
+/** Whether a field names a column of ids, compared by `lettersOf`. */
 export function isIdColumnName(field: string): boolean {
-  // Fast, as every row is checked: most ids are longer or have a digit.
+  // Fast, for every row: most ids are longer or have digits.
   if (field.length > longestName || /\d/.test(field)) return false
   return idColumns.has(lettersOf(field))
 }

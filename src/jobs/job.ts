@@ -1,6 +1,6 @@
 import type { jobs } from '../db/schema.ts'
 
-/** A row of `jobs`, of which some columns mean different things by source. */
+/** A row of `jobs`; the source decides what some columns mean. */
 export type JobRow = typeof jobs.$inferSelect
 
 /** `writing` in the table is `applying` with longer slices. */
@@ -121,7 +121,7 @@ export const scannedTo = ({ lastUser, scanned }: Pick<AudienceJob, 'lastUser' | 
   reached: scanned,
 })
 
-/** Most rows of a slice, as memory is small. A checkpoint counts them: the state fixes the number. */
+/** Most rows of a slice. As checkpoints count them, the state fixes the number. */
 const rowsMaxOf = (state: JobRow['state']) => (state === 'writing' ? 262_144 : 200_000)
 
 /** The state of a job that starts. */

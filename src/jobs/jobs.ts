@@ -25,7 +25,7 @@ export interface JobProblem {
   value: string | null
 }
 
-/** One page of a job's stored problems; `ranks` are all problems in the order of their sentences. */
+/** One page of a job's problems; `ranks` has all kinds in the order of their sentences. */
 export async function listProblems(
   db: Db,
   job: Pick<Job, 'key' | 'badRows' | 'state' | 'failure'>,
@@ -110,7 +110,7 @@ export function advance(db: Db, job: Checkpoint, now: number, to: Changes) {
     .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step)))
 }
 
-/** Adds the rows changed by the statement before to one of the job's counts. */
+/** Adds the changes of the statement before to a job's count. */
 export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'removed'): SQL {
   return sql`
     UPDATE jobs SET ${sql.raw(count)} = ${sql.raw(count)} + changes()
@@ -135,7 +135,7 @@ export async function claimJob(
   return meta.changes === 1
 }
 
-/** Starts to undo a job that cannot be finished, so that it ends as failed; false if it has ended. */
+/** Starts to undo a job that cannot be finished; false if it has ended or is being undone. */
 export async function giveUp(res: Resources, workspace: number, key: number): Promise<boolean> {
   const { meta } = await res
     .databaseOf(workspace)

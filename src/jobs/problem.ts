@@ -1,6 +1,6 @@
 import type { problems } from '../db/schema.ts'
 
-/** What is wrong with a row of a file, or with the whole file. */
+/** What is wrong with a row, or with the whole file. */
 export type Problem = (typeof problems)[number]
 
 /** Characters that are shown of what was refused. */

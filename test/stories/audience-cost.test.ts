@@ -278,7 +278,9 @@ describe('the plan of', () => {
     const job = await findJob(res.databaseOf(here), here, key)
     if (job?.source !== 'audience') throw new Error('the job is gone')
     const { db, asked } = watched()
-    expect(await applyAudience({ ...res, databaseOf: () => db }, { ...job, batchItems: 30 })).toBe(true)
+    expect(await applyAudience({ ...res, databaseOf: () => db }, { ...job, batchItems: 30 })).toBe(
+      true,
+    )
     expect(asked.length).toBeGreaterThan(5)
     for (const one of asked) expect(await walked(one)).toEqual([])
   })
