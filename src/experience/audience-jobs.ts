@@ -42,20 +42,10 @@ export async function openSync(
     createdBy,
     audience,
   } as const
-  const attachedGroup = sql`experience_groups AS g
-    WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id = ${audience}`
-  const waitingJob = sql`(
-    SELECT w.key FROM jobs AS w
-    WHERE w.workspace_id = ${workspace} AND w.audience_id = ${audience} AND w.ended_at IS NULL
-      AND w.state = 'waiting' AND w.group_key = (SELECT g.key FROM ${attachedGroup}))`
-  const isDue =
-    period === undefined
-      ? sql`true`
-      : sql`EXISTS (
-        SELECT 1 FROM audiences AS a
-        WHERE a.workspace_id = ${workspace} AND a.id = ${audience}
-          AND coalesce(a.refreshed, '') < ${period})`
+  const { attachedGroup, waitingJob, isDue } = conditionsOf(workspace, groupId, {
+    audience,
+    period,
+  })
   // One batch, so that a period is not marked as done without its job, nor gets two jobs.
   const [, , , { rows }] = await together(db, [
     insertNextJob(
@@ -88,6 +78,29 @@ export async function openSync(
   if (found?.attached === 0) throw new Failure({ reason: 'not-attached', audience })
   if (found?.due === 0) return undefined
   throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+}
+
+/** The sync's group as `FROM … WHERE`, its waiting job, and whether its period has had none. */
+function conditionsOf(
+  workspace: number,
+  groupId: string,
+  { audience, period }: Pick<SyncDraft, 'audience' | 'period'>,
+) {
+  const attachedGroup = sql`experience_groups AS g
+    WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
+      AND g.audience_id = ${audience}`
+  const waitingJob = sql`(
+    SELECT w.key FROM jobs AS w
+    WHERE w.workspace_id = ${workspace} AND w.audience_id = ${audience} AND w.ended_at IS NULL
+      AND w.state = 'waiting' AND w.group_key = (SELECT g.key FROM ${attachedGroup}))`
+  const isDue =
+    period === undefined
+      ? sql`true`
+      : sql`EXISTS (
+        SELECT 1 FROM audiences AS a
+        WHERE a.workspace_id = ${workspace} AND a.id = ${audience}
+          AND coalesce(a.refreshed, '') < ${period})`
+  return { attachedGroup, waitingJob, isDue }
 }
 
 /**

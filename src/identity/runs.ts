@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, gt, isNull, lte, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { and, asc, desc, eq, isNull, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { groupDefinitions, recomputeRuns, type SharedAttribute } from '../db/schema.ts'
+import { recomputeRuns, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { commit } from '../jobs/checkpoint.ts'
@@ -54,45 +54,6 @@ export async function requestRun(
   if (run === undefined)
     throw new Failure({ reason: 'not-found', what: 'definition', id: definitionId })
   return readRun(run)
-}
-
-/**
- * Opens the run of a week for up to `most` definitions created by `before` that lack it. `next` is
- * the key to go on after, if there may be more.
- */
-export async function openWeeklyRuns(
-  res: Resources,
-  { week, before, after, most }: { week: string; before: number; after: number; most: number },
-): Promise<{ opened: { workspace: number; run: number }[]; next: number | undefined }> {
-  const db = res.directory
-  const now = res.now()
-  const hasNoRun = sql`NOT EXISTS (
-    SELECT 1 FROM recompute_runs AS r
-    WHERE r.definition_key = ${groupDefinitions.key} AND r.week = ${week})`
-  const due = await db
-    .select({ definition: groupDefinitions.key })
-    .from(groupDefinitions)
-    .where(
-      and(
-        gt(groupDefinitions.key, after),
-        isNull(groupDefinitions.deletedAt),
-        lte(groupDefinitions.createdAt, before),
-        hasNoRun,
-      ),
-    )
-    .orderBy(asc(groupDefinitions.key))
-    .limit(most)
-  if (due.length === 0) return { opened: [], next: undefined }
-  const rows = due.map(({ definition }) => [crypto.randomUUID(), definition])
-  const opened = await db.all<{ workspace: number; run: number }>(sql`
-    INSERT INTO recompute_runs
-      (id, workspace_id, definition_key, week, state, created_at, updated_at)
-    SELECT value ->> 0, d.workspace_id, d.key, ${week}, 'waiting', ${now}, ${now}
-    FROM json_each(${JSON.stringify(rows)}) CROSS JOIN group_definitions AS d ON d.key = value ->> 1
-    WHERE d.deleted_at IS NULL -- some may have been deleted since the query above
-    ON CONFLICT (definition_key, week) DO NOTHING
-    RETURNING workspace_id AS workspace, key AS run`)
-  return { opened, next: due.length < most ? undefined : due.at(-1)?.definition }
 }
 
 export async function findRun(db: Db, workspace: number, key: number): Promise<Run | undefined> {

@@ -86,17 +86,11 @@ export async function receiveFile<Taken>(
     if (fileName === undefined) throw new Failure({ reason: 'required', field: 'fileName' })
     if (file.size === 0) throw new Failure({ reason: 'file-empty' })
     const options = { header: headerMode(fields.values), ended: file.size === head.length }
-    const format = formatOf(Buffer.from(head).toString('latin1'), options, receiver.idColumn)
+    const text = Buffer.from(head).toString('latin1')
+    const format = { ...formatOf(text, options, receiver.idColumn), nulAt: file.nulAt }
     await file.close()
-    return await receiver.take(
-      {
-        fileName: fileName.slice(0, 255),
-        fileKey,
-        fileSize: file.size,
-        format: { ...format, nulAt: file.nulAt },
-      },
-      fields.values,
-    )
+    const stored = { fileName: fileName.slice(0, 255), fileKey, fileSize: file.size, format }
+    return await receiver.take(stored, fields.values)
   } catch (error) {
     await file.discard()
     throw error
