@@ -170,10 +170,10 @@ export function isNoValueSql(value: SQL, folded: SQL, values: NoValues): SQL {
     return sql`CASE WHEN length(${part}) > ${values.longest} THEN 0
       ELSE instr(${list}, char(10) || replace(${part}, char(10), ' ') || char(10)) > 0 END`
   }
-  const whole = has(values.whole, blanks)
+  const isWhole = has(values.whole, blanks)
   const any =
     values.within === undefined
-      ? whole
-      : sql`(${has(values.within, blanksAndPunctuation)} OR ${whole})`
+      ? isWhole
+      : sql`(${has(values.within, blanksAndPunctuation)} OR ${isWhole})`
   return values.digits ? any : sql`CASE WHEN ${value} GLOB '*[0-9]*' THEN 0 ELSE ${any} END`
 }

@@ -66,10 +66,10 @@ export function readRows(
     if (quoted) record = readQuoted(text, at, last, separator)
     else if (!last && mayContinue(text, lineEnd)) record = 'unfinished'
     else {
-      const whole = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
+      const content = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
       const next = separators(at)
       const single = next === -1 || (lineEnd !== -1 && next > lineEnd)
-      record = { fields: single ? [whole] : whole.split(separator), end: lineEnd }
+      record = { fields: single ? [content] : content.split(separator), end: lineEnd }
     }
 
     if (record === 'unfinished') {

@@ -36,13 +36,13 @@ export function formatOf(
     recordsOf(head, { separator, namesSeparator: named, ended })
   const separator = namedSeparator ?? separatorOf(recordsBy)
   const [first = [], ...others] = recordsBy(separator)
-  const ids = header === 'absent' ? -1 : idColumn(first)
-  const headed = ids !== -1 || header === 'present'
+  const headerColumn = header === 'absent' ? -1 : idColumn(first)
+  const headed = headerColumn !== -1 || header === 'present'
   const filled = filledColumn(headed ? others : [first, ...others])
   // A header that names one column of ids contradicts another that is filled.
-  const known = ids === -1 || filled === undefined || filled === ids
-  const column = known ? (filled ?? (filled === null ? null : Math.max(ids, 0))) : null
-  const name = headed ? lettersOf(first[column ?? ids] ?? '') : ''
+  const agrees = headerColumn === -1 || filled === undefined || filled === headerColumn
+  const column = agrees ? (filled ?? (filled === null ? null : Math.max(headerColumn, 0))) : null
+  const name = headed ? lettersOf(first[column ?? headerColumn] ?? '') : ''
   return { separator, header, headed, name, named, column }
 }
 
