@@ -7,7 +7,7 @@ import { pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { enqueueStalledRuns } from './identity/stalled.ts'
-import { runImport } from './identity/users-file.ts'
+import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
 import { giveUpRun } from './identity/runs.ts'
@@ -29,7 +29,7 @@ export default {
         const res = resources(env)
         try {
           await (batch.queue.endsWith('-dead')
-            ? giveUpOn(res, message.body)
+            ? handleDeadLetter(res, message.body)
             : handle(res, message.body))
           message.ack()
         } catch (error) {
@@ -64,7 +64,7 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'job':
       return runJob(res, message.workspace, message.job, sourceOf)
     case 'import':
-      return runImport(res, message.workspace, message.job)
+      return runUsersJob(res, message.workspace, message.job)
     case 'prune':
       return pruneGroup(res, message.workspace, message.group, message.after)
     case 'erase':
@@ -76,22 +76,20 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:
-      throw new Error(`unknown message ${JSON.stringify(message)}`)
+      throw new Error(`nothing handles the message ${JSON.stringify(message)}`)
   }
 }
 
-/** Fails the job or run of a dead letter; a cron brings other work back. */
-async function giveUpOn(res: Resources, message: Message): Promise<void> {
-  const db = res.databaseOf(message.workspace)
+/** Fails the work of a message that is out of retries; other work comes back through the crons. */
+async function handleDeadLetter(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
     case 'import': {
-      const undoing = await giveUp(db, message.workspace, message.job, res.now())
-      // Later where undoing itself has failed.
-      return enqueue(res, message, undoing ? 0 : 300)
+      const undoing = await giveUp(res, message.workspace, message.job)
+      return enqueue(res, message, undoing ? 0 : 300) // undoing itself failed: later again
     }
     case 'recompute':
-      await giveUpRun(db, message.workspace, message.run, res.now())
+      await giveUpRun(res, message.workspace, message.run)
       return enqueue(res, message)
   }
 }

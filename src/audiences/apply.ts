@@ -7,7 +7,7 @@ import { parseJson } from '../json.ts'
 import { removeUnseen, upsertMembers, type Range } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
 import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
@@ -25,7 +25,8 @@ const usersPerStep = 200_000
  * Adds the next users who belong to a sync's group and removes the others; fails the job if its
  * rule names something deleted. False: someone else moved the job.
  */
-export async function applyAudience(res: Resources, db: Db, job: AudienceJob): Promise<boolean> {
+export async function applyAudience(res: Resources, job: AudienceJob): Promise<boolean> {
+  const db = res.databaseOf(job.workspace)
   const { participantMax } = res.limits
   // A step that timed out left no trace but the time since the step before.
   const batchIds = nextRangeSize(job.batchItems, res.now() - job.updatedAt, usersPerStep)
@@ -51,18 +52,19 @@ export async function applyAudience(res: Resources, db: Db, job: AudienceJob): P
     batchIds,
   }
   const failing = failIfMissing(job, firstMissing(job.workspace, references), res.now())
-  const { moved, results } = await commitJob(res, db, job, [...failing, ...statements], to)
+  const { moved, results } = await commitJob(res, job, [...failing, ...statements], to)
   return moved || results[failing.length - 1]?.changes === 1
 }
 
 /** The users of an audience, a range at a time. */
 const audienceSource = (job: AudienceJob): Source => ({
   isAtEnd: job.scanned === job.users,
-  next: (res, db) => applyAudience(res, db, job),
+  next: (res) => applyAudience(res, job),
   // No sweep: each step removes who does not belong.
   end: () => 'live',
   events: (data) => [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
-  cleanUp: async (_, db) => {
+  cleanUp: async (res) => {
+    const db = res.databaseOf(job.workspace)
     await db.delete(syncRules).where(eq(syncRules.job, job.key))
   },
 })
@@ -76,7 +78,7 @@ const failIfMissing = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
   sql`
   INSERT INTO job_problems (job_key, line, problem, value)
   SELECT ${job.key}, 0, 'rule', missing FROM (SELECT ${missing} AS missing)
-  WHERE missing IS NOT NULL AND ${unmoved(jobs, job)}`,
+  WHERE missing IS NOT NULL AND ${guardOf(jobs, job)}`,
   sql`
   UPDATE jobs SET state = 'undoing', failure = 'rule', cursor = '', applied = 0, step = step + 1,
     updated_at = ${now}
@@ -130,7 +132,7 @@ function writePart(
   { refused, ...range }: Part,
   participantMax: number,
 ): SQL[] {
-  const guard = unmoved(jobs, job)
+  const guard = guardOf(jobs, job)
   const belonging = (which: SQL) => selectBelonging(job.workspace, compiled, range, which)
   const isValid = isParticipantId(participantMax)
   const written = [

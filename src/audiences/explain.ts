@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
-import { valueOf, type Kept, type Value } from '../identity/attributes.ts'
+import { valueOf, type StoredValue, type Value } from '../identity/attributes.ts'
 import { compiler, sharedBy, type Names, type ResolvedRule } from './compile.ts'
 import { asIndex, firstMissing, referencesOf, refuseMissing } from './references.ts'
 import { parameters } from './query.ts'
@@ -127,7 +127,7 @@ const keyOf = (leaf: number, user: string) => `${leaf} ${user}`
 
 function outcomeOf({ result, saw }: OutcomeRow): Outcome {
   if (saw === null) return { result: result === 1, saw }
-  const [text, type] = JSON.parse(saw) as [Kept['text'], Kept['type']] // as `selectOutcomes` has it
+  const [text, type] = JSON.parse(saw) as [StoredValue['text'], StoredValue['type']] // as `selectOutcomes` has it
   return { result: result === 1, saw: valueOf({ text, type }) }
 }
 

@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
 import { Failure, faultOf } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { unended } from '../jobs/jobs.ts'
+import { countUnended } from '../jobs/jobs.ts'
 import { periodOf, weekBegan } from './refresh-period.ts'
 import { beginSync } from './sync.ts'
 
@@ -58,7 +58,7 @@ function findDue(db: Db, at: number, { jobsWaitingMax }: Limits): Promise<Due[]>
         WHERE r.definition_key = d.key AND r.week = ${week} AND r.ended_at IS NOT NULL))`
   const isAttached = sql`EXISTS (SELECT 1 FROM experience_groups AS g
     WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id
-      AND g.deleted_at IS NULL AND ${unended(sql`g.key`)} < ${jobsWaitingMax})`
+      AND g.deleted_at IS NULL AND ${countUnended(sql`g.key`)} < ${jobsWaitingMax})`
   const isDue = sql`(${audiences.refresh} = 'daily'
       AND coalesce(${audiences.refreshed}, '') < ${periodOf('daily', at)})
     OR (${audiences.refresh} = 'weekly'

@@ -36,14 +36,8 @@ export async function beginSync(
     resolveAudience(db, workspace, id),
   ])
   if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
-  const job = await openSync(
-    db,
-    workspace,
-    group,
-    { audience: id, rule: withShared(rule, names), createdBy: by, period },
-    res.limits,
-    res.now(),
-  )
+  const draft = { audience: id, rule: withShared(rule, names), createdBy: by, period }
+  const job = await openSync(res, workspace, group, draft)
   if (job !== undefined) await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
 }

@@ -5,7 +5,7 @@ import * as schema from './schema.ts'
 
 export type Db = DrizzleD1Database<typeof schema> & { $client: D1Database }
 
-/** What D1 bills and limits: statements run, rows read and rows written so far. */
+/** What D1 bills and limits, so far. */
 export interface Meter {
   statements: number
   rowsRead: number
@@ -15,14 +15,14 @@ export interface Meter {
 /** A database, or a session with a replica of it. */
 type Queried = Pick<D1Database, 'prepare' | 'batch'>
 
-/** A database whose every answer is added to the meter. */
+/** A database whose results are added to the meter. */
 export function connect(d1: Queried, meter: Meter): Db {
   return drizzle(metered(d1, meter))
 }
 
 const dialect = new SQLiteSyncDialect()
 
-/** What a statement of a batch gave: its rows are of the type that its `sql<Row>` names. */
+/** The result of a statement `sql<Row>` of a batch. */
 export interface Result<Row = unknown> extends Pick<D1Result, 'meta'> {
   rows: Row[]
   changes: number
@@ -32,10 +32,7 @@ export type Results<Statements> = {
   -readonly [I in keyof Statements]: Result<Statements[I] extends SQL<infer Row> ? Row : unknown>
 }
 
-/**
- * Runs statements as one atomic batch, in order, and gives each one's result.
- * (drizzle's own `batch` refuses `sql` with parameters.)
- */
+/** Runs statements as one atomic batch; drizzle's own refuses `sql` with parameters. */
 export async function together<const Statements extends readonly SQLWrapper[]>(
   db: Db,
   statements: Statements,
@@ -59,8 +56,8 @@ function prepared(d1: D1Database, statement: SQLWrapper): D1PreparedStatement {
 }
 
 /**
- * The same database, whose first batch begins with statements of another's: both see the same moment, and take one round trip.
- * `onResults` gets what those statements came to; what it throws, the batch throws.
+ * The same database, but its first batch begins with `first`, to save a round trip. `onResults`
+ * gets their results, and what it throws, the batch throws.
  */
 export function beginningWith<const Statements extends readonly SQLWrapper[]>(
   db: Db,
@@ -84,7 +81,7 @@ export function beginningWith<const Statements extends readonly SQLWrapper[]>(
   } as D1Database) // `exec`, `dump` and `withSession` are not used
 }
 
-/** D1's own client, whose results are counted. `first` and `raw` carry no figures of their own, so they are asked as `all`. */
+/** D1's own client, with its results counted; `first` and `raw` give no figures, `all` does. */
 function metered(d1: Queried, meter: Meter): D1Database {
   const inner = new WeakMap<object, D1PreparedStatement>()
   const count = <R extends D1Result>(result: R): R => {
@@ -103,11 +100,11 @@ function metered(d1: Queried, meter: Meter): D1Database {
         const row = (await all()).results[0]
         return row === undefined ? null : column === undefined ? row : row[column]
       },
-      // Columns of one name would fall together: a join names its columns apart.
+      // Merges columns of one name, so a join must rename its columns.
       raw: async () => (await all()).results.map((row) => Object.values(row)),
     }
     inner.set(wrapped, statement)
-    return wrapped as D1PreparedStatement // the overloads of `first` and `raw` that nobody here calls are left out
+    return wrapped as D1PreparedStatement // without unused overloads of `first` and `raw`
   }
   return {
     prepare: (query: string) => wrap(d1.prepare(query)),

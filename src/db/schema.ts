@@ -32,7 +32,7 @@ export const clients = sqliteTable(
   (t) => [index('clients_by_workspace').on(t.workspace, t.id)],
 )
 
-/** `revision` is the last job whose changes readers see; a key is never used again, as rows of `members` may outlive their group. */
+/** `revision` is the live one. Keys are never reused, as `members` may outlive a group. */
 export const experienceGroups = sqliteTable(
   'experience_groups',
   {
@@ -49,7 +49,7 @@ export const experienceGroups = sqliteTable(
     participantCount: integer('participant_count').notNull().default(0),
     removedSincePrune: integer('removed_since_prune').notNull().default(0),
     deletedAt: integer('deleted_at'),
-    /** The audience that fills it, if one does: such a group takes no uploads. */
+    /** The audience that fills it: such a group takes no uploads. */
     audience: text('audience_id'),
   },
   (t) => [
@@ -66,7 +66,7 @@ export const experienceGroups = sqliteTable(
   ],
 )
 
-/** Who is in which group, by revision: in ⇔ added_rev <= revision AND (removed_rev IS NULL OR removed_rev > revision). */
+/** In ⇔ added_rev <= revision AND (removed_rev IS NULL OR removed_rev > revision). */
 export const members = sqliteTable(
   'members',
   {
@@ -88,19 +88,19 @@ export interface FileFormat {
   separator: string
   /** Whether the first record names the columns, as the client said: `auto` goes by its words. */
   header: 'auto' | 'present' | 'absent'
-  /** Whether it does; null where that is to be found out when it is read. */
+  /** Whether it does; null: found out when it is read. */
   headed: boolean | null
-  /** What it calls the column of ids, in small letters alone; empty where it does not, or there is none. */
+  /** The header of the column of ids, in small letters; empty where there is none. */
   name: string
-  /** The only column that holds anything, counted from 0; null where several do. */
+  /** The only column with content, from 0; null where several have some. */
   column: number | null
-  /** Whether the first line only names the separator (`sep=;`), and is no row. */
+  /** Whether the first line only names the separator: `sep=;`. */
   named: boolean
-  /** Where the first NUL byte stands, which no text has: such a file is not applied. */
+  /** The offset of the first NUL byte, which no text has. */
   nulAt: number | null
 }
 
-/** `applying` and `writing` are the same but for the rows that a slice of a file holds (see jobs/slice.ts). */
+/** `applying` and `writing` differ only in the rows of a slice: see jobs/job.ts. */
 export const jobStates = [
   'waiting',
   'applying',
@@ -113,16 +113,16 @@ export const jobStates = [
   'cancelled',
 ] as const
 
-/** An upload and how far it has come. Every change of a job raises `step`, and every statement made for it is guarded by the step it saw. */
+/** Every change of a job raises `step`, which guards the statements of its steps. */
 export const jobs = sqliteTable(
   'jobs',
   {
     key: integer('key').primaryKey({ autoIncrement: true }),
     id: text('id').notNull(),
     workspace: integer('workspace_id').notNull(),
-    /** Whose files run one at a time: a group's, or the users' of a workspace, which is its number with a minus. */
+    /** The queue: a group's key, or the negative number of a workspace for its files of users. */
     group: integer('group_key').notNull(),
-    /** The order in which they were accepted; of a group, the revision that the job will become. */
+    /** The order of acceptance; of a group, the revision that the job makes. */
     revision: integer('revision').notNull(),
     type: text('type', { enum: ['add', 'remove', 'replace', 'users'] }).notNull(),
     state: text('state', { enum: jobStates }).notNull(),
@@ -138,29 +138,29 @@ export const jobs = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
     endedAt: integer('ended_at'),
     step: integer('step').notNull().default(0),
-    /** Where the next slice begins: byte, lines before it, and what it begins with (see csv.ts). */
+    /** The next slice: first byte, lines before it, and what it begins with (see csv.ts). */
     offset: integer('offset').notNull().default(0),
     line: integer('line').notNull().default(0),
     place: text('place', { enum: ['start', 'row', 'inside'] })
       .notNull()
       .default('start'),
-    /** How many ids of that slice's sorted run are written; while sweeping or undoing, how many rows were looked at. */
+    /** Items of that slice that are written; while sweeping or undoing, members scanned. */
     applied: integer('applied').notNull().default(0),
     batchIds: integer('batch_ids').notNull().default(10_000),
     reached: integer('reached').notNull().default(0),
-    /** While sweeping or undoing: the last participant looked at, null once all were. */
+    /** While sweeping or undoing: the last participant scanned, null once all are. */
     cursor: text('cursor').default(''),
     rows: integer('rows').notNull().default(0),
     badRows: integer('bad_rows').notNull().default(0),
-    /** Rows of `members`, or attributes of users, that the file has changed. For a REPLACE that is each distinct id, once. */
+    /** Rows of `members`, or users' attributes, that were changed; of a REPLACE, distinct ids. */
     touched: integer('touched').notNull().default(0),
     added: integer('added').notNull().default(0),
     removed: integer('removed').notNull().default(0),
-    /** What the columns of a file of users are called after the first, once its first slice is read. */
+    /** Of a file of users: its columns after the first, once its first slice is read. */
     header: text('header', { mode: 'json' }).$type<string[]>(),
-    /** The audience that the group is made of; users are counted then where a file has bytes, and `cursor` is the last user looked at. */
+    /** Set for a sync: bytes then count users, and `cursor` is the last user scanned. */
     audience: text('audience_id'),
-    /** How the file is read, as its beginning and its upload said; null for one that has no file, or was taken before this was kept. */
+    /** How the file is read; null for syncs and old jobs. */
     format: text('format', { mode: 'json' }).$type<FileFormat>(),
   },
   (t) => [
@@ -188,14 +188,14 @@ export const problems = [
   'too-long',
 ] as const
 
-/** The rows of a job's file that were refused, the first 10,000 of them; line 0 tells why the file failed as a whole. */
+/** The first 10,000 refused rows of a job; line 0 is why its file failed as a whole. */
 export const jobProblems = sqliteTable(
   'job_problems',
   {
     job: integer('job_key').notNull(),
     line: integer('line').notNull(),
     problem: text('problem', { enum: problems }).notNull(),
-    /** What was refused, as it is shown (see jobs/problem.ts); of a sync, the user's id. */
+    /** An excerpt of the row (see jobs/problem.ts); of a sync, the user's id. */
     value: text('value'),
   },
   (t) => [primaryKey({ columns: [t.job, t.line] })],
@@ -211,7 +211,7 @@ export const users = sqliteTable(
   (t) => [primaryKey({ columns: [t.workspace, t.id] })],
 )
 
-/** Users who were deleted, and when: what was true of them before brings nothing back. */
+/** Reports of before a deletion bring nothing back. */
 export const deletedUsers = sqliteTable(
   'deleted_users',
   {
@@ -225,8 +225,8 @@ export const deletedUsers = sqliteTable(
 export const valueTypes = ['string', 'number', 'boolean', 'list'] as const
 
 /**
- * What is known of a user. Each value is kept as text (a list as JSON), with its type beside it; one that was deleted is NULL and
- * keeps its time, so that an older event does not bring it back. The index holds the type too: a list forms no group.
+ * Values as text, a list as JSON; a deleted one is NULL, and keeps its time against older events.
+ * The index has the type, as lists form no group.
  */
 export const userAttributes = sqliteTable(
   'user_attributes',
@@ -237,9 +237,9 @@ export const userAttributes = sqliteTable(
     value: text('value'),
     type: text('type', { enum: valueTypes }).notNull(),
     updatedAt: integer('updated_at').notNull(),
-    /** The text as it was sent, where `value` is not the same: that is trimmed and in NFC, and forms groups. */
+    /** The text as it was sent, where `value` differs, which is trimmed and in NFC. */
     sent: text('sent'),
-    /** The text without regard to case, where SQLite's lower() would not give it: beyond ASCII (see text.ts). Of a list, a list. */
+    /** The text with its case folded, where SQLite's lower() gives another (see text.ts). */
     folded: text('folded'),
   },
   (t) => [
@@ -250,13 +250,13 @@ export const userAttributes = sqliteTable(
 
 export const functions = ['latest', 'boolean_or', 'sum', 'average'] as const
 
-/** An attribute that the members of a group share, and how it is made of what each of them has. */
+/** An attribute that members share, and the function that makes it of their own. */
 export interface SharedAttribute {
   id: string
   type: (typeof functions)[number]
 }
 
-/** Groups that form themselves: of the users who have one value of `source` in common. */
+/** Users who have a value of `source` in common form a group. */
 export const groupDefinitions = sqliteTable(
   'group_definitions',
   {
@@ -271,9 +271,9 @@ export const groupDefinitions = sqliteTable(
     updatedAt: integer('last_modified_on').notNull(),
     updatedBy: text('last_modified_by').notNull(),
     deletedAt: integer('deleted_at'),
-    /** How values are compared; null: as they are, but for blanks at their ends. */
+    /** How values are compared; null: as they are, trimmed. */
     matching: text('matching', { enum: ['normalized'] }),
-    /** Values that are none and form no group; null: those of every definition (see identity/no-value.ts). */
+    /** Values that count as none; null: the default list (see identity/no-value.ts). */
     ignoreValues: text('ignore_values', { mode: 'json' }).$type<string[]>(),
   },
   (t) => [
@@ -286,7 +286,7 @@ export const groupDefinitions = sqliteTable(
   ],
 )
 
-/** Who sits in which group: each user in one group of a definition at most, the one of `value`. */
+/** A user is in at most one group of a definition, that of `value`. */
 export const identityMembers = sqliteTable(
   'identity_members',
   {
@@ -301,7 +301,7 @@ export const identityMembers = sqliteTable(
   ],
 )
 
-/** Who leaves one group for another in the batch that is running: empty between batches. */
+/** Members who change groups in the running batch; empty between batches. */
 export const identityMovers = sqliteTable(
   'identity_movers',
   { definition: integer('definition_key').notNull(), user: text('user_id').notNull() },
@@ -309,8 +309,8 @@ export const identityMovers = sqliteTable(
 )
 
 /**
- * What the members of a group share, computed once for all of them; NULL where none of them has anything to share. `function` is what
- * made the result: one that the definition no longer asks for is not shown. `result` is of no affinity: a sum stays a number.
+ * NULL: no member has a value. Readers skip results of a `function` that is not the definition's.
+ * `result` has no affinity: a sum stays a number.
  */
 export const groupAttributes = sqliteTable(
   'group_attributes',
@@ -327,7 +327,7 @@ export const groupAttributes = sqliteTable(
   (t) => [primaryKey({ columns: [t.definition, t.value, t.name] })],
 )
 
-/** Of a definition that compares values normalized: what each value is then, one thing. Each run brings it up to date. */
+/** The normalized form of each value, of definitions that compare those; each run updates it. */
 export const normalizedValues = sqliteTable(
   'normalized_values',
   {
@@ -341,7 +341,7 @@ export const normalizedValues = sqliteTable(
   ],
 )
 
-/** `normalizing`: a run whose definition compares values normalized writes down what each value is then. */
+/** `normalizing`: the run updates the normalized values before its groups. */
 export const runStates = [
   'waiting',
   'normalizing',
@@ -351,7 +351,7 @@ export const runStates = [
   'cancelled',
 ] as const
 
-/** A recompute of a definition as it was when the run began: the one of a week, or one asked for. Guarded by `step`, as jobs are. */
+/** A recompute of a definition as it was when the run began; guarded by `step`, as jobs are. */
 export const recomputeRuns = sqliteTable(
   'recompute_runs',
   {
@@ -359,24 +359,24 @@ export const recomputeRuns = sqliteTable(
     id: text('id').notNull(),
     workspace: integer('workspace_id').notNull(),
     definition: integer('definition_key').notNull(),
-    /** As ISO 8601 names it: 2026-W48. */
+    /** By ISO 8601, 2026-W48; null for a run that somebody requested. */
     week: text('week'),
     state: text('state', { enum: runStates }).notNull(),
     step: integer('step').notNull().default(0),
     source: text('source_user_attribute'),
     attributes: text('attributes', { mode: 'json' }).$type<SharedAttribute[]>(),
-    /** The greatest source value that was dealt with. */
+    /** The greatest value that was scanned. */
     cursor: text('cursor').notNull().default(''),
-    /** Users to look at, as counted when the run began, and of them: looked at, seated, without a seat. */
+    /** Users to scan, as counted when the run began; then those scanned, seated, without a seat. */
     expected: integer('expected').notNull().default(0),
     scanned: integer('looked').notNull().default(0),
     seated: integer('seated').notNull().default(0),
     overLimit: integer('over_limit').notNull().default(0),
     groups: integer('groups').notNull().default(0),
     changed: integer('changed').notNull().default(0),
-    /** Users whose value is none: blank, or one of those that the definition ignores. */
+    /** Users whose value is blank or counts as none. */
     withoutValue: integer('without_value').notNull().default(0),
-    /** The largest groups that have more users than the limit, five at most. */
+    /** The largest groups beyond the limit of users, at most five. */
     largest: text('largest', { mode: 'json' }).$type<{ value: string; users: number }[]>(),
     matching: text('matching', { enum: ['normalized'] }),
     ignoreValues: text('ignore_values', { mode: 'json' }).$type<string[]>(),
@@ -395,7 +395,7 @@ export const recomputeRuns = sqliteTable(
   ],
 )
 
-/** Users for whom a rule holds (see audiences/rule.ts), which is asked anew each time: no one is kept as belonging. */
+/** Users for whom a rule holds (see audiences/rule.ts); its members are not stored. */
 export const audiences = sqliteTable(
   'audiences',
   {
@@ -405,10 +405,10 @@ export const audiences = sqliteTable(
     name: text('name').notNull(),
     description: text('description').notNull(),
     rule: exactJson('rule').notNull(),
-    /** The audiences that the rule itself names. */
+    /** The audiences that the rule names. */
     uses: text('uses', { mode: 'json' }).$type<string[]>().notNull(),
     refresh: text('refresh', { enum: ['on_demand', 'weekly', 'daily'] }).notNull(),
-    /** The week or day (2026-W48, 2026-11-24) for which it has filled its group, or whose beginning it was not there for. */
+    /** The last week or day (2026-W48, 2026-11-24) that needs no further refresh. */
     refreshed: text('refreshed'),
     createdAt: integer('created_on').notNull(),
     createdBy: text('created_by').notNull(),
@@ -423,13 +423,13 @@ export const audiences = sqliteTable(
   ],
 )
 
-/** The rule that a job fills its group by: the audience's, and those of the audiences that it uses, as they were when it was asked for. */
+/** The rule of a sync as it was when that was requested, with the rules that it uses. */
 export const syncRules = sqliteTable('sync_rules', {
   job: integer('job_key').primaryKey(),
   rule: exactJson('rule').notNull(),
 })
 
-/** Where a workspace's events are sent. `secret` signs them; during a rotation the one before signs beside it until `formerUntil`. */
+/** `secret` signs events, and until `formerUntil` so does `former`. */
 export const webhooks = sqliteTable(
   'webhooks',
   {
@@ -438,16 +438,16 @@ export const webhooks = sqliteTable(
     id: text('id').notNull(),
     url: text('url').notNull(),
     description: text('description').notNull(),
-    /** Null: all of them. */
+    /** Null: all types. */
     eventTypes: text('event_types', { mode: 'json' }).$type<string[]>(),
     secret: text('secret').notNull(),
     former: text('former_secret'),
     formerUntil: integer('former_until'),
-    /** Why it gets nothing; null while it does. */
+    /** Why it is sent nothing; null while it is enabled. */
     disabled: text('disabled', { enum: ['asked', 'gone', 'failing'] }),
-    /** Since when nothing has arrived. */
+    /** Since when every delivery has failed. */
     failingSince: integer('failing_since'),
-    /** Until when an invocation sends to it alone; later, who held it has died. */
+    /** Until when one invocation alone sends to it; it has died if it takes longer. */
     busyUntil: integer('busy_until'),
     createdAt: integer('created_on').notNull(),
     createdBy: text('created_by').notNull(),
@@ -457,7 +457,7 @@ export const webhooks = sqliteTable(
   (t) => [uniqueIndex('webhooks_by_id').on(t.workspace, t.id)],
 )
 
-/** What has happened in a workspace, in the order of `key`; written in the batch of the change that it tells of. */
+/** What has happened, in the order of `key`; each is written in the batch of its change. */
 export const events = sqliteTable(
   'events',
   {
@@ -482,7 +482,7 @@ export const deliveries = sqliteTable(
     event: integer('event_key').notNull(),
     workspace: integer('workspace_id').notNull(),
     state: text('state', { enum: ['pending', 'delivered', 'failed'] }).notNull(),
-    /** In all, and since it was last asked for: which place of the schedule comes next. */
+    /** In all, and since the delivery was last requested: `tries` counts in the schedule. */
     attempts: integer('attempts').notNull(),
     tries: integer('tries').notNull(),
     nextAttemptAt: integer('next_attempt_at'),
@@ -499,7 +499,7 @@ export const deliveries = sqliteTable(
   ],
 )
 
-/** What came of each attempt: the status that the receiver answered with, or null and in `answer` why there was none. */
+/** `status` is the receiver's; without one, `answer` says why. */
 export const deliveryAttempts = sqliteTable(
   'delivery_attempts',
   {

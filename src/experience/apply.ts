@@ -1,5 +1,4 @@
 import { and, eq, type SQLWrapper } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { removeUnseen, rangeEnd, undoRevision, type Range } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
@@ -7,18 +6,18 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { commitJob, startNext } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { walkedTo, walkStart } from '../jobs/job.ts'
-import { claimJob, keepFileProblem, tally } from '../jobs/jobs.ts'
+import { claimJob, recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { findJob, type GroupJob } from './jobs.ts'
-import { pruneDue } from './prune.ts'
+import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
 
 const rowsPerRange = 50_000
 
-/** Carries a job on through its source's items and its sweep, or through undoing, to its end. */
+/** Carries a job on: its source's items, then a sweep if need be; or it is undone. */
 export function runJob(
   res: Resources,
   workspace: number,
@@ -30,65 +29,64 @@ export function runJob(
     message: { kind: 'job', workspace, job: key },
     find: () => findJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
-    step: (job, isOver) => step(res, db, { job, source: sourceOf(job), isOver }),
-    afterwards: (job) => afterwards(res, db, job, sourceOf(job)),
+    step: (job, isOutOfTime) => step(res, { job, source: sourceOf(job), isOutOfTime }),
+    afterwards: (job) => afterwards(res, job, sourceOf(job)),
   })
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
 async function step(
   res: Resources,
-  db: Db,
-  { job, source, isOver }: { job: GroupJob; source: Source; isOver: () => boolean },
+  { job, source, isOutOfTime }: { job: GroupJob; source: Source; isOutOfTime: () => boolean },
 ): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
-      return claimJob(db, job, res.now())
+      return claimJob(res, job)
     case 'applying': {
-      if (!source.isAtEnd) return source.next(res, db, isOver)
+      if (!source.isAtEnd) return source.next(res, isOutOfTime)
       const end = source.end(res.limits)
-      if (end === 'sweep') return startSweep(res, db, job)
-      if (end === 'live') return goLive(res, db, job, source)
-      return end === 'mostly-bad' ? undo(res, db, job, end) : endFailed(res, db, job, end)
+      if (end === 'sweep') return startSweep(res, job)
+      if (end === 'live') return goLive(res, job, source)
+      return end === 'mostly-bad' ? undo(res, job, end) : endFailed(res, job, end)
     }
     case 'sweeping':
-      return walk(
-        res,
-        db,
-        job,
-        (range) => [removeUnseen(job, range, unmoved(jobs, job)), tally(job, 'removed')],
-        (res, db, job) => goLive(res, db, job, source),
-      )
+      return walk(res, job, {
+        write: (range) => [removeUnseen(job, range, guardOf(jobs, job)), tally(job, 'removed')],
+        end: () => goLive(res, job, source),
+      })
     case 'undoing':
-      return walk(res, db, job, (range) => undoRevision(job, range, unmoved(jobs, job)), endUndone)
+      return walk(res, job, {
+        write: (range) => undoRevision(job, range, guardOf(jobs, job)),
+        end: () => endUndone(res, job),
+      })
     default:
       return false
   }
 }
 
-const startSweep = async (res: Resources, db: Db, job: GroupJob): Promise<boolean> =>
-  (await commitJob(res, db, job, [], { ...walkStart, state: 'sweeping' })).moved
+const startSweep = async (res: Resources, job: GroupJob): Promise<boolean> =>
+  (await commitJob(res, job, [], { ...walkStart, state: 'sweeping' })).moved
 
-/** Takes back what a job has written, which then has failed for this reason. */
+/** Starts to undo what a job has written; then it has failed for this reason. */
 const undo = async (
   res: Resources,
-  db: Db,
   job: GroupJob,
   failure: NonNullable<GroupJob['failure']>,
 ): Promise<boolean> =>
-  (await commitJob(res, db, job, [], { ...walkStart, state: 'undoing', failure })).moved
+  (await commitJob(res, job, [], { ...walkStart, state: 'undoing', failure })).moved
 
-/** How many a job has added and removed: a REPLACE touches each distinct id of its file once. */
+/** What a job has added and removed: a REPLACE touches each distinct id once. */
 function changesOf({ type, touched, removed, groupCount }: GroupJob) {
   if (type === 'add') return { added: touched, removed: 0 }
   if (type === 'remove') return { added: 0, removed: touched }
   return { added: touched - (groupCount - removed), removed }
 }
 
-/** The moment at which every reader sees the job's changes, all of them. */
-async function goLive(res: Resources, db: Db, job: GroupJob, source: Source): Promise<boolean> {
+/** Ends the job: every reader sees all its changes at once. */
+async function goLive(res: Resources, job: GroupJob, source: Source): Promise<boolean> {
   const { added, removed } = changesOf(job)
-  const group = db
+  const group = res
+    .databaseOf(job.workspace)
     .update(experienceGroups)
     .set({
       revision: job.revision,
@@ -96,11 +94,11 @@ async function goLive(res: Resources, db: Db, job: GroupJob, source: Source): Pr
       removedSincePrune: job.groupRemoved + removed,
       updatedAt: res.now(),
     })
-    .where(and(eq(experienceGroups.key, job.group), unmoved(jobs, job)))
+    .where(and(eq(experienceGroups.key, job.group), guardOf(jobs, job)))
   const data = {
     group_id: job.groupId,
     job_id: job.id,
-    type: shownTypes[job.type],
+    type: eventTypes[job.type],
     revision: job.revision,
     added,
     removed,
@@ -108,47 +106,49 @@ async function goLive(res: Resources, db: Db, job: GroupJob, source: Source): Pr
     failed: job.badRows,
   }
   const events: Event[] = [{ type: 'group.participants.changed', data }, ...source.events(data)]
-  return end(res, db, job, [group], { state: outcomeOf(job), added, removed }, events)
+  const to = { state: outcomeOf(job), added, removed }
+  return end(res, job, { statements: [group], to, events })
 }
 
-const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+const eventTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
-async function endUndone(res: Resources, db: Db, job: GroupJob): Promise<boolean> {
+async function endUndone(res: Resources, job: GroupJob): Promise<boolean> {
   const { failure } = job
-  if (failure !== null && failure !== 'withdrawn') return endFailed(res, db, job, failure)
-  return end(res, db, job, [], { ...nothingDone, state: 'cancelled' }, [])
+  if (failure !== null && failure !== 'withdrawn') return endFailed(res, job, failure)
+  return end(res, job, { to: { ...noChanges, state: 'cancelled' } })
 }
 
-const nothingDone = { added: 0, removed: 0, touched: 0 }
+const noChanges = { added: 0, removed: 0, touched: 0 }
 
-/** The job ends without having changed anything, and says why. */
+/** Ends the job without a change, and records why. */
 async function endFailed(
   res: Resources,
-  db: Db,
   job: GroupJob,
   failure: Exclude<NonNullable<GroupJob['failure']>, 'withdrawn'>,
 ): Promise<boolean> {
   const data = { job_id: job.id, group_id: job.groupId, reason: failure }
-  const kept = keepFileProblem(job, failure)
-  return end(res, db, job, kept, { ...nothingDone, state: 'failed', failure }, [
-    { type: 'job.failed', data },
-  ])
+  return end(res, job, {
+    statements: recordFileProblem(job, failure),
+    to: { ...noChanges, state: 'failed', failure },
+    events: [{ type: 'job.failed', data }],
+  })
 }
 
 /** The last batch of a job, with its events. */
 async function end(
   res: Resources,
-  db: Db,
   job: GroupJob,
-  statements: SQLWrapper[],
-  to: Parameters<typeof commitJob>[4],
-  events: Event[],
+  {
+    statements = [],
+    to,
+    events = [],
+  }: { statements?: SQLWrapper[]; to: Changes; events?: Event[] },
 ): Promise<boolean> {
   const now = res.now()
   const announcing = events.flatMap((event) =>
-    announce(job.workspace, event, now, unmoved(jobs, job)),
+    announce(job.workspace, event, now, guardOf(jobs, job)),
   )
-  const { moved, results } = await commitJob(res, db, job, [...statements, ...announcing], {
+  const { moved, results } = await commitJob(res, job, [...statements, ...announcing], {
     ...to,
     endedAt: now,
   })
@@ -156,25 +156,23 @@ async function end(
   return moved
 }
 
-/** Goes one range of the group's rows further, and ends the job's state after the last. */
+/** Writes one more range of the group's rows; `end` follows the last. */
 async function walk(
   res: Resources,
-  db: Db,
   job: GroupJob,
-  write: (range: Range) => SQLWrapper[],
-  end: (res: Resources, db: Db, job: GroupJob) => Promise<boolean>,
+  { write, end }: { write: (range: Range) => SQLWrapper[]; end: () => Promise<boolean> },
 ): Promise<boolean> {
   const { after, members } = job.walk
-  if (after === null) return end(res, db, job)
+  if (after === null) return end()
+  const db = res.databaseOf(job.workspace)
   const [bound] = await db.all<{ id: string }>(rangeEnd(job, after, rowsPerRange))
   const to = walkedTo({ after: bound?.id ?? null, members: members + rowsPerRange })
-  return (await commitJob(res, db, job, write({ after, upTo: bound?.id }), to)).moved
+  return (await commitJob(res, job, write({ after, upTo: bound?.id }), to)).moved
 }
 
-/** After a job: its source cleans up, the next one starts, and rows long dead go when there are many. */
-async function afterwards(res: Resources, db: Db, job: GroupJob, source: Source): Promise<void> {
-  await source.cleanUp(res, db)
-  await startNext(res, db, job, 'job')
-  if (pruneDue(job))
+async function afterwards(res: Resources, job: GroupJob, source: Source): Promise<void> {
+  await source.cleanUp(res)
+  await startNext(res, job, 'job')
+  if (isPruneDue(job))
     await enqueue(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

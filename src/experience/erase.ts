@@ -1,15 +1,14 @@
 import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { together } from '../db/connect.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
-import { enqueue } from '../jobs/enqueue.ts'
+import { carryOnSteps } from '../jobs/carry-on.ts'
 
 const rowsPerStep = 10_000
 const jobsPerStep = 100
-const stepsPerInvocation = 50
 
-/** Takes a deleted group's rows away, a bounded step at a time: members, problems, files and jobs, and the group itself last. */
+/** Deletes a group's rows and files in bounded steps, then the group. */
 export async function eraseGroup(res: Resources, workspace: number, group: number): Promise<void> {
   const db = res.databaseOf(workspace)
   const deleted = and(
@@ -22,38 +21,34 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
     .from(experienceGroups)
     .where(deleted)
   if (found === undefined) return
-  for (let step = 0; step < stepsPerInvocation; step++) {
-    if (await eraseSome(res, db, workspace, group)) continue
+  await carryOnSteps(res, { kind: 'erase', workspace, group }, async () => {
+    if (await eraseStep(res, workspace, group)) return true
     await db.delete(experienceGroups).where(deleted)
-    return
-  }
-  await enqueue(res, { kind: 'erase', workspace, group })
+    return false
+  })
 }
 
 /** One step; false when nothing is left but the group. */
-async function eraseSome(
-  res: Resources,
-  db: Db,
-  workspace: number,
-  group: number,
-): Promise<boolean> {
+async function eraseStep(res: Resources, workspace: number, group: number): Promise<boolean> {
+  const db = res.databaseOf(workspace)
   const ofGroup = and(eq(jobs.workspace, workspace), eq(jobs.group, group))
   const [members, problems] = await together(db, [
     eraseMembers({ workspace, group }, rowsPerStep),
-    sql`DELETE FROM job_problems WHERE (job_key, line) IN (SELECT job_key, line FROM job_problems
+    sql`DELETE FROM job_problems WHERE (job_key, line) IN (
+      SELECT job_key, line FROM job_problems
       WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rowsPerStep})`,
   ])
   if (members.changes !== 0 || problems.changes !== 0) return true
 
-  const left = await db
+  const oldest = await db
     .select({ revision: jobs.revision, fileKey: jobs.fileKey })
     .from(jobs)
     .where(ofGroup)
     .orderBy(asc(jobs.revision))
     .limit(jobsPerStep)
-  const last = left.at(-1)
+  const last = oldest.at(-1)
   if (last === undefined) return false
-  await res.files.delete(left.map(({ fileKey }) => fileKey))
+  await res.files.delete(oldest.map(({ fileKey }) => fileKey))
   const erased = and(ofGroup, lte(jobs.revision, last.revision))
   await together(db, [
     db.delete(syncRules).where(sql`job_key IN (SELECT key FROM jobs WHERE ${erased})`),

@@ -11,29 +11,29 @@ import { enqueue } from '../jobs/enqueue.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 
-/** What may be said of a group; an empty description is none. */
+/** What a client may say of a group; an empty description is none. */
 export interface GroupDraft {
   name: string
   description?: string | null | undefined
 }
 
-const live = (workspace: number) =>
+const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
 /**
- * Throws `required`, `invalid` or `too-long` where a text is not what a group may be called by, or longer than the limits of this
- * installation allow; `taken` where a group has the name already.
+ * Throws `required`, `invalid` or `too-long` for a text that the limits of the installation refuse,
+ * and `taken` where another group has the name.
  */
 export async function createGroup(
   res: Resources,
   workspace: number,
-  asked: GroupDraft & { type: string; platform: string },
+  given: GroupDraft & { type: string; platform: string },
 ): Promise<Group> {
   const draft = {
-    name: readName('name', asked.name, res.limits.nameMax),
-    description: readDescription(asked.description, res.limits),
-    type: readName('groupType', asked.type, labelMax),
-    platform: readName('groupPlatform', asked.platform, labelMax),
+    name: readName('name', given.name, res.limits.nameMax),
+    description: readDescription(given.description, res.limits),
+    type: readName('groupType', given.type, labelMax),
+    platform: readName('groupPlatform', given.platform, labelMax),
   }
   const db = res.databaseOf(workspace)
   const now = res.now()
@@ -63,7 +63,7 @@ const sortColumns = {
 
 export type GroupField = keyof typeof sortColumns
 
-/** One page of the workspace's groups, and how many there are in all. */
+/** One page of the workspace's groups, and their total. */
 export async function listGroups(
   db: Db,
   workspace: number,
@@ -74,50 +74,53 @@ export async function listGroups(
     db
       .select()
       .from(experienceGroups)
-      .where(live(workspace))
+      .where(isLive(workspace))
       .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
       .limit(size)
       .offset(page * size),
-    db.select({ total: count() }).from(experienceGroups).where(live(workspace)),
+    db.select({ total: count() }).from(experienceGroups).where(isLive(workspace)),
   ])
   return { items, total: counted?.total ?? 0 }
 }
 
-/** Throws `not-found` for an unknown or deleted group and for another workspace's alike. */
+/** Throws `not-found`, also for a deleted one or another workspace's. */
 export async function getGroup(db: Db, workspace: number, id: string): Promise<Group> {
   const [group] = await db
     .select()
     .from(experienceGroups)
-    .where(and(live(workspace), eq(experienceGroups.id, id)))
+    .where(and(isLive(workspace), eq(experienceGroups.id, id)))
   if (group === undefined) throw new Failure({ reason: 'not-found', what: 'group', id })
   return group
 }
 
-/** Changes the name, the description or both: what is not given stays. Throws as `createGroup` and `getGroup` do. */
+/** Changes the name, the description or both. Throws as `createGroup` and `getGroup` do. */
 export async function renameGroup(
   res: Resources,
   workspace: number,
   id: string,
-  asked: Partial<GroupDraft>,
+  given: Partial<GroupDraft>,
 ): Promise<Group> {
-  const { name, ...described } = readChanges(asked, res.limits)
+  const { name, ...described } = readChanges(given, res.limits)
   const db = res.databaseOf(workspace)
   if (name === undefined && described.description === undefined) return getGroup(db, workspace, id)
   const now = res.now()
-  const whole = and(live(workspace), eq(experienceGroups.id, id))
-  // The name is looked for in the same statement, as a unique index could only answer with an error.
-  const free = sql`NOT EXISTS (SELECT 1 FROM experience_groups AS other WHERE other.workspace_id = ${workspace}
-    AND other.name = ${name} AND other.deleted_at IS NULL AND other.id <> ${id})`
+  const isGroup = and(isLive(workspace), eq(experienceGroups.id, id))
+  // In the same statement, as the unique index only gives an error.
+  const isFree = sql`NOT EXISTS (
+    SELECT 1 FROM experience_groups AS other
+    WHERE other.workspace_id = ${workspace} AND other.name = ${name}
+      AND other.deleted_at IS NULL AND other.id <> ${id})`
   const results = await together(db, [
     db
       .update(experienceGroups)
       .set({ ...described, ...(name !== undefined && { name }), updatedAt: now })
-      .where(and(whole, name === undefined ? undefined : free)),
+      .where(and(isGroup, name === undefined ? undefined : isFree)),
     ...announce(
       workspace,
       {
         type: 'group.updated',
-        data: sql`json_object('group_id', ${id}, 'name', (SELECT name FROM experience_groups WHERE ${whole}))`,
+        data: sql`json_object('group_id', ${id},
+          'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
       },
       now,
     ),
@@ -130,8 +133,8 @@ export async function renameGroup(
 }
 
 /**
- * Deletes a group for every reader at once and cancels its jobs. Its rows go in bounded steps over the queue (see erase.ts).
- * Throws `not-found`, and `in-use` where an audience's rule names it.
+ * Deletes a group for every reader at once and cancels its jobs; the queue deletes its rows. Throws
+ * `not-found`, and `in-use` by an audience's rule.
  */
 export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
@@ -142,7 +145,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
     db
       .update(experienceGroups)
       .set({ deletedAt: now })
-      .where(and(live(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
+      .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
     ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
     db
       .update(jobs)
@@ -164,7 +167,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
   await enqueue(res, { kind: 'erase', workspace, group: key })
 }
 
-/** The statement that has an audience fill a group which no other fills, while `guard` holds. */
+/** The statement that attaches an audience to a group that has none, while `guard` holds. */
 export const attach = (
   workspace: number,
   groupId: string,
@@ -172,12 +175,14 @@ export const attach = (
   guard: SQL,
 ): SQL => sql`
   UPDATE experience_groups SET audience_id = ${audience}
-  WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL AND audience_id IS NULL AND ${guard}`
+  WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL
+    AND audience_id IS NULL AND ${guard}`
 
-/** The statement that lets go of the group which an audience fills, while `guard` holds. */
+/** The statement that detaches an audience from its group, while `guard` holds. */
 export const detach = (workspace: number, audience: string, guard: SQL): SQL => sql`
   UPDATE experience_groups SET audience_id = NULL
-  WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL AND ${guard}`
+  WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL
+    AND ${guard}`
 
 /** Characters of a group's type and platform at most. */
 const labelMax = 50
@@ -189,7 +194,7 @@ function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits)
   }
 }
 
-/** A name as it is kept and compared (see text.ts). */
+/** A name as it is stored and compared (see text.ts). */
 function readName(field: string, text: string, max: number): string {
   const read = readId(text, max)
   if ('id' in read) return read.id
@@ -202,7 +207,6 @@ function readName(field: string, text: string, max: number): string {
   })
 }
 
-/** Free text, of several lines if need be. */
 function readDescription(
   text: string | null | undefined,
   { descriptionMax: max }: Limits,

@@ -2,15 +2,15 @@ import { and, asc, count, desc, eq, getTableColumns, isNull, sql } from 'drizzle
 import type { Db } from '../db/connect.ts'
 import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import type { Limits } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
-import { openNext, unended, type Paging, type StoredFile } from '../jobs/jobs.ts'
+import { insertNextJob, countUnended, type Paging, type StoredFile } from '../jobs/jobs.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
 
-// On D1, columns of one name fall together in a join: the group's are named apart.
-const group = {
+// D1 merges columns of one name in a join, so the group's have other names.
+const groupColumns = {
   groupId: sql<string>`${experienceGroups.id}`.as('of_id'),
   groupName: sql<string>`${experienceGroups.name}`.as('of_name'),
   groupType: sql<string>`${experienceGroups.type}`.as('of_type'),
@@ -18,76 +18,72 @@ const group = {
   groupRemoved: sql<number>`${experienceGroups.removedSincePrune}`.as('of_removed'),
 }
 
-const ofLiveGroup = and(eq(experienceGroups.key, jobs.group), isNull(experienceGroups.deletedAt))
+const isLiveGroup = and(eq(experienceGroups.key, jobs.group), isNull(experienceGroups.deletedAt))
 
 const type = sql<'add' | 'remove' | 'replace'>`${jobs.type}`.as('type')
 
-const select = (db: Db) =>
+const selectJobs = (db: Db) =>
   db
-    .select({ ...getTableColumns(jobs), type, ...group })
+    .select({ ...getTableColumns(jobs), type, ...groupColumns })
     .from(jobs)
-    .innerJoin(experienceGroups, ofLiveGroup)
+    .innerJoin(experienceGroups, isLiveGroup)
 
-type Row = Awaited<ReturnType<typeof select>>[number]
+type Row = Awaited<ReturnType<typeof selectJobs>>[number]
 
-/** A job and its group as readers see it now. A deleted group's jobs are gone with it. */
-export type GroupJob = UploadJob | (AudienceJob & Pick<Row, keyof typeof group>)
+/** A job and its group as readers see it now; a deleted group has no jobs. */
+export type GroupJob = UploadJob | (AudienceJob & Pick<Row, keyof typeof groupColumns>)
 
-export type UploadJob = ParticipantsFileJob & Pick<Row, keyof typeof group>
+export type UploadJob = ParticipantsFileJob & Pick<Row, keyof typeof groupColumns>
 
-function read(row: Row): GroupJob {
+function readRow(row: Row): GroupJob {
   const { groupId, groupName, groupType, groupCount, groupRemoved } = row
   return { ...readGroupJob(row), groupId, groupName, groupType, groupCount, groupRemoved }
 }
 
-/** Throws `not-found` for an unknown job, a deleted group's and another workspace's alike. */
+/** Throws `not-found`, also for a deleted group's or another workspace's. */
 export async function getJob(db: Db, workspace: number, id: string): Promise<GroupJob> {
-  const [row] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
+  const [row] = await selectJobs(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
-  return read(row)
+  return readRow(row)
 }
 
-/** The job as it stands now, for whoever carries it on. */
 export async function findJob(
   db: Db,
   workspace: number,
   key: number,
 ): Promise<GroupJob | undefined> {
-  const [row] = await select(db).where(and(eq(jobs.workspace, workspace), eq(jobs.key, key)))
-  return row && read(row)
+  const [row] = await selectJobs(db).where(and(eq(jobs.workspace, workspace), eq(jobs.key, key)))
+  return row && readRow(row)
 }
 
 const sortColumns = { createdAt: jobs.createdAt, groupName: experienceGroups.name }
 
 export type JobField = keyof typeof sortColumns
 
-/**
- * One page of the workspace's jobs, or of one group's, and how many there are in all. Throws
- * `not-found` for an unknown group.
- */
+/** One page of the jobs of a workspace or a group, and how many there are. Throws `not-found`. */
 export async function listJobs(
   db: Db,
   workspace: number,
   groupId: string | undefined,
   { page, size, sort }: Paging<JobField>,
 ): Promise<{ items: GroupJob[]; total: number }> {
-  const ofGroup =
+  const isGroup =
     groupId === undefined ? undefined : eq(jobs.group, (await getGroup(db, workspace, groupId)).key)
-  const filter = and(eq(jobs.workspace, workspace), ofGroup)
+  const filter = and(eq(jobs.workspace, workspace), isGroup)
   const order = sort.descending ? desc : asc
   const [rows, [counted]] = await Promise.all([
-    select(db)
+    selectJobs(db)
       .where(filter)
       .orderBy(order(sortColumns[sort.field]), order(jobs.key))
       .limit(size)
       .offset(page * size),
-    db.select({ total: count() }).from(jobs).innerJoin(experienceGroups, ofLiveGroup).where(filter),
+    db.select({ total: count() }).from(jobs).innerJoin(experienceGroups, isLiveGroup).where(filter),
   ])
-  return { items: rows.map(read), total: counted?.total ?? 0 }
+  return { items: rows.map(readRow), total: counted?.total ?? 0 }
 }
 
-/** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where a file could not be taken for the group now. */
-export async function checkRoom(
+/** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where the group takes no file now. */
+export async function checkAcceptsFile(
   db: Db,
   workspace: number,
   groupId: string,
@@ -101,35 +97,35 @@ export async function checkRoom(
       .where(and(eq(audiences.workspace, workspace), eq(audiences.id, audience)))
     throw new Failure({ reason: 'filled-by-audience', audience, name: known?.name ?? audience })
   }
-  const row = await db.get<{ waiting: number }>(sql`SELECT ${unended(sql`${key}`)} AS waiting`)
+  const row = await db.get<{ waiting: number }>(sql`SELECT ${countUnended(sql`${key}`)} AS waiting`)
   if (row.waiting >= jobsWaitingMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
 async function getUpload(db: Db, workspace: number, id: string): Promise<UploadJob> {
   const job = await getJob(db, workspace, id)
-  if (job.source === 'audience') throw new Error('an upload has a file')
+  if (job.source === 'audience') throw new Error(`job ${id} is no upload`)
   return job
 }
 
-/** Opens the next job of a group: its revision is the order in which it was accepted. Throws as `checkRoom` does. */
+/** Opens the next job of a group. Throws as `checkAcceptsFile` does. */
 export async function openJob(
-  db: Db,
+  res: Resources,
   workspace: number,
   groupId: string,
   draft: StoredFile & { type: JobType; createdBy: string },
-  limits: Limits,
-  now: number,
 ): Promise<UploadJob> {
+  const db = res.databaseOf(workspace)
+  const { limits } = res
   const id = crypto.randomUUID()
-  // One statement, so that neither the group nor the room in its queue can go meanwhile.
+  // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${unended(sql`g.key`)} < ${limits.jobsWaitingMax}`
+      AND g.audience_id IS NULL AND ${countUnended(sql`g.key`)} < ${limits.jobsWaitingMax}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
-  const { meta } = await db.run(openNext(place, draft, { id, sliceBytes, now }))
+  const { meta } = await db.run(insertNextJob(place, draft, { id, sliceBytes, now: res.now() }))
   if (meta.changes === 1) return getUpload(db, workspace, id)
-  await checkRoom(db, workspace, groupId, limits)
+  await checkAcceptsFile(db, workspace, groupId, limits)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

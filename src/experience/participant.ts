@@ -1,17 +1,17 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readId, trimmed } from '../text.ts'
 import type { Row } from '../jobs/csv.ts'
-import { isHeaderAgain } from '../jobs/header.ts'
+import { isRepeatedHeader } from '../jobs/header.ts'
 import type { ReadRow } from '../jobs/slice.ts'
 
-/** Words of a column that says for each row what `type` says for the whole upload. */
+/** Cells of a column that gives an operation for each row, as `type` does for the upload. */
 const operation =
   /^(add|remov|replac|delet|insert|updat|upsert)(e|ed)?$|^(op|operation|operation ?type|action)$/i
 
-// An id with one of these must be quoted, or stand below a `sep=` line.
+// An id with one of these must be quoted, unless the file has a `sep=` line.
 const separator = /[,;\t|]/
 
-/** The participant that a row names, or what is wrong with it; undefined where it has nothing. */
+/** The participant of a row, or what is wrong with it. */
 export function readParticipant(
   { fields, quoted }: Pick<Row, 'fields' | 'quoted'>,
   format: Pick<FileFormat, 'column' | 'headed' | 'header' | 'name' | 'named'>,
@@ -20,16 +20,16 @@ export function readParticipant(
   if (fields === undefined) return { problem: 'format' }
   const { column } = format
   const filled = fields.filter((field) => field.trim() !== '')
-  const [only = ''] = filled
-  const isOnly = fields.length === 1 && (column ?? 0) === 0
-  if (!isOnly && (filled.length !== 1 || column === null || fields[column] !== only))
+  const [id = ''] = filled
+  const isOnlyField = fields.length === 1 && (column ?? 0) === 0
+  if (!isOnlyField && (filled.length !== 1 || column === null || fields[column] !== id))
     return {
       problem: filled.some((field) => operation.test(field.trim())) ? 'operation' : 'columns',
     }
-  if (!quoted && !format.named && separator.test(trimmed(only))) return { problem: 'columns' }
-  const read = readId(only, participantMax)
+  if (!quoted && !format.named && separator.test(trimmed(id))) return { problem: 'columns' }
+  const read = readId(id, participantMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
-  const guesses = format.headed !== null && format.header !== 'absent'
-  if (guesses && isHeaderAgain(read.id, format.name)) return { problem: 'header' }
+  const mayHaveHeader = format.headed !== null && format.header !== 'absent'
+  if (mayHaveHeader && isRepeatedHeader(read.id, format.name)) return { problem: 'header' }
   return { item: read.id }
 }

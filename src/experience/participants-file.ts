@@ -3,7 +3,7 @@ import { jobs } from '../db/schema.ts'
 import { addMembers, listed, removeMembers, upsertMembers } from '../membership/members.ts'
 import type { Limits } from '../resources.ts'
 import { applySlice, deleteFile, type Content } from '../jobs/apply.ts'
-import { unmoved } from '../jobs/checkpoint.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
 import type { ParticipantsFileJob } from '../jobs/job.ts'
 import { tally } from '../jobs/jobs.ts'
 import { hasGoodRow, isMostlyBad, isText } from '../jobs/outcome.ts'
@@ -13,10 +13,9 @@ import type { Source } from './source.ts'
 /** D1 takes strings of up to 2 MB, and an id may have 64 characters of four bytes. */
 const idsPerStatement = 7_000
 
-/** A file of participants, slice by slice. */
 export const participantsFile = (job: ParticipantsFileJob): Source => ({
   isAtEnd: !isText(job) || job.offset === job.fileSize,
-  next: (res, db, isOver) => applySlice(res, db, job, contentOf(res.limits), isOver),
+  next: (res, isOutOfTime) => applySlice(res, job, contentOf(res.limits), isOutOfTime),
   end: ({ badRowsMaxPercent }) => {
     if (!isText(job)) return 'not-text'
     if (!hasGoodRow(job)) return 'no-good-row'
@@ -28,19 +27,19 @@ export const participantsFile = (job: ParticipantsFileJob): Source => ({
 })
 
 const contentOf = ({ participantMax }: Limits): Content<string, ParticipantsFileJob> => ({
-  read: (bytes, at) => readParticipants(bytes, at, participantMax),
+  read: (bytes, options) => readParticipants(bytes, options, participantMax),
   write: writeParticipants,
 })
 
 const writers = { add: addMembers, remove: removeMembers, replace: upsertMembers }
 
-/** The statements that write what a job says of these participants, each with a count of whom it changed. */
+/** Statements that add, remove or mark participants, each followed by a tally. */
 function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []
   for (let from = 0; from < ids.length; from += idsPerStatement)
     statements.push(
-      write(job, listed(ids.slice(from, from + idsPerStatement)), unmoved(jobs, job)),
+      write(job, listed(ids.slice(from, from + idsPerStatement)), guardOf(jobs, job)),
       tally(job, 'touched'),
     )
   return statements

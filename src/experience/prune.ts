@@ -9,15 +9,15 @@ import { enqueue } from '../jobs/enqueue.ts'
 const rowsPerRange = 20_000
 const rangesPerInvocation = 20
 
-/** Once more rows are dead than alive: so the cost of walking the group is shared by as many removals. */
-export function pruneDue({
+/** Once more rows are removed than live: each removal then shares the cost of the scan. */
+export function isPruneDue({
   groupCount,
   groupRemoved,
 }: Pick<GroupJob, 'groupCount' | 'groupRemoved'>): boolean {
   return groupRemoved > groupCount + 1000
 }
 
-/** Deletes the group's rows that have been dead for longer than one revision. A row that comes back meanwhile is dead no more. */
+/** Deletes the group's rows that were removed before the last revision. */
 export async function pruneGroup(
   res: Resources,
   workspace: number,
@@ -25,10 +25,11 @@ export async function pruneGroup(
   after: string,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
-  const at = { workspace, group }
-  for (let pass = 0; pass < rangesPerInvocation; pass++) {
-    const [bound] = await db.all<{ id: string }>(rangeEnd(at, after, rowsPerRange))
-    const prune = pruneDead(at, { after, upTo: bound?.id })
+  for (let range = 0; range < rangesPerInvocation; range++) {
+    const [bound] = await db.all<{ id: string }>(
+      rangeEnd({ workspace, group }, after, rowsPerRange),
+    )
+    const prune = pruneDead({ workspace, group }, { after, upTo: bound?.id })
     if (bound === undefined) {
       await together(db, [
         prune,

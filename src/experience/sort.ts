@@ -1,30 +1,30 @@
-/** So few are sorted as they are. */
-const few = 32
+/** Up to so many ids are sorted as strings. */
+const unsortedMax = 32
 
-/** Bits of a key that tell an id's place among the others. More ids than they can count are sorted as they are. */
+/** Bits of a key for an id's index; more ids than they count are sorted as strings. */
 const placeBits = 18
 
-/** Six rounds of six characters are more than an id of ASCII has. A hostile file could be told apart unit by unit beyond that. */
+/** Enough for ids of ASCII; ids made to need more rounds are sorted as strings. */
 const roundsMax = 6
 
 /**
- * The ids in the order of `sort`, each once: a job's checkpoint counts into it. V8 compares strings more slowly than numbers, and those
- * cut from a long text, which are views of it, more slowly still. So what is sorted is a number for each id: six of its characters, from
- * where the ids begin to differ, and below them its place. Ids that have these six in common are then sorted among themselves.
+ * The ids in the order of `sort`, each once: a checkpoint counts into it. V8 sorts numbers faster:
+ * six characters from where the ids differ, then the index.
  */
 export function sortedRun(ids: string[]): string[] {
   const run: string[] = []
-  addRun(run, ids, roundsMax)
+  appendRun(run, ids, roundsMax)
   return run
 }
 
-function addRun(run: string[], ids: string[], rounds: number): void {
-  if (rounds === 0 || ids.length <= few || ids.length > 2 ** placeBits) return addSorted(run, ids)
-  const from = sharedLength(ids)
+function appendRun(run: string[], ids: string[], rounds: number): void {
+  if (rounds === 0 || ids.length <= unsortedMax || ids.length > 2 ** placeBits)
+    return appendSorted(run, ids)
+  const from = sharedPrefixLength(ids)
   const keys = new BigUint64Array(ids.length)
   const view = new DataView(keys.buffer)
   ids.forEach((id, place) => {
-    const six = sixOf(id, from)
+    const six = sixCharactersOf(id, from)
     view.setUint32(8 * place + 4, six / 2 ** 14, true)
     view.setUint32(8 * place, (six << placeBits) | place, true)
   })
@@ -36,18 +36,18 @@ function addRun(run: string[], ids: string[], rounds: number): void {
   for (let start = 0, end = 1; start < sorted.length; start = end++) {
     while (end < sorted.length && sixAt(end) === sixAt(start)) end++
     if (end === start + 1) run.push(sorted[start] ?? '')
-    // Keys that tell none of them apart: they are one id, or differ beyond ASCII or in a NUL.
-    else if (end - start === sorted.length) addSorted(run, sorted)
-    else addRun(run, sorted.slice(start, end), rounds - 1)
+    // All keys are equal: one id, or ids that differ beyond ASCII or in a NUL.
+    else if (end - start === sorted.length) appendSorted(run, sorted)
+    else appendRun(run, sorted.slice(start, end), rounds - 1)
   }
 }
 
-function addSorted(run: string[], ids: string[]): void {
+function appendSorted(run: string[], ids: string[]): void {
   for (const id of ids.toSorted()) if (id !== run.at(-1)) run.push(id)
 }
 
-/** How many characters they all begin with. */
-function sharedLength(ids: string[]): number {
+/** The length of the ids' common beginning. */
+function sharedPrefixLength(ids: string[]): number {
   const [first = ''] = ids
   let shared = first.length
   for (const id of ids) {
@@ -58,8 +58,8 @@ function sharedLength(ids: string[]): number {
   return shared
 }
 
-/** Six characters of an id as a number, 7 bits each: zeros where it has ended; from the first that is beyond ASCII, ones. */
-function sixOf(id: string, from: number): number {
+/** Six characters as 7 bits each: 0 behind the end, 127 from the first beyond ASCII. */
+function sixCharactersOf(id: string, from: number): number {
   let six = 0
   for (let at = from, beyond = false; at < from + 6; at++) {
     const unit = at < id.length ? id.charCodeAt(at) : 0

@@ -1,18 +1,18 @@
 import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { earlierUnended } from '../jobs/jobs.ts'
+import { earlierJobUnended } from '../jobs/jobs.ts'
 import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
 
-/** Enqueues jobs that are first of their group, and for deletions, that no message has moved for ten minutes. */
+/** Enqueues each queue's stalled first job, and stalled deletions of groups. */
 export async function enqueueStalled(res: Resources): Promise<void> {
   const before = res.now() - stalledAfter
   const db = res.directory
-  const [idle, deleted] = await Promise.all([
+  const [stalledJobs, deletedGroups] = await Promise.all([
     db
       .select({ workspace: jobs.workspace, job: jobs.key, type: jobs.type })
       .from(jobs)
-      .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierUnended}`))
+      .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierJobUnended}`))
       .orderBy(asc(jobs.updatedAt))
       .limit(stalledMost),
     db
@@ -24,10 +24,10 @@ export async function enqueueStalled(res: Resources): Promise<void> {
   ])
   await enqueueAll(
     res,
-    idle.map(({ type, ...job }) => ({ kind: type === 'users' ? 'import' : 'job', ...job })),
+    stalledJobs.map(({ type, ...job }) => ({ kind: type === 'users' ? 'import' : 'job', ...job })),
   )
   await enqueueAll(
     res,
-    deleted.map((group) => ({ kind: 'erase', ...group })),
+    deletedGroups.map((group) => ({ kind: 'erase', ...group })),
   )
 }

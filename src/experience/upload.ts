@@ -1,30 +1,28 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
-import { idColumn } from '../jobs/header.ts'
+import { findIdColumn } from '../jobs/header.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { checkRoom, openJob, type JobType, type UploadJob } from './jobs.ts'
+import { checkAcceptsFile, openJob, type JobType, type UploadJob } from './jobs.ts'
 
 /**
- * Takes a file of participants in and opens the job that applies it. Whatever goes wrong on the way, neither file nor job is
- * left. Throws `not-found`, `jobs-waiting`, `upload-type-…`, and what `receiveFile` throws.
+ * Stores a file of participants and opens the job that applies it. A failure leaves neither.
+ * Throws as `checkAcceptsFile` and `receiveFile` do, and `upload-type-…`.
  */
 export async function receiveUpload(
   res: Resources,
   workspace: number,
   groupId: string,
-  createdBy: string,
-  parts: AsyncIterable<UploadPart>,
+  { createdBy, parts }: { createdBy: string; parts: AsyncIterable<UploadPart> },
 ): Promise<UploadJob> {
-  const db = res.databaseOf(workspace)
-  await checkRoom(db, workspace, groupId, res.limits)
+  await checkAcceptsFile(res.databaseOf(workspace), workspace, groupId, res.limits)
   const job = await receiveFile(res, workspace, parts, {
     field: (name, value) => name === 'type' && typeOf(value),
     complete: (fields) => typeOf(fields.get('type')),
-    idColumn,
+    idColumn: findIdColumn,
     take: (file, fields) => {
       const draft = { ...file, type: typeOf(fields.get('type')), createdBy }
-      return openJob(db, workspace, groupId, draft, res.limits, res.now())
+      return openJob(res, workspace, groupId, draft)
     },
   })
   await enqueue(res, { kind: 'job', workspace, job: job.key })

@@ -6,30 +6,31 @@ export type Exclusion = 'missing' | 'not-true' | 'not-a-number' | 'beyond-number
 
 export type Aggregated = Exclude<SharedAttribute['type'], 'latest'>
 
-/** What a function makes of one attribute of a group's members. */
+/** A function of one attribute of a group's members. */
 interface Aggregate {
-  /** Over rows `u` of user_attributes, of which those called `name` count. NULL: nothing to share. */
+  /** Over rows `u` of user_attributes, of which those of `name` count. NULL: nothing to share. */
   result: (name: string) => SQL
   type: 'boolean' | 'number'
-  /** Why a stored value has no part in the result; undefined where it has. */
+  /** Why a stored value has no part in the result, if so. */
   exclusion: (value: string) => Exclusion | undefined
 }
 
-// LIKE knows no case of A to Z. Values of the version before are not trimmed.
+// LIKE ignores the case of A to Z; old values are untrimmed.
 const isTrue = sql.raw(`trim(u.value, char(9, 10, 11, 12, 13, 32)) LIKE 'true'`)
 
-// Beyond the range of a double, SQLite says infinity, which JSON cannot.
+// SQLite gives infinity beyond a double's range, which JSON has not.
 const finite = (result: SQL) => sql`nullif(nullif(${result}, 9e999), -9e999)`
 
-// A text that is a number as a whole equals its cast.
+// Only a text that is wholly a number equals its cast.
 const number = sql.raw(
-  `iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999, CAST(u.value AS REAL), NULL)`,
+  `iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999,
+    CAST(u.value AS REAL), NULL)`,
 )
 
 const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
 
-/** The number that a text is as a whole, as `number` above reads it; undefined for others. */
-export function numberIn(text: string): number | undefined {
+/** Reads a text as `number` does in SQL. */
+export function parseNumber(text: string): number | undefined {
   const number = numeric.test(text) ? Number(text) : Infinity
   return Number.isFinite(number) ? number : undefined
 }
@@ -37,11 +38,11 @@ export function numberIn(text: string): number | undefined {
 const trueInAnyCase = /^[\t-\r ]*true[\t-\r ]*$/i
 
 const exclusionOfNumber = (value: string): Exclusion | undefined => {
-  if (numberIn(value) !== undefined) return undefined
+  if (parseNumber(value) !== undefined) return undefined
   return numeric.test(value) ? 'beyond-numbers' : 'not-a-number'
 }
 
-/** Group Identity, "Group attributes". `latest` is one member's value: see seat-and-share.ts. */
+/** Group Identity, "Group attributes". For `latest` see `latestOf` in seat-and-share.ts. */
 export const aggregates: Record<Aggregated, Aggregate> = {
   boolean_or: {
     result: (name) => sql`iif(coalesce(max(u.name = ${name} AND ${isTrue}), 0), 'true', 'false')`,
@@ -60,5 +61,4 @@ export const aggregates: Record<Aggregated, Aggregate> = {
   },
 }
 
-/** The names of all functions. */
 export const functions = ['latest', ...(Object.keys(aggregates) as Aggregated[])] as const // its keys

@@ -2,48 +2,47 @@ import type { valueTypes } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { canonical, folded, foldedBeyondAscii, isTooLong } from '../text.ts'
 
-/** Whole numbers whose digits a double would change are bigint. */
+/** A bigint is a whole number whose digits a double would change. */
 export type Value = string | number | bigint | boolean | string[]
 export type ValueType = (typeof valueTypes)[number]
 
-/** A value: its text as it was sent, and what it is. */
-export interface Kept {
+/** A value as it is stored: its text as it was sent, and its type. */
+export interface StoredValue {
   text: string
   type: ValueType
 }
 
-/** The columns of a value: see `user_attributes`. */
-export interface Columns {
+/** The columns of a value in `user_attributes`. */
+export interface ValueColumns {
   value: string
   sent: string | null
   folded: string | null
 }
 
-/** A text as it is stored: trimmed and in NFC, as it was sent where that differs, and folded. */
-export function columnsOfText(text: string): Columns {
+export function columnsOfText(text: string): ValueColumns {
   const value = canonical(text)
   return { value, sent: value === text ? null : text, folded: foldedBeyondAscii(text) }
 }
 
-export function columnsOf({ text, type }: Kept): Columns {
+export function columnsOf({ text, type }: StoredValue): ValueColumns {
   if (type === 'string') return columnsOfText(text)
-  const beyond = type === 'list' && foldedBeyondAscii(text) !== null
+  const hasFolded = type === 'list' && foldedBeyondAscii(text) !== null
   return {
     value: text,
     sent: null,
-    folded: beyond ? JSON.stringify(itemsOf(text).map(folded)) : null,
+    folded: hasFolded ? JSON.stringify(itemsOf(text).map(folded)) : null,
   }
 }
 
-const itemsOf = (list: string) => JSON.parse(list) as string[] // written by `readValue` alone
+const itemsOf = (list: string) => JSON.parse(list) as string[] // only `readValue` writes it
 
-/** What becomes of one attribute; null deletes it. */
+/** The new value of one attribute; null deletes it. */
 export interface Change {
   name: string
-  to: Kept | null
+  to: StoredValue | null
 }
 
-/** CONTRACT 4, "Users": lengths in characters. */
+/** Limits of a user's attributes: lengths in characters. */
 const attributesMax = 100
 const nameMax = 256
 export const valueMax = 4096
@@ -51,8 +50,8 @@ const itemsMax = 1000
 const itemMax = 512
 
 /**
- * The changes that an object of attributes asks for. Throws `required`, `invalid` or `attribute-refused`, which names the attribute; a text comes
- * back as it went in, but for halves of characters, and without U+0000, which SQLite would cut it at.
+ * Reads an object of attributes. Throws `required`, `invalid`, or `attribute-refused` with a name,
+ * also for a text with U+0000, at which SQLite would cut it.
  */
 export function readAttributes(given: unknown): Change[] {
   if (given === undefined) throw new Failure({ reason: 'required', field: 'user_attributes' })
@@ -71,7 +70,7 @@ export function readAttributes(given: unknown): Change[] {
   }))
 }
 
-/** The name of an attribute, as it is kept. Throws as `readAttributes` does. */
+/** The name of an attribute as it is stored. Throws as `readAttributes` does. */
 export function readName(name: string): string {
   if (name === '') throw refused(name, 'must have a name')
   if (isTooLong(name, nameMax))
@@ -79,7 +78,7 @@ export function readName(name: string): string {
   return readText(name, name)
 }
 
-function readValue(name: string, value: unknown): Kept {
+function readValue(name: string, value: unknown): StoredValue {
   if (typeof value === 'boolean') return { text: String(value), type: 'boolean' }
   if (typeof value === 'bigint') return { text: String(value), type: 'number' }
   if (typeof value === 'number') {
@@ -113,9 +112,9 @@ function readText(name: string, text: string): string {
 const refused = (name: string, problem: string) =>
   new Failure({ reason: 'attribute-refused', name, problem })
 
-/** A kept value as its owner gave it. */
-export function valueOf({ text, type }: Kept): Value {
-  if (type === 'number') return numberOf(String(text)) // what SQLite has computed comes as a number
+/** A stored value as it was given. */
+export function valueOf({ text, type }: StoredValue): Value {
+  if (type === 'number') return numberOf(String(text)) // a number where SQLite computed it
   if (type === 'boolean') return text === 'true'
   return type === 'list' ? itemsOf(text) : text
 }
@@ -123,5 +122,5 @@ export function valueOf({ text, type }: Kept): Value {
 const numberOf = (text: string): number | bigint =>
   /^-?\d+$/.test(text) && String(Number(text)) !== text ? BigInt(text) : Number(text)
 
-/** Characters of a user's id at most (CONTRACT 4, "Users"). */
+/** Characters of a user's id at most. */
 export const userMax = 64

@@ -8,79 +8,82 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 
 export type GroupDefinition = typeof groupDefinitions.$inferSelect
 
-/** What a definition says; `by` is the name of the client who says it. */
+/** What a client may say of a definition. */
 export interface DefinitionDraft {
   description: string
   source: string
   attributes: SharedAttribute[]
-  /** How values are compared, and which are none; null or left out: as for every definition. */
+  /** How values are compared, and which count as none; null or left out: the defaults. */
   matching?: GroupDefinition['matching']
   ignoreValues?: GroupDefinition['ignoreValues']
 }
 
-export const live = (workspace: number) =>
+export const isLive = (workspace: number) =>
   and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
-const named = (workspace: number, id: string) => and(live(workspace), eq(groupDefinitions.id, id))
+const byId = (workspace: number, id: string) => and(isLive(workspace), eq(groupDefinitions.id, id))
 
-/** The definitions of the workspace, oldest first: no more than the limits of this installation allow, or allowed. */
+/** All definitions of a workspace, oldest first; limits bound their number. */
 export async function listDefinitions(db: Db, workspace: number): Promise<GroupDefinition[]> {
   return db
     .select()
     .from(groupDefinitions)
-    .where(live(workspace))
+    .where(isLive(workspace))
     .orderBy(asc(groupDefinitions.key))
 }
 
-/** The names under which users inherit what the definitions of a workspace share (Group Identity, "Step 2"). */
-export const sharedNamesOf = (workspace: number): SQL =>
-  sql`SELECT d.id || ':' || (shared.value ->> 'id') AS name FROM group_definitions AS d, json_each(d.attributes) AS shared
+/** A query of `name`: the names of inherited attributes (Group Identity, "Step 2"). */
+export const selectSharedNames = (workspace: number): SQL =>
+  sql`SELECT d.id || ':' || (shared.value ->> 'id') AS name
+    FROM group_definitions AS d, json_each(d.attributes) AS shared
     WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL`
 
-/** The same as a list: no attribute of these names is anybody's own. */
+/** The names of inherited attributes: no user has an own attribute of such a name. */
 export async function sharedNames(db: Db, workspace: number): Promise<Set<string>> {
-  const rows = await db.all<{ name: string }>(sharedNamesOf(workspace))
+  const rows = await db.all<{ name: string }>(selectSharedNames(workspace))
   return new Set(rows.map(({ name }) => name))
 }
 
-/** Throws `not-found` for an unknown or deleted definition and for another workspace's alike. */
+/** Throws `not-found`, also for a deleted one or another workspace's. */
 export async function getDefinition(
   db: Db,
   workspace: number,
   id: string,
 ): Promise<GroupDefinition> {
-  const [definition] = await db.select().from(groupDefinitions).where(named(workspace, id))
+  const [definition] = await db.select().from(groupDefinitions).where(byId(workspace, id))
   if (definition === undefined) throw new Failure({ reason: 'not-found', what: 'definition', id })
   return definition
 }
 
-/** Throws `taken`, or `limit` where the workspace has as many definitions, or the draft more attributes, than it may. */
+/** `by` names the client. Throws `taken`, or `limit` for too many definitions or attributes. */
 export async function createDefinition(
   res: Resources,
   workspace: number,
   id: string,
-  { description, source, attributes, matching = null, ignoreValues = null }: DefinitionDraft,
-  by: string,
+  { draft, by }: { draft: DefinitionDraft; by: string },
 ): Promise<GroupDefinition> {
+  const { description, source, attributes, matching = null, ignoreValues = null } = draft
   const { limits } = res
   checkAttributes(attributes, limits)
   const db = res.databaseOf(workspace)
   const now = res.now()
-  const held = sql`(SELECT count(*) FROM group_definitions WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
+  const definitionCount = sql`(
+    SELECT count(*) FROM group_definitions
+    WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
   const results = await together(db, [
-    // One statement, so that two requests at once do not both find room.
+    // One statement, so that two requests cannot pass the limit together.
     sql`
     INSERT INTO group_definitions (workspace_id, id, description, source_user_attribute, attributes,
       created_on, created_by, last_modified_on, last_modified_by, matching, ignore_values)
     SELECT ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)},
       ${now}, ${by}, ${now}, ${by}, ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)}
-    WHERE ${held} < ${limits.definitionsMax} ON CONFLICT DO NOTHING`,
+    WHERE ${definitionCount} < ${limits.definitionsMax} ON CONFLICT DO NOTHING`,
     ...announce(workspace, { type: 'definition.created', data: { definition_id: id } }, now),
   ])
   if (results[0].changes === 0) {
     const [same] = await db
       .select({ same: count() })
       .from(groupDefinitions)
-      .where(named(workspace, id))
+      .where(byId(workspace, id))
     if (same?.same !== 0) throw new Failure({ reason: 'taken', what: 'definition', name: id })
     throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
   }
@@ -88,41 +91,47 @@ export async function createDefinition(
   return getDefinition(db, workspace, id)
 }
 
-/** What a definition shares, but for these: a query of `id`. */
-export const sharedBut = (workspace: number, id: string, kept: SharedAttribute[]): SQL => sql`
-  SELECT one.value ->> 'id' AS id FROM group_definitions AS d, json_each(d.attributes) AS one
+/** A query of `id`: the attributes that a definition shares, except `remaining`. */
+export const sharedExcept = (
+  workspace: number,
+  id: string,
+  remaining: SharedAttribute[],
+): SQL => sql`
+  SELECT shared.value ->> 'id' AS id
+  FROM group_definitions AS d, json_each(d.attributes) AS shared
   WHERE d.workspace_id = ${workspace} AND d.id = ${id} AND d.deleted_at IS NULL
-    AND one.value ->> 'id' NOT IN (SELECT value FROM json_each(${JSON.stringify(kept.map(({ id }) => id))}))`
+    AND shared.value ->> 'id' NOT IN (
+      SELECT value FROM json_each(${JSON.stringify(remaining.map(({ id }) => id))}))`
 
 /**
- * Changes what is given of a definition; nothing, if that is nothing. Attributes that it no longer has are gone for every reader.
- * Throws `not-found`, `limit`, and `in-use` where an audience's rule names one of those.
+ * Attributes that `change` leaves out are gone for every reader; `by` names the client. Throws
+ * `not-found`, `limit`, and `in-use` by a rule that names such an attribute.
  */
 export async function updateDefinition(
   res: Resources,
   workspace: number,
   id: string,
-  change: Partial<DefinitionDraft>,
-  by: string,
+  { change, by }: { change: Partial<DefinitionDraft>; by: string },
 ): Promise<GroupDefinition> {
   checkAttributes(change.attributes ?? [], res.limits)
   const db = res.databaseOf(workspace)
   if (Object.keys(change).length === 0) return getDefinition(db, workspace, id)
   const now = res.now()
   const { attributes } = change
-  const lost = attributes && namesOfShared(id, sharedBut(workspace, id, attributes))
+  const removedNames = attributes && namesOfShared(id, sharedExcept(workspace, id, attributes))
   const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ ...change, updatedAt: now, updatedBy: by })
-      .where(and(named(workspace, id), lost && unused(workspace, lost))),
+      .where(and(byId(workspace, id), removedNames && unused(workspace, removedNames))),
     ...announce(workspace, { type: 'definition.updated', data: { definition_id: id } }, now),
   ])
   const definition = await getDefinition(db, workspace, id)
   if (results[0].changes === 0) {
-    if (lost !== undefined) await checkUnused(db, workspace, lost, { what: 'attribute' })
-    // An audience has let go of it, or the definition has come back, in this moment.
-    return updateDefinition(res, workspace, id, change, by)
+    if (removedNames !== undefined)
+      await checkUnused(db, workspace, removedNames, { what: 'attribute' })
+    // What refused the change is gone already: a rule that named it, or a deletion.
+    return updateDefinition(res, workspace, id, { change, by })
   }
   await enqueueAnnounced(res, workspace, results)
   return definition

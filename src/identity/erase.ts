@@ -4,13 +4,14 @@ import { groupDefinitions } from '../db/schema.ts'
 import { checkUnused, namesOfDefinition, unused } from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { carryOnSteps } from '../jobs/carry-on.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { getDefinition, live, sharedBut } from './definitions.ts'
+import { getDefinition, isLive, sharedExcept } from './definitions.ts'
 import { cancelRuns } from './runs.ts'
 
 /**
- * Deletes a definition and what users have inherited by it, for every reader at once, and ends its runs. Its rows go in bounded
- * steps over the queue. Throws `not-found`, and `in-use` where an audience's rule names it or what it shares.
+ * Deletes a definition for every reader at once and ends its runs; the queue deletes its rows.
+ * Throws `not-found`, and `in-use` by an audience's rule.
  */
 export async function deleteDefinition(
   res: Resources,
@@ -20,12 +21,12 @@ export async function deleteDefinition(
   const db = res.databaseOf(workspace)
   const { key } = await getDefinition(db, workspace, id)
   const now = res.now()
-  const names = namesOfDefinition(id, sharedBut(workspace, id, []))
+  const names = namesOfDefinition(id, sharedExcept(workspace, id, []))
   const results = await together(db, [
     db
       .update(groupDefinitions)
       .set({ deletedAt: now })
-      .where(and(live(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
+      .where(and(isLive(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
     ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
     cancelRuns(db, workspace, key, now),
   ])
@@ -38,9 +39,8 @@ export async function deleteDefinition(
 }
 
 const rowsPerStep = 10_000
-const stepsPerInvocation = 50
 
-/** Takes a deleted definition's rows away, a bounded step at a time: members, what they share, values and runs, and the definition itself last. */
+/** Deletes a deleted definition's rows in bounded steps, the definition itself last. */
 export async function eraseDefinition(
   res: Resources,
   workspace: number,
@@ -57,19 +57,23 @@ export async function eraseDefinition(
     .from(groupDefinitions)
     .where(deleted)
   if (found === undefined) return
-  for (let step = 0; step < stepsPerInvocation; step++) {
+  await carryOnSteps(res, { kind: 'erase-definition', workspace, definition: key }, async () => {
     const results = await together(db, [
-      sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN
-        (SELECT definition_key, user_id FROM identity_members WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-      sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN
-        (SELECT definition_key, value, name FROM group_attributes WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-      sql`DELETE FROM normalized_values WHERE (definition_key, normalized, value) IN
-        (SELECT definition_key, normalized, value FROM normalized_values WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-      sql`DELETE FROM recompute_runs WHERE key IN (SELECT key FROM recompute_runs WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN (
+        SELECT definition_key, user_id FROM identity_members
+        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN (
+        SELECT definition_key, value, name FROM group_attributes
+        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM normalized_values WHERE (definition_key, normalized, value) IN (
+        SELECT definition_key, normalized, value FROM normalized_values
+        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
+      sql`DELETE FROM recompute_runs WHERE key IN (
+        SELECT key FROM recompute_runs
+        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
     ])
-    if (results.some(({ changes }) => changes > 0)) continue
+    if (results.some(({ changes }) => changes > 0)) return true
     await db.delete(groupDefinitions).where(deleted)
-    return
-  }
-  await enqueue(res, { kind: 'erase-definition', workspace, definition: key })
+    return false
+  })
 }

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { aggregates, type Exclusion } from './aggregate.ts'
-import { valueOf, type Kept, type Value } from './attributes.ts'
+import { valueOf, type StoredValue, type Value } from './attributes.ts'
 
 export interface Explanation {
   definition: string
@@ -12,7 +12,7 @@ export interface Explanation {
   group: string
   function: SharedAttribute['type']
   value: Value
-  /** When the run began that computed the value, in milliseconds; what a member has changed since counts from the next run on. */
+  /** When the run began that computed the value, in milliseconds. */
   computedAt: number | null
   members: Contribution[]
 }
@@ -21,16 +21,16 @@ export interface Contribution {
   user: string
   value: Value | null
   updatedAt: number | null
-  /** Whether the member's value, as it is now, has a part in the result. */
+  /** Whether the member's present value has a part in the result. */
   counts: boolean
-  /** Why it has none; null where it has. */
+  /** Why it has none. */
   excluded: Exclusion | null
 }
 
-type Shared = Kept &
+type Shared = StoredValue &
   Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
 type Member = { user: string; updatedAt: number | null } & (
-  (Kept & { stored: string }) | { text: null }
+  (StoredValue & { stored: string }) | { text: null }
 )
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
@@ -40,25 +40,37 @@ export async function explain(
   user: string,
   name: string,
 ): Promise<Explanation> {
-  // The id of a definition has no colon, that of an attribute may.
+  // A definition's id has no colon, an attribute's id may.
   const colon = name.indexOf(':')
   if (colon < 0) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })
   const [definition, attribute] = [name.slice(0, colon), name.slice(colon + 1)]
-  const seat = sql`group_definitions AS d JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}`
-  const asked = sql`d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`
+  const membership = sql`group_definitions AS d
+    JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}`
+  const isDefinition = sql`
+    d.workspace_id = ${workspace} AND d.id = ${definition} AND d.deleted_at IS NULL`
   const [shared, members] = await together(db, [
     sql<Shared>`
-    SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group", a.function, a.result AS text, a.type,
+    SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group",
+      a.function, a.result AS text, a.type,
       (SELECT max(started_at) FROM recompute_runs AS r
-        WHERE r.definition_key = d.key AND (r.state = 'successful' OR (r.state <> 'normalizing' AND r.cursor >= s.value))) AS computedAt
-    FROM ${seat} JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = ${attribute}
-    WHERE ${asked} AND a.result IS NOT NULL
-      AND (a.name, a.function) IN (SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
+        WHERE r.definition_key = d.key
+          AND (r.state = 'successful' OR (r.state <> 'normalizing' AND r.cursor >= s.value))
+      ) AS computedAt
+    FROM ${membership}
+      JOIN group_attributes AS a
+        ON a.definition_key = d.key AND a.value = s.value AND a.name = ${attribute}
+    WHERE ${isDefinition} AND a.result IS NOT NULL
+      AND (a.name, a.function) IN (
+        SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
     sql<Member>`
-    SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type, u.updated_at AS updatedAt
-    FROM ${seat} JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
-      LEFT JOIN user_attributes AS u ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${attribute} AND u.value IS NOT NULL
-    WHERE ${asked} ORDER BY m.user_id`,
+    SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type,
+      u.updated_at AS updatedAt
+    FROM ${membership}
+      JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
+      LEFT JOIN user_attributes AS u
+        ON u.workspace_id = ${workspace} AND u.user_id = m.user_id
+          AND u.name = ${attribute} AND u.value IS NOT NULL
+    WHERE ${isDefinition} ORDER BY m.user_id`,
   ])
   const [found] = shared.rows
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'attribute', id: name })

@@ -1,44 +1,44 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded } from '../text.ts'
 
-/** The signs from one code to another. */
-export const between = (from: number, to: number) =>
+/** The characters from one code to another. */
+export const charactersFrom = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('')
 
 const candidates = [
-  between(0x09, 0x20),
+  charactersFrom(0x09, 0x20),
   '\u00a0\u00ad\u061c\u1680\u180e',
-  between(0x2000, 0x206f),
+  charactersFrom(0x2000, 0x206f),
   '\u3000\ufeff',
-  between(0x0600, 0x0605),
+  charactersFrom(0x0600, 0x0605),
   '\u06dd\u070f\u0890\u0891\u08e2',
-  between(0xfff9, 0xfffb),
+  charactersFrom(0xfff9, 0xfffb),
 ]
 
-/** Blanks and characters that nobody sees, of those that texts have at their ends: SQLite trims neither by itself. */
-export const unseen = candidates.join('').replace(/[^\s\p{Cf}]/gu, '')
+/** Blanks and invisible characters, which SQLite's trim leaves. */
+export const invisible = candidates.join('').replace(/[^\s\p{Cf}]/gu, '')
 
-/** Blanks as JavaScript's \s knows them, but for the one that stands for them. */
-const otherBlanks = unseen.replace(/[^\s]| /gu, '').split('')
+/** What JavaScript's \s matches, except the space itself. */
+const rareBlanks = invisible.replace(/[^\s]| /gu, '').split('')
 
-/** A text with one blank for each run of them within. */
+/** A text with one space for each run of blanks. */
 export const collapsed = (text: string): string => text.trim().replace(/\s+/g, ' ')
 
-/** The value of the group that users with this value of the source are in. */
+/** The group that users with this value of the source belong to. */
 export function groupValue(text: string, matching: 'normalized' | null): string {
   const value = canonical(text)
   return matching === 'normalized' ? collapsed(folded(value)) : value
 }
 
-/** As often as a value of 4,096 blanks can be halved. */
+/** How often a value of 4,096 blanks can be halved. */
 const halvings = 12
 
-/** The same of a text without regard to case, in SQL; of blanks alone, one. */
-export function collapsedIn(text: SQL): SQL {
-  const spaced = otherBlanks.reduce((all, blank) => sql`replace(${all}, ${blank}, ' ')`, text)
-  const once = Array.from({ length: halvings }).reduce<SQL>(
+/** `collapsed` in SQL, of a text whose case is folded; only blanks become one space. */
+export function collapsedSql(text: SQL): SQL {
+  const spaced = rareBlanks.reduce((all, blank) => sql`replace(${all}, ${blank}, ' ')`, text)
+  const collapsed = Array.from({ length: halvings }).reduce<SQL>(
     (all) => sql`replace(${all}, '  ', ' ')`,
     spaced,
   )
-  return sql`coalesce(nullif(trim(${once}, ${unseen}), ''), ' ')`
+  return sql`coalesce(nullif(trim(${collapsed}, ${invisible}), ''), ' ')`
 }

@@ -1,8 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { canonical, folded, lengthOf } from '../text.ts'
-import { between, collapsed, unseen } from './matching.ts'
+import { charactersFrom, collapsed, invisible } from './matching.ts'
 
-/** What people and programs say where they have nothing to say, in words that programs join. */
+/** Phrases for a missing value, joined as programs join words. */
 const phrases = [
   ...['not available', 'not applicable', 'not provided', 'not set', 'not specified', 'not given'],
   ...['not known', 'not entered', 'not found', 'no value', 'no data', 'no address', 'no entry'],
@@ -16,20 +16,19 @@ const phrases = [
   ],
 ].flatMap((phrase) => [' ', '  ', '_', '-', ''].map((by) => phrase.replaceAll(' ', by)))
 
-/** What programs write for no value: a template of several such values has them side by side. */
-const sideBySide = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown', '[object object]']
-  .flatMap((one) => [2, 3, 4].map((count) => Array.from({ length: count }, () => one)))
-  .flatMap((ones) => [' ', ', ', ',', '; ', '/', ' / ', '|', '-', ' - '].map((by) => ones.join(by)))
+/** Several missing values side by side, as a template writes them. */
+const repeated = ['null', 'none', 'nil', 'n/a', 'nan', 'undefined', 'unknown', '[object object]']
+  .flatMap((word) => [2, 3, 4].map((count) => Array.from({ length: count }, () => word)))
+  .flatMap((words) =>
+    [' ', ', ', ',', '; ', '/', ' / ', '|', '-', ' - '].map((by) => words.join(by)),
+  )
   .map((text) => text.replace(/^\[|\]$/g, ''))
 
-/**
- * Values that are none, though something stands there: what exports, programs and people write where they have nothing to say. No
- * digits: a value with one is none of these.
- */
+/** What exports, programs and people write for a missing value; none of it has a digit. */
 export const defaultNoValues: readonly string[] = [
   ...['n/a', 'na', 'n.a', 'n\\a', 'n / a', 'n-a', 'n,a', 'n_a', 'n/d', 'null', 'nil', 'none'],
   ...['undefined', 'unknown', 'nan', 'nat', 'pd.na', 'unspecified', 'unavailable', 'unset'],
-  ...['missing', 'empty', 'tbd', 'tba', ...phrases, ...sideBySide],
+  ...['missing', 'empty', 'tbd', 'tba', ...phrases, ...repeated],
   ...['object object', 'object null', 'object undefined', 'object array', 'object promise'],
   // German, French, Spanish, Portuguese, Italian, Dutch, Polish, Turkish.
   ...['unbekannt', 'keine angabe', 'k.a', 'nicht angegeben', 'inconnu', 'inconnue'],
@@ -51,8 +50,8 @@ export const defaultNoValues: readonly string[] = [
   ...['없음', '알 수 없음', 'غير معروف', 'غير متوفر', 'ｎ／ａ', 'ｎｕｌｌ', 'ｎｏｎｅ'],
 ]
 
-/** Errors and blanks of spreadsheets, and MySQL's mark for NULL: their signs make them what they are. */
-const withSigns = [
+/** Errors and blanks of spreadsheets, and MySQL's NULL: compared with their signs. */
+const phrasesWithSigns = [
   '(blank)',
   '<blank>',
   '#value!',
@@ -64,49 +63,50 @@ const withSigns = [
   '\\n',
 ]
 
-/** Blanks, and what shows nothing by itself. */
-const blanks = [unseen, '\u0085\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0'].join(
-  '',
-)
-
-/** The same and punctuation, of which a value may be full without saying anything. */
-const around = [
-  blanks,
-  between(0x21, 0x2f),
-  between(0x3a, 0x40),
-  between(0x5b, 0x60),
-  between(0x7b, 0x7e),
-  '¡¦§¨«¯´¶·¸»¿־،؛؟٫٬٭−─━',
-  between(0x2010, 0x2027),
-  between(0x2030, 0x205e),
-  between(0x3001, 0x3003),
-  between(0x3008, 0x3011),
-  between(0x3014, 0x301f),
-  '・',
-  between(0xff01, 0xff0f),
-  between(0xff1a, 0xff20),
-  between(0xff3b, 0xff40),
-  between(0xff5b, 0xff65),
+/** Blanks and other characters that show nothing. */
+const blanks = [
+  invisible,
+  '\u0085\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe0e\ufe0f\uffa0',
 ].join('')
 
-/** Values that are none, as they are looked for in a text: each between two line feeds, which no value has there. */
+/** Characters of which a missing value may consist, or be surrounded. */
+const blanksAndPunctuation = [
+  blanks,
+  charactersFrom(0x21, 0x2f),
+  charactersFrom(0x3a, 0x40),
+  charactersFrom(0x5b, 0x60),
+  charactersFrom(0x7b, 0x7e),
+  '¡¦§¨«¯´¶·¸»¿־،؛؟٫٬٭−─━',
+  charactersFrom(0x2010, 0x2027),
+  charactersFrom(0x2030, 0x205e),
+  charactersFrom(0x3001, 0x3003),
+  charactersFrom(0x3008, 0x3011),
+  charactersFrom(0x3014, 0x301f),
+  '・',
+  charactersFrom(0xff01, 0xff0f),
+  charactersFrom(0xff1a, 0xff20),
+  charactersFrom(0xff3b, 0xff40),
+  charactersFrom(0xff5b, 0xff65),
+].join('')
+
+/** Values that count as none: lists with each item between line feeds, which none contains. */
 export interface NoValues {
-  /** Compared with the whole value, blanks around it aside. */
+  /** Compared with the whole value without the blanks around it. */
   whole: string
-  /** Compared with what stands within blanks and punctuation; undefined where nothing is. */
+  /** Compared with the value without blanks and punctuation around it. */
   within: string | undefined
-  /** Characters of the longest of them. */
+  /** Characters of the longest item. */
   longest: number
-  /** Whether one of them holds a digit: else a value that does is none of them. */
+  /** Whether an item has a digit. */
   digits: boolean
-  /** Whether one of them has capital letters beyond A to Z. */
+  /** Whether an item has capital letters beyond A to Z. */
   cased: boolean
 }
 
-const listed = (texts: Iterable<string>) =>
+const joinLines = (texts: Iterable<string>) =>
   `\n${[...new Set(texts)].map((text) => text.replaceAll('\n', ' ')).join('\n')}\n`
 
-const stripped = (text: string, signs: string) => {
+const stripEnds = (text: string, signs: string) => {
   let [from, to] = [0, text.length]
   while (from < to && signs.includes(text.charAt(from))) from++
   while (to > from && signs.includes(text.charAt(to - 1))) to--
@@ -117,58 +117,63 @@ const digit = /[0-9]/
 
 const lower = (text: string) => text.replace(/[A-Z]+/g, (part) => part.toLowerCase())
 
-/** A text in small letters, in capitals and with one capital, as SQLite's `lower` leaves them: it knows A to Z alone. */
+/** A text in all its cases, as SQLite's `lower` leaves them: it changes only A to Z. */
 const spellings = (text: string) =>
   [text, text.toUpperCase(), text.charAt(0).toUpperCase() + text.slice(1)].map(lower)
 
-const ofAll: NoValues = {
-  whole: listed(withSigns),
-  within: listed(['', ...defaultNoValues.flatMap(spellings)]), // and punctuation alone
-  longest: Math.max(...[...defaultNoValues, ...withSigns].map(lengthOf)),
+const defaults: NoValues = {
+  whole: joinLines(phrasesWithSigns),
+  within: joinLines(['', ...defaultNoValues.flatMap(spellings)]), // and punctuation alone
+  longest: Math.max(...[...defaultNoValues, ...phrasesWithSigns].map(lengthOf)),
   digits: false,
   cased: false, // all spellings are listed
 }
 
-/** What is none for a definition: its own list, or that of every definition. Blanks are none always. */
+/** The values that count as none for a definition: its own list or the default, and blanks. */
 export function noValues(own: readonly string[] | null, normalized: boolean): NoValues {
-  if (own === null) return ofAll
+  if (own === null) return defaults
   const texts = own.map((text) => folded(canonical(text)))
   const items = normalized ? texts.map(collapsed) : texts
-  // A number within signs may be another number: -1 and 1.
-  const words = items.map((text) => stripped(text, around)).filter((text) => /\p{L}/u.test(text))
+  // Items without letters keep their signs: -1 is not 1.
+  const words = items
+    .map((text) => stripEnds(text, blanksAndPunctuation))
+    .filter((text) => /\p{L}/u.test(text))
   return {
-    whole: listed(['', ...items]),
-    within: words.length === 0 ? undefined : listed(words),
+    whole: joinLines(['', ...items]),
+    within: words.length === 0 ? undefined : joinLines(words),
     longest: Math.max(0, ...items.map(lengthOf)),
     digits: items.some((text) => digit.test(text)),
     cased: !normalized && items.some((text) => lower(text.toUpperCase()) !== text),
   }
 }
 
-/** Whether a value is none. */
-export function isNoValue(text: string, values = ofAll): boolean {
+/** Whether a value counts as none. */
+export function isNoValue(text: string, values = defaults): boolean {
   const value = canonical(text)
   if (!values.digits && digit.test(value)) return false
   const key = values.cased ? folded(value) : lower(value)
   const has = (list: string, signs: string) => {
-    const part = stripped(key, signs)
+    const part = stripEnds(key, signs)
     return lengthOf(part) <= values.longest && list.includes(`\n${part.replaceAll('\n', ' ')}\n`)
   }
-  return has(values.whole, blanks) || (values.within !== undefined && has(values.within, around))
+  return (
+    has(values.whole, blanks) ||
+    (values.within !== undefined && has(values.within, blanksAndPunctuation))
+  )
 }
 
-/**
- * The same in SQL, of a value as it is kept. `caseless`: the value without regard to case. No table is asked, not even json_each, whose
- * rows are billed.
- */
-export function noValueIn(value: SQL, caseless: SQL, values: NoValues): SQL {
-  const key = values.cased ? caseless : sql`lower(${value})`
+/** `isNoValue` in SQL, of a value and its folded form; without json_each, whose rows are billed. */
+export function isNoValueSql(value: SQL, folded: SQL, values: NoValues): SQL {
+  const key = values.cased ? folded : sql`lower(${value})`
   const has = (list: string, signs: string) => {
     const part = sql`trim(${key}, ${signs})`
     return sql`CASE WHEN length(${part}) > ${values.longest} THEN 0
       ELSE instr(${list}, char(10) || replace(${part}, char(10), ' ') || char(10)) > 0 END`
   }
-  const whole = has(values.whole, blanks)
-  const any = values.within === undefined ? whole : sql`(${has(values.within, around)} OR ${whole})`
+  const isWhole = has(values.whole, blanks)
+  const any =
+    values.within === undefined
+      ? isWhole
+      : sql`(${has(values.within, blanksAndPunctuation)} OR ${isWhole})`
   return values.digits ? any : sql`CASE WHEN ${value} GLOB '*[0-9]*' THEN 0 ELSE ${any} END`
 }

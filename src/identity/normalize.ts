@@ -1,74 +1,78 @@
 import { sql, type SQL } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
 import { recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { commit, unmoved } from '../jobs/checkpoint.ts'
-import { collapsedIn } from './matching.ts'
-import { advanceRun, type BegunRun } from './runs.ts'
-import { endOf, within, type Range } from './ranges.ts'
+import { guardOf } from '../jobs/checkpoint.ts'
+import { collapsedSql } from './matching.ts'
+import { commitRun, type BegunRun } from './runs.ts'
+import { endOfRange, within, type Range } from './ranges.ts'
 
 /**
- * Takes a run one range of raw values further that writes down what each of them is normalized; a value that no user has any more
- * is forgotten. Of a definition that compares values as they are, all are. False: someone else moved the run.
+ * Updates the normalized values of the run's next range; a definition that compares values as they
+ * are has none. False: someone else moved the run.
  */
-export async function normalize(res: Resources, db: Db, run: BegunRun): Promise<boolean> {
+export async function normalize(res: Resources, run: BegunRun): Promise<boolean> {
   const { workspace, cursor } = run
-  const [end] = await db.all<{ upTo: string | null }>(valuesEnd(run, res.limits.usersPerStep))
+  const [end] = await res
+    .databaseOf(workspace)
+    .all<{ upTo: string | null }>(endOfValues(run, res.limits.usersPerStep))
   const values = { after: cursor, upTo: end?.upTo ?? null }
-  const guard = unmoved(recomputeRuns, run)
+  const guard = guardOf(recomputeRuns, run)
+  const statements = [deleteUnused(run, values, guard)]
+  if (run.matching !== null) statements.push(writeNormalized(run, values, guard))
   const last = values.upTo === null
   const to = last ? { state: 'running' as const, cursor: '' } : { cursor: values.upTo ?? cursor }
-  const facts = {
-    event: 'recompute-step',
-    workspace,
-    runId: run.id,
-    step: run.step,
-    status: run.state,
-  }
-  const { moved } = await commit(db, facts, [
-    forget(run, values, guard),
-    ...(run.matching === null ? [] : [write(run, values, guard)]),
-    advanceRun(db, run, res.now(), to),
-  ])
+  const { moved } = await commitRun(res, run, statements, { to })
   return moved
 }
 
 type Values = Pick<Range, 'after' | 'upTo'>
 
-const users = ({ workspace, source }: BegunRun) =>
-  sql`user_attributes AS u INDEXED BY user_attributes_by_value WHERE u.workspace_id = ${workspace} AND u.name = ${source}`
-const rows = ({ definition }: BegunRun) =>
-  sql`normalized_values INDEXED BY normalized_values_by_value WHERE definition_key = ${definition}`
+const userRows = ({ workspace, source }: BegunRun) =>
+  sql`user_attributes AS u INDEXED BY user_attributes_by_value
+    WHERE u.workspace_id = ${workspace} AND u.name = ${source}`
+const normalizedRows = ({ definition }: BegunRun) =>
+  sql`normalized_values INDEXED BY normalized_values_by_value
+    WHERE definition_key = ${definition}`
 
-/** Where the range of values ends that about so many users have. */
-export function valuesEnd(run: BegunRun, many: number): SQL {
+/** A query of the `upTo` of the next range of values that about so many users have. */
+export function endOfValues(run: BegunRun, users: number): SQL {
   const after = sql`value > ${run.cursor}`
-  const nobody = sql`(SELECT NULL AS value) WHERE ${after}`
-  return endOf(
-    run.matching === null ? nobody : sql`${users(run)} AND ${after}`,
-    sql`${rows(run)} AND ${after}`,
-    many,
+  const noRows = sql`(SELECT NULL AS value) WHERE ${after}`
+  return endOfRange(
+    run.matching === null ? noRows : sql`${userRows(run)} AND ${after}`,
+    sql`${normalizedRows(run)} AND ${after}`,
+    users,
   )
 }
 
-/** Forgets the values of a range that no user has. */
-export function forget(run: BegunRun, values: Values, guard: SQL): SQL {
-  const had = sql`EXISTS (SELECT 1 FROM ${users(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
+/** Deletes normalized values that no user has, or all where values are compared as they are. */
+export function deleteUnused(run: BegunRun, values: Values, guard: SQL): SQL {
+  const isUsed = sql`EXISTS (
+    SELECT 1 FROM ${userRows(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
   return sql`
-    DELETE FROM ${rows(run)} AND ${within(sql`value`, values)} AND ${guard}
-      ${run.matching === null ? sql`` : sql`AND NOT ${had}`}`
+    DELETE FROM ${normalizedRows(run)} AND ${within(sql`value`, values)} AND ${guard}
+      ${run.matching === null ? sql`` : sql`AND NOT ${isUsed}`}`
 }
 
-/** One that users had before its letters were folded for every alphabet is folded by A to Z. */
-const caseless = (run: BegunRun) => sql`
-  coalesce(iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
-    (SELECT u.folded FROM ${users(run)} AND u.value = v.value AND u.type <> 'list' AND u.folded IS NOT NULL LIMIT 1), NULL), lower(v.value))`
+/** A value of before `folded` was stored has its case folded by A to Z alone. */
+const caselessValue = (run: BegunRun) => sql`
+  coalesce(
+    iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
+      (SELECT u.folded FROM ${userRows(run)}
+        AND u.value = v.value AND u.type <> 'list' AND u.folded IS NOT NULL LIMIT 1),
+      NULL),
+    lower(v.value))`
 
-/** Writes down what each value of a range is, where that is new. */
-export const write = (run: BegunRun, values: Values, guard: SQL): SQL => sql`
+/** Writes the normalized form of each new value of a range. */
+export const writeNormalized = (run: BegunRun, values: Values, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
   SELECT ${run.definition}, v.normalized, v.value
-  FROM (SELECT v.value, ${collapsedIn(caseless(run))} AS normalized
-    FROM (SELECT DISTINCT u.value FROM ${users(run)} AND ${within(sql`u.value`, values)} AND u.type <> 'list') AS v
-    WHERE ${guard}) AS v WHERE true
-  ON CONFLICT (definition_key, value) DO UPDATE SET normalized = excluded.normalized WHERE normalized <> excluded.normalized`
+  FROM (
+    SELECT v.value, ${collapsedSql(caselessValue(run))} AS normalized
+    FROM (
+      SELECT DISTINCT u.value FROM ${userRows(run)}
+        AND ${within(sql`u.value`, values)} AND u.type <> 'list') AS v
+    WHERE ${guard}) AS v
+  WHERE true
+  ON CONFLICT (definition_key, value) DO UPDATE SET normalized = excluded.normalized
+  WHERE normalized <> excluded.normalized`

@@ -1,9 +1,10 @@
-import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db, type Results } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import { columnsOf, valueOf, type Change, type Kept, type Value } from './attributes.ts'
-import { listDefinitions, sharedNamesOf } from './definitions.ts'
-import { leave } from './seat-and-share.ts'
+import type { Resources } from '../resources.ts'
+import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
+import { listDefinitions, selectSharedNames } from './definitions.ts'
+import { removeMembers } from './seat-and-share.ts'
 
 export interface Profile {
   user: string
@@ -14,7 +15,7 @@ export interface Profile {
   groups: { definition: string; value: string }[]
 }
 
-/** What is said of a user, and when it was true, in milliseconds. */
+/** Changes of a user's attributes, true since `at`, in milliseconds. */
 export interface Report {
   user: string
   at: number
@@ -22,59 +23,54 @@ export interface Report {
 }
 
 /** Gives a user these attributes and no others. */
-export async function replaceUser(
-  db: Db,
+export function replaceUser(
+  res: Resources,
   workspace: number,
   user: string,
   changes: Change[],
-  now: number,
 ): Promise<Profile> {
-  return written(db, workspace, user, [
-    forgetOthers(workspace, user, changes, now),
-    ...record(workspace, [{ user, at: now, changes }], now, sql`true`),
-  ])
+  const report = { user, at: res.now(), changes }
+  return writeUser(res, workspace, report, [clearOtherAttributes(workspace, report)])
 }
 
 /** Merges attributes into those that a user has. */
-export async function mergeUser(
-  db: Db,
+export function mergeUser(
+  res: Resources,
   workspace: number,
   user: string,
   changes: Change[],
-  now: number,
 ): Promise<Profile> {
-  return written(
-    db,
-    workspace,
-    user,
-    record(workspace, [{ user, at: now, changes }], now, sql`true`),
-  )
+  return writeUser(res, workspace, { user, at: res.now(), changes }, [])
 }
 
-/**
- * Writes what server-side events report, all of it or nothing. One that is older than what is known of an attribute, or than the
- * deletion of its user, changes nothing.
- */
+/** Writes reports, all or none; what is newer already, or a user deleted since, stays as it is. */
 export async function recordReports(
-  db: Db,
+  res: Resources,
+  workspace: number,
+  reports: Report[],
+): Promise<void> {
+  const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
+  const statements = reportStatements(workspace, reports, res.now(), isAccepted)
+  await together(res.databaseOf(workspace), statements)
+}
+
+/** Whether a moment comes after the deletion of a user, if any. */
+export const isAfterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
+  sql`NOT EXISTS (
+    SELECT 1 FROM deleted_users AS gone
+    WHERE gone.workspace_id = ${workspace} AND gone.user_id = ${user}
+      AND gone.deleted_at >= ${at})`
+
+/**
+ * The statements that write the reports for which `isAccepted` holds. Of two of the same moment the
+ * later one wins; names of inherited attributes are left out.
+ */
+function reportStatements(
   workspace: number,
   reports: Report[],
   now: number,
-): Promise<void> {
-  const living = afterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  await together(db, record(workspace, reports, now, living))
-}
-
-/** Whether a moment comes after the deletion of a user, if there was one. */
-export const afterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
-  sql`NOT EXISTS (SELECT 1 FROM deleted_users AS gone
-    WHERE gone.workspace_id = ${workspace} AND gone.user_id = ${user} AND gone.deleted_at >= ${at})`
-
-/**
- * The statements that write reports, whose users need not be known yet: those for which `living` holds. The later of two reports of the
- * same moment holds. What users inherit by a definition is nobody's own, and left out.
- */
-function record(workspace: number, reports: Report[], now: number, living: SQL): SQL[] {
+  isAccepted: SQL,
+): SQL[] {
   const users = JSON.stringify(reports.map(({ user, at }) => [user, null, null, null, at]))
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
@@ -82,78 +78,92 @@ function record(workspace: number, reports: Report[], now: number, living: SQL):
       return [user, name, value, to?.type ?? 'string', at, sent, folded]
     }),
   )
-  // Most names have no colon: no definition need be looked at.
+  // Most names have no colon, and so are of no definition.
   const own = reports.some(({ changes }) => changes.some(({ name }) => name.includes(':')))
-    ? sql`(value ->> 2 IS NULL OR value ->> 1 NOT IN (${sharedNamesOf(workspace)}))`
+    ? sql`(value ->> 2 IS NULL OR value ->> 1 NOT IN (${selectSharedNames(workspace)}))`
     : sql`true`
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
-    SELECT ${workspace}, value ->> 0, ${now} FROM json_each(${users}) WHERE ${living}
+    SELECT ${workspace}, value ->> 0, ${now}
+    FROM json_each(${users}) WHERE ${isAccepted}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
-    SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
-    FROM json_each(${JSON.stringify(rows)}) WHERE ${living} AND ${own}
-    ${unlessKnown}`,
+    SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+      value ->> 5, value ->> 6
+    FROM json_each(${JSON.stringify(rows)}) WHERE ${isAccepted} AND ${own}
+    ${keepNewest}`,
   ]
 }
 
-/** The end of a statement that writes attributes: what is as new already stays as it is. */
-export const unlessKnown = sql`ON CONFLICT (workspace_id, user_id, name) DO UPDATE
-    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at, sent = excluded.sent, folded = excluded.folded
-    WHERE excluded.updated_at > updated_at OR (excluded.updated_at = updated_at
-      AND (value, type, sent, folded) IS NOT (excluded.value, excluded.type, excluded.sent, excluded.folded))`
+/** The end of a statement that writes attributes: a newer value that is there already stays. */
+export const keepNewest = sql`ON CONFLICT (workspace_id, user_id, name) DO UPDATE
+    SET value = excluded.value, type = excluded.type, updated_at = excluded.updated_at,
+      sent = excluded.sent, folded = excluded.folded
+    WHERE excluded.updated_at > updated_at OR (
+      excluded.updated_at = updated_at AND (value, type, sent, folded)
+        IS NOT (excluded.value, excluded.type, excluded.sent, excluded.folded))`
 
-const forgetOthers = (workspace: number, user: string, changes: Change[], now: number) => sql`
-  UPDATE user_attributes SET value = NULL, sent = NULL, folded = NULL, updated_at = ${now}
-  WHERE workspace_id = ${workspace} AND user_id = ${user} AND value IS NOT NULL AND updated_at <= ${now}
-    AND name NOT IN (SELECT value FROM json_each(${JSON.stringify(changes.map(({ name }) => name))}))`
+const clearOtherAttributes = (workspace: number, { user, at, changes }: Report) => sql`
+  UPDATE user_attributes SET value = NULL, sent = NULL, folded = NULL, updated_at = ${at}
+  WHERE workspace_id = ${workspace} AND user_id = ${user}
+    AND value IS NOT NULL AND updated_at <= ${at} AND name NOT IN (
+      SELECT value FROM json_each(${JSON.stringify(changes.map(({ name }) => name))}))`
 
-async function written(
-  db: Db,
+async function writeUser(
+  res: Resources,
   workspace: number,
-  user: string,
-  statements: SQLWrapper[],
+  report: Report,
+  before: SQL[],
 ): Promise<Profile> {
-  const results = await together(db, [...statements, ...reading(workspace, user)])
-  const read = results.slice(statements.length) as Results<Reading> // those of `reading`
+  const { user, at } = report
+  const statements = [...before, ...reportStatements(workspace, [report], at, sql`true`)]
+  const results = await together(res.databaseOf(workspace), [
+    ...statements,
+    ...profileQueries(workspace, user),
+  ])
+  const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones
   const profile = profileOf(user, read)
-  if (profile === undefined) throw new Error('a user was written and is not there')
+  if (profile === undefined) throw new Error('a user that was just written is missing')
   return profile
 }
 
-/** A user with own and inherited attributes, all of one moment, in one round trip. Throws `not-found`. */
+/** A user with own and inherited attributes, in one round trip. Throws `not-found`. */
 export async function getProfile(db: Db, workspace: number, user: string): Promise<Profile> {
-  const profile = profileOf(user, await together(db, reading(workspace, user)))
+  const profile = profileOf(user, await together(db, profileQueries(workspace, user)))
   if (profile === undefined) throw new Failure({ reason: 'not-found', what: 'user', id: user })
   return profile
 }
 
-const reading = (workspace: number, user: string) =>
+const profileQueries = (workspace: number, user: string) =>
   [
     sql<{
       created_at: number
     }>`SELECT created_at FROM users WHERE workspace_id = ${workspace} AND user_id = ${user}`,
-    sql<Own>`
+    sql<OwnRow>`
   SELECT name, coalesce(sent, value) AS text, type, updated_at FROM user_attributes
   WHERE workspace_id = ${workspace} AND user_id = ${user} ORDER BY name`,
-    sql<Inherited>`
+    sql<InheritedRow>`
   SELECT d.id AS definition, s.value AS in_group, a.name, a.result AS text, a.type
   FROM group_definitions AS d
     JOIN identity_members AS s ON s.definition_key = d.key AND s.user_id = ${user}
     LEFT JOIN json_each(d.attributes) AS f
-    LEFT JOIN group_attributes AS a ON a.definition_key = d.key AND a.value = s.value AND a.name = f.value ->> 'id'
-      AND a.function = f.value ->> 'type' AND a.result IS NOT NULL
+    LEFT JOIN group_attributes AS a
+      ON a.definition_key = d.key AND a.value = s.value AND a.name = f.value ->> 'id'
+        AND a.function = f.value ->> 'type' AND a.result IS NOT NULL
   WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL ORDER BY d.key, a.name`,
   ] as const
 
-type Reading = ReturnType<typeof reading>
-type Named = Kept & { name: string }
-type Own = { updated_at: number } & (Named | { text: null })
-type Inherited = { definition: string; in_group: string } & (Named | { name: null })
+type ProfileQueries = ReturnType<typeof profileQueries>
+type NamedValue = StoredValue & { name: string }
+type OwnRow = { updated_at: number } & (NamedValue | { text: null })
+type InheritedRow = { definition: string; in_group: string } & (NamedValue | { name: null })
 
-function profileOf(user: string, [users, own, inherited]: Results<Reading>): Profile | undefined {
+function profileOf(
+  user: string,
+  [users, own, inherited]: Results<ProfileQueries>,
+): Profile | undefined {
   const [row] = users.rows
   if (row === undefined) return undefined
   return {
@@ -161,11 +171,11 @@ function profileOf(user: string, [users, own, inherited]: Results<Reading>): Pro
     createdAt: row.created_at,
     updatedAt: Math.max(row.created_at, ...own.rows.map(({ updated_at }) => updated_at)),
     attributes: [
-      ...own.rows.flatMap((kept): [string, Value][] =>
-        kept.text === null ? [] : [[kept.name, valueOf(kept)]],
+      ...own.rows.flatMap((row): [string, Value][] =>
+        row.text === null ? [] : [[row.name, valueOf(row)]],
       ),
-      ...inherited.rows.flatMap((kept): [string, Value][] =>
-        kept.name === null ? [] : [[inheritedName(kept.definition, kept.name), valueOf(kept)]],
+      ...inherited.rows.flatMap((row): [string, Value][] =>
+        row.name === null ? [] : [[inheritedName(row.definition, row.name), valueOf(row)]],
       ),
     ],
     groups: [
@@ -179,32 +189,32 @@ function profileOf(user: string, [users, own, inherited]: Results<Reading>): Pro
   }
 }
 
-/** What a shared attribute is called by those who inherit it (Group Identity, "Step 2"). */
+/** The name under which members inherit a shared attribute (Group Identity, "Step 2"). */
 export const inheritedName = (definition: string, attribute: string) => `${definition}:${attribute}`
 
 /**
- * Deletes a user and all that is known of them; what their groups share is computed without them, in the same moment. News that is not
- * newer brings nothing back. Throws `not-found`.
+ * Deletes a user, and computes what their groups share without them. Reports of before bring
+ * nothing back. Throws `not-found`.
  */
-export async function deleteUser(
-  db: Db,
-  workspace: number,
-  user: string,
-  now: number,
-): Promise<void> {
+export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {
+  const db = res.databaseOf(workspace)
   const definitions = await listDefinitions(db, workspace)
-  const them = sql`SELECT ${user} AS user_id`
-  const theirs = sql`workspace_id = ${workspace} AND user_id = ${user}`
+  const isUser = sql`workspace_id = ${workspace} AND user_id = ${user}`
   const results = await together(db, [
     ...definitions.flatMap(({ key, attributes }) =>
-      leave({ workspace, definition: key, attributes }, them, sql`true`),
+      removeMembers(
+        { workspace, definitionKey: key, attributes },
+        sql`SELECT ${user} AS user_id`,
+        sql`true`,
+      ),
     ),
-    sql`DELETE FROM user_attributes WHERE ${theirs}`,
+    sql`DELETE FROM user_attributes WHERE ${isUser}`,
     sql`
     INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
-    SELECT workspace_id, user_id, ${now} FROM users WHERE ${theirs}
-    ON CONFLICT (workspace_id, user_id) DO UPDATE SET deleted_at = max(deleted_at, excluded.deleted_at)`,
-    sql`DELETE FROM users WHERE ${theirs}`,
+    SELECT workspace_id, user_id, ${res.now()} FROM users WHERE ${isUser}
+    ON CONFLICT (workspace_id, user_id) DO UPDATE
+    SET deleted_at = max(deleted_at, excluded.deleted_at)`,
+    sql`DELETE FROM users WHERE ${isUser}`,
   ])
   if (results.at(-1)?.changes === 0)
     throw new Failure({ reason: 'not-found', what: 'user', id: user })

@@ -1,17 +1,15 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
-import { noValueIn, type NoValues } from './no-value.ts'
+import { isNoValueSql, type NoValues } from './no-value.ts'
 
-/**
- * The users of a range of values, and where they sit: what the statements of a run are made of (see seat-and-share.ts).
- */
+/** A definition whose groups are changed. */
 export interface Definition {
   workspace: number
-  definition: number
+  definitionKey: number
   attributes: SharedAttribute[]
 }
 
-/** Whose value of which attribute decides, compared how, in groups of how many. */
+/** How the groups of a definition form: by which attribute, compared how, of how many users. */
 export interface Seating extends Definition {
   source: string
   matching: 'normalized' | null
@@ -23,7 +21,7 @@ export interface Seating extends Definition {
 export interface Range {
   after: string
   upTo: string | null
-  /** The range is one value that more users have than a step takes: only those who can get a seat are looked at. */
+  /** The range is one value of more users than a step takes: it scans only who may get a seat. */
   crowded: boolean
 }
 
@@ -31,143 +29,187 @@ export const within = (value: SQL, { after, upTo }: Pick<Range, 'after' | 'upTo'
   upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
 
 /**
- * Where the range after `after` ends that holds about `users` users and members of whole groups: `upTo` is null where it is the
- * last, `crowded` tells that it is one value of more.
+ * A query of the `upTo` and `crowded` of the range after `after` that holds about `users` users and
+ * members of whole groups.
  */
-export function rangeAfter(at: Seating, after: string, users: number): SQL {
-  const { workspace, definition, source, matching } = at
-  const ofMembers = sql`identity_members WHERE definition_key = ${definition} AND value > ${after}`
+export function rangeAfter(seating: Seating, after: string, users: number): SQL {
+  const { workspace, definitionKey, source, matching } = seating
+  const members = sql`identity_members
+    WHERE definition_key = ${definitionKey} AND value > ${after}`
   if (matching === null)
-    return endOf(
-      sql`user_attributes WHERE workspace_id = ${workspace} AND name = ${source} AND value > ${after}`,
-      ofMembers,
+    return endOfRange(
+      sql`user_attributes
+        WHERE workspace_id = ${workspace} AND name = ${source} AND value > ${after}`,
+      members,
       users,
     )
-  const { from, where } = ofNormalized(at)
-  const ofUsers = sql`(SELECT nv.normalized AS value FROM ${from} WHERE ${where} AND nv.normalized > ${after}) WHERE true`
-  return endOf(ofUsers, ofMembers, users)
+  const { from, where } = usersByNormalizedValue(seating)
+  const normalized = sql`(SELECT nv.normalized AS value FROM ${from}
+    WHERE ${where} AND nv.normalized > ${after}) WHERE true`
+  return endOfRange(normalized, members, users)
 }
 
-/** Where the range ends that holds about so many of either rows: both have a value after that of the range before. */
-export function endOf(rows: SQL, others: SQL, many: number): SQL {
-  // The value that the range stops short of.
-  const next = (of: SQL) => sql`(SELECT value FROM ${of} ORDER BY value LIMIT 1 OFFSET ${many})`
-  const last = (of: SQL) => sql`(SELECT max(value) FROM ${of} AND value < next)`
+/**
+ * A query of the `upTo` and `crowded` of a range of about `size` rows of either source; both have
+ * a `value` after that of the range before.
+ */
+export function endOfRange(rows: SQL, otherRows: SQL, size: number): SQL {
+  const valueBehind = (source: SQL) =>
+    sql`(SELECT value FROM ${source} ORDER BY value LIMIT 1 OFFSET ${size})`
+  const lastBefore = (source: SQL) => sql`(SELECT max(value) FROM ${source} AND value < next_value)`
   return sql`
-    WITH stop AS (SELECT min(value) AS next FROM (SELECT ${next(rows)} AS value UNION ALL SELECT ${next(others)})),
-      short AS (SELECT next, max(value) AS upTo FROM (SELECT next, ${last(rows)} AS value FROM stop UNION ALL SELECT next, ${last(others)} FROM stop))
-    SELECT CASE WHEN next IS NULL THEN NULL ELSE coalesce(upTo, next) END AS upTo, next IS NOT NULL AND upTo IS NULL AS crowded FROM short`
+    WITH behind AS (
+        SELECT min(value) AS next_value
+        FROM (SELECT ${valueBehind(rows)} AS value UNION ALL SELECT ${valueBehind(otherRows)})),
+      range_end AS (
+        SELECT next_value, max(value) AS upTo
+        FROM (SELECT next_value, ${lastBefore(rows)} AS value FROM behind
+          UNION ALL SELECT next_value, ${lastBefore(otherRows)} FROM behind))
+    SELECT CASE WHEN next_value IS NULL THEN NULL ELSE coalesce(upTo, next_value) END AS upTo,
+      next_value IS NOT NULL AND upTo IS NULL AS crowded
+    FROM range_end`
 }
 
-interface Users {
+/** Rows `u` of users' attributes, as the parts of a query. */
+interface UserRows {
   from: SQL
   where: SQL
 }
 
-/** Users `u` by what their values are normalized, `nv`, in the order of that; without those of values that came since. */
-const ofNormalized = ({ workspace, definition, source }: Seating): Users => ({
-  from: sql`normalized_values AS nv CROSS JOIN user_attributes AS u INDEXED BY user_attributes_by_value`,
-  where: sql`nv.definition_key = ${definition} AND u.workspace_id = ${workspace} AND u.name = ${source} AND u.value = nv.value`,
+/** Users `u` in the order of their normalized values `nv`, without values that came since. */
+const usersByNormalizedValue = ({ workspace, definitionKey, source }: Seating): UserRows => ({
+  from: sql`normalized_values AS nv
+    CROSS JOIN user_attributes AS u INDEXED BY user_attributes_by_value`,
+  where: sql`nv.definition_key = ${definitionKey}
+    AND u.workspace_id = ${workspace} AND u.name = ${source} AND u.value = nv.value`,
 })
 
-const ofExact = ({ workspace, source }: Seating): Users => ({
+const usersByExactValue = ({ workspace, source }: Seating): UserRows => ({
   from: sql`user_attributes AS u INDEXED BY user_attributes_by_value`,
   where: sql`u.workspace_id = ${workspace} AND u.name = ${source}`,
 })
 
-/** The value of the group that a user `u` is in. */
-const valueOf = ({ matching }: Pick<Seating, 'matching'>) =>
+/** The value of the group that a user `u` belongs to. */
+const groupValueColumn = ({ matching }: Pick<Seating, 'matching'>) =>
   sql.raw(matching === null ? 'u.value' : 'nv.normalized')
 
-/** The users of a range: `u`, of a value that may be none. */
-function having(at: Seating, range: Range): Users {
-  const { from, where } = at.matching === null ? ofExact(at) : ofNormalized(at)
-  return { from, where: sql`${where} AND ${within(valueOf(at), range)} AND u.type <> 'list'` }
-}
-
-const ofKept = sql.raw(
-  `coalesce(iif(u.value GLOB '*[^' || char(1) || '-' || char(127) || ']*', (SELECT f.folded FROM user_attributes AS f
-    WHERE f.workspace_id = u.workspace_id AND f.user_id = u.user_id AND f.name = u.name), NULL), lower(u.value))`,
-)
-
-/** Whether that value is none. */
-export const isNone = (at: Pick<Seating, 'matching' | 'noValues'>) =>
-  noValueIn(valueOf(at), ofKept, at.noValues)
-
-/** Of the users of a range, those who can get a seat, if their value is one. */
-function asking(at: Seating, range: Range): Users {
-  const { definition, seatsMax } = at
-  const { from, where } = having(at, range)
-  if (!range.crowded) return { from, where }
-  // Those who sit in the group keep their seats and the free ones go by user id: nobody beyond twice the seats comes into question.
-  const crowd = sql`${where} AND ${valueOf(at)} = ${range.upTo}`
-  const pivot = sql`(SELECT u.user_id FROM ${from} WHERE ${crowd} ORDER BY u.user_id LIMIT 1 OFFSET ${2 * seatsMax})`
-  const sitting = sql`SELECT user_id FROM identity_members WHERE definition_key = ${definition} AND value = ${range.upTo}`
+/** All users of a range, also those whose value counts as none. */
+function usersInRange(seating: Seating, range: Range): UserRows {
+  const { from, where } =
+    seating.matching === null ? usersByExactValue(seating) : usersByNormalizedValue(seating)
   return {
     from,
-    where: sql`${where} AND (coalesce(u.user_id <= ${pivot}, 1) OR u.user_id IN (${sitting}))`,
+    where: sql`${where} AND ${within(groupValueColumn(seating), range)} AND u.type <> 'list'`,
   }
 }
 
-/** Who comes into question for a seat: a query of value and user. */
-export function coming(at: Seating, range: Range): SQL {
-  const { from, where } = asking(at, range)
-  return sql`SELECT ${valueOf(at)} AS value, u.user_id FROM ${from} WHERE ${where} AND NOT ${isNone(at)}`
+const caselessValue = sql.raw(
+  `coalesce(
+    iif(u.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
+      (SELECT f.folded FROM user_attributes AS f
+        WHERE f.workspace_id = u.workspace_id AND f.user_id = u.user_id AND f.name = u.name),
+      NULL),
+    lower(u.value))`,
+)
+
+/** Whether the value of a user `u` counts as none. */
+export const hasNoValue = (seating: Pick<Seating, 'matching' | 'noValues'>) =>
+  isNoValueSql(groupValueColumn(seating), caselessValue, seating.noValues)
+
+/** The users of a range who may get a seat, if they have a value. */
+function eligibleUsers(seating: Seating, range: Range): UserRows {
+  const { definitionKey, seatsMax } = seating
+  const { from, where } = usersInRange(seating, range)
+  if (!range.crowded) return { from, where }
+  // Members keep their seats and free ones go by user id: nobody beyond twice the seats gets one.
+  const ofValue = sql`${where} AND ${groupValueColumn(seating)} = ${range.upTo}`
+  const lastEligible = sql`(SELECT u.user_id FROM ${from} WHERE ${ofValue}
+    ORDER BY u.user_id LIMIT 1 OFFSET ${2 * seatsMax})`
+  const members = sql`SELECT user_id FROM identity_members
+    WHERE definition_key = ${definitionKey} AND value = ${range.upTo}`
+  return {
+    from,
+    where: sql`${where}
+      AND (coalesce(u.user_id <= ${lastEligible}, 1) OR u.user_id IN (${members}))`,
+  }
 }
 
-/** The same with the value of the group that each sits in now. */
-export const candidates = (at: Seating, range: Range): SQL => {
-  const { definition } = at
-  // Most sit where they belong, and are found side by side in the order of values; the others by their id.
+/** A query of `value` and `user_id` of eligible users with a value. */
+export function candidates(seating: Seating, range: Range): SQL {
+  const { from, where } = eligibleUsers(seating, range)
+  return sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id
+    FROM ${from} WHERE ${where} AND NOT ${hasNoValue(seating)}`
+}
+
+/** The same, with the value of the group that each sits in now as `seat`. */
+export const candidatesWithSeat = (seating: Seating, range: Range): SQL => {
+  const { definitionKey } = seating
+  // Most sit where they belong, and are found in the order of values; the others by their id.
   return sql`(
     SELECT c.value, c.user_id,
-      coalesce(s.value, (SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = c.user_id)) AS seat
-    FROM (${coming(at, range)}) AS c LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
-      ON s.definition_key = ${definition} AND s.value = c.value AND s.user_id = c.user_id)`
+      coalesce(s.value, (SELECT value FROM identity_members
+        WHERE definition_key = ${definitionKey} AND user_id = c.user_id)) AS seat
+    FROM (${candidates(seating, range)}) AS c
+      LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+        ON s.definition_key = ${definitionKey} AND s.value = c.value AND s.user_id = c.user_id)`
 }
 
-/** What a look at a range tells: users with its values; of them, who sits nowhere, elsewhere, where they belong; and who sits there. */
+/** What a range holds: `unseated`, `moving` and `staying` count the users who may get a seat. */
 export interface Scan {
+  /** Users who have a value. */
   users: number
-  /** Beside them: whose value is none. */
+  /** Users whose value counts as none. */
   withoutValue: number
-  seatless: number
+  unseated: number
+  /** Members of the group of another value. */
   moving: number
+  /** Members of the group of their value. */
   staying: number
+  /** Members of the range's groups, whatever their value is now. */
   members: number
   /** Members of the largest group. */
-  largest: number
-  /** The five values that most users have, of those that more have than there are seats: JSON of value and users. */
-  crowds: string
+  largestGroup: number
+  /** JSON of the values that most users have, of those with more users than seats, and users. */
+  overLimit: string
 }
 
-/** How many crowded values a run shows. */
-export const crowdsMax = 5
+/** How many values beyond the limit of seats a run shows. */
+export const overLimitShown = 5
 
-export function look(at: Seating, range: Range): SQL {
-  const { definition, seatsMax } = at
-  const value = valueOf(at)
-  const { from, where } = asking(at, range)
-  const all = having(at, range)
+/** The query that scans a range: one row, a `Scan`. */
+export function scanRange(seating: Seating, range: Range): SQL {
+  const { definitionKey, seatsMax } = seating
+  const value = groupValueColumn(seating)
+  const { from, where } = eligibleUsers(seating, range)
+  const all = usersInRange(seating, range)
   const users = range.crowded
     ? sql`(SELECT count(*) FROM ${all.from} WHERE ${all.where})`
     : sql`count(*)`
-  const elsewhere = sql`(SELECT value FROM identity_members WHERE definition_key = ${definition} AND user_id = u.user_id)`
-  // The rows come in the order of values, so that grouping them sorts nothing.
+  const otherSeat = sql`(SELECT value FROM identity_members
+    WHERE definition_key = ${definitionKey} AND user_id = u.user_id)`
+  // Rows come in the order of values, so grouping sorts nothing.
   return sql`
     WITH v AS MATERIALIZED (
-        SELECT ${value} AS value, ${isNone(at)} AS none, ${users} AS users, count(*) AS asking, count(s.value) AS staying,
-          count(iif(s.value IS NULL, ${elsewhere}, NULL)) AS moving
+        SELECT ${value} AS value, ${hasNoValue(seating)} AS none, ${users} AS users,
+          count(*) AS eligible, count(s.value) AS staying,
+          count(iif(s.value IS NULL, ${otherSeat}, NULL)) AS moving
         FROM ${from} LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
-          ON s.definition_key = ${definition} AND s.value = ${value} AND s.user_id = u.user_id
+          ON s.definition_key = ${definitionKey} AND s.value = ${value} AND s.user_id = u.user_id
         WHERE ${where} GROUP BY ${value}),
-      g AS MATERIALIZED (SELECT count(*) AS size FROM identity_members
-        WHERE definition_key = ${definition} AND ${within(sql`value`, range)} GROUP BY value)
-    SELECT coalesce(sum(users) FILTER (WHERE NOT none), 0) AS users, coalesce(sum(users) FILTER (WHERE none), 0) AS withoutValue,
-      coalesce(sum(asking - staying - moving) FILTER (WHERE NOT none), 0) AS seatless,
-      coalesce(sum(moving) FILTER (WHERE NOT none), 0) AS moving, coalesce(sum(staying) FILTER (WHERE NOT none), 0) AS staying,
-      (SELECT coalesce(sum(size), 0) FROM g) AS members, (SELECT coalesce(max(size), 0) FROM g) AS largest,
-      iif(coalesce(max(users) FILTER (WHERE NOT none), 0) > ${seatsMax}, (SELECT json_group_array(json_object('value', value, 'users', users))
-        FROM (SELECT value, users FROM v WHERE NOT none AND users > ${seatsMax} ORDER BY users DESC, value LIMIT ${crowdsMax})), '[]') AS crowds
+      g AS MATERIALIZED (
+        SELECT count(*) AS size FROM identity_members
+        WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)} GROUP BY value)
+    SELECT coalesce(sum(users) FILTER (WHERE NOT none), 0) AS users,
+      coalesce(sum(users) FILTER (WHERE none), 0) AS withoutValue,
+      coalesce(sum(eligible - staying - moving) FILTER (WHERE NOT none), 0) AS unseated,
+      coalesce(sum(moving) FILTER (WHERE NOT none), 0) AS moving,
+      coalesce(sum(staying) FILTER (WHERE NOT none), 0) AS staying,
+      (SELECT coalesce(sum(size), 0) FROM g) AS members,
+      (SELECT coalesce(max(size), 0) FROM g) AS largestGroup,
+      iif(coalesce(max(users) FILTER (WHERE NOT none), 0) > ${seatsMax},
+        (SELECT json_group_array(json_object('value', value, 'users', users))
+          FROM (SELECT value, users FROM v WHERE NOT none AND users > ${seatsMax}
+            ORDER BY users DESC, value LIMIT ${overLimitShown})),
+        '[]') AS overLimit
     FROM v`
 }

@@ -6,14 +6,14 @@ import { beginWeek } from './monday.ts'
 import { earlierRunUnended } from './runs.ts'
 import { mondayOf } from './week.ts'
 
-/** Of every Monday, UTC, in `wrangler.toml` too. */
+/** Every Monday at 03:00 UTC: see the crons of `wrangler.toml`. */
 const cronTime = 3 * 3_600_000
 
-/** Enqueues runs that are first of their definition, and for deletions, that no message has moved for ten minutes; and begins a week whose cron did not come. */
+/** Enqueues stalled runs and deletions, and begins a week whose cron did not come. */
 export async function enqueueStalledRuns(res: Resources): Promise<void> {
   const db = res.directory
   const before = res.now() - stalledAfter
-  const [idle, deleted] = await Promise.all([
+  const [stalledRuns, deletedDefinitions] = await Promise.all([
     db
       .select({ workspace: recomputeRuns.workspace, run: recomputeRuns.key })
       .from(recomputeRuns)
@@ -35,16 +35,16 @@ export async function enqueueStalledRuns(res: Resources): Promise<void> {
   ])
   await enqueueAll(
     res,
-    idle.map((run) => ({ kind: 'recompute', ...run })),
+    stalledRuns.map((run) => ({ kind: 'recompute', ...run })),
   )
   await enqueueAll(
     res,
-    deleted.map((definition) => ({ kind: 'erase-definition', ...definition })),
+    deletedDefinitions.map((definition) => ({ kind: 'erase-definition', ...definition })),
   )
   await beginWeek(res, lastCron(res.now()))
 }
 
-/** The last Monday's cron before `now`. */
+/** The time of the last cron before `now`. */
 function lastCron(now: number): number {
   return mondayOf(now - cronTime) + cronTime
 }

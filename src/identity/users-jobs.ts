@@ -2,51 +2,50 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import type { Limits } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { readUsersJob, usersQueue, type UsersFileJob } from '../jobs/job.ts'
-import { openNext, unended, type StoredFile } from '../jobs/jobs.ts'
+import { insertNextJob, countUnended, type StoredFile } from '../jobs/jobs.ts'
 
-const ofUsers = (workspace: number) =>
+const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
 
-/** Throws `jobs-waiting` where a file could not be taken now. */
-export async function checkRoom(
+/** Throws `jobs-waiting` where the workspace's queue is full. */
+export async function checkAcceptsFile(
   db: Db,
   workspace: number,
   { jobsWaitingMax }: Limits,
 ): Promise<void> {
   const row = await db.get<{ waiting: number }>(
-    sql`SELECT ${unended(sql`${usersQueue(workspace)}`)} AS waiting`,
+    sql`SELECT ${countUnended(sql`${usersQueue(workspace)}`)} AS waiting`,
   )
   if (row.waiting >= jobsWaitingMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
-/** Opens the workspace's next job. Throws `jobs-waiting`. */
-export async function openImport(
-  db: Db,
+/** Opens the job of a file of users. Throws `jobs-waiting`. */
+export async function openUsersJob(
+  res: Resources,
   workspace: number,
   draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
-  { sliceBytes, jobsWaitingMax }: Limits,
-  now: number,
 ): Promise<UsersFileJob> {
+  const db = res.databaseOf(workspace)
+  const { sliceBytes, jobsWaitingMax } = res.limits
   const queue = sql`${usersQueue(workspace)}`
   const id = crypto.randomUUID()
-  // One statement, so that the room in the queue cannot go between looking and inserting.
+  // One statement, so that the queue cannot fill up between count and insert.
   const place = {
     workspace: sql`${workspace}`,
     queue,
-    from: sql`WHERE ${unended(queue)} < ${jobsWaitingMax}`,
+    from: sql`WHERE ${countUnended(queue)} < ${jobsWaitingMax}`,
   }
   const { meta } = await db.run(
-    openNext(place, { ...draft, type: 'users' }, { id, sliceBytes, now }),
+    insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now: res.now() }),
   )
   if (meta.changes === 0) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
-  return getImport(db, workspace, id)
+  return getUsersJob(db, workspace, id)
 }
 
-/** The job as it stands now, for whoever carries it on. */
-export async function findImport(
+export async function findUsersJob(
   db: Db,
   workspace: number,
   key: number,
@@ -54,22 +53,22 @@ export async function findImport(
   const [row] = await db
     .select()
     .from(jobs)
-    .where(and(ofUsers(workspace), eq(jobs.key, key)))
+    .where(and(isUsersJob(workspace), eq(jobs.key, key)))
   return row && readUsersJob(row)
 }
 
-/** Throws `not-found` for an unknown job and for another workspace's alike. */
-export async function getImport(db: Db, workspace: number, id: string): Promise<UsersFileJob> {
+/** Throws `not-found`, also for another workspace's. */
+export async function getUsersJob(db: Db, workspace: number, id: string): Promise<UsersFileJob> {
   const [row] = await db
     .select()
     .from(jobs)
-    .where(and(ofUsers(workspace), eq(jobs.id, id)))
+    .where(and(isUsersJob(workspace), eq(jobs.id, id)))
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
   return readUsersJob(row)
 }
 
-/** The jobs of a workspace's files of users, newest first: up to `size` before the revision `before`. */
-export async function listImports(
+/** The jobs of files of users, newest first: up to `size` before the revision `before`. */
+export async function listUsersJobs(
   db: Db,
   workspace: number,
   before: number,
@@ -78,7 +77,7 @@ export async function listImports(
   const rows = await db
     .select()
     .from(jobs)
-    .where(and(ofUsers(workspace), lt(jobs.revision, before)))
+    .where(and(isUsersJob(workspace), lt(jobs.revision, before)))
     .orderBy(desc(jobs.revision))
     .limit(size)
   return rows.map(readUsersJob)

@@ -1,6 +1,6 @@
 const day = 86_400_000
 
-/** The week of a moment as ISO 8601 names it, in UTC: `2026-W48`. A week belongs to the year that its Thursday is in. */
+/** The week of a moment in UTC by ISO 8601, `2026-W48`: it is of the year of its Thursday. */
 export function weekOf(ms: number): string {
   const thursday = new Date(mondayOf(ms) + 3 * day)
   const year = thursday.getUTCFullYear()

@@ -3,21 +3,21 @@ import { together, type Db, type Result } from '../db/connect.ts'
 import type { jobs, recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 
-/** A row of work that goes on step by step: every change of it raises its step. */
+/** Where work stands: every change of its row raises `step`. */
 export interface Checkpoint {
   key: number
   step: number
 }
 
-/** Whether the work is where it was read: the condition of every statement that is made for it. */
-export function unmoved(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
-  // SQLite would make a join of EXISTS, and look at the checkpoint again for each row.
+/** The condition that the work still stands where it was read. */
+export function guardOf(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
+  // Not EXISTS, which SQLite makes a join, evaluated for each row.
   return sql`(SELECT step FROM ${work} WHERE key = ${key}) = ${step}`
 }
 
 /**
- * Runs the statements of one step as one batch, the one that moves the checkpoint last; logs `facts` beside what the step cost; and
- * tells whether the work was still where it was read, how long the database took, in milliseconds, and what each statement gave.
+ * Runs one step's statements as one batch, of which the last moves the checkpoint. Logs its cost
+ * with `facts`, and gives whether it moved and the milliseconds.
  */
 export async function commit(
   db: Db,
@@ -27,7 +27,7 @@ export async function commit(
   >,
   statements: SQLWrapper[],
 ): Promise<{ moved: boolean; ms: number; results: Result[] }> {
-  // Lets other requests in: where Worker and database share a thread, as locally, a chain of queries would keep it to itself.
+  // Locally, Worker and database share a thread: lets other requests in.
   await scheduler.wait(1)
   const results = await together(db, statements)
   const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
@@ -46,12 +46,12 @@ export async function commit(
   return { moved, ms, results }
 }
 
-/** An invocation hands the rest of its work to another message after so many milliseconds, and before D1's 1,000 statements an invocation. */
+/** Milliseconds, and statements, of which D1 allows an invocation 1,000. */
 const invocationTime = 20_000
 const invocationStatements = 900
 
-/** Tells, from now on, whether the invocation has gone on for long enough. */
-export function beginInvocation(res: Resources): () => boolean {
+/** Starts an invocation's clock: the function tells whether time is up. */
+export function startTimeLimit(res: Resources): () => boolean {
   const until = res.now() + invocationTime
   return () => res.now() > until || res.meter.statements > invocationStatements
 }

@@ -1,32 +1,25 @@
-/**
- * Records of a CSV file (RFC 4180), read slice by slice.
- *
- * A slice is given as text of one character per byte (latin1), so that places in it are byte offsets
- * of the file. Bytes are read as UTF-8 field by field, which is why a slice may begin or end inside a
- * character. A record that is broken costs its own line and no other: a parser that reads on to the
- * next quote would let one stray quote swallow the rest of a customer's file.
- */
+// CSV (RFC 4180) in slices, as text of one character per byte: offsets are bytes. A broken record
+// costs only its line: a stray quote cannot swallow the file.
+
+/** A record of a slice; its fields are decoded one by one, as slices may cut characters. */
 export interface Row {
-  /** From 1; a record that spans lines is named by its first. */
+  /** The record's first line, from 1. */
   line: number
-  /**
-   * The fields, or undefined where quoting is broken, bytes are not UTF-8 or the record is longer than
-   * a slice.
-   */
+  /** Undefined for broken quotes, bytes that are no UTF-8, or more than a slice. */
   fields: string[] | undefined
   /** Whether this is the first record of the file. */
   first: boolean
-  /** Whether any of it stands in quotes. */
+  /** Whether a field is in quotes. */
   quoted: boolean
-  /** Where the record stands in the slice, without its line end. */
+  /** Where the record is in the slice, without its line end. */
   from: number
   to: number
 }
 
-/** What a slice begins with: the file, a record, or the rest of a record too long for its slice. */
+/** What a slice begins with: the file, a record, or the rest of one longer than a slice. */
 export type Place = 'start' | 'row' | 'inside'
 
-/** Where a slice stands in its file, and how the file is read. */
+/** Where a slice is in its file, and how the file is read. */
 export interface SliceStart {
   place: Place
   /** Lines before the slice. */
@@ -35,12 +28,12 @@ export interface SliceStart {
   last: boolean
   /** One character of ASCII. */
   separator: string
-  /** Whether the first line of the file names the separator, and is no record. */
-  named: boolean
+  /** Whether the first line of the file only names the separator. */
+  namesSeparator: boolean
 }
 
 export interface Reading {
-  /** Characters of the slice that are dealt with; the next slice begins there. */
+  /** Characters that were read; the next slice begins there. */
   length: number
   /** Lines that end among them. */
   lines: number
@@ -49,39 +42,39 @@ export interface Reading {
 
 export const byteOrderMark = '\u00ef\u00bb\u00bf'
 
-/** Visits the records that a slice holds whole, at most `most` of them; blank lines are no records. */
+/** Visits the complete records of a slice, at most `rowsMax`; blank lines are no records. */
 export function readRows(
   text: string,
-  start: SliceStart & { most: number },
+  start: SliceStart & { rowsMax: number },
   visit: (row: Row) => void,
 ): Reading {
-  const { last, separator, most } = start
+  const { last, separator, rowsMax } = start
   const begun = beginSlice(text, start)
   let { at, line, place } = begun
   if (place === 'inside') return { length: at, lines: line - start.line, place }
   const readFields = beyondAscii.test(text) ? readAsUtf8 : (fields: string[]) => fields
-  // Where the next of each stands: most lines hold few of them, and cost no search of their own.
+  // The next of each is kept, as most lines have few.
   const lineFeed = finder(text, '\n')
   const carriageReturn = finder(text, '\r')
   const quotes = finder(text, '"')
   const separators = finder(text, separator)
-  for (let rows = 0; at < text.length && rows < most;) {
+  for (let rows = 0; at < text.length && rows < rowsMax;) {
     const lineEnd = nearest(lineFeed(at), carriageReturn(at))
     const quote = quotes(at)
     const quoted = quote !== -1 && (lineEnd === -1 || quote < lineEnd)
     let record: Record
     if (quoted) record = readQuoted(text, at, last, separator)
-    else if (!last && endsLate(text, lineEnd)) record = 'unfinished'
+    else if (!last && mayContinue(text, lineEnd)) record = 'unfinished'
     else {
-      const whole = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
+      const content = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
       const next = separators(at)
       const single = next === -1 || (lineEnd !== -1 && next > lineEnd)
-      record = { fields: single ? [whole] : whole.split(separator), end: lineEnd }
+      record = { fields: single ? [content] : content.split(separator), end: lineEnd }
     }
 
     if (record === 'unfinished') {
       if (at > 0) break
-      // The whole slice is one record: refused here, and later slices skip the rest of its line.
+      // The record is longer than the slice: later slices skip the rest of its line.
       record = 'broken'
     }
     const end = record === 'broken' ? lineEnd : record.end
@@ -92,7 +85,7 @@ export function readRows(
       rows++
       place = 'row'
     }
-    if (end === -1 || (!last && endsLate(text, end))) {
+    if (end === -1 || (!last && mayContinue(text, end))) {
       at = end === -1 ? text.length : Math.max(end, 1)
       if (!last) place = 'inside'
       break
@@ -103,15 +96,15 @@ export function readRows(
   return { length: at, lines: line - start.line, place }
 }
 
-/** A blank line, or one of empty fields alone; a line that is only `""` is a record. */
+/** A line of empty fields is blank, but a line of only `""` is a record. */
 const isBlank = (fields: string[], quoted: boolean): boolean =>
   (!quoted || fields.length > 1) && fields.every((field) => field.trim() === '')
 
-/** Where the first record of a slice begins; `place` stays `inside` where the slice has none. */
-function beginSlice(text: string, { place, line, last, named }: SliceStart) {
+/** Where the first record begins; `place` stays `inside` where the slice has none. */
+function beginSlice(text: string, { place, line, last, namesSeparator: named }: SliceStart) {
   if (place === 'start') {
     const at = text.startsWith(byteOrderMark) ? byteOrderMark.length : 0
-    // A slice may begin behind that line, where its first record is too long for the slice before.
+    // The line is not there where an earlier slice has read it.
     if (!named || separatorNamed(text, at) === undefined) return { at, line, place }
     const end = nextLineEnd(text, at)
     const after = end === -1 ? text.length : afterLineEnd(text, end)
@@ -120,18 +113,18 @@ function beginSlice(text: string, { place, line, last, named }: SliceStart) {
   if (place === 'row') return { at: 0, line, place }
   const end = nextLineEnd(text, 0)
   if (end === -1) return { at: text.length, line, place }
-  // A return at the very end may be the first half of a line's end.
-  if (!last && endsLate(text, end)) return { at: Math.max(end, 1), line, place }
+  // A carriage return at the end may be half a line end.
+  if (!last && mayContinue(text, end)) return { at: Math.max(end, 1), line, place }
   return { at: afterLineEnd(text, end), line: line + 1, place: 'row' as const }
 }
 
-/** The separator that a line at the beginning of a file names, as Excel writes and reads it: `sep=;`. */
+/** The separator that a first line names, as Excel writes and reads it: `sep=;`. */
 export function separatorNamed(text: string, at: number): string | undefined {
   const line = text.slice(at, at + 64)
   return /^"?sep=([^\w"\s\u0080-\uffff]|\t)"?(?:\1|[ \t])*(?:[\r\n]|$)/i.exec(line)?.[1]
 }
 
-/** Finds the next place of a character from a place on, which never goes back. */
+/** Finds a character from an index on; the index never goes back. */
 function finder(text: string, character: string): (at: number) => number {
   let next = text.indexOf(character)
   return (at) => {
@@ -145,15 +138,15 @@ const nearest = (a: number, b: number) => (a === -1 ? b : b === -1 ? a : Math.mi
 const nextLineEnd = (text: string, at: number) =>
   nearest(text.indexOf('\n', at), text.indexOf('\r', at))
 
-/** Whether what ends a line at `end`, if anything, may have its second half in the next slice. */
-const endsLate = (text: string, end: number) =>
+/** Whether the line goes on, or half of its end is, in the next slice. */
+const mayContinue = (text: string, end: number) =>
   end === -1 || (end === text.length - 1 && text[end] === '\r')
 
 /** A line ends with a line feed, a carriage return, or both. */
 const afterLineEnd = (text: string, end: number) =>
   text[end] === '\r' && text[end + 1] === '\n' ? end + 2 : end + 1
 
-/** A record's fields and where its line ends, or -1 where the file ends instead. */
+/** The fields of a record, and where its line ends: -1 at the end of the file. */
 type Record = { fields: string[]; end: number } | 'broken' | 'unfinished'
 
 function readQuoted(text: string, start: number, last: boolean, separator: string): Record {
@@ -168,7 +161,7 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
       if (close === -1) return last ? 'broken' : 'unfinished'
       field = text.slice(from, close).replaceAll('""', '"')
       at = close + 1
-      // A quote at the very end may be the first half of an escaped one.
+      // A quote at the end may be half of an escaped one.
       if (at >= text.length && !last) return 'unfinished'
     } else {
       const from = at
@@ -179,7 +172,7 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
     }
     fields.push(field)
     if (at >= text.length) return { fields, end: -1 }
-    if (isLineEnd(at)) return !last && endsLate(text, at) ? 'unfinished' : { fields, end: at }
+    if (isLineEnd(at)) return !last && mayContinue(text, at) ? 'unfinished' : { fields, end: at }
     if (text[at] !== separator) return 'broken'
   }
 }

@@ -6,28 +6,28 @@ import { isGzip, looksLike, utf16Of } from './signature.ts'
 
 export type Bytes = AsyncIterable<Uint8Array>
 
-/** Bytes that are looked at to tell what a file is and how to read it. */
+/** Bytes that show what a file is and how to read it. */
 const headBytes = 64 * 1024
 
 /**
- * A file as UTF-8 text, and its beginning: decompressed if gzip, converted if UTF-16. Holds only the
- * beginning and one chunk. Throws `file-content` for what is not text, `malformed`, `file-too-large`.
+ * A file as UTF-8 text, decompressed if gzip, converted if UTF-16, and its first bytes. Throws
+ * `file-content` for what is not text, `malformed`, `file-too-large`.
  */
 export async function readText(
   file: Bytes,
   bytesMax: number,
 ): Promise<{ head: Uint8Array; text: Bytes }> {
-  let { head, bytes } = await beginning(file)
-  if (isGzip(head)) ({ head, bytes } = await beginning(gunzipped(bytes, bytesMax)))
+  let { head, bytes } = await readHead(file)
+  if (isGzip(head)) ({ head, bytes } = await readHead(gunzipped(bytes, bytesMax)))
   const order = utf16Of(head)
-  if (order !== undefined) ({ head, bytes } = await beginning(fromUtf16(bytes, order)))
+  if (order !== undefined) ({ head, bytes } = await readHead(fromUtf16(bytes, order)))
   const what = looksLike(head)
   if (what !== undefined) throw new Failure({ reason: 'file-content', what })
   return { head, text: bounded(bytes, bytesMax) }
 }
 
 /** The first bytes of a file, and all of them. */
-async function beginning(file: Bytes): Promise<{ head: Uint8Array; bytes: Bytes }> {
+async function readHead(file: Bytes): Promise<{ head: Uint8Array; bytes: Bytes }> {
   const pieces = file[Symbol.asyncIterator]()
   const read: Uint8Array[] = []
   for (let length = 0; length < headBytes;) {
@@ -61,7 +61,7 @@ async function* bounded(
   }
 }
 
-/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` for more than `bytesMax`. */
+/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` beyond `bytesMax`. */
 export async function* gunzipped(
   file: Bytes,
   bytesMax: number,
@@ -84,7 +84,7 @@ export async function* gunzipped(
 }
 
 /** A surrogate without its other half. */
-const lone = /\p{Surrogate}/u
+const loneSurrogate = /\p{Surrogate}/u
 
 /** A byte that UTF-8 never has: the field that holds it is refused. */
 const unreadable = Buffer.of(0xff)
@@ -102,11 +102,11 @@ async function* fromUtf16(
   }
   for await (const piece of file) {
     const bytes = Buffer.concat([rest, piece])
-    const whole = bytes.length - (bytes.length % 2)
+    const evenLength = bytes.length - (bytes.length % 2)
     // The first half of a character waits for its second.
-    const text = decoded(bytes.subarray(0, whole))
+    const text = decoded(bytes.subarray(0, evenLength))
     const half = /[\ud800-\udbff]$/.test(text) ? 2 : 0
-    rest = bytes.subarray(whole - half)
+    rest = bytes.subarray(evenLength - half)
     yield asUtf8(text.slice(begun ? 0 : 1, text.length - half / 2))
     begun ||= text.length > half / 2
   }
@@ -115,6 +115,6 @@ async function* fromUtf16(
 
 function asUtf8(text: string): Uint8Array {
   if (text.isWellFormed()) return Buffer.from(text)
-  const parts = text.split(lone).map((part) => Buffer.from(part))
+  const parts = text.split(loneSurrogate).map((part) => Buffer.from(part))
   return Buffer.concat(parts.flatMap((part, i) => (i === 0 ? [part] : [unreadable, part])))
 }

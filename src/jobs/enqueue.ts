@@ -2,14 +2,12 @@ import { faultOf } from '../failure.ts'
 import type { Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
-/** Milliseconds after which work that no message has moved is thought stalled, and how much of it is looked for at a time: as much as one `sendBatch` takes. */
+/** Milliseconds without a step after which work is stalled. */
 export const stalledAfter = 10 * 60_000
+/** Work enqueued at a time: as much as one `sendBatch` takes. */
 export const stalledMost = 100
 
-/**
- * Enqueues work that stands in the database already. Where the queue does not answer, nothing is lost and the request that did
- * the work has not failed: a cron looks for what has stalled.
- */
+/** Enqueues work that is in the database already: if the queue fails, a cron finds it stalled. */
 export async function enqueue(res: Resources, message: Message, delaySeconds = 0): Promise<void> {
   try {
     await res.work.send(message, { delaySeconds })
@@ -18,7 +16,7 @@ export async function enqueue(res: Resources, message: Message, delaySeconds = 0
   }
 }
 
-/** The same for up to a hundred pieces of work. */
+/** The same for up to a hundred messages. */
 export async function enqueueAll(res: Resources, messages: Message[]): Promise<void> {
   if (messages.length === 0) return
   try {

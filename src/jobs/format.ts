@@ -2,12 +2,12 @@ import type { FileFormat } from '../db/schema.ts'
 import { byteOrderMark, readRows, separatorNamed } from './csv.ts'
 import { lettersOf } from './header.ts'
 
-/** Whether the first record of a file names its columns: guessed, or said by the client. */
+/** Whether the first record names the columns; `auto` guesses. */
 export const headerModes = ['auto', 'present', 'absent'] as const
 export type HeaderMode = (typeof headerModes)[number]
 
-/** How files were read that no format was kept of. */
-export const formerFormat: FileFormat = {
+/** How files are read whose job has no format stored. */
+export const legacyFormat: FileFormat = {
   separator: ',',
   header: 'auto',
   headed: null,
@@ -17,12 +17,12 @@ export const formerFormat: FileFormat = {
   nulAt: null,
 }
 
-/** Separators, in the order in which they are thought of. */
+/** The first of them wins a tie. */
 const separators = [',', ';', '\t', '|']
 
 /**
- * How a file is read, by its beginning (one character per byte): `ended` tells that it is all of the
- * file, `idColumn` which column a header names as that of ids, -1 if it is no header.
+ * How a file is read, by its beginning (one character per byte), all of it if `ended`. `idColumn`
+ * gives a header's column of ids, -1 for other records.
  */
 export function formatOf(
   head: string,
@@ -30,32 +30,33 @@ export function formatOf(
   idColumn: (fields: string[]) => number,
 ): Omit<FileFormat, 'nulAt'> {
   const at = head.startsWith(byteOrderMark) ? byteOrderMark.length : 0
-  const said = separatorNamed(head, at)
-  const named = said !== undefined
-  const recordsBy = (separator: string) => recordsOf(head, { separator, named, ended })
-  const separator = said ?? separatorOf(recordsBy)
+  const namedSeparator = separatorNamed(head, at)
+  const named = namedSeparator !== undefined
+  const recordsBy = (separator: string) =>
+    recordsOf(head, { separator, namesSeparator: named, ended })
+  const separator = namedSeparator ?? separatorOf(recordsBy)
   const [first = [], ...others] = recordsBy(separator)
-  const ids = header === 'absent' ? -1 : idColumn(first)
-  const headed = ids !== -1 || header === 'present'
+  const headerColumn = header === 'absent' ? -1 : idColumn(first)
+  const headed = headerColumn !== -1 || header === 'present'
   const filled = filledColumn(headed ? others : [first, ...others])
-  // A header says which column is the ids', though another is filled.
-  const known = ids === -1 || filled === undefined || filled === ids
-  const column = known ? (filled ?? (filled === null ? null : Math.max(ids, 0))) : null
-  const name = headed ? lettersOf(first[column ?? ids] ?? '') : ''
+  // A header that names one column of ids contradicts another that is filled.
+  const agrees = headerColumn === -1 || filled === undefined || filled === headerColumn
+  const column = agrees ? (filled ?? (filled === null ? null : Math.max(headerColumn, 0))) : null
+  const name = headed ? lettersOf(first[column ?? headerColumn] ?? '') : ''
   return { separator, header, headed, name, named, column }
 }
 
 function recordsOf(
   head: string,
-  { ended, ...how }: { separator: string; named: boolean; ended: boolean },
+  { ended, ...options }: { separator: string; namesSeparator: boolean; ended: boolean },
 ): string[][] {
   const records: string[][] = []
-  const start = { place: 'start', line: 0, last: ended, most: 1000, ...how } as const
+  const start = { place: 'start', line: 0, last: ended, rowsMax: 1000, ...options } as const
   readRows(head, start, ({ fields = [] }) => records.push(fields))
   return records
 }
 
-/** The separator that most records have; of two, the one that the first record has. */
+/** The separator of most records; of two, that of the first record. */
 function separatorOf(recordsBy: (separator: string) => string[][]): string {
   const found = separators.map((separator) => {
     const [first = [], ...others] = recordsBy(separator)
@@ -69,7 +70,7 @@ function separatorOf(recordsBy: (separator: string) => string[][]): string {
   return best.separator
 }
 
-/** The only column that holds anything: undefined where none does, null where several do. */
+/** The only column with content: undefined for none, null for several. */
 function filledColumn(records: string[][]): number | null | undefined {
   const filled = new Set<number>()
   for (const fields of records)

@@ -1,4 +1,4 @@
-/** What columns of ids are called, in small letters alone. */
+/** Names of columns of ids, in small letters. */
 const idColumns = new Set(
   [
     'id ids identifier uid uuid guid mpid idfa email emailaddress hashedemail mail login username',
@@ -14,7 +14,7 @@ const idColumns = new Set(
 
 const longestName = 32
 
-/** The letters of a column's name, small, without a remark in brackets. */
+/** The letters of a name in small, without what is in brackets. */
 export const lettersOf = (name: string): string =>
   /^[a-z]*$/i.test(name)
     ? name.toLowerCase()
@@ -23,21 +23,21 @@ export const lettersOf = (name: string): string =>
         .toLowerCase()
         .replace(/\([^()]*\)|[^\p{L}]/gu, '')
 
-/** Whether a field names a column of ids: case and all but letters do not matter, nor a remark in brackets. */
-export function namesIds(field: string): boolean {
-  // Asked of every row: most ids are longer, or have a digit, which no name has.
+/** Whether a field names a column of ids, compared by `lettersOf`. */
+export function isIdColumnName(field: string): boolean {
+  // Fast, for every row: most ids are longer or have digits.
   if (field.length > longestName || /\d/.test(field)) return false
   return idColumns.has(lettersOf(field))
 }
 
-/** Whether a text can only be the name of a column of ids: others may be somebody's id. */
-const namesNobody = (field: string): boolean =>
-  /(participant|user|customer|member|client|account).?ids?$/i.test(field) && namesIds(field)
+/** Whether such a name cannot be somebody's id. */
+const isOnlyColumnName = (field: string): boolean =>
+  /(participant|user|customer|member|client|account).?ids?$/i.test(field) && isIdColumnName(field)
 
-/** Whether an id is that of a header in the middle, where files were put together; `name` is what the file's own calls the ids. */
-export const isHeaderAgain = (id: string, name: string): boolean =>
+/** Whether an id is a header in the middle, as of joined files; `name` is the file's own header. */
+export const isRepeatedHeader = (id: string, name: string): boolean =>
   !/\d/.test(id) &&
-  (namesNobody(id) || /^sep=.?$/i.test(id) || (name !== '' && lettersOf(id) === name))
+  (isOnlyColumnName(id) || /^sep=.?$/i.test(id) || (name !== '' && lettersOf(id) === name))
 
-/** Which column a file's first row names as that of ids; -1 where it names somebody instead. */
-export const idColumn = (fields: string[]): number => fields.findIndex(namesIds)
+/** The column of ids by a file's first row; -1 where that is no header. */
+export const findIdColumn = (fields: string[]): number => fields.findIndex(isIdColumnName)

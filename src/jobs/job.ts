@@ -1,13 +1,13 @@
 import type { jobs } from '../db/schema.ts'
 
-/** A row of `jobs`: what some of its columns hold depends on where the job's items come from. */
+/** A row of `jobs`; the source decides what some columns mean. */
 export type JobRow = typeof jobs.$inferSelect
 
 /** `writing` in the table is `applying` with longer slices. */
 export type JobState = Exclude<JobRow['state'], 'writing'>
 
-/** What every job has. Every change of a job raises `step`. */
-interface Facts extends Pick<
+/** Every change of a job raises `step`. */
+interface JobFields extends Pick<
   JobRow,
   | 'key'
   | 'step'
@@ -24,12 +24,12 @@ interface Facts extends Pick<
   /** Jobs of one queue run one at a time, in the order of `revision`. */
   queue: number
   revision: number
-  /** Items of the next batch at most. */
+  /** Most items of the next batch. */
   batchItems: number
 }
 
-/** A file and how far it has been read: bytes, and the rows of the slice that begins at `offset`. */
-interface FileFacts extends Pick<
+/** A file, how far it is read in bytes, and rows of the slice at `offset`. */
+interface FileFields extends Pick<
   JobRow,
   | 'fileName'
   | 'fileKey'
@@ -45,14 +45,14 @@ interface FileFacts extends Pick<
   applied: number
 }
 
-/** What a job changes in a group of participants, as the revision `revision`. */
-interface GroupFacts extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
+/** What a job changes in a group. */
+interface GroupFields extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
   type: Exclude<JobRow['type'], 'users'>
-  /** While sweeping or undoing: the last participant scanned, null once all are, and how many. */
+  /** While sweeping or undoing: the last participant scanned (null: all are), and how many. */
   walk: { after: string | null; members: number }
 }
 
-export interface UsersFileJob extends Facts, FileFacts {
+export interface UsersFileJob extends JobFields, FileFields {
   source: 'users-file'
   /** The names of the columns after the first, once the first slice is read. */
   columns: string[] | null
@@ -60,14 +60,14 @@ export interface UsersFileJob extends Facts, FileFacts {
   attributesChanged: number
 }
 
-export interface ParticipantsFileJob extends Facts, FileFacts, GroupFacts {
+export interface ParticipantsFileJob extends JobFields, FileFields, GroupFields {
   source: 'participants-file'
 }
 
-export interface AudienceJob extends Facts, GroupFacts {
+export interface AudienceJob extends JobFields, GroupFields {
   source: 'audience'
   audience: string
-  /** Users of the workspace, as counted when the job was opened, and how many are scanned. */
+  /** Users of the workspace when the job was opened, and how many are scanned. */
   users: number
   scanned: number
   lastUser: string
@@ -76,7 +76,7 @@ export interface AudienceJob extends Facts, GroupFacts {
 export type FileJob = UsersFileJob | ParticipantsFileJob
 export type Job = FileJob | AudienceJob
 
-/** The queue of a workspace's files of users: those of groups are their keys, which are positive. */
+/** The queue of a workspace's files of users; that of a group is its key, which is positive. */
 export const usersQueue = (workspace: number): number => -workspace
 
 const read = (row: JobRow) => ({
@@ -97,7 +97,7 @@ export const readUsersJob = (row: JobRow): UsersFileJob => ({
 })
 
 export function readGroupJob(
-  row: JobRow & { type: GroupFacts['type'] },
+  row: JobRow & { type: GroupFields['type'] },
 ): ParticipantsFileJob | AudienceJob {
   const { type, audience, fileSize, offset, cursor } = row
   if (audience === null) return { ...read(row), type, source: 'participants-file' }
@@ -109,7 +109,7 @@ export function readGroupJob(
 export const walkStart = { cursor: '', applied: 0 }
 
 /** The columns of a job that has scanned its group's members as far as this. */
-export const walkedTo = ({ after, members }: GroupFacts['walk']) => ({
+export const walkedTo = ({ after, members }: GroupFields['walk']) => ({
   cursor: after,
   applied: members,
 })
@@ -121,12 +121,9 @@ export const scannedTo = ({ lastUser, scanned }: Pick<AudienceJob, 'lastUser' | 
   reached: scanned,
 })
 
-/**
- * Rows of one slice at most, as an isolate's memory is small. A checkpoint counts rows of its slice,
- * so a running job keeps the number that it began with: the state tells which.
- */
+/** Most rows of a slice. As checkpoints count them, the state fixes the number. */
 const rowsMaxOf = (state: JobRow['state']) => (state === 'writing' ? 262_144 : 200_000)
 
-/** The state of a job that begins. Only jobs that every version reads alike keep the older name. */
-export const begunState = ({ source }: Pick<Job, 'source'>): 'writing' | 'applying' =>
+/** The state of a job that starts. */
+export const startedState = ({ source }: Pick<Job, 'source'>): 'writing' | 'applying' =>
   source === 'participants-file' ? 'writing' : 'applying'

@@ -1,8 +1,9 @@
 import { and, asc, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
-import { unmoved, type Checkpoint } from './checkpoint.ts'
-import { begunState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
+import type { Resources } from '../resources.ts'
+import { guardOf, type Checkpoint } from './checkpoint.ts'
+import { startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
 import type { Problem } from './problem.ts'
 
@@ -12,25 +13,25 @@ export interface Paging<Field extends string> {
   sort: { field: Field; descending: boolean }
 }
 
-/** Problems kept of one job; beyond them only their number is. */
+/** Problems stored of one job; more are only counted. */
 export const problemsMax = 10_000
 
 export type ProblemField = 'line' | 'problem'
 
-/** What was wrong with a row, and the beginning of its text; line 0 is the file as a whole. */
-export interface KeptProblem {
+/** What is wrong with a row, and the beginning of its text; line 0 is the whole file. */
+export interface JobProblem {
   line: number
   problem: Problem
   value: string | null
 }
 
-/** One page of a job's kept problems; `ranks` are the problems in the order of their sentences. */
+/** One page of a job's problems; `ranks` has all kinds in the order of their sentences. */
 export async function listProblems(
   db: Db,
   job: Pick<Job, 'key' | 'badRows' | 'state' | 'failure'>,
   { page, size, sort }: Paging<ProblemField>,
   ranks: readonly Problem[] = problems,
-): Promise<{ items: KeptProblem[]; total: number }> {
+): Promise<{ items: JobProblem[]; total: number }> {
   const order = sort.descending ? desc : asc
   const rank = sql`instr(${ranks.join()}, ${jobProblems.problem})`
   const { line, problem, value } = jobProblems
@@ -41,18 +42,18 @@ export async function listProblems(
     .orderBy(order(sort.field === 'problem' ? rank : line), asc(line))
     .limit(size)
     .offset(page * size)
-  const ofFile = fileProblemOf(job) === undefined ? 0 : 1
-  return { items, total: Math.min(job.badRows, problemsMax) + ofFile }
+  const ofWholeFile = fileProblemOf(job) === undefined ? 0 : 1
+  return { items, total: Math.min(job.badRows, problemsMax) + ofWholeFile }
 }
 
-/** The statement that keeps why a job fails as a whole, where no refused row says it. */
-export function keepFileProblem(
+/** The statement that records why a job fails, unless refused rows show it. */
+export function recordFileProblem(
   job: Checkpoint & Pick<Job, 'badRows'> & Partial<Pick<FileJob, 'format'>>,
   failure: NonNullable<Job['failure']>,
 ): SQL[] {
   const problem = fileProblemOf({ ...job, state: 'failed', failure })
   if (problem === undefined) return []
-  const guard = unmoved(jobs, job)
+  const guard = guardOf(jobs, job)
   const value = failure === 'not-text' ? `byte ${job.format?.nulAt}` : null
   return [
     sql`
@@ -69,8 +70,8 @@ export interface StoredFile {
   format: FileFormat
 }
 
-/** How many jobs of a queue have not ended. */
-export const unended = (queue: SQL) =>
+/** The number of a queue's jobs that have not ended, in SQL. */
+export const countUnended = (queue: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
 
 export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
@@ -80,10 +81,10 @@ export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
 } & Pick<JobRow, 'type' | 'createdBy'>
 
 /**
- * The statement that opens the next job of a queue, where `from` (`FROM … WHERE …`) gives a row: its
- * revision is the order in which it was accepted.
+ * The statement that opens the next job of a queue if `from` (`FROM … WHERE …`) gives a row.
+ * Revisions number jobs in the order of acceptance.
  */
-export function openNext(
+export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
   { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
   { id, sliceBytes, now }: { id: string; sliceBytes: number; now: number },
@@ -101,7 +102,7 @@ export function openNext(
 /** Columns of a job, and what they become. */
 export type Changes = { [Column in keyof JobRow]?: JobRow[Column] | SQL }
 
-/** The last statement of a job's batch: moves it on, if nobody has moved it since it was read. */
+/** The last statement of a job's batch: moves it, unless another invocation has. */
 export function advance(db: Db, job: Checkpoint, now: number, to: Changes) {
   return db
     .update(jobs)
@@ -109,7 +110,7 @@ export function advance(db: Db, job: Checkpoint, now: number, to: Changes) {
     .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step)))
 }
 
-/** Adds the rows that the statement before it changed to one of the job's counts. */
+/** Adds the changes of the statement before to a job's count. */
 export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'removed'): SQL {
   return sql`
     UPDATE jobs SET ${sql.raw(count)} = ${sql.raw(count)} + changes()
@@ -117,38 +118,34 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
 }
 
 /** Whether an earlier job of the same queue has not ended. */
-export const earlierUnended = sql`EXISTS (
+export const earlierJobUnended = sql`EXISTS (
   SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
     AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
-/** Starts a waiting job unless an earlier one of its queue has not ended; whether it did. */
+/** Starts a waiting job; false where an earlier one of its queue goes on. */
 export async function claimJob(
-  db: Db,
-  job: Checkpoint & Pick<Job, 'source'>,
-  now: number,
+  res: Resources,
+  job: Checkpoint & Pick<Job, 'source' | 'workspace'>,
 ): Promise<boolean> {
-  const { meta } = await db
+  const { meta } = await res
+    .databaseOf(job.workspace)
     .update(jobs)
-    .set({ state: begunState(job), step: job.step + 1, updatedAt: now })
-    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierUnended}`))
+    .set({ state: startedState(job), step: job.step + 1, updatedAt: res.now() })
+    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierJobUnended}`))
   return meta.changes === 1
 }
 
-/** Has a job that cannot be finished undone, to end as failed; whether it was under way. */
-export async function giveUp(
-  db: Db,
-  workspace: number,
-  key: number,
-  now: number,
-): Promise<boolean> {
-  const { meta } = await db
+/** Starts to undo a job that cannot be finished; false if it has ended or is being undone. */
+export async function giveUp(res: Resources, workspace: number, key: number): Promise<boolean> {
+  const { meta } = await res
+    .databaseOf(workspace)
     .update(jobs)
     .set({
       ...walkStart,
       state: 'undoing',
       failure: 'gave-up',
       step: sql`step + 1`,
-      updatedAt: now,
+      updatedAt: res.now(),
     })
     .where(
       and(
@@ -161,7 +158,7 @@ export async function giveUp(
   return meta.changes === 1
 }
 
-/** The job of a queue that is next to run, if one waits. */
+/** The key of the queue's next job, if one waits. */
 export async function findNextJob(
   db: Db,
   { workspace, queue }: Pick<Job, 'workspace' | 'queue'>,

@@ -1,19 +1,19 @@
 import type { Job, JobRow, JobState } from './job.ts'
 import type { Problem } from './problem.ts'
 
-/** Whether any row was good: a file without one fails, so that it never empties a group. */
+/** A file without a good row fails, so that it never empties a group. */
 export const hasGoodRow = ({ rows, badRows }: Pick<Job, 'rows' | 'badRows'>): boolean =>
   rows !== badRows
 
-/** How a job ends whose items are all applied. */
+/** How a job ends once all items are applied. */
 export const outcomeOf = ({ badRows }: Pick<Job, 'badRows'>): 'successful' | 'partial' =>
   badRows === 0 ? 'successful' : 'partial'
 
-/** Whether the file of a job is text: no text has a NUL byte. */
+/** Whether a job's file is text, which has no NUL byte. */
 export const isText = ({ format }: Pick<JobRow, 'format'>): boolean =>
   format === null || format.nulAt === null
 
-/** Whether so many rows of a REPLACE were refused that the file cannot be what was meant. */
+/** Whether a REPLACE has so many bad rows that it must be the wrong file. */
 export function isMostlyBad(
   { type, rows, badRows }: Pick<JobRow, 'type' | 'rows' | 'badRows'>,
   badRowsMaxPercent: number,
@@ -21,7 +21,7 @@ export function isMostlyBad(
   return type === 'replace' && 100 * badRows > badRowsMaxPercent * rows
 }
 
-/** What was wrong with the file of a failed job as a whole; undefined where its rows say it. */
+/** What is wrong with the whole file of a failed job; undefined where its rows show it. */
 export function fileProblemOf({
   state,
   failure,
@@ -41,7 +41,7 @@ export function hasEnded(
   )
 }
 
-/** Whole percent; `members` are those that a sweep will scan, about. */
+/** Whole percent; `members` is about how many a sweep scans. */
 export function percentOf(job: Job, members = 0): number {
   if (hasEnded(job.state)) return 100
   if (job.state === 'waiting') return 0
@@ -50,7 +50,7 @@ export function percentOf(job: Job, members = 0): number {
   return Math.min(99, applyingPercent(job) + Math.floor((24 * walked) / Math.max(1, members)))
 }
 
-/** A REPLACE of a file has its members swept after its items are applied. */
+/** A REPLACE by file is swept after its items are applied. */
 const applyingPercent = (job: Job): number =>
   job.source === 'participants-file' && job.type === 'replace' ? 75 : 99
 

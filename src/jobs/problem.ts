@@ -1,13 +1,13 @@
 import type { problems } from '../db/schema.ts'
 
-/** What was wrong with a row of a file, or with the file as a whole. */
+/** What is wrong with a row, or with the whole file. */
 export type Problem = (typeof problems)[number]
 
 /** Characters that are shown of what was refused. */
 const shownMax = 64
 
-/** A text that was refused, as it is shown: its beginning, with what nobody sees made visible. */
-export function shown(text: string): string {
+/** The beginning of a refused text, with invisible characters made visible. */
+export function excerptOf(text: string): string {
   return [...text.slice(0, 2 * shownMax)].slice(0, shownMax).map(visible).join('')
 }
 

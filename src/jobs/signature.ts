@@ -1,4 +1,4 @@
-/** What files that are no text begin with, one character per byte. */
+/** How files that are no text begin, one character per byte. */
 const signatures: [what: string, beginning: RegExp][] = [
   ['a PDF document', /^\s*%PDF-/],
   ['a PostScript document', /^%!PS-/],
@@ -33,7 +33,7 @@ const signatures: [what: string, beginning: RegExp][] = [
   ['a program', /^(\x7fELF|MZ[^]{2}[\0-\x1f]\0|\xca\xfe\xba\xbe|[\xce\xcf]\xfa\xed\xfe|\0asm)/],
 ]
 
-/** What a ZIP archive is whose first entries are named so. */
+/** What a ZIP archive is by the names of its first entries. */
 const zipped: [what: string, name: RegExp][] = [
   ['a Word document', /word\//],
   ['a PowerPoint presentation', /ppt\//],
@@ -42,14 +42,14 @@ const zipped: [what: string, name: RegExp][] = [
   ['a Numbers or Pages document', /Index\/|Metadata\/Properties\.plist/],
 ]
 
-/** What texts that are no lists begin with, after blanks. */
+/** How texts that are no lists begin, after blanks. */
 const markup: [what: string, beginning: RegExp][] = [
   ['an HTML page', /^<(!doctype\s+html|html|head|body|table|script|div|meta)\b/i],
   ['an XML document', /^<(\?|!--|!doctype|!\[cdata\[|[a-z_][\w:.-]*(\s[^>]*)?\/?>)/i],
   ['JSON', /^(\{\s*("|\}|$)|\[\s*($|[{["\]]|(-?\d[\d.e+-]*|true|false|null)\s*[,\]]))/],
 ]
 
-/** What the beginning of a file looks like, if not like text; undefined if it may be. */
+/** What kind of file it is if it is no list; undefined if it may be one. */
 export function looksLike(head: Uint8Array): string | undefined {
   const bytes = Buffer.from(head).toString('latin1')
   if (/^PK(\x03\x04|\x05\x06|\x07\x08)/.test(bytes))
@@ -63,7 +63,7 @@ export function looksLike(head: Uint8Array): string | undefined {
 
 export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b
 
-/** How the bytes of a file in UTF-16 are ordered, by its byte order mark; undefined for others. */
+/** The byte order of a file in UTF-16 by its mark; undefined for other files. */
 export function utf16Of(head: Uint8Array): 'little-endian' | 'big-endian' | undefined {
   if (head[0] === 0xff && head[1] === 0xfe) return 'little-endian'
   return head[0] === 0xfe && head[1] === 0xff ? 'big-endian' : undefined

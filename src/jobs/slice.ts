@@ -1,14 +1,11 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readRows, type Place, type Reading, type Row } from './csv.ts'
-import { shown, type Problem } from './problem.ts'
+import { excerptOf, type Problem } from './problem.ts'
 
-/** A row that was refused: its line, what was wrong, and the beginning of its text. */
+/** A row that was refused, with the beginning of its text. */
 export type RefusedRow = [line: number, problem: Problem, value: string]
 
-/**
- * A slice of a file: what it says, in the order in which it is to be written, and what was wrong with
- * its other rows.
- */
+/** A slice of a file: the items of its good rows in the order of writing, and its problems. */
 export interface Slice<Item> extends Reading {
   items: Item[]
   rows: number
@@ -16,11 +13,8 @@ export interface Slice<Item> extends Reading {
   problems: RefusedRow[]
 }
 
-/**
- * Where a slice stands in its file, how many rows it may hold, and how many of its problems are to be
- * named; `badRows` counts them all.
- */
-export interface Placed {
+/** Where a slice is in its file, and how much is read: `problemsMax` bounds `problems` alone. */
+export interface SliceOptions {
   place: Place
   line: number
   last: boolean
@@ -29,13 +23,12 @@ export interface Placed {
   problemsMax: number
 }
 
-/** What a row comes to; one that is undefined, as a header, is no row of the file's. */
+/** What a row gives; undefined for a header. */
 export type ReadRow<Item> = { item: Item } | { problem: Problem } | undefined
 
-/** Reads a slice row by row: what it says, or what is wrong with it. */
 export function readSlice<Item>(
   bytes: ArrayBuffer,
-  { problemsMax, rowsMax, format, ...from }: Placed,
+  { problemsMax, rowsMax, format, ...from }: SliceOptions,
   read: (row: Row) => ReadRow<Item>,
 ): Slice<Item> {
   const items: Item[] = []
@@ -43,18 +36,24 @@ export function readSlice<Item>(
   let badRows = 0
   const text: string = Buffer.from(bytes).toString('latin1')
   const { separator, named } = format
-  const reading = readRows(text, { ...from, separator, named, most: rowsMax }, (row) => {
-    const said = read(row)
-    if (said === undefined) return
-    if ('item' in said) items.push(said.item)
-    else if (badRows++ < problemsMax)
-      problems.push([row.line, said.problem, refusedText(text, row)])
-  })
+  const reading = readRows(
+    text,
+    { ...from, separator, namesSeparator: named, rowsMax: rowsMax },
+    (row) => {
+      const result = read(row)
+      if (result === undefined) return
+      if ('item' in result) items.push(result.item)
+      else if (badRows++ < problemsMax)
+        problems.push([row.line, result.problem, refusedText(text, row)])
+    },
+  )
   return { ...reading, items, rows: items.length + badRows, badRows, problems }
 }
 
-/** Bytes of a row that are enough for what is shown of it. */
+/** Bytes of a row that are enough for its excerpt. */
 const shownBytes = 512
 
 const refusedText = (text: string, { from, to }: Row): string =>
-  shown(Buffer.from(text.slice(from, Math.min(to, from + shownBytes)), 'latin1').toString('utf8'))
+  excerptOf(
+    Buffer.from(text.slice(from, Math.min(to, from + shownBytes)), 'latin1').toString('utf8'),
+  )

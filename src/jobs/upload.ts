@@ -4,16 +4,13 @@ import { readText } from './decode.ts'
 import { formatOf, headerModes, type HeaderMode } from './format.ts'
 import type { StoredFile } from './jobs.ts'
 
-/**
- * An upload as it arrives: fields and one file, in either order, the file's bytes in pieces. Fields of
- * the query come first.
- */
+/** Parts of an upload as they arrive: fields, those of the query first, and one file in pieces. */
 export type UploadPart =
   | { field: string; value: string; inQuery?: boolean }
   | { file: string; contentType: string }
   | { bytes: Uint8Array }
 
-/** R2 wants parts of one size, at least 5 MiB, but for the last. It is also all that is held of a file at a time. */
+/** R2 wants parts of equal size, at least 5 MiB. One part is held in memory. */
 const partBytes = 8 * 1024 * 1024
 
 const contentTypes = new Set([
@@ -33,7 +30,7 @@ const contentTypes = new Set([
   'application/octet-stream',
 ])
 
-/** Who an upload is for: may refuse a field, or all of them once they are there, and takes the file. */
+/** Takes the file of an upload; `field` and `complete` may throw to refuse its fields. */
 export interface Receiver<Taken> {
   field?: (name: string, value: string) => unknown
   complete?: (fields: ReadonlyMap<string, string>) => void
@@ -42,9 +39,8 @@ export interface Receiver<Taken> {
 }
 
 /**
- * Streams a file into storage, as text in UTF-8, and hands it over. Whatever goes wrong on the way,
- * nothing of it is left. Throws `file-…`, `required`, `invalid`, and what `parts` and the receiver
- * throw.
+ * Streams a file into storage, as text in UTF-8, and hands it over. A failure leaves nothing of it.
+ * Throws `file-…`, `required`, `invalid`, and what `parts` and the receiver throw.
  */
 export async function receiveFile<Taken>(
   res: Resources,
@@ -55,11 +51,11 @@ export async function receiveFile<Taken>(
   const fileKey = `uploads/${workspace}/${crypto.randomUUID()}.csv`
   const file = new FileWriter(res.files, fileKey)
   const fields = new Fields()
-  const arriving = parts[Symbol.asyncIterator]()
+  const partIterator = parts[Symbol.asyncIterator]()
   try {
     let fileName: string | undefined
     let head: Uint8Array = new Uint8Array()
-    let next = await arriving.next()
+    let next = await partIterator.next()
     while (next.done !== true) {
       const part = next.value
       if ('field' in part) {
@@ -67,13 +63,17 @@ export async function receiveFile<Taken>(
         receiver.field?.(name, value)
       }
       if (!('file' in part)) {
-        next = await arriving.next()
+        next = await partIterator.next()
         continue
       }
       checkPart(part.contentType, fileName)
       fileName = part.file
       const bytes = async function* () {
-        for (next = await arriving.next(); next.done !== true; next = await arriving.next()) {
+        for (
+          next = await partIterator.next();
+          next.done !== true;
+          next = await partIterator.next()
+        ) {
           if (!('bytes' in next.value)) return
           yield next.value.bytes
         }
@@ -82,51 +82,45 @@ export async function receiveFile<Taken>(
       head = read.head
       for await (const piece of read.text) await file.write(piece)
     }
-    receiver.complete?.(fields.given)
+    receiver.complete?.(fields.values)
     if (fileName === undefined) throw new Failure({ reason: 'required', field: 'fileName' })
     if (file.size === 0) throw new Failure({ reason: 'file-empty' })
-    const how = { header: headerMode(fields.given), ended: file.size === head.length }
-    const format = formatOf(Buffer.from(head).toString('latin1'), how, receiver.idColumn)
+    const options = { header: headerMode(fields.values), ended: file.size === head.length }
+    const text = Buffer.from(head).toString('latin1')
+    const format = { ...formatOf(text, options, receiver.idColumn), nulAt: file.nulAt }
     await file.close()
-    return await receiver.take(
-      {
-        fileName: fileName.slice(0, 255),
-        fileKey,
-        fileSize: file.size,
-        format: { ...format, nulAt: file.nulAt },
-      },
-      fields.given,
-    )
+    const stored = { fileName: fileName.slice(0, 255), fileKey, fileSize: file.size, format }
+    return await receiver.take(stored, fields.values)
   } catch (error) {
     await file.discard()
     throw error
   } finally {
-    await arriving.return?.()
+    await partIterator.return?.()
   }
 }
 
-function checkPart(given: string, fileName: string | undefined): void {
+function checkPart(values: string, fileName: string | undefined): void {
   if (fileName !== undefined)
     throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
-  const contentType = given.toLowerCase()
+  const contentType = values.toLowerCase()
   if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
 }
 
-/** The fields that say how a file is taken, each given once; in the query too, if it says the same. `operation` is `type`. */
+/** Fields of an upload, each given once, or also in the query with the same value. */
 class Fields {
-  readonly given = new Map<string, string>()
+  readonly values = new Map<string, string>()
   readonly #inQuery = new Set<string>()
 
-  /** Gives the field's name and value as they are compared. */
-  add(given: { field: string; value: string; inQuery?: boolean }): [name: string, value: string] {
-    const { field, value, inQuery = false } = given
+  /** Gives the name and the value in their common form; `operation` is `type`. */
+  add(values: { field: string; value: string; inQuery?: boolean }): [name: string, value: string] {
+    const { field, value, inQuery = false } = values
     const name = field === 'operation' ? 'type' : field
     const text = value.trim().toLowerCase()
     if (name !== 'type' && name !== 'header') return [name, text]
-    const before = this.given.get(name)
+    const before = this.values.get(name)
     if (before !== undefined && (before !== text || !this.#inQuery.has(name)))
       throw new Failure({ reason: 'invalid', field: name, problem: 'must be given once' })
-    this.given.set(name, text)
+    this.values.set(name, text)
     if (inQuery) this.#inQuery.add(name)
     else this.#inQuery.delete(name)
     return [name, text]
@@ -134,17 +128,17 @@ class Fields {
 }
 
 function headerMode(fields: ReadonlyMap<string, string>): HeaderMode {
-  const given = fields.get('header') ?? 'auto'
-  const mode = headerModes.find((known) => known === given)
+  const values = fields.get('header') ?? 'auto'
+  const mode = headerModes.find((known) => known === values)
   if (mode !== undefined) return mode
   const problem = `must be ${headerModes.join(', ').replace(/, (\w+)$/, ' or $1')}`
   throw new Failure({ reason: 'invalid', field: 'header', problem })
 }
 
-/** Writes a file of unknown length to R2: one `put` if it fits a part, otherwise a multipart upload of equal parts. */
+/** Writes a file of unknown length to R2: one `put`, or a multipart upload of equal parts. */
 class FileWriter {
   size = 0
-  /** Where the first NUL byte stands. */
+  /** The offset of the first NUL byte. */
   nulAt: number | null = null
   readonly #files: R2Bucket
   readonly #key: string
@@ -163,7 +157,7 @@ class FileWriter {
     if (nul !== -1) this.nulAt = this.size + nul
     this.size += bytes.length
     for (let from = 0; from < bytes.length;) {
-      // A full part waits for the byte after it, as it may turn out to be the last.
+      // A full part waits for the next byte, as it may be the last.
       if (this.#filled === partBytes) await this.#flush()
       const piece = bytes.subarray(from, from + partBytes - this.#filled)
       this.#part.set(piece, this.#filled)
@@ -182,7 +176,7 @@ class FileWriter {
   }
 
   async discard(): Promise<void> {
-    // Aborting an upload that is complete already fails; what is left then is the file.
+    // Fails for an upload that is complete: its file is deleted next.
     await this.#upload?.abort().catch(() => undefined)
     await this.#files.delete(this.#key)
   }

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
+import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import { isEmpty } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'
@@ -124,14 +124,14 @@ describe('a user who was deleted', () => {
     const before = await receiveUsers(res, team.workspace, 'tester', file())
     await scheduler.wait(5)
     await deleted(team)
-    await runImport(res, team.workspace, before.key)
+    await runUsersJob(res, team.workspace, before.key)
     expect(await gone(team)).toBe(true)
     expect(await team.profile('2')).toMatchObject({ user_attributes: { plan: 'free' } })
     expect(await team.get(`/imports/${before.id}`)).toMatchObject({ status: 'SUCCESSFUL' })
 
     await scheduler.wait(5)
     const after = await receiveUsers(res, team.workspace, 'tester', file())
-    await runImport(res, team.workspace, after.key)
+    await runUsersJob(res, team.workspace, after.key)
     expect(await team.profile('1')).toMatchObject({ user_attributes: { plan: 'free' } })
   })
 })

@@ -70,7 +70,10 @@ describe('a week or a day is not lost', () => {
     const { res, enqueued } = hazardousAt(monday - 2 * day)
     const group = await grouped(res, workspace)
     for (let i = 0; i < 20; i++)
-      await receiveUpload(res, workspace, group.id, 'tester', parts('ADD', `ann-${i}\n`))
+      await receiveUpload(res, workspace, group.id, {
+        createdBy: 'tester',
+        parts: parts('ADD', `ann-${i}\n`),
+      })
     await addAudience(res, workspace, 'reds', red, 'weekly')
     await attachAudience(res, workspace, 'reds', group.id)
     await tick(everyFive, at)
@@ -131,7 +134,10 @@ describe('the trouble of one workspace does not hold up another', () => {
     const { res } = hazardousAt(monday - 2 * day)
     for (let i = 0; i < 50; i++) {
       const group = await grouped(res, full)
-      await receiveUpload(res, full, group.id, 'tester', parts('ADD', 'ann\n'))
+      await receiveUpload(res, full, group.id, {
+        createdBy: 'tester',
+        parts: parts('ADD', 'ann\n'),
+      })
       await addAudience(res, full, `reds-${i}`, red, 'weekly')
       await attachAudience(res, full, `reds-${i}`, group.id)
     }

@@ -113,7 +113,7 @@ describe('uploads to a group and syncs of its audience', () => {
           }
           const run = async (pick: number) => invokeJob(res, workspace, await keyOf(pick))
           const buried = async (pick: number) =>
-            giveUp(stage.hand.res.databaseOf(workspace), workspace, await keyOf(pick), res.now())
+            giveUp(stage.hand.res, workspace, await keyOf(pick))
           const asleep = async (pick: number, at: number, meantime: () => Promise<unknown>) => {
             const key = await keyOf(pick)
             const { promise, resolve } = Promise.withResolvers<void>()

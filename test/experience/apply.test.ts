@@ -100,7 +100,10 @@ describe('a sequence of uploads to one group', () => {
           const { id } = await createGroup(res, workspace, draft)
           const keys: number[] = []
           for (const one of files)
-            keys.push((await receiveUpload(res, workspace, id, 'tester', upload(one))).key)
+            keys.push(
+              (await receiveUpload(res, workspace, id, { createdBy: 'tester', parts: upload(one) }))
+                .key,
+            )
           await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
             .bind(batchIds, workspace)
             .run()
@@ -134,8 +137,7 @@ describe('a sequence of uploads to one group', () => {
 
           const keyOf = (pick: number) => keys[pick % keys.length] ?? 0
           const run = (pick: number) => runJob(res, workspace, keyOf(pick), sourceOf)
-          const buried = (pick: number) =>
-            giveUp(res.databaseOf(workspace), workspace, keyOf(pick), res.now())
+          const buried = (pick: number) => giveUp(res, workspace, keyOf(pick))
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
             else if (next.what === 'twice at once')

@@ -94,7 +94,10 @@ it('a file of any clothes has the members that its rows name', async () => {
       const { res } = hazardous({ SLICE_BYTES: made.sliceBytes, BAD_ROWS_MAX_PERCENT: 100 })
       const draft = { description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL' }
       const { id } = await createGroup(res, workspace, { name: 'g', ...draft })
-      const { key } = await receiveUpload(res, workspace, id, 'tester', arriving(made))
+      const { key } = await receiveUpload(res, workspace, id, {
+        createdBy: 'tester',
+        parts: arriving(made),
+      })
       await runJob(res, workspace, key, sourceOf)
 
       const named = new Set(made.rows.flatMap(({ id }) => (id === null ? [] : [id])))

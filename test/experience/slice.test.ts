@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { FileFormat } from '../../src/db/schema.ts'
 import { readParticipants } from '../../src/experience/slice.ts'
-import { formerFormat } from '../../src/jobs/format.ts'
+import { legacyFormat } from '../../src/jobs/format.ts'
 
 const slice = (
   text: string | Uint8Array<ArrayBuffer>,
   problemsMax = 10,
-  format: FileFormat = formerFormat,
+  format: FileFormat = legacyFormat,
 ) =>
   readParticipants(
     Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
@@ -86,7 +86,7 @@ describe('a slice of a file', () => {
   ] satisfies [string, string, [number | null, string, boolean], string[], number][])(
     'reads a file with %s',
     (_, text, [column, separator, headed], items, badRows) => {
-      const format = { ...formerFormat, column, separator, headed }
+      const format = { ...legacyFormat, column, separator, headed }
       expect(slice(text, 10, format)).toMatchObject({ items, badRows })
     },
   )

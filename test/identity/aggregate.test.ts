@@ -237,7 +237,7 @@ describe('Monday after Monday', () => {
             const db = res.databaseOf(workspace)
             if (change !== null && i > 0) {
               definitions.set('household', change)
-              await updateDefinition(res, workspace, 'household', change, 'tester')
+              await updateDefinition(res, workspace, 'household', { change, by: 'tester' })
             }
             for (const next of inRuns(events)) {
               if (Array.isArray(next)) {
@@ -248,10 +248,10 @@ describe('Monday after Monday', () => {
                   at,
                   changes: readAttributes(attributes),
                 }))
-                await recordReports(db, workspace, reports, res.now())
+                await recordReports(res, workspace, reports)
                 rows += reports.flatMap(({ changes }) => changes).length
               } else if (town.delete(next.user)) {
-                await deleteUser(db, workspace, next.user, next.at)
+                await deleteUser({ ...res, now: () => next.at }, workspace, next.user)
                 gone.set(next.user, Math.max(next.at, gone.get(next.user) ?? -1))
                 for (const seats of sitting.values())
                   (seats as Map<string, string>).delete(next.user)

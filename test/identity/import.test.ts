@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
+import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
@@ -92,7 +92,7 @@ describe('files of users', () => {
             .bind(batchIds, workspace)
             .run()
 
-          const run = (pick: number) => runImport(res, workspace, keys[pick % keys.length] ?? 0)
+          const run = (pick: number) => runUsersJob(res, workspace, keys[pick % keys.length] ?? 0)
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
             else if (next.what === 'twice at once')
@@ -103,9 +103,9 @@ describe('files of users', () => {
               fuse(undefined)
             }
           }
-          for (const key of [...keys, ...keys]) await runImport(res, workspace, key)
+          for (const key of [...keys, ...keys]) await runUsersJob(res, workspace, key)
           for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
-            if (message.kind === 'import') await runImport(res, workspace, message.job)
+            if (message.kind === 'import') await runUsersJob(res, workspace, message.job)
 
           const ended = await all<JobRow & { badRows: number }>(
             'SELECT state, rows, bad_rows AS badRows, added FROM jobs WHERE workspace_id = ? ORDER BY revision',
@@ -153,10 +153,10 @@ describe('files of users', () => {
       'tester',
       fileParts('user_id,plan\nann,free\n'),
     )
-    await giveUp(res.databaseOf(workspace), workspace, first.key, res.now())
-    await runImport(res, workspace, second.key)
-    await runImport(res, workspace, first.key)
-    await runImport(res, workspace, second.key)
+    await giveUp(res, workspace, first.key)
+    await runUsersJob(res, workspace, second.key)
+    await runUsersJob(res, workspace, first.key)
+    await runUsersJob(res, workspace, second.key)
     const states = await all<JobRow>(
       'SELECT state, failure FROM jobs WHERE workspace_id = ? ORDER BY revision',
       workspace,

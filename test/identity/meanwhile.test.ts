@@ -82,7 +82,7 @@ async function disturbed(
 }
 
 const redefine = (hand: Resources, workspace: number, attributes: SharedAttribute[]) =>
-  updateDefinition(hand, workspace, 'household', { attributes }, 'tester')
+  updateDefinition(hand, workspace, 'household', { change: { attributes }, by: 'tester' })
 
 describe('a group', () => {
   it('never has too many members, even if one moves before seating', async () => {
@@ -112,7 +112,7 @@ describe('a group', () => {
     await requestRecompute(res, workspace, 'household')
     await deliver(res, enqueued, workspace)
     await redefine(res, workspace, shared.slice(0, 1))
-    await deleteUser(res.databaseOf(workspace), workspace, 'b', res.now())
+    await deleteUser(res, workspace, 'b')
     await redefine(res, workspace, shared)
     await expectWhole(workspace, { redefined: true })
   })
@@ -209,7 +209,6 @@ describe('users who are written, moved and deleted while a run goes', () => {
           const vars = { GROUP_USERS_MAX: seatsMax, USERS_PER_STEP: usersPerStep }
           const { res, enqueued, fuse, meanwhile } = hazardous(vars)
           const hand = hazardous(vars).res
-          const db = hand.databaseOf(workspace)
           const { key } = await defined(hand, workspace, 'household', 'street', attributes, more)
           await writeUsers(
             hand,
@@ -222,12 +221,13 @@ describe('users who are written, moved and deleted while a run goes', () => {
           let redefined = false
           const changed = new Set<string>()
           let time = 10
+          const atTime = (now: number) => ({ ...hand, now: () => now })
           const does = async (deed: Deed) => {
             if (deed.what === 'moves')
               await writeUsers(hand, workspace, [[deed.user, { street: deed.street }]], ++time)
             if (deed.what === 'moves') changed.add(`${deed.user} street`)
             if (deed.what === 'goes')
-              await deleteUser(db, workspace, deed.user, ++time).catch(() => undefined)
+              await deleteUser(atTime(++time), workspace, deed.user).catch(() => undefined)
             if (deed.what === 'says') {
               changed.add(`${deed.user} dog`).add(`${deed.user} cars`)
               await writeUsers(
@@ -240,17 +240,14 @@ describe('users who are written, moved and deleted while a run goes', () => {
             if (deed.what === 'compares') {
               const { matching, ignoreValues } = deed
               const change = { matching, ignoreValues }
-              await updateDefinition(hand, workspace, 'household', change, 'tester')
+              await updateDefinition(hand, workspace, 'household', { change, by: 'tester' })
             }
             if (deed.what === 'redefines') {
               redefined = true
-              await updateDefinition(
-                hand,
-                workspace,
-                'household',
-                { attributes: deed.attributes },
-                'tester',
-              )
+              await updateDefinition(hand, workspace, 'household', {
+                change: { attributes: deed.attributes },
+                by: 'tester',
+              })
             }
           }
 
@@ -278,8 +275,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
           for (const next of deliveries) {
             if (next.what === 'delivered') await invoke()
             else if (next.what === 'twice at once') await Promise.all([invoke(), invoke()])
-            else if (next.what === 'given up')
-              await giveUpRun(db, workspace, await lastKey(), hand.now())
+            else if (next.what === 'given up') await giveUpRun(hand, workspace, await lastKey())
             else if (next.what === 'requested') await requestRecompute(hand, workspace, 'household')
             else if (next.what === 'dies') {
               fuse({ at: next.at, when: next.when })
@@ -293,7 +289,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
               const sleeper = invoke()
               await Promise.race([asleep, sleeper])
               fuse(undefined)
-              if (next.dead) await giveUpRun(db, workspace, await lastKey(), hand.now())
+              if (next.dead) await giveUpRun(hand, workspace, await lastKey())
               await invoke()
               resolve()
               await sleeper

@@ -2,11 +2,11 @@ import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { collapsedIn, groupValue } from '../../src/identity/matching.ts'
+import { collapsedSql, groupValue } from '../../src/identity/matching.ts'
 import {
   defaultNoValues,
   isNoValue,
-  noValueIn,
+  isNoValueSql,
   noValues,
   type NoValues,
 } from '../../src/identity/no-value.ts'
@@ -118,7 +118,7 @@ async function judged(texts: string[], values: NoValues) {
   const kept = texts.map((text) => [canonical(text), foldedBeyondAscii(canonical(text))])
   const caseless = sql`coalesce(t.value ->> 1, lower(t.value ->> 0))`
   const { query, params } = statementOf(sql`
-    SELECT ${noValueIn(sql`(t.value ->> 0)`, caseless, values)} AS none, ${collapsedIn(caseless)} AS normalized
+    SELECT ${isNoValueSql(sql`(t.value ->> 0)`, caseless, values)} AS none, ${collapsedSql(caseless)} AS normalized
     FROM json_each(${JSON.stringify(kept)}) AS t`)
   const { results } = await env.DB.prepare(query)
     .bind(...params)

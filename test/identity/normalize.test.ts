@@ -127,7 +127,7 @@ describe('a run that compares values normalized', () => {
     )
       .bind(key)
       .run()
-    await giveUpRun(res.databaseOf(workspace), workspace, key, res.now())
+    await giveUpRun(res, workspace, key)
     expect((await runsOf(workspace))[0]).toMatchObject({ state: 'failed', cursor: '' })
   })
 
@@ -156,7 +156,10 @@ describe('what the values of a definition are', () => {
   it('is deleted in steps once values are compared as they are', async () => {
     const { workspace, key } = await respelled()
     const { res } = hazardous(small)
-    await updateDefinition(res, workspace, 'household', { matching: null }, 'tester')
+    await updateDefinition(res, workspace, 'household', {
+      change: { matching: null },
+      by: 'tester',
+    })
     const { run } = await recomputed(workspace, { ...small, USERS_PER_STEP: 2 })
     expect(run.state).toBe('successful')
     expect(await written(key)).toEqual({})
@@ -170,7 +173,10 @@ describe('what the values of a definition are', () => {
     const { workspace, key } = await respelled()
     const { res } = hazardous(small)
     await writeUsers(res, workspace, [['a', { team: 'Red' }]], 3)
-    await updateDefinition(res, workspace, 'household', { source: 'team' }, 'tester')
+    await updateDefinition(res, workspace, 'household', {
+      change: { source: 'team' },
+      by: 'tester',
+    })
     await recomputed(workspace)
     expect(await written(key)).toEqual({ Red: 'red' })
   })

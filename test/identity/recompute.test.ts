@@ -163,14 +163,14 @@ describe('a run that fails for good', () => {
     const [before] = await runsOf(workspace)
     expect(before?.state).toBe('running')
     expect(before?.cursor).not.toBe('')
-    await giveUpRun(res.databaseOf(workspace), workspace, key, res.now())
+    await giveUpRun(res, workspace, key)
     const [failed] = await runsOf(workspace)
     expect(failed).toMatchObject({
       state: 'failed',
       cursor: before?.cursor,
       endedAt: expect.any(Number),
     })
-    await giveUpRun(res.databaseOf(workspace), workspace, key, res.now() + 1)
+    await giveUpRun({ ...res, now: () => res.now() + 1 }, workspace, key)
     await runRecompute(res, workspace, key)
     expect((await runsOf(workspace))[0]).toEqual(failed)
 

@@ -26,7 +26,7 @@ function readSliced(
     expect(slices).toBeLessThan(10 * text.length)
     const last = offset + sliceBytes >= text.length
     const slice = text.slice(offset, offset + sliceBytes)
-    const start = { place, line, last, separator, named, most }
+    const start = { place, line, last, separator, namesSeparator: named, rowsMax: most }
     const reading = readRows(slice, start, (row) => {
       found.push([row.line, row.fields])
       expect(slice.slice(row.from, row.to)).not.toMatch(/^[\r\n]|[^"][\r\n]$/)

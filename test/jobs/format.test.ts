@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { formatOf, type HeaderMode } from '../../src/jobs/format.ts'
-import { idColumn, isHeaderAgain, namesIds } from '../../src/jobs/header.ts'
+import { findIdColumn, isRepeatedHeader, isIdColumnName } from '../../src/jobs/header.ts'
 
 const how = (text: string, header: HeaderMode = 'auto') =>
-  formatOf(Buffer.from(text).toString('latin1'), { ended: true, header }, idColumn)
+  formatOf(Buffer.from(text).toString('latin1'), { ended: true, header }, findIdColumn)
 
 describe('how a file is read', () => {
   it.each([
@@ -61,11 +61,11 @@ describe('a column of ids', () => {
     ...['customer_id', 'customerId', 'Customer ID', 'member_id', 'Member-ID', 'email', 'E-Mail'],
     ...['Email Address', 'id', 'ID', 'mpid', 'external_id', 'account id', 'client.id', 'ＩＤ'],
     ...['userId:', 'Customer ID*', 'user id (required)', '$distinct_id', 'cust_id', 'account no.'],
-  ])('may be called %j', (name) => expect(namesIds(name)).toBe(true))
+  ])('may be called %j', (name) => expect(isIdColumnName(name)).toBe(true))
 
   it.each(['ann', 'id1', 'user 7', 'emails@example.com', '', '42', 'identity theft', '手'])(
     'is not called %j',
-    (name) => expect(namesIds(name)).toBe(false),
+    (name) => expect(isIdColumnName(name)).toBe(false),
   )
 })
 
@@ -77,12 +77,12 @@ it.each([
   ['email', false],
   ['login', false],
   ['superuserid', false],
-])('%s can only name a column: %s', (name, only) => expect(isHeaderAgain(name, '')).toBe(only))
+])('%s can only name a column: %s', (name, only) => expect(isRepeatedHeader(name, '')).toBe(only))
 
 it.each([
   ['E-Mail', 'email', true],
   ['email', 'userid', false],
   ['sep=;', '', true],
 ])('%s below a header of %s is one again: %s', (id, name, again) =>
-  expect(isHeaderAgain(id, name)).toBe(again),
+  expect(isRepeatedHeader(id, name)).toBe(again),
 )

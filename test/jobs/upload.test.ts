@@ -18,7 +18,10 @@ it('an id of 64 characters is taken where the installation says so', async () =>
   const { res } = hazardous({ PARTICIPANT_MAX: 64 })
   const ids = [crypto.randomUUID(), '🎉'.repeat(64), 'x'.repeat(65)]
   const file = Buffer.from(ids.join('\n'))
-  const { key } = await receiveUpload(res, bank.workspace, group, 'tester', upload(file))
+  const { key } = await receiveUpload(res, bank.workspace, group, {
+    createdBy: 'tester',
+    parts: upload(file),
+  })
   await runJob(res, bank.workspace, key, sourceOf)
   expect(await bank.members(group)).toEqual(ids.slice(0, 2))
 })
@@ -33,7 +36,10 @@ describe('a file that is larger than files may be', () => {
   ])('is refused %s, and leaves nothing', async (_, bytes) => {
     const { bank, group } = await opened()
     const { res } = hazardous({ FILE_BYTES_MAX: 399_999 })
-    const receiving = receiveUpload(res, bank.workspace, group, 'tester', upload(bytes))
+    const receiving = receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: upload(bytes),
+    })
     await expect(receiving).rejects.toMatchObject({
       facts: { reason: 'file-too-large', max: 399_999 },
     })
@@ -43,7 +49,10 @@ describe('a file that is larger than files may be', () => {
   it('is taken at that size', async () => {
     const { bank, group } = await opened()
     const { res } = hazardous({ FILE_BYTES_MAX: 400_000 })
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', upload(gzipSync(many)))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: upload(gzipSync(many)),
+    })
     expect(job.fileSize).toBe(400_000)
   })
 
@@ -53,7 +62,10 @@ describe('a file that is larger than files may be', () => {
     const member = gzipSync(Buffer.alloc(10_000_000, '\n'))
     const bomb = Buffer.concat(Array.from({ length: 1000 }, () => member))
     const start = performance.now()
-    const receiving = receiveUpload(res, bank.workspace, group, 'tester', upload(bomb))
+    const receiving = receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: upload(bomb),
+    })
     await expect(receiving).rejects.toMatchObject({ facts: { reason: 'file-too-large' } })
     expect(performance.now() - start).toBeLessThan(5000)
   })

@@ -71,13 +71,17 @@ async function scene() {
     if (deed.what === 'prunes') return pruneGroup(res, workspace, group.key, '')
     if (deed.what === 'uploads') {
       const content = lines(['ParticipantId', ...deed.ids, 'one,two'])
-      await receiveUpload(res, workspace, group.id, 'tester', parts(deed.type, content))
+      await receiveUpload(res, workspace, group.id, {
+        createdBy: 'tester',
+        parts: parts(deed.type, content),
+      })
       await db.run('UPDATE jobs SET batch_ids = 3')
       return
     }
     const job = await first()
     if (job === undefined) return
-    if (deed.what === 'fails for good') return void (await giveUp(db, workspace, job.key, 1))
+    if (deed.what === 'fails for good')
+      return void (await giveUp({ ...res, now: () => 1 }, workspace, job.key))
     if (deed.what === 'is cancelled') {
       const waiting = (await jobs()).findLast(({ state }) => state === 'waiting')
       await env.DB.prepare("UPDATE jobs SET state = 'cancelled', ended_at = 1 WHERE key = ?")

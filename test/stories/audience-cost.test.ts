@@ -275,11 +275,13 @@ describe('the plan of', () => {
     if (rule === undefined) throw new Error(`no rule ${name}`)
     const { res } = hazardous()
     const { key } = await syncBy(res, here, rule)
-    await claimJob(res.databaseOf(here), { key, step: 0, source: 'audience' }, 1)
+    await claimJob(res, { key, step: 0, source: 'audience', workspace: here })
     const job = await findJob(res.databaseOf(here), here, key)
     if (job?.source !== 'audience') throw new Error('the job is gone')
     const { db, statements } = watched()
-    expect(await applyAudience(res, db, { ...job, batchItems: 30 })).toBe(true)
+    expect(await applyAudience({ ...res, databaseOf: () => db }, { ...job, batchItems: 30 })).toBe(
+      true,
+    )
     expect(statements.length).toBeGreaterThan(5)
     for (const one of statements) expect(await walked(one)).toEqual([])
   })

@@ -28,7 +28,10 @@ async function waiting() {
   return {
     ...{ team, bank, workspace, group, res, ...kept, sent },
     upload: async (type: string, ids: string[]) => {
-      const job = await receiveUpload(res, workspace, group, 'tester', parts(type, lines(ids)))
+      const job = await receiveUpload(res, workspace, group, {
+        createdBy: 'tester',
+        parts: parts(type, lines(ids)),
+      })
       sent()
       return { ...job, message: { kind: 'job', workspace, job: job.key } satisfies Message }
     },

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
-import { pruneDue, pruneGroup } from '../../src/experience/prune.ts'
+import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
@@ -13,7 +13,10 @@ const people = (from: number, to: number) =>
 /** Applies a file, and returns what D1 bills for the job, from first to last message. */
 async function bill(bank: Bank, group: string, type: string, ids: string[]) {
   const { res } = hazardous()
-  const job = await receiveUpload(res, bank.workspace, group, 'tester', parts(type, lines(ids)))
+  const job = await receiveUpload(res, bank.workspace, group, {
+    createdBy: 'tester',
+    parts: parts(type, lines(ids)),
+  })
   const before = { ...res.meter }
   await runJob(res, bank.workspace, job.key, sourceOf)
   expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL' })
@@ -101,8 +104,8 @@ describe('rows long dead', () => {
       .bind(group)
       .first<{ key: number; groupCount: number; groupRemoved: number }>()
     if (row === null) throw new Error('no group')
-    expect(pruneDue(row)).toBe(true)
-    expect(pruneDue({ groupCount: 5000, groupRemoved: 3000 })).toBe(false)
+    expect(isPruneDue(row)).toBe(true)
+    expect(isPruneDue({ groupCount: 5000, groupRemoved: 3000 })).toBe(false)
 
     const { res } = hazardous()
     await pruneGroup(res, bank.workspace, row.key, '')

@@ -81,7 +81,10 @@ describe('deleting a group', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: 64 })
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', people(100)))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', people(100)),
+    })
     let wakeUp = () => {}
     const until = new Promise<void>((resolve) => (wakeUp = resolve))
     const asleep = new Promise<void>((fallen) => fuse({ at: 8, until, fallen }))

@@ -4,8 +4,8 @@ import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { findJob, type UploadJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { receiveUsers, runImport } from '../../src/identity/users-file.ts'
-import { findImport } from '../../src/identity/users-jobs.ts'
+import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
+import { findUsersJob } from '../../src/identity/users-jobs.ts'
 import { claimJob } from '../../src/jobs/jobs.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
@@ -23,8 +23,11 @@ describe('a job that one version begins and another ends', () => {
     const group = await bank.group()
     const { res, fuse } = hazardous()
     const db = res.databaseOf(bank.workspace)
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', lines(ids)))
-    expect(await claimJob(db, job, res.now())).toBe(true)
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', lines(ids)),
+    })
+    expect(await claimJob(res, job)).toBe(true)
     await env.DB.prepare('UPDATE jobs SET state = ? WHERE key = ?').bind(state, job.key).run()
 
     // It reads the job, writes two batches of ids, and dies.
@@ -65,13 +68,16 @@ describe('a job that one version begins and another ends', () => {
     const db = res.databaseOf(workspace)
     const job = await receiveUsers(res, workspace, 'tester', parts('', 'user_id,town\nann,Ulm\n'))
     fuse({ at: 2, when: 'before' })
-    await expect(runImport(res, workspace, job.key)).rejects.toThrow()
-    expect(await findImport(db, workspace, job.key)).toMatchObject({ state: 'applying', offset: 0 })
+    await expect(runUsersJob(res, workspace, job.key)).rejects.toThrow()
+    expect(await findUsersJob(db, workspace, job.key)).toMatchObject({
+      state: 'applying',
+      offset: 0,
+    })
     await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
       .bind(job.key)
       .run()
-    await runImport(res, workspace, job.key)
-    expect(await findImport(db, workspace, job.key)).toMatchObject({
+    await runUsersJob(res, workspace, job.key)
+    expect(await findUsersJob(db, workspace, job.key)).toMatchObject({
       state: 'of another version',
       offset: 0,
     })
@@ -81,7 +87,10 @@ describe('a job that one version begins and another ends', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', 'ann\n'),
+    })
     await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
       .bind(job.key)
       .run()

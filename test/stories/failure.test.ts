@@ -37,13 +37,10 @@ describe('a job that fails for good', () => {
 
       // Half of the file is applied, then its run dies for good.
       const { res, fuse } = hazardous({ SLICE_BYTES: 8 })
-      const job = await receiveUpload(
-        res,
-        bank.workspace,
-        id,
-        'tester',
-        parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
-      )
+      const job = await receiveUpload(res, bank.workspace, id, {
+        createdBy: 'tester',
+        parts: parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
+      })
       fuse({ at: 5, when: 'before' })
       await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
       fuse(undefined)
@@ -79,7 +76,10 @@ describe('a job that fails for good', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', 'ann\n'),
+    })
     await env.FILES.delete(job.fileKey)
     const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
     expect(await deliver('work', body, 3)).toMatchObject({ explicitAcks: [], retryMessages: [{}] })

@@ -143,13 +143,10 @@ describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
   it('does so between any two statements of it', async () => {
     const { bank, group, seen, readAll } = await changing()
     const { res, meanwhile } = hazardous()
-    const job = await receiveUpload(
-      res,
-      bank.workspace,
-      group,
-      'tester',
-      parts('REPLACE', lines(crowd('new'))),
-    )
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('REPLACE', lines(crowd('new'))),
+    })
     let between = 0
     meanwhile(async () => {
       between++

@@ -5,13 +5,13 @@ import { connect, type Db, type Meter } from '../../src/db/connect.ts'
 import { functions, type SharedAttribute } from '../../src/db/schema.ts'
 import { getProfile } from '../../src/identity/profiles.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
-import { forget, valuesEnd, write } from '../../src/identity/normalize.ts'
+import { deleteUnused, endOfValues, writeNormalized } from '../../src/identity/normalize.ts'
 import { listRuns, type Run } from '../../src/identity/runs.ts'
 import { recomputeRuns } from '../../src/db/schema.ts'
 import { noValues } from '../../src/identity/no-value.ts'
 import * as seats from '../../src/identity/seat-and-share.ts'
-import { look, rangeAfter, type Seating } from '../../src/identity/ranges.ts'
-import { unmoved } from '../../src/jobs/checkpoint.ts'
+import { scanRange, rangeAfter, type Seating } from '../../src/identity/ranges.ts'
+import { guardOf } from '../../src/jobs/checkpoint.ts'
 import { hazardous } from '../support/hazard.ts'
 import { statementOf, planOf } from '../support/plans.ts'
 import { defined, deliver, writeUsers } from '../support/weeks.ts'
@@ -265,14 +265,14 @@ const plan = (statement: SQL) => planOf(statementOf(statement))
 describe('the plan of', () => {
   const exact: Seating = {
     workspace: 1,
-    definition: 1,
+    definitionKey: 1,
     source: '$address',
     matching: null,
     noValues: noValues(null, false),
     seatsMax: 10,
     attributes: functions.map((type) => ({ id: `a-${type}`, type })),
   }
-  const guard = unmoved(recomputeRuns, { key: 1, step: 1 })
+  const guard = guardOf(recomputeRuns, { key: 1, step: 1 })
   const ranges = [
     { after: 'a', upTo: 'b', crowded: false },
     { after: 'a', upTo: 'b', crowded: true },
@@ -290,16 +290,16 @@ describe('the plan of', () => {
   const statementsOf = (kind: string, at: Seating) =>
     ranges.flatMap((range) => {
       const named: Record<string, SQL[]> = {
-        'the scan': [look(at, range)],
-        'noting movers': [seats.noteMovers(at, range, guard)],
-        leaving: seats.leave(at, seats.movers(at), guard),
-        'forgetting movers': [seats.forgetMovers(at, guard)],
-        unseating: [seats.unseat(at, range, guard)],
-        shrinking: [seats.shrink(at, range, guard)],
-        seating: [seats.seat(at, range, 1, guard)],
-        unsharing: [seats.unshare(at, range, guard)],
-        sharing: seats.shareAll(at, range, guard),
-        counting: [seats.seatedIn(at, range)],
+        'the scan': [scanRange(at, range)],
+        'recording movers': [seats.recordMovers(at, range, guard)],
+        'removing movers': seats.removeMembers(at, seats.selectMovers(at), guard),
+        'deleting movers': [seats.deleteMovers(at, guard)],
+        'removing who does not match': [seats.removeUnmatched(at, range, guard)],
+        'removing beyond the seats': [seats.removeBeyondSeats(at, range, guard)],
+        'filling seats': [seats.fillSeats(at, range, 1, guard)],
+        'deleting what is not shared': [seats.deleteUnshared(at, range, guard)],
+        'computing what is shared': seats.computeShared(at, range, guard),
+        counting: [seats.countSeated(at, range)],
       }
       const name = range.crowded
         ? 'a crowded value'
@@ -318,15 +318,15 @@ describe('the plan of', () => {
 
   it.each([
     ...statements,
-    ['the end of a range to normalize', valuesEnd(run, 100)] as const,
-    ['deleting values', forget(run, { after: 'a', upTo: 'b' }, guard)] as const,
+    ['the end of a range to normalize', endOfValues(run, 100)] as const,
+    ['deleting values', deleteUnused(run, { after: 'a', upTo: 'b' }, guard)] as const,
     [
       'forgetting all values',
-      forget({ ...run, matching: null }, { after: 'a', upTo: 'b' }, guard),
+      deleteUnused({ ...run, matching: null }, { after: 'a', upTo: 'b' }, guard),
     ] as const,
-    ['writing values', write(run, { after: 'a', upTo: 'b' }, guard)] as const,
+    ['writing values', writeNormalized(run, { after: 'a', upTo: 'b' }, guard)] as const,
     ...seats
-      .leave(at, sql`SELECT ${'ann'} AS user_id`, sql`true`)
+      .removeMembers(at, sql`SELECT ${'ann'} AS user_id`, sql`true`)
       .map((one, i) => [`a user's departure (${i + 1})`, one] as const),
   ])('%s seeks in indexes and never scans a table', async (_, statement) => {
     const details = await plan(statement)

@@ -60,7 +60,7 @@ const kinds: Record<string, (res: Resources, workspace: number) => Promise<Named
     await defined(res, workspace, 'household', 'street', [{ id: 'dog', type: 'latest' }])
     const rule: Rule = { operator: 'not_exists', attribute: 'household:dog' }
     const goes = (res: Resources) =>
-      updateDefinition(res, workspace, 'household', { attributes: [] }, 'tester')
+      updateDefinition(res, workspace, 'household', { change: { attributes: [] }, by: 'tester' })
     return { rule, goes, value: 'shared attribute household:dog' }
   },
 }

@@ -26,7 +26,10 @@ describe('every five minutes', () => {
     const group = await bank.group()
     // The queue of `hazardous` keeps what is sent: nobody enqueues this job.
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', 'ann\n'),
+    })
     await tick('*/5 * * * *')
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
 
@@ -66,8 +69,7 @@ describe('every five minutes', () => {
       { ...res, work: silent as unknown as typeof res.work },
       bank.workspace,
       group,
-      'tester',
-      parts('ADD', 'ann\n'),
+      { createdBy: 'tester', parts: parts('ADD', 'ann\n') },
     )
     expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
   })
@@ -79,7 +81,10 @@ describe('a long job', () => {
     const group = await bank.group()
     const { res } = hazardous({ SLICE_BYTES: 16 })
     const ids = Array.from({ length: 1000 }, (_, i) => `person-${i}`)
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', lines(ids)))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', lines(ids)),
+    })
     let invocations = 0
     for (let state = ''; state !== 'SUCCESSFUL'; invocations++) {
       const invocation = hazardous({ SLICE_BYTES: 16 })

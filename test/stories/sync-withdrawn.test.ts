@@ -64,7 +64,10 @@ describe('a sync whose group or audience goes', () => {
           if (how === 'detached') await detachAudience(res, workspace, 'reds')
           else if (how === 'deleted') await deleteAudience(res, workspace, 'reds')
           else await attachAudience(res, workspace, 'reds', (await grouped(res, workspace)).id)
-          await receiveUpload(res, workspace, group, 'tester', parts('ADD', 'late\n'))
+          await receiveUpload(res, workspace, group, {
+            createdBy: 'tester',
+            parts: parts('ADD', 'late\n'),
+          })
         })
         const { bank, workspace, group, res, enqueued, id } = one
         fallen = one.fallen

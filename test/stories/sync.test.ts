@@ -65,7 +65,10 @@ describe('a sync', () => {
       const asleep = new Promise<void>((done) =>
         fuse({ at, until: promise, fallen: () => done(void (fallen = true)) }),
       )
-      const upload = receiveUpload(res, workspace, group, 'tester', parts('ADD', 'bob\n')).then(
+      const upload = receiveUpload(res, workspace, group, {
+        createdBy: 'tester',
+        parts: parts('ADD', 'bob\n'),
+      }).then(
         () => 'accepted',
         (error: unknown) => (error instanceof Failure ? error.facts.reason : Promise.reject(error)),
       )
@@ -173,11 +176,11 @@ describe('a sync', () => {
     const { workspace, res, sync } = await filled(people('red', 6000), [])
     const db = res.databaseOf(workspace)
     const { key } = await sync()
-    await claimJob(db, { key, step: 0, source: 'audience' }, res.now())
+    await claimJob(res, { key, step: 0, source: 'audience', workspace })
     const stepAfter = async (ms: number) => {
       const job = await findJob(db, workspace, key)
       if (job?.source !== 'audience') throw new Error('the job is gone')
-      await applyAudience(res, db, { ...job, updatedAt: res.now() - ms })
+      await applyAudience(res, { ...job, updatedAt: res.now() - ms })
       return findJob(db, workspace, key)
     }
     await inStepsOf(4000, workspace)

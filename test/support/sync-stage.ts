@@ -112,11 +112,10 @@ export class Stage {
       job.always = (begun ? job.always : before).intersection(after)
     }
     const { res } = this.hand
+    const time = ++this.time
     if (team === 'deleted')
-      await deleteUser(res.databaseOf(this.workspace), this.workspace, user, ++this.time).catch(
-        () => undefined,
-      )
-    else await writeUsers(res, this.workspace, [[user, { team }]], ++this.time)
+      await deleteUser({ ...res, now: () => time }, this.workspace, user).catch(() => undefined)
+    else await writeUsers(res, this.workspace, [[user, { team }]], time)
   }
 
   /** Marks the syncs that must end as if they had never been. */
@@ -139,13 +138,10 @@ export class Stage {
           ...request.ids,
           ...Array<string>(request.badRows).fill('one,two'),
         ]
-        const received = receiveUpload(
-          this.hazard.res,
-          workspace,
-          group.id,
-          'tester',
-          parts(request.type, lines(rows)),
-        )
+        const received = receiveUpload(this.hazard.res, workspace, group.id, {
+          createdBy: 'tester',
+          parts: parts(request.type, lines(rows)),
+        })
         if (this.attached)
           return expect(received).rejects.toMatchObject({
             facts: { reason: 'filled-by-audience', audience: 'crowd' },

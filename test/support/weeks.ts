@@ -1,13 +1,18 @@
 import { env } from 'cloudflare:workers'
 import type { SharedAttribute } from '../../src/db/schema.ts'
-import { readAttributes, valueOf, type Kept, type Value } from '../../src/identity/attributes.ts'
+import {
+  readAttributes,
+  valueOf,
+  type StoredValue,
+  type Value,
+} from '../../src/identity/attributes.ts'
 import {
   createDefinition,
   type DefinitionDraft,
   type GroupDefinition,
 } from '../../src/identity/definitions.ts'
 import { eraseDefinition } from '../../src/identity/erase.ts'
-import { listInstances } from '../../src/identity/instances.ts'
+import { listHouseholds } from '../../src/identity/households.ts'
 import { recordReports } from '../../src/identity/profiles.ts'
 import { runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
@@ -24,7 +29,7 @@ export function defined(
   more: Pick<DefinitionDraft, 'matching' | 'ignoreValues'> = {},
 ) {
   const draft = { description: '', source, attributes, ...more }
-  return createDefinition(res, workspace, id, draft, 'tester')
+  return createDefinition(res, workspace, id, { draft, by: 'tester' })
 }
 
 /** Writes users, each with what is said of them at `at`. */
@@ -39,7 +44,7 @@ export function writeUsers(
     at,
     changes: readAttributes(attributes),
   }))
-  return recordReports(res.databaseOf(workspace), workspace, reports, res.now())
+  return recordReports(res, workspace, reports)
 }
 
 /** Delivers a workspace's messages until none is left. */
@@ -65,15 +70,14 @@ export async function formed(
 ): Promise<Groups> {
   const groups: Groups = new Map()
   for (let after: string | undefined = ''; after !== undefined;) {
-    const page = { after, size: 100 }
-    const { instances, next } = await listInstances(
+    const { groupUsersMax } = res.limits
+    const { households, next } = await listHouseholds(
       res.databaseOf(workspace),
       workspace,
       definition,
-      page,
-      res.limits,
+      { after, size: 100, groupUsersMax },
     )
-    for (const { value, members, shared } of instances)
+    for (const { value, members, shared } of households)
       groups.set(value, {
         members: members.map(({ user }) => user),
         shared: Object.fromEntries(shared),
@@ -124,7 +128,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
     name: string
     at: number
     text: string | null
-    type: Kept['type']
+    type: StoredValue['type']
   }>(attributes))
     town.get(user)?.set(name, { value: text === null ? null : valueOf({ text, type }), at })
   return {
@@ -150,7 +154,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
       for (const [user, value] of seats) groups.get(value)?.members.push(user)
       for (const { members } of groups.values()) members.sort(inBytes)
       for (const { key, value, name, ...kept } of rows<
-        { key: number; value: string; name: string } & (Kept | { text: null })
+        { key: number; value: string; name: string } & (StoredValue | { text: null })
       >(shared)) {
         if (key !== definition.key) continue
         const group = groups.get(value)

@@ -193,7 +193,10 @@ describe('an upload', () => {
     const one = await hook(team, { event_types: ['job.failed', 'group.participants.changed'] })
     const group = await bank.group()
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, 'tester', parts('ADD', 'ann\n'))
+    const job = await receiveUpload(res, bank.workspace, group, {
+      createdBy: 'tester',
+      parts: parts('ADD', 'ann\n'),
+    })
     const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
     await worker.queue(
       createMessageBatch<Message>('work-dead', [

@@ -233,7 +233,6 @@ let urls = 0
 
 export async function does({ res, workspace }: Scene, deed: Deed): Promise<unknown> {
   const { groups, jobs, definitions, webhooks } = await momentOf(workspace)
-  const db = res.databaseOf(workspace)
   /** Usually an existing id, sometimes a deleted or unknown one. */
   const of = (rows: Map<number, { id: string; deleted?: number | null }>) => {
     const pick = 'pick' in deed ? deed.pick : 0
@@ -261,25 +260,25 @@ export async function does({ res, workspace }: Scene, deed: Deed): Promise<unkno
       return deleteGroup(res, workspace, of(groups))
     case 'uploads': {
       const rows = ['ParticipantId', ...deed.ids, ...Array<string>(deed.badRows).fill('one,two')]
-      return receiveUpload(res, workspace, of(groups), 'tester', parts(deed.type, lines(rows)))
+      return receiveUpload(res, workspace, of(groups), {
+        createdBy: 'tester',
+        parts: parts(deed.type, lines(rows)),
+      })
     }
     case 'gives a job up': {
       const waiting = [...jobs.values()].filter(({ state }) =>
         ['waiting', 'applying', 'writing'].includes(state),
       )
       const job = waiting[deed.pick % Math.max(1, waiting.length)]
-      return job === undefined ? undefined : giveUp(db, workspace, job.key, res.now())
+      return job === undefined ? undefined : giveUp(res, workspace, job.key)
     }
     case 'defines':
       return defined(res, workspace, deed.name, 'street', [])
     case 'redefines':
-      return updateDefinition(
-        res,
-        workspace,
-        of(definitions),
-        { description: crypto.randomUUID() },
-        'tester',
-      )
+      return updateDefinition(res, workspace, of(definitions), {
+        change: { description: crypto.randomUUID() },
+        by: 'tester',
+      })
     case 'undefines':
       return deleteDefinition(res, workspace, of(definitions))
     case 'recomputes':

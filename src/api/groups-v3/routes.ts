@@ -143,13 +143,10 @@ export const groupsV3 = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
-      const job = await receiveUpload(
-        res,
-        workspace,
-        id,
-        caller.name,
-        uploadParts(c.req.raw, c.req.valid('query'), res.limits),
-      )
+      const job = await receiveUpload(res, workspace, id, {
+        createdBy: caller.name,
+        parts: uploadParts(c.req.raw, c.req.valid('query'), res.limits),
+      })
       return c.json(wire.showUpload(job, id))
     },
   )

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
 import type { GroupJob, UploadJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { KeptProblem } from '../../jobs/jobs.ts'
+import type { JobProblem } from '../../jobs/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import type { Problem } from '../../jobs/problem.ts'
 import { statuses } from '../status.ts'
@@ -202,7 +202,7 @@ export const ShownProblem = z.object({
 
 export const showProblem =
   (sentences: Record<Problem, string>) =>
-  ({ line, problem, value }: KeptProblem): z.infer<typeof ShownProblem> => ({
+  ({ line, problem, value }: JobProblem): z.infer<typeof ShownProblem> => ({
     lineNbr: line,
     errorMsg: sentences[problem],
     value,

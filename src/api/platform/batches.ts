@@ -49,10 +49,9 @@ const basic = createMiddleware<Http>(async (c, next) => {
 const record = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
   const now = c.var.res.now()
   return recordReports(
-    c.var.db,
+    c.var.res,
     c.var.workspace,
     batches.map((batch) => reportOf(batch, now)),
-    now,
   )
 }
 

@@ -8,7 +8,7 @@ import {
   type DefinitionDraft,
 } from '../../identity/definitions.ts'
 import { deleteDefinition } from '../../identity/erase.ts'
-import { listInstances } from '../../identity/instances.ts'
+import { listHouseholds } from '../../identity/households.ts'
 import { requestRecompute } from '../../identity/recompute.ts'
 import { getRun, listRuns } from '../../identity/runs.ts'
 import { canonical } from '../../text.ts'
@@ -22,7 +22,8 @@ const idOf = ({ req }: { req: { param: (name: 'group_id') => string } }) =>
 
 const update = async (c: Context<Http, '/:group_id'>, change: Partial<DefinitionDraft>) => {
   const { res, workspace, caller } = c.var
-  const definition = await updateDefinition(res, workspace, idOf(c), change, caller.name)
+  const by = caller.name
+  const definition = await updateDefinition(res, workspace, idOf(c), { change, by })
   return c.json(wire.showDefinition(definition))
 }
 
@@ -52,12 +53,12 @@ export const groups = new Hono<Http>()
     valid('json', wire.NewDefinition),
     async (c) => {
       const { res, workspace, caller } = c.var
-      const { id, ...draft } = c.req.valid('json')
-      return c.json(
-        wire.showDefinition(
-          await createDefinition(res, workspace, id, wire.draftOf(draft), caller.name),
-        ),
-      )
+      const draft = c.req.valid('json')
+      const definition = await createDefinition(res, workspace, draft.id, {
+        draft: wire.draftOf(draft),
+        by: caller.name,
+      })
+      return c.json(wire.showDefinition(definition))
     },
   )
 
@@ -155,8 +156,8 @@ export const groups = new Hono<Http>()
       const { db, workspace, res } = c.var
       const { value, after, size } = c.req.valid('query')
       const query = value === undefined ? { after, size } : { value }
-      return c.json(
-        wire.showInstances(idOf(c), await listInstances(db, workspace, idOf(c), query, res.limits)),
-      )
+      const { groupUsersMax } = res.limits
+      const page = await listHouseholds(db, workspace, idOf(c), { ...query, groupUsersMax })
+      return c.json(wire.showInstances(idOf(c), page))
     },
   )

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { receiveUsers } from '../../identity/users-file.ts'
-import { getImport, listImports } from '../../identity/users-jobs.ts'
+import { getUsersJob, listUsersJobs } from '../../identity/users-jobs.ts'
 import { listProblems } from '../../jobs/jobs.ts'
 import type { Http } from '../http.ts'
 import { finishAlways, uploadParts } from '../upload.ts'
@@ -43,7 +43,7 @@ export const imports = new Hono<Http>()
     async (c) => {
       const { before, size } = c.req.valid('query')
       return c.json(
-        wire.showImports(await listImports(c.var.db, c.var.workspace, before, size), size),
+        wire.showImports(await listUsersJobs(c.var.db, c.var.workspace, before, size), size),
       )
     },
   )
@@ -57,7 +57,9 @@ export const imports = new Hono<Http>()
       wire.ShownImport,
     ),
     async (c) =>
-      c.json(wire.showImport(await getImport(c.var.db, c.var.workspace, c.req.param('import_id')))),
+      c.json(
+        wire.showImport(await getUsersJob(c.var.db, c.var.workspace, c.req.param('import_id'))),
+      ),
   )
 
   .get(
@@ -71,7 +73,7 @@ export const imports = new Hono<Http>()
     valid('query', wire.ImportErrorsQuery),
     async (c) => {
       const { page, size } = c.req.valid('query')
-      const job = await getImport(c.var.db, c.var.workspace, c.req.param('import_id'))
+      const job = await getUsersJob(c.var.db, c.var.workspace, c.req.param('import_id'))
       return c.json(
         wire.showImportErrors(
           await listProblems(c.var.db, job, {

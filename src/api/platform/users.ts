@@ -16,9 +16,9 @@ const change = async (
   { user_attributes }: wire.UserChange,
   apply: typeof mergeUser,
 ) => {
-  const { db, workspace, res } = c.var
+  const { workspace, res } = c.var
   const changes = readAttributes(user_attributes)
-  return c.json(wire.showUser(await apply(db, workspace, idOf(c), changes, res.now())))
+  return c.json(wire.showUser(await apply(res, workspace, idOf(c), changes)))
 }
 
 /** Users and their attributes, own and inherited. */
@@ -54,8 +54,8 @@ export const users = new Hono<Http>()
     '/:user_id',
     operation('deleteUser', 'users:write', 'Delete a user and all attributes'),
     async (c) => {
-      const { db, workspace, res } = c.var
-      await deleteUser(db, workspace, idOf(c), res.now())
+      const { workspace, res } = c.var
+      await deleteUser(res, workspace, idOf(c))
       return c.body(null, 204)
     },
   )

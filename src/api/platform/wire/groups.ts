@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { functions } from '../../../identity/aggregate.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
-import type { Instance } from '../../../identity/instances.ts'
+import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
 import { canonical, control, lengthOf, readId } from '../../../text.ts'
@@ -207,9 +207,9 @@ export const ShownInstances = z.object({
 
 export const showInstances = (
   definition: string,
-  { instances, next }: { instances: Instance[]; next: string | undefined },
+  { households, next }: { households: Household[]; next: string | undefined },
 ): z.infer<typeof ShownInstances> => ({
-  instances: instances.map(({ value, members, shared }) => ({
+  instances: households.map(({ value, members, shared }) => ({
     value,
     members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
     attributes: Object.fromEntries(

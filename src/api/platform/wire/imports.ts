@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { UsersFileJob } from '../../../jobs/job.ts'
-import type { KeptProblem } from '../../../jobs/jobs.ts'
+import type { JobProblem } from '../../../jobs/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import type { Problem } from '../../../jobs/problem.ts'
 import { headerField } from '../../describe.ts'
@@ -128,7 +128,7 @@ export const showImportErrors = ({
   items,
   total,
 }: {
-  items: KeptProblem[]
+  items: JobProblem[]
   total: number
 }): z.infer<typeof ShownImportErrors> => ({
   errors: items.map(({ line, problem, value }) => ({

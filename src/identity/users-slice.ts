@@ -3,14 +3,14 @@ import { Failure } from '../failure.ts'
 import { canonical, isTooLong, readId, trimmed } from '../text.ts'
 import type { Row } from '../jobs/csv.ts'
 import type { HeaderMode } from '../jobs/format.ts'
-import { isHeaderAgain, namesIds } from '../jobs/header.ts'
-import { readSlice, type Placed, type ReadRow, type Slice } from '../jobs/slice.ts'
+import { isRepeatedHeader, isIdColumnName } from '../jobs/header.ts'
+import { readSlice, type SliceOptions, type ReadRow, type Slice } from '../jobs/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
-/** A user of a file: their id, then what each column says of them, null where it says nothing. */
+/** A row of a file: the user's id, then the cell of each column, null where it is empty. */
 export type UserRow = [id: string, ...cells: (string | null)[]]
 
-/** A slice of a file of users, and the names of its columns after the first; none where its first row cannot be a header. */
+/** `names` are those of the columns after the first; undefined where the first row is no header. */
 export interface UserSlice extends Slice<UserRow> {
   names: string[] | undefined
 }
@@ -18,28 +18,28 @@ export interface UserSlice extends Slice<UserRow> {
 const columnsMax = 100
 
 /**
- * Reads a slice of a file of users: in the order of their ids, and of the file where one comes twice.
- * `names` are those that an earlier slice has found, `shared` those that nobody has of their own.
+ * Reads a slice of a file of users, in the order of ids, then of the file. `names` are of columns,
+ * from an earlier slice; `shared` of inherited attributes.
  */
 export function readUsers(
   bytes: ArrayBuffer,
-  at: Placed,
+  options: SliceOptions,
   { names, shared }: { names: string[] | undefined; shared: ReadonlySet<string> },
 ): UserSlice {
-  const { header } = at.format
+  const { header } = options.format
   if (header === 'absent') names = []
-  const slice = readSlice(bytes, at, (row) => {
+  const slice = readSlice(bytes, options, (row) => {
     if (!row.first || header === 'absent')
-      return names === undefined ? undefined : readUser(row, names, at.format)
+      return names === undefined ? undefined : readUser(row, names, options.format)
     names = readHeader(row, header, shared)
     return names === undefined ? { problem: 'header' } : undefined
   })
-  // The order of SQLite's keys is that of bytes; for the texts that most ids are, that of JavaScript is the same.
+  // For most ids JavaScript's order is that of SQLite's keys, which is that of bytes.
   slice.items.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
   return { ...slice, names }
 }
 
-/** The names of the columns after the ids', or undefined where there is no such header. A column without a name holds nothing. */
+/** The names of the columns after the first; undefined where the row is no header. */
 function readHeader(
   { fields }: Row,
   mode: HeaderMode,
@@ -48,8 +48,8 @@ function readHeader(
   const [ids = '', ...names] = fields?.map(canonical) ?? []
   if (mode === 'auto' && !isHeaderOfUsers(ids)) return undefined
   while (names.at(-1) === '') names.pop()
-  const named = names.filter((name) => name !== '')
-  if (fields === undefined || named.length > columnsMax || new Set(named).size < named.length)
+  const given = names.filter((name) => name !== '')
+  if (fields === undefined || given.length > columnsMax || new Set(given).size < given.length)
     return undefined
   try {
     const read = names.map((name) => (name === '' ? name : readName(name)))
@@ -60,8 +60,9 @@ function readHeader(
   }
 }
 
-/** Whether a field names the column of ids: `id` alone may be that of a row. */
-const isHeaderOfUsers = (field: string): boolean => namesIds(field) && field.toLowerCase() !== 'id'
+/** Whether a field is the name of the column of ids; `id` may be an id too. */
+const isHeaderOfUsers = (field: string): boolean =>
+  isIdColumnName(field) && field.toLowerCase() !== 'id'
 
 function readUser(
   { fields }: Row,
@@ -76,11 +77,10 @@ function readUser(
     return { problem: 'columns' }
   const read = readId(ids, userMax)
   if ('problem' in read) return { problem: read.problem === 'too-long' ? 'too-long' : 'format' }
-  // Two files that were put together have a header in the middle, maybe of other columns.
-  if (header !== 'absent' && isHeaderAgain(read.id, name)) return { problem: 'header' }
+  // Joined files have a header in the middle, maybe with other columns.
+  if (header !== 'absent' && isRepeatedHeader(read.id, name)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
-  const kept = cells.slice(0, names.length)
-  const said = (cell: string, i: number) => (isNamed(i) && trimmed(cell) !== '' ? cell : null)
-  return { item: [read.id, ...kept.map(said)] }
+  const valueOf = (cell: string, i: number) => (isNamed(i) && trimmed(cell) !== '' ? cell : null)
+  return { item: [read.id, ...cells.slice(0, names.length).map(valueOf)] }
 }
