@@ -84,7 +84,7 @@ export async function startServer({
     'wrangler',
     ['dev', ...which, ...places, ...manner, ...settings],
     { ...quiet, ...heap },
-    hear,
+    { hear },
   )
   const url = `http://localhost:${port}`
   try {
