@@ -55,8 +55,8 @@ async function run(
 
 const placeOf = ({ file, line, operator }: Fault) => `${file}:${line}  ${operator}`
 
-function progressOf({ fault, noticed, seconds }: Judged): string {
-  if (noticed === undefined) return `${red('not noticed')} ${placeOf(fault)}, ${seconds} s`
+function progressOf({ fault, diff, noticed, seconds }: Judged): string {
+  if (noticed === undefined) return `${red('not noticed')} ${placeOf(fault)}, ${seconds} s\n${diff}`
   const how = noticed.how === 'time' ? ', by its time limit' : ''
   return `${green('noticed')} ${placeOf(fault)}, by ${noticed.file}${how}, ${seconds} s`
 }
