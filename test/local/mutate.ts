@@ -1,4 +1,4 @@
-import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -22,7 +22,11 @@ async function run(
 ): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'coterie-mutate-'))
   const known: Known = {
-    tests: globSync('test/**/*.test.ts', { cwd: root }).sort(),
+    tests: new Map(
+      globSync('test/**/*.test.ts', { cwd: root })
+        .sort()
+        .map((file) => [file, readFileSync(join(root, file), 'utf8')]),
+    ),
     passing: new Set(),
     unreliable: new Map(),
     rounds,
@@ -67,12 +71,14 @@ function tell(judged: Judged[], { unreliable }: Known): void {
   for (const { fault, diff } of survivors) console.log(`\n${placeOf(fault)}\n${diff}`)
   for (const [file, message] of unreliable)
     console.log(yellow(`\nFailed without the fault, or once only: ${file}\n${message}`))
+  const noticed = judged.length - survivors.length
   console.log(
-    `\n${judged.length} faults: ${judged.length - survivors.length} noticed (${late.length} by a time limit), ${survivors.length} not`,
+    `\n${judged.length} faults: ${noticed} noticed (${late.length} by a time limit), ` +
+      `${survivors.length} not`,
   )
 }
 
-// npm run mutate -- --count 100 --seed 7: small faults put into src/ one at a time, and which tests notice them.
+// npm run mutate -- --count 100 --seed 7: small faults in src/, one at a time, and who notices.
 await main(async () => {
   const { values } = parseArgs({
     options: {
@@ -94,8 +100,10 @@ await main(async () => {
   )
   if (lines.length === 0) throw new Error('No such file or room in src/')
   const places = sample(lines, Number(values.count), chance(Number(values.seed)))
+  const all = lines.flat().length
   console.log(
-    `${places.length} faults of ${lines.flat().length} that can be made in ${lines.length} lines, seed ${values.seed}`,
+    `${places.length} faults of ${all} that can be made in ${lines.length} lines, ` +
+      `seed ${values.seed}`,
   )
   if (values.list) return list(places)
   const { seed, lanes: lanesMost, rounds } = values

@@ -15,10 +15,10 @@ export interface Fault {
   put: string
 }
 
-/** Declarations that no test can run: the schema of drizzle is a type, migrations make the tables. */
+/** Left out, as no test can run them: migrations make the tables, and people read descriptions. */
 const left = /^src\/db\/schema\.ts$|\/describe\.ts$/
 
-/** Every fault that the operators know to make in the files of a folder, by line: first a file, then its lines. */
+/** Every fault that the operators know to make in a project, by line, file after file. */
 export function faultsBelow(root: string, wanted: (file: string) => boolean): Fault[][] {
   return globSync('src/**/*.ts', { cwd: root })
     .filter((file) => !left.test(file) && wanted(file))
@@ -57,7 +57,7 @@ function faultsOf(file: string, text: string): Fault[] {
 
 const keyOf = ({ file, start, found, put }: Fault) => `${file}:${start}:${found}:${put}`
 
-/** Places for so many faults, spread evenly over the lines: for each, what to try there first and what then, by chance. */
+/** Places for so many faults, spread evenly over the lines: for each, what to try there in turn. */
 export function sample(lines: Fault[][], count: number, random: () => number): Fault[][] {
   const between = lines.length / count
   const offset = random() * between

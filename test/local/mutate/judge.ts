@@ -14,7 +14,8 @@ export interface Judged {
 
 /** What is known of the tests themselves, by all lanes. */
 export interface Known {
-  tests: string[]
+  /** Test files, their texts by their paths. */
+  tests: ReadonlyMap<string, string>
   /** Files that pass without a fault. */
   passing: Set<string>
   /** Files that fail without one, or now and then: they notice nothing. */
@@ -23,7 +24,10 @@ export interface Known {
   rounds: number
 }
 
-/** Puts the first of these faults that compiles into the lane's copy, and runs tests until one notices. Undefined: none compiles. */
+/**
+ * Puts the first of these faults that compiles into the lane's copy, and runs tests until one
+ * notices. Undefined where none compiles.
+ */
 export async function judge(
   lane: Lane,
   candidates: Fault[],
@@ -75,7 +79,10 @@ async function firstNotice(
   return undefined
 }
 
-/** Whether a failure is the fault's: its file passes without the fault, and where that may be chance, fails with it again. */
+/**
+ * Whether a failure is the fault's: its file passes without the fault, and where it may be chance,
+ * fails with the fault again.
+ */
 async function isNotice(
   lane: Lane,
   failed: NonNullable<Verdict['failed']>,

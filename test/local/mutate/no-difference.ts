@@ -1,4 +1,4 @@
-/** Faults that change nothing that anybody could see, each with its reason: samples leave them out. */
+/** Faults that change nothing that anybody could see, and why: samples leave them out. */
 export const noDifference: readonly {
   file: string
   /** As it stands there, without its indentation. */

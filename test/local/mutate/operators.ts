@@ -60,8 +60,11 @@ const conditions =
       return /\bBETWEEN\b|^true$/.test(sql.slice(start, end)) ? [] : [{ start, end }]
     })
 
-const stop =
-  /^(?:[,)`\0]|\s+(?:AND|OR|ORDER|GROUP|LIMIT|RETURNING|ON|WHERE|JOIN|LEFT|CROSS|UNION|THEN|WINDOW|HAVING|FROM)\b|\s*$)/
+const clauses = [
+  ...['AND', 'OR', 'ON', 'WHERE', 'FROM', 'JOIN', 'LEFT', 'CROSS', 'UNION', 'THEN'],
+  ...['ORDER', 'GROUP', 'HAVING', 'LIMIT', 'RETURNING'],
+]
+const stop = new RegExp(`^(?:[,)\`\\0]|\\s+(?:${clauses.join('|')})\\b|\\s*$)`)
 
 function endOfCondition(sql: string, start: number): number {
   for (let at = start; at < sql.length; at++) {
@@ -108,6 +111,14 @@ const number = (name: string, view: View, pattern: RegExp): Operator[] =>
 
 const remove = (name: string, find: Finder, put = ''): Operator => ({ name, find, put: () => put })
 
+/** Steps of a chain of calls that leave something out, or bring it into an order or a shape. */
+const steps = [
+  ...['filter', 'slice', 'subarray', 'flat', 'sort', 'toSorted', 'reverse', 'toReversed'],
+  ...['trim\\w*', 'to\\w+Case', 'normalize', 'replace\\w*'],
+  ...['min', 'max', 'int', 'positive', 'nonnegative', 'length', 'strict', 'refine', 'regex'],
+  ...['transform', 'where', 'limit', 'orderBy', 'onConflictDoNothing'],
+]
+
 const inCode: Operator[] = [
   ...swap('code', [
     [' < ', ' <= '],
@@ -149,10 +160,7 @@ const inCode: Operator[] = [
   },
   remove(
     'step of a chain removed',
-    closed(
-      'code',
-      /\s*\.(?:filter|slice|sort|toSorted|reverse|toReversed|trim\w*|to\w+Case|normalize|replace\w*|flat|subarray|min|max|int|positive|nonnegative|strict|refine|regex|length|transform|where|limit|orderBy|onConflictDoNothing)\(/g,
-    ),
+    closed('code', new RegExp(`\\s*\\.(?:${steps.join('|')})\\(`, 'g')),
   ),
   {
     name: 'statement does nothing',

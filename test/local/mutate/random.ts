@@ -1,4 +1,4 @@
-/** Numbers from 0 up to and without 1 that look like chance, and are the same for the same seed (mulberry32). */
+/** Numbers from 0 to 1 that look like chance, the same for the same seed (mulberry32). */
 export function chance(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -4,7 +4,7 @@ export interface Span {
   end: number
 }
 
-/** A source, and the same text with all that is not of one kind blanked out: places are the same in each. */
+/** A source, and the same with all that is not of one kind blanked out: places are the same. */
 export interface Source {
   text: string
   code: string
@@ -14,7 +14,7 @@ export interface Source {
   statements: Span[]
 }
 
-/** Texts of people stand in for nothing, so that no operator finds them. */
+/** What stands for texts, so that no operator finds anything there. */
 const filler = '\0'
 
 const isSql = (text: string) =>
@@ -25,7 +25,7 @@ const blank = (text: string, by: string) => text.replaceAll(/[^\n]/g, by)
 const token =
   /\/\/[^\n]*|\/\*[\s\S]*?\*\/|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`|[{}]|\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/[a-z]*/g
 
-/** Reads a file of TypeScript as text: what is code, what is SQL, and what is a regular expression. */
+/** Reads TypeScript as text: what is code, what is SQL, and what is a regular expression. */
 export function read(text: string): Source {
   const marks = { code: [] as Mark[], templates: [] as Span[], patterns: [] as Span[] }
   scan(text, 0, marks)
@@ -43,7 +43,7 @@ interface Mark extends Span {
   by: string
 }
 
-/** Marks what is no code, to the end or to the bracket that closes a template's `${`; says where it ended. */
+/** Marks what is no code, to the end or to what closes a template's `${`; says where that was. */
 function scan(
   text: string,
   from: number,
