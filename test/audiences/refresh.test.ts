@@ -6,6 +6,7 @@ import { deleteGroup } from '../../src/experience/groups.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import { asked, askedAnew, deliverAll, filling, grouped, jobsIn } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
+import { defined } from '../support/weeks.ts'
 import {
   before,
   day,
@@ -82,6 +83,13 @@ describe('an audience of the week', () => {
         await giveUpRun(before.databaseOf(1), message.workspace, message.run, monday)
     await tick(everyFive, monday + 5 * minute)
     expect(await syncsOf(workspace, alone)).toEqual([1, 1])
+  })
+
+  it('waits for no definition that was made since the week began', async () => {
+    const { workspace } = await workspaceWith('weekly', false)
+    await defined(hazardousAt(monday + hour).res, workspace, 'later', 'street', [])
+    await tick(everyFive, monday + 2 * hour)
+    expect(await syncsOf(workspace)).toEqual([1])
   })
 
   it('does so once although crons come at once', async () => {
