@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { functions, type SharedAttribute } from '../../src/db/schema.ts'
 import { deleteDefinition, updateDefinition } from '../../src/identity/definitions.ts'
+import { listInstances } from '../../src/identity/instances.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { deleteUser } from '../../src/identity/profiles.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
@@ -100,6 +101,24 @@ describe('a group', () => {
     }
     const deed = (hand: Resources, workspace: number) => redefine(hand, workspace, shared)
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 3 }, deed); at++);
+  })
+
+  it('shares by a new function once somebody leaves, though no result changes', async () => {
+    const workspace = ++workspaces
+    const { res, enqueued } = hazardous(small)
+    await defined(res, workspace, 'household', 'street', [{ id: 'n', type: 'sum' }])
+    await told(res, workspace, [
+      ['a', { street: 'ash', n: 5 }],
+      ['b', { street: 'ash' }],
+    ])
+    await requestRecompute(res, workspace, 'household')
+    await deliver(res, enqueued, workspace)
+    await redefine(res, workspace, [{ id: 'n', type: 'average' }])
+    const db = res.databaseOf(workspace)
+    await deleteUser(db, workspace, 'b', res.now())
+    const asked = { value: 'ash' }
+    const shown = await listInstances(db, workspace, 'household', asked, res.limits)
+    expect(shown.instances).toMatchObject([{ value: 'ash', shared: [['n', 5]] }])
   })
 
   it('shows nothing of a user who was deleted while the attribute was taken out', async () => {
