@@ -13,6 +13,7 @@ import {
   jobsIn,
 } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
+import { defined } from '../support/weeks.ts'
 import {
   before,
   day,
@@ -89,6 +90,13 @@ describe('an audience of the week', () => {
         await giveUpRun({ ...before, now: () => monday }, message.workspace, message.run)
     await tick(everyFive, monday + 5 * minute)
     expect(await syncsOf(workspace, alone)).toEqual([1, 1])
+  })
+
+  it('waits for no definition that was made since the week began', async () => {
+    const { workspace } = await workspaceWith('weekly', false)
+    await defined(hazardousAt(monday + hour).res, workspace, 'later', 'street', [])
+    await tick(everyFive, monday + 2 * hour)
+    expect(await syncsOf(workspace)).toEqual([1])
   })
 
   it('does so once although crons come at once', async () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { functions, type SharedAttribute } from '../../src/db/schema.ts'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
+import { listHouseholds } from '../../src/identity/households.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { deleteUser } from '../../src/identity/profiles.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
@@ -102,6 +103,24 @@ describe('a group', () => {
     }
     const deed = (hand: Resources, workspace: number) => redefine(hand, workspace, shared)
     for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 3 }, deed); at++);
+  })
+
+  it('shares by a new function once somebody leaves, though no result changes', async () => {
+    const workspace = newWorkspace()
+    const { res, enqueued } = hazardous(small)
+    await defined(res, workspace, 'household', 'street', [{ id: 'n', type: 'sum' }])
+    await writeUsers(res, workspace, [
+      ['a', { street: 'ash', n: 5 }],
+      ['b', { street: 'ash' }],
+    ])
+    await requestRecompute(res, workspace, 'household')
+    await deliver(res, enqueued, workspace)
+    await redefine(res, workspace, [{ id: 'n', type: 'average' }])
+    await deleteUser(res, workspace, 'b')
+    const query = { value: 'ash', groupUsersMax: res.limits.groupUsersMax }
+    const db = res.databaseOf(workspace)
+    const shown = await listHouseholds(db, workspace, 'household', query)
+    expect(shown.households).toMatchObject([{ value: 'ash', shared: [['n', 5]] }])
   })
 
   it('shows nothing of a user deleted while the attribute was not shared', async () => {

@@ -25,11 +25,11 @@ export function start(
   tool: string,
   args: string[],
   env: Record<string, string>,
-  onLine?: (line: string) => void,
+  { onLine, cwd = root }: { onLine?: ((line: string) => void) | undefined; cwd?: string } = {},
 ): Program {
   const bin = join(root, 'node_modules/.bin')
   const child = spawn(join(bin, tool), args, {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env, PATH: `${bin}:${process.env['PATH'] ?? ''}` },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

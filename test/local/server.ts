@@ -87,7 +87,7 @@ export async function startServer({
     'wrangler',
     ['dev', ...which, ...places, ...manner, ...settings],
     { ...quiet, ...heap },
-    onLine,
+    { onLine },
   )
   const url = `http://localhost:${port}`
   try {

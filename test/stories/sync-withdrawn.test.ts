@@ -6,6 +6,7 @@ import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/groups.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import type { Message } from '../../src/messages.ts'
 import {
   deliverAll,
@@ -120,6 +121,15 @@ describe('a sync whose group or audience goes', () => {
     },
     120_000,
   )
+
+  it('keeps why it failed where it is being undone already', async () => {
+    const { workspace, res, enqueued, sync } = await filled(people('red', 3), ['ann'])
+    const { key } = await sync()
+    await giveUp(res, workspace, key)
+    await detachAudience(res, workspace, 'reds')
+    await deliverAll(res, enqueued)
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'failed', failure: 'gave-up' }])
+  })
 
   it('leaves no rule behind where it never began', async () => {
     const { workspace, group, groupKey, res, enqueued, sync } = await filled(people('red', 3), [

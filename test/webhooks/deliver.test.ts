@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { getWebhook } from '../../src/webhooks/subscriptions.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { scene, type Sent, type Stands } from './scene.ts'
 
@@ -191,6 +192,25 @@ describe('an invocation', () => {
       expect(sent).toHaveLength(10)
       await ended()
       expect(sent).toHaveLength(13)
+    })
+
+    it('does not count its failures against a webhook that works again', async () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      let works = false
+      const { happen, invoke, sent, clock, db, workspace, id } = await scene(async () => {
+        if (works) return new Response(null, { status: 204 })
+        await promise
+        return failing()
+      })
+      await happen(5)
+      const first = invoke()
+      while (sent.length < 5) await scheduler.wait(5)
+      clock.now += lease
+      works = true
+      await invoke()
+      resolve()
+      await first
+      expect(await getWebhook(db, workspace, id)).toMatchObject({ failingSince: null })
     })
 
     it('does not spoil what the one that followed counts', async () => {

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { together } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
-import { announce } from '../../src/webhooks/announce.ts'
+import { announce, enqueueAnnounced } from '../../src/webhooks/announce.ts'
 import { deliverDue } from '../../src/webhooks/deliver.ts'
 import { hazardous } from '../support/hazard.ts'
 import { scene } from './scene.ts'
@@ -51,6 +51,32 @@ describe('the statements that announce', () => {
     expect(sent.map(({ body }) => JSON.parse(body))).toMatchObject([
       { type: 'group.created', data: { group_id: group.id } },
     ])
+  })
+})
+
+describe('an event for more webhooks than a queue takes at a time', () => {
+  it('is enqueued for a hundred of them at once: the cron follows for the others', async () => {
+    const { res, workspace, db, clock, deliveriesEnqueued, due } = await scene()
+    await db.run(sql`
+      INSERT INTO webhooks (workspace_id, id, url, description, secret, created_on, created_by, last_modified_on, last_modified_by)
+      SELECT ${workspace}, ${workspace} || value, 'https://hooks.shop.com', '', 'whsec_', 1, 't', 1, 't'
+      FROM json_each(${JSON.stringify(Array.from({ length: 100 }, (_, i) => i))})`)
+    await enqueueAnnounced(
+      res,
+      workspace,
+      await together(
+        db,
+        announce(
+          workspace,
+          { type: 'group.deleted', data: { group_id: '1' } },
+          clock.now,
+          sql`true`,
+        ),
+      ),
+    )
+    expect(deliveriesEnqueued).toHaveLength(100)
+    expect(await due()).toBe(true)
+    await db.run(sql`DELETE FROM webhooks WHERE workspace_id = ${workspace}`)
   })
 })
 
