@@ -163,9 +163,9 @@ function combine(rule: Rule, user: string, { outcomes, membersOf }: Found): Expl
       leaf += leafCount(child)
       return explained
     })
-    const any = inner.some(({ result }) => result)
+    const some = inner.some(({ result }) => result)
     const all = inner.every(({ result }) => result)
-    const result = { and: all, or: any, not: !all, in_audience: all }[rule.operator]
+    const result = { and: all, or: some, not: !all, in_audience: all }[rule.operator]
     return { rule, result, inner }
   }
   return visit(rule, user, 0)

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { stringifyJson } from '../json.ts'
 import { compile, compiler, type ResolvedRule, type Compiled, type Names } from './compile.ts'
 import { asIndex, firstMissing, referencesOf, refuseMissing, type Reference } from './references.ts'
-import type { Rule } from './rule.ts'
+import { ruleRefused, type Rule } from './rule.ts'
 
 /** Users of a query's first statement; a rule may cost a thousand times as much as another. */
 export const firstRangeSize = 2000
@@ -121,9 +121,19 @@ export const compileQuery = ({ rule, names }: ResolvedRule): Query => ({
   references: referencesOf(rule, names),
 })
 
-/** The table `p` of a compiled rule: the workspace `w`, and the constants `c` as JSON. */
-export const parameters = (workspace: number, constants: unknown[]): SQL =>
-  sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${stringifyJson(constants)} AS c)`
+/**
+ * The table `p` of a compiled rule: the workspace `w`, and the constants `c` as JSON. Throws
+ * `rule-refused` where they are too large.
+ */
+export function parameters(workspace: number, constants: unknown[]): SQL {
+  const json = stringifyJson(constants)
+  if (Buffer.byteLength(json) > constantsBytesMax)
+    throw ruleRefused('/rule', 'is too large: its values and patterns take more than 2 MB')
+  return sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${json} AS c)`
+}
+
+/** D1 takes strings of up to 2 MB. */
+const constantsBytesMax = 2_000_000
 
 /** The users of a range, as a table `u`. */
 const usersOf = (workspace: number, { after, size }: Range): SQL => sql`

@@ -6,6 +6,7 @@ import { parseJson } from '../json.ts'
 import type { ResolvedRule, Names } from './compile.ts'
 import { checkReferences, withShared } from './references.ts'
 import { expand } from './expand.ts'
+import { compileQuery, parameters } from './query.ts'
 import { audiencesIn, groupsIn, type Rule } from './rule.ts'
 
 interface DefinitionRow {
@@ -25,7 +26,7 @@ export type AudienceRows = [definitions: DefinitionRow[], rules: RuleRow[]]
 
 /**
  * Resolves a new rule of the audience `id`; `saved` is the rule to store. Throws `rule-refused` if
- * a name in it is unknown, or as `expand` does.
+ * a name in it is unknown, as `expand` does, or where it is too large.
  */
 export async function resolveRule(
   db: Db,
@@ -40,7 +41,9 @@ export async function resolveRule(
   ])
   const names = namesOf(definitions.rows, [...groupIds(groups.rows), ...groupsNamed(used.rows)])
   const saved = withShared(rule, names)
-  return { ...checkReferences({ rule: expand(saved, rulesById(used.rows), id), names }), saved }
+  const resolved = checkReferences({ rule: expand(saved, rulesById(used.rows), id), names })
+  parameters(workspace, compileQuery(resolved).constants)
+  return { ...resolved, saved }
 }
 
 /** Resolves an audience's rule. Throws `not-found`, and `rule-refused` as `resolveRule` does. */

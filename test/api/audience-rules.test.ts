@@ -205,6 +205,19 @@ describe('a rule', () => {
       'is beyond the limit of 100 conditions, including those of used audiences',
     ],
     [
+      'has patterns of more than 2 MB in all',
+      {
+        operator: 'or',
+        expressions: Array.from({ length: 100 }, () => ({
+          operator: 'matches',
+          attribute: 'n',
+          value: '?*a'.repeat(1365),
+        })),
+      },
+      '/rule',
+      'is too large: its values and patterns take more than 2 MB',
+    ],
+    [
       'is too deep with another',
       { operator: 'not', expression: { operator: 'not', expression: using('deep') } },
       '/rule/expression/expression',
