@@ -153,7 +153,7 @@ function writePart(
     SELECT j.key, j.touched + j.bad_rows + u.nth, ${unfitness(fit)}, u.user_id
     FROM jobs AS j, (SELECT value AS user_id, row_number() OVER (ORDER BY value) AS nth FROM ${belonging(sql`true`)}) AS u
     WHERE j.key = ${job.key} AND j.step = ${job.step} AND NOT ${fits(fit)}
-    ORDER BY u.nth LIMIT max(0, ${problemsMax} - (SELECT bad_rows FROM jobs WHERE key = ${job.key}))`,
+    ORDER BY u.nth LIMIT coalesce((SELECT max(0, ${problemsMax} - bad_rows) FROM jobs WHERE key = ${job.key}), 0)`,
     ...written,
     sql`
     UPDATE jobs SET bad_rows = bad_rows + (SELECT count(*) FROM ${belonging(sql`NOT ${fits(fit)}`)})
