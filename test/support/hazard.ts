@@ -6,10 +6,15 @@ import { resources, type Env, type Resources } from '../../src/resources.ts'
 /** The database went away: before the call, so that nothing came of it, or after, so that nobody knows what came of it. */
 export class Crash extends Error {}
 
-/** What becomes of the database's `at`-th call from now: it fails, or it sleeps until `until` is settled, and says so. */
-export type Fuse =
-  | { at: number; when: 'before' | 'after' }
-  | { at: number; until: Promise<unknown>; fallen: () => void }
+/**
+ * What becomes of the database's `at`-th call from now, or of that of those that may write: it fails,
+ * or it sleeps until `until` is settled, and says so.
+ */
+export type Fuse = { at: number; only?: 'writes' } & (
+  { when: 'before' | 'after' } | { until: Promise<unknown>; fallen: () => void }
+)
+
+const reads = /^\s*(select|with)\b/i
 
 /**
  * The real rooms over the real database and bucket, with queues that only keep what is sent, so that a test decides what is
@@ -34,13 +39,13 @@ export function hazardous(
   const enqueued: Message[] = []
   let lit: Fuse | undefined
   let between: (() => Promise<void>) | undefined
-  const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
-    const answer = await burning(run)
+  const guarded = async <T>(run: () => Promise<T>, writes = true): Promise<T> => {
+    const answer = await burning(run, writes)
     await between?.()
     return answer
   }
-  const burning = async <T>(run: () => Promise<T>): Promise<T> => {
-    if (lit === undefined || lit.at-- > 0) return run()
+  const burning = async <T>(run: () => Promise<T>, writes: boolean): Promise<T> => {
+    if (lit === undefined || (lit.only === 'writes' && !writes) || lit.at-- > 0) return run()
     const burnt = lit
     lit = undefined
     if ('until' in burnt) {
@@ -52,17 +57,17 @@ export function hazardous(
     if (when === 'after') await run()
     throw new Crash(`the database was lost ${when} a call`)
   }
-  const watched = (statement: D1PreparedStatement): D1PreparedStatement =>
+  const watched = (statement: D1PreparedStatement, writes: boolean): D1PreparedStatement =>
     new Proxy(statement, {
       get(target, key) {
-        if (key === 'bind') return (...values: unknown[]) => watched(target.bind(...values))
-        if (key === 'all') return () => guarded(() => target.all())
+        if (key === 'bind') return (...values: unknown[]) => watched(target.bind(...values), writes)
+        if (key === 'all') return () => guarded(() => target.all(), writes)
         const value: unknown = Reflect.get(target, key)
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
   const db = {
-    prepare: (query: string) => watched(env.DB.prepare(query)),
+    prepare: (query: string) => watched(env.DB.prepare(query), !reads.test(query)),
     batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
   }
   const deliveriesEnqueued: Message[] = []
