@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { unlessCrash } from '../support/hazard.ts'
+import { changesOf } from '../support/store.ts'
 import { scene, type Sent, type Stands } from './scene.ts'
 
 const second = 1000
@@ -191,6 +192,59 @@ describe('an invocation', () => {
       expect(sent).toHaveLength(10)
       await ended()
       expect(sent).toHaveLength(13)
+    })
+
+    it.each([200, 500, 503])(
+      'after another sent it all, adds its attempts alone (%i)',
+      async (status) => {
+        let answer = status
+        const at = await scene(() => new Response(null, { status: answer }))
+        await at.happen(3)
+        const { promise, resolve } = Promise.withResolvers<void>()
+        const asleep = new Promise<void>((fallen) =>
+          at.fuse({ at: 1, only: 'writes', until: promise, fallen }),
+        )
+        const first = at.pass()
+        await asleep
+        at.clock.now += lease
+        answer = 204
+        await at.pass()
+        const changes = await changesOf(() => {
+          resolve()
+          return first
+        })
+        expect(changes.map((row) => row.split(' ', 2).join(' '))).toEqual(
+          Array(3).fill('+ delivery_attempts'),
+        )
+      },
+    )
+
+    it('leaves alone the webhook that another sends to', async () => {
+      const gate = Promise.withResolvers<void>()
+      let waits: Promise<void> | undefined
+      const at = await scene(async () => {
+        await waits
+        return failing()
+      })
+      await at.happen(1)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const asleep = new Promise<void>((fallen) =>
+        at.fuse({ at: 1, only: 'writes', until: promise, fallen }),
+      )
+      const first = at.pass()
+      await asleep
+      at.clock.now += lease
+      await at.happen(1)
+      waits = gate.promise
+      const next = at.pass()
+      while (at.sent.length < 3) await scheduler.wait(5)
+      const changes = await changesOf(() => {
+        resolve()
+        return first
+      })
+      expect(changes.map((row) => row.split(' ', 2).join(' '))).toEqual(['+ delivery_attempts'])
+      gate.resolve()
+      await next
     })
 
     it('does not spoil what the one that followed counts', async () => {

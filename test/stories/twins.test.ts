@@ -1,0 +1,181 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { deleteAudience, detachAudience } from '../../src/audiences/audiences.ts'
+import { requestSync } from '../../src/audiences/sync.ts'
+import { deleteGroup, listGroups } from '../../src/experience/groups.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { deleteDefinition } from '../../src/identity/definitions.ts'
+import { deleteUser } from '../../src/identity/profiles.ts'
+import { requestRecompute } from '../../src/identity/recompute.ts'
+import { receiveUsers } from '../../src/identity/users-file.ts'
+import type { Message } from '../../src/messages.ts'
+import { createWebhook, deleteWebhook } from '../../src/webhooks/subscriptions.ts'
+import { asked, filling, grouped, teamIs } from '../support/audiences.ts'
+import { groupDoors, knock, ofrepDoors, workspaceDoors, type NamedDoor } from '../support/doors.ts'
+import { fileParts, hazardous, parts } from '../support/hazard.ts'
+import { Team } from '../support/identity.ts'
+import { answer, answerAll } from '../support/stale.ts'
+import { emptyTables } from '../support/store.ts'
+import { twinOf } from '../support/twin.ts'
+import { defined, told } from '../support/weeks.ts'
+
+let workspaces = 8_000_000
+
+const receiver = () => Promise.resolve(new Response('no', { status: 500 }))
+const { res, enqueued, deliveriesEnqueued } = hazardous({}, { fetch: receiver })
+
+/** Carries on all that waits, but takes no deleted thing's rows away. */
+async function settle(): Promise<void> {
+  const stays = ({ kind }: Message) => kind === 'erase' || kind === 'erase-definition'
+  for (let message = enqueued.shift(); message !== undefined; message = enqueued.shift())
+    if (!stays(message)) await answer(res, message)
+}
+
+/** Something of each kind, and what a request may name. */
+async function build(workspace: number): Promise<Record<string, string>> {
+  const draft = { url: 'https://hooks.shop.com/', description: '', eventTypes: null }
+  const webhook = await createWebhook(res, workspace, draft, 'tester')
+  const people = ['ann', 'bob', 'cid'].map(
+    (one, i) => [one, { street: 'ash', team: 'red', has_dog: i === 0 }] as [string, object],
+  )
+  await told(res, workspace, people as Parameters<typeof told>[2], res.now())
+  const shared = [{ id: 'has_dog', type: 'boolean_or' }] as const
+  await defined(res, workspace, 'household', 'street', [...shared])
+  const run = await requestRecompute(res, workspace, 'household')
+  await settle()
+  const group = await grouped(res, workspace, 'owls')
+  const file = parts('add', 'ann\nbob\na,b\n')
+  const job = await receiveUpload(res, workspace, group.id, 'tester', file)
+  const users = fileParts('user_id,plan\nann,gold\na,b,c\n')
+  const { id: import_id } = await receiveUsers(res, workspace, 'tester', users)
+  const filled = await filling(res, workspace, 'coupon', teamIs('red'))
+  await asked(res, workspace, 'mates', {
+    operator: 'and',
+    expressions: [
+      { operator: 'in_audience', audience: 'coupon' },
+      { operator: 'in_group', group: group.id },
+      { operator: 'equals', attribute: 'household:has_dog', value: true },
+    ],
+  })
+  await requestSync(res, workspace, 'coupon', 'tester')
+  await settle()
+  await answerAll(res, deliveriesEnqueued)
+  const [event] = await res.directory.$client
+    .prepare('SELECT id FROM events WHERE workspace_id = ? ORDER BY key LIMIT 1')
+    .bind(workspace)
+    .all<{ id: string }>()
+    .then(({ results }) => results)
+  return {
+    workspace_id: String(workspace),
+    groupId: group.id,
+    jobId: job.id,
+    participantId: 'ann',
+    group_id: 'household',
+    run_id: run.id,
+    import_id,
+    user_id: 'ann',
+    mpid: 'ann',
+    org_id: '1',
+    account_id: '2',
+    name: 'household:has_dog',
+    audience_id: 'mates',
+    experience_group: filled.id,
+    webhook_id: webhook.id,
+    delivery_id: event?.id ?? '',
+    key: 'owls',
+  }
+}
+
+/** Deletes all that `build` has made. */
+async function deleteAll(workspace: number, ids: Record<string, string>): Promise<void> {
+  const db = res.databaseOf(workspace)
+  await deleteAudience(res, workspace, 'mates')
+  await detachAudience(res, workspace, 'coupon')
+  await deleteAudience(res, workspace, 'coupon')
+  const page = { page: 0, size: 100, sort: { field: 'name', descending: false } } as const
+  for (const { id } of (await listGroups(db, workspace, page)).items)
+    await deleteGroup(res, workspace, id)
+  await deleteDefinition(res, workspace, 'household')
+  for (const one of ['ann', 'bob', 'cid']) await deleteUser(db, workspace, one, res.now())
+  await deleteWebhook(db, workspace, ids['webhook_id'] ?? '')
+  await settle()
+}
+
+const readsByPost = /(preview|memberships|evaluate\/flags(\/:key)?)$/
+const csv = { accept: 'text/csv' }
+const reads: (NamedDoor & { headers?: Record<string, string> })[] = [
+  ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3')),
+  ...workspaceDoors,
+  ...ofrepDoors,
+].filter(({ method, template }) => method === 'GET' || readsByPost.test(template))
+const exported = reads.filter(({ template }) =>
+  /(participants|:audience_id\/users)$/.test(template),
+)
+
+/** What a workspace is told at every door that changes nothing. */
+async function walk(ids: Record<string, string>): Promise<Record<string, string>> {
+  const { token } = await Team.open(undefined, Number(ids['workspace_id']))
+  const all = [
+    ...reads,
+    ...exported.map((door) => ({ ...door, name: `${door.name} (csv)`, headers: csv })),
+  ]
+  const told: Record<string, string> = {}
+  for (const door of all) {
+    const headers = { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() }
+    const answered = await knock(door, { ...headers, ...door.headers }, ids)
+    told[door.name] = `${answered.status} ${await answered.text()}`
+  }
+  return told
+}
+
+/** Doors to what is told of the past, whatever has become of it. */
+const remains = /\/events|\/imports/
+
+/** The same without ids, moments and durations. */
+const unnamed = (told: Record<string, string>) =>
+  Object.fromEntries(
+    Object.entries(told).map(([name, said]) => [
+      name,
+      said
+        .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'id')
+        .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z?|\b1\d{12}\b/g, 'moment')
+        .replace(/"duration_ms":\d+/g, 'duration')
+        .replace(/\b80000\d\d\b/g, 'workspace'),
+    ]),
+  )
+
+beforeEach(emptyTables)
+
+describe('every door', () => {
+  it('says the same whatever another workspace has under the same ids', async () => {
+    const workspace = ++workspaces
+    const ids = await build(workspace)
+    const before = await walk(ids)
+    for (const [name, said] of Object.entries(before))
+      expect([name, said]).toEqual([name, expect.stringMatching(/^200 /)])
+
+    const twin = { ...ids, workspace_id: String(++workspaces) }
+    await twinOf(workspace, workspaces)
+    expect(await walk(ids)).toEqual(before)
+    await deleteAll(workspaces, twin)
+    expect(await walk(ids)).toEqual(before)
+  })
+
+  it('says of what was deleted what it says of what never was', async () => {
+    const ids = await build(++workspaces)
+    await deleteAll(workspaces, ids)
+    const nowhere = await walk({ ...ids, workspace_id: String(++workspaces) })
+    const there = await walk(ids)
+    for (const [name, said] of Object.entries(nowhere))
+      if (!remains.test(name)) expect([name, there[name]]).toEqual([name, said])
+  })
+
+  it('says nothing of what had the same names before it was deleted', async () => {
+    const first = await build(++workspaces)
+    await deleteAll(workspaces, first)
+    await scheduler.wait(2) // what was said in the moment of a deletion is deleted, too
+    const again = unnamed(await walk(await build(workspaces)))
+    const anew = unnamed(await walk(await build(++workspaces)))
+    for (const [name, said] of Object.entries(anew))
+      if (!remains.test(name)) expect([name, again[name]]).toEqual([name, said])
+  })
+})

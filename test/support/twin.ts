@@ -1,0 +1,52 @@
+import { env } from 'cloudflare:workers'
+import { tables } from './store.ts'
+
+/** By how much the keys of a twin's rows are higher. */
+const higher = 1_000_000
+
+const keys = ['key', 'group_key', 'job_key', 'definition_key', 'webhook_key', 'event_key']
+
+/** What a twin's rows say, where that is not what they are named by. */
+const said: Record<string, Record<string, string>> = {
+  experience_groups: {
+    name: `name || '~'`,
+    description: `'another'`,
+    participant_count: 'participant_count + 7',
+    revision: 'revision + 3',
+  },
+  members: { added_rev: '0', removed_rev: 'NULL' },
+  jobs: { file_name: `'another.csv'`, rows: 'rows + 7', bad_rows: 'bad_rows + 7' },
+  job_problems: { line: 'line + 7', value: `'another'` },
+  users: { created_at: 'created_at + 7000' },
+  user_attributes: { value: `iif(type = 'string', value || '~', value)` },
+  group_definitions: { description: `'another'`, source_user_attribute: `'another'` },
+  identity_members: { value: `value || '~'` },
+  group_attributes: { value: `value || '~'` },
+  recompute_runs: { groups: 'groups + 7', seated: 'seated + 7' },
+  audiences: { name: `'another'`, description: `'another'` },
+  webhooks: { description: `'another'` },
+  events: { data: `json_set(data, '$.another', 1)` },
+  delivery_attempts: { answer: `'another'` },
+}
+
+/** Copies all that is known of the one workspace that there is to another, under the same ids, but says something else. */
+export async function twinOf(workspace: number, twin: number): Promise<void> {
+  const names = (await tables()).filter((name) => name !== 'clients')
+  const found = await env.DB.batch<{ name: string }>(
+    names.map((name) => env.DB.prepare('SELECT name FROM pragma_table_info(?)').bind(name)),
+  )
+  const copies = names.map((table, i) => {
+    const columns = found[i]?.results.map(({ name }) => name) ?? []
+    const values = columns.map((column) => {
+      if (column === 'workspace_id') return twin
+      // The jobs of users' files have the workspace for a group.
+      if (keys.includes(column))
+        return `iif(${column} = ${-workspace}, ${-twin}, ${column} + ${higher})`
+      return said[table]?.[column] ?? column
+    })
+    return env.DB.prepare(
+      `INSERT INTO ${table} (${columns.join()}) SELECT ${values.join()} FROM ${table}`,
+    )
+  })
+  await env.DB.batch(copies)
+}
