@@ -173,6 +173,9 @@ describe('reading a CSV file in slices', () => {
     ['nothing but a byte order mark', '\ufeff', []],
     ['an empty quoted field, which is no blank line', '""\n', [[1, ['']]]],
     ['escaped quotes', '"a""b"\n', [[1, ['a"b']]]],
+    ['a quoted field at the end', '"a"', [[1, ['a']]]],
+    ['a quoted field and a lone return at the end', '"a"\r', [[1, ['a']]]],
+    ['a lone return at the end', 'a\r', [[1, ['a']]]],
     [
       'a quoted line feed, which is one record of two lines',
       '"a\nb"\nc\n',
