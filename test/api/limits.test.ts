@@ -37,6 +37,27 @@ describe('of twenty jobs that wait', () => {
   })
 })
 
+describe('of many files at once', () => {
+  const taken = async (send: () => Promise<unknown>) => {
+    const results = await Promise.allSettled(Array.from({ length: 24 }, send))
+    return results.filter(({ status }) => status === 'fulfilled').length
+  }
+
+  it('a group takes twenty', async () => {
+    const { workspace, group } = await opened()
+    const { res } = hazardous()
+    const file = () => parts('add', 'ann\n')
+    expect(await taken(() => receiveUpload(res, workspace, group, 'tester', file()))).toBe(20)
+  })
+
+  it('of users, a workspace takes twenty', async () => {
+    const { workspace } = await opened()
+    const { res } = hazardous()
+    const file = () => fileParts('user_id,a\nann,b\n')
+    expect(await taken(() => receiveUsers(res, workspace, 'tester', file()))).toBe(20)
+  })
+})
+
 async function opened() {
   const bank = await Bank.open()
   return { bank, workspace: bank.workspace, group: await bank.group() }

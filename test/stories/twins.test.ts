@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { deleteAudience, detachAudience } from '../../src/audiences/audiences.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { deleteGroup, listGroups } from '../../src/experience/groups.ts'
@@ -14,8 +15,8 @@ import { groupDoors, knock, ofrepDoors, workspaceDoors, type NamedDoor } from '.
 import { fileParts, hazardous, parts } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
 import { answer, answerAll } from '../support/stale.ts'
-import { emptyTables } from '../support/store.ts'
-import { twinOf } from '../support/twin.ts'
+import { emptyTables, everyRow } from '../support/store.ts'
+import { twinsOf } from '../support/twin.ts'
 import { defined, told } from '../support/weeks.ts'
 
 let workspaces = 8_000_000
@@ -32,7 +33,7 @@ async function settle(): Promise<void> {
 
 /** Something of each kind, and what a request may name. */
 async function build(workspace: number): Promise<Record<string, string>> {
-  const draft = { url: 'https://hooks.shop.com/', description: '', eventTypes: null }
+  const draft = { url: `${env.RECEIVER}/in/twins`, description: '', eventTypes: null }
   const webhook = await createWebhook(res, workspace, draft, 'tester')
   const people = ['ann', 'bob', 'cid'].map(
     (one, i) => [one, { street: 'ash', team: 'red', has_dog: i === 0 }] as [string, object],
@@ -111,15 +112,36 @@ const exported = reads.filter(({ template }) =>
   /(participants|:audience_id\/users)$/.test(template),
 )
 
+const writes = [
+  ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3')),
+  ...workspaceDoors,
+]
+  .filter(({ name }) => !reads.some((read) => read.name === name))
+  .sort((a, b) => Number(a.method === 'DELETE') - Number(b.method === 'DELETE'))
+
+/** What a workspace is told at every door that changes something, those last that delete; the jobs end meanwhile. */
+async function change(ids: Record<string, string>): Promise<Record<string, string>> {
+  const told = await knockAt(writes, ids)
+  const unended = 'SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL'
+  const left = env.DB.prepare(unended).bind(Number(ids['workspace_id']))
+  await vi.waitUntil(async () => (await left.first('n')) === 0, { timeout: 10_000, interval: 50 })
+  return told
+}
+
 /** What a workspace is told at every door that changes nothing. */
-async function walk(ids: Record<string, string>): Promise<Record<string, string>> {
+const walk = (ids: Record<string, string>) =>
+  knockAt(
+    [...reads, ...exported.map((door) => ({ ...door, name: `${door.name} (csv)`, headers: csv }))],
+    ids,
+  )
+
+async function knockAt(
+  doors: typeof reads,
+  ids: Record<string, string>,
+): Promise<Record<string, string>> {
   const { token } = await Team.open(undefined, Number(ids['workspace_id']))
-  const all = [
-    ...reads,
-    ...exported.map((door) => ({ ...door, name: `${door.name} (csv)`, headers: csv })),
-  ]
   const told: Record<string, string> = {}
-  for (const door of all) {
+  for (const door of doors) {
     const headers = { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() }
     const answered = await knock(door, { ...headers, ...door.headers }, ids)
     told[door.name] = `${answered.status} ${await answered.text()}`
@@ -138,7 +160,8 @@ const unnamed = (told: Record<string, string>) =>
       said
         .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'id')
         .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z?|\b1\d{12}\b/g, 'moment')
-        .replace(/"duration_ms":\d+/g, 'duration')
+        .replace(/"(duration_ms|replayed)":\d+/g, 'number')
+        .replace(/whsec_[\w+/=]+/g, 'secret')
         .replace(/\b80000\d\d\b/g, 'workspace'),
     ]),
   )
@@ -153,11 +176,29 @@ describe('every door', () => {
     for (const [name, said] of Object.entries(before))
       expect([name, said]).toEqual([name, expect.stringMatching(/^200 /)])
 
-    const twin = { ...ids, workspace_id: String(++workspaces) }
-    await twinOf(workspace, workspaces)
+    const twins = [++workspaces, ++workspaces] as [number, number]
+    await twinsOf(workspace, twins)
     expect(await walk(ids)).toEqual(before)
-    await deleteAll(workspaces, twin)
-    expect(await walk(ids)).toEqual(before)
+    for (const twin of twins) {
+      await deleteAll(twin, ids)
+      expect(await walk(ids)).toEqual(before)
+    }
+  })
+
+  it('that writes answers the same, and changes no row of another workspace', async () => {
+    const alone = unnamed(await change(await build(++workspaces)))
+    await emptyTables()
+    const workspace = ++workspaces
+    const ids = await build(workspace)
+    const ours = await everyRow()
+    await twinsOf(workspace, [++workspaces, ++workspaces])
+    const theirs = (await everyRow()).difference(ours)
+    expect(unnamed(await change(ids))).toEqual(alone)
+    const after = await everyRow()
+    expect([...theirs.difference(after)]).toEqual([])
+    const named = new RegExp(`"workspace_id":(${workspace + 1}|${workspace + 2})\\b`)
+    const added = after.difference(theirs).difference(ours)
+    expect([...added].filter((row) => named.test(row))).toEqual([])
   })
 
   it('says of what was deleted what it says of what never was', async () => {

@@ -10,7 +10,7 @@ export async function tables(): Promise<string[]> {
 }
 
 /** Every row of every table, each as a line of text that begins with its table. */
-async function everyRow(): Promise<Set<string>> {
+export async function everyRow(): Promise<Set<string>> {
   const names = await tables()
   const found = await env.DB.batch(names.map((name) => env.DB.prepare(`SELECT * FROM ${name}`)))
   return new Set(

@@ -1,9 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { tables } from './store.ts'
 
-/** By how much the keys of a twin's rows are higher. */
-const higher = 1_000_000
-
 const keys = ['key', 'group_key', 'job_key', 'definition_key', 'webhook_key', 'event_key']
 
 /** What a twin's rows say, where that is not what they are named by. */
@@ -29,24 +26,30 @@ const said: Record<string, Record<string, string>> = {
   delivery_attempts: { answer: `'another'` },
 }
 
-/** Copies all that is known of the one workspace that there is to another, under the same ids, but says something else. */
-export async function twinOf(workspace: number, twin: number): Promise<void> {
+/**
+ * Copies all that is known of the one workspace that there is to others, under the same ids, but says
+ * something else. Of the first, rows come before those copied, of the second behind them.
+ */
+export async function twinsOf(workspace: number, twins: [number, number]): Promise<void> {
   const names = (await tables()).filter((name) => name !== 'clients')
   const found = await env.DB.batch<{ name: string }>(
     names.map((name) => env.DB.prepare('SELECT name FROM pragma_table_info(?)').bind(name)),
   )
-  const copies = names.map((table, i) => {
+  const copies = names.flatMap((table, i) => {
     const columns = found[i]?.results.map(({ name }) => name) ?? []
-    const values = columns.map((column) => {
+    const values = (column: string, twin: number, by: number) => {
       if (column === 'workspace_id') return twin
       // The jobs of users' files have the workspace for a group.
       if (keys.includes(column))
-        return `iif(${column} = ${-workspace}, ${-twin}, ${column} + ${higher})`
+        return `iif(${column} = ${-workspace}, ${-twin}, ${column} + ${by})`
       return said[table]?.[column] ?? column
-    })
-    return env.DB.prepare(
-      `INSERT INTO ${table} (${columns.join()}) SELECT ${values.join()} FROM ${table}`,
+    }
+    const rows = ([-1_000_000, 1_000_000] as const).map(
+      (by, nth) =>
+        `SELECT ${columns.map((column) => values(column, twins[nth] ?? 0, by)).join()} FROM ${table}`,
     )
+    const all = rows.join(' UNION ALL ')
+    return env.DB.prepare(`INSERT INTO ${table} (${columns.join()}) ${all}`)
   })
   await env.DB.batch(copies)
 }
