@@ -6,6 +6,7 @@ import { giveUp, type Job } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
+import { told } from '../support/weeks.ts'
 
 interface File {
   columns: string[]
@@ -164,6 +165,25 @@ describe('files of users', () => {
     expect(states).toEqual([
       { state: 'failed', failure: 'gave-up' },
       { state: 'successful', failure: null },
+    ])
+  })
+
+  it('are news of the moment in which they were accepted', async () => {
+    const workspace = ++workspaces
+    const { res } = hazardous()
+    const file = 'user_id,plan,color\nann,gold,red\nbob,gold,red\n'
+    await told(res, workspace, [['bob', { plan: 'old' }]], 1)
+    const { key, createdAt } = await receiveUsers(res, workspace, 'tester', fileParts(file))
+    await told(res, workspace, [['ann', { plan: 'newer' }]], createdAt + 1)
+    await scheduler.wait(5)
+    await runImport(res, workspace, key)
+    const query = `SELECT user_id AS user, name, value, updated_at - ${createdAt} AS later
+      FROM user_attributes WHERE workspace_id = ? ORDER BY user_id, name`
+    expect(await all(query, workspace)).toEqual([
+      { user: 'ann', name: 'color', value: 'red', later: 0 },
+      { user: 'ann', name: 'plan', value: 'newer', later: 1 },
+      { user: 'bob', name: 'color', value: 'red', later: 0 },
+      { user: 'bob', name: 'plan', value: 'gold', later: 0 },
     ])
   })
 })

@@ -30,6 +30,8 @@ export function hazardous(
   deliveriesEnqueued: Message[]
   /** What enqueues webhooks after so many seconds. */
   delayed: { message: Message; seconds: number }[]
+  /** What the database says each statement of a batch has taken from now on, in milliseconds. */
+  takes: (ms: number) => void
   /** Whether the queues refuse whatever they are sent. */
   silence: (silent: boolean) => void
   fuse: (fuse: Fuse | undefined) => void
@@ -66,9 +68,13 @@ export function hazardous(
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
+  let duration: number | undefined
+  const timed = (result: D1Result): D1Result =>
+    duration === undefined ? result : { ...result, meta: { ...result.meta, duration } }
   const db = {
     prepare: (query: string) => watched(env.DB.prepare(query), !reads.test(query)),
-    batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
+    batch: (statements: D1PreparedStatement[]) =>
+      guarded(async () => (await env.DB.batch(statements)).map(timed)),
   }
   const deliveriesEnqueued: Message[] = []
   const delayed: { message: Message; seconds: number }[] = []
@@ -100,6 +106,7 @@ export function hazardous(
     enqueued,
     deliveriesEnqueued,
     delayed,
+    takes: (ms) => (duration = ms),
     silence: (now) => (silent = now),
     fuse: (fuse) => (lit = fuse),
     meanwhile: (what) => (between = what),

@@ -159,6 +159,20 @@ describe('an invocation', () => {
     )
   })
 
+  it('disables a webhook for one 410 among others that arrive', async () => {
+    const { happen, pass, sent, stands, disabled, id } = await scene(
+      () => new Response(null, { status: sent.length === 2 ? 410 : 204 }),
+    )
+    await happen(4)
+    await pass()
+    const states = (await stands()).map(({ state }) => state).sort()
+    expect(states).toEqual(['delivered', 'delivered', 'delivered', 'pending'])
+    expect(await disabled()).toEqual([{ data: JSON.stringify({ webhook_id: id, reason: 'gone' }) }])
+    await happen(1)
+    await pass()
+    expect(sent).toHaveLength(4)
+  })
+
   describe('that was thought dead and wakes', () => {
     /** Two passes of one webhook, the first of which keeps its word long after its lease; both fail. */
     async function overtaken() {
