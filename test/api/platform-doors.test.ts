@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { declined, deepJson, said } from '../support/answers.ts'
-import { Bank, call, newClient, tokenOf } from '../support/api.ts'
+import { Bank, call, eventually, hasEnded, newClient, tokenOf } from '../support/api.ts'
 import { eventDoors, knock, workspaceDoors } from '../support/doors.ts'
 import { household, platformScopes as scopes, Team } from '../support/identity.ts'
 import { Receiver } from '../support/receiver.ts'
@@ -19,8 +19,7 @@ async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
   const run = await team.recompute()
   const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
   const { id: import_id } = await said(team.call('PUT', '/users', file))
-  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL')
-    await scheduler.wait(20)
+  await eventually(() => team.get(`/imports/${String(import_id)}`), hasEnded)
   const bank = await Bank.open(undefined, team.workspace)
   const experience_group = await bank.group()
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })

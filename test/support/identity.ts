@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { scopes } from '../../src/access/scopes.ts'
 import worker from '../../src/index.ts'
-import { call, json, newClient, tokenOf, type Json } from './api.ts'
+import { call, eventually, hasEnded, json, newClient, tokenOf, type Json } from './api.ts'
 
 /** All that Group Identity asks for. */
 export const platformScopes: string[] = [...scopes]
@@ -91,12 +91,8 @@ export class Team {
     return this.ended(definition, String((await answer.json<Json>())['id']))
   }
 
-  async ended(definition: string, run: string): Promise<Json> {
-    for (;;) {
-      const shown = await this.get(`/groups/${definition}/runs/${run}`)
-      if (!['CREATED', 'PROCESSING'].includes(String(shown['status']))) return shown
-      await scheduler.wait(20)
-    }
+  ended(definition: string, run: string): Promise<Json> {
+    return eventually(() => this.get(`/groups/${definition}/runs/${run}`), hasEnded)
   }
 
   /** Lets the cron of a Monday come, and waits until the definition's run of that week has ended. */
