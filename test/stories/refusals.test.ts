@@ -144,6 +144,18 @@ describe('a refusal', () => {
   })
 })
 
+describe('a limit', () => {
+  it('counts what a workspace has itself, and nothing of another', async () => {
+    await defined(res, strangers, 'household', 'x', [])
+    await asked(res, strangers, 'reds', teamIs('red'))
+    await createWebhook(res, strangers, hook, by)
+    await receiveUsers(res, strangers, by, fileParts('user_id,a\nann,b\n'))
+    await deleteDefinition(res, strangers, 'household')
+    await deleteAudience(res, strangers, 'reds')
+    enqueued.length = 0
+  })
+})
+
 const foreign: [what: string, (workspace: number) => Promise<unknown>][] = [
   ['renames a group', (at) => renameGroup(res, at, there.busy, { name: 'mine' })],
   ['deletes a group', (at) => deleteGroup(res, at, there.busy)],

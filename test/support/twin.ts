@@ -3,6 +3,9 @@ import { tables } from './store.ts'
 
 const keys = ['key', 'group_key', 'job_key', 'definition_key', 'webhook_key', 'event_key']
 
+/** Of the second, other people are known. */
+const people = ['user_id', 'participant_id']
+
 /** What a twin's rows say, where that is not what they are named by. */
 const said: Record<string, Record<string, string>> = {
   experience_groups: {
@@ -38,6 +41,7 @@ export async function twinsOf(workspace: number, twins: [number, number]): Promi
   const copies = names.flatMap((table, i) => {
     const columns = found[i]?.results.map(({ name }) => name) ?? []
     const values = (column: string, twin: number, by: number) => {
+      if (by > 0 && people.includes(column)) return `${column} || '~'`
       if (column === 'workspace_id') return twin
       // The jobs of users' files have the workspace for a group.
       if (keys.includes(column))
