@@ -50,7 +50,7 @@ async function build(workspace: number): Promise<Record<string, string>> {
   const users = fileParts('user_id,plan\nann,gold\na,b,c\n')
   const { id: import_id } = await receiveUsers(res, workspace, 'tester', users)
   const spare = await grouped(res, workspace, 'spare')
-  await filling(res, workspace, 'coupon', teamIs('red'), 'on_demand')
+  await filling(res, workspace, 'coupon', { operator: 'not', expression: teamIs('blue') })
   await asked(res, workspace, 'mates', {
     operator: 'and',
     expressions: [

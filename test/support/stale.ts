@@ -46,7 +46,7 @@ export interface Waiting {
 }
 
 /** An invocation may find that another has ended its job between two of its looks. */
-function unlessFileIsGone(error: unknown): void {
+export function unlessFileIsGone(error: unknown): void {
   if (!(error instanceof Error && /^the file of job .* is gone$/.test(error.message))) throw error
 }
 
