@@ -173,9 +173,9 @@ describe('uploads to a group and syncs of the audience that fills it now and the
             for (const { key } of accepted) await passOf(res, workspace, key)
             await eraseGroup(stage.hand.res, workspace, group.key)
             const rows = await env.DB.prepare(
-              `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
+              `SELECT (SELECT count(*) FROM members WHERE group_key = ?2) + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
             )
-              .bind(workspace)
+              .bind(workspace, group.key)
               .first('n')
             expect(rows).toBe(0)
             expect(await rulesKept()).toBe(0)

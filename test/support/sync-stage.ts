@@ -1,12 +1,13 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { deleteAudience, attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
+import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { deleteUser } from '../../src/identity/profiles.ts'
 import { lines } from './api.ts'
-import { asked, askedAnew, grouped, jobsIn, rulesKept, teamIs } from './audiences.ts'
+import { asked, askedAnew, grouped, held, jobsIn, rulesKept, teamIs } from './audiences.ts'
 import { hazardous, parts } from './hazard.ts'
 import { told } from './weeks.ts'
 
@@ -48,6 +49,8 @@ type Accepted = { key: number; withdrawn: boolean } & (
 )
 
 let workspaces = 6_000_000
+/** Where the next stage begins to spell its rules. */
+let spellings = 0
 
 /** A group that an audience fills now and then, and a model of it in memory. */
 export class Stage {
@@ -58,6 +61,8 @@ export class Stage {
   readonly teams = new Map<string, string | null>()
   group = { id: '', key: 0 }
   other = ''
+  everyone = ''
+  spelling = ++spellings
   rule: 'red' | 'blue' = 'red'
   attached = false
   there = true
@@ -69,7 +74,15 @@ export class Stage {
     const { res } = this.hand
     this.group = await grouped(res, this.workspace)
     this.other = (await grouped(res, this.workspace)).id
-    await asked(res, this.workspace, 'crowd', teamIs(this.rule))
+    const everyone = await grouped(res, this.workspace)
+    await held(
+      everyone,
+      Array.from({ length: 24 }, (_, n) => person(n)),
+    )
+    this.everyone = everyone.id
+    for (const team of ['red', 'blue'] as const)
+      await asked(res, this.workspace, team, teamIs(team))
+    await asked(res, this.workspace, 'crowd', this.ruleOf(this.rule))
     const people = Array.from({ length: 24 }, (_, n): [string, string] => [
       person(n),
       n % 3 === 2 ? 'blue' : 'red',
@@ -80,6 +93,22 @@ export class Stage {
       this.workspace,
       people.map(([one, team]) => [one, { team }]),
     )
+  }
+
+  /** The same rule in other words each time. */
+  private ruleOf(team: 'red' | 'blue'): Rule {
+    const not = (expression: Rule): Rule => ({ operator: 'not', expression })
+    const known: Rule = { operator: 'exists', attribute: 'team' }
+    const other = teamIs(team === 'red' ? 'blue' : 'red')
+    const among: Rule = { operator: 'in_group', group: this.everyone }
+    const spellings: Rule[] = [
+      teamIs(team),
+      { operator: 'in', attribute: 'team', value: [team, 'green'] },
+      { operator: 'in_audience', audience: team },
+      { operator: 'and', expressions: [known, not(other)] },
+      { operator: 'and', expressions: [among, not(not(teamIs(team)))] },
+    ]
+    return spellings[this.spelling++ % spellings.length] ?? teamIs(team)
   }
 
   private readonly belonging = (team: string) =>
@@ -155,7 +184,7 @@ export class Stage {
         return
       }
       case 'ties':
-        if (!this.there) await asked(res, workspace, 'crowd', teamIs(this.rule))
+        if (!this.there) await asked(res, workspace, 'crowd', this.ruleOf(this.rule))
         this.there = true
         await attachAudience(res, workspace, 'crowd', group.id)
         this.attached = true
@@ -176,7 +205,7 @@ export class Stage {
         return deleteAudience(res, workspace, 'crowd')
       case 'changes the rule':
         this.rule = request.to
-        if (this.there) await askedAnew(res, workspace, 'crowd', teamIs(this.rule))
+        if (this.there) await askedAnew(res, workspace, 'crowd', this.ruleOf(this.rule))
         return
       case 'changes a user':
         return this.changes(request)

@@ -9,7 +9,6 @@ const people = ['user_id', 'participant_id']
 /** What a twin's rows say, where that is not what they are named by. */
 const said: Record<string, Record<string, string>> = {
   experience_groups: {
-    name: `name || '~'`,
     description: `'another'`,
     participant_count: 'participant_count + 7',
     revision: 'revision + 3',
