@@ -200,18 +200,18 @@ const works: [string, (hand: Hazard) => Promise<Work>][] = [
   ['a run of normalized values', run('normalized')],
 ]
 
-const finishes = async ({ res, enqueued }: Hazard, { message, later }: Work) => {
-  await answer(res, message)
-  await later()
-  await answerAll(res, enqueued)
-}
-
 /** What others do with work while an invocation of it sleeps. */
 const fates: Record<string, (hand: Hazard, work: Work) => Promise<void>> = {
-  'is finished': finishes,
-  'is given up': async (hand, work) => {
-    await work.givesUp()
-    await finishes(hand, work)
+  'is finished': async ({ res, enqueued }, { message, later }) => {
+    await answer(res, message)
+    await later()
+    await answerAll(res, enqueued)
+  },
+  // Nothing comes after it: what it would have written is missing still.
+  'is given up': async ({ res, enqueued }, { message, givesUp }) => {
+    await givesUp()
+    await answer(res, message)
+    await answerAll(res, enqueued)
   },
   goes: async ({ res, enqueued }, { message, goes }) => {
     await goes?.()
