@@ -150,7 +150,7 @@ function writePart(
       FROM ${belonging(sql`true`)}) AS u
     WHERE j.key = ${job.key} AND j.step = ${job.step} AND NOT ${isValid}
     ORDER BY u.nth
-    LIMIT max(0, ${problemsMax} - (SELECT bad_rows FROM jobs WHERE key = ${job.key}))`,
+    LIMIT coalesce((SELECT max(0, ${problemsMax} - bad_rows) FROM jobs WHERE key = ${job.key}), 0)`,
     ...written,
     sql`
     UPDATE jobs SET bad_rows = bad_rows + (SELECT count(*) FROM ${belonging(sql`NOT ${isValid}`)})

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { declined, isEmpty, said } from '../support/answers.ts'
-import { lines, type Json } from '../support/api.ts'
+import { eventually, hasEnded, lines, type Json } from '../support/api.ts'
 import { Team } from '../support/identity.ts'
 import { inBytes } from '../support/town.ts'
 
@@ -36,11 +36,7 @@ async function importUsers(team: Team, body: string): Promise<Json> {
   const answer = await team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
   expect(answer.status).toBe(202)
   const { id } = await answer.json<Json>()
-  for (;;) {
-    const shown = await team.get(`/imports/${String(id)}`)
-    if (!['CREATED', 'PROCESSING'].includes(String(shown['status']))) return shown
-    await scheduler.wait(20)
-  }
+  return eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
 }
 
 /** Ids that are special in JavaScript, SQL, URLs or CSV; sorted by bytes. */

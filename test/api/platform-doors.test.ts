@@ -1,53 +1,15 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { declined, deepJson, said } from '../support/answers.ts'
-import { Bank, call, newClient, tokenOf } from '../support/api.ts'
+import { call, newClient, tokenOf } from '../support/api.ts'
 import { eventDoors, knock, workspaceDoors } from '../support/doors.ts'
-import { household, platformScopes as scopes, Team } from '../support/identity.ts'
-import { Receiver } from '../support/receiver.ts'
+import { platformScopes as scopes, type Team } from '../support/identity.ts'
+import { settled } from '../support/settled.ts'
 import { wrongTokens } from '../support/tokens.ts'
 
 const unauthorized = declined(401, 'Unauthorized')
 const forbidden = declined(403, 'Forbidden')
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
-
-/** A team with all that a path can name. */
-async function settled(): Promise<{ team: Team; ids: Record<string, string> }> {
-  const team = await Team.open()
-  await team.define(household)
-  await team.user('1', { $address: '123 Main St', has_dog: true })
-  const run = await team.recompute()
-  const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
-  const { id: import_id } = await said(team.call('PUT', '/users', file))
-  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL')
-    await scheduler.wait(20)
-  const bank = await Bank.open(undefined, team.workspace)
-  const experience_group = await bank.group()
-  await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
-  await team.attach('coupon', experience_group)
-  const { id: webhook_id } = await said(team.send('POST', '/webhooks', { url: new Receiver().url }))
-  const { event_id: delivery_id } = await said(
-    team.call('POST', `/webhooks/${String(webhook_id)}/test`),
-  )
-  return {
-    team,
-    ids: {
-      workspace_id: String(team.workspace),
-      group_id: household.id,
-      run_id: String(run['id']),
-      import_id: String(import_id),
-      user_id: '1',
-      name: 'household:has_dog',
-      org_id: '10',
-      account_id: '20',
-      mpid: '1',
-      audience_id: 'coupon',
-      experience_group,
-      webhook_id: String(webhook_id),
-      delivery_id: String(delivery_id),
-    },
-  }
-}
 
 let team: Team
 let ids: Record<string, string>

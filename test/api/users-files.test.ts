@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import type { Json } from '../support/api.ts'
+import { eventually, hasEnded, type Json } from '../support/api.ts'
 import { Team } from '../support/identity.ts'
 
 async function merge(team: Team, file: string | Uint8Array, query = ''): Promise<Json> {
@@ -10,11 +10,7 @@ async function merge(team: Team, file: string | Uint8Array, query = ''): Promise
   })
   expect(answer.status).toBe(202)
   const { id } = await answer.json<Json>()
-  for (;;) {
-    const job = await team.get(`/imports/${String(id)}`)
-    if (!['CREATED', 'PROCESSING'].includes(String(job['status']))) return job
-    await scheduler.wait(20)
-  }
+  return eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
 }
 
 const errorsOf = async (team: Team, { id }: Json) =>

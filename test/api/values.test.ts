@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
-import type { Json } from '../support/api.ts'
+import { eventually, hasEnded, type Json } from '../support/api.ts'
 import { household, Team } from '../support/identity.ts'
 
 /** Gives a user one attribute by way of a door. */
@@ -13,11 +13,7 @@ async function byFile(team: Team, user: string, name: string, value: string): Pr
   const body = `user_id,${quoted(name)}\n${quoted(user)},${quoted(value)}\n`
   const answer = await team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
   const { id } = await answer.json<Json>()
-  for (;;) {
-    const shown = await team.get(`/imports/${String(id)}`)
-    if (!['CREATED', 'PROCESSING'].includes(String(shown['status']))) return
-    await scheduler.wait(20)
-  }
+  await eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
 }
 
 const doors: [string, Door][] = [

@@ -164,4 +164,22 @@ describe('a question of an audience', () => {
     expect(await count()).toEqual({ count: 2, trips: 2 })
     expect(await count()).toEqual({ count: 2, trips: 2 })
   })
+
+  it('leaves the cache once five hundred others were queried, not before', async () => {
+    const { count, workspace } = await open()
+    const columns = `name, description, rule, uses, refresh, created_on, created_by, last_modified_on, last_modified_by`
+    await env.DB.prepare(
+      `INSERT INTO audiences (workspace_id, id, ${columns})
+        SELECT workspace_id, 'other-' || n.value, ${columns} FROM audiences, json_each(?2) AS n
+        WHERE workspace_id = ?1`,
+    )
+      .bind(workspace, JSON.stringify(Array.from({ length: 500 }, (_, i) => i)))
+      .run()
+    await count()
+    for (let i = 0; i < 499; i++) await count(`other-${i}`)
+    expect(await count()).toEqual({ count: 2, trips: 1 })
+    await count('other-499')
+    expect(await count()).toEqual({ count: 2, trips: 2 })
+    expect(await count('other-499')).toEqual({ count: 2, trips: 1 })
+  }, 60_000)
 })

@@ -26,7 +26,7 @@ import {
   monday,
   red,
   syncsOf,
-  tick,
+  enqueuedBy,
   workspaceWith,
 } from '../support/refresh.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -48,11 +48,11 @@ describe('a week or a day is not lost', () => {
     if (when !== 'never') fuse({ at: calls, when })
     await refreshDue(res, at).catch(unlessCrash)
     fuse(undefined)
-    await tick(everyFive, at + 5 * minute)
+    await enqueuedBy(everyFive, at + 5 * minute)
     expect(await syncsOf(...all)).toEqual([1, 1])
     await deliverAll(hazardous().res, enqueued)
     for (const workspace of all) await end(workspace)
-    await tick(everyFive, at + 10 * minute)
+    await enqueuedBy(everyFive, at + 10 * minute)
     expect(await syncsOf(...all)).toEqual([1, 1])
     expect(await rulesKept()).toBe(0)
     return called
@@ -76,11 +76,11 @@ describe('a week or a day is not lost', () => {
       })
     await addAudience(res, workspace, 'reds', red, 'weekly')
     await attachAudience(res, workspace, 'reds', group.id)
-    await tick(everyFive, at)
-    await tick(everyFive, at + 5 * minute)
+    await enqueuedBy(everyFive, at)
+    await enqueuedBy(everyFive, at + 5 * minute)
     expect(await syncsOf(workspace)).toEqual([0])
     await deliverAll(res, enqueued)
-    await tick(everyFive, at + 10 * minute)
+    await enqueuedBy(everyFive, at + 10 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
@@ -88,10 +88,10 @@ describe('a week or a day is not lost', () => {
     const workspace = newWorkspace()
     for (let i = 0; i < 60; i++)
       await filling(before, workspace, `reds-${i}`, red, i % 2 === 0 ? 'weekly' : 'daily')
-    await tick(everyFive, at)
+    await enqueuedBy(everyFive, at)
     expect(await syncsOf(workspace)).toEqual([50])
-    await tick(everyFive, at + 5 * minute)
-    await tick(everyFive, at + 10 * minute)
+    await enqueuedBy(everyFive, at + 5 * minute)
+    await enqueuedBy(everyFive, at + 10 * minute)
     expect(await syncsOf(workspace)).toEqual([60])
     expect(new Set((await jobsIn(workspace)).map(({ audience }) => audience)).size).toBe(60)
   })
@@ -105,7 +105,7 @@ describe('a week or a day is not lost', () => {
     ).rejects.toMatchObject({
       facts: reason,
     })
-    await tick(everyFive, at)
+    await enqueuedBy(everyFive, at)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
@@ -117,11 +117,11 @@ describe('a week or a day is not lost', () => {
     const changing = changeAudience(res, workspace, 'reds', teamIs('blue'), 'weekly')
     await Promise.race([asleep, changing])
     fuse(undefined)
-    await deliverAll(hazardous().res, await tick(everyFive, at))
+    await deliverAll(hazardous().res, await enqueuedBy(everyFive, at))
     expect(await syncsOf(workspace)).toEqual([1])
     resolve()
     await changing
-    await tick(everyFive, at + 5 * minute)
+    await enqueuedBy(everyFive, at + 5 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 })
@@ -142,7 +142,8 @@ describe('the trouble of one workspace does not hold up another', () => {
       await attachAudience(res, full, `reds-${i}`, group.id)
     }
     await filling(res, well, 'reds', red, 'weekly')
-    for (let i = 0; i < 3; i++) await tick(everyFive, at + 5 * i * minute, { JOBS_WAITING_MAX: 1 })
+    for (let i = 0; i < 3; i++)
+      await enqueuedBy(everyFive, at + 5 * i * minute, { JOBS_WAITING_MAX: 1 })
     expect(await syncsOf(full, well)).toEqual([0, 1])
   })
 
@@ -158,8 +159,8 @@ describe('the trouble of one workspace does not hold up another', () => {
       )
       .run()
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
-    await tick(everyFive, at)
-    await tick(everyFive, at + 5 * minute)
+    await enqueuedBy(everyFive, at)
+    await enqueuedBy(everyFive, at + 5 * minute)
     expect(error.mock.calls.map(([line]) => JSON.parse(String(line)) as unknown)).toEqual([
       expect.objectContaining({
         event: 'refresh-refused',
@@ -180,7 +181,7 @@ describe('the trouble of one workspace does not hold up another', () => {
       .bind('{', broken)
       .run()
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)
-    const onResults = await tick(everyFive, at).then(
+    const onResults = await enqueuedBy(everyFive, at).then(
       () => error.mock.calls.length > 0,
       () => true,
     )

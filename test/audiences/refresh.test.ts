@@ -29,7 +29,7 @@ import {
   recompute,
   red,
   syncsOf,
-  tick,
+  enqueuedBy,
   workspaceWith,
 } from '../support/refresh.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -40,21 +40,21 @@ describe('an audience of the week', () => {
   it('fills its group once, after the recompute of its workspace has ended', async () => {
     const { workspace, group } = await workspaceWith('weekly')
     const { workspace: other } = await workspaceWith('weekly')
-    await tick(everyFive, monday - 5 * minute)
+    await enqueuedBy(everyFive, monday - 5 * minute)
     expect(await syncsOf(workspace, other)).toEqual([0, 0])
 
-    const runs = await tick(mondays, monday)
-    await tick(everyFive, monday + 5 * minute)
+    const runs = await enqueuedBy(mondays, monday)
+    await enqueuedBy(everyFive, monday + 5 * minute)
     expect(await syncsOf(workspace, other)).toEqual([0, 0])
 
     await recompute(runs.filter((message) => message.workspace === workspace))
-    const enqueued = await tick(everyFive, monday + 10 * minute)
+    const enqueued = await enqueuedBy(everyFive, monday + 10 * minute)
     expect(await syncsOf(workspace, other)).toEqual([1, 0])
 
     await recompute(runs)
-    for (let i = 3; i < 7; i++) await tick(everyFive, monday + 5 * i * minute)
-    await tick(everyFive, monday + 6 * day)
-    await tick(mornings, monday + day + hour)
+    for (let i = 3; i < 7; i++) await enqueuedBy(everyFive, monday + 5 * i * minute)
+    await enqueuedBy(everyFive, monday + 6 * day)
+    await enqueuedBy(mornings, monday + day + hour)
     expect(await syncsOf(workspace, other)).toEqual([1, 1])
 
     await deliverAll(hazardous().res, enqueued)
@@ -66,36 +66,36 @@ describe('an audience of the week', () => {
         .first('n'),
     ).toBe(1)
 
-    await tick(everyFive, monday + 7 * day - 5 * minute)
+    await enqueuedBy(everyFive, monday + 7 * day - 5 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
-    await recompute(await tick(mondays, monday + 7 * day))
-    await tick(everyFive, monday + 7 * day + 5 * minute)
+    await recompute(await enqueuedBy(mondays, monday + 7 * day))
+    await enqueuedBy(everyFive, monday + 7 * day + 5 * minute)
     expect(await syncsOf(workspace)).toEqual([2])
   })
 
   it('waits for a recompute that the other cron of 03:00 opens later', async () => {
     const { workspace } = await workspaceWith('weekly')
-    await tick(everyFive, monday)
+    await enqueuedBy(everyFive, monday)
     expect(await syncsOf(workspace)).toEqual([0])
-    await recompute(await tick(mondays, monday))
-    await tick(everyFive, monday + 5 * minute)
+    await recompute(await enqueuedBy(mondays, monday))
+    await enqueuedBy(everyFive, monday + 5 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
   it('fills its group although the recompute failed, or none exists', async () => {
     const { workspace } = await workspaceWith('weekly')
     const { workspace: alone } = await workspaceWith('weekly', false)
-    for (const message of await tick(mondays, monday))
+    for (const message of await enqueuedBy(mondays, monday))
       if (message.kind === 'recompute')
         await giveUpRun({ ...before, now: () => monday }, message.workspace, message.run)
-    await tick(everyFive, monday + 5 * minute)
+    await enqueuedBy(everyFive, monday + 5 * minute)
     expect(await syncsOf(workspace, alone)).toEqual([1, 1])
   })
 
   it('waits for no definition that was made since the week began', async () => {
     const { workspace } = await workspaceWith('weekly', false)
     await defined(hazardousAt(monday + hour).res, workspace, 'later', 'street', [])
-    await tick(everyFive, monday + 2 * hour)
+    await enqueuedBy(everyFive, monday + 2 * hour)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 
@@ -105,8 +105,8 @@ describe('an audience of the week', () => {
       workspaceWith('weekly', false),
       workspaceWith('daily'),
     ])
-    await Promise.all(Array.from({ length: 4 }, () => tick(everyFive, monday + hour)))
-    await Promise.all([tick(mornings, monday + hour), tick(everyFive, monday + hour)])
+    await Promise.all(Array.from({ length: 4 }, () => enqueuedBy(everyFive, monday + hour)))
+    await Promise.all([enqueuedBy(mornings, monday + hour), enqueuedBy(everyFive, monday + hour)])
     expect(await syncsOf(...all.map(({ workspace }) => workspace))).toEqual([1, 1, 1])
   })
 })
@@ -115,7 +115,7 @@ describe('an audience of the day', () => {
   it('fills its group once a day, from 04:00 UTC, whatever is recomputed', async () => {
     const { workspace } = await workspaceWith('daily')
     const tuesday = monday + day - 3 * hour // 00:00
-    await tick(mondays, monday)
+    await enqueuedBy(mondays, monday)
     const seen: number[] = []
     for (const at of [
       tuesday + 4 * hour,
@@ -124,24 +124,24 @@ describe('an audience of the day', () => {
       tuesday + 23 * hour,
       tuesday + day + 4 * hour - 5 * minute,
     ]) {
-      await tick(at === tuesday + 4 * hour ? mornings : everyFive, at)
+      await enqueuedBy(at === tuesday + 4 * hour ? mornings : everyFive, at)
       seen.push(...(await syncsOf(workspace)))
     }
     expect(seen).toEqual([1, 1, 1, 1, 1])
     await end(workspace)
-    await tick(everyFive, tuesday + day + 4 * hour - 5 * minute)
+    await enqueuedBy(everyFive, tuesday + day + 4 * hour - 5 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
-    await tick(mornings, tuesday + day + 4 * hour)
+    await enqueuedBy(mornings, tuesday + day + 4 * hour)
     expect(await syncsOf(workspace)).toEqual([2])
   })
 
   it('does not do so again for a late cron of yesterday', async () => {
     const { workspace } = await workspaceWith('daily')
-    await tick(mornings, monday + hour)
+    await enqueuedBy(mornings, monday + hour)
     await end(workspace)
-    await tick(everyFive, monday + hour - 5 * minute)
+    await enqueuedBy(everyFive, monday + hour - 5 * minute)
     await end(workspace)
-    await tick(everyFive, monday + hour + 5 * minute)
+    await enqueuedBy(everyFive, monday + hour + 5 * minute)
     expect(await syncsOf(workspace)).toEqual([1])
   })
 })
@@ -154,7 +154,7 @@ describe('an audience is not due', () => {
       [mornings, later],
       [everyFive, later + day],
     ] as const)
-      await tick(cron, at)
+      await enqueuedBy(cron, at)
     return (await syncsOf(workspace))[0]
   }
 
@@ -190,9 +190,9 @@ describe('an audience is not due', () => {
       await filling(before, changed, 'reds', red)
       await changeAudience(now, changed, 'reds', red, refresh)
       for (const at of [later, later + 5 * minute, next - hour - 5 * minute])
-        await tick(everyFive, at)
+        await enqueuedBy(everyFive, at)
       expect(await syncsOf(made, attached, changed)).toEqual([0, 0, 0])
-      await tick(everyFive, next)
+      await enqueuedBy(everyFive, next)
       expect(await syncsOf(made, attached, changed)).toEqual([1, 1, 1])
     },
   )

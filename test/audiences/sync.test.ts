@@ -156,10 +156,10 @@ describe('uploads to a group and syncs of its audience', () => {
             for (const { key } of accepted) await invokeJob(res, workspace, key)
             await eraseGroup(stage.hand.res, workspace, group.key)
             const rows = await env.DB.prepare(
-              `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1)
+              `SELECT (SELECT count(*) FROM members WHERE group_key = ?2)
                 + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
             )
-              .bind(workspace)
+              .bind(workspace, group.key)
               .first('n')
             expect(rows).toBe(0)
             expect(await rulesKept()).toBe(0)

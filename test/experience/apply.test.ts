@@ -13,12 +13,15 @@ import { lines, membersOf } from '../support/api.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { deliveries, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
+import { inBytes } from '../support/town.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 interface File {
   type: JobType
   ids: string[]
   badRows: number
+  /** Whose group it is for: two workspaces have one of the same name. */
+  whose: number
 }
 
 type Step =
@@ -29,10 +32,11 @@ type Step =
 const file: fc.Arbitrary<File> = fc.record({
   type: fc.constantFrom('add', 'remove', 'replace'),
   ids: fc.array(
-    fc.nat(24).map((n) => `person-${n}`),
-    { maxLength: 50, size: 'max' },
+    fc.nat(60).map((n) => `${['person', 'é', 'Ω', '漢', '🎉'][n % 5]}-${n}`),
+    { maxLength: 120, size: 'max' },
   ),
   badRows: fc.constantFrom(0, 0, 1, 3),
+  whose: fc.constantFrom(0, 0, 0, 1),
 })
 
 const pick = fc.nat(7)
@@ -68,15 +72,23 @@ function stateOf({ type, ids, badRows }: File): JobRow['state'] {
   return badRows === 0 ? 'successful' : 'partial'
 }
 
-async function jobsOf(
-  workspace: number,
-): Promise<Pick<JobRow, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'>[]> {
+/** The lines of its bad rows, or 0 if it has no row at all. */
+const badLinesOf = ({ ids, badRows }: File): number[] =>
+  ids.length + badRows === 0 ? [0] : Array.from({ length: badRows }, (_, i) => 2 + ids.length + i)
+
+/** A job and, as JSON, the lines of its problems. */
+type Shown = Pick<JobRow, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | 'removed'> & {
+  lines: string
+}
+
+async function jobsOf(workspace: number): Promise<Shown[]> {
   const { results } = await env.DB.prepare(
-    `SELECT state, failure, rows, bad_rows AS badRows, added, removed FROM jobs
-      WHERE workspace_id = ? ORDER BY revision`,
+    `SELECT state, failure, rows, bad_rows AS badRows, added, removed,
+      (SELECT json_group_array(line ORDER BY line) FROM job_problems WHERE job_key = key) AS lines
+    FROM jobs WHERE workspace_id = ? ORDER BY revision`,
   )
     .bind(workspace)
-    .all<JobRow>()
+    .all<Shown>()
   return results
 }
 
@@ -89,7 +101,6 @@ describe('a sequence of uploads to one group', () => {
         fc.constantFrom(64, 200, 100_000),
         fc.constantFrom(2, 7, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
-          const workspace = newWorkspace()
           const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
           const draft = {
             name: 'g',
@@ -97,19 +108,26 @@ describe('a sequence of uploads to one group', () => {
             type: 'EXPERIENCE_GROUP',
             platform: 'RETAIL_BANKING',
           }
-          const { id } = await createGroup(res, workspace, draft)
-          const keys: number[] = []
-          for (const one of files)
+          const places: { workspace: number; id: string; files: File[] }[] = []
+          for (const whose of [0, 1]) {
+            const workspace = newWorkspace()
+            const { id } = await createGroup(res, workspace, draft)
+            places.push({ workspace, id, files: files.filter((one) => one.whose === whose) })
+          }
+          const keys: { workspace: number; key: number }[] = []
+          for (const one of files) {
+            const { workspace = 0, id = '' } = places[one.whose] ?? {}
             keys.push(
-              (await receiveUpload(res, workspace, id, { createdBy: 'tester', parts: upload(one) }))
-                .key,
+              await receiveUpload(res, workspace, id, { createdBy: 'tester', parts: upload(one) }),
             )
-          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
-            .bind(batchIds, workspace)
-            .run()
+          }
+          for (const { workspace } of places)
+            await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
+              .bind(batchIds, workspace)
+              .run()
 
           /** Readers see the files of live jobs, and nothing of others. */
-          const check = async () => {
+          const checkAt = async ({ workspace, id, files }: (typeof places)[number]) => {
             const jobs = await jobsOf(workspace)
             let expected: ReadonlySet<string> = new Set()
             jobs.forEach((job, i) => {
@@ -125,19 +143,27 @@ describe('a sequence of uploads to one group', () => {
               })
               expected = after
             })
-            expect(await membersOf(workspace, id)).toEqual([...expected].sort())
+            expect(await membersOf(workspace, id)).toEqual([...expected].sort(inBytes))
             const count = await env.DB.prepare(
               'SELECT participant_count AS n FROM experience_groups WHERE id = ?',
             )
               .bind(id)
               .first('n')
             expect(count).toBe(expected.size)
-            return jobs
+          }
+          const check = async () => {
+            for (const place of places) await checkAt(place)
           }
 
-          const keyOf = (pick: number) => keys[pick % keys.length] ?? 0
-          const run = (pick: number) => runJob(res, workspace, keyOf(pick), sourceOf)
-          const buried = (pick: number) => giveUp(res, workspace, keyOf(pick))
+          const keyOf = (pick: number) => keys[pick % keys.length] ?? { workspace: 0, key: 0 }
+          const run = (pick: number) => {
+            const { workspace, key } = keyOf(pick)
+            return runJob(res, workspace, key, sourceOf)
+          }
+          const buried = (pick: number) => {
+            const { workspace, key } = keyOf(pick)
+            return giveUp(res, workspace, key)
+          }
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
             else if (next.what === 'twice at once')
@@ -163,19 +189,25 @@ describe('a sequence of uploads to one group', () => {
             await check()
           }
           // At least once: what was never answered is delivered until nothing is left.
-          for (const key of [...keys, ...keys]) await runJob(res, workspace, key, sourceOf)
+          for (const { workspace, key } of [...keys, ...keys])
+            await runJob(res, workspace, key, sourceOf)
           for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
-            if (message.kind === 'job') await runJob(res, workspace, message.job, sourceOf)
+            if (message.kind === 'job') await runJob(res, message.workspace, message.job, sourceOf)
 
-          const jobs = await check()
-          for (const [i, job] of jobs.entries()) {
-            const one = files[i]
-            if (job.failure === 'gave-up')
-              expect(job).toMatchObject({ state: 'failed', added: 0, removed: 0 })
-            else expect(job.state).toBe(one && stateOf(one))
+          await check()
+          for (const { workspace, files } of places) {
+            for (const [i, job] of (await jobsOf(workspace)).entries()) {
+              const one = files[i]
+              if (job.failure === 'gave-up')
+                expect(job).toMatchObject({ state: 'failed', added: 0, removed: 0 })
+              else {
+                expect(job.state).toBe(one && stateOf(one))
+                expect(JSON.parse(job.lines)).toEqual(one && badLinesOf(one))
+              }
+            }
+            const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })
+            expect(objects).toEqual([])
           }
-          const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })
-          expect(objects).toEqual([])
         },
       ),
       runs(15),

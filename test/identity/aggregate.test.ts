@@ -16,7 +16,7 @@ import { listRuns } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { expectSame, groupsOf, record, inBytes, seatAll, type Town } from '../support/town.ts'
-import { defined, deliver, formed, momentOf } from '../support/weeks.ts'
+import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
 import { runs } from '../support/property.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -351,6 +351,32 @@ function inRuns(events: Event[]): (Said[] | Gone)[] {
   }
   return runs
 }
+
+describe('numbers at the end of all numbers', () => {
+  it.each([
+    ['twice', [1e308, 1e308], undefined, undefined],
+    ['below zero', [-1e308, -1e308], undefined, undefined],
+    ['of both signs', [1e308, -1e308], 0, 0],
+    ['once', [1e308, '1'], 1e308, 5e307],
+  ])('share what they come to, or nothing beyond it: %s', async (_, values, total, mean) => {
+    const workspace = newWorkspace()
+    const { res, enqueued } = hazardous({ DEFINITIONS_MAX: 5 })
+    await defined(res, workspace, 'sums', 'street', [{ id: 'cars', type: 'sum' }])
+    await defined(res, workspace, 'means', 'street', [{ id: 'cars', type: 'average' }])
+    await writeUsers(
+      res,
+      workspace,
+      values.map((cars, i) => [`user-${i}`, { street: 'ash', cars }]),
+    )
+    const shared: unknown[] = []
+    for (const id of ['sums', 'means']) {
+      await requestRecompute(res, workspace, id)
+      await deliver(res, enqueued, workspace)
+      shared.push((await formed(res, workspace, id)).get('ash')?.shared['cars'])
+    }
+    expect(shared).toEqual([total, mean])
+  })
+})
 
 describe('the order of the oracle', () => {
   it('is that of bytes, where that of JavaScript is another', () => {

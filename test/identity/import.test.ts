@@ -1,12 +1,15 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { deleteUser } from '../../src/identity/profiles.ts'
 import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
+import { unlessFileIsGone } from '../support/stale.ts'
+import { writeUsers } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 interface File {
@@ -22,13 +25,13 @@ const file: fc.Arbitrary<File> = fc
       columns: fc.shuffledSubarray(columns, { minLength: columns.length }),
       rows: fc.array(
         fc.record({
-          user: fc.nat(9).map((n) => `user-${n}`),
+          user: fc.nat(9).map((n) => `${['user', 'é', 'Ω', '漢', '🎉'][n % 5]}-${n}`),
           cells: fc.array(fc.constantFrom('', 'a', 'b,c', 'é"🎉'), {
             minLength: columns.length,
             maxLength: columns.length,
           }),
         }),
-        { maxLength: 30, size: 'max' },
+        { maxLength: 70, size: 'max' },
       ),
       badRows: fc.constantFrom(0, 0, 2),
     }),
@@ -38,8 +41,13 @@ type Delivery =
   | { what: 'delivered'; pick: number }
   | { what: 'twice at once'; pick: number }
   | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+  /** It stands still before a call, while the other and those before it run, and goes on then. */
+  | { what: 'sleeps'; pick: number; at: number; other: number }
+  | { what: 'writes'; user: string; plan: string }
+  | { what: 'deletes'; user: string }
 
 const pick = fc.nat(7)
+const user = fc.nat(9).map((n) => `${['user', 'é', 'Ω', '漢', '🎉'][n % 5]}-${n}`)
 const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   fc.record({ what: fc.constant('delivered' as const), pick }),
   fc.record({ what: fc.constant('twice at once' as const), pick }),
@@ -49,6 +57,13 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
     at: fc.nat(12),
     when: fc.constantFrom('before' as const, 'after' as const),
   }),
+  fc.record({ what: fc.constant('sleeps' as const), pick, at: fc.nat(12), other: pick }),
+  fc.record({
+    what: fc.constant('writes' as const),
+    user,
+    plan: fc.constantFrom('new', 'New', 'é'),
+  }),
+  fc.record({ what: fc.constant('deletes' as const), user }),
 )
 
 const quoted = (cell: string) => (/[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)
@@ -59,15 +74,23 @@ const csv = ({ columns, rows, badRows }: File) =>
     ...Array<string>(badRows).fill('one,two,three,four,five'),
   ])
 
-/** The same in memory: each row merged in the order of the files. */
-function model(files: File[]): Map<string, Map<string, string>> {
+/** The same in memory: the files' rows in their order, then what was written or deleted since. */
+function model(files: File[], since: Delivery[]): Map<string, Map<string, string>> {
   const users = new Map<string, Map<string, string>>()
+  const known = (user: string) => {
+    const attributes = users.get(user) ?? new Map<string, string>()
+    users.set(user, attributes)
+    return attributes
+  }
   for (const { columns, rows } of files)
     for (const { user, cells } of rows) {
-      const known = users.get(user) ?? new Map<string, string>()
-      cells.forEach((cell, i) => cell !== '' && known.set(columns[i] ?? '', cell))
-      users.set(user, known)
+      const attributes = known(user)
+      cells.forEach((cell, i) => cell !== '' && attributes.set(columns[i] ?? '', cell))
     }
+  for (const one of since) {
+    if (one.what === 'writes') known(one.user).set('plan', one.plan)
+    if (one.what === 'deletes') users.delete(one.user)
+  }
   return users
 }
 
@@ -85,6 +108,9 @@ describe('files of users', () => {
         async (files, deliveries, sliceBytes, batchIds) => {
           const workspace = newWorkspace()
           const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
+          const hand = hazardous().res
+          let time = res.now() + 1_000_000
+          const since: Delivery[] = []
           const keys: number[] = []
           for (const one of files)
             keys.push((await receiveUsers(res, workspace, 'tester', fileParts(csv(one)))).key)
@@ -97,7 +123,27 @@ describe('files of users', () => {
             if (next.what === 'delivered') await run(next.pick)
             else if (next.what === 'twice at once')
               await Promise.all([run(next.pick), run(next.pick)])
-            else {
+            else if (next.what === 'writes') {
+              await writeUsers(hand, workspace, [[next.user, { plan: next.plan }]], ++time)
+              since.push(next)
+            } else if (next.what === 'deletes')
+              await deleteUser({ ...hand, now: () => ++time }, workspace, next.user).then(
+                () => since.push(next),
+                () => undefined, // nobody knows them yet
+              )
+            else if (next.what === 'sleeps') {
+              const { promise, resolve } = Promise.withResolvers<void>()
+              const asleep = new Promise<void>((fallen) =>
+                fuse({ at: next.at, until: promise, fallen }),
+              )
+              const sleeper = run(next.pick)
+              await Promise.race([asleep, sleeper])
+              fuse(undefined)
+              for (const key of keys.slice(0, 1 + (next.other % keys.length)))
+                await runUsersJob(hand, workspace, key)
+              resolve()
+              await sleeper.catch(unlessFileIsGone)
+            } else {
               fuse({ at: next.at, when: next.when })
               await run(next.pick).catch(unlessCrash)
               fuse(undefined)
@@ -107,30 +153,37 @@ describe('files of users', () => {
           for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
             if (message.kind === 'import') await runUsersJob(res, workspace, message.job)
 
-          const ended = await all<JobRow & { badRows: number }>(
-            'SELECT state, rows, bad_rows AS badRows, added FROM jobs WHERE workspace_id = ? ORDER BY revision',
+          const ended = await all<JobRow & { lines: string }>(
+            `SELECT state, rows, bad_rows AS badRows, added,
+              (SELECT json_group_array(line ORDER BY line) FROM job_problems WHERE job_key = key)
+                AS lines
+            FROM jobs WHERE workspace_id = ? ORDER BY revision`,
             workspace,
           )
-          const expected = model(files)
+          const expected = model(files, since)
           files.forEach(({ rows, badRows }, i) => {
             const state = rows.length === 0 ? 'failed' : badRows === 0 ? 'successful' : 'partial'
             expect(ended[i]).toMatchObject({ state, rows: rows.length + badRows, badRows })
+            const bad = Array.from({ length: badRows }, (_, nth) => 2 + rows.length + nth)
+            const lines = rows.length + badRows === 0 ? [0] : bad
+            expect(JSON.parse(ended[i]?.lines ?? '')).toEqual(lines)
           })
-          expect(ended.reduce((sum, { added }) => sum + added, 0)).toBe(expected.size)
+          if (since.length === 0)
+            expect(ended.reduce((sum, { added }) => sum + added, 0)).toBe(expected.size)
           const users = await all<{ user: string }>(
             'SELECT user_id AS user FROM users WHERE workspace_id = ?',
             workspace,
           )
           expect(new Set(users.map(({ user }) => user))).toEqual(new Set(expected.keys()))
-          const stored = await all<Record<string, string>>(
+          const known = await all<Record<string, string>>(
             'SELECT user_id, name, value FROM user_attributes WHERE workspace_id = ?',
             workspace,
           )
-          const known = stored.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
+          const found = known.map(({ user_id, name, value }) => `${user_id} ${name} ${value}`)
           const should = [...expected].flatMap(([user, cells]) =>
             [...cells].map(([name, value]) => `${user} ${name} ${value}`),
           )
-          expect(known.sort()).toEqual(should.sort())
+          expect(found.sort()).toEqual(should.sort())
           expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
         },
       ),
@@ -164,6 +217,25 @@ describe('files of users', () => {
     expect(states).toEqual([
       { state: 'failed', failure: 'gave-up' },
       { state: 'successful', failure: null },
+    ])
+  })
+
+  it('count as written when they were accepted, not when applied', async () => {
+    const workspace = newWorkspace()
+    const { res } = hazardous()
+    const file = 'user_id,plan,color\nann,gold,red\nbob,gold,red\n'
+    await writeUsers(res, workspace, [['bob', { plan: 'old' }]], 1)
+    const { key, createdAt } = await receiveUsers(res, workspace, 'tester', fileParts(file))
+    await writeUsers(res, workspace, [['ann', { plan: 'newer' }]], createdAt + 1)
+    await scheduler.wait(5)
+    await runUsersJob(res, workspace, key)
+    const query = `SELECT user_id AS user, name, value, updated_at - ${createdAt} AS later
+      FROM user_attributes WHERE workspace_id = ? ORDER BY user_id, name`
+    expect(await all(query, workspace)).toEqual([
+      { user: 'ann', name: 'color', value: 'red', later: 0 },
+      { user: 'ann', name: 'plan', value: 'newer', later: 1 },
+      { user: 'bob', name: 'color', value: 'red', later: 0 },
+      { user: 'bob', name: 'plan', value: 'gold', later: 0 },
     ])
   })
 })

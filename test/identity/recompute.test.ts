@@ -9,6 +9,7 @@ import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
+import { expectSame, groupsOf, seatAll } from '../support/town.ts'
 import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
 import {
   small,
@@ -27,6 +28,17 @@ describe('a run', () => {
     expect(once.run).toMatchObject({ state: 'successful', seated: 18, overLimit: 7, groups: 6 })
     expect(once.calls).toBeGreaterThan(15)
     expect(once.state.definitions[0]?.groups.get('cedar')?.members).toEqual(['h', 'i', 'j'])
+  })
+
+  it('ends as the rules of seats and shares say in words', async () => {
+    const { workspace } = await movedTown()
+    const { town, definitions } = await momentOf(workspace)
+    const rule = { source: 'street', matching: null, ignoreValues: null }
+    const wanted = seatAll(town, definitions[0]?.seats ?? new Map(), rule, small.GROUP_USERS_MAX)
+    expect(once.state.definitions[0]?.seats).toEqual(wanted.seats)
+    expectSame(once.state.definitions[0]?.groups ?? new Map(), groupsOf(town, wanted.seats, shared))
+    const { overLimit, withoutValue, largest } = wanted
+    expect(once.run).toMatchObject({ overLimit, withoutValue, largest })
   })
 
   it('ends the same if the database fails before or after any call', async () => {

@@ -143,6 +143,34 @@ describe('reading a CSV file in slices', () => {
     )
   })
 
+  it('gives up only the line of an unclosed quote, wherever slices end', () => {
+    const bare = fc.string({ unit: fc.constantFrom(...signs, ' '), minLength: 1, maxLength: 12 })
+    const newline = fc.constantFrom('\n', '\r\n', '\r')
+    const record = fc.tuple(bare, newline)
+    fc.assert(
+      fc.property(
+        fc.array(record, { maxLength: 6 }),
+        fc.array(record, { maxLength: 6 }),
+        newline,
+        fc.nat(80),
+        fc.constantFrom(Infinity, 1, 2),
+        (before, after, end, more, most) => {
+          const open = ['"open', end] as const
+          const all = [...before, open, ...after]
+          const found = all.flatMap((one, i): Found[] => {
+            const line = i + 1
+            if (one === open) return [[line, undefined]]
+            return one[0].trim() === '' ? [] : [[line, [one[0]]]]
+          })
+          const text = all.map(([record, end]) => record + end).join('')
+          const longest = Math.max(...all.map(([record]) => utf8(record).length)) + 6
+          expect(read(text, longest + more, { most })).toEqual(found)
+        },
+      ),
+      runs(300),
+    )
+  })
+
   it.each([
     [
       'a final line without a line feed',
@@ -173,6 +201,9 @@ describe('reading a CSV file in slices', () => {
     ['nothing but a byte order mark', '\ufeff', []],
     ['an empty quoted field, which is no blank line', '""\n', [[1, ['']]]],
     ['escaped quotes', '"a""b"\n', [[1, ['a"b']]]],
+    ['a quoted field at the end', '"a"', [[1, ['a']]]],
+    ['a quoted field and a lone return at the end', '"a"\r', [[1, ['a']]]],
+    ['a lone return at the end', 'a\r', [[1, ['a']]]],
     [
       'a quoted line feed, which is one record of two lines',
       '"a\nb"\nc\n',

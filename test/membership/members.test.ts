@@ -1,5 +1,7 @@
-import { sql, type SQL } from 'drizzle-orm'
+import type { SQL } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
+import { jobs } from '../../src/db/schema.ts'
+import { guardOf } from '../../src/jobs/checkpoint.ts'
 import * as members from '../../src/membership/members.ts'
 import { statementOf, planOf } from '../support/plans.ts'
 
@@ -7,7 +9,7 @@ const plan = (statement: SQL) => planOf(statementOf(statement))
 
 const at = { workspace: 1, group: 1, revision: 2 }
 const range = { after: 'a', upTo: 'b' }
-const guard = sql`EXISTS (SELECT 1 FROM jobs WHERE key = 1 AND step = 1)`
+const guard = guardOf(jobs, { key: 1, step: 1 })
 
 describe('the plan of a statement over members', () => {
   it('seeks each id of a REMOVE by the whole primary key', async () => {

@@ -1,24 +1,16 @@
-import {
-  createExecutionContext,
-  createScheduledController,
-  waitOnExecutionContext,
-} from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
+import { deleteGroup } from '../../src/experience/groups.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import worker from '../../src/index.ts'
+import { receiveUsers } from '../../src/identity/users-file.ts'
 import { Bank, lines } from '../support/api.ts'
-import { hazardous, parts } from '../support/hazard.ts'
-
-async function tick(cron: string): Promise<void> {
-  const context = createExecutionContext()
-  await worker.scheduled(createScheduledController({ cron }), env)
-  await waitOnExecutionContext(context)
-}
+import { grouped } from '../support/audiences.ts'
+import { tick } from '../support/bindings.ts'
+import { fileParts, hazardous, parts } from '../support/hazard.ts'
 
 describe('every five minutes', () => {
   it('a job whose message was never sent, or lost, goes on', async () => {
@@ -30,13 +22,10 @@ describe('every five minutes', () => {
       createdBy: 'tester',
       parts: parts('ADD', 'ann\n'),
     })
-    await tick('*/5 * * * *')
-    expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'CREATED' })
-
     await env.DB.prepare('UPDATE jobs SET updated_at = updated_at - 700000 WHERE id = ?')
       .bind(job.id)
       .run()
-    await tick('*/5 * * * *')
+    await tick('*/5 * * * *', env)
     expect(await bank.ended(job.id)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 1 })
   })
 
@@ -46,7 +35,7 @@ describe('every five minutes', () => {
     await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?')
       .bind(group)
       .run()
-    await tick('*/5 * * * *')
+    await tick('*/5 * * * *', env)
     const left = () =>
       env.DB.prepare('SELECT count(*) AS n FROM experience_groups WHERE id = ?')
         .bind(group)
@@ -54,10 +43,33 @@ describe('every five minutes', () => {
     await vi.waitUntil(async () => (await left()) === 0, { timeout: 5000, interval: 50 })
   })
 
-  it('nothing is enqueued that goes on by itself', async () => {
-    const { res, enqueued } = hazardous()
-    await enqueueStalled(res)
-    expect(enqueued).toEqual([])
+  it('only work that has not moved for ten minutes is enqueued', async () => {
+    let now = Date.now()
+    const { res, enqueued } = hazardous({}, { now: () => now })
+    const bank = await Bank.open()
+    const { workspace } = bank
+    const group = await bank.group()
+    const send = (to: string) =>
+      receiveUpload(res, workspace, to, { createdBy: 'tester', parts: parts('ADD', 'ann\n') })
+    const ended = await send(group)
+    await runJob(res, workspace, ended.key, sourceOf)
+    const [first] = [await send(group), await send(group)]
+    const users = await receiveUsers(res, workspace, 'tester', fileParts('user_id,a\nann,b\n'))
+    const { id, key } = await grouped(res, workspace)
+    await deleteGroup(res, workspace, id)
+    const stalled = async () => {
+      enqueued.length = 0
+      await enqueueStalled(res)
+      return enqueued.filter((message) => message.workspace === workspace)
+    }
+    now += 10 * 60_000
+    expect(await stalled()).toEqual([])
+    now += 1
+    expect(await stalled()).toEqual([
+      { kind: 'job', workspace, job: first.key },
+      { kind: 'import', workspace, job: users.key },
+      { kind: 'erase', workspace, group: key },
+    ])
   })
 
   it('an upload is accepted although the queue is silent', async () => {

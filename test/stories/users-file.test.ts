@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Json } from '../support/api.ts'
+import { eventually, hasEnded, type Json } from '../support/api.ts'
 import { Team } from '../support/identity.ts'
 
 const send = (team: Team, body: BodyInit) =>
@@ -9,11 +9,8 @@ async function ended(team: Team, answering: Promise<Response>): Promise<Json> {
   const answer = await answering
   expect(answer.status).toBe(202)
   const location = answer.headers.get('location') ?? ''
-  for (;;) {
-    const shown = await team.get(location.replace(`/platform/workspaces/${team.workspace}`, ''))
-    if (!['CREATED', 'PROCESSING'].includes(String(shown['status']))) return shown
-    await scheduler.wait(20)
-  }
+  const path = location.replace(`/platform/workspaces/${team.workspace}`, '')
+  return eventually(() => team.get(path), hasEnded)
 }
 
 describe('a file of users', () => {

@@ -24,6 +24,26 @@ export const asAdmin = (init: RequestInit = {}): RequestInit => ({
   },
 })
 
+/**
+ * Asks until the answer is the one that is waited for. The pause is a real one: Worker and database
+ * share a thread, which polling alone would fill.
+ */
+export async function eventually<Answer>(
+  ask: () => Promise<Answer>,
+  isIt: (answer: Answer) => boolean,
+): Promise<Answer> {
+  // Ends by itself, or a test that has failed goes on asking beside those after it.
+  for (const until = Date.now() + 60_000; ; await scheduler.wait(20)) {
+    const answer = await ask()
+    if (isIt(answer)) return answer
+    if (Date.now() > until) throw new Error(`after a minute still ${JSON.stringify(answer)}`)
+  }
+}
+
+/** Whether a job, a run or a file of users goes on no more, as it is shown. */
+export const hasEnded = ({ jobStatus, status = jobStatus }: Json): boolean =>
+  !['CREATED', 'PROCESSING'].includes(String(status))
+
 let workspaces = 0
 
 export interface Client {
@@ -120,13 +140,9 @@ export class Bank {
     return this.ended(String((await answer.json<Json>())['jobId']))
   }
 
-  /** Waits until the job has ended; it pauses, as the Worker shares our thread. */
-  async ended(jobId: string): Promise<Json> {
-    for (;;) {
-      const job = await this.get(`/jobs/${jobId}`)
-      if (!['CREATED', 'PROCESSING'].includes(String(job['jobStatus']))) return job
-      await scheduler.wait(20)
-    }
+  /** Waits until the job has ended. */
+  ended(jobId: string): Promise<Json> {
+    return eventually(() => this.get(`/jobs/${jobId}`), hasEnded)
   }
 
   /** Who is in the group, as its live revision says. */

@@ -7,10 +7,12 @@ import { strictDatabase } from './strict.ts'
 /** The database failed: before the call had its effect, or after. */
 export class Crash extends Error {}
 
-/** The database's call `at` from now fails, or sleeps until `until` settles. */
-export type Fuse =
-  | { at: number; when: 'before' | 'after' }
-  | { at: number; until: Promise<unknown>; fallen: () => void }
+/** The database's call `at` from now, or such a write, fails or sleeps until `until` settles. */
+export type Fuse = { at: number; only?: 'writes' } & (
+  { when: 'before' | 'after' } | { until: Promise<unknown>; fallen: () => void }
+)
+
+const reads = /^\s*(select|with)\b/i
 
 // A test has one `Resources` for many invocations.
 const uncounted = { statements: -Infinity }
@@ -29,6 +31,8 @@ export function hazardous(
   deliveriesEnqueued: Message[]
   /** What enqueues webhooks after so many seconds. */
   delayed: { message: Message; seconds: number }[]
+  /** What the database says each statement of a batch has taken from now on, in milliseconds. */
+  takes: (ms: number) => void
   /** Whether the queues refuse whatever they are sent. */
   silence: (silent: boolean) => void
   fuse: (fuse: Fuse | undefined) => void
@@ -38,13 +42,13 @@ export function hazardous(
   const enqueued: Message[] = []
   let lit: Fuse | undefined
   let between: (() => Promise<void>) | undefined
-  const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
-    const answer = await burning(run)
+  const guarded = async <T>(run: () => Promise<T>, writes = true): Promise<T> => {
+    const answer = await burning(run, writes)
     await between?.()
     return answer
   }
-  const burning = async <T>(run: () => Promise<T>): Promise<T> => {
-    if (lit === undefined || lit.at-- > 0) return run()
+  const burning = async <T>(run: () => Promise<T>, writes: boolean): Promise<T> => {
+    if (lit === undefined || (lit.only === 'writes' && !writes) || lit.at-- > 0) return run()
     const burnt = lit
     lit = undefined
     if ('until' in burnt) {
@@ -56,18 +60,22 @@ export function hazardous(
     if (when === 'after') await run()
     throw new Crash(`the database was lost ${when} a call`)
   }
-  const watched = (statement: D1PreparedStatement): D1PreparedStatement =>
+  const watched = (statement: D1PreparedStatement, writes: boolean): D1PreparedStatement =>
     new Proxy(statement, {
       get(target, key) {
-        if (key === 'bind') return (...values: unknown[]) => watched(target.bind(...values))
-        if (key === 'all') return () => guarded(() => target.all())
+        if (key === 'bind') return (...values: unknown[]) => watched(target.bind(...values), writes)
+        if (key === 'all') return () => guarded(() => target.all(), writes)
         const value: unknown = Reflect.get(target, key)
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
+  let duration: number | undefined
+  const timed = (result: D1Result): D1Result =>
+    duration === undefined ? result : { ...result, meta: { ...result.meta, duration } }
   const db = {
-    prepare: (query: string) => watched(env.DB.prepare(query)),
-    batch: (statements: D1PreparedStatement[]) => guarded(() => env.DB.batch(statements)),
+    prepare: (query: string) => watched(env.DB.prepare(query), !reads.test(query)),
+    batch: (statements: D1PreparedStatement[]) =>
+      guarded(async () => (await env.DB.batch(statements)).map(timed)),
   }
   const deliveriesEnqueued: Message[] = []
   const delayed: { message: Message; seconds: number }[] = []
@@ -99,6 +107,7 @@ export function hazardous(
     enqueued,
     deliveriesEnqueued,
     delayed,
+    takes: (ms) => (duration = ms),
     silence: (now) => (silent = now),
     fuse: (fuse) => (lit = fuse),
     meanwhile: (what) => (between = what),

@@ -1,9 +1,8 @@
-import { createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { scopes } from '../../src/access/scopes.ts'
-import worker from '../../src/index.ts'
-import { call, json, newClient, tokenOf, type Json } from './api.ts'
+import { call, eventually, hasEnded, json, newClient, tokenOf, type Json } from './api.ts'
+import { tick } from './bindings.ts'
 
 /** All scopes of Group Identity. */
 export const platformScopes: string[] = [...scopes]
@@ -91,12 +90,8 @@ export class Team {
     return this.ended(definition, String((await answer.json<Json>())['id']))
   }
 
-  async ended(definition: string, run: string): Promise<Json> {
-    for (;;) {
-      const shown = await this.get(`/groups/${definition}/runs/${run}`)
-      if (!['CREATED', 'PROCESSING'].includes(String(shown['status']))) return shown
-      await scheduler.wait(20)
-    }
+  ended(definition: string, run: string): Promise<Json> {
+    return eventually(() => this.get(`/groups/${definition}/runs/${run}`), hasEnded)
   }
 
   /** Triggers a Monday's cron, and waits until the definition's run has ended. */
@@ -113,11 +108,7 @@ export class Team {
   }
 }
 
-export const cron = (expression: string, at: number) =>
-  worker.scheduled(
-    createScheduledController({ cron: expression, scheduledTime: new Date(at) }),
-    env,
-  )
+export const cron = (expression: string, at: number) => tick(expression, env, at)
 
 /** The Monday, 03:00 UTC, so many weeks from now. */
 export function mondayIn(weeks: number): number {

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import type { Json } from './api.ts'
+import { eventually, type Json } from './api.ts'
 import type { Team } from './identity.ts'
 import type { Answering, Arrived } from './receiver-server.ts'
 
@@ -34,12 +34,10 @@ export class Receiver {
 
 /** A webhook's deliveries, newest first, after this many attempts in all. */
 export async function attempted(team: Team, webhook: string, attempts: number): Promise<Json[]> {
-  for (;;) {
-    const { deliveries } = await team.get<{ deliveries: (Json & { attempts: Json[] })[] }>(
-      `/webhooks/${webhook}/deliveries?size=1000`,
-    )
-    if (deliveries.reduce((sum, { attempts }) => sum + attempts.length, 0) >= attempts)
-      return deliveries
-    await scheduler.wait(20)
-  }
+  const path = `/webhooks/${webhook}/deliveries?size=1000`
+  const { deliveries } = await eventually(
+    () => team.get<{ deliveries: (Json & { attempts: Json[] })[] }>(path),
+    ({ deliveries }) => deliveries.reduce((sum, one) => sum + one.attempts.length, 0) >= attempts,
+  )
+  return deliveries
 }

@@ -1,11 +1,10 @@
-import { createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import worker from '../../src/index.ts'
 import type { Refresh } from '../../src/audiences/refresh-period.ts'
 import { runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Env, Resources } from '../../src/resources.ts'
 import { deliverAll, filling, jobsIn, teamIs } from './audiences.ts'
+import { keeping, tick } from './bindings.ts'
 import { hazardous } from './hazard.ts'
 import { mondayIn } from './identity.ts'
 import { defined, writeUsers } from './weeks.ts'
@@ -26,22 +25,15 @@ export const clearAudiences = () =>
     ['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
   )
 
-/** A cron of the Worker; what it enqueues is kept. */
-export async function tick(cron: string, at: number, vars: Partial<Env> = {}): Promise<Message[]> {
-  const enqueued: Message[] = []
-  const queue = {
-    send: async (message: Message) => void enqueued.push(message),
-    sendBatch: async (messages: { body: Message }[]) =>
-      void enqueued.push(...messages.map(({ body }) => body)),
-  }
-  // Only what `enqueue` and `enqueueAll` call is there.
-  const WORK = queue as unknown as Queue<Message>
-  await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), {
-    ...env,
-    ...vars,
-    WORK,
-  })
-  return enqueued
+/** What a cron enqueues, and nobody delivers. */
+export async function enqueuedBy(
+  cron: string,
+  at: number,
+  vars: Partial<Env> = {},
+): Promise<Message[]> {
+  const { bound, work } = keeping(vars)
+  await tick(cron, bound, at)
+  return work.map(({ message }) => message)
 }
 
 /** A hazard with a fixed clock: audiences made or attached then wait for the next period. */

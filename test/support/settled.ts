@@ -1,5 +1,5 @@
 import { said } from './answers.ts'
-import { Bank } from './api.ts'
+import { Bank, eventually, hasEnded } from './api.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
 
@@ -13,8 +13,7 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
   const run = await team.recompute()
   const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
   const { id: import_id } = await said(team.call('PUT', '/users', file))
-  while ((await team.get(`/imports/${String(import_id)}`))['status'] !== 'SUCCESSFUL')
-    await scheduler.wait(20)
+  await eventually(() => team.get(`/imports/${String(import_id)}`), hasEnded)
   const [groupId, experience_group] = [await bank.group(), await bank.group()]
   const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })

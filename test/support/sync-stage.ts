@@ -1,12 +1,21 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { deleteAudience, attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
+import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { deleteUser } from '../../src/identity/profiles.ts'
 import { lines } from './api.ts'
-import { addAudience, changeAudience, grouped, jobsIn, rulesKept, teamIs } from './audiences.ts'
+import {
+  addAudience,
+  changeAudience,
+  grouped,
+  held,
+  jobsIn,
+  rulesKept,
+  teamIs,
+} from './audiences.ts'
 import { hazardous, parts } from './hazard.ts'
 import { writeUsers } from './weeks.ts'
 import { newWorkspace } from './workspaces.ts'
@@ -48,6 +57,9 @@ type Accepted = { key: number; withdrawn: boolean } & (
   | { file: undefined; team: string; always: ReadonlySet<string>; ever: ReadonlySet<string> }
 )
 
+/** Where the next stage begins to spell its rules. */
+let spellings = 0
+
 /** A group that is sometimes attached to an audience, and a model of it in memory. */
 export class Stage {
   readonly workspace = newWorkspace()
@@ -57,6 +69,8 @@ export class Stage {
   readonly teams = new Map<string, string | null>()
   group = { id: '', key: 0 }
   other = ''
+  everyone = ''
+  spelling = ++spellings
   rule: 'red' | 'blue' = 'red'
   attached = false
   there = true
@@ -68,7 +82,15 @@ export class Stage {
     const { res } = this.hand
     this.group = await grouped(res, this.workspace)
     this.other = (await grouped(res, this.workspace)).id
-    await addAudience(res, this.workspace, 'crowd', teamIs(this.rule))
+    const everyone = await grouped(res, this.workspace)
+    await held(
+      everyone,
+      Array.from({ length: 24 }, (_, n) => person(n)),
+    )
+    this.everyone = everyone.id
+    for (const team of ['red', 'blue'] as const)
+      await addAudience(res, this.workspace, team, teamIs(team))
+    await addAudience(res, this.workspace, 'crowd', this.ruleOf(this.rule))
     const people = Array.from({ length: 24 }, (_, n): [string, string] => [
       person(n),
       n % 3 === 2 ? 'blue' : 'red',
@@ -79,6 +101,22 @@ export class Stage {
       this.workspace,
       people.map(([one, team]) => [one, { team }]),
     )
+  }
+
+  /** The same rule in other words each time. */
+  private ruleOf(team: 'red' | 'blue'): Rule {
+    const not = (expression: Rule): Rule => ({ operator: 'not', expression })
+    const known: Rule = { operator: 'exists', attribute: 'team' }
+    const other = teamIs(team === 'red' ? 'blue' : 'red')
+    const among: Rule = { operator: 'in_group', group: this.everyone }
+    const spellings: Rule[] = [
+      teamIs(team),
+      { operator: 'in', attribute: 'team', value: [team, 'green'] },
+      { operator: 'in_audience', audience: team },
+      { operator: 'and', expressions: [known, not(other)] },
+      { operator: 'and', expressions: [among, not(not(teamIs(team)))] },
+    ]
+    return spellings[this.spelling++ % spellings.length] ?? teamIs(team)
   }
 
   private readonly belonging = (team: string) =>
@@ -150,7 +188,7 @@ export class Stage {
         return
       }
       case 'attaches':
-        if (!this.there) await addAudience(res, workspace, 'crowd', teamIs(this.rule))
+        if (!this.there) await addAudience(res, workspace, 'crowd', this.ruleOf(this.rule))
         this.there = true
         await attachAudience(res, workspace, 'crowd', group.id)
         this.attached = true
@@ -171,7 +209,7 @@ export class Stage {
         return deleteAudience(res, workspace, 'crowd')
       case 'changes the rule':
         this.rule = request.to
-        if (this.there) await changeAudience(res, workspace, 'crowd', teamIs(this.rule))
+        if (this.there) await changeAudience(res, workspace, 'crowd', this.ruleOf(this.rule))
         return
       case 'changes a user':
         return this.changes(request)

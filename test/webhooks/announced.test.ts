@@ -5,7 +5,7 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
 import { said, time } from '../support/answers.ts'
-import type { Bank, Json } from '../support/api.ts'
+import { eventually, hasEnded, type Bank, type Json } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { hook, openedHooks, tried, verified } from '../support/hooks.ts'
 import { household, type Team } from '../support/identity.ts'
@@ -219,11 +219,8 @@ describe('a file of users', () => {
     const form = new FormData()
     form.set('fileName', new File([file], 'users.csv', { type: 'text/csv' }))
     const { id } = await said(team.call('PUT', '/users', { body: form }))
-    for (;;) {
-      const shown = await team.get(`/imports/${String(id)}`)
-      if (!['CREATED', 'PROCESSING'].includes(String(shown['status']))) return String(id)
-      await scheduler.wait(20)
-    }
+    await eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
+    return String(id)
   }
 
   it('is announced where it fails, with the reason, and only there', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { getWebhook } from '../../src/webhooks/subscriptions.ts'
 import { unlessCrash } from '../support/hazard.ts'
+import { changesOf } from '../support/store.ts'
 import { scene, type Sent, type Stands } from './scene.ts'
 
 const second = 1000
@@ -159,6 +160,20 @@ describe('an invocation', () => {
     )
   })
 
+  it('disables a webhook for one 410 among others that arrive', async () => {
+    const { happen, invoke, sent, stands, disabled, id } = await scene(
+      () => new Response(null, { status: sent.length === 2 ? 410 : 204 }),
+    )
+    await happen(4)
+    await invoke()
+    const states = (await stands()).map(({ state }) => state).sort()
+    expect(states).toEqual(['delivered', 'delivered', 'delivered', 'pending'])
+    expect(await disabled()).toEqual([{ data: JSON.stringify({ webhook_id: id, reason: 'gone' }) }])
+    await happen(1)
+    await invoke()
+    expect(sent).toHaveLength(4)
+  })
+
   describe('that was thought dead and continues', () => {
     /** Two failing invocations of one webhook, the first long after its lease. */
     async function overtaken() {
@@ -211,6 +226,59 @@ describe('an invocation', () => {
       resolve()
       await first
       expect(await getWebhook(db, workspace, id)).toMatchObject({ failingSince: null })
+    })
+
+    it.each([200, 500, 503])(
+      'after another sent it all, adds its attempts alone (%i)',
+      async (status) => {
+        let answer = status
+        const at = await scene(() => new Response(null, { status: answer }))
+        await at.happen(3)
+        const { promise, resolve } = Promise.withResolvers<void>()
+        const asleep = new Promise<void>((fallen) =>
+          at.fuse({ at: 1, only: 'writes', until: promise, fallen }),
+        )
+        const first = at.invoke()
+        await asleep
+        at.clock.now += lease
+        answer = 204
+        await at.invoke()
+        const changes = await changesOf(() => {
+          resolve()
+          return first
+        })
+        expect(changes.map((row) => row.split(' ', 2).join(' '))).toEqual(
+          Array(3).fill('+ delivery_attempts'),
+        )
+      },
+    )
+
+    it('leaves alone the webhook that another sends to', async () => {
+      const gate = Promise.withResolvers<void>()
+      let waits: Promise<void> | undefined
+      const at = await scene(async () => {
+        await waits
+        return failing()
+      })
+      await at.happen(1)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const asleep = new Promise<void>((fallen) =>
+        at.fuse({ at: 1, only: 'writes', until: promise, fallen }),
+      )
+      const first = at.invoke()
+      await asleep
+      at.clock.now += lease
+      await at.happen(1)
+      waits = gate.promise
+      const next = at.invoke()
+      while (at.sent.length < 3) await scheduler.wait(5)
+      const changes = await changesOf(() => {
+        resolve()
+        return first
+      })
+      expect(changes.map((row) => row.split(' ', 2).join(' '))).toEqual(['+ delivery_attempts'])
+      gate.resolve()
+      await next
     })
 
     it('does not spoil what the one that followed counts', async () => {

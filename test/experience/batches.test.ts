@@ -1,0 +1,113 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { nextRangeSize } from '../../src/audiences/query.ts'
+import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { createWebhook } from '../../src/webhooks/subscriptions.ts'
+import { lines } from '../support/api.ts'
+import { filled, grouped, inStepsOf, invokeJob, people } from '../support/audiences.ts'
+import { hazardous, parts } from '../support/hazard.ts'
+import { newWorkspace } from '../support/workspaces.ts'
+
+describe('the batches of a file', () => {
+  /** The ids that each batch writes, of so many at first, if each statement takes so long. */
+  async function batches(begin: number, ms: number): Promise<number[]> {
+    const workspace = newWorkspace()
+    const { res, takes, meanwhile } = hazardous()
+    const group = await grouped(res, workspace)
+    const file = parts('add', lines(['id', ...people('person', 9000)]))
+    const { key } = await receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: file,
+    })
+    await inStepsOf(begin, workspace)
+    takes(ms)
+    const touched: number[] = [0]
+    meanwhile(async () => {
+      const job = env.DB.prepare('SELECT touched FROM jobs WHERE key = ?').bind(key)
+      const now = await job.first<number>('touched')
+      if (now !== null && now !== touched.at(-1)) touched.push(now)
+    })
+    await invokeJob(res, workspace, key)
+    return touched.slice(1).map((now, i) => now - (touched[i] ?? 0))
+  }
+
+  // A batch here has three statements: ids, their count, and the job's own row.
+  it.each([
+    [1000, 0, [1000, 2000, 4000, 2000]],
+    [1000, 333, [1000, 2000, 4000, 2000]],
+    [3000, 334, [3000, 3000, 3000]],
+    [3000, 1666, [3000, 3000, 3000]],
+    [6000, 1667, [6000, 3000]],
+    [1500, 2000, [1500, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 500]],
+  ])('of %i ids, each statement of %i ms, become %j', async (begin, ms, sizes) => {
+    expect(await batches(begin, ms)).toEqual(sizes)
+  })
+})
+
+describe('the next range of users', () => {
+  it.each([
+    [100, 499, 400],
+    [100, 500, 100],
+    [4000, 5000, 4000],
+    [4000, 5001, 1000],
+    [150, 9000, 100],
+  ])('after one of %i in %i ms is one of %i', (users, ms, next) => {
+    expect(nextRangeSize(users, ms)).toBe(next)
+  })
+
+  it('is never of more than it may be', () => {
+    expect(nextRangeSize(900, 0, 1000)).toBe(1000)
+  })
+})
+
+describe('pruning', () => {
+  it('is due once more rows are dead than alive, and a thousand', () => {
+    expect(isPruneDue({ groupCount: 7, groupRemoved: 1007 })).toBe(false)
+    expect(isPruneDue({ groupCount: 7, groupRemoved: 1008 })).toBe(true)
+  })
+
+  it('leaves whom the live revision and the one before it show', async () => {
+    const { res, groupKey, workspace } = await filled([], [])
+    const rows: [id: string, added: number, removed: number | null][] = [
+      ['alive', 1, null],
+      ['dead', 1, 3],
+      ['long dead', 1, 2],
+      ['removed by the live one', 1, 4],
+      ['removed by one to come', 1, 5],
+      ['added by one to come', 5, null],
+    ]
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
+          SELECT ?, value ->> 0, ?, value ->> 1, value ->> 2, 0 FROM json_each(?)`,
+      ).bind(workspace, groupKey, JSON.stringify(rows)),
+      env.DB.prepare('UPDATE experience_groups SET revision = 4 WHERE key = ?').bind(groupKey),
+    ])
+    await pruneGroup(res, workspace, groupKey, '')
+    const { results } = await env.DB.prepare(
+      'SELECT participant_id AS id FROM members WHERE group_key = ? ORDER BY id',
+    )
+      .bind(groupKey)
+      .all<{ id: string }>()
+    expect(results.map(({ id }) => id)).toEqual([
+      'added by one to come',
+      'alive',
+      'removed by one to come',
+      'removed by the live one',
+    ])
+  })
+})
+
+describe('two events of one job', () => {
+  it('enqueue one message to the webhook that listens', async () => {
+    const { res, sync, workspace, deliveriesEnqueued } = await filled(['ann'], [])
+    const draft = { url: 'https://hooks.shop.com/', description: '', eventTypes: null }
+    const { key: webhook } = await createWebhook(res, workspace, draft, 'tester')
+    const { key } = await sync()
+    await invokeJob(res, workspace, key)
+    const events = env.DB.prepare('SELECT count(*) AS n FROM deliveries WHERE webhook_key = ?')
+    expect(await events.bind(webhook).first('n')).toBe(2)
+    expect(deliveriesEnqueued).toEqual([{ kind: 'deliver', workspace, webhook }])
+  })
+})
