@@ -4,7 +4,14 @@ import { audiences, experienceGroups, jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
-import { insertNextJob, countUnended, type Paging, type StoredFile } from '../jobs/jobs.ts'
+import {
+  countUnended,
+  insertNextJob,
+  openNextJob,
+  type OpenedJob,
+  type Paging,
+  type StoredFile,
+} from '../jobs/jobs.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -31,9 +38,7 @@ const selectJobs = (db: Db) =>
 type Row = Awaited<ReturnType<typeof selectJobs>>[number]
 
 /** A job and its group as readers see it now; a deleted group has no jobs. */
-export type GroupJob = UploadJob | (AudienceJob & Pick<Row, keyof typeof groupColumns>)
-
-export type UploadJob = ParticipantsFileJob & Pick<Row, keyof typeof groupColumns>
+export type GroupJob = (ParticipantsFileJob | AudienceJob) & Pick<Row, keyof typeof groupColumns>
 
 function readRow(row: Row): GroupJob {
   const { groupId, groupName, groupType, groupCount, groupRemoved } = row
@@ -102,19 +107,13 @@ export async function checkAcceptsFile(
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
-async function getUpload(db: Db, workspace: number, id: string): Promise<UploadJob> {
-  const job = await getJob(db, workspace, id)
-  if (job.source === 'audience') throw new Error(`job ${id} is no upload`)
-  return job
-}
-
-/** Opens the next job of a group. Throws as `checkAcceptsFile` does. */
+/** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
 export async function openJob(
   res: Resources,
   workspace: number,
   groupId: string,
   draft: StoredFile & { type: JobType; createdBy: string },
-): Promise<UploadJob> {
+): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
   const { limits } = res
   const id = crypto.randomUUID()
@@ -124,8 +123,9 @@ export async function openJob(
       AND g.audience_id IS NULL AND ${countUnended(sql`g.key`)} < ${limits.jobsWaitingMax}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
-  const { meta } = await db.run(insertNextJob(place, draft, { id, sliceBytes, now: res.now() }))
-  if (meta.changes === 1) return getUpload(db, workspace, id)
+  const insert = insertNextJob(place, draft, { id, sliceBytes, now: res.now() })
+  const key = await openNextJob(db, workspace, id, insert)
+  if (key !== undefined) return { key, id, fileName: draft.fileName }
   await checkAcceptsFile(db, workspace, groupId, limits)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

@@ -1,9 +1,10 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { findIdColumn } from '../jobs/header.ts'
+import type { OpenedJob } from '../jobs/jobs.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { checkAcceptsFile, openJob, type JobType, type UploadJob } from './jobs.ts'
+import { checkAcceptsFile, openJob, type JobType } from './jobs.ts'
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
@@ -14,7 +15,7 @@ export async function receiveUpload(
   workspace: number,
   groupId: string,
   { createdBy, parts }: { createdBy: string; parts: AsyncIterable<UploadPart> },
-): Promise<UploadJob> {
+): Promise<OpenedJob> {
   await checkAcceptsFile(res.databaseOf(workspace), workspace, groupId, res.limits)
   const job = await receiveFile(res, workspace, parts, {
     field: (name, value) => name === 'type' && typeOf(value),

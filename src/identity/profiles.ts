@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db, type Results } from '../db/connect.ts'
+import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
@@ -75,7 +76,7 @@ function reportStatements(
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
       const { value = null, sent = null, folded = null } = to === null ? {} : columnsOf(to)
-      return [user, name, value, to?.type ?? 'string', at, sent, folded]
+      return JSON.stringify([user, name, value, to?.type ?? 'string', at, sent, folded])
     }),
   )
   // Most names have no colon, and so are of no definition.
@@ -88,12 +89,14 @@ function reportStatements(
     SELECT ${workspace}, value ->> 0, ${now}
     FROM json_each(${users}) WHERE ${isAccepted}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
-    sql`
+    ...jsonLists(rows).map(
+      (list) => sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
     SELECT ${workspace}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
       value ->> 5, value ->> 6
-    FROM json_each(${JSON.stringify(rows)}) WHERE ${isAccepted} AND ${own}
+    FROM json_each(${list}) WHERE ${isAccepted} AND ${own}
     ${keepNewest}`,
+    ),
   ]
 }
 

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
+import { jsonLengthMax, jsonLists } from '../db/json-lists.ts'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, deleteFile, startNext, type Content } from '../jobs/apply.ts'
@@ -14,7 +15,7 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
-import { checkAcceptsFile, findUsersJob, openUsersJob } from './users-jobs.ts'
+import { checkAcceptsFile, findUsersJob, getUsersJob, openUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { readUsers, type UserRow } from './users-slice.ts'
 
@@ -29,12 +30,12 @@ export async function receiveUsers(
   parts: AsyncIterable<UploadPart>,
 ): Promise<UsersFileJob> {
   await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
-  const job = await receiveFile(res, workspace, parts, {
+  const { key, id } = await receiveFile(res, workspace, parts, {
     idColumn: findIdColumn,
     take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
   })
-  await enqueue(res, { kind: 'import', workspace, job: job.key })
-  return job
+  await enqueue(res, { kind: 'import', workspace, job: key })
+  return getUsersJob(res.databaseOf(workspace), workspace, id)
 }
 
 /**
@@ -114,37 +115,16 @@ async function contentOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, Us
       return slice
     },
     write: (rows, current) =>
-      jsonLists(rows).flatMap((list) => mergeRows(list, names ?? [], current)),
+      jsonLists(rows.flatMap(rowJson)).flatMap((list) => mergeRows(list, names ?? [], current)),
     columns: () => ({ header: names }),
   }
-}
-
-/** UTF-16 units of up to three bytes each: D1 takes strings of up to 2 MB. */
-const charactersPerStatement = 400_000
-
-/** The rows in their order, as JSON lists that D1 takes. */
-function jsonLists(rows: UserRow[]): string[] {
-  const lists: string[] = []
-  let list: string[] = []
-  let length = 0
-  for (const text of rows.flatMap(rowJson)) {
-    if (length + text.length > charactersPerStatement && list.length > 0) {
-      lists.push(`[${list.join()}]`)
-      list = []
-      length = 0
-    }
-    list.push(text)
-    length += text.length
-  }
-  if (list.length > 0) lists.push(`[${list.join()}]`)
-  return lists
 }
 
 /** A row as JSON, or one row for each cell where it is too long for a statement. */
 function rowJson([id, ...cells]: UserRow): string[] {
   const columns = cells.map(cellJson)
   const row = JSON.stringify([id, ...columns])
-  if (row.length <= charactersPerStatement) return [row]
+  if (row.length <= jsonLengthMax) return [row]
   return columns.flatMap((cell, i) =>
     cell === null ? [] : [JSON.stringify([id, ...Array<null>(i).fill(null), cell])],
   )

@@ -4,7 +4,13 @@ import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { readUsersJob, usersQueue, type UsersFileJob } from '../jobs/job.ts'
-import { insertNextJob, countUnended, type StoredFile } from '../jobs/jobs.ts'
+import {
+  countUnended,
+  insertNextJob,
+  openNextJob,
+  type OpenedJob,
+  type StoredFile,
+} from '../jobs/jobs.ts'
 
 const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
@@ -22,12 +28,12 @@ export async function checkAcceptsFile(
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
-/** Opens the job of a file of users. Throws `jobs-waiting`. */
+/** Opens the job of a file of users. Throws `jobs-waiting`, `UnknownOutcome`. */
 export async function openUsersJob(
   res: Resources,
   workspace: number,
   draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
-): Promise<UsersFileJob> {
+): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
   const { sliceBytes, jobsWaitingMax } = res.limits
   const queue = sql`${usersQueue(workspace)}`
@@ -38,11 +44,11 @@ export async function openUsersJob(
     queue,
     from: sql`WHERE ${countUnended(queue)} < ${jobsWaitingMax}`,
   }
-  const { meta } = await db.run(
-    insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now: res.now() }),
-  )
-  if (meta.changes === 0) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
-  return getUsersJob(db, workspace, id)
+  const now = res.now()
+  const insert = insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now })
+  const key = await openNextJob(db, workspace, id, insert)
+  if (key === undefined) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  return { key, id, fileName: draft.fileName }
 }
 
 export async function findUsersJob(

@@ -88,15 +88,52 @@ export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
   { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
   { id, sliceBytes, now }: { id: string; sliceBytes: number; now: number },
-): SQL {
-  return sql`
+) {
+  return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, created_by, created_at, updated_at, format, audience_id)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes}, ${createdBy},
       ${now}, ${now}, ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
-    ${from}`
+    ${from} RETURNING key AS job`
+}
+
+/** What a client is shown of a job that was just opened. */
+export type OpenedJob = Pick<FileJob, 'key' | 'id' | 'fileName'>
+
+/** The database did not say whether it has opened a job. */
+export class UnknownOutcome extends Error {}
+
+/**
+ * Runs `insertNextJob` and gives the job's key, undefined where it opened none. Throws
+ * `UnknownOutcome`.
+ */
+export async function openNextJob(
+  db: Db,
+  workspace: number,
+  id: string,
+  insert: SQL<{ job: number }>,
+): Promise<number | undefined> {
+  try {
+    const [opened] = await db.all<{ job: number }>(insert)
+    return opened?.job
+  } catch (error) {
+    // The answer alone may be lost.
+    const job = await findKey(db, workspace, id).catch((cause: unknown) => {
+      throw new UnknownOutcome(`job ${id} may be open`, { cause })
+    })
+    if (job === undefined) throw error
+    return job
+  }
+}
+
+async function findKey(db: Db, workspace: number, id: string): Promise<number | undefined> {
+  const [found] = await db
+    .select({ key: jobs.key })
+    .from(jobs)
+    .where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
+  return found?.key
 }
 
 /** Columns of a job, and what they become. */

@@ -2,7 +2,7 @@ import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { readText } from './decode.ts'
 import { formatOf, headerModes, type HeaderMode } from './format.ts'
-import type { StoredFile } from './jobs.ts'
+import { UnknownOutcome, type StoredFile } from './jobs.ts'
 
 /** Parts of an upload as they arrive: fields, those of the query first, and one file in pieces. */
 export type UploadPart =
@@ -92,7 +92,8 @@ export async function receiveFile<Taken>(
     const stored = { fileName: fileName.slice(0, 255), fileKey, fileSize: file.size, format }
     return await receiver.take(stored, fields.values)
   } catch (error) {
-    await file.discard()
+    // A job may need the file.
+    if (!(error instanceof UnknownOutcome)) await file.discard()
     throw error
   } finally {
     await partIterator.return?.()

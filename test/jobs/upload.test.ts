@@ -2,9 +2,8 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
-import { receiveUpload } from '../../src/experience/upload.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
-import { opened, objects } from '../support/uploads.ts'
+import { opened, objects, uploaded } from '../support/uploads.ts'
 import { hazardous } from '../support/hazard.ts'
 
 async function* upload(bytes: Uint8Array): AsyncGenerator<UploadPart> {
@@ -18,10 +17,7 @@ it('an id of 64 characters is taken where the installation says so', async () =>
   const { res } = hazardous({ PARTICIPANT_MAX: 64 })
   const ids = [crypto.randomUUID(), '🎉'.repeat(64), 'x'.repeat(65)]
   const file = Buffer.from(ids.join('\n'))
-  const { key } = await receiveUpload(res, bank.workspace, group, {
-    createdBy: 'tester',
-    parts: upload(file),
-  })
+  const { key } = await uploaded(res, bank.workspace, group, upload(file))
   await runJob(res, bank.workspace, key, sourceOf)
   expect(await bank.members(group)).toEqual(ids.slice(0, 2))
 })
@@ -36,10 +32,7 @@ describe('a file that is larger than files may be', () => {
   ])('is refused %s, and leaves nothing', async (_, bytes) => {
     const { bank, group } = await opened()
     const { res } = hazardous({ FILE_BYTES_MAX: 399_999 })
-    const receiving = receiveUpload(res, bank.workspace, group, {
-      createdBy: 'tester',
-      parts: upload(bytes),
-    })
+    const receiving = uploaded(res, bank.workspace, group, upload(bytes))
     await expect(receiving).rejects.toMatchObject({
       facts: { reason: 'file-too-large', max: 399_999 },
     })
@@ -49,10 +42,7 @@ describe('a file that is larger than files may be', () => {
   it('is taken at that size', async () => {
     const { bank, group } = await opened()
     const { res } = hazardous({ FILE_BYTES_MAX: 400_000 })
-    const job = await receiveUpload(res, bank.workspace, group, {
-      createdBy: 'tester',
-      parts: upload(gzipSync(many)),
-    })
+    const job = await uploaded(res, bank.workspace, group, upload(gzipSync(many)))
     expect(job.fileSize).toBe(400_000)
   })
 
@@ -62,10 +52,7 @@ describe('a file that is larger than files may be', () => {
     const member = gzipSync(Buffer.alloc(10_000_000, '\n'))
     const bomb = Buffer.concat(Array.from({ length: 1000 }, () => member))
     const start = performance.now()
-    const receiving = receiveUpload(res, bank.workspace, group, {
-      createdBy: 'tester',
-      parts: upload(bomb),
-    })
+    const receiving = uploaded(res, bank.workspace, group, upload(bomb))
     await expect(receiving).rejects.toMatchObject({ facts: { reason: 'file-too-large' } })
     expect(performance.now() - start).toBeLessThan(5000)
   })

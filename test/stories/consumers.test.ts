@@ -1,6 +1,5 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { receiveUpload } from '../../src/experience/upload.ts'
 import { receiveUsers } from '../../src/identity/users-file.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
@@ -11,6 +10,7 @@ import { fileParts, parts } from '../support/hazard.ts'
 import { hook, hookScopes } from '../support/hooks.ts'
 import { household, Team } from '../support/identity.ts'
 import { watched } from '../support/watched.ts'
+import { uploaded } from '../support/uploads.ts'
 
 const isAcked = { acked: [0], retried: [] }
 const people = (from: number, to: number) =>
@@ -28,10 +28,7 @@ async function waiting() {
   return {
     ...{ team, bank, workspace, group, res, ...kept, sent },
     upload: async (type: string, ids: string[]) => {
-      const job = await receiveUpload(res, workspace, group, {
-        createdBy: 'tester',
-        parts: parts(type, lines(ids)),
-      })
+      const job = await uploaded(res, workspace, group, parts(type, lines(ids)))
       sent()
       return { ...job, message: { kind: 'job', workspace, job: job.key } satisfies Message }
     },

@@ -2,13 +2,14 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
-import { findJob, type UploadJob } from '../../src/experience/jobs.ts'
-import { receiveUpload } from '../../src/experience/upload.ts'
+import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import { findUsersJob } from '../../src/identity/users-jobs.ts'
+import type { ParticipantsFileJob } from '../../src/jobs/job.ts'
 import { claimJob } from '../../src/jobs/jobs.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
+import { uploaded } from '../support/uploads.ts'
 
 describe('a job that one version begins and another ends', () => {
   const rows = 270_000
@@ -23,10 +24,7 @@ describe('a job that one version begins and another ends', () => {
     const group = await bank.group()
     const { res, fuse } = hazardous()
     const db = res.databaseOf(bank.workspace)
-    const job = await receiveUpload(res, bank.workspace, group, {
-      createdBy: 'tester',
-      parts: parts('ADD', lines(ids)),
-    })
+    const job = await uploaded(res, bank.workspace, group, parts('ADD', lines(ids)))
     expect(await claimJob(res, job)).toBe(true)
     await env.DB.prepare('UPDATE jobs SET state = ? WHERE key = ?').bind(state, job.key).run()
 
@@ -34,7 +32,7 @@ describe('a job that one version begins and another ends', () => {
     fuse({ at: 3, when: 'before' })
     await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
     fuse(undefined)
-    const { applied } = (await findJob(db, bank.workspace, job.key)) as UploadJob // it has a file
+    const { applied } = (await findJob(db, bank.workspace, job.key)) as ParticipantsFileJob // it has a file
     expect(applied).toBeGreaterThan(0)
     expect(applied).toBeLessThan(slice)
     expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
@@ -87,10 +85,7 @@ describe('a job that one version begins and another ends', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, {
-      createdBy: 'tester',
-      parts: parts('ADD', 'ann\n'),
-    })
+    const job = await uploaded(res, bank.workspace, group, parts('ADD', 'ann\n'))
     await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
       .bind(job.key)
       .run()

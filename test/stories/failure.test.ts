@@ -6,10 +6,10 @@ import { runJob } from '../../src/experience/apply.ts'
 import { getGroup } from '../../src/experience/groups.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import worker from '../../src/index.ts'
-import { receiveUpload } from '../../src/experience/upload.ts'
 import { retryDelay, type Message } from '../../src/messages.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
+import { uploaded } from '../support/uploads.ts'
 
 const message = (body: Message, attempts = 1) => ({
   id: crypto.randomUUID(),
@@ -37,10 +37,12 @@ describe('a job that fails for good', () => {
 
       // Half of the file is applied, then its run dies for good.
       const { res, fuse } = hazardous({ SLICE_BYTES: 8 })
-      const job = await receiveUpload(res, bank.workspace, id, {
-        createdBy: 'tester',
-        parts: parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
-      })
+      const job = await uploaded(
+        res,
+        bank.workspace,
+        id,
+        parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
+      )
       fuse({ at: 5, when: 'before' })
       await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
       fuse(undefined)
@@ -76,10 +78,7 @@ describe('a job that fails for good', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous()
-    const job = await receiveUpload(res, bank.workspace, group, {
-      createdBy: 'tester',
-      parts: parts('ADD', 'ann\n'),
-    })
+    const job = await uploaded(res, bank.workspace, group, parts('ADD', 'ann\n'))
     await env.FILES.delete(job.fileKey)
     const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
     expect(await deliver('work', body, 3)).toMatchObject({ explicitAcks: [], retryMessages: [{}] })

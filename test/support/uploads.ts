@@ -1,9 +1,26 @@
 import { env } from 'cloudflare:workers'
 import { expect, vi } from 'vitest'
+import { findJob } from '../../src/experience/jobs.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import type { UploadPart } from '../../src/jobs/upload.ts'
+import type { Resources } from '../../src/resources.ts'
 import { pageOf, said } from './answers.ts'
 import { Bank } from './api.ts'
 
 export const objects = async () => (await env.FILES.list()).objects.map(({ key }) => key)
+
+/** A file that is uploaded, and its job as it waits. */
+export async function uploaded(
+  res: Resources,
+  workspace: number,
+  group: string,
+  parts: AsyncIterable<UploadPart>,
+) {
+  const { key } = await receiveUpload(res, workspace, group, { createdBy: 'tester', parts })
+  const job = await findJob(res.databaseOf(workspace), workspace, key)
+  if (job?.source !== 'participants-file') throw new Error('the job is gone')
+  return job
+}
 
 /** An ended job's file is deleted: tests of the whole store rely on it. */
 export const storeIsEmpty = () =>

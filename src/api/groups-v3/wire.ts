@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
-import type { GroupJob, UploadJob } from '../../experience/jobs.ts'
+import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { JobProblem } from '../../jobs/jobs.ts'
+import type { JobProblem, OpenedJob } from '../../jobs/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import type { Problem } from '../../jobs/problem.ts'
 import { statuses } from '../status.ts'
@@ -230,7 +230,7 @@ export const Accepted = z.object({ code: z.literal('1000'), message: z.string() 
 
 export const ShownUpload = Accepted.extend({ jobId: z.uuid(), jobStatus: z.literal('CREATED') })
 
-export const showUpload = (job: UploadJob, groupId: string): z.infer<typeof ShownUpload> => ({
+export const showUpload = (job: OpenedJob, groupId: string): z.infer<typeof ShownUpload> => ({
   code: '1000',
   message: `File upload for file: ${job.fileName} and group: ${groupId} was successful with jobId: ${job.id}`,
   jobId: job.id,

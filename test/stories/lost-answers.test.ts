@@ -1,0 +1,80 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { receiveUsers } from '../../src/identity/users-file.ts'
+import type { Message } from '../../src/messages.ts'
+import { Bank } from '../support/api.ts'
+import { fileParts, hazardous, parts, unlessCrash } from '../support/hazard.ts'
+
+const receivers = {
+  'a file of participants': async (hazard: ReturnType<typeof hazardous>) => {
+    const bank = await Bank.open()
+    const group = await bank.group()
+    const upload = { createdBy: 'tester', parts: parts('ADD', 'ann\n') }
+    return {
+      workspace: bank.workspace,
+      receive: () => receiveUpload(hazard.res, bank.workspace, group, upload),
+    }
+  },
+  'a file of users': async (hazard: ReturnType<typeof hazardous>) => {
+    const { workspace } = await Bank.open()
+    const file = fileParts('user_id,team\nann,red\n')
+    return { workspace, receive: () => receiveUsers(hazard.res, workspace, 'tester', file) }
+  },
+}
+
+interface Left {
+  jobs: { key: number; file: string }[]
+  files: string[]
+}
+
+async function leftIn(workspace: number): Promise<Left> {
+  const { results } = await env.DB.prepare(
+    'SELECT key, file_key AS file FROM jobs WHERE workspace_id = ?',
+  )
+    .bind(workspace)
+    .all<{ key: number; file: string }>()
+  const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })
+  return { jobs: results, files: objects.map(({ key }) => key) }
+}
+
+const jobsOf = (messages: Message[]) =>
+  messages.flatMap((message) => ('job' in message ? [message.job] : []))
+
+describe.each(Object.entries(receivers))('%s', (_, open) => {
+  it.each(['before', 'after'] as const)(
+    'keeps its file with its job if the database fails %s a call',
+    async (when) => {
+      for (let at = 0; at < 6; at++) {
+        const hazard = hazardous()
+        const { workspace, receive } = await open(hazard)
+        hazard.fuse({ at, when })
+        const received = await receive().catch(unlessCrash)
+        const { jobs, files } = await leftIn(workspace)
+        expect(files).toEqual(jobs.map(({ file }) => file))
+        if (received === undefined) continue
+        expect(jobs).toMatchObject([{ key: received.key }])
+        expect(jobsOf(hazard.enqueued)).toEqual([received.key])
+      }
+    },
+  )
+
+  it('is taken if the answer alone of opening its job is lost', async () => {
+    const hazard = hazardous()
+    const { workspace, receive } = await open(hazard)
+    hazard.fuse({ at: 0, when: 'after', only: 'writes' })
+    const { key } = await receive()
+    expect(await leftIn(workspace)).toMatchObject({ jobs: [{ key }], files: [expect.any(String)] })
+  })
+
+  it('keeps the file of a job that may be open', async () => {
+    for (let at = 0; at < 6; at++) {
+      const hazard = hazardous()
+      const { workspace, receive } = await open(hazard)
+      hazard.fuse({ at, when: 'after', lasting: true })
+      await receive().catch(() => undefined)
+      const { jobs, files } = await leftIn(workspace)
+      expect(files).toEqual(expect.arrayContaining(jobs.map(({ file }) => file)))
+    }
+  })
+})
