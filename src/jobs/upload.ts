@@ -89,7 +89,12 @@ export async function receiveFile<Taken>(
     const text = Buffer.from(head).toString('latin1')
     const format = { ...formatOf(text, options, receiver.idColumn), nulAt: file.nulAt }
     await file.close()
-    const stored = { fileName: fileName.slice(0, 255), fileKey, fileSize: file.size, format }
+    const stored = {
+      fileName: [...fileName].slice(0, 255).join(''),
+      fileKey,
+      fileSize: file.size,
+      format,
+    }
     return await receiver.take(stored, fields.values)
   } catch (error) {
     // A job may need the file.

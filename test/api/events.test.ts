@@ -31,6 +31,19 @@ const ways: [path: string, wrap: (batch: unknown) => unknown, field: (name: stri
   ['/v2/bulkevents', (batch) => [batch], (name) => `0.${name}`],
 ]
 
+it('takes a hundred batches of a hundred attributes, of the longest ids', async () => {
+  const team = await Team.open()
+  const id = (i: number) => `${emoji.repeat(60)}-${i}`
+  const user_attributes = numbered(100)
+  const batches = Array.from({ length: 100 }, (_, i) => ({
+    user_identities: { customer_id: id(i) },
+    user_attributes,
+    environment: 'production',
+  }))
+  await isEmpty(team.report(batches, '/v2/bulkevents'), 202)
+  expect(await attributesOf(team, id(99))).toEqual(user_attributes)
+})
+
 describe.each(ways)('a batch at POST %s', (path, wrap, field) => {
   const send = (team: Team, batch: unknown) => team.report(wrap(batch), path)
 

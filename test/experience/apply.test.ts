@@ -117,9 +117,9 @@ describe('a sequence of uploads to one group', () => {
           const keys: { workspace: number; key: number }[] = []
           for (const one of files) {
             const { workspace = 0, id = '' } = places[one.whose] ?? {}
-            keys.push(
-              await receiveUpload(res, workspace, id, { createdBy: 'tester', parts: upload(one) }),
-            )
+            const request = { createdBy: 'tester', parts: upload(one) }
+            const { key } = await receiveUpload(res, workspace, id, request)
+            keys.push({ workspace, key })
           }
           for (const { workspace } of places)
             await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')

@@ -9,7 +9,8 @@ export class Crash extends Error {}
 
 /** The database's call `at` from now, or such a write, fails or sleeps until `until` settles. */
 export type Fuse = { at: number; only?: 'writes' } & (
-  { when: 'before' | 'after' } | { until: Promise<unknown>; fallen: () => void }
+  | { when: 'before' | 'after'; /** So do all calls after it. */ lasting?: boolean }
+  | { until: Promise<unknown>; fallen: () => void }
 )
 
 const reads = /^\s*(select|with)\b/i
@@ -56,7 +57,8 @@ export function hazardous(
       await burnt.until
       return run()
     }
-    const { when } = burnt
+    const { when, lasting = false } = burnt
+    if (lasting) lit = { ...burnt, at: 0 }
     if (when === 'after') await run()
     throw new Crash(`the database was lost ${when} a call`)
   }
