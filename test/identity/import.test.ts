@@ -8,7 +8,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
-import { unlessFileIsGone } from '../support/stale.ts'
+import { unlessFileIsMissing } from '../support/stale.ts'
 import { writeUsers } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -142,7 +142,7 @@ describe('files of users', () => {
               for (const key of keys.slice(0, 1 + (next.other % keys.length)))
                 await runUsersJob(hand, workspace, key)
               resolve()
-              await sleeper.catch(unlessFileIsGone)
+              await sleeper.catch(unlessFileIsMissing)
             } else {
               fuse({ at: next.at, when: next.when })
               await run(next.pick).catch(unlessCrash)

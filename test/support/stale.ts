@@ -46,8 +46,9 @@ export interface Waiting {
 }
 
 /** Another invocation may end a job between two reads of it. */
-export function unlessFileIsGone(error: unknown): void {
-  if (!(error instanceof Error && /^the file of job .* is gone$/.test(error.message))) throw error
+export function unlessFileIsMissing(error: unknown): void {
+  if (!(error instanceof Error && /^the file of job .* is missing$/.test(error.message)))
+    throw error
 }
 
 type Hazard = ReturnType<typeof hazardous>
@@ -75,7 +76,7 @@ export async function sleepsThroughEach(
     await meanwhile()
     await changesNothing(`${what}, asleep before call ${at}`, () => {
       resolve()
-      return running.catch(unlessFileIsGone)
+      return running.catch(unlessFileIsMissing)
     })
   }
 }
