@@ -7,7 +7,7 @@ import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun, listRuns } from '../../src/identity/runs.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
-import { hazardous, unlessCrash } from '../support/hazard.ts'
+import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
 import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
@@ -42,17 +42,16 @@ describe('a run', () => {
   })
 
   it('ends the same if the database fails before or after any call', async () => {
-    for (let at = 0; at < once.calls; at++)
-      for (const when of ['before', 'after'] as const) {
-        const { workspace } = await movedTown()
-        const { res, enqueued, fuse } = hazardous(small)
-        const { key } = await requestRecompute(res, workspace, 'household')
-        fuse({ at, when })
-        await deliver(res, enqueued, workspace).catch(unlessCrash)
-        fuse(undefined)
-        await deliver(res, [...enqueued, { kind: 'recompute', workspace, run: key }], workspace)
-        await expectAsOnce(workspace)
-      }
+    for (const failure of failures(once.calls)) {
+      const { workspace } = await movedTown()
+      const { res, enqueued, fuse } = hazardous(small)
+      const { key } = await requestRecompute(res, workspace, 'household')
+      fuse(failure)
+      await deliver(res, enqueued, workspace).catch(unlessCrash)
+      fuse(undefined)
+      await deliver(res, [...enqueued, { kind: 'recompute', workspace, run: key }], workspace)
+      await expectAsOnce(workspace)
+    }
   }, 60_000)
 
   it('ends the same if its message repeats, in turn or at once', async () => {

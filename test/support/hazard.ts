@@ -116,6 +116,12 @@ export function hazardous(
   }
 }
 
+/** Each point where an invocation may die: before a call is after the call before it. */
+export function* failures(calls: number): Generator<{ at: number; when: 'before' | 'after' }> {
+  yield { at: 0, when: 'before' }
+  for (let at = 0; at < calls; at++) yield { at, when: 'after' }
+}
+
 /** What an invocation ends with that the fuse has killed. */
 export function unlessCrash(error: unknown): void {
   if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash))
