@@ -82,7 +82,7 @@ describe('the bindings', () => {
     expect(res.now()).toBeCloseTo(Date.now(), -3)
   })
 
-  it('are asked at the primary for all but look-ups, and each statement is counted', async () => {
+  it('query the primary for all but look-ups, and count each statement', async () => {
     const sessions: unknown[] = []
     const DB = {
       prepare: (query: string) => env.DB.prepare(query),

@@ -40,7 +40,7 @@ describe('GET /imports', () => {
   it.each([
     ['/imports', 100],
     ['/imports/{id}/errors', 1000],
-  ])('takes a size of 1 to so many, and no other: %s %i', async (path, most) => {
+  ])('takes sizes from 1 to its limit alone: %s %i', async (path, most) => {
     const team = await Team.open()
     const [job] = await merged(team, ['user_id\nann\n'])
     const ask = (size: unknown) =>
@@ -79,7 +79,7 @@ describe('a file of users', () => {
       )
   })
 
-  it('is no job of a group, nor is one of those a file of users', async () => {
+  it('is not shown as a job of a group, nor the reverse', async () => {
     const bank = await Bank.open()
     const team = await Team.open(platformScopes, bank.workspace)
     const { jobId } = await bank.apply(await bank.group(), 'ADD', 'ann\n')

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { dim, green, red, yellow } from './colour.ts'
-import { faultsBelow, sample, type Fault } from './mutate/faults.ts'
+import { checkNoDifference, faultsBelow, sample, type Fault } from './mutate/faults.ts'
 import { judge, type Judged, type Known } from './mutate/judge.ts'
 import { makeLane, type Lane } from './mutate/lane.ts'
-import { chance } from './mutate/random.ts'
+import { chance, shuffled } from './mutate/random.ts'
 import { main, root } from './program.ts'
 
 function list(places: Fault[][]): number {
@@ -92,6 +92,7 @@ await main(async () => {
     },
   })
   const { room, only } = values
+  checkNoDifference(root)
   const lines = faultsBelow(
     root,
     (file) =>
@@ -99,7 +100,9 @@ await main(async () => {
       (only === undefined || file === only),
   )
   if (lines.length === 0) throw new Error('No such file or room in src/')
-  const places = sample(lines, Number(values.count), chance(Number(values.seed)))
+  const random = chance(Number(values.seed))
+  // In any order, so that the first of them are a sample too.
+  const places = shuffled(sample(lines, Number(values.count), random), random)
   const all = lines.flat().length
   console.log(
     `${places.length} faults of ${all} that can be made in ${lines.length} lines, ` +

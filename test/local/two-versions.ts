@@ -158,8 +158,8 @@ async function stopMidway(server: Server, stateDir: string): Promise<string[]> {
 }
 
 /**
- * `npm run two-versions -- <commit>`: that version begins work of each kind; this one takes its database over, goes on, and begins
- * more; and the former takes it back and ends all. Exits with 0 only if all is as it should be.
+ * `npm run two-versions -- <commit>`: that version begins work, this one goes on with it and begins
+ * more, and that one ends it. Exits with 0 only if all is well.
  */
 await main(async () => {
   const [commit] = process.argv.slice(2)

@@ -17,7 +17,7 @@ const unended = `
   UNION ALL
   SELECT 'delivery', state, attempts FROM deliveries WHERE state = 'pending'`
 
-/** What has not ended, once the server is stopped; each thing that no message moves now is as old as a cron wants it. */
+/** Unended work of a stopped server, made old enough for a cron to find it. */
 export function leave(stateDir: string): UnderWay[] {
   return withDatabase(stateDir, (database) => {
     const rows = database.prepare(unended).all() as unknown as UnderWay[] // the columns selected

@@ -48,7 +48,7 @@ const fullTables = async (): Promise<string[]> => {
   return names.filter((_, i) => counts[i]?.results[0]?.n !== 0)
 }
 
-describe('a version on the tables of a later one, which have more columns', () => {
+describe('a version on the tables of a later one', () => {
   let team: Team
   let bank: Bank
   let group: string
@@ -107,7 +107,7 @@ describe('a version on the tables of a later one, which have more columns', () =
     expect(profile['user_attributes']).toMatchObject({ 'household:has_dog': true })
   })
 
-  it('fills a group with an audience, and keeps who cannot be in it', async () => {
+  it('fills a group by an audience, and names who cannot be in', async () => {
     await team.user('x'.repeat(40), { has_dog: true })
     const owners = { operator: 'equals', attribute: 'has_dog', value: true }
     await team.audience('owners', owners)
@@ -121,7 +121,7 @@ describe('a version on the tables of a later one, which have more columns', () =
     expect(await bank.members(group)).toEqual(['john'])
   })
 
-  it('tells a webhook of all that, and again where it is asked to', async () => {
+  it('notifies a webhook of all that, and again on request', async () => {
     const { events } = await team.get<{ events: Json[] }>('/events?size=1000')
     await tried(team, webhook, events.length)
     const types = (await webhook.receiver.arrived()).map(

@@ -72,7 +72,7 @@ async function answered(queue: string, message: Message, bound: Env) {
 const later = (message: Message, delaySeconds = 0): Kept => ({ message, delaySeconds })
 
 describe('a message of the queue of work', () => {
-  it('for a job applies it, deletes its file and enqueues the next of its group', async () => {
+  it('for a job applies it, deletes its file, enqueues the next', async () => {
     const {
       bound,
       upload,
@@ -90,7 +90,7 @@ describe('a message of the queue of work', () => {
     expect(sent()).toEqual([])
   })
 
-  it('for a job prunes once more participants were removed than a thousand beside those left', async () => {
+  it('for a job prunes once the removed outnumber members by a thousand', async () => {
     const { bound, upload, sent, workspace, group } = await waiting()
     await answered('work', (await upload('ADD', people(0, 1200))).message, bound)
     await answered('work', (await upload('REMOVE', people(0, 1100))).message, bound)
@@ -112,7 +112,7 @@ describe('a message of the queue of work', () => {
     expect(sent()).toEqual([])
   })
 
-  it('for a file of users merges it, deletes it and enqueues the next', async () => {
+  it('for a file of users merges it, deletes it, enqueues the next', async () => {
     const {
       bound,
       usersFile,
@@ -130,7 +130,7 @@ describe('a message of the queue of work', () => {
     expect(sent()).toEqual([])
   })
 
-  it('for a run forms its groups and enqueues the next of its definition', async () => {
+  it('for a run forms its groups and enqueues the next run', async () => {
     const { bound, recompute, sent, team } = await waiting()
     await team.define(household)
     await team.user('ann', { $address: 'here' })
@@ -174,7 +174,7 @@ describe('a message of the queue of work', () => {
     expect(await rows(count, group, workspace)).toEqual([{ left: 0 }])
   })
 
-  it('that fails is tried again after a delay that doubles, beside others that do not', async () => {
+  it('that fails is retried after a doubling delay, alone of its batch', async () => {
     const { bound, upload, bank, group } = await waiting()
     const [bad, good] = [await upload('ADD', ['ann']), await upload('ADD', ['bob'])]
     await env.FILES.delete(bad.fileKey)
@@ -194,7 +194,7 @@ describe('a message of the queue of work', () => {
     expect(await stateOf('jobs', good.key)).toBe('waiting')
   })
 
-  it('of a kind that only another version knows is tried again, and let go at last', async () => {
+  it('of a kind that only another version knows is retried, then dropped', async () => {
     const { bound, workspace, sent } = await waiting()
     const unknown = { kind: 'of another version', workspace } as unknown as Message
     const outcome = await consume('work', [unknown], bound)
@@ -205,7 +205,7 @@ describe('a message of the queue of work', () => {
 })
 
 describe('a message of the queue of deliveries', () => {
-  it('sends what is due, and is let go where it failed for good', async () => {
+  it('sends what is due, and is dropped once it failed for good', async () => {
     const { bound, team, bank, workspace, deliveries } = await waiting()
     const { receiver } = await hook(team)
     const [row] = await rows('SELECT key FROM webhooks WHERE workspace_id = ?', workspace)
@@ -227,7 +227,7 @@ describe('a message of the queue of deliveries', () => {
 
 describe('a message that failed for good', () => {
   it.each(['job', 'import'] as const)(
-    'gives up its %s and enqueues it: at once to undo it, later where undoing failed',
+    'gives up its %s and enqueues it, later where undoing failed',
     async (kind) => {
       const { bound, upload, usersFile, sent, workspace } = await waiting()
       const work =
@@ -245,7 +245,7 @@ describe('a message that failed for good', () => {
     },
   )
 
-  it('gives up its run, and enqueues it so that the next of its definition begins', async () => {
+  it('gives up its run, and enqueues the next of its definition', async () => {
     const { bound, recompute, sent, team } = await waiting()
     await team.define(household)
     const one = await recompute()
@@ -257,7 +257,7 @@ describe('a message that failed for good', () => {
     expect(sent()).toEqual([later(two.message)])
   })
 
-  it('is let go where a cron or the next of its kind comes back to it', async () => {
+  it('is dropped where a cron comes back to its work', async () => {
     const { bound, sent, workspace, group } = await waiting()
     const [row] = await rows('SELECT key FROM experience_groups WHERE id = ?', group)
     const key = Number(row?.['key'])

@@ -19,7 +19,7 @@ const [mondays, mornings, everyFive, everyMinute] = [
 ] as const
 const others = [mornings, everyFive]
 
-/** One of all that goes on over the queue, last moved at a moment; behind the first of a group or definition, another. */
+/** Work of each kind, last moved at a moment, and other work behind it. */
 const stalledAt = (at: number) => {
   const [moved, made] = [{ updated_at: at }, { created_on: wednesday }]
   return env.DB.batch([
@@ -112,7 +112,7 @@ describe.each(others)('%s', (cron) => {
 })
 
 describe(mondays, () => {
-  it('opens and enqueues the run of its own week, and does nothing else', async () => {
+  it('opens and enqueues the run of its week, and nothing else', async () => {
     await stalledAt(wednesday - day)
     await env.DB.batch([definition(33), event(61, 0), webhook(71), delivery(71, 61, 0)])
     const monday = mondayIn(4)

@@ -55,9 +55,11 @@ describe('a deleted group of more jobs than one step takes', () => {
     const { id, key } = await grouped(res, workspace)
     const jobs = Array.from({ length: 120 }, (_, i) => `uploads/${workspace}/${i}.csv`)
     await env.DB.prepare(
-      `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key, file_size, slice_bytes,
+      `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name,
+         file_key, file_size, slice_bytes,
          created_by, created_at, updated_at, ended_at)
-       SELECT ?1 || ' ' || key, ?1, ?2, key + 1, 'add', 'failed', 'old', value, 1, 1, 'tester', 1, 1, 1 FROM json_each(?3)`,
+       SELECT ?1 || ' ' || key, ?1, ?2, key + 1, 'add', 'failed', 'old', value, 1, 1, 'tester', 1, 1, 1
+       FROM json_each(?3)`,
     )
       .bind(workspace, key, JSON.stringify(jobs))
       .run()

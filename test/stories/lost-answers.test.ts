@@ -43,7 +43,7 @@ const jobsOf = (messages: Message[]) =>
 
 describe.each(Object.entries(receivers))('%s', (_, open) => {
   it.each(['before', 'after'] as const)(
-    'keeps its file with its job if the database fails %s a call',
+    'keeps file and job together if the database fails %s a call',
     async (when) => {
       for (let at = 0; at < 6; at++) {
         const hazard = hazardous()

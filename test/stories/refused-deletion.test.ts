@@ -13,7 +13,7 @@ import { hazardous, parts } from '../support/hazard.ts'
 
 const inUse = { facts: { reason: 'in-use' } }
 
-describe('a deletion that is refused, as an audience uses what was to go', () => {
+describe('a deletion that is refused, as an audience uses the thing', () => {
   it('leaves the uploads of a group, which go on', async () => {
     const { workspace } = await Bank.open()
     const { res, enqueued } = hazardous()

@@ -156,7 +156,7 @@ const deliveries = (url: string) => [
 
 const isAcked = { acked: [0], retried: [] }
 
-describe('the database of the version before, with work of each kind under way', () => {
+describe('the database of the version before, with work under way', () => {
   let bank: Bank
   let team: Team
   const receiver = new Receiver()

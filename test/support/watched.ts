@@ -13,12 +13,10 @@ export interface Watched {
 
 const reads = /^\s*(SELECT|WITH)/i
 
-/** Milliseconds that a call takes longer: more than all that follow it, so that what nobody waits for is still under way at the end. */
+/** Milliseconds that a call is delayed: longer than all calls after it together. */
 const delayOf = (before: number) => Math.max(4, 64 / 2 ** before)
 
-/**
- * The same bindings, each of whose calls takes a while: what the Worker does not wait for is still under way once it has answered.
- */
+/** Bindings so slow that what is not awaited is still under way after the answer. */
 export function watched(bound: Env): Watched {
   const begun: Watched['begun'] = []
   const now = new Set<string>()

@@ -55,10 +55,11 @@ describe('the statements that announce', () => {
 })
 
 describe('an event for more webhooks than a queue takes at a time', () => {
-  it('is enqueued for a hundred of them at once: the cron follows for the others', async () => {
+  it('is enqueued for a hundred at once, by the cron for others', async () => {
     const { res, workspace, db, clock, deliveriesEnqueued, due } = await scene()
     await db.run(sql`
-      INSERT INTO webhooks (workspace_id, id, url, description, secret, created_on, created_by, last_modified_on, last_modified_by)
+      INSERT INTO webhooks (workspace_id, id, url, description, secret, created_on, created_by,
+        last_modified_on, last_modified_by)
       SELECT ${workspace}, ${workspace} || value, 'https://hooks.shop.com', '', 'whsec_', 1, 't', 1, 't'
       FROM json_each(${JSON.stringify(Array.from({ length: 100 }, (_, i) => i))})`)
     await enqueueAnnounced(

@@ -18,6 +18,15 @@ export interface Fault {
 /** Left out, as no test can run them: migrations make the tables, and people read descriptions. */
 const left = /^src\/db\/schema\.ts$|\/describe\.ts$/
 
+/** Throws where a line of `noDifference` is no longer in its file. */
+export function checkNoDifference(root: string): void {
+  for (const { file, line } of noDifference) {
+    const lines = readFileSync(join(root, file), 'utf8').split('\n')
+    if (!lines.some((one) => one.trim() === line))
+      throw new Error(`no-difference.ts names a line that ${file} does not have: ${line}`)
+  }
+}
+
 /** Every fault that the operators know to make in a project, by line, file after file. */
 export function faultsBelow(root: string, wanted: (file: string) => boolean): Fault[][] {
   return globSync('src/**/*.ts', { cwd: root })

@@ -38,7 +38,8 @@ const Rule = z.unknown().meta({
     audience: { type: 'string', description: 'For in_audience.' },
   },
   description: [
-    'At most 10 levels, 100 conditions and about 2 MB of values and patterns, including those of the audiences that it uses.',
+    'At most 10 levels, 100 conditions and about 2 MB of values and patterns, ' +
+      'including those of the audiences that it uses.',
     'If the user does not have the attribute, a comparison is false and its not_… true. A list',
     'matches if one of its items does.',
     'contains, starts_with, ends_with and matches (* is any text, ? one character) compare without regard to case.',
