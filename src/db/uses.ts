@@ -1,6 +1,7 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { and, eq, sql, type SQL } from 'drizzle-orm'
 import { Failure } from '../failure.ts'
 import type { Db } from './connect.ts'
+import { audiences } from './schema.ts'
 
 /** Names that audiences' rules use; `names` is a condition on `kind` and `name`. */
 const used = (workspace: number, names: SQL): SQL =>
@@ -36,3 +37,12 @@ export const namesOfShared = (definition: string, shared: SQL): SQL =>
 /** The names of a definition and of what it shares. */
 export const namesOfDefinition = (definition: string, shared: SQL): SQL =>
   sql`(kind = 'group' AND name = ${definition} OR ${namesOfShared(definition, shared)})`
+
+/** The name of an audience that uses something; its id once it is deleted. */
+export async function nameOfAudience(db: Db, workspace: number, id: string): Promise<string> {
+  const [audience] = await db
+    .select({ name: audiences.name })
+    .from(audiences)
+    .where(and(eq(audiences.workspace, workspace), eq(audiences.id, id)))
+  return audience?.name ?? id
+}

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, isNull, sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
@@ -166,23 +166,6 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
   await enqueueAnnounced(res, workspace, results)
   await enqueue(res, { kind: 'erase', workspace, group: key })
 }
-
-/** The statement that attaches an audience to a group that has none, while `guard` holds. */
-export const attach = (
-  workspace: number,
-  groupId: string,
-  audience: string,
-  guard: SQL,
-): SQL => sql`
-  UPDATE experience_groups SET audience_id = ${audience}
-  WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL
-    AND audience_id IS NULL AND ${guard}`
-
-/** The statement that detaches an audience from its group, while `guard` holds. */
-export const detach = (workspace: number, audience: string, guard: SQL): SQL => sql`
-  UPDATE experience_groups SET audience_id = NULL
-  WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL
-    AND ${guard}`
 
 /** Characters of a group's type and platform at most. */
 const labelMax = 50

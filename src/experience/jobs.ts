@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, getTableColumns, isNull, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { audiences, experienceGroups, jobs } from '../db/schema.ts'
+import { experienceGroups, jobs } from '../db/schema.ts'
+import { nameOfAudience } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
@@ -96,11 +97,8 @@ export async function checkAcceptsFile(
 ): Promise<void> {
   const { key, audience } = await getGroup(db, workspace, groupId)
   if (audience !== null) {
-    const [known] = await db
-      .select({ name: audiences.name })
-      .from(audiences)
-      .where(and(eq(audiences.workspace, workspace), eq(audiences.id, audience)))
-    throw new Failure({ reason: 'filled-by-audience', audience, name: known?.name ?? audience })
+    const name = await nameOfAudience(db, workspace, audience)
+    throw new Failure({ reason: 'filled-by-audience', audience, name })
   }
   const row = await db.get<{ waiting: number }>(sql`SELECT ${countUnended(sql`${key}`)} AS waiting`)
   if (row.waiting >= jobsWaitingMax)

@@ -2,7 +2,7 @@ import type { Limits, Resources } from '../resources.ts'
 import type { Applied, Event } from '../webhooks/event.ts'
 import type { GroupJob } from './jobs.ts'
 
-/** Where a job's participants come from: a file or an audience. */
+/** Where a job's participants come from, such as a file. */
 export interface Source {
   /** Whether all items are applied. */
   isAtEnd: boolean
