@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { readId } from '../text.ts'
+import { control, readId } from '../text.ts'
 
 /** Nearly all code points of this block are invisible. */
 const invisibleBlock = 0xe0000
@@ -32,7 +32,7 @@ function characterSets(): CharacterSets {
       const read = readId(character, 1)
       if (!('problem' in read) || character === '.' || !character.isWellFormed()) continue
       if (read.problem === 'empty') cached.trimmed += character
-      else if (/\p{Cc}/u.test(character)) continue
+      else if (control.test(character)) continue
       else if (point < invisibleBlock) cached.first += character
       cached.invisible += character
     }

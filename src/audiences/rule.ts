@@ -1,3 +1,4 @@
+import { itemsMax, nameMax, valueMax } from '../identity/attributes.ts'
 import { Failure } from '../failure.ts'
 import { canonical, isTooLong } from '../text.ts'
 
@@ -62,10 +63,6 @@ type Operator = (typeof operators)[number]
 export const depthMax = 10
 export const conditionsMax = 100
 
-const nameMax = 256
-const valueMax = 4096
-const listMax = 1000
-
 /** The JSON pointer (RFC 6901) to a field or an item of what `pointer` points to. */
 export const childPointer = (pointer: string, key: string | number) =>
   `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
@@ -117,7 +114,7 @@ function readNode(
       return {
         operator,
         attribute: name('attribute'),
-        value: items('value', listMax).map(({ item, pointer }) => readScalar(item, pointer)),
+        value: items('value', itemsMax).map(({ item, pointer }) => readScalar(item, pointer)),
       }
     case 'exists':
     case 'not_exists':

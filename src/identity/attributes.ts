@@ -44,9 +44,9 @@ export interface Change {
 
 /** Limits of a user's attributes: lengths in characters. */
 const attributesMax = 100
-const nameMax = 256
+export const nameMax = 256
 export const valueMax = 4096
-const itemsMax = 1000
+export const itemsMax = 1000
 const itemMax = 512
 
 /**

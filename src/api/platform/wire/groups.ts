@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { functions } from '../../../identity/aggregate.ts'
+import { nameMax } from '../../../identity/attributes.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
 import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
@@ -37,7 +38,7 @@ export const DefinitionChange = z.object({
     .string()
     .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
     .nullish(),
-  source_user_attribute: named(256).optional(),
+  source_user_attribute: named(nameMax).optional(),
   attributes: SharedAttributes.nullish(),
   matching: z
     .literal('normalized', 'must be normalized')
@@ -74,7 +75,7 @@ export const NewDefinition = DefinitionChange.extend({
     .overwrite(canonical)
     .refine(isDefinitionId, definitionId)
     .meta({ minLength: 3, maxLength: 32 }),
-  source_user_attribute: named(256),
+  source_user_attribute: named(nameMax),
 })
 
 export const AttributesChange = z.object({ attributes: SharedAttributes })

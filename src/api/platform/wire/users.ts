@@ -3,7 +3,7 @@ import { Failure } from '../../../failure.ts'
 import { userMax, type Value } from '../../../identity/attributes.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import type { Profile } from '../../../identity/profiles.ts'
-import { canonical, isTooLong, readId } from '../../../text.ts'
+import { canonical, control, isTooLong, readId } from '../../../text.ts'
 import { SharedAttribute } from './groups.ts'
 import { Attributes, AttributeValue, date, dateOrNull, showValue } from './values.ts'
 
@@ -22,7 +22,7 @@ export function userIdOf(text: string): string {
 /** What is wrong with an id but for its length and control characters. */
 export function problemOfId(text: string): string | undefined {
   const id = canonical(text)
-  if (isTooLong(id, userMax) || /\p{Cc}/u.test(id) || id === '') return undefined
+  if (isTooLong(id, userMax) || control.test(id) || id === '') return undefined
   return 'must have visible characters and be well-formed Unicode'
 }
 
