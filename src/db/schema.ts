@@ -173,6 +173,9 @@ export const jobs = sqliteTable(
     index('jobs_unended')
       .on(t.updatedAt)
       .where(sql`ended_at IS NULL`),
+    index('jobs_unended_by_group')
+      .on(t.group, t.revision)
+      .where(sql`ended_at IS NULL`),
   ],
 )
 
@@ -391,6 +394,9 @@ export const recomputeRuns = sqliteTable(
     index('recompute_runs_by_definition').on(t.definition, t.key),
     index('recompute_runs_unended')
       .on(t.updatedAt)
+      .where(sql`ended_at IS NULL`),
+    index('recompute_runs_unended_by_definition')
+      .on(t.definition, t.key)
       .where(sql`ended_at IS NULL`),
   ],
 )
