@@ -7,6 +7,7 @@ import { pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { enqueueStalledRuns } from './identity/stalled.ts'
+import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
@@ -15,6 +16,7 @@ import { deliver, deliverDue } from './webhooks/deliver.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue } from './jobs/enqueue.ts'
+import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf } from './failure.ts'
 import { retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
@@ -56,6 +58,8 @@ export default {
     await enqueueStalledRuns(res)
     await refreshDue(res, controller.scheduledTime)
     await sweepEvents(res)
+    await sweepJobs(res)
+    await sweepRuns(res)
   },
 } satisfies ExportedHandler<Env, Message>
 

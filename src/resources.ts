@@ -14,6 +14,7 @@ export interface Env {
   NAME_MAX: number
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
+  JOBS_DAYS: number
   FILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
@@ -36,6 +37,8 @@ export interface Limits {
   nameMax: number
   descriptionMax: number
   jobsWaitingMax: number
+  /** How long ended jobs and runs are kept. */
+  jobsDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
@@ -95,6 +98,12 @@ function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
   return max
 }
 
+function jobsDaysOf({ JOBS_DAYS }: Env): number {
+  const days = Number(JOBS_DAYS)
+  if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
+  return days
+}
+
 export function resources(env: Env): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
   const db = connect(env.DB, meter)
@@ -112,6 +121,7 @@ export function resources(env: Env): Resources {
       nameMax: Number(env.NAME_MAX),
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
+      jobsDays: jobsDaysOf(env),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       participantMax: participantMaxOf(env),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),

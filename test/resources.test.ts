@@ -12,6 +12,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['nameMax', 'NAME_MAX', 50],
   ['descriptionMax', 'DESCRIPTION_MAX', 450],
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
+  ['jobsDays', 'JOBS_DAYS', 30],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
   ['participantMax', 'PARTICIPANT_MAX', 32],
   ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
@@ -40,6 +41,10 @@ describe('the limits', () => {
 
   it.each([0, 65, 1.5, -1, '', 'x', undefined, null])('refuse ids of %o characters', (given) => {
     expect(() => limitsOf({ PARTICIPANT_MAX: given })).toThrow('PARTICIPANT_MAX')
+  })
+
+  it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep jobs %o days', (given) => {
+    expect(() => limitsOf({ JOBS_DAYS: given })).toThrow('JOBS_DAYS')
   })
 
   it.each([1, 64])('allow ids of %o characters', (given) => {

@@ -49,7 +49,7 @@ async function markRefreshed(
     .where(and(eq(audiences.workspace, workspace), eq(audiences.id, id)))
 }
 
-function findDue(db: Db, at: number, { jobsWaitingMax }: Limits): Promise<Due[]> {
+export function findDue(db: Db, at: number, { jobsWaitingMax }: Limits): Promise<Due[]> {
   const week = periodOf('weekly', at)
   const hasUnendedRun = sql`EXISTS (SELECT 1 FROM group_definitions AS d
     WHERE d.workspace_id = audiences.workspace_id AND d.deleted_at IS NULL

@@ -173,6 +173,9 @@ export const jobs = sqliteTable(
     index('jobs_unended')
       .on(t.updatedAt)
       .where(sql`ended_at IS NULL`),
+    index('jobs_unended_by_group')
+      .on(t.group, t.revision)
+      .where(sql`ended_at IS NULL`),
   ],
 )
 
@@ -392,6 +395,9 @@ export const recomputeRuns = sqliteTable(
     index('recompute_runs_unended')
       .on(t.updatedAt)
       .where(sql`ended_at IS NULL`),
+    index('recompute_runs_unended_by_definition')
+      .on(t.definition, t.key)
+      .where(sql`ended_at IS NULL`),
   ],
 )
 
@@ -427,6 +433,12 @@ export const audiences = sqliteTable(
 export const syncRules = sqliteTable('sync_rules', {
   job: integer('job_key').primaryKey(),
   rule: exactJson('rule').notNull(),
+})
+
+/** Where a part of a cron stopped: the next goes on after that row (see jobs/cron-place.ts). */
+export const cronPlaces = sqliteTable('cron_places', {
+  part: text('part').primaryKey(),
+  after: text('after', { mode: 'json' }).$type<{ at: number | string; key: number }>().notNull(),
 })
 
 /** `secret` signs events, and until `formerUntil` so does `former`. */

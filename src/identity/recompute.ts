@@ -89,7 +89,7 @@ async function recomputeRange(res: Resources, run: BegunRun): Promise<boolean> {
   const to = {
     state: last ? ('successful' as const) : run.state,
     cursor: range.upTo ?? run.cursor,
-    endedAt: last ? now : null,
+    ...(last && { endedAt: now }),
     scanned: run.scanned + scan.users,
     withoutValue: run.withoutValue + scan.withoutValue,
     largest: largestOf(run, scan),

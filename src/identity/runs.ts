@@ -37,7 +37,8 @@ export async function requestRun(
   const db = res.databaseOf(workspace)
   const now = res.now()
   const hasWaitingRun = sql`EXISTS (
-    SELECT 1 FROM recompute_runs AS r WHERE r.definition_key = d.key AND r.state = 'waiting')`
+    SELECT 1 FROM recompute_runs AS r
+    WHERE r.definition_key = d.key AND r.state = 'waiting' AND r.ended_at IS NULL)`
   await db.run(sql`
     INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at)
     SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now}
@@ -45,12 +46,18 @@ export async function requestRun(
     WHERE d.workspace_id = ${workspace} AND d.id = ${definitionId} AND d.deleted_at IS NULL
       AND NOT ${hasWaitingRun}`)
   const { key } = await getDefinition(db, workspace, definitionId)
-  const [run] = await db
-    .select()
-    .from(recomputeRuns)
-    .where(eq(recomputeRuns.definition, key))
-    .orderBy(desc(eq(recomputeRuns.state, 'waiting')), desc(recomputeRuns.key))
-    .limit(1)
+  const latest = (which?: SQL) =>
+    db
+      .select()
+      .from(recomputeRuns)
+      .where(and(eq(recomputeRuns.definition, key), which))
+      .orderBy(desc(recomputeRuns.key))
+      .limit(1)
+  const [waiting] = await latest(
+    and(eq(recomputeRuns.state, 'waiting'), isNull(recomputeRuns.endedAt)),
+  )
+  // It may have begun meanwhile.
+  const run = waiting ?? (await latest())[0]
   if (run === undefined)
     throw new Failure({ reason: 'not-found', what: 'definition', id: definitionId })
   return readRun(run)

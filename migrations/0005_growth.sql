@@ -1,0 +1,2 @@
+CREATE INDEX `jobs_unended_by_group` ON `jobs` (`group_key`,`revision`) WHERE ended_at IS NULL;--> statement-breakpoint
+CREATE INDEX `recompute_runs_unended_by_definition` ON `recompute_runs` (`definition_key`,`key`) WHERE ended_at IS NULL;

@@ -1,0 +1,4 @@
+CREATE TABLE `cron_places` (
+	`part` text PRIMARY KEY NOT NULL,
+	`after` text NOT NULL
+);
