@@ -1,4 +1,5 @@
-import { connect, type Db, type Meter } from './db/connect.ts'
+import type { Db, Meter } from './db/connect.ts'
+import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 
 /** The bindings and vars of `wrangler.toml`, and two secrets. */
@@ -71,8 +72,10 @@ export interface Signing {
 export interface Resources {
   /** Everything of a workspace lives in one database. */
   databaseOf: (workspace: number) => Db
-  /** The same from the nearest replica, which may be a moment behind. */
+  /** The same from the nearest replica, which may be a moment behind, but not the bookmark. */
   replicaOf: (workspace: number) => Db
+  /** Which state the request's last statement saw; nothing where it took none. */
+  answered: () => Answered
   /** The database of clients, whose workspace is not known yet. */
   directory: Db
   files: R2Bucket
@@ -104,13 +107,16 @@ function jobsDaysOf({ JOBS_DAYS }: Env): number {
   return days
 }
 
-export function resources(env: Env): Resources {
+/** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
+export function resources(env: Env, bookmark?: string): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-  const db = connect(env.DB, meter)
+  const { primary, replica, answered } =
+    bookmark === undefined ? outsideOfSessions(env.DB, meter) : sessionsOf(env.DB, meter, bookmark)
   return {
-    databaseOf: () => db,
-    replicaOf: () => connect(env.DB.withSession('first-unconstrained'), meter),
-    directory: db,
+    databaseOf: () => primary,
+    replicaOf: () => replica,
+    answered,
+    directory: primary,
     files: env.FILES,
     work: env.WORK,
     deliveries: env.DELIVERIES,

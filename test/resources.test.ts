@@ -2,9 +2,11 @@ import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { together } from '../src/db/connect.ts'
 import { resources, type Env, type Limits } from '../src/resources.ts'
 import { Bank, json, newClient, type Json } from './support/api.ts'
 import { callWith } from './support/door.ts'
+import { replicated } from './support/replicated.ts'
 
 const limitsOf = (vars: object) => resources({ ...env, ...vars }).limits
 
@@ -103,6 +105,18 @@ describe('the bindings', () => {
     await res.replicaOf(1).get(sql`SELECT 1`)
     expect([sessions, res.meter.statements]).toEqual([['first-unconstrained'], 3])
     expect(resources(env).meter.statements).toBe(0)
+  })
+
+  it('are asked at the primary alone once a request has asked it', async () => {
+    const { DB, opened } = replicated(env.DB)
+    const res = resources({ ...env, DB }, '')
+    expect(res.answered()).toEqual({})
+    await res.replicaOf(1).get(sql`SELECT 1`)
+    expect(res.answered().servedBy).toBe('WEUR replica')
+    await together(res.databaseOf(1), [sql`SELECT 1`])
+    await res.replicaOf(1).get(sql`SELECT 1`)
+    expect(res.answered().servedBy).toBe('WEUR primary')
+    expect(opened).toEqual(['first-unconstrained', 'first-primary'])
   })
 })
 

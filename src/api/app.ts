@@ -6,6 +6,7 @@ import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
 import { answers } from '../db/connect.ts'
 import { resources } from '../resources.ts'
+import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { json, type Responses } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
@@ -21,7 +22,7 @@ import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** Logs one line for each request, with its route pattern, as paths may have ids of people. */
 const logged = createMiddleware<Http>(async (c, next) => {
-  const res = resources(c.env)
+  const res = resources(c.env, c.req.header(bookmarkHeader) ?? '')
   c.set('res', res)
   c.set('requestId', crypto.randomUUID())
   const start = performance.now()
@@ -52,7 +53,7 @@ const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(req
 
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
-  .use(logged)
+  .use(logged, bookmarked)
   .get(
     '/health',
     describe('health', 'Check that the database answers', {
@@ -106,39 +107,41 @@ const tags = [
 ]
 
 /** Built at the first request for it, not at the start of the Worker. */
-const describeAll = (): Promise<object> =>
-  generateSpecs(app, {
-    exclude: [/^\/(v3|digitalbanking|oauth2)\//],
-    excludeStaticFile: false,
-    defaultValidationErrorResponse: false,
-    documentation: {
-      info: {
-        title: 'Coterie',
-        version: '0.1.0',
-        description:
-          'Which groups is this person in, and what do they share with the others in them? ' +
-          'The paths under /groups/v3 also work under /digitalbanking/groups/v3 and /v3, and ' +
-          '/oauth/token under /oauth2/v1/token.',
-        license: { name: 'MIT', identifier: 'MIT' },
-      },
-      servers: [{ url: '/' }],
-      tags,
-      webhooks: describeEvents(),
-      components: {
-        securitySchemes: {
-          bearer: {
-            type: 'http',
-            scheme: 'bearer',
-            bearerFormat: 'JWT',
-            description: 'A token from POST /oauth/token',
-          },
-          basic: { type: 'http', scheme: 'basic', description: "A client's id and secret" },
-          admin: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'The secret ADMIN_TOKEN of this installation',
+const describeAll = async (): Promise<object> =>
+  withBookmarks(
+    await generateSpecs(app, {
+      exclude: [/^\/(v3|digitalbanking|oauth2)\//],
+      excludeStaticFile: false,
+      defaultValidationErrorResponse: false,
+      documentation: {
+        info: {
+          title: 'Coterie',
+          version: '0.1.0',
+          description:
+            'Which groups is this person in, and what do they share with the others in them? ' +
+            'The paths under /groups/v3 also work under /digitalbanking/groups/v3 and /v3, and ' +
+            '/oauth/token under /oauth2/v1/token.',
+          license: { name: 'MIT', identifier: 'MIT' },
+        },
+        servers: [{ url: '/' }],
+        tags,
+        webhooks: describeEvents(),
+        components: {
+          securitySchemes: {
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'JWT',
+              description: 'A token from POST /oauth/token',
+            },
+            basic: { type: 'http', scheme: 'basic', description: "A client's id and secret" },
+            admin: {
+              type: 'http',
+              scheme: 'bearer',
+              description: 'The secret ADMIN_TOKEN of this installation',
+            },
           },
         },
       },
-    },
-  })
+    }),
+  )

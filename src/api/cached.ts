@@ -1,5 +1,6 @@
 import { createMiddleware } from 'hono/factory'
 import { hashOf } from '../access/secret.ts'
+import { bookmarkHeader } from './bookmark.ts'
 import type { Http } from './http.ts'
 
 interface Answer {
@@ -16,7 +17,8 @@ const charactersMost = 4000
 
 /**
  * Answers look-ups from memory or the edge's cache for LOOKUP_CACHE_SECONDS (0 by default); `Age`
- * is how old an answer is. Stands after the check of the token.
+ * is how old an answer is. A request with a bookmark has it queried anew. Stands after the check of
+ * the token.
  */
 export const cached = createMiddleware<Http>(async (c, next) => {
   const { res, workspace } = c.var
@@ -28,8 +30,9 @@ export const cached = createMiddleware<Http>(async (c, next) => {
   const path = encodeURIComponent(c.req.url.slice(new URL(c.req.url).origin.length))
   const key = `https://lookups.invalid/${workspace}/${c.req.method}${body}/${path}`
   const ageOf = ({ at }: Answer) => Math.max(0, Math.floor((res.now() - at) / 1000))
-  let hit = inMemory.get(key)
-  if (hit === undefined || ageOf(hit) >= lookupCacheSeconds) hit = await fromEdge(key)
+  const exact = c.req.header(bookmarkHeader) !== undefined
+  let hit = exact ? undefined : inMemory.get(key)
+  if (!exact && (hit === undefined || ageOf(hit) >= lookupCacheSeconds)) hit = await fromEdge(key)
   if (hit !== undefined && ageOf(hit) < lookupCacheSeconds) {
     store(key, hit)
     return c.body(hit.body, 200, { 'Content-Type': hit.contentType, Age: `${ageOf(hit)}` })

@@ -10,8 +10,9 @@ export interface Http {
     requestId: string
     caller: Caller
     workspace: number
+    /** For writes, and for what was made a moment ago: its maker may know no bookmark. */
     db: Db
-    /** For reads that may be a moment old. */
+    /** For reads that show no older state than the request's bookmark: lists, look-ups, profiles. */
     replica: Db
   }
 }

@@ -13,11 +13,11 @@ export interface Meter {
 }
 
 /** A database, or a session with a replica of it. */
-type Queried = Pick<D1Database, 'prepare' | 'batch'>
+export type Queried = Pick<D1Database, 'prepare' | 'batch'>
 
-/** A database whose results are added to the meter. */
-export function connect(d1: Queried, meter: Meter): Db {
-  return drizzle(metered(d1, meter))
+/** A database whose results are added to the meter; `seen` gets each result's figures. */
+export function connect(d1: Queried, meter: Meter, seen?: (meta: D1Result['meta']) => void): Db {
+  return drizzle(metered(d1, meter, seen))
 }
 
 const dialect = new SQLiteSyncDialect()
@@ -82,12 +82,13 @@ export function beginningWith<const Statements extends readonly SQLWrapper[]>(
 }
 
 /** D1's own client, with its results counted; `first` and `raw` give no figures, `all` does. */
-function metered(d1: Queried, meter: Meter): D1Database {
+function metered(d1: Queried, meter: Meter, seen?: (meta: D1Result['meta']) => void): D1Database {
   const inner = new WeakMap<object, D1PreparedStatement>()
   const count = <R extends D1Result>(result: R): R => {
     meter.statements++
     meter.rowsRead += result.meta.rows_read
     meter.rowsWritten += result.meta.rows_written
+    seen?.(result.meta)
     return result
   }
   const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {

@@ -51,6 +51,18 @@ describe('a look-up that may be a minute old', () => {
     expect(await exact.json()).not.toEqual(content)
   })
 
+  it('is queried anew for who brings a bookmark, and kept for the others', async () => {
+    const path = `/groups/v3/groups/${owls}/participants/kim`
+    expect(await said(request(path))).toMatchObject({ member: false })
+    await bank.apply(owls, 'ADD', 'kim\n')
+    const cachedAnswer = await request(path)
+    expect(cachedAnswer.headers.get('x-d1-bookmark')).toBeNull()
+    expect(await cachedAnswer.json()).toMatchObject({ member: false })
+    const headers = { ...bank.headers(), 'x-d1-bookmark': '00000001-00000002' }
+    expect(await said(request(path, {}, caching, headers))).toMatchObject({ member: true })
+    expect(await said(request(path))).toMatchObject({ member: true })
+  })
+
   it('is queried anew once it is older than that', async () => {
     const path = `/groups/v3/groups/${owls}/participants/ivy`
     const brief = { LOOKUP_CACHE_SECONDS: 1 }

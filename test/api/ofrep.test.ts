@@ -181,7 +181,10 @@ describe('the door of OpenFeature', () => {
     expect(preflight.status).toBe(204)
     expect(preflight.headers.get('access-control-allow-origin')).toBe('*')
     expect(preflight.headers.get('access-control-allow-headers')?.split(',')).toEqual(
-      expect.arrayContaining(['Content-Type', 'Authorization', 'X-API-Key', 'If-None-Match']),
+      expect.arrayContaining([
+        ...['Content-Type', 'Authorization', 'X-API-Key', 'If-None-Match'],
+        'x-d1-bookmark',
+      ]),
     )
     for (const answer of [
       await request('owls', about('ann'), { origin: 'https://shop.test' }),
@@ -189,7 +192,7 @@ describe('the door of OpenFeature', () => {
     ]) {
       expect(answer.headers.get('access-control-allow-origin')).toBe('*')
       expect(answer.headers.get('access-control-expose-headers')?.split(',')).toEqual(
-        expect.arrayContaining(['ETag', 'Retry-After']),
+        expect.arrayContaining(['ETag', 'Retry-After', 'x-d1-bookmark', 'x-served-by']),
       )
     }
   })

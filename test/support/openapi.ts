@@ -4,7 +4,7 @@ import { call, type Json } from './api.ts'
 
 type Answers = Record<
   string,
-  { description: string; content?: Record<string, { schema: OasSchema31 }> }
+  { description: string; headers?: Json; content?: Record<string, { schema: OasSchema31 }> }
 >
 export interface Operation {
   operationId: string

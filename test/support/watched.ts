@@ -1,7 +1,7 @@
 import type { Env } from '../../src/resources.ts'
 
 /** What a call is of: the database by name of the session, a bucket, a queue. */
-type Binding = 'primary' | `replica, ${string}` | 'FILES' | 'WORK' | 'DELIVERIES'
+type Binding = 'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'DELIVERIES'
 
 /** Bindings whose calls are slow, and known while they are under way and afterwards. */
 export interface Watched {
@@ -36,7 +36,11 @@ export function watched(bound: Env): Watched {
     ...bound,
     DB: {
       ...database('primary', bound.DB, slowly),
-      withSession: (from = '') => database(`replica, ${from}`, bound.DB.withSession(from), slowly),
+      withSession: (from = '') => {
+        const session = bound.DB.withSession(from)
+        const getBookmark = () => session.getBookmark()
+        return { ...database(`session, ${from}`, session, slowly), getBookmark }
+      },
     } as unknown as D1Database, // what `connect` and `resources` call is there
     FILES: every('FILES', bound.FILES, slowly),
     WORK: every('WORK', bound.WORK, slowly),

@@ -76,7 +76,7 @@ export const groupsV3 = new Hono<Http>()
         showPage(
           c.req.url,
           paging,
-          await listGroups(c.var.db, c.var.workspace, paging),
+          await listGroups(c.var.replica, c.var.workspace, paging),
           wire.listGroup,
         ),
       )
@@ -168,7 +168,7 @@ export const groupsV3 = new Hono<Http>()
         showPage(
           c.req.url,
           paging,
-          await listJobs(c.var.db, c.var.workspace, groupId, paging),
+          await listJobs(c.var.replica, c.var.workspace, groupId, paging),
           wire.listJob(c.req.url),
         ),
       )

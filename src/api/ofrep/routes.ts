@@ -3,6 +3,7 @@ import { cors } from 'hono/cors'
 import type { z } from 'zod'
 import { getMember, listGroupsWithMember } from '../../membership/lookup.ts'
 import { bearer } from '../bearer.ts'
+import { bookmarkHeader, servedByHeader } from '../bookmark.ts'
 import { guarded, json, rateLimitExceeded } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
@@ -59,8 +60,11 @@ export const ofrep = new Hono<Http>()
     cors({
       origin: '*',
       allowMethods: ['POST'],
-      allowHeaders: ['Content-Type', 'Authorization', 'X-API-Key', 'If-None-Match'],
-      exposeHeaders: ['ETag', 'Retry-After'],
+      allowHeaders: [
+        ...['Content-Type', 'Authorization', 'X-API-Key', 'If-None-Match'],
+        bookmarkHeader,
+      ],
+      exposeHeaders: ['ETag', 'Retry-After', bookmarkHeader, servedByHeader],
       maxAge: 86_400,
     }),
   )

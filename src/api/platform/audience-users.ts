@@ -28,10 +28,10 @@ export const audienceUsers = new Hono<Http>()
     jsonBody,
     valid('json', wire.Preview),
     async (c) => {
-      const { db, workspace } = c.var
-      const rule = await resolveRule(db, workspace, readRule(c.req.valid('json').rule))
-      const { users } = await listUsers(db, workspace, rule, { after: '', size: sampleSize })
-      return c.json({ count: await countUsers(db, workspace, rule), sample: users })
+      const { replica, workspace } = c.var
+      const rule = await resolveRule(replica, workspace, readRule(c.req.valid('json').rule))
+      const { users } = await listUsers(replica, workspace, rule, { after: '', size: sampleSize })
+      return c.json({ count: await countUsers(replica, workspace, rule), sample: users })
     },
   )
 
@@ -45,9 +45,9 @@ export const audienceUsers = new Hono<Http>()
     ),
     valid('query', wire.OverlapQuery),
     async (c) => {
-      const { db, workspace } = c.var
+      const { replica, workspace } = c.var
       const { a, b } = c.req.valid('query')
-      return c.json(wire.showOverlap(a, b, await overlap(db, workspace, a, b)))
+      return c.json(wire.showOverlap(a, b, await overlap(replica, workspace, a, b)))
     },
   )
 
@@ -55,8 +55,8 @@ export const audienceUsers = new Hono<Http>()
     '/:audience_id/count',
     operation('countAudience', 'audiences:read', 'Count the users of an audience', wire.ShownCount),
     async (c) => {
-      const { db, workspace } = c.var
-      const count = await queryAudience(db, workspace, wire.idOf(c), (db, rule) =>
+      const { replica, workspace } = c.var
+      const count = await queryAudience(replica, workspace, wire.idOf(c), (db, rule) =>
         countUsers(db, workspace, rule),
       )
       return c.json({ count })
@@ -74,17 +74,20 @@ export const audienceUsers = new Hono<Http>()
     valid('query', wire.UsersQuery),
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
-      const { db, workspace } = c.var
-      const rule = await resolveAudience(db, workspace, wire.idOf(c))
-      return c.body(exportUsers(db, workspace, rule, c.req.valid('query').after), 200, {
+      const { replica, workspace } = c.var
+      const rule = await resolveAudience(replica, workspace, wire.idOf(c))
+      return c.body(exportUsers(replica, workspace, rule, c.req.valid('query').after), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
       })
     },
     async (c) => {
-      const { db, workspace } = c.var
-      const { users, next = null } = await queryAudience(db, workspace, wire.idOf(c), (db, rule) =>
-        listUsers(db, workspace, rule, c.req.valid('query')),
+      const { replica, workspace } = c.var
+      const { users, next = null } = await queryAudience(
+        replica,
+        workspace,
+        wire.idOf(c),
+        (db, rule) => listUsers(db, workspace, rule, c.req.valid('query')),
       )
       return c.json({ users, next })
     },
@@ -99,9 +102,9 @@ export const audienceUsers = new Hono<Http>()
       wire.ShownMembership,
     ),
     async (c) => {
-      const { db, workspace } = c.var
+      const { replica, workspace } = c.var
       const user = userIdOf(c.req.param('user_id'))
-      const explained = await queryAudience(db, workspace, wire.idOf(c), (db, rule) =>
+      const explained = await queryAudience(replica, workspace, wire.idOf(c), (db, rule) =>
         explainUser(db, workspace, rule, user),
       )
       return c.json(wire.showMembership(explained))

@@ -20,7 +20,8 @@ export const audiences = new Hono<Http>()
   .get(
     '/',
     operation('listAudiences', 'audiences:read', 'List the audiences', z.array(wire.ShownAudience)),
-    async (c) => c.json((await listAudiences(c.var.db, c.var.workspace)).map(wire.showAudience)),
+    async (c) =>
+      c.json((await listAudiences(c.var.replica, c.var.workspace)).map(wire.showAudience)),
   )
 
   .post(

@@ -21,7 +21,7 @@ export const deliveries = new Hono<Http>()
       const page = { state, after, size }
       return c.json(
         wire.showDeliveries(
-          await listDeliveries(c.var.db, c.var.workspace, c.req.param('webhook_id'), page),
+          await listDeliveries(c.var.replica, c.var.workspace, c.req.param('webhook_id'), page),
           size,
         ),
       )

@@ -18,7 +18,7 @@ export const events = new Hono<Http>().get(
   async (c) => {
     const { after, types, size } = c.req.valid('query')
     return c.json(
-      wire.showEvents(await listEvents(c.var.db, c.var.workspace, { after, types, size })),
+      wire.showEvents(await listEvents(c.var.replica, c.var.workspace, { after, types, size })),
     )
   },
 )

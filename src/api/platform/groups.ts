@@ -38,7 +38,7 @@ export const groups = new Hono<Http>()
       z.array(wire.ShownDefinition),
     ),
     async (c) =>
-      c.json((await listDefinitions(c.var.db, c.var.workspace)).map(wire.showDefinition)),
+      c.json((await listDefinitions(c.var.replica, c.var.workspace)).map(wire.showDefinition)),
   )
 
   .post(
@@ -129,7 +129,7 @@ export const groups = new Hono<Http>()
       z.array(wire.ShownRun),
     ),
     async (c) => {
-      const runs = await listRuns(c.var.db, c.var.workspace, idOf(c))
+      const runs = await listRuns(c.var.replica, c.var.workspace, idOf(c))
       return c.json(runs.map(wire.showRun))
     },
   )
@@ -153,11 +153,11 @@ export const groups = new Hono<Http>()
     ),
     valid('query', wire.InstanceQuery),
     async (c) => {
-      const { db, workspace, res } = c.var
+      const { replica, workspace, res } = c.var
       const { value, after, size } = c.req.valid('query')
       const query = value === undefined ? { after, size } : { value }
       const { groupUsersMax } = res.limits
-      const page = await listHouseholds(db, workspace, idOf(c), { ...query, groupUsersMax })
+      const page = await listHouseholds(replica, workspace, idOf(c), { ...query, groupUsersMax })
       return c.json(wire.showInstances(idOf(c), page))
     },
   )

@@ -43,7 +43,7 @@ export const imports = new Hono<Http>()
     async (c) => {
       const { before, size } = c.req.valid('query')
       return c.json(
-        wire.showImports(await listUsersJobs(c.var.db, c.var.workspace, before, size), size),
+        wire.showImports(await listUsersJobs(c.var.replica, c.var.workspace, before, size), size),
       )
     },
   )

@@ -47,7 +47,7 @@ export const userprofile = new Hono<Http>()
     async (c) => {
       const fields = c.req.valid('query').fields.split(',')
       const profile = await getProfile(
-        c.var.db,
+        c.var.replica,
         c.var.workspace,
         wire.userIdOf(c.req.param('mpid')),
       )
@@ -57,12 +57,12 @@ export const userprofile = new Hono<Http>()
           user_attributes: wire.showAttributes(profile),
         }),
         ...(fields.includes('audience_memberships') && {
-          audience_memberships: (await audiencesOf(c.var.db, c.var.workspace, profile.user)).map(
-            ({ id, name }) => ({
-              audience_id: id,
-              audience_name: name,
-            }),
-          ),
+          audience_memberships: (
+            await audiencesOf(c.var.replica, c.var.workspace, profile.user)
+          ).map(({ id, name }) => ({
+            audience_id: id,
+            audience_name: name,
+          })),
         }),
       })
     },

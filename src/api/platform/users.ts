@@ -47,7 +47,7 @@ export const users = new Hono<Http>()
       'Get a user: own and inherited attributes, and groups',
       wire.ShownUser,
     ),
-    async (c) => c.json(wire.showUser(await getProfile(c.var.db, c.var.workspace, idOf(c)))),
+    async (c) => c.json(wire.showUser(await getProfile(c.var.replica, c.var.workspace, idOf(c)))),
   )
 
   .delete(
@@ -69,9 +69,9 @@ export const users = new Hono<Http>()
       wire.ShownExplanation,
     ),
     async (c) => {
-      const { db, workspace } = c.var
+      const { replica, workspace } = c.var
       const name = c.req.param('name')
-      return c.json(wire.showExplanation(name, await explain(db, workspace, idOf(c), name)))
+      return c.json(wire.showExplanation(name, await explain(replica, workspace, idOf(c), name)))
     },
   )
 

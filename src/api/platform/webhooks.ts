@@ -43,7 +43,7 @@ export const webhooks = new Hono<Http>()
   .get(
     '/',
     operation('listWebhooks', 'webhooks:read', 'List the webhooks', z.array(wire.ShownWebhook)),
-    async (c) => c.json((await listWebhooks(c.var.db, c.var.workspace)).map(wire.showWebhook)),
+    async (c) => c.json((await listWebhooks(c.var.replica, c.var.workspace)).map(wire.showWebhook)),
   )
 
   .get(
