@@ -95,6 +95,13 @@ function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
   return max
 }
 
+/** A secret that was not put is missing. */
+function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
+  if (ADMIN_TOKEN === undefined || ADMIN_TOKEN.length < 32)
+    throw new Error('ADMIN_TOKEN must have at least 32 characters')
+  return ADMIN_TOKEN
+}
+
 export function resources(env: Env): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
   const db = connect(env.DB, meter)
@@ -128,7 +135,7 @@ export function resources(env: Env): Resources {
     },
     limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
     localWebhooks: String(env.WEBHOOKS_LOCAL) === 'true',
-    adminToken: env.ADMIN_TOKEN,
+    adminToken: adminTokenOf(env),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

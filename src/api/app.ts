@@ -21,9 +21,9 @@ import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** Logs one line for each request, with its route pattern, as paths may have ids of people. */
 const logged = createMiddleware<Http>(async (c, next) => {
+  c.set('requestId', crypto.randomUUID())
   const res = resources(c.env)
   c.set('res', res)
-  c.set('requestId', crypto.randomUUID())
   const start = performance.now()
   await next()
   const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path
