@@ -6,6 +6,7 @@ import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
 import { answers } from '../db/connect.ts'
 import { resources } from '../resources.ts'
+import { confidential } from './confidential.ts'
 import { json, type Responses } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
@@ -52,7 +53,7 @@ const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(req
 
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
-  .use(logged)
+  .use(logged, confidential)
   .get(
     '/health',
     describe('health', 'Check that the database answers', {

@@ -35,7 +35,6 @@ export const webhooks = new Hono<Http>()
       const { res, workspace, caller } = c.var
       const draft = wire.draftOf(c.req.valid('json'))
       const webhook = await createWebhook(res, workspace, draft, caller.name)
-      c.header('Cache-Control', 'no-store')
       return c.json(wire.showWithSecret(webhook), 201)
     },
   )
@@ -117,7 +116,6 @@ export const webhooks = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const webhook = await rotateSecret(res, workspace, idOf(c), caller.name)
-      c.header('Cache-Control', 'no-store')
       return c.json(wire.showWithSecret(webhook))
     },
   )
