@@ -16,7 +16,7 @@ import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue } from './jobs/enqueue.ts'
 import { faultOf } from './failure.ts'
-import { retryDelay, type Message } from './messages.ts'
+import { factsOf, retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
@@ -38,7 +38,7 @@ export default {
               event: 'message-failed',
               queue: batch.queue,
               attempts: message.attempts,
-              ...message.body,
+              ...factsOf(message.body),
               ...faultOf(error),
             }),
           )
@@ -76,7 +76,7 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:
-      throw new Error(`nothing handles the message ${JSON.stringify(message)}`)
+      throw new Error(`nothing handles the message ${JSON.stringify(factsOf(message))}`)
   }
 }
 
