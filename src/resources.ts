@@ -26,6 +26,7 @@ export interface Env {
   WEBHOOKS_MAX: number
   WEBHOOKS_LOCAL: boolean
   LOOKUP_CACHE_SECONDS: number
+  LOG_LOOKUPS: number
   RATE_LIMIT: number
   RATE_PERIOD: number
   RATE_LIMITED: boolean
@@ -80,6 +81,8 @@ export interface Resources {
   limits: Limits
   /** Counts requests by client; undefined where they are not limited. */
   limiter: RateLimit | undefined
+  /** The share of successful look-ups that are logged, from 0 to 1. */
+  lookupsLogged: number
   /** Whether events may be sent over http and to this machine. */
   localWebhooks: boolean
   adminToken: string
@@ -134,6 +137,7 @@ export function resources(env: Env): Resources {
       ratePeriod: Number(env.RATE_PERIOD),
     },
     limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
+    lookupsLogged: Number(env.LOG_LOOKUPS),
     localWebhooks: String(env.WEBHOOKS_LOCAL) === 'true',
     adminToken: adminTokenOf(env),
     signing: {

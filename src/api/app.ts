@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { matchedRoutes } from 'hono/route'
 import { getPathNoStrict } from 'hono/utils/url'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
@@ -12,6 +11,7 @@ import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
 import { unknownOperation } from './refusal.ts'
+import { isLookup, routeOf } from './route.ts'
 import { batches } from './platform/batches.ts'
 import { platform } from './platform/routes.ts'
 import { describeEvents } from './platform/wire/events.ts'
@@ -20,14 +20,16 @@ import { routedPath } from './ofrep/key.ts'
 import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
-/** Logs one line for each request, with its route pattern, as paths may have ids of people. */
+/** Logs one line for each request, but of look-ups that succeed a share. */
 const logged = createMiddleware<Http>(async (c, next) => {
   c.set('requestId', crypto.randomUUID())
   const res = resources(c.env)
   c.set('res', res)
   const start = performance.now()
   await next()
-  const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path
+  const route = routeOf(c)
+  const succeeded = c.res.ok || c.res.status === 304
+  if (succeeded && isLookup(route) && Math.random() >= res.lookupsLogged) return
   console.info(
     JSON.stringify({
       event: 'request',
