@@ -25,6 +25,7 @@ export interface Env {
   AUDIENCES_MAX: number
   WEBHOOKS_MAX: number
   WEBHOOKS_LOCAL: boolean
+  WEBHOOK_HOSTS: string
   LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
   RATE_LIMIT: number
@@ -65,6 +66,14 @@ export interface Signing {
   audiences: readonly string[]
 }
 
+/** Where events may be sent. */
+export interface WebhookAddresses {
+  /** Also over http, to this machine and to every port. */
+  local: boolean
+  /** Only to these hosts and those below them; none: to all. */
+  hosts: readonly string[]
+}
+
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
 export interface Resources {
   /** Everything of a workspace lives in one database. */
@@ -83,8 +92,7 @@ export interface Resources {
   limiter: RateLimit | undefined
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
-  /** Whether events may be sent over http and to this machine. */
-  localWebhooks: boolean
+  webhookAddresses: WebhookAddresses
   adminToken: string
   signing: Signing
   meter: Meter
@@ -104,6 +112,12 @@ function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
     throw new Error('ADMIN_TOKEN must have at least 32 characters')
   return ADMIN_TOKEN
 }
+
+const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
+  WEBHOOK_HOSTS.toLowerCase()
+    .split(' ')
+    .map((host) => host.replace(/^\.+/, ''))
+    .filter((host) => host !== '')
 
 export function resources(env: Env): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
@@ -138,7 +152,10 @@ export function resources(env: Env): Resources {
     },
     limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
     lookupsLogged: Number(env.LOG_LOOKUPS),
-    localWebhooks: String(env.WEBHOOKS_LOCAL) === 'true',
+    webhookAddresses: {
+      local: String(env.WEBHOOKS_LOCAL) === 'true',
+      hosts: hostsOf(env),
+    },
     adminToken: adminTokenOf(env),
     signing: {
       key: env.SIGNING_KEY,

@@ -88,8 +88,12 @@ describe('what is on or off', () => {
     [undefined, false],
   ])('is read from %o as %o', (given, on) => {
     const vars = { RATE_LIMITED: given, WEBHOOKS_LOCAL: given } as Partial<Env> // as text too
-    const { limiter, localWebhooks } = resources({ ...env, ...vars })
-    expect([limiter === env.LIMITER, limiter === undefined, localWebhooks]).toEqual([on, !on, on])
+    const { limiter, webhookAddresses } = resources({ ...env, ...vars })
+    expect([limiter === env.LIMITER, limiter === undefined, webhookAddresses.local]).toEqual([
+      on,
+      !on,
+      on,
+    ])
   })
 })
 

@@ -122,9 +122,11 @@ export const webhooks = new Hono<Http>()
 
   .post(
     '/:webhook_id/test',
-    operation('testWebhook', 'webhooks:write', 'Send a webhook an event of type webhook.test', {
-      schema: wire.ShownTest,
-      status: 202,
-    }),
+    operation(
+      'testWebhook',
+      'webhooks:write',
+      'Send a webhook an event of type webhook.test; at most 60 an hour in a workspace',
+      { schema: wire.ShownTest, status: 202 },
+    ),
     async (c) => c.json({ event_id: await testWebhook(c.var.res, c.var.workspace, idOf(c)) }, 202),
   )
