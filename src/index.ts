@@ -18,7 +18,7 @@ import { giveUp } from './jobs/jobs.ts'
 import { enqueue } from './jobs/enqueue.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf } from './failure.ts'
-import { retryDelay, type Message } from './messages.ts'
+import { factsOf, retryDelay, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
@@ -40,7 +40,7 @@ export default {
               event: 'message-failed',
               queue: batch.queue,
               attempts: message.attempts,
-              ...message.body,
+              ...factsOf(message.body),
               ...faultOf(error),
             }),
           )
@@ -80,7 +80,7 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:
-      throw new Error(`nothing handles the message ${JSON.stringify(message)}`)
+      throw new Error(`nothing handles the message ${JSON.stringify(factsOf(message))}`)
   }
 }
 

@@ -8,6 +8,12 @@ export type Message =
   | { kind: 'erase-definition'; workspace: number; definition: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
 
+/** A message as a log may have it: kind and keys, as its texts may be ids of people. */
+export const factsOf = (message: Message) =>
+  Object.fromEntries(
+    Object.entries(message).filter(([name, value]) => name === 'kind' || typeof value === 'number'),
+  )
+
 /** Messages of one `sendBatch` at most (Cloudflare Queues, "Limits"). */
 export const sendBatchMost = 100
 

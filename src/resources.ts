@@ -27,7 +27,9 @@ export interface Env {
   AUDIENCES_MAX: number
   WEBHOOKS_MAX: number
   WEBHOOKS_LOCAL: boolean
+  WEBHOOK_HOSTS: string
   LOOKUP_CACHE_SECONDS: number
+  LOG_LOOKUPS: number
   RATE_LIMIT: number
   RATE_PERIOD: number
   RATE_LIMITED: boolean
@@ -68,6 +70,14 @@ export interface Signing {
   audiences: readonly string[]
 }
 
+/** Where events may be sent. */
+export interface WebhookAddresses {
+  /** Also over http, to this machine and to every port. */
+  local: boolean
+  /** Only to these hosts and those below them; none: to all. */
+  hosts: readonly string[]
+}
+
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
 export interface Resources {
   /** Everything of a workspace lives in one database. */
@@ -86,8 +96,9 @@ export interface Resources {
   limits: Limits
   /** Counts requests by client; undefined where they are not limited. */
   limiter: RateLimit | undefined
-  /** Whether events may be sent over http and to this machine. */
-  localWebhooks: boolean
+  /** The share of successful look-ups that are logged, from 0 to 1. */
+  lookupsLogged: number
+  webhookAddresses: WebhookAddresses
   adminToken: string
   signing: Signing
   meter: Meter
@@ -106,6 +117,19 @@ function jobsDaysOf({ JOBS_DAYS }: Env): number {
   if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
   return days
 }
+
+/** A secret that was not put is missing. */
+function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
+  if (ADMIN_TOKEN === undefined || ADMIN_TOKEN.length < 32)
+    throw new Error('ADMIN_TOKEN must have at least 32 characters')
+  return ADMIN_TOKEN
+}
+
+const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
+  WEBHOOK_HOSTS.toLowerCase()
+    .split(' ')
+    .map((host) => host.replace(/^\.+/, ''))
+    .filter((host) => host !== '')
 
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
@@ -143,8 +167,12 @@ export function resources(env: Env, bookmark?: string): Resources {
       ratePeriod: Number(env.RATE_PERIOD),
     },
     limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
-    localWebhooks: String(env.WEBHOOKS_LOCAL) === 'true',
-    adminToken: env.ADMIN_TOKEN,
+    lookupsLogged: Number(env.LOG_LOOKUPS),
+    webhookAddresses: {
+      local: String(env.WEBHOOKS_LOCAL) === 'true',
+      hosts: hostsOf(env),
+    },
+    adminToken: adminTokenOf(env),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { together } from '../src/db/connect.ts'
 import { resources, type Env, type Limits } from '../src/resources.ts'
 import { Bank, json, newClient, type Json } from './support/api.ts'
@@ -64,6 +64,27 @@ describe('the limits', () => {
   })
 })
 
+describe('an ADMIN_TOKEN that could be guessed', () => {
+  const short = 'x'.repeat(31)
+
+  it.each([short, '', undefined])('is refused: %o', (ADMIN_TOKEN) => {
+    const bound = { ...env, ADMIN_TOKEN } as Env // a secret that was not put is missing
+    expect(() => resources(bound)).toThrow('ADMIN_TOKEN must have at least 32 characters')
+    expect(resources({ ...env, ADMIN_TOKEN: `${short}x` }).adminToken).toBe(`${short}x`)
+  })
+
+  it('closes every route', async () => {
+    const logged = vi.spyOn(console, 'error').mockReturnValue()
+    for (const path of ['/health', '/oauth/clients', '/groups/v3/groups', '/nowhere']) {
+      const headers = { authorization: `Bearer ${short}` }
+      expect((await callWith({ ADMIN_TOKEN: short }, path, { headers })).status).toBe(500)
+      expect(logged.mock.lastCall?.[0]).toMatch(/requestId.*ADMIN_TOKEN must have/)
+      expect(logged.mock.lastCall?.[0]).not.toContain(short)
+    }
+    logged.mockRestore()
+  })
+})
+
 describe('what is on or off', () => {
   it.each([
     [true, true],
@@ -74,8 +95,12 @@ describe('what is on or off', () => {
     [undefined, false],
   ])('is read from %o as %o', (given, on) => {
     const vars = { RATE_LIMITED: given, WEBHOOKS_LOCAL: given } as Partial<Env> // as text too
-    const { limiter, localWebhooks } = resources({ ...env, ...vars })
-    expect([limiter === env.LIMITER, limiter === undefined, localWebhooks]).toEqual([on, !on, on])
+    const { limiter, webhookAddresses } = resources({ ...env, ...vars })
+    expect([limiter === env.LIMITER, limiter === undefined, webhookAddresses.local]).toEqual([
+      on,
+      !on,
+      on,
+    ])
   })
 })
 

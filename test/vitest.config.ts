@@ -41,6 +41,7 @@ export default defineConfig(async () => ({
         ratelimits: { LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } } },
         bindings: {
           RATE_LIMITED: false,
+          LOG_LOOKUPS: 1,
           SOAK_SECONDS: process.env['SOAK_SECONDS'] ?? '0',
           SOAK_SEED: process.env['SOAK_SEED'] ?? '0',
           ADDED_COLUMNS: process.env['ADDED_COLUMNS'] ?? 'false',

@@ -1,17 +1,18 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { matchedRoutes } from 'hono/route'
 import { getPathNoStrict } from 'hono/utils/url'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
 import { answers } from '../db/connect.ts'
 import { resources } from '../resources.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
+import { confidential } from './confidential.ts'
 import { json, type Responses } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
 import { unknownOperation } from './refusal.ts'
+import { isLookup, routeOf } from './route.ts'
 import { batches } from './platform/batches.ts'
 import { platform } from './platform/routes.ts'
 import { describeEvents } from './platform/wire/events.ts'
@@ -20,14 +21,16 @@ import { routedPath } from './ofrep/key.ts'
 import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
-/** Logs one line for each request, with its route pattern, as paths may have ids of people. */
+/** Logs one line for each request, but of look-ups that succeed a share. */
 const logged = createMiddleware<Http>(async (c, next) => {
+  c.set('requestId', crypto.randomUUID())
   const res = resources(c.env, c.req.header(bookmarkHeader) ?? '')
   c.set('res', res)
-  c.set('requestId', crypto.randomUUID())
   const start = performance.now()
   await next()
-  const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path
+  const route = routeOf(c)
+  const succeeded = c.res.ok || c.res.status === 304
+  if (succeeded && isLookup(route) && Math.random() >= res.lookupsLogged) return
   console.info(
     JSON.stringify({
       event: 'request',
@@ -53,7 +56,7 @@ const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(req
 
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
-  .use(logged, bookmarked)
+  .use(logged, bookmarked, confidential)
   .get(
     '/health',
     describe('health', 'Check that the database answers', {

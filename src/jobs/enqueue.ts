@@ -1,5 +1,5 @@
 import { faultOf } from '../failure.ts'
-import type { Message } from '../messages.ts'
+import { factsOf, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
 /** Milliseconds without a step after which work is stalled. */
@@ -12,7 +12,9 @@ export async function enqueue(res: Resources, message: Message, delaySeconds = 0
   try {
     await res.work.send(message, { delaySeconds })
   } catch (error) {
-    console.error(JSON.stringify({ event: 'enqueue-failed', ...message, ...faultOf(error) }))
+    console.error(
+      JSON.stringify({ event: 'enqueue-failed', ...factsOf(message), ...faultOf(error) }),
+    )
   }
 }
 

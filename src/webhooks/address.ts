@@ -1,13 +1,13 @@
-/** `local` allows http and loopback, to try webhooks out on one machine. */
-export interface Allowed {
-  local: boolean
-}
+import type { WebhookAddresses } from '../resources.ts'
 
 /**
  * Why events cannot be sent to a URL, as the end of a sentence. Host names are not resolved:
  * Cloudflare sends no Worker's request to a private address.
  */
-export function problemOfAddress(text: string, { local }: Allowed): string | undefined {
+export function problemOfAddress(
+  text: string,
+  { local, hosts }: WebhookAddresses,
+): string | undefined {
   if (text.length > 2048) return 'cannot exceed 2048 characters'
   let url: URL
   try {
@@ -22,18 +22,23 @@ export function problemOfAddress(text: string, { local }: Allowed): string | und
   if (url.hash !== '') return 'must not have a fragment'
   const host = url.hostname.replace(/\.+$/, '').toLowerCase()
   if (local && (host === 'localhost' || host === '127.0.0.1' || host === '[::1]')) return undefined
-  return isPublic(host) ? undefined : 'must name a public host'
+  if (!isPublic(host)) return 'must name a public host'
+  if (hosts.length > 0 && !hosts.some((suffix) => isBelow(host, suffix)))
+    return `must name a host below ${hosts.join(' or ')}`
+  // The default port is left out of a URL.
+  return local || url.port === '' || url.port === '8443'
+    ? undefined
+    : 'must have the port 443 or 8443'
 }
+
+const isBelow = (host: string, suffix: string) => host === suffix || host.endsWith(`.${suffix}`)
 
 function isPublic(host: string): boolean {
   if (host.startsWith('[')) return isPublicV6(host.slice(1, -1))
   const octets = /^(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(host)?.slice(1).map(Number)
   if (octets !== undefined) return isPublicV4(octets)
   // A name of one label is that of a host nearby.
-  return (
-    host.includes('.') &&
-    !notPublic.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
-  )
+  return host.includes('.') && !notPublic.some((suffix) => isBelow(host, suffix))
 }
 
 /** Never public (RFC 6761, RFC 6762, RFC 8375), or names that anybody can give any address. */

@@ -144,7 +144,7 @@ async function send(
     answer,
     retryAfter,
   })
-  const problem = problemOfAddress(url, { local: res.localWebhooks })
+  const problem = problemOfAddress(url, res.webhookAddresses)
   if (problem !== undefined) return outcome(null, `The URL ${problem}`)
   try {
     const response = await res.fetch(url, {

@@ -77,9 +77,10 @@ export async function startServer({
   const heap =
     heapMax === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-old-space-size=${heapMax}` }
   const which = config === undefined ? [] : ['--config', config]
-  // On this machine nobody else uses the Worker, and webhooks are local.
+  // On this machine nobody else uses the Worker, webhooks are local, and every request is shown.
   const settings = Object.entries({
     RATE_LIMITED: 'false',
+    LOG_LOOKUPS: '1',
     WEBHOOKS_LOCAL: 'true',
     ...vars,
   }).flatMap(([name, value]) => ['--var', `${name}:${value}`])

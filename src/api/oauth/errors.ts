@@ -72,7 +72,6 @@ function answerTo(facts: Reason): Refusal {
 
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
-  c.header('Cache-Control', 'no-store')
   if (facts === undefined)
     return c.json({ error: 'server_error', error_description: 'Internal server error' }, 500)
   const [status, code, description] = answerTo(facts)

@@ -81,7 +81,6 @@ const token = async (c: Context<Http>) => {
     id: crypto.randomUUID(),
     now: res.now(),
   })
-  c.header('Cache-Control', 'no-store')
   return c.json({
     access_token,
     expires_in: lifetime,
@@ -109,7 +108,6 @@ export const oauth = new Hono<Http>()
     async (c) => {
       const { workspace_id, ...draft } = c.req.valid('json')
       const { secret, ...client } = await registerClient(c.var.res, workspace_id, draft)
-      c.header('Cache-Control', 'no-store')
       return c.json({ ...wire.showClient(client), client_secret: secret }, 201)
     },
   )

@@ -13,6 +13,8 @@ export const withEtag = createMiddleware<Http>(async (c, next) => {
   const tag = `"${digest}"`
   const header = c.req.header('if-none-match') ?? ''
   const same = header.trim() === '*' || (header.match(/"[^"]*"/g)?.includes(tag) ?? false)
-  if (same) c.res = new Response(null, { status: 304, headers: { ETag: `W/${tag}` } })
-  else c.res.headers.set('ETag', `W/${tag}`)
+  if (same) c.res = new Response(null, { status: 304 })
+  c.res.headers.set('ETag', `W/${tag}`)
+  // A client may keep it, as long as it asks each time.
+  c.res.headers.set('Cache-Control', 'private, no-cache')
 })

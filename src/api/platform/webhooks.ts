@@ -35,7 +35,6 @@ export const webhooks = new Hono<Http>()
       const { res, workspace, caller } = c.var
       const draft = wire.draftOf(c.req.valid('json'))
       const webhook = await createWebhook(res, workspace, draft, caller.name)
-      c.header('Cache-Control', 'no-store')
       return c.json(wire.showWithSecret(webhook), 201)
     },
   )
@@ -117,16 +116,17 @@ export const webhooks = new Hono<Http>()
     async (c) => {
       const { res, workspace, caller } = c.var
       const webhook = await rotateSecret(res, workspace, idOf(c), caller.name)
-      c.header('Cache-Control', 'no-store')
       return c.json(wire.showWithSecret(webhook))
     },
   )
 
   .post(
     '/:webhook_id/test',
-    operation('testWebhook', 'webhooks:write', 'Send a webhook an event of type webhook.test', {
-      schema: wire.ShownTest,
-      status: 202,
-    }),
+    operation(
+      'testWebhook',
+      'webhooks:write',
+      'Send a webhook an event of type webhook.test; at most 60 an hour in a workspace',
+      { schema: wire.ShownTest, status: 202 },
+    ),
     async (c) => c.json({ event_id: await testWebhook(c.var.res, c.var.workspace, idOf(c)) }, 202),
   )

@@ -8,7 +8,9 @@ import { date, dateOrNull } from './values.ts'
 const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
 
 export const WebhookChange = z.object({
-  url: z.string('must be a URL').meta({ description: 'An https URL with a public host name.' }),
+  url: z
+    .string('must be a URL')
+    .meta({ description: 'An https URL with a public host name, on port 443 or 8443.' }),
   event_types: z
     .array(EventType)
     .min(1, 'must name at least one')

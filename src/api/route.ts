@@ -1,0 +1,19 @@
+import type { Context } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import type { Http } from './http.ts'
+
+/** The pattern of the request's route, as its path may have ids of people. */
+export const routeOf = (c: Context<Http>): string | undefined =>
+  matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path
+
+const lookups = [
+  '/groups/:groupId/participants/:participantId',
+  '/participants/:participantId/groups',
+  '/memberships',
+  '/ofrep/v1/evaluate/flags/:key',
+  '/ofrep/v1/evaluate/flags',
+]
+
+/** Whether a route asks who is in which group: that is asked far more often than all else. */
+export const isLookup = (route: string | undefined): boolean =>
+  lookups.some((path) => route?.endsWith(path))
