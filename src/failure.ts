@@ -78,3 +78,20 @@ export function faultOf(error: unknown): { error: string; stack?: string | undef
     ? { error: fault.message, stack: fault.stack }
     : { error: String(fault) }
 }
+
+/** What D1 says when the same may succeed later (D1, "Debug D1": errors to be retried). */
+const passing = [
+  'D1 DB is overloaded',
+  'reset because its code was updated',
+  'Network connection lost',
+  'storage operation exceeded timeout',
+  'Internal error while starting up D1 DB storage',
+  'Internal error in D1 DB storage',
+  'transient issue on remote node',
+]
+
+/** Whether an error, or what caused it, is the database's and passes. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return passing.some((text) => error.message.includes(text)) || isPassing(error.cause)
+}

@@ -6,7 +6,7 @@ import { runJob } from './experience/apply.ts'
 import { pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
-import { enqueueStalledRuns } from './identity/stalled.ts'
+import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
 import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
@@ -17,8 +17,8 @@ import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue } from './jobs/enqueue.ts'
 import { sweepJobs } from './jobs/sweep.ts'
-import { faultOf } from './failure.ts'
-import { factsOf, retryDelay, type Message } from './messages.ts'
+import { faultOf, isPassing } from './failure.ts'
+import { factsOf, revivedWithin, sequelOf, type Message } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
@@ -35,16 +35,7 @@ export default {
             : handle(res, message.body))
           message.ack()
         } catch (error) {
-          console.error(
-            JSON.stringify({
-              event: 'message-failed',
-              queue: batch.queue,
-              attempts: message.attempts,
-              ...factsOf(message.body),
-              ...faultOf(error),
-            }),
-          )
-          message.retry({ delaySeconds: retryDelay(message.attempts) })
+          await followUp(res, batch.queue, message, error)
         }
       }),
     )
@@ -54,14 +45,46 @@ export default {
     const res = resources(env)
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
     if (controller.cron === '* * * * *') return deliverDue(res)
-    await enqueueStalled(res)
-    await enqueueStalledRuns(res)
-    await refreshDue(res, controller.scheduledTime)
-    await sweepEvents(res)
-    await sweepJobs(res)
-    await sweepRuns(res)
+    await inTurn(controller.cron, {
+      enqueueStalled: () => enqueueStalled(res),
+      enqueueStalledRuns: () => enqueueStalledRuns(res),
+      beginMissedWeek: () => beginMissedWeek(res),
+      refreshDue: () => refreshDue(res, controller.scheduledTime),
+      sweepEvents: () => sweepEvents(res),
+      sweepJobs: () => sweepJobs(res),
+      sweepRuns: () => sweepRuns(res),
+    })
   },
 } satisfies ExportedHandler<Env, Message>
+
+/** Runs the parts of a cron, each also if the one before fails. */
+async function inTurn(cron: string, parts: Record<string, () => Promise<void>>): Promise<void> {
+  for (const [part, run] of Object.entries(parts))
+    await run().catch((error: unknown) =>
+      console.error(JSON.stringify({ event: 'cron-failed', cron, part, ...faultOf(error) })),
+    )
+}
+
+/** Logs why a message failed, and sees to it that it comes again. */
+async function followUp(
+  res: Resources,
+  queue: string,
+  message: globalThis.Message<Message>,
+  error: unknown,
+): Promise<void> {
+  const { attempts, body } = message
+  const passing = isPassing(error)
+  const sequel = sequelOf(body, { attempts, passing, dead: queue.endsWith('-dead') })
+  const event = passing ? 'message-waits' : 'message-failed'
+  console.error(JSON.stringify({ event, queue, attempts, ...factsOf(body), ...faultOf(error) }))
+  if (sequel.then === 'let-go') return message.ack()
+  const { delaySeconds } = sequel
+  if (sequel.then === 'retry') return message.retry({ delaySeconds })
+  await res.work.send(sequel.message, { delaySeconds }).then(
+    () => message.ack(),
+    () => message.retry({ delaySeconds }),
+  )
+}
 
 async function handle(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
@@ -84,16 +107,21 @@ async function handle(res: Resources, message: Message): Promise<void> {
   }
 }
 
-/** Fails the work of a message that is out of retries; other work comes back through the crons. */
+/**
+ * Fails the work of a message that is out of retries, unless another message has moved it since;
+ * other work comes back through the crons.
+ */
 async function handleDeadLetter(res: Resources, message: Message): Promise<void> {
+  const before = res.now() - revivedWithin
   switch (message.kind) {
     case 'job':
     case 'import': {
-      const undoing = await giveUp(res, message.workspace, message.job)
-      return enqueue(res, message, undoing ? 0 : 300) // undoing itself failed: later again
+      const undoing = await giveUp(res, message.workspace, message.job, before)
+      return enqueue(res, message, undoing ? 0 : 300) // undoing failed, or it was revived
     }
-    case 'recompute':
-      await giveUpRun(res, message.workspace, message.run)
-      return enqueue(res, message)
+    case 'recompute': {
+      const ended = await giveUpRun(res, message.workspace, message.run, before)
+      return enqueue(res, message, ended ? 0 : 300)
+    }
   }
 }

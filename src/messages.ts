@@ -1,5 +1,12 @@
 /** Names a row that says what is to be done, so that it may arrive twice, late or in any order. */
-export type Message =
+export type Message = Work & {
+  /** How often it was sent again because the database was out. */
+  waited?: number
+  /** Sent by a cron, which comes again. */
+  stalled?: boolean
+}
+
+type Work =
   | { kind: 'job'; workspace: number; job: number }
   | { kind: 'import'; workspace: number; job: number }
   | { kind: 'prune'; workspace: number; group: number; after: string }
@@ -19,3 +26,44 @@ export const sendBatchMost = 100
 
 /** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
 export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)
+
+/** Times that a message is tried again after failing by itself: see `max_retries` of `wrangler.toml`. */
+const retriesMost = 8
+
+/** Milliseconds within which work that was moved is not given up: the last pause between attempts. */
+export const revivedWithin = 1000 * retryDelay(retriesMost)
+
+/** Seconds before a message is sent again while the database is out: at most an hour. */
+const waitDelay = (waited: number) => Math.min(2 ** (waited + 1), 3600)
+
+/** About ten days: an error that has not passed by then does not pass. */
+const waitsMost = 240
+
+/** Attempts at what a cron sends again, which take a minute. */
+const soonMost = 5
+
+/** What becomes of a message that failed. */
+export type Sequel =
+  | { then: 'retry'; delaySeconds: number }
+  | { then: 'send-again'; message: Message; delaySeconds: number }
+  | { then: 'let-go' }
+
+/** What fails by itself is retried, and the queue counts; what waits for the database is sent again. */
+export function sequelOf(
+  message: Message,
+  { attempts, passing, dead }: { attempts: number; passing: boolean; dead: boolean },
+): Sequel {
+  const { waited = 0, stalled = false, kind } = message
+  if (passing && dead) return { then: 'retry', delaySeconds: waitDelay(attempts - 1) }
+  if (!passing || dead || waited >= waitsMost)
+    return { then: 'retry', delaySeconds: retryDelay(attempts) }
+  if (!stalled && kind !== 'deliver')
+    return {
+      then: 'send-again',
+      message: { ...message, waited: waited + 1 },
+      delaySeconds: waitDelay(waited),
+    }
+  return attempts < soonMost
+    ? { then: 'retry', delaySeconds: retryDelay(attempts) }
+    : { then: 'let-go' }
+}

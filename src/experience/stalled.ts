@@ -24,10 +24,14 @@ export async function enqueueStalled(res: Resources): Promise<void> {
   ])
   await enqueueAll(
     res,
-    stalledJobs.map(({ type, ...job }) => ({ kind: type === 'users' ? 'import' : 'job', ...job })),
+    stalledJobs.map(({ type, ...job }) => ({
+      kind: type === 'users' ? 'import' : 'job',
+      stalled: true,
+      ...job,
+    })),
   )
   await enqueueAll(
     res,
-    deletedGroups.map((group) => ({ kind: 'erase', ...group })),
+    deletedGroups.map((group) => ({ kind: 'erase', stalled: true, ...group })),
   )
 }

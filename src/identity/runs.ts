@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNull, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { and, asc, desc, eq, isNull, lte, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { recomputeRuns, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
@@ -155,10 +155,18 @@ export function commitRun(
   return commit(db, { ...runFacts, ...facts }, [...statements, advance])
 }
 
-/** Marks a run as failed where it stands: the groups that it has computed are complete. */
-export async function giveUpRun(res: Resources, workspace: number, key: number): Promise<void> {
+/**
+ * Marks a run as failed where it stands: the groups that it has computed are complete. False if it
+ * has ended, or was moved after `before`.
+ */
+export async function giveUpRun(
+  res: Resources,
+  workspace: number,
+  key: number,
+  before?: number,
+): Promise<boolean> {
   const now = res.now()
-  await res
+  const { meta } = await res
     .databaseOf(workspace)
     .update(recomputeRuns)
     .set({
@@ -174,8 +182,10 @@ export async function giveUpRun(res: Resources, workspace: number, key: number):
         eq(recomputeRuns.workspace, workspace),
         eq(recomputeRuns.key, key),
         isNull(recomputeRuns.endedAt),
+        before === undefined ? undefined : lte(recomputeRuns.updatedAt, before),
       ),
     )
+  return meta.changes === 1
 }
 
 /** The statement that ends the runs of a deleted definition. */

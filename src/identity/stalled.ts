@@ -9,7 +9,7 @@ import { mondayOf } from './week.ts'
 /** Every Monday at 03:00 UTC: see the crons of `wrangler.toml`. */
 const cronTime = 3 * 3_600_000
 
-/** Enqueues stalled runs and deletions, and begins a week whose cron did not come. */
+/** Enqueues stalled runs and deletions of definitions. */
 export async function enqueueStalledRuns(res: Resources): Promise<void> {
   const db = res.directory
   const before = res.now() - stalledAfter
@@ -35,14 +35,21 @@ export async function enqueueStalledRuns(res: Resources): Promise<void> {
   ])
   await enqueueAll(
     res,
-    stalledRuns.map((run) => ({ kind: 'recompute', ...run })),
+    stalledRuns.map((run) => ({ kind: 'recompute', stalled: true, ...run })),
   )
   await enqueueAll(
     res,
-    deletedDefinitions.map((definition) => ({ kind: 'erase-definition', ...definition })),
+    deletedDefinitions.map((definition) => ({
+      kind: 'erase-definition',
+      stalled: true,
+      ...definition,
+    })),
   )
-  await beginWeek(res, lastCron(res.now()))
 }
+
+/** Begins a week whose cron did not come. */
+export const beginMissedWeek = (res: Resources): Promise<void> =>
+  beginWeek(res, lastCron(res.now()))
 
 /** The time of the last cron before `now`. */
 function lastCron(now: number): number {

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
@@ -172,8 +172,16 @@ export async function claimJob(
   return meta.changes === 1
 }
 
-/** Starts to undo a job that cannot be finished; false if it has ended or is being undone. */
-export async function giveUp(res: Resources, workspace: number, key: number): Promise<boolean> {
+/**
+ * Starts to undo a job that cannot be finished; false if it has ended, is being undone, or was
+ * moved after `before`.
+ */
+export async function giveUp(
+  res: Resources,
+  workspace: number,
+  key: number,
+  before?: number,
+): Promise<boolean> {
   const { meta } = await res
     .databaseOf(workspace)
     .update(jobs)
@@ -189,6 +197,7 @@ export async function giveUp(res: Resources, workspace: number, key: number): Pr
         eq(jobs.workspace, workspace),
         eq(jobs.key, key),
         isNull(jobs.endedAt),
+        before === undefined ? undefined : lte(jobs.updatedAt, before),
         sql`state <> 'undoing'`,
       ),
     )

@@ -22,6 +22,7 @@ import {
   left,
 } from './moved-town.ts'
 import { newWorkspace } from '../support/workspaces.ts'
+import { unmoved } from '../support/rows.ts'
 
 describe('a run', () => {
   it('has several steps here, a street beyond one step, and movers everywhere', () => {
@@ -205,6 +206,7 @@ describe('a run that fails for good', () => {
       .run()
     await beginWeek(res, mondayIn(2))
 
+    await unmoved('recompute_runs', first.key)
     const body: Message = { kind: 'recompute', workspace: team.workspace, run: first.key }
     const batch = createMessageBatch<Message>('work-dead', [
       { id: 'dead', timestamp: new Date(), attempts: 1, body },

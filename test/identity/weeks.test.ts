@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { deleteDefinition } from '../../src/identity/erase.ts'
-import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
+import { beginMissedWeek, enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
@@ -94,10 +94,10 @@ describe('every five minutes', () => {
     const ofMine = () => enqueued.splice(0).filter((message) => message.workspace === workspace)
     ofMine()
     await enqueueStalledRuns(later(9 * 60_000))
-    expect(ofMine()).not.toContainEqual({ kind: 'recompute', workspace, run: key })
+    expect(ofMine()).toEqual([])
     await enqueueStalledRuns(later(11 * 60_000))
     const found = ofMine()
-    expect(found).toEqual([{ kind: 'recompute', workspace, run: key }])
+    expect(found).toEqual([{ kind: 'recompute', stalled: true, workspace, run: key }])
     await deliver(res, found, workspace)
     await deliver(res, enqueued, workspace)
     expect((await runsOf(workspace)).every(({ state }) => state === 'successful')).toBe(true)
@@ -122,17 +122,17 @@ describe('every five minutes', () => {
     }
 
     // Before 03:00 of that Monday the week before is due, older than the definition.
-    await enqueueStalledRuns(at(monday - 1).res)
+    await beginMissedWeek(at(monday - 1).res)
     expect(await weeks('household')).toEqual([])
     for (const now of [monday, monday + 3_600_000, mondayIn(2) - 1]) {
       const { res, enqueued } = at(now)
-      await enqueueStalledRuns(res)
+      await beginMissedWeek(res)
       await deliver(res, enqueued, workspace)
       expect(await weeks('household')).toEqual([`${weekOf(monday)} successful`])
       expect(await weeks('since')).toEqual([])
     }
     const { res, enqueued } = at(mondayIn(2) + 300_000)
-    await enqueueStalledRuns(res)
+    await beginMissedWeek(res)
     await deliver(res, enqueued, workspace)
     expect(await weeks('household')).toEqual([
       `${weekOf(mondayIn(2))} successful`,
@@ -147,7 +147,10 @@ describe('every five minutes', () => {
     await deleteDefinition(res, workspace, 'household')
     enqueued.length = 0
     await enqueueStalledRuns({ ...res, now: () => Date.now() + 11 * 60_000 })
-    expect(enqueued).toContainEqual({ kind: 'erase-definition', workspace, definition: key })
+    expect(enqueued).toContainEqual({
+      kind: 'erase-definition',
+      ...{ stalled: true, workspace, definition: key },
+    })
     await deliver(res, enqueued, workspace)
     expect(await left(key)).toEqual([0, 0, 0, 0, 0])
   })

@@ -9,7 +9,9 @@ import { ask, consume, keeping, type Kept } from '../support/bindings.ts'
 import { fileParts, parts } from '../support/hazard.ts'
 import { hook, hookScopes } from '../support/hooks.ts'
 import { household, Team } from '../support/identity.ts'
+import { outAfter } from '../support/outage.ts'
 import { watched } from '../support/watched.ts'
+import { unmoved } from '../support/rows.ts'
 import { uploaded } from '../support/uploads.ts'
 
 const isAcked = { acked: [0], retried: [] }
@@ -232,6 +234,7 @@ describe('a message that failed for good', () => {
       const { bound, upload, usersFile, sent, workspace } = await waiting()
       const work =
         kind === 'job' ? await upload('ADD', ['ann']) : await usersFile('user_id,town\nann,Ulm\n')
+      await unmoved('jobs', work.key)
       await answered('work-dead', work.message, bound)
       expect(await stateOf('jobs', work.key)).toBe('undoing')
       expect(sent()).toEqual([later(work.message)])
@@ -249,12 +252,35 @@ describe('a message that failed for good', () => {
     const { bound, recompute, sent, team } = await waiting()
     await team.define(household)
     const one = await recompute()
+    await unmoved('recompute_runs', one.key)
     await answered('work-dead', one.message, bound)
     expect(await stateOf('recompute_runs', one.key)).toBe('failed')
     expect(sent()).toEqual([later(one.message)])
     const two = await recompute()
     await answered('work', one.message, bound)
     expect(sent()).toEqual([later(two.message)])
+  })
+
+  it('does not give up a job or run that another invocation has moved since', async () => {
+    const { bound, upload, usersFile, recompute, sent, team } = await waiting()
+    await team.define(household)
+    const [run, table] = [await recompute(), 'recompute_runs'] as const
+    for (const [work, of] of [
+      [await upload('ADD', ['ann']), 'jobs'],
+      [await usersFile('user_id,town\nann,Ulm\n'), 'jobs'],
+      [run, table],
+    ] as const) {
+      await unmoved(of, work.key)
+      // The revival dies once it has begun.
+      const dying = { ...bound, DB: outAfter(2).db }
+      expect(await (await consume('work', [work.message], dying))()).toMatchObject({ acked: [0] })
+      const state = await stateOf(of, work.key)
+      expect(state).not.toBe('waiting')
+      sent()
+      await answered('work-dead', work.message, bound)
+      expect(await stateOf(of, work.key)).toBe(state)
+      expect(sent()).toEqual([later(work.message, 300)])
+    }
   })
 
   it('is dropped where a cron comes back to its work', async () => {

@@ -5,6 +5,7 @@ import { weekOf } from '../../src/identity/week.ts'
 import { keeping, tick, type Kept } from '../support/bindings.ts'
 import { mondayIn } from '../support/identity.ts'
 import { audience, definition, delivery, event, group, job, run, webhook } from '../support/rows.ts'
+import { logged } from '../support/log.ts'
 import { watched } from '../support/watched.ts'
 
 const minute = 60_000
@@ -37,7 +38,7 @@ const stalled = [
   { kind: 'erase', workspace: 1, group: 12 },
   { kind: 'recompute', workspace: 1, run: 41 },
   { kind: 'erase-definition', workspace: 1, definition: 32 },
-]
+].map((message) => ({ ...message, stalled: true }))
 
 const used = `audiences deliveries events experience_groups group_definitions jobs recompute_runs
   sync_rules webhooks`.split(/\s+/)
@@ -58,6 +59,22 @@ async function comes(cron: string, at?: number) {
   expect(underWay()).toEqual([])
   return { work: messages(work), deliveries: messages(deliveries) }
 }
+
+const log = logged()
+
+/** The database, which fails where a query is of this kind. */
+const failing = (what: RegExp) =>
+  new Proxy(env.DB, {
+    get(target, key) {
+      if (key === 'prepare')
+        return (query: string) => {
+          if (what.test(query)) throw new Error('no such luck')
+          return target.prepare(query)
+        }
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 
 const count = (table: string) =>
   env.DB.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')
@@ -99,6 +116,26 @@ describe.each(others)('%s', (cron) => {
     const { work } = await comes(cron, wednesday + day + 60 * minute)
     expect(work).toEqual([{ kind: 'job', workspace: 1, job: expect.any(Number) as number }])
     expect(await count('sync_rules')).toBe(1)
+  })
+
+  it.each([
+    ['enqueueStalled', /from "jobs"/],
+    ['enqueueStalledRuns', /from "recompute_runs"/],
+    ['beginMissedWeek', /"created_on" <= /],
+    ['refreshDue', /audiences/],
+    ['sweepEvents', /FROM events/],
+  ])('goes on after %s has failed, which it logs once', async (part, query) => {
+    await stalledAt(wednesday - 10 * minute - 1)
+    await event(61, wednesday - 30 * day - 1).run()
+    const { bound, work } = keeping({ DB: failing(query) })
+    await tick(cron, bound, wednesday)
+    expect(log.events('cron-failed')).toMatchObject([{ cron, part, error: 'no such luck' }])
+    const missed = { enqueueStalled: ['job', 'import', 'erase'] }[part] ?? []
+    const runs = { enqueueStalledRuns: ['recompute', 'erase-definition'] }[part] ?? []
+    expect(messages(work).slice(0, 5 - missed.length - runs.length)).toEqual(
+      stalled.filter(({ kind }) => ![...missed, ...runs].includes(kind)),
+    )
+    expect(await count('events')).toBe(part === 'sweepEvents' ? 1 : 0)
   })
 
   it('takes away events older than thirty days', async () => {

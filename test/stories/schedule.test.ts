@@ -7,6 +7,7 @@ import { deleteGroup } from '../../src/experience/groups.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { receiveUsers } from '../../src/identity/users-file.ts'
+import { retryDelay, revivedWithin } from '../../src/messages.ts'
 import { Bank, lines } from '../support/api.ts'
 import { grouped } from '../support/audiences.ts'
 import { tick } from '../support/bindings.ts'
@@ -66,9 +67,9 @@ describe('every five minutes', () => {
     expect(await stalled()).toEqual([])
     now += 1
     expect(await stalled()).toEqual([
-      { kind: 'job', workspace, job: first.key },
-      { kind: 'import', workspace, job: users.key },
-      { kind: 'erase', workspace, group: key },
+      { kind: 'job', stalled: true, workspace, job: first.key },
+      { kind: 'import', stalled: true, workspace, job: users.key },
+      { kind: 'erase', stalled: true, workspace, group: key },
     ])
   })
 
@@ -131,6 +132,8 @@ describe('wrangler.toml', () => {
       for (const name of ['max_batch_size', 'max_batch_timeout', 'max_retries', 'max_concurrency'])
         expect(field(block, name)).toMatch(/^\d+/)
       const queue = field(block, 'queue') ?? ''
+      if (queue === 'work')
+        expect(1000 * retryDelay(Number(field(block, 'max_retries')))).toBe(revivedWithin)
       if (!queue.endsWith('-dead')) expect(field(block, 'dead_letter_queue')).toBe(`${queue}-dead`)
     }
   })

@@ -16,6 +16,12 @@ export const group = (key: number, more: Row = {}) =>
     ...{ created_at: 0, updated_at: 0, ...more },
   })
 
+/** As if nobody had moved it for the last five minutes. */
+export const unmoved = (table: 'jobs' | 'recompute_runs', key: number) =>
+  env.DB.prepare(`UPDATE ${table} SET updated_at = updated_at - 300000 WHERE key = ?`)
+    .bind(key)
+    .run()
+
 export const member = (group_key: number, participant_id: string, more: Row = {}) =>
   insert('members', {
     ...{ workspace_id: 1, participant_id, group_key, added_rev: 1, seen_rev: 1, ...more },

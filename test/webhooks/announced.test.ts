@@ -9,6 +9,7 @@ import { eventually, hasEnded, type Bank, type Json } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { hook, openedHooks, tried, verified } from '../support/hooks.ts'
 import { household, type Team } from '../support/identity.ts'
+import { unmoved } from '../support/rows.ts'
 
 interface Event {
   id: string
@@ -198,6 +199,7 @@ describe('an upload', () => {
       parts: parts('ADD', 'ann\n'),
     })
     const body: Message = { kind: 'job', workspace: bank.workspace, job: job.key }
+    await unmoved('jobs', job.key)
     await worker.queue(
       createMessageBatch<Message>('work-dead', [
         { id: 'dead', timestamp: new Date(), attempts: 1, body },
