@@ -9,9 +9,7 @@ describe('a look-up that may be a minute old', () => {
   let bank: Bank
   let owls: string
   beforeAll(async () => {
-    bank = await Bank.open()
-    owls = await bank.group('owls')
-    await bank.apply(owls, 'ADD', 'ann\n')
+    ;({ bank, group: owls } = await Bank.withGroup('owls', 'ann\n'))
   })
 
   const request = (

@@ -6,9 +6,7 @@ let bank: Bank
 let group: string
 
 beforeAll(async () => {
-  bank = await Bank.open()
-  group = await bank.group('owls')
-  await bank.apply(group, 'ADD', 'ann\nandré\na b\n\ufffd\nann\ufffd\n')
+  ;({ bank, group } = await Bank.withGroup('owls', 'ann\nandré\na b\n\ufffd\nann\ufffd\n'))
 })
 
 /** Every look-up of one participant: whether it is in the group, and its id in the answer. */

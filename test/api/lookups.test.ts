@@ -135,9 +135,7 @@ describe('what a look-up refuses', () => {
   let bank: Bank
   let owls: string
   beforeAll(async () => {
-    bank = await Bank.open()
-    owls = await bank.group('owls')
-    await bank.apply(owls, 'ADD', 'ann\nbob\n')
+    ;({ bank, group: owls } = await Bank.withGroup('owls', 'ann\nbob\n'))
   })
   const many = (count: number) => Array.from({ length: count }, (_, i) => `person-${i}`)
 

@@ -30,9 +30,7 @@ describe('the web SDK of OpenFeature', () => {
   let owls: string
   let sdk: Client
   beforeAll(async () => {
-    bank = await Bank.open()
-    owls = await bank.group(name)
-    await bank.apply(owls, 'ADD', 'ann\n')
+    ;({ bank, group: owls } = await Bank.withGroup(name, 'ann\n'))
     sdk = await page(bank.token)
   })
   afterAll(() => OpenFeature.close())

@@ -32,9 +32,7 @@ describe('the server SDK of OpenFeature', () => {
   let owls: string
   let sdk: Client
   beforeAll(async () => {
-    bank = await Bank.open()
-    owls = await bank.group('night owls/ü')
-    await bank.apply(owls, 'ADD', 'ann\n')
+    ;({ bank, group: owls } = await Bank.withGroup('night owls/ü', 'ann\n'))
     sdk = await client(bank.token)
   })
 

@@ -85,6 +85,14 @@ export class Bank {
     return new Bank(client.workspace, await tokenOf(client))
   }
 
+  /** A bank with a group of some participants: `file` has a line for each. */
+  static async withGroup(name: string, file: string): Promise<{ bank: Bank; group: string }> {
+    const bank = await Bank.open()
+    const group = await bank.group(name)
+    await bank.apply(group, 'ADD', file)
+    return { bank, group }
+  }
+
   headers(): Record<string, string> {
     return { authorization: `Bearer ${this.token}`, transactionId: crypto.randomUUID() }
   }

@@ -42,27 +42,13 @@ export function grouped(
   return createGroup(res, workspace, draft)
 }
 
-export function addAudience(
-  res: Resources,
-  workspace: number,
-  id: string,
-  rule: Rule,
-  refresh: Refresh = 'on_demand',
-) {
-  const draft = { name: id, description: '', rule, refresh }
-  return createAudience(res, workspace, id, { ...draft, by: 'tester' })
-}
+const saved =
+  (save: typeof createAudience) =>
+  (res: Resources, workspace: number, id: string, rule: Rule, refresh: Refresh = 'on_demand') =>
+    save(res, workspace, id, { name: id, description: '', rule, refresh, by: 'tester' })
 
-export function changeAudience(
-  res: Resources,
-  workspace: number,
-  id: string,
-  rule: Rule,
-  refresh: Refresh = 'on_demand',
-) {
-  const draft = { name: id, description: '', rule, refresh }
-  return updateAudience(res, workspace, id, { ...draft, by: 'tester' })
-}
+export const addAudience = saved(createAudience)
+export const changeAudience = saved(updateAudience)
 
 /** An audience that fills a group of its own. */
 export async function filling(

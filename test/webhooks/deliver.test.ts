@@ -12,6 +12,16 @@ const delivered = { state: 'delivered', next: null }
 const ids = (sent: Sent[]) => new Set(sent.map(({ id }) => id))
 const failing = () => new Response(null, { status: 500 })
 
+/** An invocation that sleeps before it records its outcomes, until it is woken. */
+async function asleep(at: Awaited<ReturnType<typeof scene>>) {
+  const { promise, resolve: wake } = Promise.withResolvers<void>()
+  const fallen = Promise.withResolvers<void>()
+  at.fuse({ at: 1, only: 'writes', until: promise, fallen: fallen.resolve })
+  const first = at.invoke()
+  await fallen.promise
+  return { first, wake }
+}
+
 describe('an invocation', () => {
   it('sends nothing that another sends, however many begin meanwhile', async () => {
     const { happen, invoke, sent, stands } = await scene(async () => {
@@ -234,17 +244,12 @@ describe('an invocation', () => {
         let answer = status
         const at = await scene(() => new Response(null, { status: answer }))
         await at.happen(3)
-        const { promise, resolve } = Promise.withResolvers<void>()
-        const asleep = new Promise<void>((fallen) =>
-          at.fuse({ at: 1, only: 'writes', until: promise, fallen }),
-        )
-        const first = at.invoke()
-        await asleep
+        const { first, wake } = await asleep(at)
         at.clock.now += lease
         answer = 204
         await at.invoke()
         const changes = await changesOf(() => {
-          resolve()
+          wake()
           return first
         })
         expect(changes.map((row) => row.split(' ', 2).join(' '))).toEqual(
@@ -261,19 +266,14 @@ describe('an invocation', () => {
         return failing()
       })
       await at.happen(1)
-      const { promise, resolve } = Promise.withResolvers<void>()
-      const asleep = new Promise<void>((fallen) =>
-        at.fuse({ at: 1, only: 'writes', until: promise, fallen }),
-      )
-      const first = at.invoke()
-      await asleep
+      const { first, wake } = await asleep(at)
       at.clock.now += lease
       await at.happen(1)
       waits = gate.promise
       const next = at.invoke()
       while (at.sent.length < 3) await scheduler.wait(5)
       const changes = await changesOf(() => {
-        resolve()
+        wake()
         return first
       })
       expect(changes.map((row) => row.split(' ', 2).join(' '))).toEqual(['+ delivery_attempts'])
