@@ -42,22 +42,34 @@ const jobsOf = (messages: Message[]) =>
   messages.flatMap((message) => ('job' in message ? [message.job] : []))
 
 describe.each(Object.entries(receivers))('%s', (_, open) => {
-  it.each(['before', 'after'] as const)(
-    'keeps its file with its job if the database fails %s a call',
-    async (when) => {
-      for (let at = 0; at < 6; at++) {
-        const hazard = hazardous()
-        const { workspace, receive } = await open(hazard)
-        hazard.fuse({ at, when })
-        const received = await receive().catch(unlessCrash)
-        const { jobs, files } = await leftIn(workspace)
-        expect(files).toEqual(jobs.map(({ file }) => file))
-        if (received === undefined) continue
-        expect(jobs).toMatchObject([{ key: received.key }])
-        expect(jobsOf(hazard.enqueued)).toEqual([received.key])
-      }
-    },
-  )
+  it.each(
+    ([undefined, 'files', 'queues'] as const).flatMap((of) => [
+      { of, when: 'before' as const },
+      { of, when: 'after' as const },
+    ]),
+  )('leaves file and job, or nothing: $of fail $when a call', async ({ of, when }) => {
+    let died = 0
+    for (let at = 0; at < 6; at++) {
+      const hazard = hazardous()
+      const { workspace, receive } = await open(hazard)
+      hazard.fuse({ at, when, ...(of === undefined ? {} : { of }) })
+      const received = await receive().catch(unlessCrash)
+      const { jobs, files } = await leftIn(workspace)
+      expect(files).toEqual(jobs.map(({ file }) => file))
+      expect(jobs.map(({ key }) => key)).toEqual(received === undefined ? [] : [received.key])
+      if (received === undefined) died++
+      // A message that is lost is sent by a cron.
+      else if (of !== 'queues') expect(jobsOf(hazard.enqueued)).toEqual([received.key])
+    }
+    expect(died > 0).toBe(of !== 'queues')
+  })
+
+  it('says why it is refused also where nothing of it can be deleted', async () => {
+    const hazard = hazardous({ FILE_BYTES_MAX: 3 })
+    const { receive } = await open(hazard)
+    hazard.fuse({ of: 'files', at: 0, when: 'before', lasting: true })
+    await expect(receive()).rejects.toMatchObject({ facts: { reason: 'file-too-large' } })
+  })
 
   it('is taken if the answer alone of opening its job is lost', async () => {
     const hazard = hazardous()
