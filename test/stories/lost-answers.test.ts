@@ -41,6 +41,29 @@ async function leftIn(workspace: number): Promise<Left> {
 const jobsOf = (messages: Message[]) =>
   messages.flatMap((message) => ('job' in message ? [message.job] : []))
 
+it.each(['before', 'after'] as const)(
+  'a file of two parts leaves nothing if storage fails %s a call',
+  async (when) => {
+    const content = 'ann\n'.repeat(2 ** 21 + 1)
+    let died = 0
+    for (let at = 0; at < 5; at++) {
+      const { res, fuse } = hazardous()
+      const bank = await Bank.open()
+      const group = await bank.group()
+      fuse({ of: 'files', at, when })
+      const upload = { createdBy: 'tester', parts: parts('ADD', content) }
+      const received = await receiveUpload(res, bank.workspace, group, upload).catch(unlessCrash)
+      const { jobs, files } = await leftIn(bank.workspace)
+      if (received === undefined) died++
+      expect({ jobs: jobs.length, files: files.length }).toEqual(
+        received === undefined ? { jobs: 0, files: 0 } : { jobs: 1, files: 1 },
+      )
+    }
+    // Begun, two parts, completed.
+    expect(died).toBe(4)
+  },
+)
+
 describe.each(Object.entries(receivers))('%s', (_, open) => {
   it.each(
     ([undefined, 'files', 'queues'] as const).flatMap((of) => [
