@@ -47,6 +47,7 @@ const pure = [
   'jobs/header.ts',
   'jobs/job.ts',
   'jobs/outcome.ts',
+  'jobs/part-buffer.ts',
   'jobs/problem.ts',
   'jobs/signature.ts',
   'jobs/slice.ts',

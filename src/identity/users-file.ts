@@ -15,7 +15,7 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
-import { checkAcceptsFile, findUsersJob, getUsersJob, openUsersJob } from './users-jobs.ts'
+import { checkAcceptsFile, findUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { readUsers, type UserRow } from './users-slice.ts'
 
@@ -28,14 +28,14 @@ export async function receiveUsers(
   workspace: number,
   createdBy: string,
   parts: AsyncIterable<UploadPart>,
-): Promise<UsersFileJob> {
+): Promise<OpenedUsersJob> {
   await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
-  const { key, id } = await receiveFile(res, workspace, parts, {
+  const job = await receiveFile(res, workspace, parts, {
     idColumn: findIdColumn,
     take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
   })
-  await enqueue(res, { kind: 'import', workspace, job: key })
-  return getUsersJob(res.databaseOf(workspace), workspace, id)
+  await enqueue(res, { kind: 'import', workspace, job: job.key })
+  return job
 }
 
 /**

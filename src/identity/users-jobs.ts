@@ -28,12 +28,15 @@ export async function checkAcceptsFile(
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
 }
 
+/** What a client is shown of a job that was just opened: to read it could fail. */
+export type OpenedUsersJob = OpenedJob & Pick<UsersFileJob, 'createdBy' | 'createdAt'>
+
 /** Opens the job of a file of users. Throws `jobs-waiting`, `UnknownOutcome`. */
 export async function openUsersJob(
   res: Resources,
   workspace: number,
   draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
-): Promise<OpenedJob> {
+): Promise<OpenedUsersJob> {
   const db = res.databaseOf(workspace)
   const { sliceBytes, jobsWaitingMax } = res.limits
   const queue = sql`${usersQueue(workspace)}`
@@ -48,7 +51,8 @@ export async function openUsersJob(
   const insert = insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now })
   const key = await openNextJob(db, workspace, id, insert)
   if (key === undefined) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
-  return { key, id, fileName: draft.fileName }
+  const { fileName, createdBy } = draft
+  return { key, id, fileName, createdBy, createdAt: now }
 }
 
 export async function findUsersJob(

@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { readText } from './decode.ts'
+import { FileWriter } from './file-writer.ts'
 import { formatOf, headerModes, type HeaderMode } from './format.ts'
 import { UnknownOutcome, type StoredFile } from './jobs.ts'
 
@@ -9,9 +10,6 @@ export type UploadPart =
   | { field: string; value: string; inQuery?: boolean }
   | { file: string; contentType: string }
   | { bytes: Uint8Array }
-
-/** R2 wants parts of equal size, at least 5 MiB. One part is held in memory. */
-const partBytes = 8 * 1024 * 1024
 
 const contentTypes = new Set([
   '',
@@ -139,62 +137,4 @@ function headerMode(fields: ReadonlyMap<string, string>): HeaderMode {
   if (mode !== undefined) return mode
   const problem = `must be ${headerModes.join(', ').replace(/, (\w+)$/, ' or $1')}`
   throw new Failure({ reason: 'invalid', field: 'header', problem })
-}
-
-/** Writes a file of unknown length to R2: one `put`, or a multipart upload of equal parts. */
-class FileWriter {
-  size = 0
-  /** The offset of the first NUL byte. */
-  nulAt: number | null = null
-  readonly #files: R2Bucket
-  readonly #key: string
-  readonly #part = new Uint8Array(partBytes)
-  #filled = 0
-  #upload: R2MultipartUpload | undefined
-  readonly #uploaded: R2UploadedPart[] = []
-
-  constructor(files: R2Bucket, key: string) {
-    this.#files = files
-    this.#key = key
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    const nul = this.nulAt === null ? bytes.indexOf(0) : -1
-    if (nul !== -1) this.nulAt = this.size + nul
-    this.size += bytes.length
-    for (let from = 0; from < bytes.length;) {
-      // A full part waits for the next byte, as it may be the last.
-      if (this.#filled === partBytes) await this.#flush()
-      const piece = bytes.subarray(from, from + partBytes - this.#filled)
-      this.#part.set(piece, this.#filled)
-      this.#filled += piece.length
-      from += piece.length
-    }
-  }
-
-  async close(): Promise<void> {
-    if (this.#upload === undefined) {
-      await this.#files.put(this.#key, this.#part.subarray(0, this.#filled))
-      return
-    }
-    await this.#flush()
-    await this.#upload.complete(this.#uploaded)
-  }
-
-  async discard(): Promise<void> {
-    // Fails for an upload that is complete: its file is deleted next.
-    await this.#upload?.abort().catch(() => undefined)
-    await this.#files.delete(this.#key)
-  }
-
-  async #flush(): Promise<void> {
-    this.#upload ??= await this.#files.createMultipartUpload(this.#key)
-    this.#uploaded.push(
-      await this.#upload.uploadPart(
-        this.#uploaded.length + 1,
-        this.#part.subarray(0, this.#filled),
-      ),
-    )
-    this.#filled = 0
-  }
 }

@@ -133,7 +133,7 @@ describe('uploads to a group and syncs of its audience', () => {
               await Promise.all([invokeJob(res, workspace, key), invokeJob(res, workspace, key)])
             } else if (next.what === 'fails for good') await buried(next.pick)
             else if (next.what === 'dies') {
-              fuse({ at: next.at, when: next.when })
+              fuse({ ...next.fault })
               await run(next.pick).catch(unlessCrash)
               fuse(undefined)
             } else if (next.what === 'sleeps')

@@ -10,8 +10,8 @@ import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
-import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
-import { deliveries, type Delivery } from '../support/deliveries.ts'
+import { hazardous, insisting, parts, unlessCrash, type Fault } from '../support/hazard.ts'
+import { deliveries, faults, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
 import { inBytes } from '../support/town.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -22,6 +22,8 @@ interface File {
   badRows: number
   /** Whose group it is for: two workspaces have one of the same name. */
   whose: number
+  /** The request dies of it, and is repeated. */
+  fault: Fault | null
 }
 
 type Step =
@@ -37,6 +39,7 @@ const file: fc.Arbitrary<File> = fc.record({
   ),
   badRows: fc.constantFrom(0, 0, 1, 3),
   whose: fc.constantFrom(0, 0, 0, 1),
+  fault: fc.option(faults(fc.nat(2))),
 })
 
 const pick = fc.nat(7)
@@ -101,7 +104,8 @@ describe('a sequence of uploads to one group', () => {
         fc.constantFrom(64, 200, 100_000),
         fc.constantFrom(2, 7, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
-          const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
+          const hazard = hazardous({ SLICE_BYTES: sliceBytes })
+          const { res, enqueued, fuse } = hazard
           const draft = {
             name: 'g',
             description: undefined,
@@ -117,8 +121,9 @@ describe('a sequence of uploads to one group', () => {
           const keys: { workspace: number; key: number }[] = []
           for (const one of files) {
             const { workspace = 0, id = '' } = places[one.whose] ?? {}
-            const request = { createdBy: 'tester', parts: upload(one) }
-            const { key } = await receiveUpload(res, workspace, id, request)
+            const { key } = await insisting(hazard, one.fault, () =>
+              receiveUpload(res, workspace, id, { createdBy: 'tester', parts: upload(one) }),
+            )
             keys.push({ workspace, key })
           }
           for (const { workspace } of places)
@@ -170,7 +175,7 @@ describe('a sequence of uploads to one group', () => {
               await Promise.all([run(next.pick), run(next.pick)])
             else if (next.what === 'fails for good') await buried(next.pick)
             else if (next.what === 'dies') {
-              fuse({ at: next.at, when: next.when })
+              fuse({ ...next.fault })
               await run(next.pick).catch(unlessCrash)
               fuse(undefined)
             } else {

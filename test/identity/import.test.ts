@@ -6,7 +6,8 @@ import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
-import { fileParts, hazardous, unlessCrash } from '../support/hazard.ts'
+import { faults } from '../support/deliveries.ts'
+import { fileParts, hazardous, insisting, unlessCrash, type Fault } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
 import { unlessFileIsMissing } from '../support/stale.ts'
 import { writeUsers } from '../support/weeks.ts'
@@ -16,6 +17,8 @@ interface File {
   columns: string[]
   rows: { user: string; cells: string[] }[]
   badRows: number
+  /** The request dies of it, and is repeated. */
+  fault: Fault | null
 }
 
 const file: fc.Arbitrary<File> = fc
@@ -34,13 +37,14 @@ const file: fc.Arbitrary<File> = fc
         { maxLength: 70, size: 'max' },
       ),
       badRows: fc.constantFrom(0, 0, 2),
+      fault: fc.option(faults(fc.nat(2))),
     }),
   )
 
 type Delivery =
   | { what: 'delivered'; pick: number }
   | { what: 'twice at once'; pick: number }
-  | { what: 'dies'; pick: number; at: number; when: 'before' | 'after' }
+  | { what: 'dies'; pick: number; fault: Fault }
   /** It stands still before a call, while the other and those before it run, and goes on then. */
   | { what: 'sleeps'; pick: number; at: number; other: number }
   | { what: 'writes'; user: string; plan: string }
@@ -54,8 +58,7 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
   fc.record({
     what: fc.constant('dies' as const),
     pick,
-    at: fc.nat(12),
-    when: fc.constantFrom('before' as const, 'after' as const),
+    fault: faults(fc.nat(12)),
   }),
   fc.record({ what: fc.constant('sleeps' as const), pick, at: fc.nat(12), other: pick }),
   fc.record({
@@ -107,13 +110,18 @@ describe('files of users', () => {
         fc.constantFrom(2, 10_000),
         async (files, deliveries, sliceBytes, batchIds) => {
           const workspace = newWorkspace()
-          const { res, enqueued, fuse } = hazardous({ SLICE_BYTES: sliceBytes })
+          const hazard = hazardous({ SLICE_BYTES: sliceBytes })
+          const { res, enqueued, fuse } = hazard
           const hand = hazardous().res
           let time = res.now() + 1_000_000
           const since: Delivery[] = []
           const keys: number[] = []
-          for (const one of files)
-            keys.push((await receiveUsers(res, workspace, 'tester', fileParts(csv(one)))).key)
+          for (const one of files) {
+            const { key } = await insisting(hazard, one.fault, () =>
+              receiveUsers(res, workspace, 'tester', fileParts(csv(one))),
+            )
+            keys.push(key)
+          }
           await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
             .bind(batchIds, workspace)
             .run()
@@ -144,7 +152,7 @@ describe('files of users', () => {
               resolve()
               await sleeper.catch(unlessFileIsMissing)
             } else {
-              fuse({ at: next.at, when: next.when })
+              fuse({ ...next.fault })
               await run(next.pick).catch(unlessCrash)
               fuse(undefined)
             }

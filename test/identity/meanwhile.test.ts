@@ -10,7 +10,8 @@ import { deleteUser } from '../../src/identity/profiles.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import type { Resources } from '../../src/resources.ts'
-import { hazardous, unlessCrash } from '../support/hazard.ts'
+import { faults } from '../support/deliveries.ts'
+import { hazardous, unlessCrash, type Fault } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
 import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
@@ -160,7 +161,7 @@ type Delivery =
   | { what: 'twice at once' }
   | { what: 'given up' }
   | { what: 'requested' }
-  | { what: 'dies'; at: number; when: 'before' | 'after' }
+  | { what: 'dies'; fault: Fault }
   | { what: 'sleeps'; at: number; dead: boolean }
 
 const street = fc.constantFrom(
@@ -214,8 +215,7 @@ const delivery: fc.Arbitrary<Delivery> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       what: what('dies'),
-      at: fc.nat(20),
-      when: fc.constantFrom('before' as const, 'after' as const),
+      fault: faults(fc.nat(20)),
     }),
   },
   { weight: 3, arbitrary: fc.record({ what: what('sleeps'), at: fc.nat(20), dead: fc.boolean() }) },
@@ -305,7 +305,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
             else if (next.what === 'given up') await giveUpRun(hand, workspace, await lastKey())
             else if (next.what === 'requested') await requestRecompute(hand, workspace, 'household')
             else if (next.what === 'dies') {
-              fuse({ at: next.at, when: next.when })
+              fuse({ ...next.fault })
               await invoke().catch(unlessCrash)
               fuse(undefined)
             } else {

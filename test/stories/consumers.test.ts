@@ -120,13 +120,14 @@ describe('a message of the queue of work', () => {
       usersFile,
       sent,
       team,
+      workspace,
       bound: { FILES },
     } = await waiting()
     const one = await usersFile('user_id,town\nann,Ulm\n')
     const two = await usersFile('user_id,town\nann,Bonn\n')
     await answered('work', one.message, bound)
     expect((await team.profile('ann'))['user_attributes']).toEqual({ town: 'Ulm' })
-    expect(await FILES.head(one.fileKey)).toBeNull()
+    expect((await FILES.list({ prefix: `uploads/${workspace}/` })).objects).toHaveLength(1)
     expect(sent()).toEqual([later(two.message)])
     await answered('work', two.message, bound)
     expect(sent()).toEqual([])

@@ -41,23 +41,58 @@ async function leftIn(workspace: number): Promise<Left> {
 const jobsOf = (messages: Message[]) =>
   messages.flatMap((message) => ('job' in message ? [message.job] : []))
 
+it.each(['before', 'after'] as const)(
+  'a file of two parts leaves nothing if storage fails %s a call',
+  async (when) => {
+    const content = 'ann\n'.repeat(2 ** 21 + 1)
+    let died = 0
+    for (let at = 0; at < 5; at++) {
+      const { res, fuse } = hazardous()
+      const bank = await Bank.open()
+      const group = await bank.group()
+      fuse({ of: 'files', at, when })
+      const upload = { createdBy: 'tester', parts: parts('ADD', content) }
+      const received = await receiveUpload(res, bank.workspace, group, upload).catch(unlessCrash)
+      const { jobs, files } = await leftIn(bank.workspace)
+      if (received === undefined) died++
+      expect({ jobs: jobs.length, files: files.length }).toEqual(
+        received === undefined ? { jobs: 0, files: 0 } : { jobs: 1, files: 1 },
+      )
+    }
+    // Begun, two parts, completed.
+    expect(died).toBe(4)
+  },
+)
+
 describe.each(Object.entries(receivers))('%s', (_, open) => {
-  it.each(['before', 'after'] as const)(
-    'keeps file and job together if the database fails %s a call',
-    async (when) => {
-      for (let at = 0; at < 6; at++) {
-        const hazard = hazardous()
-        const { workspace, receive } = await open(hazard)
-        hazard.fuse({ at, when })
-        const received = await receive().catch(unlessCrash)
-        const { jobs, files } = await leftIn(workspace)
-        expect(files).toEqual(jobs.map(({ file }) => file))
-        if (received === undefined) continue
-        expect(jobs).toMatchObject([{ key: received.key }])
-        expect(jobsOf(hazard.enqueued)).toEqual([received.key])
-      }
-    },
-  )
+  it.each(
+    ([undefined, 'files', 'queues'] as const).flatMap((of) => [
+      { of, when: 'before' as const },
+      { of, when: 'after' as const },
+    ]),
+  )('leaves file and job, or nothing: $of fail $when a call', async ({ of, when }) => {
+    let died = 0
+    for (let at = 0; at < 6; at++) {
+      const hazard = hazardous()
+      const { workspace, receive } = await open(hazard)
+      hazard.fuse({ at, when, ...(of === undefined ? {} : { of }) })
+      const received = await receive().catch(unlessCrash)
+      const { jobs, files } = await leftIn(workspace)
+      expect(files).toEqual(jobs.map(({ file }) => file))
+      expect(jobs.map(({ key }) => key)).toEqual(received === undefined ? [] : [received.key])
+      if (received === undefined) died++
+      // A message that is lost is sent by a cron.
+      else if (of !== 'queues') expect(jobsOf(hazard.enqueued)).toEqual([received.key])
+    }
+    expect(died > 0).toBe(of !== 'queues')
+  })
+
+  it('says why it is refused also where nothing of it can be deleted', async () => {
+    const hazard = hazardous({ FILE_BYTES_MAX: 3 })
+    const { receive } = await open(hazard)
+    hazard.fuse({ of: 'files', at: 0, when: 'before', lasting: true })
+    await expect(receive()).rejects.toMatchObject({ facts: { reason: 'file-too-large' } })
+  })
 
   it('is taken if the answer alone of opening its job is lost', async () => {
     const hazard = hazardous()

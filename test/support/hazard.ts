@@ -4,12 +4,20 @@ import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
 import { strictDatabase } from './strict.ts'
 
-/** The database failed: before the call had its effect, or after. */
+/** A call failed: before it had its effect, or after. */
 export class Crash extends Error {}
 
-/** The database's call `at` from now, or such a write, fails or sleeps until `until` settles. */
+/** The binding's call `at` from now fails before its effect, or loses its answer after it. */
+export interface Fault {
+  /** The database where it says nothing. */
+  of?: 'files' | 'queues'
+  at: number
+  when: 'before' | 'after'
+}
+
+/** The call `at` from now, or such a write, fails or sleeps until `until` settles. */
 export type Fuse = { at: number; only?: 'writes' } & (
-  | { when: 'before' | 'after'; /** So do all calls after it. */ lasting?: boolean }
+  | (Fault & { /** So do all calls after it. */ lasting?: boolean })
   | { until: Promise<unknown>; fallen: () => void }
 )
 
@@ -19,7 +27,7 @@ const reads = /^\s*(select|with)\b/i
 const uncounted = { statements: -Infinity }
 
 /**
- * The real rooms, database and bucket, with queues that a test delivers itself, and a database that
+ * The real rooms, database and bucket, with queues that a test delivers itself; each of their calls
  * can fail.
  */
 export function hazardous(
@@ -48,8 +56,13 @@ export function hazardous(
     await between?.()
     return answer
   }
-  const burning = async <T>(run: () => Promise<T>, writes: boolean): Promise<T> => {
-    if (lit === undefined || (lit.only === 'writes' && !writes) || lit.at-- > 0) return run()
+  const burning = async <T>(
+    run: () => Promise<T>,
+    writes: boolean,
+    of?: Fault['of'],
+  ): Promise<T> => {
+    if (lit === undefined || ofFuse(lit) !== of || (lit.only === 'writes' && !writes)) return run()
+    if (lit.at-- > 0) return run()
     const burnt = lit
     lit = undefined
     if ('until' in burnt) {
@@ -60,7 +73,7 @@ export function hazardous(
     const { when, lasting = false } = burnt
     if (lasting) lit = { ...burnt, at: 0 }
     if (when === 'after') await run()
-    throw new Crash(`the database was lost ${when} a call`)
+    throw new Crash(`the ${of ?? 'database'} failed ${when} a call`)
   }
   const watched = (statement: D1PreparedStatement, writes: boolean): D1PreparedStatement =>
     new Proxy(statement, {
@@ -92,14 +105,16 @@ export function hazardous(
         else kept.push(body)
     }
     return {
-      send: async (body: Message) => keep([{ body }]),
-      sendBatch: async (messages: { body: Message }[]) => keep(messages),
+      send: (body: Message) => burning(async () => keep([{ body }]), true, 'queues'),
+      sendBatch: (messages: { body: Message }[]) =>
+        burning(async () => keep(messages), true, 'queues'),
     }
   }
   // Only what `connect`, `enqueue` and `enqueueDeliveries` call is there.
   const real = resources({
     ...env,
     ...vars,
+    FILES: failing(vars.FILES ?? env.FILES, (run) => burning(run, true, 'files')),
     DB: strictDatabase(db as unknown as D1Database, uncounted),
     WORK: queue(enqueued) as unknown as Queue<Message>,
     DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,
@@ -116,6 +131,31 @@ export function hazardous(
   }
 }
 
+const ofFuse = (fuse: Fuse) => ('of' in fuse ? fuse.of : undefined)
+
+type Burning = <T>(run: () => Promise<T>) => Promise<T>
+
+const fallible = new Set<string | symbol>([
+  ...['get', 'put', 'delete', 'createMultipartUpload'],
+  ...['uploadPart', 'complete', 'abort'],
+])
+
+/** A bucket, or an upload to it, each of whose calls may fail. */
+function failing<Of extends object>(bucket: Of, burning: Burning): Of {
+  return new Proxy(bucket, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key)
+      if (typeof value !== 'function') return value
+      if (!fallible.has(key)) return value.bind(target)
+      return (...given: unknown[]) =>
+        burning(async () => {
+          const answer: unknown = await Reflect.apply(value, target, given)
+          return key === 'createMultipartUpload' ? failing(Object(answer), burning) : answer
+        })
+    },
+  })
+}
+
 /** Each point where an invocation may die: before a call is after the call before it. */
 export function* failures(calls: number): Generator<{ at: number; when: 'before' | 'after' }> {
   yield { at: 0, when: 'before' }
@@ -126,6 +166,18 @@ export function* failures(calls: number): Generator<{ at: number; when: 'before'
 export function unlessCrash(error: unknown): void {
   if (!(error instanceof Error) || !(error instanceof Crash || error.cause instanceof Crash))
     throw error
+}
+
+/** Repeats a request that dies of a fault, as its client does; one that died has left nothing. */
+export async function insisting<T>(
+  { fuse }: Pick<ReturnType<typeof hazardous>, 'fuse'>,
+  fault: Fault | null,
+  request: () => Promise<T>,
+): Promise<T> {
+  fuse(fault === null ? undefined : { ...fault })
+  const answer = await request().catch(unlessCrash)
+  fuse(undefined)
+  return answer ?? request()
 }
 
 /** An upload as it arrives from the door. */

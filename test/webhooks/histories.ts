@@ -19,7 +19,8 @@ import {
 } from '../../src/webhooks/subscriptions.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
-import { hazardous, parts } from '../support/hazard.ts'
+import { faults } from '../support/deliveries.ts'
+import { hazardous, parts, type Fault } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
 import { momentOf } from './changes.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -39,14 +40,9 @@ export type Deed =
   | { what: 'replaces a webhook'; pick: number; types: EventType[] | null }
   | { what: 'disables a webhook' | 'enables a webhook' | 'deletes a webhook'; pick: number }
 
-interface Dies {
-  at: number
-  when: 'before' | 'after'
-}
-
 export type Happening =
   | { then: 'deed' | 'silently' | 'twice at once'; deed: Deed }
-  | { then: 'dying'; deed: Deed; dies: Dies }
+  | { then: 'dying'; deed: Deed; dies: Fault }
   | { then: 'beside an invocation'; deed: Deed; pick: number }
   | {
       then: 'message'
@@ -54,7 +50,7 @@ export type Happening =
       pick: number
       how: 'once' | 'and kept' | 'never' | 'twice at once'
     }
-  | { then: 'message'; of: 'work' | 'deliveries'; pick: number; how: Dies }
+  | { then: 'message'; of: 'work' | 'deliveries'; pick: number; how: Fault }
   | { then: 'cron' }
   | { then: 'later'; ms: number }
   /** Nothing gets through for as long as so many attempts take. */
@@ -115,8 +111,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
   },
 )
 
-const dies = (calls: number): fc.Arbitrary<Dies> =>
-  fc.record({ at: fc.nat(calls), when: one('before', 'after') })
+const dies = (calls: number) => faults(fc.nat(calls))
 const message = { then: one('message'), of: one('work', 'deliveries', 'deliveries'), pick }
 
 export const happening: fc.Arbitrary<Happening> = fc.oneof(

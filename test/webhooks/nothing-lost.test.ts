@@ -149,8 +149,7 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
     )
     return
   }
-  // An upload refused after its job was written has tests of its own.
-  if (next.then === 'dying' && next.deed.what !== 'uploads') fuse({ ...next.dies })
+  if (next.then === 'dying') fuse({ ...next.dies })
   silence(next.then === 'silently')
   const twice =
     next.then === 'twice at once' && !['renames a group', 'redefines'].includes(next.deed.what)

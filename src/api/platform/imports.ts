@@ -23,7 +23,7 @@ export const usersFile = new Hono<Http>().put(
     const { res, workspace, caller } = c.var
     const parts = uploadParts(c.req.raw, c.req.valid('query'), res.limits)
     const job = await receiveUsers(res, workspace, caller.name, parts)
-    return c.json(wire.showImport(job), 202, {
+    return c.json(wire.showOpenedImport(job), 202, {
       Location: `${new URL(c.req.url).pathname.replace(/\/users\/?$/, '')}/imports/${job.id}`,
     })
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { OpenedUsersJob } from '../../../identity/users-jobs.ts'
 import type { UsersFileJob } from '../../../jobs/job.ts'
 import type { JobProblem } from '../../../jobs/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
@@ -84,6 +85,21 @@ export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
   created_by: job.createdBy,
   created_on: date(job.createdAt),
   last_modified_on: date(job.updatedAt),
+})
+
+export const showOpenedImport = (job: OpenedUsersJob): z.infer<typeof ShownImport> => ({
+  id: job.id,
+  status: statuses.waiting,
+  file_name: job.fileName,
+  rows: 0,
+  rows_refused: 0,
+  users_created: 0,
+  attributes_changed: 0,
+  progress_percent: 0,
+  details: null,
+  created_by: job.createdBy,
+  created_on: date(job.createdAt),
+  last_modified_on: date(job.createdAt),
 })
 
 export const ImportsQuery = z.object({
