@@ -11,6 +11,7 @@ export interface Env {
   SIGNING_KEY: string
   PREVIOUS_KEYS: string
   AUDIENCES: string
+  ORIGIN: string
   NAME_MAX: number
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
@@ -99,6 +100,8 @@ export interface Resources {
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   limits: Limits
+  /** Where this installation is reached; undefined: where it is asked. */
+  origin: string | undefined
   limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
@@ -121,6 +124,14 @@ function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
   if (ADMIN_TOKEN === undefined || ADMIN_TOKEN.length < 32)
     throw new Error('ADMIN_TOKEN must have at least 32 characters')
   return ADMIN_TOKEN
+}
+
+function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
+  if (ORIGIN === '') return undefined
+  const url = URL.parse(ORIGIN)
+  if (url === null || !/^https?:/.test(url.protocol) || url.href !== `${url.origin}/`)
+    throw new Error('ORIGIN must be like https://coterie.example.com, without a path')
+  return url.origin
 }
 
 const limitersOf = (env: Env): Limiters =>
@@ -167,6 +178,7 @@ export function resources(env: Env): Resources {
       doorRateLimit: Number(env.DOOR_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
+    origin: originOf(env),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
     webhookAddresses: {

@@ -11,6 +11,7 @@ import { bearerToken } from '../bearer.ts'
 import { boundedBody } from '../body.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { originOf } from '../origin.ts'
 import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -77,7 +78,7 @@ const token = async (c: Context<Http>) => {
   if (!res.signing.audiences.includes(audience))
     throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
-  const issuer = new URL(c.req.url).origin
+  const issuer = originOf(c)
   const access_token = await issueToken(res.signing, {
     caller: { ...client, scopes },
     issuer,
@@ -174,7 +175,7 @@ export const wellKnown = new Hono<Http>()
     '/oauth-authorization-server',
     document('authorizationServer', 'The metadata of the authorization server (RFC 8414)'),
     (c) => {
-      const issuer = new URL(c.req.url).origin
+      const issuer = originOf(c)
       return c.json({
         issuer,
         token_endpoint: `${issuer}/oauth/token`,
