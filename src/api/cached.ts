@@ -1,6 +1,9 @@
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { hashOf } from '../access/secret.ts'
+import { publishedKeys } from '../access/tokens.ts'
 import type { Http } from './http.ts'
+import { originOf, pathAndQuery } from './origin.ts'
 
 interface Answer {
   body: string
@@ -19,14 +22,11 @@ const charactersMost = 4000
  * is how old an answer is. Stands after the check of the token.
  */
 export const cached = createMiddleware<Http>(async (c, next) => {
-  const { res, workspace } = c.var
+  const { res } = c.var
   const { lookupCacheSeconds } = res.limits
   if (lookupCacheSeconds === 0) return next()
 
-  const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
-  // Encoded, as a cache may take addresses for the same that differ in slashes alone.
-  const path = encodeURIComponent(c.req.url.slice(new URL(c.req.url).origin.length))
-  const key = `https://lookups.invalid/${workspace}/${c.req.method}${body}/${path}`
+  const key = await keyOf(c)
   const ageOf = ({ at }: Answer) => Math.max(0, Math.floor((res.now() - at) / 1000))
   let hit = inMemory.get(key)
   if (hit === undefined || ageOf(hit) >= lookupCacheSeconds) hit = await fromEdge(key)
@@ -47,6 +47,20 @@ export const cached = createMiddleware<Http>(async (c, next) => {
   c.executionCtx.waitUntil(caches.default.put(key, forEdge(answer, lookupCacheSeconds)))
   return
 })
+
+/**
+ * A URL of the own host, as a cache is the zone's. The signing key tells installations apart that
+ * share one.
+ */
+async function keyOf(c: Context<Http>): Promise<string> {
+  const { res, workspace } = c.var
+  const [signing] = await publishedKeys(res.signing)
+  const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
+  // Encoded, as a cache may take addresses for the same that differ in slashes alone.
+  const path = encodeURIComponent(pathAndQuery(c))
+  const installation = encodeURIComponent(signing?.kid ?? '')
+  return `${originOf(c)}/.lookups/${installation}/${workspace}/${c.req.method}${body}/${path}`
+}
 
 function store(key: string, answer: Answer): void {
   if (answer.body.length > charactersMost) return
