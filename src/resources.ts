@@ -12,6 +12,7 @@ export interface Env {
   SIGNING_KEY: string
   PREVIOUS_KEYS: string
   AUDIENCES: string
+  ORIGIN: string
   NAME_MAX: number
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
@@ -31,9 +32,13 @@ export interface Env {
   LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
   RATE_LIMIT: number
+  LOOKUP_RATE_LIMIT: number
+  DOOR_RATE_LIMIT: number
   RATE_PERIOD: number
   RATE_LIMITED: boolean
   LIMITER?: RateLimit
+  LOOKUP_LIMITER?: RateLimit
+  DOOR_LIMITER?: RateLimit
 }
 
 export interface Limits {
@@ -59,6 +64,10 @@ export interface Limits {
   lookupCacheSeconds: number
   /** Requests of a client in `ratePeriod` seconds. */
   rateLimit: number
+  /** Look-ups of a client. */
+  lookupRateLimit: number
+  /** Requests of an address, and of a client it names, before who sends them is known. */
+  doorRateLimit: number
   ratePeriod: number
 }
 
@@ -69,6 +78,9 @@ export interface Signing {
   previous: string
   audiences: readonly string[]
 }
+
+/** Count requests by a key; undefined where they are not limited. */
+export type Limiters = Record<'requests' | 'lookups' | 'doors', RateLimit | undefined>
 
 /** Where events may be sent. */
 export interface WebhookAddresses {
@@ -94,8 +106,9 @@ export interface Resources {
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   limits: Limits
-  /** Counts requests by client; undefined where they are not limited. */
-  limiter: RateLimit | undefined
+  /** Where this installation is reached; undefined: where it is asked. */
+  origin: string | undefined
+  limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
   webhookAddresses: WebhookAddresses
@@ -124,6 +137,19 @@ function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
     throw new Error('ADMIN_TOKEN must have at least 32 characters')
   return ADMIN_TOKEN
 }
+
+function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
+  if (ORIGIN === '') return undefined
+  const url = URL.parse(ORIGIN)
+  if (url === null || !/^https?:/.test(url.protocol) || url.href !== `${url.origin}/`)
+    throw new Error('ORIGIN must be like https://coterie.example.com, without a path')
+  return url.origin
+}
+
+const limitersOf = (env: Env): Limiters =>
+  String(env.RATE_LIMITED) === 'true'
+    ? { requests: env.LIMITER, lookups: env.LOOKUP_LIMITER, doors: env.DOOR_LIMITER }
+    : { requests: undefined, lookups: undefined, doors: undefined }
 
 const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
   WEBHOOK_HOSTS.toLowerCase()
@@ -164,9 +190,12 @@ export function resources(env: Env, bookmark?: string): Resources {
       webhooksMax: Number(env.WEBHOOKS_MAX),
       lookupCacheSeconds: Number(env.LOOKUP_CACHE_SECONDS),
       rateLimit: Number(env.RATE_LIMIT),
+      lookupRateLimit: Number(env.LOOKUP_RATE_LIMIT),
+      doorRateLimit: Number(env.DOOR_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
-    limiter: String(env.RATE_LIMITED) === 'true' ? env.LIMITER : undefined,
+    origin: originOf(env),
+    limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',

@@ -27,6 +27,8 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['webhooksMax', 'WEBHOOKS_MAX', 20],
   ['lookupCacheSeconds', 'LOOKUP_CACHE_SECONDS', 0],
   ['rateLimit', 'RATE_LIMIT', 6000],
+  ['lookupRateLimit', 'LOOKUP_RATE_LIMIT', 600_000],
+  ['doorRateLimit', 'DOOR_RATE_LIMIT', 600],
   ['ratePeriod', 'RATE_PERIOD', 60],
 ]
 
@@ -95,12 +97,14 @@ describe('what is on or off', () => {
     [undefined, false],
   ])('is read from %o as %o', (given, on) => {
     const vars = { RATE_LIMITED: given, WEBHOOKS_LOCAL: given } as Partial<Env> // as text too
-    const { limiter, webhookAddresses } = resources({ ...env, ...vars })
-    expect([limiter === env.LIMITER, limiter === undefined, webhookAddresses.local]).toEqual([
-      on,
-      !on,
-      on,
-    ])
+    const { limiters, webhookAddresses } = resources({ ...env, ...vars })
+    const { LIMITER, LOOKUP_LIMITER, DOOR_LIMITER } = env
+    const all = { requests: LIMITER, lookups: LOOKUP_LIMITER, doors: DOOR_LIMITER }
+    expect(limiters).toEqual(
+      on ? all : { requests: undefined, lookups: undefined, doors: undefined },
+    )
+    expect(limiters.requests === LIMITER).toBe(on)
+    expect(webhookAddresses.local).toBe(on)
   })
 })
 

@@ -38,7 +38,11 @@ export default defineConfig(async () => ({
       wrangler: { configPath: './wrangler.toml' },
       miniflare: {
         // Few, so that a test can exceed them.
-        ratelimits: { LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } } },
+        ratelimits: {
+          LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } },
+          LOOKUP_LIMITER: { namespace_id: '1002', simple: { limit: 40, period: 60 } },
+          DOOR_LIMITER: { namespace_id: '1003', simple: { limit: 10, period: 60 } },
+        },
         bindings: {
           RATE_LIMITED: false,
           LOG_LOOKUPS: 1,

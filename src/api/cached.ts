@@ -1,7 +1,10 @@
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { hashOf } from '../access/secret.ts'
+import { publishedKeys } from '../access/tokens.ts'
 import { bookmarkHeader } from './bookmark.ts'
 import type { Http } from './http.ts'
+import { originOf, pathAndQuery } from './origin.ts'
 
 interface Answer {
   body: string
@@ -21,14 +24,11 @@ const charactersMost = 4000
  * the token.
  */
 export const cached = createMiddleware<Http>(async (c, next) => {
-  const { res, workspace } = c.var
+  const { res } = c.var
   const { lookupCacheSeconds } = res.limits
   if (lookupCacheSeconds === 0) return next()
 
-  const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
-  // Encoded, as a cache may take addresses for the same that differ in slashes alone.
-  const path = encodeURIComponent(c.req.url.slice(new URL(c.req.url).origin.length))
-  const key = `https://lookups.invalid/${workspace}/${c.req.method}${body}/${path}`
+  const key = await keyOf(c)
   const ageOf = ({ at }: Answer) => Math.max(0, Math.floor((res.now() - at) / 1000))
   const exact = c.req.header(bookmarkHeader) !== undefined
   let hit = exact ? undefined : inMemory.get(key)
@@ -50,6 +50,20 @@ export const cached = createMiddleware<Http>(async (c, next) => {
   c.executionCtx.waitUntil(caches.default.put(key, forEdge(answer, lookupCacheSeconds)))
   return
 })
+
+/**
+ * A URL of the own host, as a cache is the zone's. The signing key tells installations apart that
+ * share one.
+ */
+async function keyOf(c: Context<Http>): Promise<string> {
+  const { res, workspace } = c.var
+  const [signing] = await publishedKeys(res.signing)
+  const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
+  // Encoded, as a cache may take addresses for the same that differ in slashes alone.
+  const path = encodeURIComponent(pathAndQuery(c))
+  const installation = encodeURIComponent(signing?.kid ?? '')
+  return `${originOf(c)}/.lookups/${installation}/${workspace}/${c.req.method}${body}/${path}`
+}
 
 function store(key: string, answer: Answer): void {
   if (answer.body.length > charactersMost) return

@@ -42,7 +42,7 @@ export const acceptsCsv = (accept: string | undefined) => /\btext\/csv\b/i.test(
 
 /** The answer 429. */
 export const rateLimitExceeded = (schema: z.ZodType) => ({
-  ...json('Too many requests of this client', schema),
+  ...json('Too many requests of this client or address', schema),
   headers: {
     'Retry-After': {
       description: 'Seconds after which to try again',

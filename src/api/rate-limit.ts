@@ -1,21 +1,59 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { Failure, type Reason } from '../failure.ts'
+import type { Limiters, Limits, Resources } from '../resources.ts'
 import type { Http } from './http.ts'
+import { isLookup, routeOf } from './route.ts'
 
-/** Counts requests by client. Throws `too-many-requests`. */
-export const rateLimited = createMiddleware<Http>(async (c, next) => {
-  const { limiter, limits } = c.var.res
-  if (limiter === undefined) return next()
-  const { success } = await limiter.limit({ key: c.var.caller.client })
+const limitNames = {
+  requests: 'rateLimit',
+  lookups: 'lookupRateLimit',
+  doors: 'doorRateLimit',
+} as const satisfies Record<keyof Limiters, keyof Limits>
+
+/** Throws `too-many-requests`. */
+async function count(
+  { limiters, limits }: Resources,
+  kind: keyof Limiters,
+  key: string,
+): Promise<void> {
+  const { success = true } = (await limiters[kind]?.limit({ key })) ?? {}
   if (!success)
     throw new Failure({
       reason: 'too-many-requests',
       seconds: limits.ratePeriod,
-      most: limits.rateLimit,
+      most: limits[limitNames[kind]],
     })
+}
+
+/** Counts requests by client, look-ups by themselves. Throws `too-many-requests`. */
+export const rateLimited = createMiddleware<Http>(async (c, next) => {
+  const { res, caller } = c.var
+  await count(res, isLookup(routeOf(c)) ? 'lookups' : 'requests', caller.client)
   await next()
 })
+
+/** Counts requests by address, before who sends them is known. Throws `too-many-requests`. */
+export const limitedByAddress = (kind: keyof Limiters) =>
+  createMiddleware<Http>(async (c, next) => {
+    const address = c.req.header('cf-connecting-ip')
+    if (address !== undefined) await count(c.var.res, kind, `address ${networkOf(address)}`)
+    await next()
+  })
+
+/**
+ * Counts requests that name a client, before its secret is checked; apart from its own requests,
+ * so that a guesser takes nothing from it. Throws `too-many-requests`.
+ */
+export const limitByNamedClient = (res: Resources, kind: keyof Limiters, id: string) =>
+  count(res, kind, `named ${id.slice(0, 100)}`)
+
+/** Of an address of IPv6 the first 64 bits: a household or a server has all others. */
+function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  const [groups = ''] = address.split('::')
+  return [...groups.split(':'), '0', '0', '0'].slice(0, 4).join(':')
+}
 
 type TooManyRequests = Extract<Reason, { reason: 'too-many-requests' }>
 

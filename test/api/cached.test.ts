@@ -1,4 +1,6 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { env } from 'cloudflare:workers'
+import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
 import { Bank, lines, newClient, tokenOf } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
@@ -124,6 +126,33 @@ describe('a look-up that may be a minute old', () => {
     expect((await request(path, {}, caching, { transactionId: crypto.randomUUID() })).status).toBe(
       401,
     )
+  })
+
+  it('is kept under the own host name', async () => {
+    const put = vi.spyOn(caches.default, 'put')
+    const path = '/groups/v3/participants/jan/groups'
+    await request(path)
+    await request(path, {}, { ...caching, ORIGIN: 'https://groups.bank.com' })
+    const keys = put.mock.calls.map(([key]) => String(key))
+    put.mockRestore()
+    expect(keys).toEqual([
+      expect.stringMatching(/^https:\/\/coterie\.test\//),
+      expect.stringMatching(/^https:\/\/groups\.bank\.com\//),
+    ])
+  })
+
+  it('is kept from another installation that shares the host', async () => {
+    const path = `/groups/v3/groups/${owls}/participants/kim`
+    expect(await said(request(path))).toMatchObject({ member: false })
+    await bank.apply(owls, 'ADD', 'kim\n')
+    const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+    const key = { ...(await exportJWK(privateKey)), kid: 'staging' }
+    // It takes the token of the first, so that only the cache tells them apart.
+    const { d: _, ...former } = JSON.parse(env.SIGNING_KEY) as JWK // a JWK is what it is given as
+    const staging = { SIGNING_KEY: JSON.stringify(key), PREVIOUS_KEYS: JSON.stringify([former]) }
+    const theirs = await request(path, {}, { ...caching, ...staging })
+    expect(await said(theirs)).toMatchObject({ member: true })
+    expect(await said(request(path))).toMatchObject({ member: false })
   })
 
   it('is not kept where it was refused', async () => {

@@ -13,6 +13,7 @@ import { Failure } from '../../failure.ts'
 import { listProblems } from '../../jobs/jobs.ts'
 import { bearer } from '../bearer.ts'
 import type { Http } from '../http.ts'
+import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { finishAlways, uploadParts } from '../upload.ts'
@@ -74,7 +75,7 @@ export const groupsV3 = new Hono<Http>()
       })
       return c.json(
         showPage(
-          c.req.url,
+          addressOf(c),
           paging,
           await listGroups(c.var.replica, c.var.workspace, paging),
           wire.listGroup,
@@ -166,10 +167,10 @@ export const groupsV3 = new Hono<Http>()
       const groupId = query.groupId === undefined ? undefined : wire.groupIdOf(query.groupId)
       return c.json(
         showPage(
-          c.req.url,
+          addressOf(c),
           paging,
           await listJobs(c.var.replica, c.var.workspace, groupId, paging),
-          wire.listJob(c.req.url),
+          wire.listJob(addressOf(c)),
         ),
       )
     },
@@ -202,7 +203,7 @@ export const groupsV3 = new Hono<Http>()
       const job = await getJob(db, workspace, c.req.param('jobId').toLowerCase())
       const show = wire.showProblem(problemSentences(res.limits.participantMax))
       return c.json(
-        showPage(c.req.url, paging, await listProblems(db, job, paging, problemOrder), show),
+        showPage(addressOf(c), paging, await listProblems(db, job, paging, problemOrder), show),
       )
     },
   )

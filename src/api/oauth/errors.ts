@@ -1,9 +1,10 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
+import { rateLimitSentence, setRateLimitHeaders } from '../rate-limit.ts'
 import { refusalOf } from '../refusal.ts'
 
-type Refusal = [status: 400 | 401 | 404, error: string, description: string]
+type Refusal = [status: 400 | 401 | 404 | 429, error: string, description: string]
 
 /** Refusals as OAuth says them (RFC 6749 §5.2, RFC 6750 §3.1). */
 function answerTo(facts: Reason): Refusal {
@@ -46,6 +47,8 @@ function answerTo(facts: Reason): Refusal {
       return [404, 'not_found', `There is no ${facts.what} ${facts.id}`]
     case 'operation-unknown':
       return [404, 'not_found', `There is no operation ${facts.method} ${facts.path}`]
+    case 'too-many-requests':
+      return [429, 'temporarily_unavailable', rateLimitSentence(facts)]
     case 'header-invalid':
     case 'not-an-id':
     case 'taken':
@@ -65,7 +68,6 @@ function answerTo(facts: Reason): Refusal {
     case 'cycle':
     case 'not-attached':
     case 'filled-by-audience':
-    case 'too-many-requests':
       return [400, 'invalid_request', `The request is refused: ${facts.reason}`]
   }
 }
@@ -78,5 +80,6 @@ export function onError(error: Error, c: Context<Http>): Response {
   if (code === 'invalid_token') c.header('WWW-Authenticate', 'Bearer')
   if (code === 'invalid_client' && /^basic\b/i.test(c.req.header('authorization') ?? ''))
     c.header('WWW-Authenticate', 'Basic realm="token"')
+  setRateLimitHeaders(c, facts)
   return c.json({ error: code, error_description: description }, status)
 }

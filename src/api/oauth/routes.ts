@@ -9,8 +9,10 @@ import { issueToken, lifetime, publishedKeys } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
 import { bearerToken } from '../bearer.ts'
 import { boundedBody } from '../body.ts'
-import { json, type Responses } from '../describe.ts'
+import { json, rateLimitExceeded, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { originOf } from '../origin.ts'
+import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
@@ -43,6 +45,7 @@ const tokenOperation = describeRoute({
     200: json('A token that is valid for eight hours', wire.Token),
     400: json('invalid_request, unsupported_grant_type or invalid_scope', wire.OAuthError),
     401: json('invalid_client', wire.OAuthError),
+    429: rateLimitExceeded(wire.OAuthError),
   },
 })
 
@@ -56,6 +59,7 @@ const clientOperation = (operationId: string, summary: string, success: Response
       ...success,
       400: json('invalid_request', wire.OAuthError),
       401: json('invalid_token', wire.OAuthError),
+      429: rateLimitExceeded(wire.OAuthError),
     },
   })
 
@@ -69,11 +73,12 @@ const token = async (c: Context<Http>) => {
     scope,
   } = await readTokenRequest(c)
   if (grant !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
+  await limitByNamedClient(res, 'doors', id)
   const client = await authenticate(res.directory, id, secret)
   if (!res.signing.audiences.includes(audience))
     throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
-  const issuer = new URL(c.req.url).origin
+  const issuer = originOf(c)
   const access_token = await issueToken(res.signing, {
     caller: { ...client, scopes },
     issuer,
@@ -91,12 +96,13 @@ const token = async (c: Context<Http>) => {
 
 export const tokenEndpoint = new Hono<Http>()
   .onError(onError)
-  .post('/token', tokenOperation, boundedBody, token)
+  .post('/token', tokenOperation, limitedByAddress('doors'), boundedBody, token)
 
 /** Clients and their tokens (RFC 6749 §4.4). */
 export const oauth = new Hono<Http>()
   .onError(onError)
   .route('/', tokenEndpoint)
+  .use('/clients/*', limitedByAddress('doors'))
   .post(
     '/clients',
     clientOperation('createClient', 'Register a client; its secret is shown only this once', {
@@ -169,7 +175,7 @@ export const wellKnown = new Hono<Http>()
     '/oauth-authorization-server',
     document('authorizationServer', 'The metadata of the authorization server (RFC 8414)'),
     (c) => {
-      const issuer = new URL(c.req.url).origin
+      const issuer = originOf(c)
       return c.json({
         issuer,
         token_endpoint: `${issuer}/oauth/token`,

@@ -8,7 +8,7 @@ import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
 import type { Http } from '../http.ts'
-import { rateLimited } from '../rate-limit.ts'
+import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onEventsError } from './errors.ts'
@@ -39,6 +39,7 @@ const operation = (operationId: string, summary: string) =>
 /** The caller by HTTP Basic, as server SDKs authenticate. */
 const basic = createMiddleware<Http>(async (c, next) => {
   const { id, secret } = basicCredentials(c.req.header('authorization') ?? '')
+  await limitByNamedClient(c.var.res, 'requests', id)
   const caller = await authenticate(c.var.res.directory, id, secret)
   c.set('caller', caller)
   c.set('workspace', caller.workspace)
@@ -58,7 +59,7 @@ const record = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
 /** Batches of events, as server SDKs send them. */
 export const batches = new Hono<Http>()
   .onError(onEventsError)
-  .use(basic, rateLimited, allows([scope]))
+  .use(limitedByAddress('requests'), basic, allows([scope]))
   .post(
     '/events',
     operation('uploadEvents', 'Store the user attributes of a batch of events'),
