@@ -16,6 +16,7 @@ import { deliver, deliverDue } from './webhooks/deliver.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue } from './jobs/enqueue.ts'
+import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf } from './failure.ts'
 import { retryDelay, type Message } from './messages.ts'
@@ -60,6 +61,7 @@ export default {
     await sweepEvents(res)
     await sweepJobs(res)
     await sweepRuns(res)
+    if (controller.cron === '0 4 * * *') await sweepFiles(res)
   },
 } satisfies ExportedHandler<Env, Message>
 
