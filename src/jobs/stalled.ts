@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { sendBatchMost, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { goOn, type Place } from './cron-place.ts'
+import { goOn, type Place } from '../db/cron-place.ts'
 import { enqueueAll } from './enqueue.ts'
 
 /** Milliseconds without a step after which work is stalled. */
@@ -28,7 +28,7 @@ export function enqueueStalledOf<Row>(
   { part, columns, from, at, messageOf, isFirst = sql`1` }: Stalled<Row>,
 ): Promise<void> {
   const before = res.now() - stalledAfter
-  return goOn(res, part, piecesMost, async (place) => {
+  return goOn(res.directory, part, piecesMost, async (place) => {
     const rows = await res.directory.all<Row & Place & { isFirst: number }>(sql`
       SELECT ${columns}, ${at} AS at, key, ${isFirst} AS isFirst ${from}
         AND ${at} < ${before} AND (${at}, key) > (${place.at}, ${place.key})

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
-import { goOn, type Place } from './cron-place.ts'
+import { goOn, type Place } from '../db/cron-place.ts'
 import { day } from './sweep.ts'
 
 /** Of as many files as R2 lists and deletes in one call: 1,000. */
@@ -9,7 +9,7 @@ const pagesMost = 20
 
 /** Deletes uploaded files older than a day that no job needs: a lost answer may leave one. */
 export const sweepFiles = (res: Resources): Promise<void> =>
-  goOn(res, 'sweep-files', pagesMost, (from) => sweepPage(res, from))
+  goOn(res.directory, 'sweep-files', pagesMost, (from) => sweepPage(res, from))
 
 async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefined> {
   const listed = await res.files.list({
