@@ -16,6 +16,7 @@ import { deliver, deliverDue } from './webhooks/deliver.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue } from './jobs/enqueue.ts'
+import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
 import { factsOf, revivedWithin, sequelOf, type Message } from './messages.ts'
@@ -45,6 +46,7 @@ export default {
     const res = resources(env)
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
     if (controller.cron === '* * * * *') return deliverDue(res)
+    const daily = controller.cron === '0 4 * * *'
     await inTurn(controller.cron, {
       enqueueStalled: () => enqueueStalled(res),
       enqueueStalledRuns: () => enqueueStalledRuns(res),
@@ -53,6 +55,7 @@ export default {
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
+      ...(daily && { sweepFiles: () => sweepFiles(res) }),
     })
   },
 } satisfies ExportedHandler<Env, Message>

@@ -435,7 +435,7 @@ export const syncRules = sqliteTable('sync_rules', {
   rule: exactJson('rule').notNull(),
 })
 
-/** Where a part of a cron stopped: the next goes on after that row (see jobs/cron-place.ts). */
+/** Where a part of a cron stopped: the next goes on after that row (see cron-place.ts). */
 export const cronPlaces = sqliteTable('cron_places', {
   part: text('part').primaryKey(),
   after: text('after', { mode: 'json' }).$type<{ at: number | string; key: number }>().notNull(),

@@ -1,37 +1,27 @@
-import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
-import { experienceGroups, jobs } from '../db/schema.ts'
+import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
 import { earlierJobUnended } from '../jobs/jobs.ts'
-import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
+import { enqueueStalledOf } from '../jobs/stalled.ts'
 
 /** Enqueues each queue's stalled first job, and stalled deletions of groups. */
 export async function enqueueStalled(res: Resources): Promise<void> {
-  const before = res.now() - stalledAfter
-  const db = res.directory
-  const [stalledJobs, deletedGroups] = await Promise.all([
-    db
-      .select({ workspace: jobs.workspace, job: jobs.key, type: jobs.type })
-      .from(jobs)
-      .where(and(isNull(jobs.endedAt), lt(jobs.updatedAt, before), sql`NOT ${earlierJobUnended}`))
-      .orderBy(asc(jobs.updatedAt))
-      .limit(stalledMost),
-    db
-      .select({ workspace: experienceGroups.workspace, group: experienceGroups.key })
-      .from(experienceGroups)
-      .where(and(isNotNull(experienceGroups.deletedAt), lt(experienceGroups.deletedAt, before)))
-      .orderBy(asc(experienceGroups.deletedAt))
-      .limit(stalledMost),
-  ])
-  await enqueueAll(
-    res,
-    stalledJobs.map(({ type, ...job }) => ({
+  await enqueueStalledOf<{ workspace: number; key: number; type: string }>(res, {
+    part: 'stalled-jobs',
+    columns: sql`workspace_id AS workspace, type`,
+    from: sql`FROM jobs WHERE ended_at IS NULL`,
+    at: sql`updated_at`,
+    isFirst: sql`NOT ${earlierJobUnended}`,
+    messageOf: ({ workspace, key, type }) => ({
       kind: type === 'users' ? 'import' : 'job',
-      stalled: true,
-      ...job,
-    })),
-  )
-  await enqueueAll(
-    res,
-    deletedGroups.map((group) => ({ kind: 'erase', stalled: true, ...group })),
-  )
+      workspace,
+      job: key,
+    }),
+  })
+  await enqueueStalledOf<{ workspace: number; key: number }>(res, {
+    part: 'stalled-groups',
+    columns: sql`workspace_id AS workspace`,
+    from: sql`FROM experience_groups WHERE deleted_at IS NOT NULL`,
+    at: sql`deleted_at`,
+    messageOf: ({ workspace, key }) => ({ kind: 'erase', workspace, group: key }),
+  })
 }

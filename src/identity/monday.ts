@@ -1,59 +1,56 @@
-import { and, asc, gt, isNull, lte, sql } from 'drizzle-orm'
-import { groupDefinitions } from '../db/schema.ts'
+import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
+import { findPlace, savePlace } from '../db/cron-place.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
-import { weekOf } from './week.ts'
+import { sendBatchMost } from '../messages.ts'
+import { mondayOf, weekOf } from './week.ts'
 
-/** As many as one `sendBatch` takes. */
-const runsPerBatch = 100
+const definitionsPerPiece = 500
+const piecesMost = 60
 
 /**
- * Opens and enqueues the run of the week of `at` (milliseconds) for each definition that was there.
- * Safe to repeat.
+ * Opens and enqueues the run of the week of `at` (milliseconds) for each definition that was there:
+ * of up to 30,000 in one invocation, and the next goes on. Safe to repeat.
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
-  for (let after: number | undefined = 0; after !== undefined;) {
-    const { opened, next } = await openWeeklyRuns(res, {
-      week: weekOf(at),
-      before: at,
-      after,
-    })
-    await enqueueAll(
-      res,
-      opened.map((run) => ({ kind: 'recompute', ...run })),
-    )
-    after = next
+  const monday = mondayOf(at)
+  const place = await findPlace(res.directory, 'week')
+  const begun = place?.at === monday ? place.key : 0
+  let after = begun
+  for (let pieces = 0; pieces < piecesMost; pieces++) {
+    const { opened, last } = await openWeeklyRuns(res, { week: weekOf(at), before: at, after })
+    for (let sent = 0; sent < opened.length; sent += sendBatchMost)
+      await enqueueAll(
+        res,
+        opened.slice(sent, sent + sendBatchMost).map((run) => ({ kind: 'recompute', ...run })),
+      )
+    if (last === undefined) break
+    after = last
   }
+  // It stays: later definitions alone are looked at until the next week.
+  if (after !== begun) await savePlace(res.directory, 'week', { at: monday, key: after })
 }
 
 /**
- * Opens the run of a week for the next definitions created by `before` that lack it. `next` is the
- * key to go on after, if there may be more.
+ * Opens the run of a week for those of the next definitions that were created by `before` and lack
+ * it. `last` is the key to go on after, if there were any.
  */
 async function openWeeklyRuns(
   res: Resources,
   { week, before, after }: { week: string; before: number; after: number },
-): Promise<{ opened: { workspace: number; run: number }[]; next: number | undefined }> {
+): Promise<{ opened: { workspace: number; run: number }[]; last: number | undefined }> {
   const db = res.directory
   const now = res.now()
-  const hasNoRun = sql`NOT EXISTS (
-    SELECT 1 FROM recompute_runs AS r
-    WHERE r.definition_key = ${groupDefinitions.key} AND r.week = ${week})`
-  const due = await db
-    .select({ definition: groupDefinitions.key })
-    .from(groupDefinitions)
-    .where(
-      and(
-        gt(groupDefinitions.key, after),
-        isNull(groupDefinitions.deletedAt),
-        lte(groupDefinitions.createdAt, before),
-        hasNoRun,
-      ),
-    )
-    .orderBy(asc(groupDefinitions.key))
-    .limit(runsPerBatch)
-  if (due.length === 0) return { opened: [], next: undefined }
-  const rows = due.map(({ definition }) => [crypto.randomUUID(), definition])
+  const definitions = await db.all<{ key: number; due: number }>(sql`
+    SELECT d.key, iif(d.deleted_at IS NULL AND d.created_on <= ${before},
+      NOT EXISTS (SELECT 1 FROM recompute_runs AS r
+        WHERE r.definition_key = d.key AND r.week = ${week}), 0) AS due
+    FROM group_definitions AS d WHERE d.key > ${after} ORDER BY d.key LIMIT ${definitionsPerPiece}`)
+  const last = definitions.at(-1)?.key
+  const rows = definitions.flatMap(({ key, due }) =>
+    due === 1 ? [[crypto.randomUUID(), key]] : [],
+  )
+  if (rows.length === 0) return { opened: [], last }
   const opened = await db.all<{ workspace: number; run: number }>(sql`
     INSERT INTO recompute_runs
       (id, workspace_id, definition_key, week, state, created_at, updated_at)
@@ -62,5 +59,5 @@ async function openWeeklyRuns(
     WHERE d.deleted_at IS NULL -- some may have been deleted since the query above
     ON CONFLICT (definition_key, week) DO NOTHING
     RETURNING workspace_id AS workspace, key AS run`)
-  return { opened, next: due.length < runsPerBatch ? undefined : due.at(-1)?.definition }
+  return { opened, last }
 }

@@ -1,7 +1,6 @@
-import { and, asc, isNotNull, isNull, lt, sql } from 'drizzle-orm'
-import { groupDefinitions, recomputeRuns } from '../db/schema.ts'
+import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
-import { stalledAfter, stalledMost, enqueueAll } from '../jobs/enqueue.ts'
+import { enqueueStalledOf } from '../jobs/stalled.ts'
 import { beginWeek } from './monday.ts'
 import { earlierRunUnended } from './runs.ts'
 import { mondayOf } from './week.ts'
@@ -11,40 +10,21 @@ const cronTime = 3 * 3_600_000
 
 /** Enqueues stalled runs and deletions of definitions. */
 export async function enqueueStalledRuns(res: Resources): Promise<void> {
-  const db = res.directory
-  const before = res.now() - stalledAfter
-  const [stalledRuns, deletedDefinitions] = await Promise.all([
-    db
-      .select({ workspace: recomputeRuns.workspace, run: recomputeRuns.key })
-      .from(recomputeRuns)
-      .where(
-        and(
-          isNull(recomputeRuns.endedAt),
-          lt(recomputeRuns.updatedAt, before),
-          sql`NOT ${earlierRunUnended}`,
-        ),
-      )
-      .orderBy(asc(recomputeRuns.updatedAt))
-      .limit(stalledMost),
-    db
-      .select({ workspace: groupDefinitions.workspace, definition: groupDefinitions.key })
-      .from(groupDefinitions)
-      .where(and(isNotNull(groupDefinitions.deletedAt), lt(groupDefinitions.deletedAt, before)))
-      .orderBy(asc(groupDefinitions.deletedAt))
-      .limit(stalledMost),
-  ])
-  await enqueueAll(
-    res,
-    stalledRuns.map((run) => ({ kind: 'recompute', stalled: true, ...run })),
-  )
-  await enqueueAll(
-    res,
-    deletedDefinitions.map((definition) => ({
-      kind: 'erase-definition',
-      stalled: true,
-      ...definition,
-    })),
-  )
+  await enqueueStalledOf<{ workspace: number; key: number }>(res, {
+    part: 'stalled-runs',
+    columns: sql`workspace_id AS workspace`,
+    from: sql`FROM recompute_runs WHERE ended_at IS NULL`,
+    at: sql`updated_at`,
+    isFirst: sql`NOT ${earlierRunUnended}`,
+    messageOf: ({ workspace, key }) => ({ kind: 'recompute', workspace, run: key }),
+  })
+  await enqueueStalledOf<{ workspace: number; key: number }>(res, {
+    part: 'stalled-definitions',
+    columns: sql`workspace_id AS workspace`,
+    from: sql`FROM group_definitions WHERE deleted_at IS NOT NULL`,
+    at: sql`deleted_at`,
+    messageOf: ({ workspace, key }) => ({ kind: 'erase-definition', workspace, definition: key }),
+  })
 }
 
 /** Begins a week whose cron did not come. */

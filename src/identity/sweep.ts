@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { goOn, type Place } from '../jobs/cron-place.ts'
+import { goOn, type Place } from '../db/cron-place.ts'
 import { day, findOld, sweepPieces } from '../jobs/sweep.ts'
 import type { Resources } from '../resources.ts'
 
@@ -13,7 +13,9 @@ const daysLeast = 14
  */
 export function sweepRuns(res: Resources): Promise<void> {
   const before = res.now() - Math.max(res.limits.jobsDays, daysLeast) * day
-  return goOn(res, 'sweep-runs', sweepPieces, (from) => sweepPiece(res.directory, before, from))
+  return goOn(res.directory, 'sweep-runs', sweepPieces, (from) =>
+    sweepPiece(res.directory, before, from),
+  )
 }
 
 const laterSuccess = sql`EXISTS (SELECT 1 FROM recompute_runs AS later

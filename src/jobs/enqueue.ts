@@ -2,11 +2,6 @@ import { faultOf } from '../failure.ts'
 import { factsOf, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
-/** Milliseconds without a step after which work is stalled. */
-export const stalledAfter = 10 * 60_000
-/** Work enqueued at a time: as much as one `sendBatch` takes. */
-export const stalledMost = 100
-
 /** Enqueues work that is in the database already: if the queue fails, a cron finds it stalled. */
 export async function enqueue(res: Resources, message: Message, delaySeconds = 0): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
-import { goOn, type Place } from './cron-place.ts'
+import { goOn, type Place } from '../db/cron-place.ts'
 
 const rowsPerPiece = 50
 const problemsPerPiece = 10_000
@@ -12,7 +12,9 @@ export const day = 86_400_000
 /** Deletes what ended more than JOBS_DAYS ago, in bounded steps; each queue keeps its last job. */
 export function sweepJobs(res: Resources): Promise<void> {
   const before = res.now() - res.limits.jobsDays * day
-  return goOn(res, 'sweep-jobs', sweepPieces, (from) => sweepPiece(res.directory, before, from))
+  return goOn(res.directory, 'sweep-jobs', sweepPieces, (from) =>
+    sweepPiece(res.directory, before, from),
+  )
 }
 
 /** The next job of a queue takes the revision after that of the last one. */

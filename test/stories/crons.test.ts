@@ -40,7 +40,8 @@ const stalled = [
   { kind: 'erase-definition', workspace: 1, definition: 32 },
 ].map((message) => ({ ...message, stalled: true }))
 
-const used = `audiences deliveries events experience_groups group_definitions jobs recompute_runs
+const used =
+  `audiences cron_places deliveries events experience_groups group_definitions jobs recompute_runs
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {

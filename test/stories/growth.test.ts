@@ -126,7 +126,7 @@ describe('ten thousand ended jobs and runs', () => {
     expect(Math.max(...Object.values(many.costs))).toBeLessThan(60)
   }, 60_000)
 
-  it('are in no index that answers them', async () => {
+  it('are in no index that is searched', async () => {
     const { statements } = (await costsAfter(1)).db
     const plans = await Promise.all(
       statements

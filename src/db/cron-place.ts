@@ -1,7 +1,6 @@
 import { eq } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
-import { cronPlaces } from '../db/schema.ts'
-import type { Resources } from '../resources.ts'
+import type { Db } from './connect.ts'
+import { cronPlaces } from './schema.ts'
 
 /** A row in the order of `at`, then `key`; rows in the order of their keys alone have no `at`. */
 export type Place = typeof cronPlaces.$inferSelect.after
@@ -14,9 +13,9 @@ export async function findPlace(db: Db, part: string): Promise<Place | undefined
   return found?.after
 }
 
-export async function savePlace({ directory }: Resources, part: string, place: Place) {
+export async function savePlace(db: Db, part: string, place: Place) {
   const after = { at: place.at, key: place.key }
-  await directory
+  await db
     .insert(cronPlaces)
     .values({ part, after })
     .onConflictDoUpdate({ target: cronPlaces.part, set: { after } })
@@ -27,15 +26,14 @@ export async function savePlace({ directory }: Resources, part: string, place: P
  * pieces. `piece` gives the row that the next begins after; undefined at the end of the rows.
  */
 export async function goOn(
-  res: Resources,
+  db: Db,
   part: string,
   most: number,
   piece: (from: Place) => Promise<Place | undefined>,
 ): Promise<void> {
-  const db = res.directory
   const begun = await findPlace(db, part)
   let place: Place | undefined = begun ?? { at: 0, key: 0 }
   for (let pieces = 0; pieces < most && place !== undefined; pieces++) place = await piece(place)
-  if (place !== undefined) await savePlace(res, part, place)
+  if (place !== undefined) await savePlace(db, part, place)
   else if (begun !== undefined) await db.delete(cronPlaces).where(eq(cronPlaces.part, part))
 }

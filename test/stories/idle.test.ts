@@ -1,0 +1,127 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { beginWeek } from '../../src/identity/monday.ts'
+import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
+import { enqueueStalled } from '../../src/experience/stalled.ts'
+import { sweepRuns } from '../../src/identity/sweep.ts'
+import { sweepJobs } from '../../src/jobs/sweep.ts'
+import { deliverDue } from '../../src/webhooks/deliver.ts'
+import { sweepEvents } from '../../src/webhooks/history.ts'
+import { hazardous } from '../support/hazard.ts'
+import { mondayIn } from '../support/identity.ts'
+
+const day = 86_400_000
+const monday = mondayIn(1)
+const now = monday + 2 * day
+
+const used = `cron_places deliveries events group_definitions recompute_runs webhooks`
+beforeEach(async () => {
+  await env.DB.batch(used.split(' ').map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+})
+
+const seed = (count: number, insert: string) =>
+  env.DB.prepare(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) ${insert}`,
+  )
+    .bind(count)
+    .run()
+
+const definitions = (count: number) =>
+  seed(
+    count,
+    `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
+      attributes, created_on, created_by, last_modified_on, last_modified_by)
+    SELECT i, i, 'household', '', 'town', '[]', 0, '', 0, '' FROM n`,
+  )
+
+const webhooks = (count: number) =>
+  seed(
+    count,
+    `INSERT INTO webhooks (key, workspace_id, id, url, description, secret, created_on, created_by,
+      last_modified_on, last_modified_by)
+    SELECT i, i, 'hook', '', '', '', 0, '', 0, '' FROM n`,
+  )
+
+const deliveries = (count: number, at: number) =>
+  seed(
+    count,
+    `INSERT INTO deliveries (webhook_key, event_key, workspace_id, state, attempts, tries,
+      next_attempt_at)
+    SELECT i, e.value, i, 'pending', 0, 0, ${at} FROM n CROSS JOIN json_each('[1, 2, 3]') AS e`,
+  )
+
+async function cost(what: (res: ReturnType<typeof hazardous>['res']) => Promise<void>, at = now) {
+  const { res, enqueued, deliveriesEnqueued } = hazardous({}, { now: () => at })
+  await what(res)
+  expect(res.meter.statements).toBeLessThan(1000)
+  return { ...res.meter, enqueued, deliveriesEnqueued }
+}
+
+const everyFive = async (res: Parameters<typeof enqueueStalled>[0]) => {
+  await enqueueStalled(res)
+  await enqueueStalledRuns(res)
+  await sweepEvents(res)
+  await sweepJobs(res)
+  await sweepRuns(res)
+}
+
+describe('the week of 100,000 definitions', () => {
+  it('begins over some invocations, each definition once', { timeout: 120_000 }, async () => {
+    await definitions(100_000)
+    const begun: number[] = []
+    for (let crons = 0; crons < 5; crons++) {
+      const { enqueued, rowsRead } = await cost((res) => beginWeek(res, monday))
+      begun.push(enqueued.length)
+      expect(rowsRead).toBeLessThan(6 * enqueued.length + 10)
+    }
+    expect(begun).toEqual([30_000, 30_000, 30_000, 10_000, 0])
+    expect(
+      await env.DB.prepare(
+        'SELECT count(*) AS n, count(DISTINCT definition_key) AS d FROM recompute_runs',
+      ).first(),
+    ).toEqual({ n: 100_000, d: 100_000 })
+  })
+
+  it('begins for those that come while it does, and anew the next week', async () => {
+    await definitions(3)
+    expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(3)
+    await env.DB.prepare(
+      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
+        attributes, created_on, created_by, last_modified_on, last_modified_by)
+      VALUES (4, 4, 'household', '', 'town', '[]', 0, '', 0, '')`,
+    ).run()
+    expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(1)
+    expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(0)
+    expect((await cost((res) => beginWeek(res, monday + 7 * day))).enqueued).toHaveLength(4)
+  })
+})
+
+describe('deliveries of 100,000 webhooks', () => {
+  it('are all enqueued in four minutes', { timeout: 120_000 }, async () => {
+    await webhooks(100_000)
+    await deliveries(100_000, now)
+    const sent: number[] = []
+    for (let minutes = 0; minutes < 4; minutes++) {
+      const { deliveriesEnqueued, rowsRead } = await cost(deliverDue)
+      sent.push(deliveriesEnqueued.length)
+      expect(new Set(deliveriesEnqueued.map((m) => JSON.stringify(m))).size).toBe(sent.at(-1))
+      expect(rowsRead).toBeLessThan(6 * deliveriesEnqueued.length + 10)
+    }
+    expect(sent).toEqual([30_000, 30_000, 30_000, 10_000])
+  })
+})
+
+it('reads few rows while 10,000 definitions and webhooks have nothing due', async () => {
+  await definitions(10_000)
+  await webhooks(10_000)
+  await deliveries(50, now + 1)
+  await cost((res) => beginWeek(res, monday))
+  await env.DB.prepare(
+    `UPDATE recompute_runs SET state = 'successful', ended_at = ${monday}, updated_at = ${monday}`,
+  ).run()
+  const five = await cost(everyFive)
+  const one = await cost(deliverDue)
+  console.log(`every five minutes ${five.rowsRead} rows read, every minute ${one.rowsRead}`)
+  expect([...five.enqueued, ...one.deliveriesEnqueued]).toEqual([])
+  expect(one.rowsRead + five.rowsRead / 5).toBeLessThan(400)
+})
