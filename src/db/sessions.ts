@@ -28,25 +28,42 @@ export function outsideOfSessions(d1: D1Database, meter: Meter): Databases {
  * bookmark cannot be read, they go to the primary, which is never behind.
  */
 export function sessionsOf(d1: D1Database, meter: Meter, bookmark: string): Databases {
-  const nearest = bookmarks.test(bookmark) ? bookmark : 'first-primary'
-  const primary = once(() => d1.withSession('first-primary'))
-  const replica = once(() => d1.withSession(bookmark === '' ? 'first-unconstrained' : nearest))
-  let last: { session: D1DatabaseSession; meta: D1Meta } | undefined
+  const opened: D1DatabaseSession[] = []
+  const open = (from: string) => {
+    const session = d1.withSession(from)
+    opened.push(session)
+    return session
+  }
+  let toPrimary = bookmark !== '' && !bookmarks.test(bookmark)
+  // For each statement anew: only the first of a session is sure to go to the primary.
+  const primary = () => {
+    toPrimary = true
+    return open('first-primary')
+  }
+  const nearest = once(() => open(bookmark || 'first-unconstrained'))
+  let last: D1Meta | undefined
   const followed = (session: () => D1DatabaseSession) =>
-    later(session, meter, (meta) => (last = { session: session(), meta }))
+    later(session, meter, (meta) => (last = meta))
   return {
     primary: followed(primary),
-    replica: followed(() => (primary.begun() ? primary() : replica())),
-    answered: () => (last === undefined ? {} : answeredBy(last.session.getBookmark(), last.meta)),
+    replica: followed(() => (toPrimary ? primary() : nearest())),
+    answered: () => (last === undefined ? {} : answeredBy(newestOf(opened), last)),
   }
 }
 
-function once<T>(make: () => T) {
+/** Bookmarks sort from oldest to newest. */
+const newestOf = (sessions: D1DatabaseSession[]) =>
+  sessions
+    .flatMap((session) => session.getBookmark() ?? [])
+    .sort()
+    .at(-1)
+
+function once<T>(make: () => T): () => T {
   let made: { it: T } | undefined
-  return Object.assign(() => (made ??= { it: make() }).it, { begun: () => made !== undefined })
+  return () => (made ??= { it: make() }).it
 }
 
-/** A database that is opened by its first statement. */
+/** A database that is opened by a statement. */
 const later = (queried: () => Queried, meter: Meter, seen?: (meta: D1Meta) => void): Db =>
   connect(
     {
@@ -58,10 +75,10 @@ const later = (queried: () => Queried, meter: Meter, seen?: (meta: D1Meta) => vo
   )
 
 const answeredBy = (
-  bookmark: string | null,
+  bookmark: string | undefined,
   { served_by_region: region, served_by_primary: primary }: D1Meta,
 ): Answered => ({
-  ...(bookmark !== null && { bookmark }),
+  ...(bookmark !== undefined && { bookmark }),
   ...(region !== undefined && {
     servedBy: `${region} ${primary === true ? 'primary' : 'replica'}`,
   }),

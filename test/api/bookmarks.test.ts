@@ -23,7 +23,7 @@ async function asked(path: string, more: Record<string, string> = {}, init: Requ
     answer,
     status: answer.status,
     header: (name: string) => answer.headers.get(name),
-    opened,
+    opened: [...new Set(opened)],
   }
 }
 const after = (mark: string) => ({ 'x-d1-bookmark': mark })

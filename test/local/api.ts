@@ -93,6 +93,15 @@ export class Groups {
       .groupParticipantCount
   }
 
+  async isMember(groupId: string, participantId: string): Promise<boolean> {
+    const path = `/groups/${groupId}/participants/${participantId}`
+    return (await this.#call<{ member: boolean }>(path)).member
+  }
+
+  async delete(groupId: string): Promise<void> {
+    await this.#call(`/groups/${groupId}`, { method: 'DELETE' })
+  }
+
   /** Uploads a file and returns its job's id; `sent` gets the number of bytes sent. */
   async upload(
     groupId: string,

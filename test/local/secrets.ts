@@ -7,8 +7,13 @@ import { root } from './program.ts'
 const file = join(root, '.dev.vars')
 
 const makers = {
-  ADMIN_TOKEN: () => randomBytes(32).toString('base64url'),
+  ADMIN_TOKEN: newAdminToken,
   SIGNING_KEY: newSigningKey,
+}
+
+/** Nobody guesses it. */
+export function newAdminToken(): string {
+  return randomBytes(32).toString('base64url')
 }
 
 /** A private JWK that tokens can be signed with. */

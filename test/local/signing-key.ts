@@ -1,4 +1,0 @@
-import { newSigningKey } from './secrets.ts'
-
-/** Prints a new SIGNING_KEY. */
-console.log(newSigningKey())
