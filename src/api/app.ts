@@ -3,12 +3,12 @@ import { createMiddleware } from 'hono/factory'
 import { getPathNoStrict } from 'hono/utils/url'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
-import { answers } from '../db/connect.ts'
 import { resources } from '../resources.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { confidential } from './confidential.ts'
-import { json, type Responses } from './describe.ts'
+import { json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
+import { health } from './health.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
 import { unknownOperation } from './refusal.ts'
@@ -46,32 +46,21 @@ const logged = createMiddleware<Http>(async (c, next) => {
   )
 })
 
-const Health = z.object({ status: z.enum(['ok', 'down']) })
-
-const describe = (operationId: string, summary: string, responses: Responses) =>
-  describeRoute({ operationId, summary, tags: ['Service'], security: [], responses })
-
 /** Ignores a trailing slash, except in a flag's key. */
 const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(request))
 
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
   .use(logged, bookmarked, confidential)
-  .get(
-    '/health',
-    describe('health', 'Check that the database answers', {
-      200: json('The database answers', Health),
-      503: json('The database does not answer', Health),
-    }),
-    async (c) =>
-      (await answers(c.var.res.directory))
-        ? c.json({ status: 'ok' })
-        : c.json({ status: 'down' }, 503),
-  )
+  .route('/', health)
   .get(
     '/openapi.json',
-    describe('openapi', 'This document', {
-      200: json('An OpenAPI 3.1 document', z.record(z.string(), z.unknown())),
+    describeRoute({
+      operationId: 'openapi',
+      summary: 'This document',
+      tags: ['Service'],
+      security: [],
+      responses: { 200: json('An OpenAPI 3.1 document', z.record(z.string(), z.unknown())) },
     }),
     async (c) => c.json(await (document ??= describeAll())),
   )

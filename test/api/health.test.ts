@@ -1,35 +1,71 @@
 import { env } from 'cloudflare:workers'
-import { createExecutionContext } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
-import { app } from '../../src/api/app.ts'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
 import { call } from '../support/api.ts'
+import { callWith } from '../support/door.ts'
 
-describe('GET /health', () => {
+/** A database that counts how often it is asked, and answers only while it is up. */
+function database() {
+  const state = { up: true, asked: 0 }
+  const prepare = (query: string) => {
+    state.asked++
+    if (state.up) return env.DB.prepare(query)
+    throw new Error('D1_ERROR: secret inner words')
+  }
+  const DB = { prepare } as unknown as D1Database // what `answers` calls
+  const ask = async (path: string) => {
+    const answer = await callWith({ DB }, path)
+    return [answer.status, await answer.json()]
+  }
+  return { state, ask }
+}
+
+/** Lets the clock go on by so many milliseconds. */
+const later = (ms: number) => {
+  const now = Date.now() + ms
+  vi.spyOn(Date, 'now').mockReturnValue(now)
+}
+afterEach(() => vi.restoreAllMocks())
+
+const ok = [200, { status: 'ok' }]
+const down = [503, { status: 'down' }]
+
+describe.each(['/health', '/ready'])('GET %s', (path) => {
   it('says to anyone that the database answers', async () => {
-    const answer = await call('/health')
+    later(60_000)
+    const answer = await call(path)
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
-    expect(await said(answer)).toEqual({ status: 'ok' })
-    expect(answer.status).toBe(200)
+    expect([answer.status, await answer.json()]).toEqual(ok)
   })
 
   it('says that it does not', async () => {
-    const silent = {
-      ...env,
-      DB: {
-        prepare: () => {
-          throw new Error('D1_ERROR: secret inner words')
-        },
-      } as unknown as D1Database,
-    }
-    const answer = await app.fetch(
-      new Request('https://coterie.test/health'),
-      silent,
-      createExecutionContext(),
-    )
-    expect(answer.status).toBe(503)
-    expect(await answer.json()).toEqual({ status: 'down' })
+    later(120_000)
+    const { state, ask } = database()
+    state.up = false
+    expect(await ask(path)).toEqual(down)
   })
+})
+
+it('GET /health asks the database every five seconds at most', async () => {
+  later(180_000)
+  const { state, ask } = database()
+  for (let i = 0; i < 3; i++) expect(await ask('/health')).toEqual(ok)
+  expect(state.asked).toBe(1)
+  state.up = false
+  later(4999)
+  expect(await ask('/health')).toEqual(ok)
+  later(1)
+  for (let i = 0; i < 3; i++) expect(await ask('/health')).toEqual(down)
+  expect(state.asked).toBe(2)
+})
+
+it('GET /ready asks it each time', async () => {
+  const { state, ask } = database()
+  for (const up of [true, false, true]) {
+    state.up = up
+    expect(await ask('/ready')).toEqual(up ? ok : down)
+  }
+  expect(state.asked).toBe(3)
 })
 
 describe('a path that leads nowhere', () => {

@@ -69,6 +69,7 @@ walk("open and administrator's operations answer as the document says", async ()
   const request = requester(() => ({}))
   for (const path of [
     '/health',
+    '/ready',
     '/openapi.json',
     '/.well-known/jwks.json',
     '/.well-known/oauth-authorization-server',

@@ -135,6 +135,14 @@ describe('a caller whom nobody knows yet', () => {
     expect((await request(rateLimited, anybody(), from())).status).toBe(401)
   })
 
+  it('is counted by address: /ready', async () => {
+    const headers = from()
+    comesBack(await untilShut(() => callWith(rateLimited, '/ready', { headers }), 10), 600)
+    expect((await callWith(unasked, '/ready', { headers })).status).toBe(429)
+    expect((await callWith(rateLimited, '/ready', { headers: from() })).status).toBe(200)
+    expect((await callWith(rateLimited, '/health', { headers })).status).toBe(200)
+  })
+
   it.each(doors.filter(([name]) => name !== '/oauth/clients'))(
     'is counted by the client that it names: %s',
     async (_, most, opened, request) => {

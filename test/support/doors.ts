@@ -179,6 +179,7 @@ export const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/token']
 
 export const openDoors: Record<string, number> = {
   'GET /health': 200,
+  'GET /ready': 200,
   'GET /openapi.json': 200,
   'GET /.well-known/jwks.json': 200,
   'GET /.well-known/oauth-authorization-server': 200,
