@@ -3,14 +3,11 @@ import { together, type Db } from '../db/connect.ts'
 import { goOn } from '../db/cron-place.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { problemOfAddress } from './address.ts'
 import { announce, enqueueAnnounced, enqueueDeliveries } from './announce.ts'
-import { delaysOf, disableAfter, retryAfterOf } from './event.ts'
+import { delaysOf, disableAfter } from './event.ts'
 import { isDelivered, nextStateOf, saveOutcomes, type Claimed, type Outcome } from './outcomes.ts'
-import { headersOf, secretsAt } from './sign.ts'
-
-/** Milliseconds to wait for an answer (Standard Webhooks 1.0). */
-const answerTimeout = 15_000
+import { send, type Receiver } from './send.ts'
+import { secretsAt } from './sign.ts'
 
 /** Milliseconds after which an invocation sends nothing more. */
 const invocationTime = 20_000
@@ -23,15 +20,6 @@ const claimedMost = 50
 
 /** Requests to one receiver at the same time. */
 const concurrency = 5
-
-/** Bytes of a receiver's answer that are stored. */
-const answerMost = 1024
-
-interface Receiver {
-  id: string
-  url: string
-  secrets: string[]
-}
 
 /** A webhook that this invocation alone sends to, until `lease` (milliseconds). */
 interface Claim {
@@ -129,61 +117,6 @@ async function sendAll(
   }
   await Promise.all(Array.from({ length: concurrency }, sendNext))
   return outcomes
-}
-
-async function send(
-  res: Resources,
-  { url, secrets }: Receiver,
-  delivery: Claimed,
-): Promise<Outcome> {
-  const at = res.now()
-  const outcome = (status: number | null, answer: string, retryAfter?: number): Outcome => ({
-    ...delivery,
-    at,
-    status,
-    duration: res.now() - at,
-    answer,
-    retryAfter,
-  })
-  const problem = problemOfAddress(url, res.webhookAddresses)
-  if (problem !== undefined) return outcome(null, `The URL ${problem}`)
-  try {
-    const response = await res.fetch(url, {
-      method: 'POST',
-      headers: headersOf(delivery.id, delivery.body, secrets, at),
-      body: delivery.body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(answerTimeout),
-    })
-    const retryAfter = retryAfterOf(response.headers.get('retry-after'), res.now())
-    return outcome(response.status, await beginningOf(response), retryAfter)
-  } catch (error) {
-    const late = error instanceof Error && error.name === 'TimeoutError'
-    return outcome(
-      null,
-      late ? `No answer within ${answerTimeout / 1000} seconds` : 'No connection',
-    )
-  }
-}
-
-/** The first kilobyte of an answer, or what came of it before it broke off. */
-async function beginningOf(response: Response): Promise<string> {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return ''
-  const decoder = new TextDecoder()
-  let text = ''
-  try {
-    for (let bytes = 0; bytes < answerMost;) {
-      const { done, value } = await reader.read()
-      if (done) break
-      text += decoder.decode(value.subarray(0, answerMost - bytes), { stream: true })
-      bytes += value.length
-    }
-    await reader.cancel()
-  } catch {
-    // The status holds without the rest of the body.
-  }
-  return text.replaceAll('\0', '')
 }
 
 /** Saves the outcomes in one batch, frees or disables the webhook, and enqueues retries. */
