@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
 import { Failure, faultOf } from '../failure.ts'
@@ -59,14 +59,14 @@ export function findDue(db: Db, at: number, { jobsWaitingMax }: Limits): Promise
   const isAttached = sql`EXISTS (SELECT 1 FROM experience_groups AS g
     WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id
       AND g.deleted_at IS NULL AND ${countUnended(sql`g.key`)} < ${jobsWaitingMax})`
-  const isDue = sql`(${audiences.refresh} = 'daily'
-      AND coalesce(${audiences.refreshed}, '') < ${periodOf('daily', at)})
-    OR (${audiences.refresh} = 'weekly'
-      AND coalesce(${audiences.refreshed}, '') < ${week} AND NOT ${hasUnendedRun})`
-  return db
-    .select({ workspace: audiences.workspace, id: audiences.id, refresh: audiences.refresh })
-    .from(audiences)
-    .where(and(sql`${audiences.refresh} <> 'on_demand'`, isAttached, sql`(${isDue})`))
-    .orderBy(audiences.refreshed, audiences.key)
-    .limit(syncsPerInvocation)
+  const dueSince = (refresh: 'daily' | 'weekly', period: string, condition: SQL) => sql`
+    SELECT workspace_id AS workspace, id, refresh, refreshed, key
+    FROM audiences INDEXED BY audiences_by_due
+    WHERE refresh <> 'on_demand' AND refresh = ${refresh} AND coalesce(refreshed, '') < ${period}
+      AND ${condition}`
+  return db.all<Due>(sql`
+    ${dueSince('daily', periodOf('daily', at) ?? '', isAttached)}
+    UNION ALL
+    ${dueSince('weekly', week ?? '', sql`${isAttached} AND NOT ${hasUnendedRun}`)}
+    ORDER BY refreshed, key LIMIT ${syncsPerInvocation}`)
 }

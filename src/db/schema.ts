@@ -426,6 +426,9 @@ export const audiences = sqliteTable(
     index('audiences_by_refresh')
       .on(t.refreshed)
       .where(sql`refresh <> 'on_demand'`),
+    index('audiences_by_due')
+      .on(t.refresh, sql`coalesce(refreshed, '')`)
+      .where(sql`refresh <> 'on_demand'`),
   ],
 )
 

@@ -109,7 +109,7 @@ async function costsAfter(
   await cost('look for stalled jobs', (_, res) => enqueueStalled(res))
   await cost('look for stalled runs', (_, res) => enqueueStalledRuns(res))
   await env.DB.batch(
-    ['jobs', 'recompute_runs', 'audiences', 'group_definitions'].map((table) =>
+    ['jobs', 'recompute_runs', 'audiences', 'group_definitions', 'cron_places'].map((table) =>
       env.DB.prepare(`DELETE FROM ${table}`),
     ),
   )

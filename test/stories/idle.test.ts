@@ -1,5 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { refreshDue } from '../../src/audiences/refresh.ts'
+import { periodOf } from '../../src/audiences/refresh-period.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
@@ -14,7 +16,7 @@ const day = 86_400_000
 const monday = mondayIn(1)
 const now = monday + 2 * day
 
-const used = `cron_places deliveries events group_definitions recompute_runs webhooks`
+const used = `audiences cron_places experience_groups deliveries events group_definitions recompute_runs webhooks`
 beforeEach(async () => {
   await env.DB.batch(used.split(' ').map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
@@ -50,6 +52,23 @@ const deliveries = (count: number, at: number) =>
     SELECT i, e.value, i, 'pending', 0, 0, ${at} FROM n CROSS JOIN json_each('[1, 2, 3]') AS e`,
   )
 
+/** Each fills a group, and has for the period of `at`. */
+async function audiences(count: number, at: number) {
+  await seed(
+    count,
+    `INSERT INTO audiences (workspace_id, id, name, description, rule, uses, refresh, refreshed,
+      created_on, created_by, last_modified_on, last_modified_by)
+    SELECT i, 'reds', '', '', '{}', '[]', iif(i % 2, 'daily', 'weekly'),
+      iif(i % 2, '${periodOf('daily', at)}', '${periodOf('weekly', at)}'), 0, '', 0, '' FROM n`,
+  )
+  await seed(
+    count,
+    `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at,
+      audience_id)
+    SELECT 'group ' || i, i, '', '', '', 0, 0, 'reds' FROM n`,
+  )
+}
+
 async function cost(what: (res: ReturnType<typeof hazardous>['res']) => Promise<void>, at = now) {
   const { res, enqueued, deliveriesEnqueued } = hazardous({}, { now: () => at })
   await what(res)
@@ -60,6 +79,7 @@ async function cost(what: (res: ReturnType<typeof hazardous>['res']) => Promise<
 const everyFive = async (res: Parameters<typeof enqueueStalled>[0]) => {
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await refreshDue(res, now)
   await sweepEvents(res)
   await sweepJobs(res)
   await sweepRuns(res)
@@ -111,10 +131,11 @@ describe('deliveries of 100,000 webhooks', () => {
   })
 })
 
-it('reads few rows while 10,000 definitions and webhooks have nothing due', async () => {
+it('reads few rows while 10,000 of each kind have nothing due', async () => {
   await definitions(10_000)
   await webhooks(10_000)
   await deliveries(50, now + 1)
+  await audiences(10_000, now)
   await cost((res) => beginWeek(res, monday))
   await env.DB.prepare(
     `UPDATE recompute_runs SET state = 'successful', ended_at = ${monday}, updated_at = ${monday}`,

@@ -1,0 +1,1 @@
+CREATE INDEX `audiences_by_due` ON `audiences` (`refresh`,coalesce(refreshed, '')) WHERE refresh <> 'on_demand';
