@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Db } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { resources } from '../../src/resources.ts'
-import { deliver, deliverDue } from '../../src/webhooks/deliver.ts'
+import { deliver } from '../../src/webhooks/deliver.ts'
+import { deliverDue } from '../../src/webhooks/due.ts'
 import { deliveryStates } from '../../src/webhooks/event.ts'
 import {
   listDeliveries,

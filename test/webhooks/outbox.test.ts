@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { together } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { announce, enqueueAnnounced } from '../../src/webhooks/announce.ts'
-import { deliverDue } from '../../src/webhooks/deliver.ts'
+import { deliverDue } from '../../src/webhooks/due.ts'
 import { hazardous } from '../support/hazard.ts'
 import { scene } from './scene.ts'
 
