@@ -142,9 +142,9 @@ describe('a look-up that may be a minute old', () => {
   })
 
   it('is kept from another installation that shares the host', async () => {
-    const path = `/groups/v3/groups/${owls}/participants/kim`
+    const path = `/groups/v3/groups/${owls}/participants/lou`
     expect(await said(request(path))).toMatchObject({ member: false })
-    await bank.apply(owls, 'ADD', 'kim\n')
+    await bank.apply(owls, 'ADD', 'lou\n')
     const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
     const key = { ...(await exportJWK(privateKey)), kid: 'staging' }
     // It takes the token of the first, so that only the cache tells them apart.

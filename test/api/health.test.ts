@@ -4,20 +4,21 @@ import { said } from '../support/answers.ts'
 import { call } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
 
-/** A database that counts how often it is asked, and answers only while it is up. */
+/** A database that counts its queries, and answers only while it is up. */
 function database() {
-  const state = { up: true, asked: 0 }
+  const state = { up: true, queries: 0 }
   const prepare = (query: string) => {
-    state.asked++
+    state.queries++
     if (state.up) return env.DB.prepare(query)
     throw new Error('D1_ERROR: secret inner words')
   }
-  const DB = { prepare } as unknown as D1Database // what `answers` calls
-  const ask = async (path: string) => {
+  const session = { prepare, getBookmark: () => null }
+  const DB = { withSession: () => session } as unknown as D1Database // what `answers` calls
+  const request = async (path: string) => {
     const answer = await callWith({ DB }, path)
     return [answer.status, await answer.json()]
   }
-  return { state, ask }
+  return { state, request }
 }
 
 /** Lets the clock go on by so many milliseconds. */
@@ -40,32 +41,32 @@ describe.each(['/health', '/ready'])('GET %s', (path) => {
 
   it('says that it does not', async () => {
     later(120_000)
-    const { state, ask } = database()
+    const { state, request } = database()
     state.up = false
-    expect(await ask(path)).toEqual(down)
+    expect(await request(path)).toEqual(down)
   })
 })
 
 it('GET /health asks the database every five seconds at most', async () => {
   later(180_000)
-  const { state, ask } = database()
-  for (let i = 0; i < 3; i++) expect(await ask('/health')).toEqual(ok)
-  expect(state.asked).toBe(1)
+  const { state, request } = database()
+  for (let i = 0; i < 3; i++) expect(await request('/health')).toEqual(ok)
+  expect(state.queries).toBe(1)
   state.up = false
   later(4999)
-  expect(await ask('/health')).toEqual(ok)
+  expect(await request('/health')).toEqual(ok)
   later(1)
-  for (let i = 0; i < 3; i++) expect(await ask('/health')).toEqual(down)
-  expect(state.asked).toBe(2)
+  for (let i = 0; i < 3; i++) expect(await request('/health')).toEqual(down)
+  expect(state.queries).toBe(2)
 })
 
 it('GET /ready asks it each time', async () => {
-  const { state, ask } = database()
+  const { state, request } = database()
   for (const up of [true, false, true]) {
     state.up = up
-    expect(await ask('/ready')).toEqual(up ? ok : down)
+    expect(await request('/ready')).toEqual(up ? ok : down)
   }
-  expect(state.asked).toBe(3)
+  expect(state.queries).toBe(3)
 })
 
 describe('a path that leads nowhere', () => {

@@ -120,9 +120,9 @@ describe.each(others)('%s', (cron) => {
   })
 
   it.each([
-    ['enqueueStalled', /from "jobs"/],
-    ['enqueueStalledRuns', /from "recompute_runs"/],
-    ['beginMissedWeek', /"created_on" <= /],
+    ['enqueueStalled', /FROM jobs WHERE ended_at IS NULL/],
+    ['enqueueStalledRuns', /FROM recompute_runs WHERE ended_at IS NULL/],
+    ['beginMissedWeek', /FROM group_definitions AS d WHERE d\.key > /],
     ['refreshDue', /audiences/],
     ['sweepEvents', /FROM events/],
   ])('goes on after %s has failed, which it logs once', async (part, query) => {
