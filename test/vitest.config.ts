@@ -65,8 +65,8 @@ export default defineConfig(async () => ({
   test: {
     setupFiles: ['test/support/migrate.ts'],
     testTimeout: 30_000,
-    // Vitest would leave one core to itself, and has little to do meanwhile.
-    maxWorkers: availableParallelism(),
+    // One more than there are cores, as some tests wait.
+    maxWorkers: availableParallelism() + 1,
     // Request logs only matter for failed tests.
     silent: 'passed-only' as const,
     // A worker and a database for each file cost more than most files.

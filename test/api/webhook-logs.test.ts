@@ -21,9 +21,11 @@ it('the log counts attempts, and holds no secret, signature, URL or body', async
   await tryOut(team, one)
   await tried(team, one, 4)
   await team.send('POST', '/webhooks', { url: 'https://ann:password-77@hooks.example.com/' })
-  await vi.waitUntil(() => events('deliveries').length >= 4)
+  // Other files of the same worker may have a webhook under way.
+  const own = () => events('deliveries').filter(({ webhook }) => webhook === one.id)
+  await vi.waitUntil(() => own().length >= 4)
 
-  expect(events('deliveries')).toMatchObject(
+  expect(own()).toMatchObject(
     [0, 1, 1, 0].map((delivered) => ({
       workspace: team.workspace,
       webhook: one.id,

@@ -14,6 +14,7 @@ import { hazardous, insisting, parts, unlessCrash, type Fault } from '../support
 import { deliveries, faults, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
 import { inBytes } from '../support/town.ts'
+import { endOf } from '../support/uploads.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 interface File {
@@ -67,12 +68,6 @@ function model(before: ReadonlySet<string>, { type, ids }: File) {
           ? before.difference(named)
           : named
   return { after, added: after.difference(before).size, removed: before.difference(after).size }
-}
-
-/** How a job ends by itself: FAILED without a good row, or as a mostly bad REPLACE. */
-function stateOf({ type, ids, badRows }: File): JobRow['state'] {
-  if (ids.length === 0 || (type === 'replace' && badRows > ids.length)) return 'failed'
-  return badRows === 0 ? 'successful' : 'partial'
 }
 
 /** The lines of its bad rows, or 0 if it has no row at all. */
@@ -206,7 +201,7 @@ describe('a sequence of uploads to one group', () => {
               if (job.failure === 'gave-up')
                 expect(job).toMatchObject({ state: 'failed', added: 0, removed: 0 })
               else {
-                expect(job.state).toBe(one && stateOf(one))
+                expect(job.state).toBe(one && endOf(one))
                 expect(JSON.parse(job.lines)).toEqual(one && badLinesOf(one))
               }
             }

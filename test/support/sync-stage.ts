@@ -17,6 +17,7 @@ import {
   teamIs,
 } from './audiences.ts'
 import { hazardous, parts } from './hazard.ts'
+import { endOf } from './uploads.ts'
 import { writeUsers } from './weeks.ts'
 import { newWorkspace } from './workspaces.ts'
 
@@ -309,10 +310,7 @@ export class Stage {
       if (failure === 'gave-up') expect(state).toBe('failed')
       else if (one.withdrawn)
         expect({ state, failure }).toEqual({ state: 'cancelled', failure: 'withdrawn' })
-      else if (one.file !== undefined)
-        expect(state).toBe(
-          one.file.ids.length === 0 ? 'failed' : one.file.badRows === 0 ? 'successful' : 'partial',
-        )
+      else if (one.file !== undefined) expect(state).toBe(endOf(one.file))
       else expect(state).toBe(badRows === 0 ? 'successful' : 'partial')
     }
     const { results } = await env.DB.prepare(

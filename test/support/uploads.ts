@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect, vi } from 'vitest'
-import { findJob } from '../../src/experience/jobs.ts'
+import { findJob, type JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Resources } from '../../src/resources.ts'
@@ -20,6 +20,12 @@ export async function uploaded(
   const job = await findJob(res.databaseOf(workspace), workspace, key)
   if (job?.source !== 'participants-file') throw new Error('the job is gone')
   return job
+}
+
+/** How a file's job ends by itself: as failed without a good row, or as a mostly bad REPLACE. */
+export function endOf({ type, ids, badRows }: { type: JobType; ids: string[]; badRows: number }) {
+  if (ids.length === 0 || (type === 'replace' && badRows > ids.length)) return 'failed'
+  return badRows === 0 ? 'successful' : 'partial'
 }
 
 /** An ended job's file is deleted: tests of the whole store rely on it. */
