@@ -150,7 +150,7 @@ describe('the bindings', () => {
     expect(new Set(others)).toEqual(new Set(['first-primary']))
   })
 
-  it('begin a session for each statement that must see all that was written', async () => {
+  it('begin a session for each statement at the primary', async () => {
     const { DB, opened } = replicated(env.DB)
     const { directory } = resources({ ...env, DB }, '00000001-00000002')
     for (let i = 0; i < 3; i++) await directory.get(sql`SELECT 1`)

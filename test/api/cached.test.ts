@@ -51,7 +51,7 @@ describe('a look-up that may be a minute old', () => {
     expect(await exact.json()).not.toEqual(content)
   })
 
-  it('is queried anew for who brings a bookmark, and kept for the others', async () => {
+  it('is queried anew for a bookmark, and kept for others', async () => {
     const path = `/groups/v3/groups/${owls}/participants/kim`
     expect(await said(request(path))).toMatchObject({ member: false })
     await bank.apply(owls, 'ADD', 'kim\n')

@@ -57,7 +57,7 @@ it.each([...Object.keys(doors.adminDoors), ...Object.keys(doors.openDoors), 'GET
   },
 )
 
-it('all flags that have not changed are kept, and asked for each time', async () => {
+it('all unchanged flags are kept, and requested each time', async () => {
   const ask = (tag = '') =>
     call('/ofrep/v1/evaluate/flags', {
       method: 'POST',

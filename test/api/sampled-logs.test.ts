@@ -81,7 +81,7 @@ it('every refusal, every error and every other request is logged', async () => {
   expect(unlogged.sort()).toEqual(lookups.sort())
 })
 
-it('Cloudflare logs no address of a request, and all that the Worker says', () => {
+it('Cloudflare logs no URL, and all lines of the Worker', () => {
   expect(config).toMatch(/\[observability\][^[]*head_sampling_rate = 1\n/)
   expect(config).toMatch(/\[observability\.logs\][^[]*invocation_logs = false\n/)
   expect(config).toMatch(/^LOG_LOOKUPS = 0\.01$/m)

@@ -262,7 +262,7 @@ describe('a message that failed for good', () => {
     expect(sent()).toEqual([later(two.message)])
   })
 
-  it('does not give up a job or run that another invocation has moved since', async () => {
+  it('does not give up work that another invocation has moved since', async () => {
     const { bound, upload, usersFile, recompute, sent, team } = await waiting()
     await team.define(household)
     const [run, table] = [await recompute(), 'recompute_runs'] as const

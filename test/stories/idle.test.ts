@@ -102,7 +102,7 @@ describe('the week of 100,000 definitions', () => {
     ).toEqual({ n: 100_000, d: 100_000 })
   })
 
-  it('begins for those that come while it does, and anew the next week', async () => {
+  it('begins for those that come meanwhile, and anew next week', async () => {
     await definitions(3)
     expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(3)
     await env.DB.prepare(

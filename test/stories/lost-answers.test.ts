@@ -42,7 +42,7 @@ const jobsOf = (messages: Message[]) =>
   messages.flatMap((message) => ('job' in message ? [message.job] : []))
 
 it.each(['before', 'after'] as const)(
-  'a file of two parts leaves nothing if storage fails %s a call',
+  'a two-part file leaves nothing if storage fails %s a call',
   async (when) => {
     const content = 'ann\n'.repeat(2 ** 21 + 1)
     let died = 0
@@ -87,7 +87,7 @@ describe.each(Object.entries(receivers))('%s', (_, open) => {
     expect(died > 0).toBe(of !== 'queues')
   })
 
-  it('says why it is refused also where nothing of it can be deleted', async () => {
+  it('says why it is refused where nothing can be deleted', async () => {
     const hazard = hazardous({ FILE_BYTES_MAX: 3 })
     const { receive } = await open(hazard)
     hazard.fuse({ of: 'files', at: 0, when: 'before', lasting: true })

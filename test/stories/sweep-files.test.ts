@@ -29,7 +29,7 @@ describe('files that no job needs', () => {
     ])
   })
 
-  it('are deleted by the cron of every morning, a day after their upload', async () => {
+  it('are deleted by the morning cron, a day after their upload', async () => {
     vi.setSystemTime(Date.now() + day + 60_000)
     await tick('*/5 * * * *', keeping().bound)
     expect(await list()).toHaveLength(4)

@@ -123,7 +123,7 @@ describe('jobs', () => {
     expect([await keysOf('jobs'), await keysOf('job_problems', 'job_key')]).toEqual([[1200], []])
   })
 
-  it('that stay are looked at a few at a time, each in its turn', async () => {
+  it('that stay are scanned a few at a time, in turn', async () => {
     const queues = 1000
     await env.DB.batch(Array.from({ length: queues }, (_, i) => endedJob(i + 1, i + 1, ago(90))))
     await env.DB.batch([endedJob(queues + 1, queues, ago(80))])

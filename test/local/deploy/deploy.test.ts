@@ -153,7 +153,7 @@ describe('a deployment over one that is there', () => {
     assert.deepEqual(previous(scene), ['one', 'older'])
   })
 
-  it('keeps the keys before, also where the config is lost, until they are dropped', async () => {
+  it('keeps the former keys until they are dropped, without a config too', async () => {
     scene.keys = [{ kid: 'two' }, { kid: 'two' }, { kid: 'one' }]
     for (const [args, left] of [
       [[], ['one']],

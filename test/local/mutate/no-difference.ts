@@ -47,7 +47,7 @@ export const noDifference: readonly {
     why: 'A file with U+0000 is refused as a whole before its rows are read.',
   },
   {
-    file: 'src/webhooks/deliver.ts',
+    file: 'src/webhooks/send.ts',
     line: 'await reader.cancel()',
     operator: 'await → void',
     why: 'Nobody waits for the rest of an answer.',
