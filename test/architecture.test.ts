@@ -19,7 +19,7 @@ const ranks = [
   ['membership', 'webhooks', 'access', 'jobs'],
   ['resources'],
   ['db'],
-  ['failure', 'json', 'messages', 'text'],
+  ['failure', 'json', 'messages', 'text', 'time'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -55,6 +55,7 @@ const pure = [
   'json.ts',
   'messages.ts',
   'text.ts',
+  'time.ts',
 ]
 
 interface Import {

@@ -2,7 +2,6 @@ import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
 import { findPlace, savePlace } from '../db/cron-place.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
-import { sendBatchMost } from '../messages.ts'
 import { mondayOf, weekOf } from './week.ts'
 
 const definitionsPerPiece = 500
@@ -19,11 +18,10 @@ export async function beginWeek(res: Resources, at: number): Promise<void> {
   let after = begun
   for (let pieces = 0; pieces < piecesMost; pieces++) {
     const { opened, last } = await openWeeklyRuns(res, { week: weekOf(at), before: at, after })
-    for (let sent = 0; sent < opened.length; sent += sendBatchMost)
-      await enqueueAll(
-        res,
-        opened.slice(sent, sent + sendBatchMost).map((run) => ({ kind: 'recompute', ...run })),
-      )
+    await enqueueAll(
+      res,
+      opened.map((run) => ({ kind: 'recompute', ...run })),
+    )
     if (last === undefined) break
     after = last
   }

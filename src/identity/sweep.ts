@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
-import { day, findOld, sweepPieces } from '../jobs/sweep.ts'
+import { findOld, sweepPieces } from '../jobs/sweep.ts'
 import type { Resources } from '../resources.ts'
+import { day } from '../time.ts'
 
 /** A week's run is what keeps the week from beginning again. */
 const daysLeast = 14

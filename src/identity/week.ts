@@ -1,4 +1,4 @@
-const day = 86_400_000
+import { day } from '../time.ts'
 
 /** The week of a moment in UTC by ISO 8601, `2026-W48`: it is of the year of its Thursday. */
 export function weekOf(ms: number): string {

@@ -1,5 +1,5 @@
 import { faultOf } from '../failure.ts'
-import { factsOf, type Message } from '../messages.ts'
+import { factsOf, sendBatchMost, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
 /** Enqueues work that is in the database already: if the queue fails, a cron finds it stalled. */
@@ -13,14 +13,16 @@ export async function enqueue(res: Resources, message: Message, delaySeconds = 0
   }
 }
 
-/** The same for up to a hundred messages. */
+/** The same for many messages, as many at a time as a queue takes. */
 export async function enqueueAll(res: Resources, messages: Message[]): Promise<void> {
-  if (messages.length === 0) return
-  try {
-    await res.work.sendBatch(messages.map((body) => ({ body })))
-  } catch (error) {
-    console.error(
-      JSON.stringify({ event: 'enqueue-failed', messages: messages.length, ...faultOf(error) }),
-    )
+  for (let from = 0; from < messages.length; from += sendBatchMost) {
+    const batch = messages.slice(from, from + sendBatchMost)
+    try {
+      await res.work.sendBatch(batch.map((body) => ({ body })))
+    } catch (error) {
+      console.error(
+        JSON.stringify({ event: 'enqueue-failed', messages: batch.length, ...faultOf(error) }),
+      )
+    }
   }
 }

@@ -36,17 +36,13 @@ export function readSlice<Item>(
   let badRows = 0
   const text: string = Buffer.from(bytes).toString('latin1')
   const { separator, named } = format
-  const reading = readRows(
-    text,
-    { ...from, separator, namesSeparator: named, rowsMax: rowsMax },
-    (row) => {
-      const result = read(row)
-      if (result === undefined) return
-      if ('item' in result) items.push(result.item)
-      else if (badRows++ < problemsMax)
-        problems.push([row.line, result.problem, refusedText(text, row)])
-    },
-  )
+  const reading = readRows(text, { ...from, separator, namesSeparator: named, rowsMax }, (row) => {
+    const result = read(row)
+    if (result === undefined) return
+    if ('item' in result) items.push(result.item)
+    else if (badRows++ < problemsMax)
+      problems.push([row.line, result.problem, refusedText(text, row)])
+  })
   return { ...reading, items, rows: items.length + badRows, badRows, problems }
 }
 

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
-import { day } from './sweep.ts'
+import { day } from '../time.ts'
 
 /** Of as many files as R2 lists and deletes in one call: 1,000. */
 const pagesMost = 20

@@ -1,13 +1,12 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
+import { day } from '../time.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
 
 const rowsPerPiece = 50
 const problemsPerPiece = 10_000
 export const sweepPieces = 10
-
-export const day = 86_400_000
 
 /** Deletes what ended more than JOBS_DAYS ago, in bounded steps; each queue keeps its last job. */
 export function sweepJobs(res: Resources): Promise<void> {

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
+import { day } from '../time.ts'
 import { enqueueDeliveries } from './announce.ts'
 import type { deliveryStates, EventType } from './event.ts'
 import { getWebhook } from './subscriptions.ts'
@@ -167,7 +168,6 @@ export async function replay(
   return count
 }
 
-const day = 86_400_000
 const retentionDays = 30
 const eventsPerSweep = 200
 const sweepsPerInvocation = 50
