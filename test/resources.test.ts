@@ -136,7 +136,7 @@ describe('the bindings', () => {
     expect(resources(env).meter.statements).toBe(0)
   })
 
-  it('are asked at the primary alone once a request has asked it', async () => {
+  it('query the primary alone once a request has queried it', async () => {
     const { DB, opened } = replicated(env.DB)
     const res = resources({ ...env, DB }, '')
     expect(res.answered()).toEqual({})
@@ -196,8 +196,8 @@ describe('keys and audiences of tokens', () => {
     const { keys } = await jwks.json<{ keys: Json[] }>()
     expect(keys.map(({ kid }) => kid)).toEqual(['newer', former.kid])
     const { id, secret } = await newClient(undefined, bank.workspace)
-    const asked = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
-    const answer = await callWith(newer, '/oauth/token', json('POST', asked))
+    const body = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
+    const answer = await callWith(newer, '/oauth/token', json('POST', body))
     const { access_token } = await answer.json<Json>()
     const headers = { ...bank.headers(), authorization: `Bearer ${String(access_token)}` }
     expect(await groups(newer, headers)).toBe(200)
@@ -206,17 +206,17 @@ describe('keys and audiences of tokens', () => {
 
   it('take each audience that is listed, and no other', async () => {
     const { id, secret } = await newClient(undefined, bank.workspace)
-    const asked = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
+    const body = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
     const vars = { AUDIENCES: 'https://one.test https://two.test' }
     for (const audience of ['https://one.test', 'https://two.test']) {
-      const answer = await callWith(vars, '/oauth/token', json('POST', { ...asked, audience }))
+      const answer = await callWith(vars, '/oauth/token', json('POST', { ...body, audience }))
       const { access_token } = await answer.json<Json>()
       const headers = { ...bank.headers(), authorization: `Bearer ${String(access_token)}` }
       expect(await groups(vars, headers)).toBe(200)
       expect(await groups({}, headers)).toBe(401)
     }
     const audience = 'https://two'
-    const refused = await callWith(vars, '/oauth/token', json('POST', { ...asked, audience }))
+    const refused = await callWith(vars, '/oauth/token', json('POST', { ...body, audience }))
     expect(refused.status).toBe(400)
   })
 })

@@ -108,19 +108,19 @@ async function beginMore(customer: Customer, turn: number): Promise<void> {
   await customer.platform.recompute('household')
 }
 
-/** A receiver of events that refuses all until it is told to take them. */
+/** A receiver of events that refuses all events until `takes` is set. */
 async function receiver() {
-  const heard = { takes: false, events: 0 }
+  const received = { takes: false, events: 0 }
   const server = createServer((request, response) => {
     request.resume()
-    if (heard.takes) heard.events++
-    response.writeHead(heard.takes ? 204 : 503).end()
+    if (received.takes) received.events++
+    response.writeHead(received.takes ? 204 : 503).end()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The receiver has no port')
   server.unref()
-  return { heard, url: `http://127.0.0.1:${address.port}` }
+  return { received, url: `http://127.0.0.1:${address.port}` }
 }
 
 const inUlm = people(0, many).filter((_, i) => town(i) === 'Ulm')
@@ -136,7 +136,7 @@ const expected = {
   'synced 2': inUlm,
 }
 
-/** Each member list as its length, ends and hash: what differs is told in a line. */
+/** Each member list as its length, ends and hash: what differs is shown in a line. */
 const short = (members: Record<string, string[]>) =>
   Object.fromEntries(
     Object.entries(members).map(([name, ids]) => [
@@ -152,8 +152,8 @@ const allKinds = [...kinds, 'users users', 'recompute', 'delivery']
 async function stopMidway(server: Server, stateDir: string): Promise<string[]> {
   await server.stop()
   const left = leave(stateDir)
-  const told = left.map(({ name, state, step }) => `${name}: ${state}, step ${step}`)
-  console.log(dim(`  left: ${told.join('; ')}`))
+  const shown = left.map(({ name, state, step }) => `${name}: ${state}, step ${step}`)
+  console.log(dim(`  left: ${shown.join('; ')}`))
   return left.map(({ name }) => name)
 }
 
@@ -171,7 +171,7 @@ await main(async () => {
   const common: ServerOptions = { stateDir, port: await freePort(), vars, during }
   const former = { ...common, config: formerConfig }
   const expect = new Expectations()
-  const { heard, url: hook } = await receiver()
+  const { received, url: hook } = await receiver()
 
   console.log(`\nThe version of ${commit} begins`)
   let server = await startServer({ ...former, migrations: formerConfig })
@@ -194,13 +194,13 @@ await main(async () => {
   await stopMidway(server, stateDir)
 
   console.log('\nThe former takes it back')
-  heard.takes = true
+  received.takes = true
   server = await startServer(former)
   await beginMore(customer, 2)
   await fireCron(server.url, '*/5 * * * *')
   await fireCron(server.url, '* * * * *')
   await during('All that is under way', () => ended(customer))
-  for (let i = 0; heard.events < 3 && i < 100; i++) await sleep(100)
+  for (let i = 0; received.events < 3 && i < 100; i++) await sleep(100)
   await server.stop()
 
   expect.compare('members', short(membersOf(stateDir)), short(expected))

@@ -5,7 +5,7 @@ export function replicated(db: D1Database): { DB: D1Database; opened: string[] }
   const opened: string[] = []
   const DB = new Proxy(db, {
     get(target, key) {
-      if (key !== 'withSession') throw new Error(`${String(key)} is asked without a session`)
+      if (key !== 'withSession') throw new Error(`${String(key)} is called without a session`)
       return (from = '') => {
         opened.push(from)
         const session = target.withSession(from)
@@ -18,7 +18,7 @@ export function replicated(db: D1Database): { DB: D1Database; opened: string[] }
 }
 
 function answering(db: Queried, meta: Partial<D1Meta>): Queried {
-  const told = <Result extends D1Result>(result: Result): Result => ({
+  const withRegion = <Result extends D1Result>(result: Result): Result => ({
     ...result,
     meta: { ...result.meta, ...meta },
   })
@@ -26,7 +26,7 @@ function answering(db: Queried, meta: Partial<D1Meta>): Queried {
     new Proxy(inner, {
       get(target, key) {
         if (key === 'bind') return (...values: unknown[]) => statement(target.bind(...values))
-        if (key === 'all') return async () => told(await target.all())
+        if (key === 'all') return async () => withRegion(await target.all())
         const value: unknown = Reflect.get(target, key)
         return typeof value === 'function' ? value.bind(target) : value
       },
@@ -34,6 +34,6 @@ function answering(db: Queried, meta: Partial<D1Meta>): Queried {
   return {
     prepare: (query) => statement(db.prepare(query)),
     batch: async <Row>(statements: D1PreparedStatement[]) =>
-      (await db.batch<Row>(statements)).map(told),
+      (await db.batch<Row>(statements)).map(withRegion),
   }
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-/** What `npm run deploy` is asked for. */
+/** What `npm run deploy` does. */
 export interface Options {
   /** Of the installation: the Worker's name, and the beginning of each other name. */
   name: string

@@ -23,7 +23,7 @@ export class Scene {
   requests: string[] = []
   replication = 'disabled'
   readonly #worker: Server
-  readonly #server = createServer((asked, answer) => this.#answer(asked, answer))
+  readonly #server = createServer((incoming, answer) => this.#answer(incoming, answer))
 
   private constructor(worker: Server) {
     this.#worker = worker
@@ -86,21 +86,21 @@ export class Scene {
     })
   }
 
-  #answer(asked: IncomingMessage, answer: ServerResponse): void {
-    const { method = '', url = '' } = asked
-    if (url.startsWith('/api/')) this.#api(method, url.slice(4), asked, answer)
+  #answer(incoming: IncomingMessage, answer: ServerResponse): void {
+    const { method = '', url = '' } = incoming
+    if (url.startsWith('/api/')) this.#api(method, url.slice(4), incoming, answer)
     else if (url === '/.well-known/jwks.json' && this.keys !== undefined)
       answer.end(JSON.stringify({ keys: this.keys }))
-    else this.#pass(asked, answer)
+    else this.#pass(incoming, answer)
   }
 
-  #api(method: string, path: string, asked: IncomingMessage, answer: ServerResponse): void {
+  #api(method: string, path: string, incoming: IncomingMessage, answer: ServerResponse): void {
     const said = (result: unknown) => answer.end(JSON.stringify({ success: true, result }))
     if (path === '/accounts') return void said([{ id: 'acc' }])
     if (path === '/accounts/acc/workers/subdomain') return void said({ subdomain: 'bank' })
     if (!path.startsWith('/accounts/acc/d1/database/')) return void answer.writeHead(404).end()
     if (method !== 'PUT') return void said({ read_replication: { mode: this.replication } })
-    asked.on('data', (body: Buffer) => {
+    incoming.on('data', (body: Buffer) => {
       this.puts.push(`${path} ${String(body)}`)
       this.replication = 'auto'
       said({})
@@ -108,10 +108,10 @@ export class Scene {
   }
 
   /** To the real Worker once it is deployed, whose ADMIN_TOKEN is another. */
-  #pass(asked: IncomingMessage, answer: ServerResponse): void {
+  #pass(incoming: IncomingMessage, answer: ServerResponse): void {
     const { account } = this
     if (!account.deployed) return void answer.writeHead(404).end()
-    const { method, url = '', headers } = asked
+    const { method, url = '', headers } = incoming
     this.requests.push(`${method ?? ''} ${url.replace(/[\da-f-]{36}/g, '{id}')}`)
     if (headers.authorization === `Bearer ${account.secrets['ADMIN_TOKEN'] ?? ''}`)
       headers.authorization = `Bearer ${this.#worker.adminToken}`
@@ -120,6 +120,6 @@ export class Scene {
       back.pipe(answer)
     })
     onward.on('error', () => answer.writeHead(502).end())
-    asked.pipe(onward)
+    incoming.pipe(onward)
   }
 }
