@@ -8,58 +8,54 @@ import { removeUnseen, upsertMembers, type Range } from '../membership/members.t
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
+import type { Invocation } from '../jobs/invocation.ts'
 import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
 import { isParticipantId, participantIdProblem } from './participant-id.ts'
 import { firstMissing, referencesOf } from './references.ts'
-import { compileQuery, nextRangeSize, parameters } from './query.ts'
+import { compileQuery, parameters } from './query.ts'
 import type { Rule } from './rule.ts'
 import { groupIds, namesOf, selectDefinitions, selectGroups } from './resolve.ts'
 
-/** Users that one statement, and the statements of one step, scan at most. */
-const usersPerStatement = 20_000
-const usersPerStep = 200_000
+const usersPerStepMax = 20_000
 
 /**
  * Adds the next users who belong to a sync's group and removes the others; fails the job if its
  * rule names something deleted. False: someone else moved the job.
  */
-export async function applyAudience(res: Resources, job: AudienceJob): Promise<boolean> {
+export async function applyAudience(
+  res: Resources,
+  job: AudienceJob,
+  invocation: Invocation,
+): Promise<boolean> {
   const db = res.databaseOf(job.workspace)
   const { participantMax } = res.limits
-  // A step that timed out left no trace but the time since the step before.
-  const batchIds = nextRangeSize(job.batchItems, res.now() - job.updatedAt, usersPerStep)
-  const users = Math.min(job.batchItems, batchIds)
-  const size = Math.min(users, usersPerStatement)
-  const count = Math.floor(users / size)
-  const step = await readStep(db, job, { size, count, participantMax })
+  const size = Math.min(invocation.itemsOf(job), usersPerStepMax)
+  const step = await readStep(db, job, { size, participantMax })
   if (step === undefined) return false
-  const { resolved, parts } = step
+  const { resolved, part } = step
   const references = referencesOf(resolved.rule, resolved.names)
   const compiled = references.every(({ exists }) => exists) ? compileQuery(resolved) : undefined
-  const statements =
-    compiled === undefined
-      ? []
-      : parts.flatMap((part) => writePart(job, compiled, part, participantMax))
-  const lastUser = parts.at(-1)?.upTo
+  const statements = compiled === undefined ? [] : writePart(job, compiled, part, participantMax)
+  const lastUser = part.upTo
   // Users may have become more than were counted, which only the last step may reach.
-  const scanned =
-    lastUser === undefined ? job.users : Math.min(job.scanned + size * parts.length, job.users - 1)
+  const scanned = lastUser === undefined ? job.users : Math.min(job.scanned + size, job.users - 1)
   const to = {
     ...scannedTo({ lastUser: lastUser ?? '', scanned }),
     rows: sql`touched + bad_rows`,
-    batchIds,
+    batchIds: size,
   }
   const failing = failIfMissing(job, firstMissing(job.workspace, references), res.now())
-  const { moved, results } = await commitJob(res, job, [...failing, ...statements], to)
+  const { moved, ms, results } = await commitJob(res, job, [...failing, ...statements], to)
+  await invocation.took(ms, size)
   return moved || results[failing.length - 1]?.changes === 1
 }
 
 /** The users of an audience, a range at a time. */
 const audienceSource = (job: AudienceJob): Source => ({
   isAtEnd: job.scanned === job.users,
-  next: (res) => applyAudience(res, job),
+  next: (res, invocation) => applyAudience(res, job, invocation),
   // No sweep: each step removes who does not belong.
   end: () => 'live',
   events: (data) => [{ type: 'audience.synced', data: { ...data, audience_id: job.audience } }],
@@ -85,17 +81,17 @@ const failIfMissing = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
   WHERE key = ${job.key} AND step = ${job.step} AND ${missing} IS NOT NULL`,
 ]
 
-/** Users of one statement, and how many of them have an id that no participant can have. */
+/** Users of one step, and how many of them have an id that no participant can have. */
 interface Part extends Range {
   refused: number
 }
 
-/** The job's rule and the next parts; undefined if the job has ended or its group is erased. */
+/** The job's rule and its next part; undefined if the job has ended or its group is erased. */
 async function readStep(
   db: Db,
   { key, workspace, lastUser }: AudienceJob,
-  { size, count, participantMax }: { size: number; count: number; participantMax: number },
-): Promise<{ resolved: ResolvedRule; parts: Part[] } | undefined> {
+  { size, participantMax }: { size: number; participantMax: number },
+): Promise<{ resolved: ResolvedRule; part: Part } | undefined> {
   const [rules, definitions, groups, found] = await together(db, [
     sql<{ rule: string }>`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
     selectDefinitions(workspace),
@@ -105,23 +101,22 @@ async function readStep(
       WHERE s.job_key = ${key} AND named.key = 'group'`,
     ),
     // Without a last user, the part goes to the end: SQLite orders blobs after all texts.
-    sql<{ after: string; last: string | null; refused: number }>`
-    WITH RECURSIVE parts (number, after, last) AS (SELECT 0, NULL, ${lastUser} UNION ALL
-      SELECT number + 1, last,
-        (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > last
-        ORDER BY user_id LIMIT 1 OFFSET ${size - 1})
-      FROM parts WHERE last IS NOT NULL AND number < ${count})
-    SELECT after, last, (SELECT count(*) FROM users AS u
-      WHERE u.workspace_id = ${workspace} AND u.user_id > after
+    sql<{ last: string | null; refused: number }>`
+    WITH part (last) AS MATERIALIZED (SELECT (
+      SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${lastUser}
+      ORDER BY user_id LIMIT 1 OFFSET ${size - 1}))
+    SELECT last, (SELECT count(*) FROM users AS u
+      WHERE u.workspace_id = ${workspace} AND u.user_id > ${lastUser}
         AND u.user_id <= ifnull(last, x'ff') AND NOT ${isParticipantId(participantMax)}) AS refused
-    FROM parts WHERE number > 0 ORDER BY number`,
+    FROM part`,
   ])
   const [saved] = rules.rows
-  if (saved === undefined) return undefined
+  const [part] = found.rows
+  if (saved === undefined || part === undefined) return undefined
   const rule = parseJson(saved.rule) as Rule // only rules are written
   return {
     resolved: { rule, names: namesOf(definitions.rows, groupIds(groups.rows)) },
-    parts: found.rows.map(({ last, ...part }): Part => ({ ...part, upTo: last ?? undefined })),
+    part: { after: lastUser, upTo: part.last ?? undefined, refused: part.refused },
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Db } from '../db/connect.ts'
 import { quoted } from '../membership/export.ts'
 import type { ResolvedRule } from './compile.ts'
-import { compileQuery, findMatching, firstRangeSize, nextRangeSize } from './query.ts'
+import { nextItems } from '../jobs/batch-size.ts'
+import { compileQuery, findMatching, firstRangeSize } from './query.ts'
 
 /** A CSV file of an audience's users after `after`, queried as fast as the client reads. */
 export function exportUsers(
@@ -23,7 +24,7 @@ export function exportUsers(
           const found = await findMatching(db, workspace, query, { after: from, size })
           users = found.users
           from = found.last
-          size = nextRangeSize(size, found.ms)
+          size = nextItems(size, found.ms)
         }
         if (users.length > 0)
           controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))

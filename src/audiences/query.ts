@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
+import { nextItems } from '../jobs/batch-size.ts'
 import { stringifyJson } from '../json.ts'
 import { compile, compiler, type ResolvedRule, type Compiled, type Names } from './compile.ts'
 import { asIndex, firstMissing, referencesOf, refuseMissing, type Reference } from './references.ts'
@@ -7,13 +8,6 @@ import { ruleRefused, type Rule } from './rule.ts'
 
 /** Users of a query's first statement; a rule may cost a thousand times as much as another. */
 export const firstRangeSize = 2000
-const rangeSizeMax = 50_000
-
-/** Users of the next statement, after one of `size` users and `ms` milliseconds; D1 allows 30 s. */
-export function nextRangeSize(size: number, ms: number, max = rangeSizeMax): number {
-  if (ms < 500) return Math.min(size * 4, max)
-  return ms > 5000 ? Math.max(100, Math.floor(size / 4)) : size
-}
 
 /** How many users of the workspace belong to an audience. Throws `rule-refused`. */
 export async function countUsers(
@@ -52,7 +46,7 @@ export async function countEach(
       (count, i) => count + (counts.each[i] ?? 0),
     )
     after = row.scanned < size ? undefined : row.last
-    size = nextRangeSize(size, answer.meta.duration)
+    size = nextItems(size, answer.meta.duration)
   }
   return counts
 }
@@ -76,7 +70,7 @@ export async function listUsers(
     if (found.length > size || (found.length === size && last !== undefined))
       return { users: found.slice(0, size), next: found[size - 1] }
     from = last
-    rangeSize = nextRangeSize(rangeSize, ms)
+    rangeSize = nextItems(rangeSize, ms)
   }
   return { users: found, next: undefined }
 }

@@ -8,14 +8,13 @@ import { commitJob, startNext } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import type { Invocation } from '../jobs/invocation.ts'
 import { walkedTo, walkStart } from '../jobs/job.ts'
 import { claimJob, recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
-
-const rowsPerRange = 50_000
 
 /** Carries a job on: its source's items, then a sweep if need be; or it is undone. */
 export function runJob(
@@ -29,7 +28,7 @@ export function runJob(
     message: { kind: 'job', workspace, job: key },
     find: () => findJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
-    step: (job, isOutOfTime) => step(res, { job, source: sourceOf(job), isOutOfTime }),
+    step: (job, invocation) => step(res, { job, source: sourceOf(job), invocation }),
     afterwards: (job) => afterwards(res, job, sourceOf(job)),
   })
 }
@@ -37,13 +36,13 @@ export function runJob(
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
 async function step(
   res: Resources,
-  { job, source, isOutOfTime }: { job: GroupJob; source: Source; isOutOfTime: () => boolean },
+  { job, source, invocation }: { job: GroupJob; source: Source; invocation: Invocation },
 ): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
       return claimJob(res, job)
     case 'applying': {
-      if (!source.isAtEnd) return source.next(res, isOutOfTime)
+      if (!source.isAtEnd) return source.next(res, invocation)
       const end = source.end(res.limits)
       if (end === 'sweep') return startSweep(res, job)
       if (end === 'live') return goLive(res, job, source)
@@ -51,11 +50,13 @@ async function step(
     }
     case 'sweeping':
       return walk(res, job, {
+        invocation,
         write: (range) => [removeUnseen(job, range, guardOf(jobs, job)), tally(job, 'removed')],
         end: () => goLive(res, job, source),
       })
     case 'undoing':
       return walk(res, job, {
+        invocation,
         write: (range) => undoRevision(job, range, guardOf(jobs, job)),
         end: () => endUndone(res, job),
       })
@@ -160,14 +161,27 @@ async function end(
 async function walk(
   res: Resources,
   job: GroupJob,
-  { write, end }: { write: (range: Range) => SQLWrapper[]; end: () => Promise<boolean> },
+  {
+    invocation,
+    write,
+    end,
+  }: {
+    invocation: Invocation
+    write: (range: Range) => SQLWrapper[]
+    end: () => Promise<boolean>
+  },
 ): Promise<boolean> {
   const { after, members } = job.walk
   if (after === null) return end()
   const db = res.databaseOf(job.workspace)
-  const [bound] = await db.all<{ id: string }>(rangeEnd(job, after, rowsPerRange))
-  const to = walkedTo({ after: bound?.id ?? null, members: members + rowsPerRange })
-  return (await commitJob(res, job, write({ after, upTo: bound?.id }), to)).moved
+  const rows = invocation.itemsOf(job)
+  const [bound] = await db.all<{ id: string }>(rangeEnd(job, after, rows))
+  const { moved, ms } = await commitJob(res, job, write({ after, upTo: bound?.id }), {
+    ...walkedTo({ after: bound?.id ?? null, members: members + rows }),
+    batchIds: rows,
+  })
+  await invocation.took(ms, rows)
+  return moved
 }
 
 async function afterwards(res: Resources, job: GroupJob, source: Source): Promise<void> {

@@ -1,11 +1,12 @@
 import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
-import { eraseMembers } from '../membership/members.ts'
+import { eraseMembers, type Group } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
+import type { Invocation } from '../jobs/invocation.ts'
 
-const rowsPerStep = 10_000
+const rowsFirst = 2000
 const jobsPerStep = 100
 
 /** Deletes a group's rows and files in bounded steps, then the group. */
@@ -21,23 +22,29 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
     .from(experienceGroups)
     .where(deleted)
   if (found === undefined) return
-  await carryOnSteps(res, { kind: 'erase', workspace, group }, async () => {
-    if (await eraseStep(res, workspace, group)) return true
+  await carryOnSteps(res, { kind: 'erase', workspace, group }, async (invocation) => {
+    if (await eraseStep(res, { workspace, group }, invocation)) return true
     await db.delete(experienceGroups).where(deleted)
     return false
   })
 }
 
 /** One step; false when nothing is left but the group. */
-async function eraseStep(res: Resources, workspace: number, group: number): Promise<boolean> {
+async function eraseStep(
+  res: Resources,
+  { workspace, group }: Group,
+  invocation: Invocation,
+): Promise<boolean> {
   const db = res.databaseOf(workspace)
   const ofGroup = and(eq(jobs.workspace, workspace), eq(jobs.group, group))
+  const rows = invocation.items(rowsFirst)
   const [members, problems] = await together(db, [
-    eraseMembers({ workspace, group }, rowsPerStep),
+    eraseMembers({ workspace, group }, rows),
     sql`DELETE FROM job_problems WHERE (job_key, line) IN (
       SELECT job_key, line FROM job_problems
-      WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rowsPerStep})`,
+      WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rows})`,
   ])
+  await invocation.took(members.meta.duration + problems.meta.duration, rows)
   if (members.changes !== 0 || problems.changes !== 0) return true
 
   const oldest = await db

@@ -15,7 +15,7 @@ const idsPerStatement = 7_000
 
 export const participantsFile = (job: ParticipantsFileJob): Source => ({
   isAtEnd: !isText(job) || job.offset === job.fileSize,
-  next: (res, isOutOfTime) => applySlice(res, job, contentOf(res.limits), isOutOfTime),
+  next: (res, invocation) => applySlice(res, job, contentOf(res.limits), invocation),
   end: ({ badRowsMaxPercent }) => {
     if (!isText(job)) return 'not-text'
     if (!hasGoodRow(job)) return 'no-good-row'

@@ -5,9 +5,9 @@ import { pruneDead, rangeEnd } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import type { GroupJob } from './jobs.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import { Invocation } from '../jobs/invocation.ts'
 
-const rowsPerRange = 20_000
-const rangesPerInvocation = 20
+const rowsFirst = 5000
 
 /** Once more rows are removed than live: each removal then shares the cost of the scan. */
 export function isPruneDue({
@@ -25,10 +25,10 @@ export async function pruneGroup(
   after: string,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
-  for (let range = 0; range < rangesPerInvocation; range++) {
-    const [bound] = await db.all<{ id: string }>(
-      rangeEnd({ workspace, group }, after, rowsPerRange),
-    )
+  const invocation = new Invocation(res)
+  while (!invocation.isOutOfTime()) {
+    const rows = invocation.items(rowsFirst)
+    const [bound] = await db.all<{ id: string }>(rangeEnd({ workspace, group }, after, rows))
     const prune = pruneDead({ workspace, group }, { after, upTo: bound?.id })
     if (bound === undefined) {
       await together(db, [
@@ -40,7 +40,8 @@ export async function pruneGroup(
       ])
       return
     }
-    await together(db, [prune])
+    const [{ meta }] = await together(db, [prune])
+    await invocation.took(meta.duration, rows)
     after = bound.id
   }
   await enqueue(res, { kind: 'prune', workspace, group, after })

@@ -1,3 +1,4 @@
+import type { Invocation } from '../jobs/invocation.ts'
 import type { Limits, Resources } from '../resources.ts'
 import type { Applied, Event } from '../webhooks/event.ts'
 import type { GroupJob } from './jobs.ts'
@@ -7,7 +8,7 @@ export interface Source {
   /** Whether all items are applied. */
   isAtEnd: boolean
   /** Applies the next items. False: someone else moved the job. */
-  next: (res: Resources, isOutOfTime: () => boolean) => Promise<boolean>
+  next: (res: Resources, invocation: Invocation) => Promise<boolean>
   /** What follows the last item: going live, a sweep, or failure. */
   end: (limits: Limits) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text'
   /** Events in addition to that of the changed group. */

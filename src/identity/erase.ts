@@ -38,7 +38,7 @@ export async function deleteDefinition(
   await enqueue(res, { kind: 'erase-definition', workspace, definition: key })
 }
 
-const rowsPerStep = 10_000
+const rowsFirst = 2000
 
 /** Deletes a deleted definition's rows in bounded steps, the definition itself last. */
 export async function eraseDefinition(
@@ -57,23 +57,30 @@ export async function eraseDefinition(
     .from(groupDefinitions)
     .where(deleted)
   if (found === undefined) return
-  await carryOnSteps(res, { kind: 'erase-definition', workspace, definition: key }, async () => {
-    const results = await together(db, [
-      sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN (
+  await carryOnSteps(
+    res,
+    { kind: 'erase-definition', workspace, definition: key },
+    async (invocation) => {
+      const rows = invocation.items(rowsFirst)
+      const results = await together(db, [
+        sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN (
         SELECT definition_key, user_id FROM identity_members
-        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-      sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN (
+        WHERE definition_key = ${key} LIMIT ${rows})`,
+        sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN (
         SELECT definition_key, value, name FROM group_attributes
-        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-      sql`DELETE FROM normalized_values WHERE (definition_key, normalized, value) IN (
+        WHERE definition_key = ${key} LIMIT ${rows})`,
+        sql`DELETE FROM normalized_values WHERE (definition_key, normalized, value) IN (
         SELECT definition_key, normalized, value FROM normalized_values
-        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-      sql`DELETE FROM recompute_runs WHERE key IN (
+        WHERE definition_key = ${key} LIMIT ${rows})`,
+        sql`DELETE FROM recompute_runs WHERE key IN (
         SELECT key FROM recompute_runs
-        WHERE definition_key = ${key} LIMIT ${rowsPerStep})`,
-    ])
-    if (results.some(({ changes }) => changes > 0)) return true
-    await db.delete(groupDefinitions).where(deleted)
-    return false
-  })
+        WHERE definition_key = ${key} LIMIT ${rows})`,
+      ])
+      const ms = results.reduce((sum, { meta }) => sum + meta.duration, 0)
+      await invocation.took(ms, rows)
+      if (results.some(({ changes }) => changes > 0)) return true
+      await db.delete(groupDefinitions).where(deleted)
+      return false
+    },
+  )
 }

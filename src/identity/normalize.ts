@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
+import type { Invocation } from '../jobs/invocation.ts'
 import { collapsedSql } from './matching.ts'
 import { commitRun, type BegunRun } from './runs.ts'
 import { endOfRange, within, type Range } from './ranges.ts'
@@ -10,22 +11,32 @@ import { endOfRange, within, type Range } from './ranges.ts'
  * Updates the normalized values of the run's next range; a definition that compares values as they
  * are has none. False: someone else moved the run.
  */
-export async function normalize(res: Resources, run: BegunRun): Promise<boolean> {
+export async function normalize(
+  res: Resources,
+  run: BegunRun,
+  invocation: Invocation,
+): Promise<boolean> {
   const { workspace, cursor } = run
+  const users = usersOf(res, invocation)
   const [end] = await res
     .databaseOf(workspace)
-    .all<{ upTo: string | null }>(endOfValues(run, res.limits.usersPerStep))
-  const values = { after: cursor, upTo: end?.upTo ?? null }
+    .all<{ upTo: string | null; crowded: number }>(endOfValues(run, users))
+  const values = { after: cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
   const guard = guardOf(recomputeRuns, run)
   const statements = [deleteUnused(run, values, guard)]
   if (run.matching !== null) statements.push(writeNormalized(run, values, guard))
   const last = values.upTo === null
   const to = last ? { state: 'running' as const, cursor: '' } : { cursor: values.upTo ?? cursor }
-  const { moved } = await commitRun(res, run, statements, { to })
+  const { moved, ms } = await commitRun(res, run, statements, { to })
+  await invocation.took(ms, users)
   return moved
 }
 
-type Values = Pick<Range, 'after' | 'upTo'>
+const usersFirst = 1000
+
+/** Users of a run's next range, about. */
+export const usersOf = ({ limits }: Resources, invocation: Invocation): number =>
+  Math.min(invocation.items(usersFirst), limits.usersPerStep)
 
 const userRows = ({ workspace, source }: BegunRun) =>
   sql`user_attributes AS u INDEXED BY user_attributes_by_value
@@ -34,7 +45,7 @@ const normalizedRows = ({ definition }: BegunRun) =>
   sql`normalized_values INDEXED BY normalized_values_by_value
     WHERE definition_key = ${definition}`
 
-/** A query of the `upTo` of the next range of values that about so many users have. */
+/** A query of the `upTo` and `crowded` of the next values that about so many users have. */
 export function endOfValues(run: BegunRun, users: number): SQL {
   const after = sql`value > ${run.cursor}`
   const noRows = sql`(SELECT NULL AS value) WHERE ${after}`
@@ -46,7 +57,7 @@ export function endOfValues(run: BegunRun, users: number): SQL {
 }
 
 /** Deletes normalized values that no user has, or all where values are compared as they are. */
-export function deleteUnused(run: BegunRun, values: Values, guard: SQL): SQL {
+export function deleteUnused(run: BegunRun, values: Range, guard: SQL): SQL {
   const isUsed = sql`EXISTS (
     SELECT 1 FROM ${userRows(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
   return sql`
@@ -63,15 +74,22 @@ const caselessValue = (run: BegunRun) => sql`
       NULL),
     lower(v.value))`
 
+/** The values of a range, of which a crowded one is not read row by row. */
+const valuesOf = (run: BegunRun, values: Range) =>
+  values.crowded
+    ? sql`SELECT ${values.upTo} AS value
+      WHERE EXISTS (SELECT 1 FROM ${userRows(run)}
+        AND u.value = ${values.upTo} AND u.type <> 'list')`
+    : sql`SELECT DISTINCT u.value FROM ${userRows(run)}
+      AND ${within(sql`u.value`, values)} AND u.type <> 'list'`
+
 /** Writes the normalized form of each new value of a range. */
-export const writeNormalized = (run: BegunRun, values: Values, guard: SQL): SQL => sql`
+export const writeNormalized = (run: BegunRun, values: Range, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
   SELECT ${run.definition}, v.normalized, v.value
   FROM (
     SELECT v.value, ${collapsedSql(caselessValue(run))} AS normalized
-    FROM (
-      SELECT DISTINCT u.value FROM ${userRows(run)}
-        AND ${within(sql`u.value`, values)} AND u.type <> 'list') AS v
+    FROM (${valuesOf(run, values)}) AS v
     WHERE ${guard}) AS v
   WHERE true
   ON CONFLICT (definition_key, value) DO UPDATE SET normalized = excluded.normalized

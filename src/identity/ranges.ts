@@ -1,21 +1,13 @@
 import { sql, type SQL } from 'drizzle-orm'
-import type { SharedAttribute } from '../db/schema.ts'
-import { isNoValueSql, type NoValues } from './no-value.ts'
-
-/** A definition whose groups are changed. */
-export interface Definition {
-  workspace: number
-  definitionKey: number
-  attributes: SharedAttribute[]
-}
-
-/** How the groups of a definition form: by which attribute, compared how, of how many users. */
-export interface Seating extends Definition {
-  source: string
-  matching: 'normalized' | null
-  noValues: NoValues
-  seatsMax: number
-}
+import { eligibleOfValue } from './crowded.ts'
+import { isNoValueSql } from './no-value.ts'
+import {
+  groupValueColumn,
+  userRows,
+  usersByNormalizedValue,
+  type Seating,
+  type UserRows,
+} from './user-rows.ts'
 
 /** Values of groups in their order: after `after`, up to and including `upTo` or the end. */
 export interface Range {
@@ -70,33 +62,9 @@ export function endOfRange(rows: SQL, otherRows: SQL, size: number): SQL {
     FROM range_end`
 }
 
-/** Rows `u` of users' attributes, as the parts of a query. */
-interface UserRows {
-  from: SQL
-  where: SQL
-}
-
-/** Users `u` in the order of their normalized values `nv`, without values that came since. */
-const usersByNormalizedValue = ({ workspace, definitionKey, source }: Seating): UserRows => ({
-  from: sql`normalized_values AS nv
-    CROSS JOIN user_attributes AS u INDEXED BY user_attributes_by_value`,
-  where: sql`nv.definition_key = ${definitionKey}
-    AND u.workspace_id = ${workspace} AND u.name = ${source} AND u.value = nv.value`,
-})
-
-const usersByExactValue = ({ workspace, source }: Seating): UserRows => ({
-  from: sql`user_attributes AS u INDEXED BY user_attributes_by_value`,
-  where: sql`u.workspace_id = ${workspace} AND u.name = ${source}`,
-})
-
-/** The value of the group that a user `u` belongs to. */
-const groupValueColumn = ({ matching }: Pick<Seating, 'matching'>) =>
-  sql.raw(matching === null ? 'u.value' : 'nv.normalized')
-
 /** All users of a range, also those whose value counts as none. */
 function usersInRange(seating: Seating, range: Range): UserRows {
-  const { from, where } =
-    seating.matching === null ? usersByExactValue(seating) : usersByNormalizedValue(seating)
+  const { from, where } = userRows(seating)
   return {
     from,
     where: sql`${where} AND ${within(groupValueColumn(seating), range)} AND u.type <> 'list'`,
@@ -117,22 +85,8 @@ export const hasNoValue = (seating: Pick<Seating, 'matching' | 'noValues'>) =>
   isNoValueSql(groupValueColumn(seating), caselessValue, seating.noValues)
 
 /** The users of a range who may get a seat, if they have a value. */
-function eligibleUsers(seating: Seating, range: Range): UserRows {
-  const { definitionKey, seatsMax } = seating
-  const { from, where } = usersInRange(seating, range)
-  if (!range.crowded) return { from, where }
-  // Members keep their seats and free ones go by user id: nobody beyond twice the seats gets one.
-  const ofValue = sql`${where} AND ${groupValueColumn(seating)} = ${range.upTo}`
-  const lastEligible = sql`(SELECT u.user_id FROM ${from} WHERE ${ofValue}
-    ORDER BY u.user_id LIMIT 1 OFFSET ${2 * seatsMax})`
-  const members = sql`SELECT user_id FROM identity_members
-    WHERE definition_key = ${definitionKey} AND value = ${range.upTo}`
-  return {
-    from,
-    where: sql`${where}
-      AND (coalesce(u.user_id <= ${lastEligible}, 1) OR u.user_id IN (${members}))`,
-  }
-}
+const eligibleUsers = (seating: Seating, range: Range): UserRows =>
+  range.crowded ? eligibleOfValue(seating, range.upTo ?? '') : usersInRange(seating, range)
 
 /** A query of `value` and `user_id` of eligible users with a value. */
 export function candidates(seating: Seating, range: Range): SQL {
@@ -176,15 +130,12 @@ export interface Scan {
 /** How many values beyond the limit of seats a run shows. */
 export const overLimitShown = 5
 
-/** The query that scans a range: one row, a `Scan`. */
-export function scanRange(seating: Seating, range: Range): SQL {
+/** The query that scans a range: one row, a `Scan`; `crowd` counts the users of a crowded one. */
+export function scanRange(seating: Seating, range: Range, crowd = 0): SQL {
   const { definitionKey, seatsMax } = seating
   const value = groupValueColumn(seating)
   const { from, where } = eligibleUsers(seating, range)
-  const all = usersInRange(seating, range)
-  const users = range.crowded
-    ? sql`(SELECT count(*) FROM ${all.from} WHERE ${all.where})`
-    : sql`count(*)`
+  const users = range.crowded ? sql`${crowd}` : sql`count(*)`
   const otherSeat = sql`(SELECT value FROM identity_members
     WHERE definition_key = ${definitionKey} AND user_id = u.user_id)`
   // Rows come in the order of values, so grouping sorts nothing.

@@ -5,6 +5,7 @@ import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import type { Invocation } from '../jobs/invocation.ts'
 import {
   claimRun,
   commitRun,
@@ -15,7 +16,8 @@ import {
   type Run,
 } from './runs.ts'
 import { noValues } from './no-value.ts'
-import { normalize } from './normalize.ts'
+import { countUsersOf } from './crowded.ts'
+import { normalize, usersOf } from './normalize.ts'
 import {
   computeShared,
   countSeated,
@@ -28,14 +30,8 @@ import {
   removeUnmatched,
   selectMovers,
 } from './seat-and-share.ts'
-import {
-  overLimitShown,
-  rangeAfter,
-  scanRange,
-  type Range,
-  type Scan,
-  type Seating,
-} from './ranges.ts'
+import { overLimitShown, rangeAfter, scanRange, type Range, type Scan } from './ranges.ts'
+import type { Seating } from './user-rows.ts'
 
 /** Opens a run beside that of every Monday. Throws `not-found`. */
 export async function requestRecompute(
@@ -55,7 +51,7 @@ export function runRecompute(res: Resources, workspace: number, key: number): Pr
     message: { kind: 'recompute', workspace, run: key },
     find: () => findRun(db, workspace, key),
     hasEnded: ({ endedAt }) => endedAt !== null,
-    step: (run) => nextStep(res, run),
+    step: (run, invocation) => nextStep(res, run, invocation),
     afterwards: async ({ definition }) => {
       const next = await findNextRun(db, workspace, definition)
       if (next !== undefined) await enqueue(res, { kind: 'recompute', workspace, run: next })
@@ -64,14 +60,18 @@ export function runRecompute(res: Resources, workspace: number, key: number): Pr
 }
 
 /** Takes the run one step further. False: someone else moved it. */
-function nextStep(res: Resources, run: Run): Promise<boolean> {
+function nextStep(res: Resources, run: Run, invocation: Invocation): Promise<boolean> {
   if (run.state === 'waiting') return claimRun(res, run)
-  if (run.state === 'normalizing') return normalize(res, run)
-  return run.state === 'running' ? recomputeRange(res, run) : Promise.resolve(false)
+  if (run.state === 'normalizing') return normalize(res, run, invocation)
+  return run.state === 'running' ? recomputeRange(res, run, invocation) : Promise.resolve(false)
 }
 
 /** Takes the run one range further. False: someone else moved it. */
-async function recomputeRange(res: Resources, run: BegunRun): Promise<boolean> {
+async function recomputeRange(
+  res: Resources,
+  run: BegunRun,
+  invocation: Invocation,
+): Promise<boolean> {
   const { workspace } = run
   const seating: Seating = {
     workspace,
@@ -82,7 +82,13 @@ async function recomputeRange(res: Resources, run: BegunRun): Promise<boolean> {
     attributes: run.attributes,
     seatsMax: res.limits.groupUsersMax,
   }
-  const { range, scan } = await scanNextRange(res, run, seating)
+  const users = usersOf(res, invocation)
+  const { range, scan } = await scanNextRange(res, run, { seating, users })
+  const db = res.databaseOf(workspace)
+  const withoutBefore =
+    run.cursor === ''
+      ? await countUsersOf(db, { ...seating, matching: null }, '')
+      : run.withoutValue
   const now = res.now()
   const statements = changesOfRange(run, seating, { range, scan, now })
   const last = range.upTo === null
@@ -91,7 +97,7 @@ async function recomputeRange(res: Resources, run: BegunRun): Promise<boolean> {
     cursor: range.upTo ?? run.cursor,
     ...(last && { endedAt: now }),
     scanned: run.scanned + scan.users,
-    withoutValue: run.withoutValue + scan.withoutValue,
+    withoutValue: withoutBefore + scan.withoutValue,
     largest: largestOf(run, scan),
   }
   if (last) {
@@ -99,22 +105,24 @@ async function recomputeRange(res: Resources, run: BegunRun): Promise<boolean> {
     statements.push(...announce(workspace, event, now, guardOf(recomputeRuns, run)))
   }
   const facts = { status: to.state, users: scan.users }
-  const { moved, results } = await commitRun(res, run, statements, { to, facts })
+  const { moved, ms, results } = await commitRun(res, run, statements, { to, facts })
   await enqueueAnnounced(res, workspace, results)
+  await invocation.took(ms, users)
   return moved
 }
 
 async function scanNextRange(
   res: Resources,
   { workspace, cursor }: BegunRun,
-  seating: Seating,
+  { seating, users }: { seating: Seating; users: number },
 ): Promise<{ range: Range; scan: Scan }> {
   const db = res.databaseOf(workspace)
   const [end] = await db.all<{ upTo: string | null; crowded: number }>(
-    rangeAfter(seating, cursor, res.limits.usersPerStep),
+    rangeAfter(seating, cursor, users),
   )
   const range: Range = { after: cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
-  const [scan] = await db.all<Scan>(scanRange(seating, range))
+  const crowd = range.crowded ? await countUsersOf(db, seating, range.upTo ?? '') : 0
+  const [scan] = await db.all<Scan>(scanRange(seating, range, crowd))
   if (scan === undefined) throw new Error('the scan of a range gave no row')
   return { range, scan }
 }

@@ -123,10 +123,6 @@ export async function claimRun(res: Resources, run: Run): Promise<boolean> {
       step = step + 1, started_at = ${now}, updated_at = ${now},
       source_user_attribute = d.source_user_attribute, attributes = d.attributes,
       matching = d.matching, ignore_values = d.ignore_values,
-      without_value = (
-        SELECT count(*) FROM user_attributes AS u
-        WHERE u.workspace_id = d.workspace_id AND u.name = d.source_user_attribute
-          AND u.value = '' AND u.type <> 'list'),
       expected = (
         SELECT count(*) FROM (
           SELECT 1 FROM user_attributes AS u

@@ -1,15 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
 import { aggregates, type Aggregated } from './aggregate.ts'
-import {
-  candidates,
-  candidatesWithSeat,
-  hasNoValue,
-  within,
-  type Definition,
-  type Seating,
-  type Range,
-} from './ranges.ts'
+import { candidates, candidatesWithSeat, hasNoValue, within, type Range } from './ranges.ts'
+import type { Definition, Seating } from './user-rows.ts'
 
 // Statements that change the members of groups, and what these share, in one batch: each writes
 // only rows that differ, and only while `guard` holds.

@@ -7,6 +7,7 @@ import { applySlice, commitJob, deleteFile, startNext, type Content } from '../j
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { findIdColumn } from '../jobs/header.ts'
+import type { Invocation } from '../jobs/invocation.ts'
 import type { UsersFileJob } from '../jobs/job.ts'
 import { claimJob, recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
@@ -48,7 +49,7 @@ export function runUsersJob(res: Resources, workspace: number, key: number): Pro
     message: { kind: 'import', workspace, job: key },
     find: () => findUsersJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
-    step: (job, isOutOfTime) => step(res, job, isOutOfTime),
+    step: (job, invocation) => step(res, job, invocation),
     afterwards: async (job) => {
       await deleteFile(res, job)
       await startNext(res, job, 'import')
@@ -57,11 +58,7 @@ export function runUsersJob(res: Resources, workspace: number, key: number): Pro
 }
 
 /** Takes the job one state or one slice further. False: it must wait, or someone else moved it. */
-async function step(
-  res: Resources,
-  job: UsersFileJob,
-  isOutOfTime: () => boolean,
-): Promise<boolean> {
+async function step(res: Resources, job: UsersFileJob, invocation: Invocation): Promise<boolean> {
   if (job.state === 'waiting') return claimJob(res, job)
   if (job.state === 'undoing') return end(res, job, 'failed')
   if (job.state !== 'applying') return false
@@ -69,7 +66,7 @@ async function step(
   const hasNoHeader = job.offset > 0 && job.columns === null
   return hasNoHeader || job.offset === job.fileSize
     ? end(res, job, hasGoodRow(job) ? outcomeOf(job) : 'failed')
-    : applySlice(res, job, await contentOf(res.databaseOf(job.workspace), job), isOutOfTime)
+    : applySlice(res, job, await contentOf(res.databaseOf(job.workspace), job), invocation)
 }
 
 async function end(
@@ -109,8 +106,8 @@ async function contentOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, Us
   let names = job.columns
   const shared = names === null ? await sharedNames(db, job.workspace) : new Set<string>()
   return {
-    read: (bytes, options) => {
-      const slice = readUsers(bytes, options, { names: job.columns ?? undefined, shared })
+    *read(bytes, options) {
+      const slice = yield* readUsers(bytes, options, { names: job.columns ?? undefined, shared })
       names = slice.names ?? null
       return slice
     },

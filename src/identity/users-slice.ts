@@ -4,6 +4,8 @@ import { canonical, isTooLong, readId, trimmed } from '../text.ts'
 import type { Row } from '../jobs/csv.ts'
 import type { HeaderMode } from '../jobs/format.ts'
 import { isRepeatedHeader, isIdColumnName } from '../jobs/header.ts'
+import type { Interruptible } from '../jobs/interruptible.ts'
+import { mergeSorted } from '../jobs/merge-sort.ts'
 import { readSlice, type SliceOptions, type ReadRow, type Slice } from '../jobs/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
@@ -21,22 +23,22 @@ const columnsMax = 100
  * Reads a slice of a file of users, in the order of ids, then of the file. `names` are of columns,
  * from an earlier slice; `shared` of inherited attributes.
  */
-export function readUsers(
+export function* readUsers(
   bytes: ArrayBuffer,
   options: SliceOptions,
   { names, shared }: { names: string[] | undefined; shared: ReadonlySet<string> },
-): UserSlice {
+): Interruptible<UserSlice> {
   const { header } = options.format
   if (header === 'absent') names = []
-  const slice = readSlice(bytes, options, (row) => {
+  const slice = yield* readSlice(bytes, options, (row) => {
     if (!row.first || header === 'absent')
       return names === undefined ? undefined : readUser(row, names, options.format)
     names = readHeader(row, header, shared)
     return names === undefined ? { problem: 'header' } : undefined
   })
   // For most ids JavaScript's order is that of SQLite's keys, which is that of bytes.
-  slice.items.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  return { ...slice, names }
+  const items = yield* mergeSorted(slice.items, ([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return { ...slice, items, names }
 }
 
 /** The names of the columns after the first; undefined where the row is no header. */

@@ -5,14 +5,17 @@ import { commit, guardOf, type Checkpoint } from './checkpoint.ts'
 import type { FileJob, Job } from './job.ts'
 import { advance, findNextJob, problemsMax, type Changes } from './jobs.ts'
 import { legacyFormat } from './format.ts'
+import type { Invocation } from './invocation.ts'
+import type { Interruptible } from './interruptible.ts'
 import type { SliceOptions, RefusedRow, Slice } from './slice.ts'
 import { enqueue } from './enqueue.ts'
 
-const itemsPerBatchMax = 100_000
+/** More problems than these are written in a batch of their own. */
+const problemsBesideItems = 1000
 
 /** How a file's slices are read, and their items written. */
 export interface Content<Item, Of extends FileJob> {
-  read: (bytes: ArrayBuffer, options: SliceOptions) => Slice<Item>
+  read: (bytes: ArrayBuffer, options: SliceOptions) => Interruptible<Slice<Item>>
   write: (items: Item[], job: Of) => SQL[]
   /** What the slice changes in the job's row beside its counts. */
   columns?: (slice: Slice<Item>) => Changes
@@ -31,13 +34,13 @@ export async function applySlice<Item, Of extends FileJob>(
   res: Resources,
   job: Of,
   { read, write, columns }: Content<Item, Of>,
-  isOutOfTime: () => boolean,
+  invocation: Invocation,
 ): Promise<boolean> {
   if (job.format === null) return setFormat(res, job)
   const range = { offset: job.offset, length: Math.min(job.sliceBytes, job.fileSize - job.offset) }
   const file = await res.files.get(job.fileKey, { range })
   if (file === null) throw new Error(`the file of job ${job.id} is missing`)
-  const slice = read(await file.arrayBuffer(), {
+  const reading = read(await file.arrayBuffer(), {
     place: job.place,
     line: job.line,
     last: range.offset + range.length === job.fileSize,
@@ -45,12 +48,14 @@ export async function applySlice<Item, Of extends FileJob>(
     rowsMax: job.rowsMax,
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
+  const slice = await invocation.finish(reading)
 
   for (let current = job; ;) {
-    const applied = Math.min(current.applied + current.batchItems, slice.items.length)
-    const statements =
-      applied === current.applied ? [] : write(slice.items.slice(current.applied, applied), current)
-    const done = applied === slice.items.length
+    const items = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))
+    const applied = current.applied + items.length
+    const statements = items.length === 0 ? [] : write(items, current)
+    const isLast = applied === slice.items.length
+    const done = isLast && (items.length === 0 || slice.problems.length <= problemsBesideItems)
     if (done) statements.push(...recordProblems(current, slice.problems))
     const reached =
       job.offset + (done ? slice.length : Math.floor((slice.length * applied) / slice.items.length))
@@ -68,15 +73,11 @@ export async function applySlice<Item, Of extends FileJob>(
       : { applied, reached }
     const { moved, ms } = await commitJob(res, current, statements, {
       ...to,
-      batchIds: current.batchItems,
+      batchIds: invocation.itemsOf(job),
     })
-    if (!moved || done || isOutOfTime()) return moved
-    current = {
-      ...current,
-      applied,
-      step: current.step + 1,
-      batchItems: nextBatchItems(current.batchItems, ms),
-    }
+    await invocation.took(ms, items.length)
+    if (!moved || done || invocation.isOutOfTime()) return moved
+    current = { ...current, applied, step: current.step + 1 }
   }
 }
 
@@ -97,12 +98,6 @@ function recordProblems(job: Checkpoint, problems: RefusedRow[]): SQL[] {
       WHERE ${guardOf(jobs, job)}`)
   }
   return statements
-}
-
-/** Grows quick batches and shrinks slow ones: D1 ends a batch after 30 seconds. */
-function nextBatchItems(items: number, ms: number): number {
-  if (ms < 1000) return Math.min(items * 2, itemsPerBatchMax)
-  return ms > 5000 ? Math.max(1000, Math.floor(items / 2)) : items
 }
 
 /** Deletes the file of a job that has ended. Safe to repeat. */

@@ -1,7 +1,7 @@
 import type { Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { startTimeLimit } from './checkpoint.ts'
 import { enqueue } from './enqueue.ts'
+import { Invocation } from './invocation.ts'
 
 /** Work in guarded steps: it may be carried on twice, at once, or die anywhere. */
 export interface Work<Row> {
@@ -10,7 +10,7 @@ export interface Work<Row> {
   find: () => Promise<Row | undefined>
   hasEnded: (row: Row) => boolean
   /** Takes the work one step further. False: it must wait, or someone else moved it. */
-  step: (row: Row, isOutOfTime: () => boolean) => Promise<boolean>
+  step: (row: Row, invocation: Invocation) => Promise<boolean>
   /** What follows the end. Safe to repeat. */
   afterwards: (row: Row) => Promise<void>
 }
@@ -20,24 +20,23 @@ export async function carryOn<Row>(
   res: Resources,
   { message, find, hasEnded, step, afterwards }: Work<Row>,
 ): Promise<void> {
-  const isOutOfTime = startTimeLimit(res)
+  const invocation = new Invocation(res)
   for (;;) {
     const row = await find()
     if (row === undefined) return
     if (hasEnded(row)) return afterwards(row)
-    if (isOutOfTime()) return enqueue(res, message)
-    if (!(await step(row, isOutOfTime))) return
+    if (invocation.isOutOfTime()) return enqueue(res, message)
+    if (!(await step(row, invocation))) return
   }
 }
 
-const unguardedStepsMax = 50
-
-/** Repeats a step until it gives false; enqueues the rest. */
+/** Repeats a step until it gives false, or the invocation is out of time and enqueues the rest. */
 export async function carryOnSteps(
   res: Resources,
   message: Message,
-  step: () => Promise<boolean>,
+  step: (invocation: Invocation) => Promise<boolean>,
 ): Promise<void> {
-  for (let steps = 0; steps < unguardedStepsMax; steps++) if (!(await step())) return
+  const invocation = new Invocation(res)
+  while (!invocation.isOutOfTime()) if (!(await step(invocation))) return
   await enqueue(res, message)
 }

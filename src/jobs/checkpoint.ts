@@ -1,7 +1,6 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { together, type Db, type Result } from '../db/connect.ts'
 import type { jobs, recomputeRuns } from '../db/schema.ts'
-import type { Resources } from '../resources.ts'
 
 /** Where work stands: every change of its row raises `step`. */
 export interface Checkpoint {
@@ -27,8 +26,6 @@ export async function commit(
   >,
   statements: SQLWrapper[],
 ): Promise<{ moved: boolean; ms: number; results: Result[] }> {
-  // Locally, Worker and database share a thread: lets other requests in.
-  await scheduler.wait(1)
   const results = await together(db, statements)
   const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
     results.reduce((total, { meta }) => total + meta[figure], 0)
@@ -44,14 +41,4 @@ export async function commit(
     }),
   )
   return { moved, ms, results }
-}
-
-/** Milliseconds, and statements, of which D1 allows an invocation 1,000. */
-const invocationTime = 20_000
-const invocationStatements = 900
-
-/** Starts an invocation's clock: the function tells whether time is up. */
-export function startTimeLimit(res: Resources): () => boolean {
-  const until = res.now() + invocationTime
-  return () => res.now() > until || res.meter.statements > invocationStatements
 }

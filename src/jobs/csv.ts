@@ -1,6 +1,8 @@
 // CSV (RFC 4180) in slices, as text of one character per byte: offsets are bytes. A broken record
 // costs only its line: a stray quote cannot swallow the file.
 
+import type { Interruptible } from './interruptible.ts'
+
 /** A record of a slice; its fields are decoded one by one, as slices may cut characters. */
 export interface Row {
   /** The record's first line, from 1. */
@@ -42,12 +44,15 @@ export interface Reading {
 
 export const byteOrderMark = '\u00ef\u00bb\u00bf'
 
+/** Characters that are read before others get the thread. */
+const readAtOnce = 256 * 1024
+
 /** Visits the complete records of a slice, at most `rowsMax`; blank lines are no records. */
-export function readRows(
+export function* readRows(
   text: string,
   start: SliceStart & { rowsMax: number },
   visit: (row: Row) => void,
-): Reading {
+): Interruptible<Reading> {
   const { last, separator, rowsMax } = start
   const begun = beginSlice(text, start)
   let { at, line, place } = begun
@@ -58,7 +63,11 @@ export function readRows(
   const carriageReturn = finder(text, '\r')
   const quotes = finder(text, '"')
   const separators = finder(text, separator)
-  for (let rows = 0; at < text.length && rows < rowsMax;) {
+  for (let rows = 0, pause = readAtOnce; at < text.length && rows < rowsMax;) {
+    if (at > pause) {
+      pause = at + readAtOnce
+      yield
+    }
     const lineEnd = nearest(lineFeed(at), carriageReturn(at))
     const quote = quotes(at)
     const quoted = quote !== -1 && (lineEnd === -1 || quote < lineEnd)

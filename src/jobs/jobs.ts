@@ -80,6 +80,9 @@ export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
   audience?: string
 } & Pick<JobRow, 'type' | 'createdBy'>
 
+/** Items of a job's first batch: users have many values, and a rule may cost much. */
+const firstBatch = { add: 4000, remove: 4000, replace: 2000, users: 500 }
+
 /**
  * The statement that opens the next job of a queue if `from` (`FROM … WHERE …`) gives a row.
  * Revisions number jobs in the order of acceptance.
@@ -91,10 +94,11 @@ export function insertNextJob(
 ) {
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
-      file_size, slice_bytes, created_by, created_at, updated_at, format, audience_id)
+      file_size, slice_bytes, batch_ids, created_by, created_at, updated_at, format, audience_id)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
-      ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes}, ${createdBy},
+      ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
+      ${firstBatch[type]}, ${createdBy},
       ${now}, ${now}, ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
     ${from} RETURNING key AS job`
 }

@@ -1,5 +1,6 @@
 import type { FileFormat } from '../db/schema.ts'
 import { readRows, type Place, type Reading, type Row } from './csv.ts'
+import type { Interruptible } from './interruptible.ts'
 import { excerptOf, type Problem } from './problem.ts'
 
 /** A row that was refused, with the beginning of its text. */
@@ -26,17 +27,18 @@ export interface SliceOptions {
 /** What a row gives; undefined for a header. */
 export type ReadRow<Item> = { item: Item } | { problem: Problem } | undefined
 
-export function readSlice<Item>(
+export function* readSlice<Item>(
   bytes: ArrayBuffer,
   { problemsMax, rowsMax, format, ...from }: SliceOptions,
   read: (row: Row) => ReadRow<Item>,
-): Slice<Item> {
+): Interruptible<Slice<Item>> {
   const items: Item[] = []
   const problems: RefusedRow[] = []
   let badRows = 0
   const text: string = Buffer.from(bytes).toString('latin1')
   const { separator, named } = format
-  const reading = readRows(text, { ...from, separator, namesSeparator: named, rowsMax }, (row) => {
+  const start = { ...from, separator, namesSeparator: named, rowsMax }
+  const reading = yield* readRows(text, start, (row) => {
     const result = read(row)
     if (result === undefined) return
     if ('item' in result) items.push(result.item)

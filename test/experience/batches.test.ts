@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { nextRangeSize } from '../../src/audiences/query.ts'
 import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
+import { firstItems, nextItems } from '../../src/jobs/batch-size.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { lines } from '../support/api.ts'
 import { filled, grouped, inStepsOf, invokeJob, people } from '../support/audiences.ts'
@@ -35,29 +35,39 @@ describe('the batches of a file', () => {
   // A batch here has three statements: ids, their count, and the job's own row.
   it.each([
     [1000, 0, [1000, 2000, 4000, 2000]],
-    [1000, 333, [1000, 2000, 4000, 2000]],
-    [3000, 334, [3000, 3000, 3000]],
-    [3000, 1666, [3000, 3000, 3000]],
-    [6000, 1667, [6000, 3000]],
-    [1500, 2000, [1500, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 500]],
+    [1000, 8, [1000, 2000, 4000, 2000]],
+    [6000, 50, [6000, 2000, 666, 222, 100, 12]],
+    [8000, 1000, [8000, 1000]],
   ])('of %i ids, each statement of %i ms, become %j', async (begin, ms, sizes) => {
     expect(await batches(begin, ms)).toEqual(sizes)
   })
 })
 
-describe('the next range of users', () => {
+describe('the next batch', () => {
   it.each([
-    [100, 499, 400],
-    [100, 500, 100],
-    [4000, 5000, 4000],
-    [4000, 5001, 1000],
+    [100, 0, 200],
+    [100, 25, 200],
+    [100, 40, 125],
+    [4000, 50, 4000],
+    [4000, 100, 2000],
+    [4000, 9000, 1000],
     [150, 9000, 100],
-  ])('after one of %i in %i ms is one of %i', (users, ms, next) => {
-    expect(nextRangeSize(users, ms)).toBe(next)
+    [7, 9000, 7],
+    [40_000, 0, 50_000],
+    [60_000, 0, 50_000],
+  ])('after one of %i items in %i ms has %i', (items, ms, next) => {
+    expect(nextItems(items, ms)).toBe(next)
   })
+})
 
-  it('is never of more than it may be', () => {
-    expect(nextRangeSize(900, 0, 1000)).toBe(1000)
+describe('the first batch of an invocation', () => {
+  it.each([
+    [4000, 2000, 4000],
+    [4000, 4000, 2000],
+    [4000, 3_600_000, 100],
+    [7, 3_600_000, 7],
+  ])('of a job with batches of %i, %i ms after the last, has %i', (items, ms, first) => {
+    expect(firstItems(items, ms)).toBe(first)
   })
 })
 

@@ -2,23 +2,26 @@ import { describe, expect, it } from 'vitest'
 import type { FileFormat } from '../../src/db/schema.ts'
 import { readParticipants } from '../../src/experience/slice.ts'
 import { legacyFormat } from '../../src/jobs/format.ts'
+import { finish } from '../../src/jobs/interruptible.ts'
 
 const slice = (
   text: string | Uint8Array<ArrayBuffer>,
   problemsMax = 10,
   format: FileFormat = legacyFormat,
 ) =>
-  readParticipants(
-    Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
-    {
-      place: 'start',
-      line: 0,
-      last: true,
-      rowsMax: 1000,
-      problemsMax,
-      format,
-    },
-    32,
+  finish(
+    readParticipants(
+      Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
+      {
+        place: 'start',
+        line: 0,
+        last: true,
+        rowsMax: 1000,
+        problemsMax,
+        format,
+      },
+      32,
+    ),
   )
 
 describe('a slice of a file', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sortedRun } from '../../src/experience/sort.ts'
+import { finish } from '../../src/jobs/interruptible.ts'
 import { runs } from '../support/property.ts'
 
 const plainly = (ids: string[]) => [...new Set(ids)].sort()
@@ -47,7 +48,7 @@ describe('a sorted run', () => {
     ['the beginning of another', many(64, (i) => 'x'.repeat(i))],
     ['more than keys can count', many(270_000, (i) => `id${i}`)],
   ])('has the order of `sort`, each once: %s', (_, ids) => {
-    const run = sortedRun(ids)
+    const run = finish(sortedRun(ids))
     expect(run.length).toBe(plainly(ids).length)
     expect(run).toEqual(plainly(ids))
   })
@@ -81,7 +82,7 @@ describe('a sorted run', () => {
         fc.array(id, { minLength: 100, maxLength: 600, size: 'max' }),
         (shared, ids) => {
           const begun = ids.map((id) => shared + id)
-          expect(sortedRun(begun)).toEqual(plainly(begun))
+          expect(finish(sortedRun(begun))).toEqual(plainly(begun))
         },
       ),
       runs(200),
@@ -91,7 +92,7 @@ describe('a sorted run', () => {
   it('leaves what it was given as it was', () => {
     const ids = many(100, (i) => `id${i}`)
     const before = [...ids]
-    sortedRun(ids)
+    finish(sortedRun(ids))
     expect(ids).toEqual(before)
   })
 })

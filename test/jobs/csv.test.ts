@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import Papa from 'papaparse'
 import { describe, expect, it } from 'vitest'
 import { readRows, type Place } from '../../src/jobs/csv.ts'
+import { finish } from '../../src/jobs/interruptible.ts'
 import { runs } from '../support/property.ts'
 
 type Found = [line: number, fields: string[] | undefined]
@@ -27,10 +28,11 @@ function readSliced(
     const last = offset + sliceBytes >= text.length
     const slice = text.slice(offset, offset + sliceBytes)
     const start = { place, line, last, separator, namesSeparator: named, rowsMax: most }
-    const reading = readRows(slice, start, (row) => {
+    const rows = readRows(slice, start, (row) => {
       found.push([row.line, row.fields])
       expect(slice.slice(row.from, row.to)).not.toMatch(/^[\r\n]|[^"][\r\n]$/)
     })
+    const reading = finish(rows)
     expect(reading.length).toBeGreaterThan(0)
     offset += reading.length
     line += reading.lines

@@ -1,0 +1,53 @@
+import type { Resources } from '../resources.ts'
+import { batchTime, firstItems, nextItems } from './batch-size.ts'
+import type { Interruptible } from './interruptible.ts'
+import type { Job } from './job.ts'
+
+/** Milliseconds, and statements, of which D1 allows an invocation 1,000. */
+const timeMax = 20_000
+const statementsMax = 900
+
+/** Of the time of a batch. */
+const rest = 0.2
+
+/** What one invocation may do of some work: for so long, in batches of so many items. */
+export class Invocation {
+  readonly #res: Pick<Resources, 'now' | 'meter'>
+  readonly #until: number
+  #items: number | undefined
+
+  constructor(res: Pick<Resources, 'now' | 'meter'>) {
+    this.#res = res
+    this.#until = res.now() + timeMax
+  }
+
+  isOutOfTime(): boolean {
+    return this.#res.now() > this.#until || this.#res.meter.statements > statementsMax
+  }
+
+  /** Items of the next batch, which is the first one with `first`. */
+  items(first: number): number {
+    return (this.#items ??= first)
+  }
+
+  /** The same for a job; fewer where the step before was long ago, as the next may have timed out. */
+  itemsOf({ batchItems, updatedAt }: Pick<Job, 'batchItems' | 'updatedAt'>): number {
+    return this.items(firstItems(batchItems, this.#res.now() - updatedAt))
+  }
+
+  /** Adapts to a batch of so many items, and leaves the database to what waits for it. */
+  async took(ms: number, items: number): Promise<void> {
+    const next = nextItems(items, ms)
+    this.#items = ms < batchTime ? Math.max(this.items(items), next) : next
+    await scheduler.wait(Math.max(1, ms * rest))
+  }
+
+  /** Does the work while other requests of the isolate go on. */
+  async finish<Result>(work: Interruptible<Result>): Promise<Result> {
+    for (;;) {
+      const { done, value } = work.next()
+      if (done === true) return value
+      await scheduler.wait(0)
+    }
+  }
+}
