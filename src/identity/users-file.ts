@@ -18,7 +18,7 @@ import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkAcceptsFile, findUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
-import { readUsers, type UserRow } from './users-slice.ts'
+import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
 
 /**
  * Stores a file of users and opens the job that merges it. A failure leaves neither file nor job.
@@ -112,16 +112,19 @@ async function contentOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, Us
       return slice
     },
     write: (rows, current) =>
-      jsonLists(rows.flatMap(rowJson)).flatMap((list) => mergeRows(list, names ?? [], current)),
+      jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
+        mergeRows(list, names ?? [], current),
+      ),
     columns: () => ({ header: names }),
   }
 }
 
 /** A row as JSON, or one row for each cell where it is too long for a statement. */
-function rowJson([id, ...cells]: UserRow): string[] {
-  const columns = cells.map(cellJson)
-  const row = JSON.stringify([id, ...columns])
-  if (row.length <= jsonLengthMax) return [row]
+function rowJson(row: UserRow, names: string[], { format }: UsersFileJob): string[] {
+  const { id } = row
+  const columns = cellsOf(row, names, format?.separator ?? ',').map(cellJson)
+  const whole = JSON.stringify([id, ...columns])
+  if (whole.length <= jsonLengthMax) return [whole]
   return columns.flatMap((cell, i) =>
     cell === null ? [] : [JSON.stringify([id, ...Array<null>(i).fill(null), cell])],
   )

@@ -1,7 +1,7 @@
 import type { FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { canonical, isTooLong, readId, trimmed } from '../text.ts'
-import type { Row } from '../jobs/csv.ts'
+import { fieldsOf, type Row } from '../jobs/csv.ts'
 import type { HeaderMode } from '../jobs/format.ts'
 import { isRepeatedHeader, isIdColumnName } from '../jobs/header.ts'
 import type { Interruptible } from '../jobs/interruptible.ts'
@@ -9,8 +9,12 @@ import { mergeSorted } from '../jobs/merge-sort.ts'
 import { readSlice, type SliceOptions, type ReadRow, type Slice } from '../jobs/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
-/** A row of a file: the user's id, then the cell of each column, null where it is empty. */
-export type UserRow = [id: string, ...cells: (string | null)[]]
+/** A good row of a file; of the cells of many rows, its text takes the least memory. */
+export interface UserRow {
+  id: string
+  /** One character per byte, as all of the slice. */
+  text: string
+}
 
 /** `names` are those of the columns after the first; undefined where the first row is no header. */
 export interface UserSlice extends Slice<UserRow> {
@@ -30,14 +34,16 @@ export function* readUsers(
 ): Interruptible<UserSlice> {
   const { header } = options.format
   if (header === 'absent') names = []
-  const slice = yield* readSlice(bytes, options, (row) => {
+  const slice = yield* readSlice(bytes, options, (row, text) => {
     if (!row.first || header === 'absent')
-      return names === undefined ? undefined : readUser(row, names, options.format)
+      return names === undefined ? undefined : readUser(row, text, { names, ...options.format })
     names = readHeader(row, header, shared)
     return names === undefined ? { problem: 'header' } : undefined
   })
   // For most ids JavaScript's order is that of SQLite's keys, which is that of bytes.
-  const items = yield* mergeSorted(slice.items, ([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  const items = yield* mergeSorted(slice.items, ({ id: a }, { id: b }) =>
+    a < b ? -1 : a > b ? 1 : 0,
+  )
   return { ...slice, items, names }
 }
 
@@ -67,9 +73,9 @@ const isHeaderOfUsers = (field: string): boolean =>
   isIdColumnName(field) && field.toLowerCase() !== 'id'
 
 function readUser(
-  { fields }: Row,
-  names: string[],
-  { header, name }: Pick<FileFormat, 'header' | 'name'>,
+  { fields, from, to }: Row,
+  text: string,
+  { names, header, name }: { names: string[] } & Pick<FileFormat, 'header' | 'name'>,
 ): ReadRow<UserRow> {
   if (fields === undefined) return { problem: 'format' }
   const [ids = '', ...cells] = fields
@@ -83,6 +89,14 @@ function readUser(
   if (header !== 'absent' && isRepeatedHeader(read.id, name)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
-  const valueOf = (cell: string, i: number) => (isNamed(i) && trimmed(cell) !== '' ? cell : null)
-  return { item: [read.id, ...cells.slice(0, names.length).map(valueOf)] }
+  return { item: { id: read.id, text: text.slice(from, to) } }
+}
+
+/** The cell of each named column of a good row, null where it is empty. */
+export function cellsOf({ text }: UserRow, names: string[], separator: string): (string | null)[] {
+  const [, ...cells] = fieldsOf(text, separator)
+  return names.map((name, i) => {
+    const cell = cells[i] ?? ''
+    return name === '' || trimmed(cell) === '' ? null : cell
+  })
 }

@@ -99,10 +99,19 @@ export function* readRows(
       if (!last) place = 'inside'
       break
     }
-    line += quoted ? countLines(text, at, end) + 1 : 1
+    line += quoted ? countLines(text.slice(at, end)) + 1 : 1
     at = afterLineEnd(text, end)
   }
   return { length: at, lines: line - start.line, place }
+}
+
+/** The fields of a record that `readRows` has read. */
+export function fieldsOf(text: string, separator: string): string[] {
+  const record = text.includes('"')
+    ? readQuoted(text, 0, true, separator)
+    : { fields: text.split(separator) }
+  if (typeof record === 'string') throw new Error('a record that was read is broken')
+  return readAsUtf8(record.fields) ?? []
 }
 
 /** A line of empty fields is blank, but a line of only `""` is a record. */
@@ -186,9 +195,9 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
   }
 }
 
-function countLines(text: string, from: number, to: number): number {
+function countLines(text: string): number {
   let lines = 0
-  for (let at = nextLineEnd(text, from); at !== -1 && at < to; lines++)
+  for (let at = nextLineEnd(text, 0); at !== -1; lines++)
     at = nextLineEnd(text, afterLineEnd(text, at))
   return lines
 }

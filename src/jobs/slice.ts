@@ -27,10 +27,11 @@ export interface SliceOptions {
 /** What a row gives; undefined for a header. */
 export type ReadRow<Item> = { item: Item } | { problem: Problem } | undefined
 
+/** `read` gets each row, and the text of the slice that it is of. */
 export function* readSlice<Item>(
   bytes: ArrayBuffer,
   { problemsMax, rowsMax, format, ...from }: SliceOptions,
-  read: (row: Row) => ReadRow<Item>,
+  read: (row: Row, text: string) => ReadRow<Item>,
 ): Interruptible<Slice<Item>> {
   const items: Item[] = []
   const problems: RefusedRow[] = []
@@ -39,7 +40,7 @@ export function* readSlice<Item>(
   const { separator, named } = format
   const start = { ...from, separator, namesSeparator: named, rowsMax }
   const reading = yield* readRows(text, start, (row) => {
-    const result = read(row)
+    const result = read(row, text)
     if (result === undefined) return
     if ('item' in result) items.push(result.item)
     else if (badRows++ < problemsMax)

@@ -150,7 +150,7 @@ describe('a question of an audience', () => {
     await env.DB.prepare(
       `INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`,
     )
-      .bind(workspace, JSON.stringify(Array.from({ length: 6000 }, (_, i) => i)))
+      .bind(workspace, JSON.stringify(Array.from({ length: 5000 }, (_, i) => i)))
       .run()
     await count()
     const before = res.meter.statements

@@ -54,7 +54,7 @@ const file = fc.constantFrom(...separators).chain((separator) =>
       newline: fc.constantFrom('\n', '\r\n', '\r'),
       encoding: fc.constantFrom('utf8', 'mark', 'utf16le', 'utf16be'),
       packed: fc.boolean(),
-      pieceBytes: fc.constantFrom(1, 7, 100_000),
+      pieceBytes: fc.constantFrom<number>(1, 7, 100_000),
       sliceBytes: fc.integer({ min: 60, max: 400 }),
     }),
   ),
@@ -86,6 +86,25 @@ async function* arriving(made: Made): AsyncGenerator<UploadPart> {
   const { header } = made
   if (header === 'present' || header === 'absent') yield { field: 'header', value: header }
 }
+
+it.each([1, 2, 3, 5, 7])('UTF-16 may arrive cut into %i bytes', async (pieceBytes) => {
+  const workspace = newWorkspace()
+  const { res } = hazardous()
+  const draft = { description: undefined, type: 'EXPERIENCE_GROUP', platform: 'RETAIL' }
+  const { id } = await createGroup(res, workspace, { name: 'g', ...draft })
+  const ids = ['a🎉b', '🎉🎉', '😀']
+  const file: Made = {
+    ...{ separator: ',', trailing: '', rows: ids.map((id) => ({ text: id, id })), named: false },
+    ...{ header: 'none', newline: '\n', encoding: 'utf16le', packed: false },
+    ...{ pieceBytes, sliceBytes: 400 },
+  }
+  const { key } = await receiveUpload(res, workspace, id, {
+    createdBy: 'tester',
+    parts: arriving(file),
+  })
+  await runJob(res, workspace, key, sourceOf)
+  expect(await membersOf(workspace, id)).toEqual(ids)
+})
 
 it('a file of any clothes has the members that its rows name', async () => {
   await fc.assert(

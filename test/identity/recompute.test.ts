@@ -10,7 +10,7 @@ import type { Message } from '../../src/messages.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
-import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
+import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
 import {
   small,
   shared,
@@ -29,6 +29,30 @@ describe('a run', () => {
     expect(once.run).toMatchObject({ state: 'successful', seated: 18, overLimit: 7, groups: 6 })
     expect(once.calls).toBeGreaterThan(15)
     expect(once.state.definitions[0]?.groups.get('cedar')?.members).toEqual(['h', 'i', 'j'])
+  })
+
+  it('shares more attributes than one statement could compute', async () => {
+    const workspace = newWorkspace()
+    const { res, enqueued } = hazardous({ SHARED_ATTRIBUTES_MAX: 60 })
+    const names = Array.from({ length: 60 }, (_, i) => `count-${i}`)
+    await defined(
+      res,
+      workspace,
+      'household',
+      'street',
+      names.map((id) => ({ id, type: 'sum' })),
+    )
+    const counts = Object.fromEntries(names.map((name, i) => [name, i]))
+    await writeUsers(res, workspace, [
+      ['ann', { street: 'ash', ...counts }],
+      ['bob', { street: 'ash', ...counts }],
+    ])
+    await requestRecompute(res, workspace, 'household')
+    await deliver(res, enqueued, workspace)
+    const groups = await formed(res, workspace, 'household')
+    expect(groups.get('ash')?.shared).toEqual(
+      Object.fromEntries(names.map((name, i) => [name, 2 * i])),
+    )
   })
 
   it('ends as the rules of seats and shares say in words', async () => {

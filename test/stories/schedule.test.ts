@@ -93,7 +93,7 @@ describe('a long job', () => {
     const bank = await Bank.open()
     const group = await bank.group()
     const { res } = hazardous({ SLICE_BYTES: 16 })
-    const ids = Array.from({ length: 1000 }, (_, i) => `person-${i}`)
+    const ids = Array.from({ length: 500 }, (_, i) => `person-${i}`)
     const job = await receiveUpload(res, bank.workspace, group, {
       createdBy: 'tester',
       parts: parts('ADD', lines(ids)),
@@ -108,8 +108,8 @@ describe('a long job', () => {
         state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }],
       )
     }
-    expect(invocations).toBeGreaterThan(2)
-    expect(await bank.count(group)).toBe(1000)
+    expect(invocations).toBeGreaterThan(1)
+    expect(await bank.count(group)).toBe(500)
   })
 })
 

@@ -181,7 +181,8 @@ describe('a sync', () => {
     const stepAfter = async (ms: number) => {
       const job = await findJob(db, workspace, key)
       if (job?.source !== 'audience') throw new Error('the job is gone')
-      await applyAudience(res, { ...job, updatedAt: res.now() - ms }, new Invocation(res))
+      const invocation = new Invocation({ meter: res.meter, now: () => ms })
+      await applyAudience(res, { ...job, updatedAt: 0 }, invocation)
       return findJob(db, workspace, key)
     }
     await inStepsOf(4000, workspace)
