@@ -28,12 +28,14 @@ export const cached = createMiddleware<Http>(async (c, next) => {
   const { lookupCacheSeconds } = res.limits
   if (lookupCacheSeconds === 0) return next()
 
-  const key = await keyOf(c)
+  const workspace = await workspaceKeyOf(c)
+  const key = `${workspace}/${await requestKeyOf(c)}`
   const ageOf = ({ at }: Answer) => Math.max(0, Math.floor((res.now() - at) / 1000))
   const exact = c.req.header(bookmarkHeader) !== undefined
   let hit = exact ? undefined : inMemory.get(key)
   if (!exact && (hit === undefined || ageOf(hit) >= lookupCacheSeconds)) hit = await fromEdge(key)
-  if (hit !== undefined && ageOf(hit) < lookupCacheSeconds) {
+  if (hit !== undefined && ageOf(hit) >= lookupCacheSeconds) hit = undefined
+  if (hit !== undefined && hit.at > (await lastDeletion(workspace, res.now()))) {
     store(key, hit)
     return c.body(hit.body, 200, { 'Content-Type': hit.contentType, Age: `${ageOf(hit)}` })
   }
@@ -51,25 +53,59 @@ export const cached = createMiddleware<Http>(async (c, next) => {
   return
 })
 
+/** Answers nothing from before the deletion of a group: here at once, in this data centre soon. */
+export const forgetsCached = createMiddleware<Http>(async (c, next) => {
+  await next()
+  const { res } = c.var
+  const { lookupCacheSeconds } = res.limits
+  if (!c.res.ok || lookupCacheSeconds === 0) return
+  const workspace = await workspaceKeyOf(c)
+  const at = res.now()
+  keep(deletions, workspace, { at, readAt: at })
+  const deletion = forEdge({ body: '', contentType: 'text/plain', at }, lookupCacheSeconds)
+  await caches.default.put(deletionKeyOf(workspace), deletion)
+})
+
+const deletionKeyOf = (workspace: string) => `${workspace}/deletion`
+
+/** The last deletion of each workspace, and when that was read (milliseconds). */
+const deletions = new Map<string, { at: number; readAt: number }>()
+const deletionsReadAgain = 1000
+
+async function lastDeletion(workspace: string, now: number): Promise<number> {
+  const known = deletions.get(workspace)
+  if (known !== undefined && now - known.readAt < deletionsReadAgain) return known.at
+  const stored = await fromEdge(deletionKeyOf(workspace))
+  const at = Math.max(known?.at ?? 0, stored?.at ?? 0)
+  keep(deletions, workspace, { at, readAt: now })
+  return at
+}
+
 /**
  * A URL of the own host, as a cache is the zone's. The signing key tells installations apart that
  * share one.
  */
-async function keyOf(c: Context<Http>): Promise<string> {
+async function workspaceKeyOf(c: Context<Http>): Promise<string> {
   const { res, workspace } = c.var
   const [signing] = await publishedKeys(res.signing)
+  const installation = encodeURIComponent(signing?.kid ?? '')
+  return `${originOf(c)}/.lookups/${installation}/${workspace}`
+}
+
+async function requestKeyOf(c: Context<Http>): Promise<string> {
   const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
   // Encoded, as a cache may take addresses for the same that differ in slashes alone.
-  const path = encodeURIComponent(pathAndQuery(c))
-  const installation = encodeURIComponent(signing?.kid ?? '')
-  return `${originOf(c)}/.lookups/${installation}/${workspace}/${c.req.method}${body}/${path}`
+  return `${c.req.method}${body}/${encodeURIComponent(pathAndQuery(c))}`
 }
 
 function store(key: string, answer: Answer): void {
-  if (answer.body.length > charactersMost) return
-  inMemory.delete(key)
-  if (inMemory.size >= inMemoryMost) inMemory.delete(inMemory.keys().next().value ?? '')
-  inMemory.set(key, answer)
+  if (answer.body.length <= charactersMost) keep(inMemory, key, answer)
+}
+
+function keep<Value>(kept: Map<string, Value>, key: string, value: Value): void {
+  kept.delete(key)
+  if (kept.size >= inMemoryMost) kept.delete(kept.keys().next().value ?? '')
+  kept.set(key, value)
 }
 
 const forEdge = ({ body, contentType, at }: Answer, seconds: number) =>

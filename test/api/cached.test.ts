@@ -63,6 +63,22 @@ describe('a look-up that may be a minute old', () => {
     expect(await said(request(path))).toMatchObject({ member: true })
   })
 
+  it('is queried anew once a group is deleted', async () => {
+    const { bank: other, group } = await Bank.withGroup('larks', 'ann\n')
+    const path = `/groups/v3/groups/${group}/participants/ann`
+    const flag = '/ofrep/v1/evaluate/flags/larks'
+    const context = post({ context: { targetingKey: 'ann' } })
+    const asked = (url: string, init?: RequestInit) => request(url, init, caching, other.headers())
+    expect(await said(asked(path))).toMatchObject({ member: true })
+    expect(await said(asked(flag, context))).toMatchObject({ value: true })
+    const ours = `/groups/v3/groups/${owls}/participants/ann`
+    await request(ours)
+    await asked(`/groups/v3/groups/${group}`, { method: 'DELETE' })
+    expect((await asked(path)).status).toBe(400)
+    expect((await asked(flag, context)).status).toBe(404)
+    expect((await request(ours)).headers.get('age')).not.toBeNull()
+  })
+
   it('is queried anew once it is older than that', async () => {
     const path = `/groups/v3/groups/${owls}/participants/ivy`
     const brief = { LOOKUP_CACHE_SECONDS: 1 }

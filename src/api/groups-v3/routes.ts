@@ -12,6 +12,7 @@ import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
 import { listProblems } from '../../jobs/jobs.ts'
 import { bearer } from '../bearer.ts'
+import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
 import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
@@ -123,6 +124,7 @@ export const groupsV3 = new Hono<Http>()
       'Delete a group, its members and its jobs',
       wire.Accepted,
     ),
+    forgetsCached,
     async (c) => {
       const id = wire.groupIdOf(c.req.param('groupId'))
       await deleteGroup(c.var.res, c.var.workspace, id)
