@@ -13,6 +13,9 @@ import { enqueue } from './enqueue.ts'
 /** More problems than these are written in a batch of their own. */
 const problemsBesideItems = 1000
 
+/** Where a sorted slice begins, rows cost several times as much as at the end of the one before. */
+const firstOfSlice = 12_000
+
 /** How a file's slices are read, and their items written. */
 export interface Content<Item, Of extends FileJob> {
   read: (bytes: ArrayBuffer, options: SliceOptions) => Interruptible<Slice<Item>>
@@ -49,6 +52,7 @@ export async function applySlice<Item, Of extends FileJob>(
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
   const slice = await invocation.finish(reading)
+  invocation.atMost(firstOfSlice)
 
   for (let current = job; ;) {
     const items = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))

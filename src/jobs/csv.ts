@@ -45,7 +45,7 @@ export interface Reading {
 export const byteOrderMark = '\u00ef\u00bb\u00bf'
 
 /** Characters that are read before others get the thread. */
-const readAtOnce = 256 * 1024
+const readAtOnce = 512 * 1024
 
 /** Visits the complete records of a slice, at most `rowsMax`; blank lines are no records. */
 export function* readRows(

@@ -7,8 +7,20 @@ import type { Job } from './job.ts'
 const timeMax = 20_000
 const statementsMax = 900
 
-/** Of the time of a batch. */
-const rest = 0.2
+/** Milliseconds; a pause that takes longer was used by others. */
+const pause = 1
+const unused = 3
+
+/** Pauses for as long as others use that, and at most `ms`. */
+async function letOthersIn(ms: number): Promise<void> {
+  const until = performance.now() + ms
+  for (let from = performance.now(); ;) {
+    await scheduler.wait(pause)
+    const now = performance.now()
+    if (now - from < unused || now > until) return
+    from = now
+  }
+}
 
 /** What one invocation may do of some work: for so long, in batches of so many items. */
 export class Invocation {
@@ -35,11 +47,16 @@ export class Invocation {
     return this.items(firstItems(batchItems, this.#res.now() - updatedAt))
   }
 
+  /** Has no more items in the next batch than this. */
+  atMost(items: number): void {
+    if (this.#items !== undefined) this.#items = Math.min(this.#items, items)
+  }
+
   /** Adapts to a batch of so many items, and leaves the database to what waits for it. */
   async took(ms: number, items: number): Promise<void> {
     const next = nextItems(items, ms)
     this.#items = ms < batchTime ? Math.max(this.items(items), next) : next
-    await scheduler.wait(Math.max(1, ms * rest))
+    await letOthersIn(ms)
   }
 
   /** Does the work while other requests of the isolate go on. */
