@@ -5,11 +5,11 @@ import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env } from '../../src/resources.ts'
 import { Bank, lines } from '../support/api.ts'
-import { consume, keeping, type Kept } from '../support/bindings.ts'
+import { ask, consume, keeping, type Kept } from '../support/bindings.ts'
 import { fileParts, parts } from '../support/hazard.ts'
 import { household, Team } from '../support/identity.ts'
 import { logged } from '../support/log.ts'
-import { outAfter } from '../support/outage.ts'
+import { outAfter, primaryOut } from '../support/outage.ts'
 import { uploaded } from '../support/uploads.ts'
 
 const log = logged()
@@ -125,5 +125,35 @@ describe('a message that waits', () => {
       .bind(body.workspace)
       .all()
     expect(results).toEqual([{ state: 'waiting' }])
+  })
+})
+
+describe('while the primary is out', () => {
+  it('look-ups, lists, profiles and audiences are answered by a replica', async () => {
+    const team = await Team.open()
+    const { workspace } = team
+    const bank = await Bank.open(undefined, workspace)
+    const group = await bank.group('owls')
+    await bank.apply(group, 'ADD', 'ann\n')
+    await team.define(household)
+    await team.user('ann', { $address: 'here' })
+    await team.audience('here', { attribute: '$address', operator: 'exists' })
+    const { bound } = keeping({ DB: primaryOut() })
+    const statusOf = async (path: string, headers: Record<string, string>) =>
+      (await ask(path, { headers }, bound)).status
+    const identity = `/platform/workspaces/${workspace}`
+    for (const path of [
+      `/groups/v3/groups/${group}/participants/ann`,
+      '/groups/v3/participants/ann/groups',
+      '/groups/v3/groups',
+      `/groups/v3/groups/${group}/participants`,
+    ])
+      expect([path, await statusOf(path, bank.headers())]).toEqual([path, 200])
+    for (const path of ['/groups', '/users/ann', '/audiences', '/audiences/here/count'])
+      expect([
+        path,
+        await statusOf(`${identity}${path}`, { authorization: `Bearer ${team.token}` }),
+      ]).toEqual([path, 200])
+    expect(await statusOf(`/groups/v3/groups/${group}`, bank.headers())).toBe(500)
   })
 })

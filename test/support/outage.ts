@@ -24,3 +24,11 @@ export function outAfter(calls: number, message = overloaded) {
   const db = { ...queried, withSession: () => queried } as unknown as D1Database
   return { db, restored: () => void (left = Infinity) }
 }
+
+/** The database of which only replicas answer. */
+export function primaryOut(message = overloaded): D1Database {
+  const { db } = outAfter(0, message)
+  const withSession = (from = '') =>
+    from === 'first-primary' ? db.withSession(from) : env.DB.withSession(from)
+  return { ...db, withSession } as D1Database // what `connect` and `resources` call is there
+}
