@@ -31,7 +31,7 @@ export function eligibleOfValue(seating: Seating, value: string): UserRows {
   }
 }
 
-const usersPerStatement = 10_000
+const usersPerStatement = 25_000
 
 interface Piece {
   scanned: number
