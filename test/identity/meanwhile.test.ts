@@ -16,7 +16,7 @@ import { mondayIn } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
 import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
 import { seatsMax, small, shared, inhabitants, runsOf, left } from './moved-town.ts'
-import { runs } from '../support/property.ts'
+import { everyCall, runs } from '../support/property.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 interface Tolerance {
@@ -101,7 +101,11 @@ describe('a group', () => {
       writeUsers(hand, workspace, inhabitants({ birch: 'ef' }), 2)
     const deed = (hand: Resources, workspace: number) =>
       writeUsers(hand, workspace, inhabitants({ yew: 'a' }), 3)
-    for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 20 }, deed); at++);
+    for (
+      let at = 0;
+      await disturbed(at, { streets, then, usersPerStep: 20 }, deed);
+      at += everyCall
+    );
   })
 
   it('shows an attribute that comes back by its members of now only', async () => {
@@ -111,7 +115,11 @@ describe('a group', () => {
       await writeUsers(hand, workspace, inhabitants({ ash: 'abc' }), 2)
     }
     const deed = (hand: Resources, workspace: number) => redefine(hand, workspace, shared)
-    for (let at = 0; await disturbed(at, { streets, then, usersPerStep: 3 }, deed); at++);
+    for (
+      let at = 0;
+      await disturbed(at, { streets, then, usersPerStep: 3 }, deed);
+      at += everyCall
+    );
   })
 
   it('shares by a new function once somebody leaves, though no result changes', async () => {

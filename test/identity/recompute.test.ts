@@ -23,6 +23,7 @@ import {
 } from './moved-town.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 import { unmoved } from '../support/rows.ts'
+import { everyCall } from '../support/property.ts'
 
 describe('a run', () => {
   it('has several steps here, a street beyond one step, and movers everywhere', () => {
@@ -93,7 +94,7 @@ describe('a run', () => {
   })
 
   it('ends the same if one invocation sleeps anywhere while another finishes', async () => {
-    for (let at = 0; at < once.calls; at++) {
+    for (let at = 0; at < once.calls; at += everyCall) {
       const { workspace } = await movedTown()
       const { res, fuse } = hazardous(small)
       const { key } = await requestRecompute(res, workspace, 'household')
@@ -137,7 +138,7 @@ describe('a run', () => {
 
 describe('a definition that is deleted', () => {
   it('ends its run quietly after any of its calls, and leaves nothing', async () => {
-    for (let at = 0; at <= once.calls; at++) {
+    for (let at = 0; at <= once.calls; at += everyCall) {
       const { workspace, key } = await movedTown()
       const { res, enqueued, meanwhile } = hazardous(small)
       await requestRecompute(res, workspace, 'household')
@@ -157,7 +158,7 @@ describe('a definition that is deleted', () => {
   }, 60_000)
 
   it('leaves nothing if it is erased while one of its steps sleeps', async () => {
-    for (let at = 0; at < once.calls; at++) {
+    for (let at = 0; at < once.calls; at += everyCall) {
       const { workspace, key } = await movedTown()
       const { res, enqueued, fuse } = hazardous(small)
       const run = await requestRecompute(res, workspace, 'household')

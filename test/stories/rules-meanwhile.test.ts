@@ -28,6 +28,7 @@ import { Bank } from '../support/api.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
+import { everyCall } from '../support/property.ts'
 
 const red = teamIs('red')
 const notIn = (group: string): Rule => ({
@@ -99,7 +100,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
     'goes or stays, wherever they meet, while an audience using it %s',
     async (what) => {
       const ends = new Set<string>()
-      for (let at = 0, fallen = true; fallen; at++) {
+      for (let at = 0, fallen = true; fallen; at += everyCall) {
         const workspace = newWorkspace()
         const { res } = hazardous()
         const { rule, goes } = (await kinds[kind]?.(res, workspace)) ?? {}
@@ -128,7 +129,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
 
   it('deleted at any step of a sync fails it, and adds nobody', async () => {
     let failures = 0
-    for (let at = 0, fallen = true; fallen; at++) {
+    for (let at = 0, fallen = true; fallen; at += everyCall) {
       const bank = await Bank.open()
       const { workspace } = bank
       const { res, enqueued, fuse } = hazardous()
@@ -181,7 +182,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       }
       expect(await rulesKept()).toBe(0)
     }
-    expect(failures).toBeGreaterThan(8)
+    expect(failures).toBeGreaterThan(8 / everyCall)
   }, 120_000)
 })
 

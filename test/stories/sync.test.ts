@@ -23,6 +23,7 @@ import {
 import { Bank, lines, type Json } from '../support/api.ts'
 import { failures, parts, unlessCrash } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
+import { everyCall } from '../support/property.ts'
 
 const red = teamIs('red')
 
@@ -56,7 +57,7 @@ describe('a sync', () => {
 
   it('comes after an upload during attachment, or the upload is refused', async () => {
     const ends = new Set<string>()
-    for (let at = 0, fallen = true; fallen; at++) {
+    for (let at = 0, fallen = true; fallen; at += everyCall) {
       const { bank, workspace, group, res, enqueued, fuse, sync } = await filled(people('red', 3), [
         'ann',
       ])
@@ -130,7 +131,7 @@ describe('a sync', () => {
       expect(await rulesKept()).toBe(0)
       if (!dead) break
     }
-    expect(deaths).toBeGreaterThan(15)
+    expect(deaths).toBeGreaterThan(15 / everyCall)
   }, 120_000)
 
   it('works by the rule of the last request before it begins', async () => {

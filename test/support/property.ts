@@ -11,3 +11,6 @@ export const runs = (few: number) =>
   seconds > 0
     ? { numRuns: 1_000_000_000, interruptAfterTimeLimit: 1000 * seconds }
     : { numRuns: few, interruptAfterTimeLimit: 25_000 }
+
+/** Of the calls that something may happen before, how many a test goes on by: in a soak, all. */
+export const everyCall = seconds > 0 ? 1 : 2

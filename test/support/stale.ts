@@ -10,6 +10,7 @@ import type { Resources } from '../../src/resources.ts'
 import { deliver as send } from '../../src/webhooks/deliver.ts'
 import { hazardous } from './hazard.ts'
 import { changesNothing, emptyTables } from './store.ts'
+import { everyCall } from './property.ts'
 
 /** Carries on what a message is about, as the Worker does. */
 export async function answer(res: Resources, message: Message): Promise<void> {
@@ -62,7 +63,7 @@ export async function sleepsThroughEach(
   open: (hand: Hazard) => Promise<Waiting>,
   vars: Parameters<typeof hazardous>[0] = {},
 ): Promise<number> {
-  for (let at = 0; ; at++) {
+  for (let at = what.length % everyCall; ; at += everyCall) {
     await emptyTables()
     const hand = hazardous({ ...vars, USERS_PER_STEP: 1000 })
     const sleeper = hazardous(vars)
