@@ -1,8 +1,8 @@
 import { faultOf } from '../failure.ts'
 import { PartBuffer } from './part-buffer.ts'
 
-/** R2 wants parts of equal size, at least 5 MiB. One part is held in memory. */
-const partBytes = 8 * 1024 * 1024
+/** R2 wants parts of equal size, at least so large. One part is held in memory. */
+const partBytes = 5 * 1024 * 1024
 
 /** Writes a file of unknown length to R2: one `put`, or a multipart upload of equal parts. */
 export class FileWriter {
