@@ -7,6 +7,7 @@ export interface Env {
   DB: D1Database
   FILES: R2Bucket
   WORK: Queue<Message>
+  SCHEDULED: Queue<Message>
   DELIVERIES: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
@@ -102,6 +103,8 @@ export interface Resources {
   directory: Db
   files: R2Bucket
   work: Queue<Message>
+  /** Work that a cron opened. */
+  scheduled: Queue<Message>
   deliveries: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
@@ -169,6 +172,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     directory: primary,
     files: env.FILES,
     work: env.WORK,
+    scheduled: env.SCHEDULED,
     deliveries: env.DELIVERIES,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,

@@ -113,6 +113,7 @@ describe('the bindings', () => {
     const res = resources(env)
     expect(res.files).toBe(env.FILES)
     expect(res.work).toBe(env.WORK)
+    expect(res.scheduled).toBe(env.SCHEDULED)
     expect(res.deliveries).toBe(env.DELIVERIES)
     expect(res.adminToken).toBe(env.ADMIN_TOKEN)
     expect(res.now()).toBeCloseTo(Date.now(), -3)

@@ -1,6 +1,7 @@
 import { and, eq, type SQLWrapper } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { removeUnseen, rangeEnd, undoRevision, type Range } from '../membership/members.ts'
+import { flagOf, type MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
@@ -19,13 +20,12 @@ import type { Source, SourceOf } from './source.ts'
 /** Carries a job on: its source's items, then a sweep if need be; or it is undone. */
 export function runJob(
   res: Resources,
-  workspace: number,
-  key: number,
+  { workspace, job: key, scheduled }: MessageOf<'job'>,
   sourceOf: SourceOf,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
   return carryOn(res, {
-    message: { kind: 'job', workspace, job: key },
+    message: { kind: 'job', workspace, job: key, ...flagOf(scheduled) },
     find: () => findJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
     step: (job, invocation) => step(res, { job, source: sourceOf(job), invocation }),

@@ -1,5 +1,6 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { jobs } from '../db/schema.ts'
+import { flagOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { commit, guardOf, type Checkpoint } from './checkpoint.ts'
 import type { FileJob, Job } from './job.ts'
@@ -107,5 +108,7 @@ export const deleteFile = (res: Resources, { fileKey }: FileJob): Promise<void> 
 /** Enqueues the next job of the same queue. Safe to repeat. */
 export async function startNext(res: Resources, job: Job, kind: 'job' | 'import'): Promise<void> {
   const next = await findNextJob(res.databaseOf(job.workspace), job)
-  if (next !== undefined) await enqueue(res, { kind, workspace: job.workspace, job: next })
+  if (next === undefined) return
+  const flag = flagOf(next.scheduled)
+  await enqueue(res, { kind, workspace: job.workspace, job: next.key, ...flag })
 }

@@ -3,7 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
-import { startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
+import { cronsName, startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
 import type { Problem } from './problem.ts'
 
@@ -208,16 +208,19 @@ export async function giveUp(
   return meta.changes === 1
 }
 
-/** The key of the queue's next job, if one waits. */
+/** Whether a cron opened a job, in SQL. */
+export const isScheduled = sql<number>`(audience_id IS NOT NULL AND created_by = ${cronsName})`
+
+/** The queue's next job, if one waits. */
 export async function findNextJob(
   db: Db,
   { workspace, queue }: Pick<Job, 'workspace' | 'queue'>,
-): Promise<number | undefined> {
+): Promise<{ key: number; scheduled: number } | undefined> {
   const [next] = await db
-    .select({ key: jobs.key })
+    .select({ key: jobs.key, scheduled: isScheduled })
     .from(jobs)
     .where(and(eq(jobs.workspace, workspace), eq(jobs.group, queue), isNull(jobs.endedAt)))
     .orderBy(asc(jobs.revision))
     .limit(1)
-  return next?.key
+  return next
 }

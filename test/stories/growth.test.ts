@@ -102,7 +102,7 @@ async function costsAfter(
   await cost('request a run', (_, res) => requestRun(res, workspace, 'household'))
   await cost('request it again', (_, res) => requestRun(res, workspace, 'household'))
   const next = await cost('find the next run', (db) => findNextRun(db, workspace, definition))
-  const run = await findRun(res.directory, workspace, next ?? 0)
+  const run = await findRun(res.directory, workspace, next?.key ?? 0)
   if (run === undefined) throw new Error('no run')
   await cost('claim a run', (_, res) => claimRun(res, run))
   await cost('cancel runs', (db) => cancelRuns(db, workspace, definition, 1))
