@@ -137,6 +137,7 @@ describe('wrangler.toml', () => {
       if (queue === 'work' || queue === 'scheduled')
         expect(1000 * retryDelay(Number(field(block, 'max_retries')))).toBe(revivedWithin)
       if (queue.endsWith('-dead')) continue
+      expect(field(block, 'max_batch_size')).toBe('1')
       expect(field(block, 'dead_letter_queue')).toBe(`${queue}-dead`)
     }
   })
