@@ -17,6 +17,7 @@ export interface Env {
   NAME_MAX: number
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
+  JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
   FILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
@@ -46,6 +47,8 @@ export interface Limits {
   nameMax: number
   descriptionMax: number
   jobsWaitingMax: number
+  /** Of a workspace. */
+  jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
   /** Of a file when it is unpacked. */
@@ -181,6 +184,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       nameMax: Number(env.NAME_MAX),
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
+      jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: jobsDaysOf(env),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       participantMax: participantMaxOf(env),

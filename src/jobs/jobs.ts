@@ -1,7 +1,8 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
-import type { Resources } from '../resources.ts'
+import { Failure } from '../failure.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
 import { cronsName, startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
@@ -73,6 +74,35 @@ export interface StoredFile {
 /** The number of a queue's jobs that have not ended, in SQL. */
 export const countUnended = (queue: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
+
+/** The same of a workspace. */
+const countUnendedOf = (workspace: number) => sql`(
+  SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL)`
+
+/** Whether a queue and its workspace take one more file, in SQL. */
+export const takesFile = (
+  workspace: number,
+  queue: SQL,
+  { jobsWaitingMax, jobsUnendedMax }: Limits,
+) => sql`(${countUnended(queue)} < ${jobsWaitingMax}
+  AND ${countUnendedOf(workspace)} < ${jobsUnendedMax})`
+
+/** Throws `jobs-waiting` where a queue or its workspace takes no more files now. */
+export async function checkTakesFile(
+  db: Db,
+  workspace: number,
+  queue: number,
+  { jobsWaitingMax, jobsUnendedMax }: Limits,
+): Promise<void> {
+  const unended = await db.get<{ ofQueue: number; ofWorkspace: number }>(sql`
+    SELECT ${countUnended(sql`${queue}`)} AS ofQueue,
+      ${countUnendedOf(workspace)} AS ofWorkspace`)
+  if (unended.ofQueue >= jobsWaitingMax)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  if (unended.ofWorkspace >= jobsUnendedMax)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsUnendedMax })
+}
 
 export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
   fileSize: number | SQL
