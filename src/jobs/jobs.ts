@@ -4,7 +4,7 @@ import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
-import { cronsName, startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
+import { walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
 import type { Problem } from './problem.ts'
 
@@ -188,24 +188,6 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
     WHERE key = ${key} AND step = ${step}`
 }
 
-/** Whether an earlier job of the same queue has not ended. */
-export const earlierJobUnended = sql`EXISTS (
-  SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
-    AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
-
-/** Starts a waiting job; false where an earlier one of its queue goes on. */
-export async function claimJob(
-  res: Resources,
-  job: Checkpoint & Pick<Job, 'source' | 'workspace'>,
-): Promise<boolean> {
-  const { meta } = await res
-    .databaseOf(job.workspace)
-    .update(jobs)
-    .set({ state: startedState(job), step: job.step + 1, updatedAt: res.now() })
-    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierJobUnended}`))
-  return meta.changes === 1
-}
-
 /**
  * Starts to undo a job that cannot be finished; false if it has ended, is being undone, or was
  * moved after `before`.
@@ -236,21 +218,4 @@ export async function giveUp(
       ),
     )
   return meta.changes === 1
-}
-
-/** Whether a cron opened a job, in SQL. */
-export const isScheduled = sql<number>`(audience_id IS NOT NULL AND created_by = ${cronsName})`
-
-/** The queue's next job, if one waits. */
-export async function findNextJob(
-  db: Db,
-  { workspace, queue }: Pick<Job, 'workspace' | 'queue'>,
-): Promise<{ key: number; scheduled: number } | undefined> {
-  const [next] = await db
-    .select({ key: jobs.key, scheduled: isScheduled })
-    .from(jobs)
-    .where(and(eq(jobs.workspace, workspace), eq(jobs.group, queue), isNull(jobs.endedAt)))
-    .orderBy(asc(jobs.revision))
-    .limit(1)
-  return next
 }

@@ -8,7 +8,8 @@ import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { cancelRuns, claimRun, findNextRun, findRun, requestRun } from '../../src/identity/runs.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { openUsersJob } from '../../src/identity/users-jobs.ts'
-import { claimJob, findNextJob, type StoredFile } from '../../src/jobs/jobs.ts'
+import type { StoredFile } from '../../src/jobs/jobs.ts'
+import { claimJob, findNextJobs } from '../../src/jobs/turn.ts'
 import { usersQueue } from '../../src/jobs/job.ts'
 import type { Resources } from '../../src/resources.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
@@ -95,7 +96,7 @@ async function costsAfter(
   await cost('claim a job', (_, res) =>
     claimJob(res, { key: job.key, step: 0, workspace, source: 'participants-file' }),
   )
-  await cost('find the next job', (db) => findNextJob(db, { workspace, queue }))
+  await cost('find the next jobs', (db) => findNextJobs(db, workspace, Date.now()))
   const due = await cost('find due audiences', (db) => findDue(db, Date.now(), res.limits))
   expect(due).toHaveLength(1)
   await cost('open a sync', (_, res) => requestSync(res, ofSync.workspace, 'reds', ''))
