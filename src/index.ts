@@ -16,7 +16,7 @@ import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
-import { enqueue } from './jobs/enqueue.ts'
+import { enqueue, queueOf } from './jobs/enqueue.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
@@ -27,7 +27,7 @@ export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    // At once, as receivers of webhooks may be slow; other queues give one message at a time.
+    // Batches are of one message, but for dead letters of deliveries, which are dropped.
     await Promise.all(
       batch.messages.map(async (message) => {
         const res = resources(env)
@@ -84,16 +84,18 @@ async function followUp(
   if (sequel.then === 'let-go') return message.ack()
   const { delaySeconds } = sequel
   if (sequel.then === 'retry') return message.retry({ delaySeconds })
-  await res.work.send(sequel.message, { delaySeconds }).then(
-    () => message.ack(),
-    () => message.retry({ delaySeconds }),
-  )
+  await queueOf(res, sequel.message)
+    .send(sequel.message, { delaySeconds })
+    .then(
+      () => message.ack(),
+      () => message.retry({ delaySeconds }),
+    )
 }
 
 async function handle(res: Resources, message: Message): Promise<void> {
   switch (message.kind) {
     case 'job':
-      return runJob(res, message.workspace, message.job, sourceOf)
+      return runJob(res, message, sourceOf)
     case 'import':
       return runUsersJob(res, message.workspace, message.job)
     case 'prune':
@@ -101,7 +103,7 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'erase':
       return eraseGroup(res, message.workspace, message.group)
     case 'recompute':
-      return runRecompute(res, message.workspace, message.run)
+      return runRecompute(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
     case 'deliver':

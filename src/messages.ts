@@ -4,7 +4,12 @@ export type Message = Work & {
   waited?: number
   /** Sent by a cron, which comes again. */
   stalled?: boolean
+  /** Of work that a cron opened, and nobody waits for. */
+  scheduled?: boolean | undefined
 }
+
+/** What a message of a kind says. */
+export type MessageOf<Kind extends Message['kind']> = Omit<Extract<Message, { kind: Kind }>, 'kind'>
 
 type Work =
   | { kind: 'job'; workspace: number; job: number }
@@ -20,6 +25,10 @@ export const factsOf = (message: Message) =>
   Object.fromEntries(
     Object.entries(message).filter(([name, value]) => name === 'kind' || typeof value === 'number'),
   )
+
+/** The flag of work whose row says whether a cron opened it. */
+export const flagOf = (scheduled: number | boolean | undefined): Pick<Message, 'scheduled'> =>
+  Boolean(scheduled) ? { scheduled: true } : {}
 
 /** Messages of one `sendBatch` at most (Cloudflare Queues, "Limits"). */
 export const sendBatchMost = 100

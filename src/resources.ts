@@ -7,6 +7,7 @@ export interface Env {
   DB: D1Database
   FILES: R2Bucket
   WORK: Queue<Message>
+  SCHEDULED: Queue<Message>
   DELIVERIES: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
@@ -16,6 +17,7 @@ export interface Env {
   NAME_MAX: number
   DESCRIPTION_MAX: number
   JOBS_WAITING_MAX: number
+  JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
   FILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
@@ -45,6 +47,8 @@ export interface Limits {
   nameMax: number
   descriptionMax: number
   jobsWaitingMax: number
+  /** Of a workspace. */
+  jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
   /** Of a file when it is unpacked. */
@@ -102,6 +106,8 @@ export interface Resources {
   directory: Db
   files: R2Bucket
   work: Queue<Message>
+  /** Work that a cron opened. */
+  scheduled: Queue<Message>
   deliveries: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
@@ -169,6 +175,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     directory: primary,
     files: env.FILES,
     work: env.WORK,
+    scheduled: env.SCHEDULED,
     deliveries: env.DELIVERIES,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
@@ -177,6 +184,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       nameMax: Number(env.NAME_MAX),
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
+      jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: jobsDaysOf(env),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       participantMax: participantMaxOf(env),

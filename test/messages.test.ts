@@ -58,6 +58,11 @@ describe('a message', () => {
     expect(passing(message, 3)).toEqual({ then: 'retry', delaySeconds: 8 })
   })
 
+  it('of a cron is known as such when it is sent again', () => {
+    const scheduled = { ...job, scheduled: true }
+    expect(passing(scheduled)).toMatchObject({ message: { ...scheduled, waited: 1 } })
+  })
+
   it('that fails by itself is retried by its queue', () => {
     const delays = [1, 2, 3, 8, 9, 50].map((attempts) => failing(job, attempts))
     expect(delays).toEqual(

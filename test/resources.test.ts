@@ -14,6 +14,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['nameMax', 'NAME_MAX', 50],
   ['descriptionMax', 'DESCRIPTION_MAX', 450],
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
+  ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
   ['participantMax', 'PARTICIPANT_MAX', 32],
@@ -113,6 +114,7 @@ describe('the bindings', () => {
     const res = resources(env)
     expect(res.files).toBe(env.FILES)
     expect(res.work).toBe(env.WORK)
+    expect(res.scheduled).toBe(env.SCHEDULED)
     expect(res.deliveries).toBe(env.DELIVERIES)
     expect(res.adminToken).toBe(env.ADMIN_TOKEN)
     expect(res.now()).toBeCloseTo(Date.now(), -3)

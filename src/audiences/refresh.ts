@@ -3,6 +3,7 @@ import type { Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
 import { Failure, faultOf } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
+import { cronsName } from '../jobs/job.ts'
 import { countUnended } from '../jobs/jobs.ts'
 import { periodOf, weekBegan } from './refresh-period.ts'
 import { beginSync } from './sync.ts'
@@ -24,7 +25,7 @@ export async function refreshDue(res: Resources, at: number): Promise<void> {
 /** Logs a sync that does not open, so that other audiences are not held up. */
 async function refresh(res: Resources, { workspace, id }: Due, period: string): Promise<void> {
   try {
-    await beginSync(res, workspace, id, { by: 'refresh', period })
+    await beginSync(res, workspace, id, { by: cronsName, period })
   } catch (error) {
     const isRefused = error instanceof Failure
     const event = isRefused ? 'refresh-refused' : 'refresh-failed'

@@ -4,6 +4,7 @@ import { getGroup } from '../experience/groups.ts'
 import { findJob, type GroupJob } from '../experience/jobs.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
+import { flagOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { countUnended, insertNextJob } from '../jobs/jobs.ts'
@@ -42,7 +43,8 @@ export async function beginSync(
   if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
   const draft = { audience: id, rule: withShared(rule, names), createdBy: by, period }
   const job = await openSync(res, workspace, group, draft)
-  if (job !== undefined) await enqueue(res, { kind: 'job', workspace, job: job.key })
+  if (job !== undefined)
+    await enqueue(res, { kind: 'job', workspace, job: job.key, ...flagOf(period !== undefined) })
   return job
 }
 

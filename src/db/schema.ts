@@ -173,6 +173,9 @@ export const jobs = sqliteTable(
     index('jobs_unended')
       .on(t.updatedAt)
       .where(sql`ended_at IS NULL`),
+    index('jobs_unended_by_workspace')
+      .on(t.workspace, sql`(state = 'waiting')`)
+      .where(sql`ended_at IS NULL`),
     index('jobs_unended_by_group')
       .on(t.group, t.revision)
       .where(sql`ended_at IS NULL`),

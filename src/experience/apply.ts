@@ -1,17 +1,19 @@
 import { and, eq, type SQLWrapper } from 'drizzle-orm'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { removeUnseen, rangeEnd, undoRevision, type Range } from '../membership/members.ts'
+import { flagOf, type MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
-import { commitJob, startNext } from '../jobs/apply.ts'
+import { commitJob } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import { walkedTo, walkStart } from '../jobs/job.ts'
-import { claimJob, recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
+import { recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
+import { claimJob, startNext } from '../jobs/turn.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
@@ -19,13 +21,12 @@ import type { Source, SourceOf } from './source.ts'
 /** Carries a job on: its source's items, then a sweep if need be; or it is undone. */
 export function runJob(
   res: Resources,
-  workspace: number,
-  key: number,
+  { workspace, job: key, scheduled }: MessageOf<'job'>,
   sourceOf: SourceOf,
 ): Promise<void> {
   const db = res.databaseOf(workspace)
   return carryOn(res, {
-    message: { kind: 'job', workspace, job: key },
+    message: { kind: 'job', workspace, job: key, ...flagOf(scheduled) },
     find: () => findJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
     step: (job, invocation) => step(res, { job, source: sourceOf(job), invocation }),
@@ -186,7 +187,7 @@ async function walk(
 
 async function afterwards(res: Resources, job: GroupJob, source: Source): Promise<void> {
   await source.cleanUp(res)
-  await startNext(res, job, 'job')
+  await startNext(res, job.workspace)
   if (isPruneDue(job))
     await enqueue(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

@@ -4,6 +4,7 @@ import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers, type Group } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
+import { startNext } from '../jobs/turn.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 
 const rowsFirst = 2000
@@ -22,6 +23,7 @@ export async function eraseGroup(res: Resources, workspace: number, group: numbe
     .from(experienceGroups)
     .where(deleted)
   if (found === undefined) return
+  await startNext(res, workspace) // its jobs have ended by its deletion
   await carryOnSteps(res, { kind: 'erase', workspace, group }, async (invocation) => {
     if (await eraseStep(res, { workspace, group }, invocation)) return true
     await db.delete(experienceGroups).where(deleted)

@@ -6,9 +6,10 @@ import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
 import {
-  countUnended,
+  checkTakesFile,
   insertNextJob,
   openNextJob,
+  takesFile,
   type OpenedJob,
   type Paging,
   type StoredFile,
@@ -93,16 +94,14 @@ export async function checkAcceptsFile(
   db: Db,
   workspace: number,
   groupId: string,
-  { jobsWaitingMax }: Limits,
+  limits: Limits,
 ): Promise<void> {
   const { key, audience } = await getGroup(db, workspace, groupId)
   if (audience !== null) {
     const name = await nameOfAudience(db, workspace, audience)
     throw new Failure({ reason: 'filled-by-audience', audience, name })
   }
-  const row = await db.get<{ waiting: number }>(sql`SELECT ${countUnended(sql`${key}`)} AS waiting`)
-  if (row.waiting >= jobsWaitingMax)
-    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  await checkTakesFile(db, workspace, key, limits)
 }
 
 /** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
@@ -118,7 +117,7 @@ export async function openJob(
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${countUnended(sql`g.key`)} < ${limits.jobsWaitingMax}`
+      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, limits)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(place, draft, { id, sliceBytes, now: res.now() })

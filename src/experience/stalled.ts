@@ -1,21 +1,17 @@
 import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
-import { earlierJobUnended } from '../jobs/jobs.ts'
+import { earlierJobUnended, isScheduled, messageOf, type JobAddress } from '../jobs/turn.ts'
 import { enqueueStalledOf } from '../jobs/stalled.ts'
 
 /** Enqueues each queue's stalled first job, and stalled deletions of groups. */
 export async function enqueueStalled(res: Resources): Promise<void> {
-  await enqueueStalledOf<{ workspace: number; key: number; type: string }>(res, {
+  await enqueueStalledOf<JobAddress>(res, {
     part: 'stalled-jobs',
-    columns: sql`workspace_id AS workspace, type`,
+    columns: sql`workspace_id AS workspace, type, ${isScheduled()} AS scheduled`,
     from: sql`FROM jobs WHERE ended_at IS NULL`,
     at: sql`updated_at`,
     isFirst: sql`NOT ${earlierJobUnended}`,
-    messageOf: ({ workspace, key, type }) => ({
-      kind: type === 'users' ? 'import' : 'job',
-      workspace,
-      job: key,
-    }),
+    messageOf,
   })
   await enqueueStalledOf<{ workspace: number; key: number }>(res, {
     part: 'stalled-groups',

@@ -20,7 +20,7 @@ export async function beginWeek(res: Resources, at: number): Promise<void> {
     const { opened, last } = await openWeeklyRuns(res, { week: weekOf(at), before: at, after })
     await enqueueAll(
       res,
-      opened.map((run) => ({ kind: 'recompute', ...run })),
+      opened.map((run) => ({ kind: 'recompute', ...run, scheduled: true })),
     )
     if (last === undefined) break
     after = last

@@ -1,6 +1,7 @@
 import { sql, type SQLWrapper } from 'drizzle-orm'
 import { recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
+import { flagOf, type MessageOf } from '../messages.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
@@ -45,16 +46,21 @@ export async function requestRecompute(
 }
 
 /** Carries a run on, a range of values at a time, and then enqueues the definition's next run. */
-export function runRecompute(res: Resources, workspace: number, key: number): Promise<void> {
+export function runRecompute(
+  res: Resources,
+  { workspace, run: key, scheduled }: MessageOf<'recompute'>,
+): Promise<void> {
   const db = res.databaseOf(workspace)
   return carryOn(res, {
-    message: { kind: 'recompute', workspace, run: key },
+    message: { kind: 'recompute', workspace, run: key, ...flagOf(scheduled) },
     find: () => findRun(db, workspace, key),
     hasEnded: ({ endedAt }) => endedAt !== null,
     step: (run, invocation) => nextStep(res, run, invocation),
     afterwards: async ({ definition }) => {
       const next = await findNextRun(db, workspace, definition)
-      if (next !== undefined) await enqueue(res, { kind: 'recompute', workspace, run: next })
+      if (next === undefined) return
+      const flag = flagOf(next.week !== null)
+      await enqueue(res, { kind: 'recompute', workspace, run: next.key, ...flag })
     },
   })
 }

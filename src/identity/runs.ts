@@ -199,14 +199,14 @@ export function cancelRuns(db: Db, workspace: number, definition: number, now: n
     )
 }
 
-/** The key of the definition's next run, if one waits. */
+/** The definition's next run, if one waits. */
 export async function findNextRun(
   db: Db,
   workspace: number,
   definition: number,
-): Promise<number | undefined> {
+): Promise<Pick<Run, 'key' | 'week'> | undefined> {
   const [next] = await db
-    .select({ key: recomputeRuns.key })
+    .select({ key: recomputeRuns.key, week: recomputeRuns.week })
     .from(recomputeRuns)
     .where(
       and(
@@ -217,7 +217,7 @@ export async function findNextRun(
     )
     .orderBy(asc(recomputeRuns.key))
     .limit(1)
-  return next?.key
+  return next
 }
 
 /** Whole percent of the users that the run has to scan. */

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { flagOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { enqueueStalledOf } from '../jobs/stalled.ts'
 import { beginWeek } from './monday.ts'
@@ -10,13 +11,18 @@ const cronTime = 3 * 3_600_000
 
 /** Enqueues stalled runs and deletions of definitions. */
 export async function enqueueStalledRuns(res: Resources): Promise<void> {
-  await enqueueStalledOf<{ workspace: number; key: number }>(res, {
+  await enqueueStalledOf<{ workspace: number; key: number; scheduled: number }>(res, {
     part: 'stalled-runs',
-    columns: sql`workspace_id AS workspace`,
+    columns: sql`workspace_id AS workspace, week IS NOT NULL AS scheduled`,
     from: sql`FROM recompute_runs WHERE ended_at IS NULL`,
     at: sql`updated_at`,
     isFirst: sql`NOT ${earlierRunUnended}`,
-    messageOf: ({ workspace, key }) => ({ kind: 'recompute', workspace, run: key }),
+    messageOf: ({ workspace, key, scheduled }) => ({
+      kind: 'recompute',
+      workspace,
+      run: key,
+      ...flagOf(scheduled),
+    }),
   })
   await enqueueStalledOf<{ workspace: number; key: number }>(res, {
     part: 'stalled-definitions',

@@ -3,14 +3,15 @@ import type { Db } from '../db/connect.ts'
 import { jsonLengthMax, jsonLists } from '../db/json-lists.ts'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
-import { applySlice, commitJob, deleteFile, startNext, type Content } from '../jobs/apply.ts'
+import { applySlice, commitJob, deleteFile, type Content } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { UsersFileJob } from '../jobs/job.ts'
-import { claimJob, recordFileProblem, tally } from '../jobs/jobs.ts'
+import { recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
+import { claimJob, startNext } from '../jobs/turn.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -52,7 +53,7 @@ export function runUsersJob(res: Resources, workspace: number, key: number): Pro
     step: (job, invocation) => step(res, job, invocation),
     afterwards: async (job) => {
       await deleteFile(res, job)
-      await startNext(res, job, 'import')
+      await startNext(res, workspace)
     },
   })
 }

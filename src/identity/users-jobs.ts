@@ -5,9 +5,10 @@ import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { readUsersJob, usersQueue, type UsersFileJob } from '../jobs/job.ts'
 import {
-  countUnended,
+  checkTakesFile,
   insertNextJob,
   openNextJob,
+  takesFile,
   type OpenedJob,
   type StoredFile,
 } from '../jobs/jobs.ts'
@@ -15,18 +16,9 @@ import {
 const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
 
-/** Throws `jobs-waiting` where the workspace's queue is full. */
-export async function checkAcceptsFile(
-  db: Db,
-  workspace: number,
-  { jobsWaitingMax }: Limits,
-): Promise<void> {
-  const row = await db.get<{ waiting: number }>(
-    sql`SELECT ${countUnended(sql`${usersQueue(workspace)}`)} AS waiting`,
-  )
-  if (row.waiting >= jobsWaitingMax)
-    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
-}
+/** Throws `jobs-waiting` where the workspace takes no more files of users now. */
+export const checkAcceptsFile = (db: Db, workspace: number, limits: Limits): Promise<void> =>
+  checkTakesFile(db, workspace, usersQueue(workspace), limits)
 
 /** What a client is shown of a job that was just opened: to read it could fail. */
 export type OpenedUsersJob = OpenedJob & Pick<UsersFileJob, 'createdBy' | 'createdAt'>
@@ -38,19 +30,23 @@ export async function openUsersJob(
   draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
 ): Promise<OpenedUsersJob> {
   const db = res.databaseOf(workspace)
-  const { sliceBytes, jobsWaitingMax } = res.limits
+  const { limits } = res
+  const { sliceBytes, jobsWaitingMax } = limits
   const queue = sql`${usersQueue(workspace)}`
   const id = crypto.randomUUID()
   // One statement, so that the queue cannot fill up between count and insert.
   const place = {
     workspace: sql`${workspace}`,
     queue,
-    from: sql`WHERE ${countUnended(queue)} < ${jobsWaitingMax}`,
+    from: sql`WHERE ${takesFile(workspace, queue, limits)}`,
   }
   const now = res.now()
   const insert = insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now })
   const key = await openNextJob(db, workspace, id, insert)
-  if (key === undefined) throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  if (key === undefined) {
+    await checkAcceptsFile(db, workspace, limits)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  }
   const { fileName, createdBy } = draft
   return { key, id, fileName, createdBy, createdAt: now }
 }

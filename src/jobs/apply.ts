@@ -3,12 +3,11 @@ import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { commit, guardOf, type Checkpoint } from './checkpoint.ts'
 import type { FileJob, Job } from './job.ts'
-import { advance, findNextJob, problemsMax, type Changes } from './jobs.ts'
+import { advance, problemsMax, type Changes } from './jobs.ts'
 import { legacyFormat } from './format.ts'
 import type { Invocation } from './invocation.ts'
 import type { Interruptible } from './interruptible.ts'
 import type { SliceOptions, RefusedRow, Slice } from './slice.ts'
-import { enqueue } from './enqueue.ts'
 
 /** More problems than these are written in a batch of their own. */
 const problemsBesideItems = 1000
@@ -107,9 +106,3 @@ function recordProblems(job: Checkpoint, problems: RefusedRow[]): SQL[] {
 /** Deletes the file of a job that has ended. Safe to repeat. */
 export const deleteFile = (res: Resources, { fileKey }: FileJob): Promise<void> =>
   res.files.delete(fileKey)
-
-/** Enqueues the next job of the same queue. Safe to repeat. */
-export async function startNext(res: Resources, job: Job, kind: 'job' | 'import'): Promise<void> {
-  const next = await findNextJob(res.databaseOf(job.workspace), job)
-  if (next !== undefined) await enqueue(res, { kind, workspace: job.workspace, job: next })
-}

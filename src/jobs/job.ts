@@ -76,6 +76,9 @@ export interface AudienceJob extends JobFields, GroupFields {
 export type FileJob = UsersFileJob | ParticipantsFileJob
 export type Job = FileJob | AudienceJob
 
+/** Who opens syncs that nobody requested. */
+export const cronsName = 'refresh'
+
 /** The queue of a workspace's files of users; that of a group is its key, which is positive. */
 export const usersQueue = (workspace: number): number => -workspace
 

@@ -1,9 +1,10 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
-import type { Resources } from '../resources.ts'
+import { Failure } from '../failure.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
-import { startedState, walkStart, type FileJob, type Job, type JobRow } from './job.ts'
+import { walkStart, type FileJob, type Job, type JobRow } from './job.ts'
 import { fileProblemOf } from './outcome.ts'
 import type { Problem } from './problem.ts'
 
@@ -73,6 +74,35 @@ export interface StoredFile {
 /** The number of a queue's jobs that have not ended, in SQL. */
 export const countUnended = (queue: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
+
+/** The same of a workspace. */
+const countUnendedOf = (workspace: number) => sql`(
+  SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL)`
+
+/** Whether a queue and its workspace take one more file, in SQL. */
+export const takesFile = (
+  workspace: number,
+  queue: SQL,
+  { jobsWaitingMax, jobsUnendedMax }: Limits,
+) => sql`(${countUnended(queue)} < ${jobsWaitingMax}
+  AND ${countUnendedOf(workspace)} < ${jobsUnendedMax})`
+
+/** Throws `jobs-waiting` where a queue or its workspace takes no more files now. */
+export async function checkTakesFile(
+  db: Db,
+  workspace: number,
+  queue: number,
+  { jobsWaitingMax, jobsUnendedMax }: Limits,
+): Promise<void> {
+  const unended = await db.get<{ ofQueue: number; ofWorkspace: number }>(sql`
+    SELECT ${countUnended(sql`${queue}`)} AS ofQueue,
+      ${countUnendedOf(workspace)} AS ofWorkspace`)
+  if (unended.ofQueue >= jobsWaitingMax)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
+  if (unended.ofWorkspace >= jobsUnendedMax)
+    throw new Failure({ reason: 'jobs-waiting', max: jobsUnendedMax })
+}
 
 export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
   fileSize: number | SQL
@@ -158,24 +188,6 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
     WHERE key = ${key} AND step = ${step}`
 }
 
-/** Whether an earlier job of the same queue has not ended. */
-export const earlierJobUnended = sql`EXISTS (
-  SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
-    AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
-
-/** Starts a waiting job; false where an earlier one of its queue goes on. */
-export async function claimJob(
-  res: Resources,
-  job: Checkpoint & Pick<Job, 'source' | 'workspace'>,
-): Promise<boolean> {
-  const { meta } = await res
-    .databaseOf(job.workspace)
-    .update(jobs)
-    .set({ state: startedState(job), step: job.step + 1, updatedAt: res.now() })
-    .where(and(eq(jobs.key, job.key), eq(jobs.step, job.step), sql`NOT ${earlierJobUnended}`))
-  return meta.changes === 1
-}
-
 /**
  * Starts to undo a job that cannot be finished; false if it has ended, is being undone, or was
  * moved after `before`.
@@ -206,18 +218,4 @@ export async function giveUp(
       ),
     )
   return meta.changes === 1
-}
-
-/** The key of the queue's next job, if one waits. */
-export async function findNextJob(
-  db: Db,
-  { workspace, queue }: Pick<Job, 'workspace' | 'queue'>,
-): Promise<number | undefined> {
-  const [next] = await db
-    .select({ key: jobs.key })
-    .from(jobs)
-    .where(and(eq(jobs.workspace, workspace), eq(jobs.group, queue), isNull(jobs.endedAt)))
-    .orderBy(asc(jobs.revision))
-    .limit(1)
-  return next?.key
 }

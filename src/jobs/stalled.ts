@@ -5,7 +5,7 @@ import { goOn, type Place } from '../db/cron-place.ts'
 import { enqueueAll } from './enqueue.ts'
 
 /** Milliseconds without a step after which work is stalled. */
-const stalledAfter = 10 * 60_000
+export const stalledAfter = 10 * 60_000
 const piecesMost = 10
 
 /** Where stalled work is found: `at` is an indexed column, the time when it last moved. */

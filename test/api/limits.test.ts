@@ -66,6 +66,46 @@ describe('of many files at once', () => {
   })
 })
 
+describe('of five jobs that a workspace may have', () => {
+  const limited = hazardous({ JOBS_UNENDED_MAX: 5 })
+  const refused = { facts: { reason: 'jobs-waiting', max: 5 } }
+  const users = (workspace: number) =>
+    receiveUsers(limited.res, workspace, 'tester', fileParts('user_id,a\nann,b\n'))
+  const upload = (workspace: number, group: string) =>
+    receiveUpload(limited.res, workspace, group, {
+      createdBy: 'tester',
+      parts: parts('add', 'ann\n'),
+    })
+
+  it('the sixth is refused, until one has ended', async () => {
+    const { bank, workspace, group } = await opened()
+    const { key } = await upload(workspace, group)
+    for (let i = 0; i < 3; i++) await upload(workspace, await bank.group())
+    await users(workspace)
+    const last = await bank.group()
+    await expect(upload(workspace, last)).rejects.toMatchObject(refused)
+    await expect(users(workspace)).rejects.toMatchObject(refused)
+    const another = await opened()
+    await upload(another.workspace, another.group)
+    await invokeJob(limited.res, workspace, key)
+    await upload(workspace, last)
+    await expect(users(workspace)).rejects.toMatchObject(refused)
+  })
+
+  it('as many of many at once are taken, files of users too', async () => {
+    const { bank, workspace } = await opened()
+    const groups = await Promise.all(Array.from({ length: 8 }, () => bank.group()))
+    const sent = await Promise.allSettled([
+      ...groups.map((group) => upload(workspace, group)),
+      ...groups.map(() => users(workspace)),
+    ])
+    expect(sent.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
+    for (const one of sent) if (one.status === 'rejected') expect(one.reason).toMatchObject(refused)
+    const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })
+    expect(objects).toHaveLength(5)
+  })
+})
+
 async function opened() {
   const bank = await Bank.open()
   return { bank, workspace: bank.workspace, group: await bank.group() }

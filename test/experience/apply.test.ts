@@ -158,7 +158,7 @@ describe('a sequence of uploads to one group', () => {
           const keyOf = (pick: number) => keys[pick % keys.length] ?? { workspace: 0, key: 0 }
           const run = (pick: number) => {
             const { workspace, key } = keyOf(pick)
-            return runJob(res, workspace, key, sourceOf)
+            return runJob(res, { workspace, job: key }, sourceOf)
           }
           const buried = (pick: number) => {
             const { workspace, key } = keyOf(pick)
@@ -190,9 +190,9 @@ describe('a sequence of uploads to one group', () => {
           }
           // At least once: what was never answered is delivered until nothing is left.
           for (const { workspace, key } of [...keys, ...keys])
-            await runJob(res, workspace, key, sourceOf)
+            await runJob(res, { workspace, job: key }, sourceOf)
           for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
-            if (message.kind === 'job') await runJob(res, message.workspace, message.job, sourceOf)
+            if (message.kind === 'job') await runJob(res, message, sourceOf)
 
           await check()
           for (const { workspace, files } of places) {

@@ -117,7 +117,7 @@ it('a file of any clothes has the members that its rows name', async () => {
         createdBy: 'tester',
         parts: arriving(made),
       })
-      await runJob(res, workspace, key, sourceOf)
+      await runJob(res, { workspace, job: key }, sourceOf)
 
       const named = new Set(made.rows.flatMap(({ id }) => (id === null ? [] : [id])))
       const refused = made.rows.filter(({ id }) => id === null)

@@ -304,7 +304,7 @@ describe('users who are written, moved and deleted while a run goes', () => {
           }
           const invoke = async () => {
             res.meter.statements = 0
-            await runRecompute(res, workspace, await lastKey())
+            await runRecompute(res, { workspace, run: await lastKey() })
           }
           await beginWeek(hand, mondayIn(1))
           for (const next of deliveries) {

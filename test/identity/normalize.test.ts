@@ -107,7 +107,7 @@ describe('a run that compares values normalized', () => {
     const { workspace, key } = await respelled()
     const { res } = hazardous(small)
     const run = await requestRecompute(res, workspace, 'household')
-    await Promise.all([1, 2, 3].map(() => runRecompute(res, workspace, run.key)))
+    await Promise.all([1, 2, 3].map(() => runRecompute(res, { workspace, run: run.key })))
     await expectAsOnce(workspace, key)
   })
 

@@ -85,7 +85,7 @@ describe('a run', () => {
       const { workspace } = await movedTown()
       const { res } = hazardous(small)
       const { key } = await requestRecompute(res, workspace, 'household')
-      const invocation = () => runRecompute(res, workspace, key)
+      const invocation = () => runRecompute(res, { workspace, run: key })
       await (atOnce
         ? Promise.all([invocation(), invocation(), invocation()])
         : invocation().then(invocation))
@@ -100,10 +100,10 @@ describe('a run', () => {
       const { key } = await requestRecompute(res, workspace, 'household')
       const { promise, resolve } = Promise.withResolvers<void>()
       const asleep = new Promise<void>((fallen) => fuse({ at, until: promise, fallen }))
-      const sleeper = runRecompute(res, workspace, key)
+      const sleeper = runRecompute(res, { workspace, run: key })
       await Promise.race([asleep, sleeper])
       fuse(undefined)
-      await runRecompute(res, workspace, key)
+      await runRecompute(res, { workspace, run: key })
       resolve()
       await sleeper
       await expectAsOnce(workspace)
@@ -123,7 +123,7 @@ describe('a run', () => {
     let invocations = 0
     for (; enqueued.shift() !== undefined; invocations++) {
       const invocation = hazardous({ ...small, USERS_PER_STEP: 1 })
-      await runRecompute(invocation.res, workspace, key)
+      await runRecompute(invocation.res, { workspace, run: key })
       expect(invocation.res.meter.statements).toBeLessThan(1000)
       enqueued.push(...invocation.enqueued)
     }
@@ -164,7 +164,7 @@ describe('a definition that is deleted', () => {
       const run = await requestRecompute(res, workspace, 'household')
       const { promise, resolve } = Promise.withResolvers<void>()
       const asleep = new Promise<void>((fallen) => fuse({ at, until: promise, fallen }))
-      const sleeper = runRecompute(res, workspace, run.key)
+      const sleeper = runRecompute(res, { workspace, run: run.key })
       await Promise.race([asleep, sleeper])
       fuse(undefined)
       await deleteDefinition(res, workspace, 'household')
@@ -196,7 +196,7 @@ describe('a run that fails for good', () => {
     const { res, enqueued, fuse } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
     fuse({ at: 11, when: 'before' })
-    await runRecompute(res, workspace, key).catch(unlessCrash)
+    await runRecompute(res, { workspace, run: key }).catch(unlessCrash)
     const [before] = await runsOf(workspace)
     expect(before?.state).toBe('running')
     expect(before?.cursor).not.toBe('')
@@ -208,7 +208,7 @@ describe('a run that fails for good', () => {
       endedAt: expect.any(Number),
     })
     await giveUpRun({ ...res, now: () => res.now() + 1 }, workspace, key)
-    await runRecompute(res, workspace, key)
+    await runRecompute(res, { workspace, run: key })
     expect((await runsOf(workspace))[0]).toEqual(failed)
 
     enqueued.length = 0

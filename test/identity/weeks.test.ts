@@ -50,11 +50,11 @@ describe('the cron of a Monday', () => {
     // It begins, and stands still.
     const half = hazardous(small)
     half.fuse({ at: 8, when: 'before' })
-    await runRecompute(half.res, workspace, requested).catch(unlessCrash)
+    await runRecompute(half.res, { workspace, run: requested }).catch(unlessCrash)
     await beginWeek(res, mondayIn(1))
     const [weekly] = await runsOf(workspace)
     if (weekly === undefined) throw new Error('no run')
-    await runRecompute(res, workspace, weekly.key)
+    await runRecompute(res, { workspace, run: weekly.key })
     expect(await runsOf(workspace)).toMatchObject([
       { week: weekOf(mondayIn(1)), state: 'waiting' },
       { state: 'running' },

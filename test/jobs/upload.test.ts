@@ -18,7 +18,7 @@ it('an id of 64 characters is taken where the installation says so', async () =>
   const ids = [crypto.randomUUID(), '🎉'.repeat(64), 'x'.repeat(65)]
   const file = Buffer.from(ids.join('\n'))
   const { key } = await uploaded(res, bank.workspace, group, upload(file))
-  await runJob(res, bank.workspace, key, sourceOf)
+  await runJob(res, { workspace: bank.workspace, job: key }, sourceOf)
   expect(await bank.members(group)).toEqual(ids.slice(0, 2))
 })
 

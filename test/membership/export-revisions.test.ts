@@ -90,7 +90,7 @@ async function scene() {
       return
     }
     if (deed.calls !== undefined) fuse({ at: deed.calls, when: 'after' })
-    await runJob(res, workspace, job.key, sourceOf).catch(unlessCrash)
+    await runJob(res, { workspace, job: job.key }, sourceOf).catch(unlessCrash)
     fuse(undefined)
   }
   const live = async () =>

@@ -11,7 +11,7 @@ import { requestSync } from '../../src/audiences/sync.ts'
 import type { Db } from '../../src/db/connect.ts'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import { findJob } from '../../src/experience/jobs.ts'
-import { claimJob } from '../../src/jobs/jobs.ts'
+import { claimJob } from '../../src/jobs/turn.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import {
   addAudience,

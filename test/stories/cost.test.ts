@@ -18,7 +18,7 @@ async function bill(bank: Bank, group: string, type: string, ids: string[]) {
     parts: parts(type, lines(ids)),
   })
   const before = { ...res.meter }
-  await runJob(res, bank.workspace, job.key, sourceOf)
+  await runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf)
   expect(await bank.get(`/jobs/${job.id}`)).toMatchObject({ jobStatus: 'SUCCESSFUL' })
   return {
     read: res.meter.rowsRead - before.rowsRead,

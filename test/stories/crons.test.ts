@@ -54,11 +54,15 @@ const messages = (kept: Kept[]) => kept.map(({ message }) => message)
 
 /** What a cron has enqueued by the moment at which it is done. */
 async function comes(cron: string, at?: number) {
-  const { bound, work, deliveries } = keeping()
+  const { bound, work, scheduled, deliveries } = keeping()
   const { slow, underWay } = watched(bound)
   await tick(cron, slow, at)
   expect(underWay()).toEqual([])
-  return { work: messages(work), deliveries: messages(deliveries) }
+  return {
+    work: messages(work),
+    scheduled: messages(scheduled),
+    deliveries: messages(deliveries),
+  }
 }
 
 const log = logged()
@@ -90,21 +94,43 @@ it('knows all the crons of wrangler.toml', () => {
 describe.each(others)('%s', (cron) => {
   it('enqueues what no message has moved for more than ten minutes', async () => {
     await stalledAt(wednesday - 10 * minute - 1)
-    expect(await comes(cron)).toEqual({ work: stalled, deliveries: [] })
+    expect(await comes(cron)).toEqual({ work: stalled, scheduled: [], deliveries: [] })
+  })
+
+  it('enqueues what a cron opened to the queue of such work', async () => {
+    const at = wednesday - 10 * minute - 1
+    const sync = { audience_id: 'owls', created_by: 'refresh', updated_at: at }
+    await env.DB.batch([
+      ...[group(11), group(12), job(21, 11, sync), job(22, 12, { ...sync, created_by: 'ann' })],
+      ...[definition(31, { created_on: wednesday }), definition(32, { created_on: wednesday })],
+      ...[run(41, 31, { updated_at: at, week: '2020-W01' }), run(42, 32, { updated_at: at })],
+    ])
+    const flags = { stalled: true, scheduled: true, workspace: 1 }
+    const { work, scheduled } = await comes(cron)
+    expect(scheduled).toEqual([
+      { kind: 'job', job: 21, ...flags },
+      { kind: 'recompute', run: 41, ...flags },
+    ])
+    expect(work).toEqual([
+      { kind: 'job', job: 22, stalled: true, workspace: 1 },
+      { kind: 'recompute', run: 42, stalled: true, workspace: 1 },
+    ])
   })
 
   it('enqueues nothing that was moved ten minutes ago', async () => {
     await stalledAt(wednesday - 10 * minute)
-    expect(await comes(cron)).toEqual({ work: [], deliveries: [] })
+    expect(await comes(cron)).toEqual({ work: [], scheduled: [], deliveries: [] })
   })
 
   it('begins the week whose own cron did not come', async () => {
     await definition(31).run()
-    const { work } = await comes(cron)
-    expect(work).toEqual([{ kind: 'recompute', workspace: 1, run: expect.any(Number) as number }])
+    const { work, scheduled } = await comes(cron)
+    const run = expect.any(Number) as number
+    expect(scheduled).toEqual([{ kind: 'recompute', workspace: 1, run, scheduled: true }])
+    expect(work).toEqual([])
     const { results } = await env.DB.prepare('SELECT week FROM recompute_runs').all()
     expect(results).toEqual([{ week: weekOf(wednesday) }])
-    expect((await comes(cron)).work).toEqual([])
+    expect((await comes(cron)).scheduled).toEqual([])
   })
 
   it('fills groups with the audiences that are due at its time', async () => {
@@ -113,9 +139,11 @@ describe.each(others)('%s', (cron) => {
       rule: JSON.stringify({ operator: 'equals', attribute: 'town', value: 'Ulm' }),
       ...{ refresh: 'daily', refreshed: new Date(wednesday).toISOString().slice(0, 10) },
     }).run()
-    expect((await comes(cron, wednesday + 60 * minute)).work).toEqual([])
-    const { work } = await comes(cron, wednesday + day + 60 * minute)
-    expect(work).toEqual([{ kind: 'job', workspace: 1, job: expect.any(Number) as number }])
+    expect((await comes(cron, wednesday + 60 * minute)).scheduled).toEqual([])
+    const { work, scheduled } = await comes(cron, wednesday + day + 60 * minute)
+    const job = expect.any(Number) as number
+    expect(scheduled).toEqual([{ kind: 'job', workspace: 1, job, scheduled: true }])
+    expect(work).toEqual([])
     expect(await count('sync_rules')).toBe(1)
   })
 
@@ -154,13 +182,15 @@ describe(mondays, () => {
     await stalledAt(wednesday - day)
     await env.DB.batch([definition(33), event(61, 0), webhook(71), delivery(71, 61, 0)])
     const monday = mondayIn(4)
-    const { work, deliveries } = await comes(mondays, monday)
+    const { work, scheduled, deliveries } = await comes(mondays, monday)
     const { results } = await env.DB.prepare(
       'SELECT key AS run, week FROM recompute_runs WHERE week IS NOT NULL',
     ).all<{ run: number; week: string }>()
     expect(results.map(({ week }) => week)).toEqual([weekOf(monday), weekOf(monday)])
-    expect(work).toEqual(results.map(({ run }) => ({ kind: 'recompute', workspace: 1, run })))
-    expect(deliveries).toEqual([])
+    expect(scheduled).toEqual(
+      results.map(({ run }) => ({ kind: 'recompute', workspace: 1, run, scheduled: true })),
+    )
+    expect([work, deliveries]).toEqual([[], []])
     expect(await count('events')).toBe(1)
   })
 })
@@ -175,7 +205,7 @@ describe(everyMinute, () => {
       ...[delivery(74, 61, 0), delivery(75, 61, 0)],
     ])
     const deliveries = [{ kind: 'deliver', workspace: 1, webhook: 71 }]
-    expect(await comes(everyMinute)).toEqual({ work: [], deliveries })
+    expect(await comes(everyMinute)).toEqual({ work: [], scheduled: [], deliveries })
     expect([await count('events'), await count('recompute_runs')]).toEqual([1, 2])
   })
 })

@@ -88,7 +88,7 @@ describe('deleting a group', () => {
     let wakeUp = () => {}
     const until = new Promise<void>((resolve) => (wakeUp = resolve))
     const asleep = new Promise<void>((fallen) => fuse({ at: 8, until, fallen }))
-    const run = runJob(res, bank.workspace, job.key, sourceOf)
+    const run = runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf)
     await asleep
     await deleteGroup(res, bank.workspace, group)
     const erase = enqueued.find((message) => message.kind === 'erase')

@@ -6,7 +6,7 @@ import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import { findUsersJob } from '../../src/identity/users-jobs.ts'
 import type { ParticipantsFileJob } from '../../src/jobs/job.ts'
-import { claimJob } from '../../src/jobs/jobs.ts'
+import { claimJob } from '../../src/jobs/turn.ts'
 import { Bank, lines } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { uploaded } from '../support/uploads.ts'
@@ -30,7 +30,9 @@ describe('a job that one version begins and another ends', () => {
 
     // It reads the job, writes two batches of ids, and dies.
     fuse({ at: 3, when: 'before' })
-    await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
+    await expect(
+      runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf),
+    ).rejects.toThrow()
     fuse(undefined)
     const { applied } = (await findJob(db, bank.workspace, job.key)) as ParticipantsFileJob // it has a file
     expect(applied).toBeGreaterThan(0)
@@ -50,7 +52,7 @@ describe('a job that one version begins and another ends', () => {
       most: run[applied - 1],
     })
 
-    await runJob(res, bank.workspace, job.key, sourceOf)
+    await runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf)
     expect(await findJob(db, bank.workspace, job.key)).toMatchObject({
       state: 'successful',
       rows,
@@ -90,7 +92,7 @@ describe('a job that one version begins and another ends', () => {
       .bind(job.key)
       .run()
     const before = await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)
-    await runJob(res, bank.workspace, job.key, sourceOf)
+    await runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf)
     expect(await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)).toEqual(before)
   })
 })

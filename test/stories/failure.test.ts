@@ -45,7 +45,9 @@ describe('a job that fails for good', () => {
         parts(type, lines(['bob', 'cid', 'dan', 'eve'])),
       )
       fuse({ at: 5, when: 'before' })
-      await expect(runJob(res, bank.workspace, job.key, sourceOf)).rejects.toThrow()
+      await expect(
+        runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf),
+      ).rejects.toThrow()
       fuse(undefined)
       const db = res.databaseOf(bank.workspace)
       expect(await findJob(db, bank.workspace, job.key)).toMatchObject({

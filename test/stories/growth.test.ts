@@ -8,7 +8,8 @@ import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { cancelRuns, claimRun, findNextRun, findRun, requestRun } from '../../src/identity/runs.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { openUsersJob } from '../../src/identity/users-jobs.ts'
-import { claimJob, findNextJob, type StoredFile } from '../../src/jobs/jobs.ts'
+import type { StoredFile } from '../../src/jobs/jobs.ts'
+import { claimJob, findNextJobs } from '../../src/jobs/turn.ts'
 import { usersQueue } from '../../src/jobs/job.ts'
 import type { Resources } from '../../src/resources.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
@@ -95,14 +96,14 @@ async function costsAfter(
   await cost('claim a job', (_, res) =>
     claimJob(res, { key: job.key, step: 0, workspace, source: 'participants-file' }),
   )
-  await cost('find the next job', (db) => findNextJob(db, { workspace, queue }))
+  await cost('find the next jobs', (db) => findNextJobs(db, workspace, Date.now()))
   const due = await cost('find due audiences', (db) => findDue(db, Date.now(), res.limits))
   expect(due).toHaveLength(1)
   await cost('open a sync', (_, res) => requestSync(res, ofSync.workspace, 'reds', ''))
   await cost('request a run', (_, res) => requestRun(res, workspace, 'household'))
   await cost('request it again', (_, res) => requestRun(res, workspace, 'household'))
   const next = await cost('find the next run', (db) => findNextRun(db, workspace, definition))
-  const run = await findRun(res.directory, workspace, next ?? 0)
+  const run = await findRun(res.directory, workspace, next?.key ?? 0)
   if (run === undefined) throw new Error('no run')
   await cost('claim a run', (_, res) => claimRun(res, run))
   await cost('cancel runs', (db) => cancelRuns(db, workspace, definition, 1))

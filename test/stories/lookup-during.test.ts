@@ -152,7 +152,7 @@ describe('a look-up while a REPLACE of 20,000 by others is applied', () => {
       between++
       await readAll()
     })
-    await runJob(res, bank.workspace, job.key, sourceOf)
+    await runJob(res, { workspace: bank.workspace, job: job.key }, sourceOf)
     meanwhile(undefined)
     expect(between).toBeGreaterThan(6)
     bothSeen(seen)

@@ -53,7 +53,7 @@ async function cityOf(people: number, usersPerStep = 20_000) {
     const invocation = hazardous({ USERS_PER_STEP: usersPerStep }).res
     const { key } = await requestRecompute(invocation, workspace, 'household')
     const before = { ...invocation.meter }
-    await runRecompute(invocation, workspace, key)
+    await runRecompute(invocation, { workspace, run: key })
     const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
     if (run?.state !== 'successful') throw new Error(`the run is ${run?.state}`)
     return {
@@ -163,7 +163,7 @@ describe('what a Monday costs', () => {
     for (const written of [2 * 10 + attributes.length + bookkeeping, bookkeeping]) {
       const invocation = hazardous({ USERS_PER_STEP: 500 }).res
       const { key } = await requestRecompute(invocation, workspace, 'household')
-      await runRecompute(invocation, workspace, key)
+      await runRecompute(invocation, { workspace, run: key })
       const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
       expect(run).toMatchObject({ state: 'successful', seated: 10, overLimit: people - 10 })
       expect(invocation.meter.rowsWritten).toBeLessThanOrEqual(written)
@@ -185,7 +185,7 @@ describe('what a Monday costs', () => {
       const { key } = await requestRecompute(res, workspace, 'country')
       const reads: number[] = []
       const db = connect(env.DB, res.meter, ({ rows_read: read }) => reads.push(read))
-      await runRecompute({ ...res, databaseOf: () => db }, workspace, key)
+      await runRecompute({ ...res, databaseOf: () => db }, { workspace, run: key })
       const [run] = await listRuns(db, workspace, 'country')
       expect(run).toMatchObject({
         state: 'successful',

@@ -53,7 +53,7 @@ describe('every five minutes', () => {
     const send = (to: string) =>
       receiveUpload(res, workspace, to, { createdBy: 'tester', parts: parts('ADD', 'ann\n') })
     const ended = await send(group)
-    await runJob(res, workspace, ended.key, sourceOf)
+    await runJob(res, { workspace, job: ended.key }, sourceOf)
     const [first] = [await send(group), await send(group)]
     const users = await receiveUsers(res, workspace, 'tester', fileParts('user_id,a\nann,b\n'))
     const { id, key } = await grouped(res, workspace)
@@ -101,7 +101,7 @@ describe('a long job', () => {
     let invocations = 0
     for (let state = ''; state !== 'SUCCESSFUL'; invocations++) {
       const invocation = hazardous({ SLICE_BYTES: 16 })
-      await runJob(invocation.res, bank.workspace, job.key, sourceOf)
+      await runJob(invocation.res, { workspace: bank.workspace, job: job.key }, sourceOf)
       expect(invocation.res.meter.statements).toBeLessThan(1000)
       state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
       expect(invocation.enqueued).toEqual(
@@ -127,14 +127,18 @@ describe('wrangler.toml', () => {
 
   it('gives each queue a consumed dead-letter queue, batches, retries and concurrency', () => {
     const read = consumers.map((block) => field(block, 'queue'))
-    expect(read.sort()).toEqual(['deliveries', 'deliveries-dead', 'work', 'work-dead'])
+    expect(read).toEqual(
+      ['work', 'scheduled', 'deliveries'].flatMap((queue) => [queue, `${queue}-dead`]),
+    )
     for (const block of consumers) {
       for (const name of ['max_batch_size', 'max_batch_timeout', 'max_retries', 'max_concurrency'])
         expect(field(block, name)).toMatch(/^\d+/)
       const queue = field(block, 'queue') ?? ''
-      if (queue === 'work')
+      if (queue === 'work' || queue === 'scheduled')
         expect(1000 * retryDelay(Number(field(block, 'max_retries')))).toBe(revivedWithin)
-      if (!queue.endsWith('-dead')) expect(field(block, 'dead_letter_queue')).toBe(`${queue}-dead`)
+      if (queue.endsWith('-dead')) continue
+      expect(field(block, 'max_batch_size')).toBe('1')
+      expect(field(block, 'dead_letter_queue')).toBe(`${queue}-dead`)
     }
   })
 })

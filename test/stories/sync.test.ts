@@ -6,7 +6,7 @@ import { attachAudience, detachAudience } from '../../src/audiences/audiences.ts
 import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
-import { claimJob } from '../../src/jobs/jobs.ts'
+import { claimJob } from '../../src/jobs/turn.ts'
 import {
   changeAudience,
   audienceScopes,

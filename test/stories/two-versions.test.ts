@@ -163,10 +163,10 @@ describe('the database of the version before, with work under way', () => {
 
   /** Has the cron come, and then each message that follows from it. */
   async function goOn(): Promise<void> {
-    const { bound, work, deliveries } = keeping({ DEFINITIONS_MAX: 2 })
+    const { bound, work, scheduled, deliveries } = keeping({ DEFINITIONS_MAX: 2 })
     await tick('*/5 * * * *', bound)
     await tick('* * * * *', bound)
-    for (const [queue, kept] of [['work', work] as const, ['deliveries', deliveries] as const])
+    for (const [queue, kept] of Object.entries({ work, scheduled, deliveries }))
       for (let sent = kept.shift(); sent !== undefined; sent = kept.shift())
         expect(await (await consume(queue, [sent.message], bound))()).toEqual(isAcked)
   }

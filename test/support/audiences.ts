@@ -80,7 +80,7 @@ export async function syncBy(
 }
 
 export const invokeJob = (res: Resources, workspace: number, job: number) =>
-  runJob(res, workspace, job, sourceOf)
+  runJob(res, { workspace, job }, sourceOf)
 
 /** Delivers messages about experience groups until none is left. */
 export async function deliverAll(res: Resources, enqueued: Message[]): Promise<void> {

@@ -30,10 +30,19 @@ function queue(kept: Kept[]): Queue<Message> {
 }
 
 /** The Worker's bindings, with queues that keep what they are sent: nobody delivers it. */
-export function keeping(vars: Partial<Env> = {}): { bound: Env; work: Kept[]; deliveries: Kept[] } {
-  const [work, deliveries]: [Kept[], Kept[]] = [[], []]
-  const bound = { ...env, WORK: queue(work), DELIVERIES: queue(deliveries), ...vars }
-  return { bound, work, deliveries }
+export function keeping(vars: Partial<Env> = {}): {
+  bound: Env
+  work: Kept[]
+  scheduled: Kept[]
+  deliveries: Kept[]
+} {
+  const [work, scheduled, deliveries]: [Kept[], Kept[], Kept[]] = [[], [], []]
+  const queues = {
+    WORK: queue(work),
+    SCHEDULED: queue(scheduled),
+    DELIVERIES: queue(deliveries),
+  }
+  return { bound: { ...env, ...queues, ...vars }, work, scheduled, deliveries }
 }
 
 /** Has a cron come. */

@@ -36,6 +36,7 @@ export function hazardous(
   hands: Partial<Pick<Resources, 'fetch' | 'now'>> = {},
 ): {
   res: Resources
+  /** To both queues of work. */
   enqueued: Message[]
   /** What was enqueued webhooks. */
   deliveriesEnqueued: Message[]
@@ -118,6 +119,7 @@ export function hazardous(
     FILES: failing(vars.FILES ?? env.FILES, (run) => burning(run, true, 'files')),
     DB: strictDatabase(db as unknown as D1Database, uncounted),
     WORK: queue(enqueued) as unknown as Queue<Message>,
+    SCHEDULED: queue(enqueued) as unknown as Queue<Message>,
     DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,
   })
   return {

@@ -31,9 +31,9 @@ export async function enqueuedBy(
   at: number,
   vars: Partial<Env> = {},
 ): Promise<Message[]> {
-  const { bound, work } = keeping(vars)
+  const { bound, work, scheduled } = keeping(vars)
   await tick(cron, bound, at)
-  return work.map(({ message }) => message)
+  return [...work, ...scheduled].map(({ message }) => message)
 }
 
 /** A hazard with a fixed clock: audiences made or attached then wait for the next period. */
@@ -55,8 +55,7 @@ export const syncsOf = async (...all: number[]) =>
 /** Carries the runs of a week to their ends. */
 export async function recompute(enqueued: Message[]): Promise<void> {
   const { res } = hazardous()
-  for (const message of enqueued)
-    if (message.kind === 'recompute') await runRecompute(res, message.workspace, message.run)
+  for (const message of enqueued) if (message.kind === 'recompute') await runRecompute(res, message)
 }
 
 /** Carries the jobs of a workspace to their ends. */

@@ -18,11 +18,11 @@ export async function answer(res: Resources, message: Message): Promise<void> {
   const { workspace } = message
   switch (message.kind) {
     case 'job':
-      return runJob(res, workspace, message.job, sourceOf)
+      return runJob(res, message, sourceOf)
     case 'import':
       return runUsersJob(res, workspace, message.job)
     case 'recompute':
-      return runRecompute(res, workspace, message.run)
+      return runRecompute(res, message)
     case 'prune':
       return pruneGroup(res, workspace, message.group, message.after)
     case 'erase':

@@ -22,6 +22,7 @@ export const strict = (env: Env): Env => ({
   ...env,
   DB: strictDatabase(env.DB),
   WORK: strictQueue(env.WORK),
+  SCHEDULED: strictQueue(env.SCHEDULED),
   DELIVERIES: strictQueue(env.DELIVERIES),
 })
 

@@ -1,7 +1,7 @@
 import type { Env } from '../../src/resources.ts'
 
 /** What a call is of: the database by name of the session, a bucket, a queue. */
-type Binding = 'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'DELIVERIES'
+type Binding = 'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'SCHEDULED' | 'DELIVERIES'
 
 /** Bindings whose calls are slow, and known while they are under way and afterwards. */
 export interface Watched {
@@ -44,6 +44,7 @@ export function watched(bound: Env): Watched {
     } as unknown as D1Database, // what `connect` and `resources` call is there
     FILES: every('FILES', bound.FILES, slowly),
     WORK: every('WORK', bound.WORK, slowly),
+    SCHEDULED: every('SCHEDULED', bound.SCHEDULED, slowly),
     DELIVERIES: every('DELIVERIES', bound.DELIVERIES, slowly),
   }
   return { slow, begun, underWay: () => [...now] }

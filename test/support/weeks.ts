@@ -56,7 +56,7 @@ export async function deliver(
   for (let message = enqueued.shift(); message !== undefined; message = enqueued.shift()) {
     if (message.workspace !== workspace) continue
     res.meter.statements = 0 // each message is an event of its own
-    if (message.kind === 'recompute') await runRecompute(res, workspace, message.run)
+    if (message.kind === 'recompute') await runRecompute(res, message)
     if (message.kind === 'erase-definition')
       await eraseDefinition(res, workspace, message.definition)
   }

@@ -205,9 +205,9 @@ export function answerMessage(
   message: Message,
 ): Promise<void> | undefined {
   res.meter.statements = 0 // each message is an event of its own
-  if (message.kind === 'job') return runJob(res, workspace, message.job, sourceOf)
+  if (message.kind === 'job') return runJob(res, message, sourceOf)
   if (message.kind === 'erase') return eraseGroup(res, workspace, message.group)
-  if (message.kind === 'recompute') return runRecompute(res, workspace, message.run)
+  if (message.kind === 'recompute') return runRecompute(res, message)
   if (message.kind === 'erase-definition')
     return eraseDefinition(res, workspace, message.definition)
   if (message.kind === 'deliver') return deliver(res, workspace, message.webhook)

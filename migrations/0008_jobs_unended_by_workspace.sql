@@ -1,0 +1,1 @@
+CREATE INDEX `jobs_unended_by_workspace` ON `jobs` (`workspace_id`,(state = 'waiting')) WHERE ended_at IS NULL;

@@ -1,0 +1,89 @@
+import { and, eq, sql, type SQL } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { jobs } from '../db/schema.ts'
+import { flagOf, type Message } from '../messages.ts'
+import type { Resources } from '../resources.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { enqueueAll } from './enqueue.ts'
+import { cronsName, startedState, type Job } from './job.ts'
+import type { Changes } from './jobs.ts'
+import { stalledAfter } from './stalled.ts'
+
+/** Jobs of one workspace under way at once: its others wait, and nobody waits for them. */
+export const atOnce = 4
+
+/** Of these, jobs that a cron opened, so that an upload never waits for all of those. */
+export const scheduledAtOnce = 2
+
+/** Whether a cron opened a job, in SQL. */
+export const isScheduled = (job = sql`jobs`) =>
+  sql<number>`(${job}.audience_id IS NOT NULL AND ${job}.created_by = ${cronsName})`
+
+/** Whether an earlier job of the same queue has not ended. */
+export const earlierJobUnended = sql`EXISTS (
+  SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
+    AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
+
+/** How many more jobs may start. One that cannot be undone holds no other up for ever. */
+const placesLeft = (workspace: number, scheduled: SQL, now: number) => sql`(
+  SELECT min(${atOnce} - count(*), iif(${scheduled},
+    ${scheduledAtOnce} - count(*) FILTER (WHERE ${isScheduled(sql`s`)}), ${atOnce}))
+  FROM jobs AS s INDEXED BY jobs_unended_by_workspace
+  WHERE s.workspace_id = ${workspace} AND s.ended_at IS NULL AND (s.state = 'waiting') = 0
+    AND (s.state <> 'undoing' OR s.updated_at > ${now - stalledAfter}))`
+
+/** Starts a waiting job; false where an earlier one of its queue or many of its workspace go on. */
+export async function claimJob(
+  res: Resources,
+  { key, step, workspace, source }: Checkpoint & Pick<Job, 'source' | 'workspace'>,
+): Promise<boolean> {
+  const now = res.now()
+  const places = placesLeft(workspace, isScheduled(), now)
+  const changes: Changes = { state: startedState({ source }), step: step + 1, updatedAt: now }
+  const { meta } = await res
+    .databaseOf(workspace)
+    .update(jobs)
+    .set(changes)
+    .where(
+      and(
+        eq(jobs.key, key),
+        eq(jobs.step, step),
+        sql`NOT ${earlierJobUnended}`,
+        sql`${places} > 0`,
+      ),
+    )
+  return meta.changes === 1
+}
+
+/** What the message about a job is made of. */
+export interface JobAddress {
+  workspace: number
+  key: number
+  type: string
+  scheduled: number
+}
+
+/** The waiting jobs of a workspace that may start now, the oldest first. */
+export function findNextJobs(db: Db, workspace: number, now: number): Promise<JobAddress[]> {
+  const oldest = (scheduled: 0 | 1) => sql`
+    SELECT * FROM (SELECT workspace_id AS workspace, key, type, ${scheduled} AS scheduled
+    FROM jobs INDEXED BY jobs_unended_by_workspace
+    WHERE workspace_id = ${workspace} AND ended_at IS NULL AND (state = 'waiting') = 1
+      AND ${isScheduled()} = ${scheduled} AND NOT ${earlierJobUnended}
+    ORDER BY key LIMIT max(0, ${placesLeft(workspace, sql`${scheduled}`, now)}))`
+  return db.all<JobAddress>(sql`${oldest(0)} UNION ALL ${oldest(1)}`)
+}
+
+/** Enqueues what may start once a job of the workspace has ended. Safe to repeat. */
+export async function startNext(res: Resources, workspace: number): Promise<void> {
+  const next = await findNextJobs(res.databaseOf(workspace), workspace, res.now())
+  await enqueueAll(res, next.map(messageOf))
+}
+
+/** The message about a job, whatever its kind. */
+export const messageOf = ({ workspace, key, type, scheduled }: JobAddress): Message => ({
+  kind: type === 'users' ? 'import' : 'job',
+  workspace,
+  job: key,
+  ...flagOf(scheduled),
+})
