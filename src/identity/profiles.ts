@@ -197,7 +197,7 @@ export const inheritedName = (definition: string, attribute: string) => `${defin
 
 /**
  * Deletes a user, and computes what their groups share without them. Reports of before bring
- * nothing back. Throws `not-found`.
+ * nothing back, also those that are not written yet. Throws `not-found`.
  */
 export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {
   const db = res.databaseOf(workspace)
@@ -214,7 +214,7 @@ export async function deleteUser(res: Resources, workspace: number, user: string
     sql`DELETE FROM user_attributes WHERE ${isUser}`,
     sql`
     INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
-    SELECT workspace_id, user_id, ${res.now()} FROM users WHERE ${isUser}
+    VALUES (${workspace}, ${user}, ${res.now()})
     ON CONFLICT (workspace_id, user_id) DO UPDATE
     SET deleted_at = max(deleted_at, excluded.deleted_at)`,
     sql`DELETE FROM users WHERE ${isUser}`,
