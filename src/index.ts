@@ -11,6 +11,7 @@ import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
+import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
@@ -20,16 +21,18 @@ import { enqueue } from './jobs/enqueue.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
-import { factsOf, revivedWithin, sequelOf, type Message } from './messages.ts'
+import { factsOf, revivedWithin, sequelOf, type Message, type ReportsMessage } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
+    await handleReports(resources(env), batch.queue, batch.messages.filter(hasReports))
     // At once, as receivers of webhooks may be slow; other queues give one message at a time.
     await Promise.all(
       batch.messages.map(async (message) => {
+        if (hasReports(message)) return
         const res = resources(env)
         try {
           await (batch.queue.endsWith('-dead')
@@ -78,15 +81,42 @@ async function followUp(
 ): Promise<void> {
   const { attempts, body } = message
   const passing = isPassing(error)
-  const sequel = sequelOf(body, { attempts, passing, dead: queue.endsWith('-dead') })
-  const event = passing ? 'message-waits' : 'message-failed'
+  const dead = queue.endsWith('-dead')
+  const sequel = sequelOf(body, { attempts, passing, dead })
+  // A dead letter of reports is tried again for days.
+  const waits = passing || (sequel.then === 'retry' && body.kind === 'reports' && dead)
+  const event = waits && sequel.then !== 'give-up' ? 'message-waits' : 'message-failed'
   console.error(JSON.stringify({ event, queue, attempts, ...factsOf(body), ...faultOf(error) }))
-  if (sequel.then === 'let-go') return message.ack()
+  if (sequel.then === 'let-go' || sequel.then === 'give-up') return message.ack()
   const { delaySeconds } = sequel
   if (sequel.then === 'retry') return message.retry({ delaySeconds })
-  await res.work.send(sequel.message, { delaySeconds }).then(
-    () => message.ack(),
-    () => message.retry({ delaySeconds }),
+  await (body.kind === 'reports' ? res.events : res.work)
+    .send(sequel.message, { delaySeconds })
+    .then(
+      () => message.ack(),
+      () => message.retry({ delaySeconds }),
+    )
+}
+
+const hasReports = (
+  message: globalThis.Message<Message>,
+): message is globalThis.Message<ReportsMessage> => message.body.kind === 'reports'
+
+/** Writes the reports of messages, dead letters too, and sees to it that those that failed come again. */
+async function handleReports(
+  res: Resources,
+  queue: string,
+  messages: globalThis.Message<ReportsMessage>[],
+): Promise<void> {
+  const bodies = messages.map(({ body }) => body)
+  const failed = await writeReports(res, bodies)
+  await Promise.all(
+    messages.map((message, i) => {
+      const body = bodies[i]
+      return body !== undefined && failed.has(body)
+        ? followUp(res, queue, message, failed.get(body))
+        : message.ack()
+    }),
   )
 }
 

@@ -8,6 +8,7 @@ export interface Env {
   FILES: R2Bucket
   WORK: Queue<Message>
   DELIVERIES: Queue<Message>
+  EVENTS: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
   PREVIOUS_KEYS: string
@@ -103,6 +104,8 @@ export interface Resources {
   files: R2Bucket
   work: Queue<Message>
   deliveries: Queue<Message>
+  /** Reports that wait to be written. */
+  events: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   limits: Limits
@@ -170,6 +173,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     files: env.FILES,
     work: env.WORK,
     deliveries: env.DELIVERIES,
+    events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
     // A var given on the command line or in the dashboard comes as text.

@@ -38,6 +38,7 @@ const pure = [
   'experience/sort.ts',
   'identity/aggregate.ts',
   'identity/attributes.ts',
+  'identity/sent-report.ts',
   'identity/week.ts',
   'webhooks/address.ts',
   'webhooks/event.ts',

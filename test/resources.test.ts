@@ -114,6 +114,7 @@ describe('the bindings', () => {
     expect(res.files).toBe(env.FILES)
     expect(res.work).toBe(env.WORK)
     expect(res.deliveries).toBe(env.DELIVERIES)
+    expect(res.events).toBe(env.EVENTS)
     expect(res.adminToken).toBe(env.ADMIN_TOKEN)
     expect(res.now()).toBeCloseTo(Date.now(), -3)
   })

@@ -1,5 +1,5 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
-import { together, type Db, type Result } from '../db/connect.ts'
+import { costOf, together, type Db, type Result } from '../db/connect.ts'
 import type { jobs, recomputeRuns } from '../db/schema.ts'
 
 /** Where work stands: every change of its row raises `step`. */
@@ -27,18 +27,8 @@ export async function commit(
   statements: SQLWrapper[],
 ): Promise<{ moved: boolean; ms: number; results: Result[] }> {
   const results = await together(db, statements)
-  const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
-    results.reduce((total, { meta }) => total + meta[figure], 0)
-  const ms = sum('duration')
+  const cost = costOf(results)
   const moved = results.at(-1)?.changes === 1
-  console.info(
-    JSON.stringify({
-      ...facts,
-      moved,
-      ms,
-      rowsRead: sum('rows_read'),
-      rowsWritten: sum('rows_written'),
-    }),
-  )
-  return { moved, ms, results }
+  console.info(JSON.stringify({ ...facts, moved, ...cost }))
+  return { moved, ms: cost.ms, results }
 }

@@ -30,10 +30,11 @@ function queue(kept: Kept[]): Queue<Message> {
 }
 
 /** The Worker's bindings, with queues that keep what they are sent: nobody delivers it. */
-export function keeping(vars: Partial<Env> = {}): { bound: Env; work: Kept[]; deliveries: Kept[] } {
-  const [work, deliveries]: [Kept[], Kept[]] = [[], []]
-  const bound = { ...env, WORK: queue(work), DELIVERIES: queue(deliveries), ...vars }
-  return { bound, work, deliveries }
+export function keeping(vars: Partial<Env> = {}) {
+  const [work, deliveries, events]: [Kept[], Kept[], Kept[]] = [[], [], []]
+  const queues = { WORK: queue(work), DELIVERIES: queue(deliveries), EVENTS: queue(events) }
+  const bound: Env = { ...env, ...queues, ...vars }
+  return { bound, work, deliveries, events }
 }
 
 /** Has a cron come. */

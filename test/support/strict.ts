@@ -23,6 +23,7 @@ export const strict = (env: Env): Env => ({
   DB: strictDatabase(env.DB),
   WORK: strictQueue(env.WORK),
   DELIVERIES: strictQueue(env.DELIVERIES),
+  EVENTS: strictQueue(env.EVENTS),
 })
 
 type Queried = Pick<D1Database, 'prepare' | 'batch'>

@@ -1,7 +1,7 @@
 import type { Env } from '../../src/resources.ts'
 
 /** What a call is of: the database by name of the session, a bucket, a queue. */
-type Binding = 'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'DELIVERIES'
+type Binding = 'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'DELIVERIES' | 'EVENTS'
 
 /** Bindings whose calls are slow, and known while they are under way and afterwards. */
 export interface Watched {
@@ -45,6 +45,7 @@ export function watched(bound: Env): Watched {
     FILES: every('FILES', bound.FILES, slowly),
     WORK: every('WORK', bound.WORK, slowly),
     DELIVERIES: every('DELIVERIES', bound.DELIVERIES, slowly),
+    EVENTS: every('EVENTS', bound.EVENTS, slowly),
   }
   return { slow, begun, underWay: () => [...now] }
 }
