@@ -17,6 +17,7 @@ import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
+import { measureState } from './jobs/state.ts'
 import { enqueue } from './jobs/enqueue.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
@@ -28,16 +29,19 @@ export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    await handleReports(resources(env), batch.queue, batch.messages.filter(hasReports))
+    const res = resources(env)
+    const dead = batch.queue.endsWith('-dead')
+    for (const { body, attempts } of batch.messages)
+      if (dead && attempts === 1)
+        res.measure({ kind: 'message', work: body.kind, outcome: 'dead', attempts })
+    await handleReports(res, batch.queue, batch.messages.filter(hasReports))
     // At once, as receivers of webhooks may be slow; other queues give one message at a time.
     await Promise.all(
       batch.messages.map(async (message) => {
         if (hasReports(message)) return
         const res = resources(env)
         try {
-          await (batch.queue.endsWith('-dead')
-            ? handleDeadLetter(res, message.body)
-            : handle(res, message.body))
+          await (dead ? handleDeadLetter(res, message.body) : handle(res, message.body))
           message.ack()
         } catch (error) {
           await followUp(res, batch.queue, message, error)
@@ -59,7 +63,9 @@ export default {
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
-      ...(daily && { sweepFiles: () => sweepFiles(res) }),
+      ...(daily
+        ? { sweepFiles: () => sweepFiles(res) }
+        : { measureState: () => measureState(res) }),
     })
   },
 } satisfies ExportedHandler<Env, Message>
@@ -84,9 +90,11 @@ async function followUp(
   const dead = queue.endsWith('-dead')
   const sequel = sequelOf(body, { attempts, passing, dead })
   // A dead letter of reports is tried again for days.
-  const waits = passing || (sequel.then === 'retry' && body.kind === 'reports' && dead)
-  const event = waits && sequel.then !== 'give-up' ? 'message-waits' : 'message-failed'
+  const waits = passing || (dead && body.kind === 'reports')
+  const outcome = sequel.then === 'give-up' ? 'lost' : waits ? 'waits' : 'failed'
+  const event = outcome === 'waits' ? 'message-waits' : 'message-failed'
   console.error(JSON.stringify({ event, queue, attempts, ...factsOf(body), ...faultOf(error) }))
+  res.measure({ kind: 'message', work: body.kind, outcome, attempts })
   if (sequel.then === 'let-go' || sequel.then === 'give-up') return message.ack()
   const { delaySeconds } = sequel
   if (sequel.then === 'retry') return message.retry({ delaySeconds })

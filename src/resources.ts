@@ -1,6 +1,7 @@
 import type { Db, Meter } from './db/connect.ts'
 import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
 import type { Message } from './messages.ts'
+import { measuring, type Point } from './metrics.ts'
 
 /** The bindings and vars of `wrangler.toml`, and two secrets. */
 export interface Env {
@@ -40,6 +41,7 @@ export interface Env {
   LIMITER?: RateLimit
   LOOKUP_LIMITER?: RateLimit
   DOOR_LIMITER?: RateLimit
+  METRICS?: AnalyticsEngineDataset
 }
 
 export interface Limits {
@@ -118,6 +120,8 @@ export interface Resources {
   adminToken: string
   signing: Signing
   meter: Meter
+  /** Writes a point for operators, where there is a data set for them. */
+  measure: (point: Point) => void
 }
 
 /** At most 64, as a user's id. */
@@ -212,5 +216,6 @@ export function resources(env: Env, bookmark?: string): Resources {
       audiences: env.AUDIENCES.split(' '),
     },
     meter,
+    measure: measuring(env.METRICS),
   }
 }

@@ -18,7 +18,7 @@ const ranks = [
   ['experience', 'identity'],
   ['membership', 'webhooks', 'access', 'jobs'],
   ['resources'],
-  ['db'],
+  ['db', 'metrics'],
   ['failure', 'json', 'messages', 'text', 'time'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
@@ -58,6 +58,7 @@ const pure = [
   'failure.ts',
   'json.ts',
   'messages.ts',
+  'metrics.ts',
   'text.ts',
   'time.ts',
 ]

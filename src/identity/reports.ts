@@ -80,6 +80,7 @@ async function writeTogether(
   const cost = await recordReports(res, workspace, reports)
   const facts = { event: 'reports', workspace, messages: messages.length, reports: reports.length }
   console.info(JSON.stringify({ ...facts, ...cost }))
+  res.measure({ kind: 'step', work: 'reports', state: 'written', ...cost })
   await invocation.took(
     cost.ms,
     messages.reduce((rows, message) => rows + rowsOf(message), 0),
