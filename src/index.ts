@@ -11,30 +11,37 @@ import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
+import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/history.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue, queueOf } from './jobs/enqueue.ts'
+import { measureState } from './jobs/state.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
-import { factsOf, revivedWithin, sequelOf, type Message } from './messages.ts'
+import { factsOf, revivedWithin, sequelOf, type Message, type ReportsMessage } from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
   fetch: app.fetch,
 
   async queue(batch, env) {
-    // Batches are of one message, but for dead letters of deliveries, which are dropped.
+    const res = resources(env)
+    const dead = batch.queue.endsWith('-dead')
+    for (const { body, attempts } of batch.messages)
+      if (dead && attempts === 1)
+        res.measure({ kind: 'message', work: body.kind, outcome: 'dead', attempts })
+    await handleReports(res, batch.queue, batch.messages.filter(hasReports))
+    // Of others a batch has one message, but of dead letters of deliveries, which are dropped.
     await Promise.all(
       batch.messages.map(async (message) => {
+        if (hasReports(message)) return
         const res = resources(env)
         try {
-          await (batch.queue.endsWith('-dead')
-            ? handleDeadLetter(res, message.body)
-            : handle(res, message.body))
+          await (dead ? handleDeadLetter(res, message.body) : handle(res, message.body))
           message.ack()
         } catch (error) {
           await followUp(res, batch.queue, message, error)
@@ -56,7 +63,9 @@ export default {
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
-      ...(daily && { sweepFiles: () => sweepFiles(res) }),
+      ...(daily
+        ? { sweepFiles: () => sweepFiles(res) }
+        : { measureState: () => measureState(res) }),
     })
   },
 } satisfies ExportedHandler<Env, Message>
@@ -78,10 +87,15 @@ async function followUp(
 ): Promise<void> {
   const { attempts, body } = message
   const passing = isPassing(error)
-  const sequel = sequelOf(body, { attempts, passing, dead: queue.endsWith('-dead') })
-  const event = passing ? 'message-waits' : 'message-failed'
+  const dead = queue.endsWith('-dead')
+  const sequel = sequelOf(body, { attempts, passing, dead })
+  // A dead letter of reports is tried again for days.
+  const waits = passing || (dead && body.kind === 'reports')
+  const outcome = sequel.then === 'give-up' ? 'lost' : waits ? 'waits' : 'failed'
+  const event = outcome === 'waits' ? 'message-waits' : 'message-failed'
   console.error(JSON.stringify({ event, queue, attempts, ...factsOf(body), ...faultOf(error) }))
-  if (sequel.then === 'let-go') return message.ack()
+  res.measure({ kind: 'message', work: body.kind, outcome, attempts })
+  if (sequel.then === 'let-go' || sequel.then === 'give-up') return message.ack()
   const { delaySeconds } = sequel
   if (sequel.then === 'retry') return message.retry({ delaySeconds })
   await queueOf(res, sequel.message)
@@ -90,6 +104,28 @@ async function followUp(
       () => message.ack(),
       () => message.retry({ delaySeconds }),
     )
+}
+
+const hasReports = (
+  message: globalThis.Message<Message>,
+): message is globalThis.Message<ReportsMessage> => message.body.kind === 'reports'
+
+/** Writes the reports of messages, dead letters too, and sees to it that those that failed come again. */
+async function handleReports(
+  res: Resources,
+  queue: string,
+  messages: globalThis.Message<ReportsMessage>[],
+): Promise<void> {
+  const bodies = messages.map(({ body }) => body)
+  const failed = await writeReports(res, bodies)
+  await Promise.all(
+    messages.map((message, i) => {
+      const body = bodies[i]
+      return body !== undefined && failed.has(body)
+        ? followUp(res, queue, message, failed.get(body))
+        : message.ack()
+    }),
+  )
 }
 
 async function handle(res: Resources, message: Message): Promise<void> {

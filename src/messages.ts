@@ -1,4 +1,4 @@
-/** Names a row that says what is to be done, so that it may arrive twice, late or in any order. */
+/** May arrive twice, late or in any order: it names a row that says what is to be done, or says since when. */
 export type Message = Work & {
   /** How often it was sent again because the database was out. */
   waited?: number
@@ -19,6 +19,22 @@ type Work =
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
+  | ReportsMessage
+
+/** Reports of users that came in one request, at `taken` in milliseconds. */
+export interface ReportsMessage {
+  kind: 'reports'
+  workspace: number
+  taken: number
+  reports: SentReport[]
+}
+
+/** A report as it travels; null deletes an attribute, and digits are of a number beyond a double. */
+export interface SentReport {
+  user: string
+  at: number
+  changes: [name: string, to: string | number | boolean | string[] | { digits: string } | null][]
+}
 
 /** A message as a log may have it: kind and keys, as its texts may be ids of people. */
 export const factsOf = (message: Message) =>
@@ -32,6 +48,10 @@ export const flagOf = (scheduled: number | boolean | undefined): Pick<Message, '
 
 /** Messages of one `sendBatch` at most (Cloudflare Queues, "Limits"). */
 export const sendBatchMost = 100
+
+/** Bytes of the reports of a message, and of a `sendBatch`, which take 128 and 256 KB with what is around. */
+export const messageBytesMost = 120_000
+export const sendBatchBytesMost = 240_000
 
 /** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
 export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)
@@ -51,11 +71,17 @@ const waitsMost = 240
 /** Attempts at what a cron sends again, which take a minute. */
 const soonMost = 5
 
+/** Times that a dead letter is tried again: see `max_retries` of `wrangler.toml`; hourly, they take four days. */
+const deadRetriesMost = 100
+
 /** What becomes of a message that failed. */
 export type Sequel =
   | { then: 'retry'; delaySeconds: number }
   | { then: 'send-again'; message: Message; delaySeconds: number }
+  /** A cron comes again. */
   | { then: 'let-go' }
+  /** It is lost. */
+  | { then: 'give-up' }
 
 /** What fails by itself is retried, and the queue counts; what waits for the database is sent again. */
 export function sequelOf(
@@ -63,7 +89,9 @@ export function sequelOf(
   { attempts, passing, dead }: { attempts: number; passing: boolean; dead: boolean },
 ): Sequel {
   const { waited = 0, stalled = false, kind } = message
-  if (passing && dead) return { then: 'retry', delaySeconds: waitDelay(attempts - 1) }
+  if (dead && kind === 'reports' && attempts > deadRetriesMost) return { then: 'give-up' }
+  if (dead && (passing || kind === 'reports'))
+    return { then: 'retry', delaySeconds: waitDelay(attempts - 1) }
   if (!passing || dead || waited >= waitsMost)
     return { then: 'retry', delaySeconds: retryDelay(attempts) }
   if (!stalled && kind !== 'deliver')

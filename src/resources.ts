@@ -1,6 +1,7 @@
 import type { Db, Meter } from './db/connect.ts'
 import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
 import type { Message } from './messages.ts'
+import { measuring, type Point } from './metrics.ts'
 
 /** The bindings and vars of `wrangler.toml`, and two secrets. */
 export interface Env {
@@ -9,6 +10,7 @@ export interface Env {
   WORK: Queue<Message>
   SCHEDULED: Queue<Message>
   DELIVERIES: Queue<Message>
+  EVENTS: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
   PREVIOUS_KEYS: string
@@ -41,6 +43,7 @@ export interface Env {
   LIMITER?: RateLimit
   LOOKUP_LIMITER?: RateLimit
   DOOR_LIMITER?: RateLimit
+  METRICS?: AnalyticsEngineDataset
 }
 
 export interface Limits {
@@ -109,6 +112,8 @@ export interface Resources {
   /** Work that a cron opened. */
   scheduled: Queue<Message>
   deliveries: Queue<Message>
+  /** Reports that wait to be written. */
+  events: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   limits: Limits
@@ -121,6 +126,8 @@ export interface Resources {
   adminToken: string
   signing: Signing
   meter: Meter
+  /** Writes a point for operators, where there is a data set for them. */
+  measure: (point: Point) => void
 }
 
 /** At most 64, as a user's id. */
@@ -177,6 +184,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     work: env.WORK,
     scheduled: env.SCHEDULED,
     deliveries: env.DELIVERIES,
+    events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
     // A var given on the command line or in the dashboard comes as text.
@@ -216,5 +224,6 @@ export function resources(env: Env, bookmark?: string): Resources {
       audiences: env.AUDIENCES.split(' '),
     },
     meter,
+    measure: measuring(env.METRICS),
   }
 }

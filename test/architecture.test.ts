@@ -18,7 +18,7 @@ const ranks = [
   ['experience', 'identity'],
   ['membership', 'webhooks', 'access', 'jobs'],
   ['resources'],
-  ['db'],
+  ['db', 'metrics'],
   ['failure', 'json', 'messages', 'text', 'time'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
@@ -38,6 +38,7 @@ const pure = [
   'experience/sort.ts',
   'identity/aggregate.ts',
   'identity/attributes.ts',
+  'identity/sent-report.ts',
   'identity/week.ts',
   'webhooks/address.ts',
   'webhooks/event.ts',
@@ -57,6 +58,7 @@ const pure = [
   'failure.ts',
   'json.ts',
   'messages.ts',
+  'metrics.ts',
   'text.ts',
   'time.ts',
 ]

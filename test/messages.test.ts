@@ -3,6 +3,7 @@ import { isPassing } from '../src/failure.ts'
 import { sequelOf, type Message } from '../src/messages.ts'
 
 const job = { kind: 'job', workspace: 1, job: 2 } as const
+const reports: Message = { kind: 'reports', workspace: 1, taken: 1, reports: [] }
 const webhook: Message = { kind: 'deliver', workspace: 1, webhook: 2 }
 
 const passing = (message: Message, attempts = 1, dead = false) =>
@@ -79,6 +80,15 @@ describe('a message', () => {
       expect(failing(message, 5)).toEqual({ then: 'retry', delaySeconds: 32 })
     },
   )
+
+  it('of reports is sent again as work is, and tried longer once dead', () => {
+    expect(passing(reports)).toMatchObject({ then: 'send-again', delaySeconds: 2 })
+    expect(failing(reports, 3)).toEqual({ then: 'retry', delaySeconds: 8 })
+    expect(failing(reports, 1, true)).toEqual({ then: 'retry', delaySeconds: 2 })
+    expect(failing(reports, 100, true)).toEqual({ then: 'retry', delaySeconds: 3600 })
+    for (const sequel of [failing(reports, 101, true), passing(reports, 101, true)])
+      expect(sequel).toEqual({ then: 'give-up' })
+  })
 
   it('of a dead-letter queue stays there, an hour at most', () => {
     expect(passing(job, 1, true)).toEqual({ then: 'retry', delaySeconds: 2 })

@@ -116,6 +116,7 @@ describe('the bindings', () => {
     expect(res.work).toBe(env.WORK)
     expect(res.scheduled).toBe(env.SCHEDULED)
     expect(res.deliveries).toBe(env.DELIVERIES)
+    expect(res.events).toBe(env.EVENTS)
     expect(res.adminToken).toBe(env.ADMIN_TOKEN)
     expect(res.now()).toBeCloseTo(Date.now(), -3)
   })

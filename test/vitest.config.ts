@@ -21,7 +21,7 @@ const shared = {
     'test/audiences/{cached-rule,compare,compile,exact,fits,limits}.test.ts',
     'test/audiences/{matches,moment,rule,text}.test.ts',
     'test/experience/*.test.ts',
-    'test/identity/{import,no-value,normalize}.test.ts',
+    'test/identity/{import,no-value,normalize,reports}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',
     'test/webhooks/{changed,deliver,event,schedule,soon}.test.ts',
   ],
@@ -43,6 +43,8 @@ export default defineConfig(async () => ({
           LOOKUP_LIMITER: { namespace_id: '1002', simple: { limit: 40, period: 60 } },
           DOOR_LIMITER: { namespace_id: '1003', simple: { limit: 10, period: 60 } },
         },
+        // At once, so that no test waits a second.
+        queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.01, maxRetries: 8 } },
         bindings: {
           RATE_LIMITED: false,
           LOG_LOOKUPS: 1,

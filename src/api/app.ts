@@ -1,8 +1,9 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { getPathNoStrict } from 'hono/utils/url'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
+import { isPassing } from '../failure.ts'
 import { resources } from '../resources.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { confidential } from './confidential.ts'
@@ -21,7 +22,7 @@ import { routedPath } from './ofrep/key.ts'
 import { ofrep } from './ofrep/routes.ts'
 import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
-/** Logs one line for each request, but of look-ups that succeed a share. */
+/** Measures each request, and logs a line for it, but of look-ups that succeed a share. */
 const logged = createMiddleware<Http>(async (c, next) => {
   c.set('requestId', crypto.randomUUID())
   const res = resources(c.env, c.req.header(bookmarkHeader) ?? '')
@@ -29,22 +30,30 @@ const logged = createMiddleware<Http>(async (c, next) => {
   const start = performance.now()
   await next()
   const route = routeOf(c)
-  const succeeded = c.res.ok || c.res.status === 304
+  const { method } = c.req
+  const { status } = c.res
+  const cost = { status, ms: Math.round(performance.now() - start), ...res.meter }
+  res.measure({ kind: 'request', route: route ?? 'none', method, fault: faultIn(c), ...cost })
+  const succeeded = c.res.ok || status === 304
   if (succeeded && isLookup(route) && Math.random() >= res.lookupsLogged) return
   console.info(
     JSON.stringify({
       event: 'request',
       transactionId: c.var.requestId,
-      method: c.req.method,
+      method,
       route,
       workspace: c.var.workspace,
       client: c.var.caller?.client,
-      status: c.res.status,
-      ms: Math.round(performance.now() - start),
-      ...res.meter,
+      ...cost,
     }),
   )
 })
+
+/** Whose the fault is that a request failed. */
+function faultIn({ res, error }: Context<Http>): 'none' | 'database' | 'other' {
+  if (res.status < 500) return 'none'
+  return isPassing(error) ? 'database' : 'other'
+}
 
 /** Ignores a trailing slash, except in a flag's key. */
 const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(request))

@@ -43,6 +43,19 @@ export async function together<const Statements extends readonly SQLWrapper[]>(
   return typed<Statements>(results)
 }
 
+/** What statements have taken together. */
+export interface Cost {
+  ms: number
+  rowsRead: number
+  rowsWritten: number
+}
+
+export function costOf(results: Result[]): Cost {
+  const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
+    results.reduce((total, { meta }) => total + meta[figure], 0)
+  return { ms: sum('duration'), rowsRead: sum('rows_read'), rowsWritten: sum('rows_written') }
+}
+
 const typed = <Statements>(results: D1Result[]) =>
   results.map(({ results: rows, meta }) => ({
     rows,

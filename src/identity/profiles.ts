@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db, type Results } from '../db/connect.ts'
+import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
@@ -20,6 +20,8 @@ export interface Profile {
 export interface Report {
   user: string
   at: number
+  /** When the request came that has it; now where nothing is said. */
+  taken?: number
   changes: Change[]
 }
 
@@ -49,10 +51,10 @@ export async function recordReports(
   res: Resources,
   workspace: number,
   reports: Report[],
-): Promise<void> {
+): Promise<Cost> {
   const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
   const statements = reportStatements(workspace, reports, res.now(), isAccepted)
-  await together(res.databaseOf(workspace), statements)
+  return costOf(await together(res.databaseOf(workspace), statements))
 }
 
 /** Whether a moment comes after the deletion of a user, if any. */
@@ -72,7 +74,9 @@ function reportStatements(
   now: number,
   isAccepted: SQL,
 ): SQL[] {
-  const users = JSON.stringify(reports.map(({ user, at }) => [user, null, null, null, at]))
+  const users = JSON.stringify(
+    reports.map(({ user, at, taken = now }) => [user, taken, null, null, at]),
+  )
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
       const { value = null, sent = null, folded = null } = to === null ? {} : columnsOf(to)
@@ -86,7 +90,7 @@ function reportStatements(
   return [
     sql`
     INSERT INTO users (workspace_id, user_id, created_at)
-    SELECT ${workspace}, value ->> 0, ${now}
+    SELECT ${workspace}, value ->> 0, value ->> 1
     FROM json_each(${users}) WHERE ${isAccepted}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
     ...jsonLists(rows).map(
@@ -197,7 +201,7 @@ export const inheritedName = (definition: string, attribute: string) => `${defin
 
 /**
  * Deletes a user, and computes what their groups share without them. Reports of before bring
- * nothing back. Throws `not-found`.
+ * nothing back, also those that are not written yet. Throws `not-found`.
  */
 export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {
   const db = res.databaseOf(workspace)
@@ -214,7 +218,7 @@ export async function deleteUser(res: Resources, workspace: number, user: string
     sql`DELETE FROM user_attributes WHERE ${isUser}`,
     sql`
     INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
-    SELECT workspace_id, user_id, ${res.now()} FROM users WHERE ${isUser}
+    VALUES (${workspace}, ${user}, ${res.now()})
     ON CONFLICT (workspace_id, user_id) DO UPDATE
     SET deleted_at = max(deleted_at, excluded.deleted_at)`,
     sql`DELETE FROM users WHERE ${isUser}`,

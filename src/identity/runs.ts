@@ -147,8 +147,8 @@ export function commitRun(
     .update(recomputeRuns)
     .set({ ...to, step: step + 1, updatedAt: res.now() })
     .where(and(eq(recomputeRuns.key, key), eq(recomputeRuns.step, step)))
-  const runFacts = { event: 'recompute-step', workspace, runId, step, status: state }
-  return commit(db, { ...runFacts, ...facts }, [...statements, advance])
+  const runFacts = { event: 'recompute-step', work: 'recompute', workspace, runId, step }
+  return commit(res, { ...runFacts, status: state, ...facts }, [...statements, advance])
 }
 
 /**

@@ -25,10 +25,11 @@ export interface Content<Item, Of extends FileJob> {
 
 /** Runs one batch of a job as `commit` does. */
 export function commitJob(res: Resources, job: Job, statements: SQLWrapper[], to: Changes) {
-  const { workspace, id: jobId, state, step } = job
-  const facts = { event: 'job-step', workspace, jobId, step, status: String(to.state ?? state) }
+  const { workspace, id: jobId, state, step, source: work } = job
+  const of = { event: 'job-step', work, workspace, jobId, step }
+  const facts = { ...of, status: String(to.state ?? state) }
   const db = res.databaseOf(workspace)
-  return commit(db, facts, [...statements, advance(db, job, res.now(), to)])
+  return commit(res, facts, [...statements, advance(db, job, res.now(), to)])
 }
 
 /** Applies a file's next slice, as time allows. False: someone else moved the job. */

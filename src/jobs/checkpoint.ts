@@ -1,6 +1,7 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
-import { together, type Db, type Result } from '../db/connect.ts'
+import { costOf, together, type Result } from '../db/connect.ts'
 import type { jobs, recomputeRuns } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
 
 /** Where work stands: every change of its row raises `step`. */
 export interface Checkpoint {
@@ -14,31 +15,27 @@ export function guardOf(work: typeof jobs | typeof recomputeRuns, { key, step }:
   return sql`(SELECT step FROM ${work} WHERE key = ${key}) = ${step}`
 }
 
+interface StepFacts extends Record<string, unknown> {
+  event: string
+  work: string
+  workspace: number
+  step: number
+  status: string
+}
+
 /**
  * Runs one step's statements as one batch, of which the last moves the checkpoint. Logs its cost
  * with `facts`, and gives whether it moved and the milliseconds.
  */
 export async function commit(
-  db: Db,
-  facts: { event: string; workspace: number; step: number; status: string } & Record<
-    string,
-    unknown
-  >,
+  res: Resources,
+  facts: StepFacts,
   statements: SQLWrapper[],
 ): Promise<{ moved: boolean; ms: number; results: Result[] }> {
-  const results = await together(db, statements)
-  const sum = (figure: 'duration' | 'rows_read' | 'rows_written') =>
-    results.reduce((total, { meta }) => total + meta[figure], 0)
-  const ms = sum('duration')
+  const results = await together(res.databaseOf(facts.workspace), statements)
+  const cost = costOf(results)
   const moved = results.at(-1)?.changes === 1
-  console.info(
-    JSON.stringify({
-      ...facts,
-      moved,
-      ms,
-      rowsRead: sum('rows_read'),
-      rowsWritten: sum('rows_written'),
-    }),
-  )
-  return { moved, ms, results }
+  console.info(JSON.stringify({ ...facts, moved, ...cost }))
+  res.measure({ kind: 'step', work: facts.work, state: facts.status, ...cost })
+  return { moved, ms: cost.ms, results }
 }

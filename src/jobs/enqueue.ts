@@ -3,8 +3,10 @@ import { factsOf, sendBatchMost, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
 /** Work of crons has a queue of its own: theirs may be thousands, and people wait for the others. */
-export const queueOf = (res: Resources, { scheduled = false }: Message): Queue<Message> =>
-  scheduled ? res.scheduled : res.work
+export function queueOf(res: Resources, { kind, scheduled = false }: Message): Queue<Message> {
+  if (kind === 'reports') return res.events
+  return scheduled ? res.scheduled : res.work
+}
 
 /** Enqueues work that is in the database already: if the queue fails, a cron finds it stalled. */
 export async function enqueue(res: Resources, message: Message, delaySeconds = 0): Promise<void> {

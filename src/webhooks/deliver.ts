@@ -39,16 +39,11 @@ export async function deliver(res: Resources, workspace: number, webhook: number
     if (claim === undefined) return
     const outcomes = await sendAll(res, claim, until)
     await record(res, claim, outcomes)
-    console.info(
-      JSON.stringify({
-        event: 'deliveries',
-        workspace,
-        webhook: claim.receiver.id,
-        attempts: outcomes.length,
-        delivered: outcomes.filter(isDelivered).length,
-        left: claim.deliveries.length - outcomes.length,
-      }),
-    )
+    const sent = { attempts: outcomes.length, delivered: outcomes.filter(isDelivered).length }
+    const left = claim.deliveries.length - outcomes.length
+    const facts = { event: 'deliveries', workspace, webhook: claim.receiver.id }
+    console.info(JSON.stringify({ ...facts, ...sent, left }))
+    res.measure({ kind: 'deliveries', ...sent })
     // A message that came meanwhile found the webhook claimed: the loop looks for its deliveries.
     if (res.now() > until) return enqueueDeliveries(res, [{ workspace, webhook }])
   }

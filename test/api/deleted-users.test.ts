@@ -134,4 +134,16 @@ describe('a user who was deleted', () => {
     await runUsersJob(res, team.workspace, after.key)
     expect(await team.profile('1')).toMatchObject({ user_attributes: { plan: 'free' } })
   })
+
+  it('stays away though nobody knew them when they were deleted', async () => {
+    const team = await Team.open()
+    const { res } = hazardous()
+    const file = fileParts('user_id,plan\n1,free\n2,free\n')
+    const { key } = await receiveUsers(res, team.workspace, 'tester', file)
+    await scheduler.wait(5)
+    expect((await team.call('DELETE', '/users/1')).status).toBe(404)
+    await runUsersJob(res, team.workspace, key)
+    expect(await gone(team)).toBe(true)
+    expect(await team.profile('2')).toMatchObject({ user_attributes: { plan: 'free' } })
+  })
 })

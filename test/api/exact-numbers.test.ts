@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, said } from '../support/answers.ts'
 import { call } from '../support/api.ts'
 import { household, Team } from '../support/identity.ts'
+import { allWritten } from '../support/taken.ts'
 
 const beyond = '9007199254740993'
 
@@ -46,17 +47,17 @@ const ways: [string, (team: Team, digits: string) => Promise<unknown>][] = [
   ...(['/v2/events', '/v2/bulkevents'] as const).map(
     (path): [string, (team: Team, digits: string) => Promise<unknown>] => [
       path,
-      (team, n) => {
+      async (team, n) => {
         const batch = `{"mpid":1,"environment":"production",${body(n).slice(1)}`
-        const authorization = `Basic ${btoa(`${team.client.id}:${team.client.secret}`)}`
-        return isEmpty(
+        await isEmpty(
           call(path, {
             method: 'POST',
             body: path.includes('bulk') ? `[${batch}]` : batch,
-            headers: { ...json, authorization },
+            headers: { ...json, ...team.basic() },
           }),
           202,
         )
+        await allWritten()
       },
     ],
   ),

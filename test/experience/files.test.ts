@@ -102,7 +102,7 @@ it.each([1, 2, 3, 5, 7])('UTF-16 may arrive cut into %i bytes', async (pieceByte
     createdBy: 'tester',
     parts: arriving(file),
   })
-  await runJob(res, workspace, key, sourceOf)
+  await runJob(res, { workspace, job: key }, sourceOf)
   expect(await membersOf(workspace, id)).toEqual(ids)
 })
 

@@ -134,12 +134,12 @@ describe('files of users', () => {
             else if (next.what === 'writes') {
               await writeUsers(hand, workspace, [[next.user, { plan: next.plan }]], ++time)
               since.push(next)
-            } else if (next.what === 'deletes')
-              await deleteUser({ ...hand, now: () => ++time }, workspace, next.user).then(
-                () => since.push(next),
+            } else if (next.what === 'deletes') {
+              await deleteUser({ ...hand, now: () => ++time }, workspace, next.user).catch(
                 () => undefined, // nobody knows them yet
               )
-            else if (next.what === 'sleeps') {
+              since.push(next)
+            } else if (next.what === 'sleeps') {
               const { promise, resolve } = Promise.withResolvers<void>()
               const asleep = new Promise<void>((fallen) =>
                 fuse({ at: next.at, until: promise, fallen }),

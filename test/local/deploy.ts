@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bold, dim, green, yellow } from './colour.ts'
-import { bucketOf, configOf, queuesOf } from './deploy/config.ts'
+import { bucketOf, configOf, queuesOf, withoutMetrics } from './deploy/config.ts'
 import { configuredKeys, publishedKeys, secretsOf, type PublicKey } from './deploy/keys.ts'
 import { readOptions, usage, type Options } from './deploy/options.ts'
 import { dryPlatform, platform, type Platform } from './deploy/platform.ts'
@@ -31,7 +31,7 @@ await main(async () => {
   step('Migrations, which only add: the version that runs goes on meanwhile')
   cloudflare.wrangler(['d1', 'migrations', 'apply', 'DB', '--remote', '--config', site.config])
   step('The Worker')
-  cloudflare.wrangler(['deploy', '--config', site.config])
+  deployWorker(cloudflare, site)
   if (options.rotate) {
     step('A new signing key; the one before goes on being accepted')
     putSecret(cloudflare, site, 'SIGNING_KEY', newSigningKey())
@@ -110,6 +110,21 @@ function putSecrets(cloudflare: Platform, site: Site): string | undefined {
 
 function putSecret({ wrangler }: Platform, { config }: Site, name: string, value: string): void {
   wrangler(['secret', 'put', name, '--config', config], value)
+}
+
+/** Without numbers for operators where the account has no Analytics Engine: nothing else needs it. */
+function deployWorker({ wrangler }: Platform, { config }: Site): void {
+  try {
+    wrangler(['deploy', '--config', config])
+  } catch (error) {
+    if (!/code: ?10089|no_access_to_analytics_engine/.test(String(error))) throw error
+    console.log(
+      yellow('  Without METRICS: enable Analytics Engine in the dashboard, and deploy again.'),
+    )
+    const file = join(root, config)
+    writeFileSync(file, withoutMetrics(readFileSync(file, 'utf8')))
+    wrangler(['deploy', '--config', config])
+  }
 }
 
 async function tryOut({ dry }: Platform, { url }: Site, adminToken: string): Promise<void> {

@@ -78,7 +78,10 @@ export class Platform {
     return this.#call('/groups', json('POST', definition))
   }
 
-  /** Sends reports as a server SDK does, a hundred at a time; `taken` gets how many are in. */
+  /**
+   * Sends reports as a server SDK does, a hundred at a time, and waits until all are written;
+   * `taken` gets how many are in.
+   */
   async report(reports: Report[], taken: (count: number) => void = () => undefined): Promise<void> {
     const credentials = Buffer.from(
       `${encodeURIComponent(this.#client.id)}:${encodeURIComponent(this.#client.secret)}`,
@@ -90,6 +93,23 @@ export class Platform {
       await send('POST /v2/bulkevents', `${this.#url}/v2/bulkevents`, init)
       taken(from + some.length)
     }
+    // Those of a request are written together.
+    for (let to = 0; to < reports.length;) {
+      to = Math.min(to + batchesMost, reports.length)
+      const last = reports[to - 1]
+      if (last !== undefined) await this.#written(last)
+    }
+  }
+
+  /** Polls until a user has what was reported. */
+  async #written({ user, attributes }: Report): Promise<void> {
+    const read = async () =>
+      (await this.profile(user).catch(() => undefined))?.user_attributes ?? {}
+    const progress = (known: Attributes) => ({
+      ended: Object.entries(attributes).every(([name, value]) => known[name] === value),
+      step: '',
+    })
+    await watch({ name: `The report of ${user}`, read, progress }, 100, () => undefined)
   }
 
   async profile(user: string): Promise<Profile> {

@@ -128,7 +128,7 @@ describe('wrangler.toml', () => {
   it('gives each queue a consumed dead-letter queue, batches, retries and concurrency', () => {
     const read = consumers.map((block) => field(block, 'queue'))
     expect(read).toEqual(
-      ['work', 'scheduled', 'deliveries'].flatMap((queue) => [queue, `${queue}-dead`]),
+      ['work', 'scheduled', 'deliveries', 'events'].flatMap((queue) => [queue, `${queue}-dead`]),
     )
     for (const block of consumers) {
       for (const name of ['max_batch_size', 'max_batch_timeout', 'max_retries', 'max_concurrency'])
@@ -137,7 +137,7 @@ describe('wrangler.toml', () => {
       if (queue === 'work' || queue === 'scheduled')
         expect(1000 * retryDelay(Number(field(block, 'max_retries')))).toBe(revivedWithin)
       if (queue.endsWith('-dead')) continue
-      expect(field(block, 'max_batch_size')).toBe('1')
+      expect(field(block, 'max_batch_size')).toBe(queue === 'events' ? '100' : '1')
       expect(field(block, 'dead_letter_queue')).toBe(`${queue}-dead`)
     }
   })

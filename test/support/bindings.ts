@@ -30,19 +30,16 @@ function queue(kept: Kept[]): Queue<Message> {
 }
 
 /** The Worker's bindings, with queues that keep what they are sent: nobody delivers it. */
-export function keeping(vars: Partial<Env> = {}): {
-  bound: Env
-  work: Kept[]
-  scheduled: Kept[]
-  deliveries: Kept[]
-} {
-  const [work, scheduled, deliveries]: [Kept[], Kept[], Kept[]] = [[], [], []]
+export function keeping(vars: Partial<Env> = {}) {
+  const [work, scheduled, deliveries, events]: [Kept[], Kept[], Kept[], Kept[]] = [[], [], [], []]
   const queues = {
     WORK: queue(work),
     SCHEDULED: queue(scheduled),
     DELIVERIES: queue(deliveries),
+    EVENTS: queue(events),
   }
-  return { bound: { ...env, ...queues, ...vars }, work, scheduled, deliveries }
+  const bound: Env = { ...env, ...queues, ...vars }
+  return { bound, work, scheduled, deliveries, events }
 }
 
 /** Has a cron come. */

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
-import { strictDatabase } from './strict.ts'
+import { strictDatabase, strictQueue } from './strict.ts'
 import { everyCall } from './property.ts'
 
 /** A call failed: before it had its effect, or after. */
@@ -40,6 +40,8 @@ export function hazardous(
   enqueued: Message[]
   /** What was enqueued webhooks. */
   deliveriesEnqueued: Message[]
+  /** Reports that were taken, as messages. */
+  reportsEnqueued: Message[]
   /** What enqueues webhooks after so many seconds. */
   delayed: { message: Message; seconds: number }[]
   /** What the database says each statement of a batch has taken from now on, in milliseconds. */
@@ -95,6 +97,7 @@ export function hazardous(
       guarded(async () => (await env.DB.batch(statements)).map(timed)),
   }
   const deliveriesEnqueued: Message[] = []
+  const reportsEnqueued: Message[] = []
   const delayed: { message: Message; seconds: number }[] = []
   let silent = false
   const queue = (kept: Message[], afterwards?: typeof delayed) => {
@@ -112,7 +115,7 @@ export function hazardous(
         burning(async () => keep(messages), true, 'queues'),
     }
   }
-  // Only what `connect`, `enqueue` and `enqueueDeliveries` call is there.
+  // Only what `connect` and what enqueues call is there.
   const real = resources({
     ...env,
     ...vars,
@@ -121,11 +124,13 @@ export function hazardous(
     WORK: queue(enqueued) as unknown as Queue<Message>,
     SCHEDULED: queue(enqueued) as unknown as Queue<Message>,
     DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,
+    EVENTS: strictQueue(queue(reportsEnqueued) as unknown as Queue<Message>),
   })
   return {
     res: { ...real, ...hands },
     enqueued,
     deliveriesEnqueued,
+    reportsEnqueued,
     delayed,
     takes: (ms) => (duration = ms),
     silence: (now) => (silent = now),

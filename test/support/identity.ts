@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { scopes } from '../../src/access/scopes.ts'
 import { call, eventually, hasEnded, json, newClient, tokenOf, type Json } from './api.ts'
 import { tick } from './bindings.ts'
+import { allWritten } from './taken.ts'
 
 /** All scopes of Group Identity. */
 export const platformScopes: string[] = [...scopes]
@@ -73,14 +74,22 @@ export class Team {
     return this.get(`/users/${encodeURIComponent(id)}`)
   }
 
+  /** Sends events, and waits until they are written. */
+  async report(batch: unknown, path = '/v2/events'): Promise<Response> {
+    const answer = await this.post(path, batch)
+    await allWritten()
+    return answer
+  }
+
   /** Events with HTTP Basic, as a server SDK sends them. */
-  report(batch: unknown, path = '/v2/events'): Promise<Response> {
+  post(path: string, batch: unknown): Promise<Response> {
     const init = json('POST', batch)
-    const authorization = `Basic ${btoa(`${this.client.id}:${this.client.secret}`)}`
-    return call(path, {
-      ...init,
-      headers: { ...(init.headers as Record<string, string>), authorization },
-    })
+    const headers = { ...(init.headers as Record<string, string>), ...this.basic() }
+    return call(path, { ...init, headers })
+  }
+
+  basic(): Record<string, string> {
+    return { authorization: `Basic ${btoa(`${this.client.id}:${this.client.secret}`)}` }
   }
 
   /** Requests a run and waits until it has ended. */

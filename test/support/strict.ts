@@ -24,6 +24,7 @@ export const strict = (env: Env): Env => ({
   WORK: strictQueue(env.WORK),
   SCHEDULED: strictQueue(env.SCHEDULED),
   DELIVERIES: strictQueue(env.DELIVERIES),
+  EVENTS: strictQueue(env.EVENTS),
 })
 
 type Queried = Pick<D1Database, 'prepare' | 'batch'>

@@ -1,7 +1,8 @@
 import type { Env } from '../../src/resources.ts'
 
 /** What a call is of: the database by name of the session, a bucket, a queue. */
-type Binding = 'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'SCHEDULED' | 'DELIVERIES'
+type Binding =
+  'primary' | `session, ${string}` | 'FILES' | 'WORK' | 'SCHEDULED' | 'DELIVERIES' | 'EVENTS'
 
 /** Bindings whose calls are slow, and known while they are under way and afterwards. */
 export interface Watched {
@@ -46,6 +47,7 @@ export function watched(bound: Env): Watched {
     WORK: every('WORK', bound.WORK, slowly),
     SCHEDULED: every('SCHEDULED', bound.SCHEDULED, slowly),
     DELIVERIES: every('DELIVERIES', bound.DELIVERIES, slowly),
+    EVENTS: every('EVENTS', bound.EVENTS, slowly),
   }
   return { slow, begun, underWay: () => [...now] }
 }

@@ -3,7 +3,7 @@ import { createMiddleware } from 'hono/factory'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { authenticate } from '../../access/clients.ts'
-import { recordReports } from '../../identity/profiles.ts'
+import { takeReports } from '../../identity/reports.ts'
 import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
@@ -20,19 +20,24 @@ const EventsError = z.object({
 
 const scope = 'users:write'
 
-const operation = (operationId: string, summary: string) =>
+const soon =
+  'What is taken is written within seconds, later where the database is out, and in any order: the ' +
+  'newest value of an attribute by its time holds, of one request and time the last.'
+
+const operation = (operationId: string, summary: string, description: string) =>
   describeRoute({
     operationId,
     summary,
+    description,
     tags: ['Users'],
     security: [{ basic: [scope] }],
     responses: {
-      202: { description: 'Stored' },
-      400: json('Refused; nothing is stored', EventsError),
+      202: { description: 'Taken: it will be written' },
+      400: json('Refused; nothing is taken', EventsError),
       401: json('The client is unknown, or its secret wrong', EventsError),
       403: json(`The client lacks the scope ${scope}`, EventsError),
       429: rateLimitExceeded(EventsError),
-      500: json('An internal error', EventsError),
+      500: json('Not known to be taken: send it again', EventsError),
     },
   })
 
@@ -49,7 +54,7 @@ const basic = createMiddleware<Http>(async (c, next) => {
 
 const record = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
   const now = c.var.res.now()
-  return recordReports(
+  return takeReports(
     c.var.res,
     c.var.workspace,
     batches.map((batch) => reportOf(batch, now)),
@@ -62,7 +67,7 @@ export const batches = new Hono<Http>()
   .use(limitedByAddress('requests'), basic, allows([scope]))
   .post(
     '/events',
-    operation('uploadEvents', 'Store the user attributes of a batch of events'),
+    operation('uploadEvents', 'Take the user attributes of a batch of events', soon),
     jsonBody,
     valid('json', Batch),
     async (c) => {
@@ -72,7 +77,11 @@ export const batches = new Hono<Http>()
   )
   .post(
     '/bulkevents',
-    operation('uploadBulkEvents', 'Store the user attributes of up to 100 batches, all or none'),
+    operation(
+      'uploadBulkEvents',
+      'Take the user attributes of up to 100 batches, all or none',
+      `${soon} Up to about 120 KB are written all at once, of more some may be seen before others.`,
+    ),
     jsonBody,
     valid('json', Batches),
     async (c) => {

@@ -42,6 +42,10 @@ export function configOf(toml: string, installation: Installation): string {
   return domain === undefined ? config : config + route
 }
 
+/** The same config for an account that has no Analytics Engine. */
+export const withoutMetrics = (config: string) =>
+  config.replace(/^\[\[analytics_engine_datasets\]\]\n(?:.+\n)*/m, '')
+
 const valuesOf = (keys: string) => new RegExp(`(?<=^(?:${keys}) = ").+(?="$)`, 'gm')
 
 /** A number that is its own in the account, as rate limits are counted by it. */

@@ -88,7 +88,8 @@ describe('the first deployment', () => {
       encoding: 'utf8',
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
     })
-    for (const name of [scene.name, `${scene.name}-files`, `${scene.name}-work`])
+    const dataset = `${scene.name.replaceAll('-', '_')}_metrics`
+    for (const name of [scene.name, `${scene.name}-files`, `${scene.name}-events`, dataset])
       assert.ok(bundled.includes(name), bundled)
     const config = readFileSync(scene.config, 'utf8')
     assert.ok(config.includes(`database_id = "${account.databases[0]?.uuid}"`))
@@ -190,6 +191,17 @@ describe('a deployment that is refused', () => {
     scene.close()
     assert.equal(code, 1)
     assert.equal(shown.exec(said)?.[1], scene.account.secrets['ADMIN_TOKEN'])
+  })
+
+  it('goes on without numbers where the account has no Analytics Engine', async () => {
+    const scene = await Scene.open(worker, { unmeasured: true })
+    const { code, said } = await scene.deploy()
+    const config = readFileSync(scene.config, 'utf8')
+    scene.close()
+    assert.equal(code, 0, said)
+    assert.match(said, /enable Analytics Engine in the dashboard/)
+    assert.doesNotMatch(config, /METRICS|dataset/)
+    assert.ok(config.includes('bucket_name'))
   })
 
   it('goes on where a thing is there that is not listed', async () => {

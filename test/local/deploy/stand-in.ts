@@ -13,6 +13,8 @@ export interface Account {
   deployed: boolean
   /** A command that fails, by its beginning. */
   fails?: string
+  /** Whether Analytics Engine is not enabled. */
+  unmeasured?: boolean
   /** What is there, but not listed. */
   hidden: string[]
 }
@@ -55,7 +57,7 @@ function answer(account: Account, args: string[], input: string): string {
   if (is('secret list')) return secrets(account)
   if (is('secret put')) return ((account.secrets[args[2] ?? ''] = input), 'Success!')
   if (is('d1 migrations apply')) return 'No migrations to apply!'
-  if (is('deploy')) return ((account.deployed = true), 'Deployed')
+  if (is('deploy')) return deploy(account, args.at(-1) ?? '')
   throw new Refused(`Unknown arguments: ${command}`)
 }
 
@@ -63,6 +65,14 @@ function queues({ queues }: Account, page: number): string {
   const size = 3 // few, so that there are pages
   const shown = queues.slice((page - 1) * size, page * size)
   return table([['id', 'name'], ...shown.map((name) => [randomUUID(), name])])
+}
+
+function deploy(account: Account, config: string): string {
+  const measures = readFileSync(config, 'utf8').includes('analytics_engine_datasets')
+  if (account.unmeasured === true && measures)
+    throw new Refused('You need to enable Analytics Engine. [code: 10089]')
+  account.deployed = true
+  return 'Deployed'
 }
 
 function secrets({ secrets }: Account): string {

@@ -1,0 +1,88 @@
+import { isPassing } from '../failure.ts'
+import { Invocation } from '../jobs/invocation.ts'
+import type { ReportsMessage } from '../messages.ts'
+import type { Resources } from '../resources.ts'
+import { recordReports, type Report } from './profiles.ts'
+import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
+
+/**
+ * Takes the reports of a request, all or none, to be written soon. What does not fit into one call
+ * of the queue is written at once, all or none too.
+ */
+export async function takeReports(
+  res: Resources,
+  workspace: number,
+  reports: Report[],
+): Promise<void> {
+  const messages = messagesOf(workspace, res.now(), withoutOvertaken(reports))
+  if (messages === undefined) await recordReports(res, workspace, reports)
+  else await res.events.sendBatch(messages.map((body) => ({ body })))
+}
+
+/** Rows of an invocation's first batch, which take some forty milliseconds. */
+const firstRows = 5000
+
+/**
+ * Writes messages, those of a workspace together, in batches that are short. Gives those that
+ * failed, with why: one that fails by itself keeps no other from being written.
+ */
+export async function writeReports(
+  res: Resources,
+  messages: ReportsMessage[],
+): Promise<Map<ReportsMessage, unknown>> {
+  const failed = new Map<ReportsMessage, unknown>()
+  const invocation = new Invocation(res)
+  /** Why all others have to wait. */
+  let halt: unknown
+  const write = async (some: ReportsMessage[]): Promise<void> => {
+    if (invocation.isOutOfTime()) halt ??= new Error('the invocation is out of time')
+    const fault = halt ?? (await writeTogether(res, some, invocation).catch(errorOf))
+    if (fault === undefined) return
+    if (isPassing(fault)) halt = fault
+    if (halt === undefined && some.length > 1) for (const one of some) await write([one])
+    else for (const one of some) failed.set(one, fault)
+  }
+  for (const ofOne of Map.groupBy(messages, ({ workspace }) => workspace).values())
+    for (let from = 0; from < ofOne.length;) {
+      const some = upTo(ofOne.slice(from), invocation.items(firstRows))
+      await write(some)
+      from += some.length
+    }
+  return failed
+}
+
+const errorOf = (error: unknown): unknown => error
+
+/** Of a message that cannot be read too many, so that it stands alone. */
+function rowsOf({ reports }: ReportsMessage): number {
+  try {
+    return reports.reduce((rows, { changes }) => rows + 1 + changes.length, 0)
+  } catch {
+    return Infinity
+  }
+}
+
+/** The first messages, of so many rows together; at least one. */
+function upTo(messages: ReportsMessage[], rowsMost: number): ReportsMessage[] {
+  let rows = 0
+  const end = messages.findIndex((message, i) => (rows += rowsOf(message)) > rowsMost && i > 0)
+  return end < 0 ? messages : messages.slice(0, end)
+}
+
+/** Writes messages of one workspace as one batch, and leaves the database to what waits for it. */
+async function writeTogether(
+  res: Resources,
+  messages: ReportsMessage[],
+  invocation: Invocation,
+): Promise<void> {
+  const [{ workspace } = { workspace: 0 }] = messages
+  const reports = withoutOvertaken(messages.flatMap(reportsOf))
+  const cost = await recordReports(res, workspace, reports)
+  const facts = { event: 'reports', workspace, messages: messages.length, reports: reports.length }
+  console.info(JSON.stringify({ ...facts, ...cost }))
+  res.measure({ kind: 'step', work: 'reports', state: 'written', ...cost })
+  await invocation.took(
+    cost.ms,
+    messages.reduce((rows, message) => rows + rowsOf(message), 0),
+  )
+}
