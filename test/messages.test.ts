@@ -81,7 +81,7 @@ describe('a message', () => {
     },
   )
 
-  it('of reports is sent again as work is, and tried longer once dead', () => {
+  it('of reports is sent again as work is, and tried longer dead', () => {
     expect(passing(reports)).toMatchObject({ then: 'send-again', delaySeconds: 2 })
     expect(failing(reports, 3)).toEqual({ then: 'retry', delaySeconds: 8 })
     expect(failing(reports, 1, true)).toEqual({ then: 'retry', delaySeconds: 2 })

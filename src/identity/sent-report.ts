@@ -86,5 +86,7 @@ export function withoutOvertaken(reports: Report[]): Report[] {
   }))
 }
 
-const inOrder = (a: Report, b: Report): number =>
-  a.user === b.user ? a.at - b.at : a.user < b.user ? -1 : 1
+function inOrder(a: Report, b: Report): number {
+  if (a.user !== b.user) return a.user < b.user ? -1 : 1
+  return a.at - b.at || (a.taken ?? 0) - (b.taken ?? 0)
+}

@@ -117,7 +117,7 @@ describe.each(ways)('a batch that is taken at POST %s', (path, wrap) => {
     expect(messages()).toEqual([])
   })
 
-  it('is none where the queue does not take it: the answer is 500', async () => {
+  it('is answered by 500 where the queue does not take it', async () => {
     const team = await Team.open()
     const { post } = opened()
     const silent = { sendBatch: () => Promise.reject(new Error('the queue is silent')) }

@@ -198,6 +198,17 @@ describe('a batch of messages', () => {
     expect(res.meter.rowsWritten).toBeLessThan(12)
   })
 
+  it('lets the later request hold of two that name one moment', async () => {
+    const workspace = newWorkspace()
+    const messages = messagesOf(workspace, 3, 1).map((message, i) => ({
+      ...message,
+      taken: 10 - i,
+      reports: message.reports.map((report) => ({ ...report, user: 'ann' })),
+    }))
+    await writeReports(hazardous().res, messages)
+    expect((await stored(workspace))['ann']).toContainEqual(['plan', 'plan 0'])
+  })
+
   it('is written by workspaces', async () => {
     const [one, other] = [newWorkspace(), newWorkspace()]
     const { res } = hazardous()
@@ -225,7 +236,7 @@ describe('a batch of messages', () => {
     expect(await usersOf(workspace)).toBe(38)
   })
 
-  it('waits as a whole where the database is out, and asks it once', async () => {
+  it('waits as a whole where the database is out, asked once', async () => {
     const [one, other] = [newWorkspace(), newWorkspace()]
     let asked = 0
     const out = {

@@ -30,7 +30,7 @@ const known = async (team: Team) => {
   return results.map(({ user }) => user)
 }
 
-it('events come from the door to the user by way of the queue', async () => {
+it('events reach the user by way of the queue', async () => {
   const team = await Team.open()
   const before = countOfReports()
   const now = Date.now()
@@ -76,7 +76,7 @@ describe('messages of the queue of events', () => {
     expect(log.lines().filter((line) => /\b(ann|bob|eve)\b/.test(line))).toEqual([])
   })
 
-  it('wait for a database that is out, days long, and are written then', async () => {
+  it('wait for days while the database is out, and are written then', async () => {
     const team = await Team.open()
     const { workspace } = team
     const { bound, events } = keeping()
