@@ -59,13 +59,14 @@ export default {
       enqueueStalled: () => enqueueStalled(res),
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
-      refreshDue: () => refreshDue(res, controller.scheduledTime),
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
       ...(daily
         ? { sweepFiles: () => sweepFiles(res) }
         : { measureState: () => measureState(res) }),
+      // Last, as it goes on for as long as the invocation may.
+      refreshDue: () => refreshDue(res, controller.scheduledTime),
     })
   },
 } satisfies ExportedHandler<Env, Message>

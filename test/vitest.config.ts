@@ -86,7 +86,7 @@ export default defineConfig(async () => ({
         test: {
           name: 'alone',
           include: ['test/*/*.test.ts'],
-          exclude: [...shared.doors, ...shared.rooms],
+          exclude: [...shared.doors, ...shared.rooms, 'test/local/*'],
         },
       },
       { extends: true as const, test: { name: 'whole store', include: alone } },

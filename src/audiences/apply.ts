@@ -20,6 +20,13 @@ import { groupIds, namesOf, selectDefinitions, selectGroups } from './resolve.ts
 
 const usersPerStepMax = 20_000
 
+/** Users counted for the progress of a sync; of more, it is shown as if they were so many. */
+const countedMax = 500_000
+
+const countUsers = (workspace: number): SQL => sql`(
+  SELECT max(1, count(*))
+  FROM (SELECT 1 FROM users WHERE workspace_id = ${workspace} LIMIT ${countedMax}))`
+
 /**
  * Adds the next users who belong to a sync's group and removes the others; fails the job if its
  * rule names something deleted. False: someone else moved the job.
@@ -54,6 +61,7 @@ export async function applyAudience(
 
 /** The users of an audience, a range at a time. */
 const audienceSource = (job: AudienceJob): Source => ({
+  starts: { fileSize: countUsers(job.workspace) },
   isAtEnd: job.scanned === job.users,
   next: (res, invocation) => applyAudience(res, job, invocation),
   // No sweep: each step removes who does not belong.

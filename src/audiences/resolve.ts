@@ -75,6 +75,37 @@ export function resolvedFrom([definitions, used]: AudienceRows, id: string): Res
   return checkReferences({ rule: expand(rule, rules, id), names })
 }
 
+/** `resolveAudience` for audiences of any workspaces at once: why a rule is refused, in its place. */
+export async function resolveMany(
+  db: Db,
+  audiences: { workspace: number; id: string }[],
+): Promise<(ResolvedRule | Failure)[]> {
+  const list = JSON.stringify(audiences.map(({ workspace, id }) => [workspace, id]))
+  const [definitions, rules] = await together(db, [
+    sql<DefinitionRow & { workspace: number }>`
+    SELECT workspace_id AS workspace, id, key, attributes FROM group_definitions
+    WHERE workspace_id IN (SELECT value ->> 0 FROM json_each(${list})) AND deleted_at IS NULL`,
+    sql<RuleRow & { workspace: number }>`
+    WITH RECURSIVE reached (workspace, id) AS (
+      SELECT value ->> 0, value ->> 1 FROM json_each(${list})
+      UNION SELECT reached.workspace, used.value FROM reached
+      CROSS JOIN audiences AS a ON a.workspace_id = reached.workspace AND a.id = reached.id
+      CROSS JOIN json_each(a.uses) AS used)
+    SELECT a.workspace_id AS workspace, a.id, a.rule, ${existingGroups} AS groups
+    FROM reached AS r CROSS JOIN audiences AS a ON a.workspace_id = r.workspace AND a.id = r.id`,
+  ])
+  const definitionsOf = Map.groupBy(definitions.rows, ({ workspace }) => workspace)
+  const rulesOf = Map.groupBy(rules.rows, ({ workspace }) => workspace)
+  return audiences.map(({ workspace, id }) => {
+    try {
+      return resolvedFrom([definitionsOf.get(workspace) ?? [], rulesOf.get(workspace) ?? []], id)
+    } catch (error) {
+      if (error instanceof Failure) return error
+      throw error
+    }
+  })
+}
+
 /** What the names in all rules of a workspace stand for. */
 export async function namesIn(db: Db, workspace: number): Promise<Names> {
   const [definitions, groups] = await together(db, [
@@ -112,12 +143,14 @@ export function namesOf(definitions: DefinitionRow[], groups: string[]): Names {
   }
 }
 
+/** The existing experience groups in the rule of an audience `a`. */
+const existingGroups = sql`(SELECT json_group_array(named.atom) FROM json_tree(a.rule) AS named
+  WHERE named.key = 'group' AND EXISTS (SELECT 1 FROM experience_groups AS g
+    WHERE g.workspace_id = a.workspace_id AND g.id = named.atom AND g.deleted_at IS NULL))`
+
 /** A query of the audiences `ids`: `rule`, and `groups`, the existing experience groups in it. */
 const selectRules = (workspace: number, ids: SQL) => sql<RuleRow>`
-  SELECT a.id, a.rule,
-    (SELECT json_group_array(named.atom) FROM json_tree(a.rule) AS named
-    WHERE named.key = 'group' AND EXISTS (SELECT 1 FROM experience_groups AS g
-      WHERE g.workspace_id = ${workspace} AND g.id = named.atom AND g.deleted_at IS NULL)) AS groups
+  SELECT a.id, a.rule, ${existingGroups} AS groups
   FROM (${ids}) AS r JOIN audiences AS a ON a.workspace_id = ${workspace} AND a.id = r.id`
 
 const rulesById = (used: RuleRow[]): Map<string, Rule> =>

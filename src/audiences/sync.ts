@@ -1,14 +1,14 @@
-import { sql } from 'drizzle-orm'
-import { together } from '../db/connect.ts'
+import { sql, type SQLWrapper } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
 import { getGroup } from '../experience/groups.ts'
 import { findJob, type GroupJob } from '../experience/jobs.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
-import { flagOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { countUnended, insertNextJob } from '../jobs/jobs.ts'
 import { getAudience } from './audiences.ts'
+import type { ResolvedRule } from './compile.ts'
 import { withShared } from './references.ts'
 import { resolveAudience } from './resolve.ts'
 
@@ -22,124 +22,102 @@ export async function requestSync(
   id: string,
   by: string,
 ): Promise<GroupJob> {
-  const job = await beginSync(res, workspace, id, { by, period: undefined })
-  // Detached meanwhile.
-  if (job === undefined) throw new Failure({ reason: 'not-attached', audience: id })
-  return job
-}
-
-/** `requestSync` at most once for a period (see `periodOf`); undefined if that had its job. */
-export async function beginSync(
-  res: Resources,
-  workspace: number,
-  id: string,
-  { by, period }: { by: string; period: string | undefined },
-): Promise<GroupJob | undefined> {
   const db = res.databaseOf(workspace)
-  const [{ group }, { rule, names }] = await Promise.all([
+  const [{ group }, resolved] = await Promise.all([
     getAudience(db, workspace, id),
     resolveAudience(db, workspace, id),
   ])
-  if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
-  const draft = { audience: id, rule: withShared(rule, names), createdBy: by, period }
-  const job = await openSync(res, workspace, group, draft)
-  if (job !== undefined)
-    await enqueue(res, { kind: 'job', workspace, job: job.key, ...flagOf(period !== undefined) })
+  const notAttached = new Failure({ reason: 'not-attached', audience: id })
+  if (group === null) throw notAttached
+  const row = rowOf({ workspace, audience: id, ...resolved })
+  const [opened] = await openSyncs(db, [row], { by, period: undefined, res })
+  const job = opened?.job == null ? undefined : await findJob(db, workspace, opened.job)
+  if (job === undefined) {
+    await getGroup(db, workspace, group)
+    if (opened === undefined) throw notAttached // it was detached meanwhile
+    throw new Failure({ reason: 'jobs-waiting', max: res.limits.jobsWaitingMax })
+  }
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
 }
 
-/** Users counted for the progress of a sync; of more, it is shown as if they were so many. */
-const countedMax = 500_000
-
 /** A sync to open: an audience fills its group by its rule. */
-interface SyncDraft {
+interface SyncDraft extends ResolvedRule {
+  workspace: number
   audience: string
-  rule: object
-  createdBy: string
-  /** The week or day that has one sync; undefined for one that somebody requested. */
-  period: string | undefined
+}
+
+/** The waiting sync of an audience that fills a group; null where none was due, or may wait. */
+interface Opened {
+  workspace: number
+  job: number | null
+}
+
+/** A sync as JSON, for `openSyncs`. */
+export function rowOf({ workspace, audience, rule, names }: SyncDraft): string {
+  const saved = stringifyJson(withShared(rule, names))
+  return `[${workspace},${JSON.stringify(audience)},${saved},"${crypto.randomUUID()}"]`
 }
 
 /**
- * Opens the sync of a group, or gives the rule to a waiting one; undefined where the period has had
- * its own. Throws `not-found`, `not-attached` or `jobs-waiting`.
+ * Opens the syncs of `rowOf`, or gives their rules to waiting ones, in one batch. At most one each
+ * for a `period`, the week or day of a cron.
  */
-async function openSync(
-  res: Resources,
-  workspace: number,
-  groupId: string,
-  { audience, rule, createdBy, period }: SyncDraft,
-): Promise<GroupJob | undefined> {
-  const db = res.databaseOf(workspace)
-  const { jobsWaitingMax, sliceBytes } = res.limits
-  const users = sql`(
-    SELECT max(1, count(*))
-    FROM (SELECT 1 FROM users WHERE workspace_id = ${workspace} LIMIT ${countedMax}))`
-  const draft = {
-    type: 'replace',
-    fileName: `audience ${audience}`,
-    fileKey: `audiences/${audience}`,
-    fileSize: users,
-    createdBy,
-    audience,
-  } as const
-  const { attachedGroup, waitingJob, isDue } = conditionsOf(workspace, groupId, {
-    audience,
-    period,
-  })
+export async function openSyncs(
+  db: Db,
+  rows: string[],
+  options: { by: string; period: string | undefined; res: Pick<Resources, 'now' | 'limits'> },
+): Promise<Opened[]> {
   // One batch, so that a period is not marked as done without its job, nor gets two jobs.
-  const [, , , { rows }] = await together(db, [
+  const results = await together(db, statementsOf(`[${rows.join()}]`, options))
+  return (results.at(-1)?.rows ?? []) as Opened[] // as the last statement gives them
+}
+
+/** The statements of `openSyncs` for a JSON list of rows. */
+function statementsOf(
+  list: string,
+  { by, period, res }: Parameters<typeof openSyncs>[2],
+): SQLWrapper[] {
+  const { jobsWaitingMax, sliceBytes } = res.limits
+  const audience = sql`d.value ->> 1`
+  const attached = sql`json_each(${list}) AS d CROSS JOIN experience_groups AS g
+    ON g.workspace_id = d.value ->> 0 AND g.audience_id = ${audience} AND g.deleted_at IS NULL`
+  const isWaiting = sql`w.workspace_id = d.value ->> 0 AND w.audience_id = ${audience}
+    AND w.ended_at IS NULL AND w.state = 'waiting' AND w.group_key = g.key`
+  const waiting = sql`${attached} CROSS JOIN jobs AS w ON ${isWaiting}`
+  const ofAudience = sql`a.workspace_id = d.value ->> 0 AND a.id = ${audience}`
+  const isDue =
+    period === undefined
+      ? sql`true`
+      : sql`EXISTS (SELECT 1 FROM audiences AS a
+        WHERE ${ofAudience} AND coalesce(a.refreshed, '') < ${period})`
+  return [
     insertNextJob(
       {
         workspace: sql`g.workspace_id`,
         queue: sql`g.key`,
-        from: sql`FROM ${attachedGroup} AND ${isDue}
-          AND ${countUnended(sql`g.key`)} < ${jobsWaitingMax} AND ${waitingJob} IS NULL`,
+        from: sql`FROM ${attached} WHERE ${isDue} AND ${countUnended(sql`g.key`)} < ${jobsWaitingMax}
+          AND NOT EXISTS (SELECT 1 FROM jobs AS w WHERE ${isWaiting})`,
       },
-      draft,
-      { id: crypto.randomUUID(), sliceBytes, now: res.now() },
+      {
+        type: 'replace',
+        fileName: sql`'audience ' || (${audience})`,
+        fileKey: sql`'audiences/' || (${audience})`,
+        fileSize: 1,
+        createdBy: by,
+        audience,
+      },
+      { id: sql`d.value ->> 3`, sliceBytes, now: res.now() },
     ),
     sql`
-    INSERT INTO sync_rules (job_key, rule)
-    SELECT key, ${stringifyJson(rule)} FROM jobs WHERE key = ${waitingJob}
+    INSERT INTO sync_rules (job_key, rule) SELECT w.key, d.value -> 2 FROM ${waiting} WHERE true
     ON CONFLICT (job_key) DO UPDATE SET rule = excluded.rule`,
-    sql`UPDATE audiences SET refreshed = ${period ?? null}
-      WHERE ${period === undefined ? sql`false` : sql`true`} AND workspace_id = ${workspace}
-        AND id = ${audience} AND ${waitingJob} IS NOT NULL`,
-    sql<{
-      job: number | null
-      attached: number
-      due: number
-    }>`SELECT ${waitingJob} AS job, EXISTS (SELECT 1 FROM ${attachedGroup}) AS attached,
-      ${isDue} AS due`,
-  ])
-  const [found] = rows
-  if (found?.job != null) return findJob(db, workspace, found.job)
-  await getGroup(db, workspace, groupId)
-  if (found?.attached === 0) throw new Failure({ reason: 'not-attached', audience })
-  if (found?.due === 0) return undefined
-  throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
-}
-
-/** The sync's group as `FROM … WHERE`, its waiting job, and whether its period has had none. */
-function conditionsOf(
-  workspace: number,
-  groupId: string,
-  { audience, period }: Pick<SyncDraft, 'audience' | 'period'>,
-) {
-  const attachedGroup = sql`experience_groups AS g
-    WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id = ${audience}`
-  const waitingJob = sql`(
-    SELECT w.key FROM jobs AS w
-    WHERE w.workspace_id = ${workspace} AND w.audience_id = ${audience} AND w.ended_at IS NULL
-      AND w.state = 'waiting' AND w.group_key = (SELECT g.key FROM ${attachedGroup}))`
-  const isDue =
     period === undefined
-      ? sql`true`
-      : sql`EXISTS (
-        SELECT 1 FROM audiences AS a
-        WHERE a.workspace_id = ${workspace} AND a.id = ${audience}
-          AND coalesce(a.refreshed, '') < ${period})`
-  return { attachedGroup, waitingJob, isDue }
+      ? sql`UPDATE jobs SET created_by = ${by} WHERE key IN (SELECT w.key FROM ${waiting})`
+      : sql`UPDATE audiences SET refreshed = ${period}
+        WHERE key IN (SELECT a.key FROM ${waiting} CROSS JOIN audiences AS a ON ${ofAudience})`,
+    sql`
+    SELECT g.workspace_id AS workspace, (SELECT w.key FROM jobs AS w WHERE ${isWaiting}) AS job
+    FROM ${attached}`,
+  ]
 }

@@ -22,18 +22,19 @@ export async function savePlace(db: Db, part: string, place: Place) {
 }
 
 /**
- * Goes through rows piece by piece, from where the invocation before stopped and at most `most`
- * pieces. `piece` gives the row that the next begins after; undefined at the end of the rows.
+ * Goes through rows piece by piece, from where the invocation before stopped: `most` pieces, or
+ * while `most` gives true. `piece` gives the row that the next begins after; undefined at the end.
  */
 export async function goOn(
   db: Db,
   part: string,
-  most: number,
+  most: number | (() => boolean),
   piece: (from: Place) => Promise<Place | undefined>,
 ): Promise<void> {
   const begun = await findPlace(db, part)
   let place: Place | undefined = begun ?? { at: 0, key: 0 }
-  for (let pieces = 0; pieces < most && place !== undefined; pieces++) place = await piece(place)
+  const mayGoOn = (pieces: number) => (typeof most === 'number' ? pieces < most : most())
+  for (let pieces = 0; place !== undefined && mayGoOn(pieces); pieces++) place = await piece(place)
   if (place !== undefined) await savePlace(db, part, place)
   else if (begun !== undefined) await db.delete(cronPlaces).where(eq(cronPlaces.part, part))
 }

@@ -41,7 +41,7 @@ async function step(
 ): Promise<boolean> {
   switch (job.state) {
     case 'waiting':
-      return claimJob(res, job)
+      return claimJob(res, job, source.starts)
     case 'applying': {
       if (!source.isAtEnd) return source.next(res, invocation)
       const end = source.end(res.limits)

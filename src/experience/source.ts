@@ -1,3 +1,4 @@
+import type { Changes } from '../jobs/jobs.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { Limits, Resources } from '../resources.ts'
 import type { Applied, Event } from '../webhooks/event.ts'
@@ -5,6 +6,8 @@ import type { GroupJob } from './jobs.ts'
 
 /** Where a job's participants come from, such as a file. */
 export interface Source {
+  /** What the job's row is given when it starts. */
+  starts?: Changes
   /** Whether all items are applied. */
   isAtEnd: boolean
   /** Applies the next items. False: someone else moved the job. */

@@ -67,7 +67,7 @@ export interface ParticipantsFileJob extends JobFields, FileFields, GroupFields 
 export interface AudienceJob extends JobFields, GroupFields {
   source: 'audience'
   audience: string
-  /** Users of the workspace when the job was opened, and how many are scanned. */
+  /** Users of the workspace when the job started, and how many are scanned. */
   users: number
   scanned: number
   lastUser: string

@@ -104,23 +104,25 @@ export async function checkTakesFile(
     throw new Failure({ reason: 'jobs-waiting', max: jobsUnendedMax })
 }
 
-export type NewJob = Omit<StoredFile, 'fileSize' | 'format'> & {
-  fileSize: number | SQL
+export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
+  fileName: string | SQL
+  fileKey: string | SQL
+  fileSize: number
   format?: FileFormat
-  audience?: string
-} & Pick<JobRow, 'type' | 'createdBy'>
+  audience?: SQL
+}
 
 /** Items of a job's first batch: users have many values, and a rule may cost much. */
 const firstBatch = { add: 4000, remove: 4000, replace: 2000, users: 500 }
 
 /**
- * The statement that opens the next job of a queue if `from` (`FROM … WHERE …`) gives a row.
+ * The statement that opens the next job of a queue for each row of `from` (`FROM … WHERE …`).
  * Revisions number jobs in the order of acceptance.
  */
 export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
   { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
-  { id, sliceBytes, now }: { id: string; sliceBytes: number; now: number },
+  { id, sliceBytes, now }: { id: string | SQL; sliceBytes: number; now: number },
 ) {
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,

@@ -32,18 +32,22 @@ const placesLeft = (workspace: number, scheduled: SQL, now: number) => sql`(
   WHERE s.workspace_id = ${workspace} AND s.ended_at IS NULL AND (s.state = 'waiting') = 0
     AND (s.state <> 'undoing' OR s.updated_at > ${now - stalledAfter}))`
 
-/** Starts a waiting job; false where an earlier one of its queue or many of its workspace go on. */
+/**
+ * Starts a waiting job, and sets `more` of its columns; false where an earlier one of its queue, or
+ * enough of its workspace, go on.
+ */
 export async function claimJob(
   res: Resources,
   { key, step, workspace, source }: Checkpoint & Pick<Job, 'source' | 'workspace'>,
+  more: Changes = {},
 ): Promise<boolean> {
   const now = res.now()
   const places = placesLeft(workspace, isScheduled(), now)
-  const changes: Changes = { state: startedState({ source }), step: step + 1, updatedAt: now }
+  const state = startedState({ source })
   const { meta } = await res
     .databaseOf(workspace)
     .update(jobs)
-    .set(changes)
+    .set({ ...more, state, step: step + 1, updatedAt: now })
     .where(
       and(
         eq(jobs.key, key),

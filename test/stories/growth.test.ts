@@ -97,7 +97,9 @@ async function costsAfter(
     claimJob(res, { key: job.key, step: 0, workspace, source: 'participants-file' }),
   )
   await cost('find the next jobs', (db) => findNextJobs(db, workspace, Date.now()))
-  const due = await cost('find due audiences', (db) => findDue(db, Date.now(), res.limits))
+  const due = await cost('find due audiences', (db) =>
+    findDue(db, { refresh: 'daily', at: Date.now(), place: { at: '', key: 0 } }, res.limits),
+  )
   expect(due).toHaveLength(1)
   await cost('open a sync', (_, res) => requestSync(res, ofSync.workspace, 'reds', ''))
   await cost('request a run', (_, res) => requestRun(res, workspace, 'household'))

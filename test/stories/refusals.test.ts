@@ -6,7 +6,6 @@ import { createGroup, deleteGroup, renameGroup } from '../../src/experience/grou
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
-import { deleteUser } from '../../src/identity/profiles.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import { receiveUsers } from '../../src/identity/users-file.ts'
@@ -135,7 +134,6 @@ const refused: [what: string, reason: string, (workspace: number) => Promise<unk
   ],
   ['a test of what is disabled', 'invalid', (at) => testWebhook(res, at, there.off)],
   ['a delivery of nothing', 'not-found', (at) => retryDelivery(res, at, there.webhook, 'none')],
-  ['a user whom nobody knows', 'not-found', (at) => deleteUser(res, at, 'zoe')],
 ]
 
 describe('a refusal', () => {
@@ -175,7 +173,6 @@ const foreign: [what: string, (workspace: number) => Promise<unknown>][] = [
   ['attaches an audience', (at) => attachAudience(res, at, 'dogs', there.named)],
   ['detaches an audience', (at) => detachAudience(res, at, 'reds')],
   ['syncs', (at) => requestSync(res, at, 'reds', by)],
-  ['deletes a user', (at) => deleteUser(res, at, 'ann')],
   ['changes a webhook', (at) => updateWebhook(res, at, there.webhook, { ...hook, by })],
   ['deletes a webhook', (at) => deleteWebhook(res, at, there.webhook)],
   ['enables a webhook', (at) => enableWebhook(res, at, there.off, by)],

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { deleteAudience } from '../../src/audiences/audiences.ts'
-import { beginSync } from '../../src/audiences/sync.ts'
+import { requestSync } from '../../src/audiences/sync.ts'
 import { countUsers } from '../../src/audiences/query.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { resolveAudience } from '../../src/audiences/resolve.ts'
@@ -138,8 +138,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       await crowd(workspace, people('red', 5))
       const group = await filling(res, workspace, 'coupon', rule)
       await held({ workspace, key: group.key }, ['ann', 'red-00001'])
-      const job = await beginSync(res, workspace, 'coupon', { by: 'tester', period: undefined })
-      if (job === undefined) throw new Error('no sync')
+      const job = await requestSync(res, workspace, 'coupon', 'tester')
       await inStepsOf(1, workspace)
       // The audience drops it, then it is deleted: the sync goes on by its old rule.
       const { promise, resolve } = Promise.withResolvers<void>()

@@ -8,6 +8,7 @@ import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Resources } from '../../src/resources.ts'
+import { jobsIn } from '../support/audiences.ts'
 import { consume, keeping, type Kept } from '../support/bindings.ts'
 import { mondayIn } from '../support/identity.ts'
 import { outAfter } from '../support/outage.ts'
@@ -102,6 +103,15 @@ describe.each(Object.entries(kinds))('a %s that a cron opened', (_, { table, ...
       .bind(keyOf(message))
       .first('state')
     expect(ended).toBe('failed')
+  })
+})
+
+describe('a sync that a cron opened', () => {
+  it('is that of who requests it while it waits', async () => {
+    const { res, workspace } = await opened()
+    await refreshDue(res, monday + hour)
+    await requestSync(res, workspace, 'reds', 'ann')
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'waiting', createdBy: 'ann' }])
   })
 })
 

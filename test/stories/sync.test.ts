@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { applyAudience } from '../../src/audiences/apply.ts'
+import { applyAudience, sourceOf } from '../../src/audiences/apply.ts'
 import { Invocation } from '../../src/jobs/invocation.ts'
 import { attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
 import { findJob } from '../../src/experience/jobs.ts'
@@ -177,8 +177,9 @@ describe('a sync', () => {
   it('begins an invocation with fewer users where the step before was long ago', async () => {
     const { workspace, res, sync } = await filled(people('red', 6000), [])
     const db = res.databaseOf(workspace)
-    const { key } = await sync()
-    await claimJob(res, { key, step: 0, source: 'audience', workspace })
+    const waiting = await sync()
+    const { key } = waiting
+    await claimJob(res, waiting, sourceOf(waiting).starts)
     const stepAfter = async (ms: number) => {
       const job = await findJob(db, workspace, key)
       if (job?.source !== 'audience') throw new Error('the job is gone')
