@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { declined, deepJson, said } from '../support/answers.ts'
 import { call, newClient, tokenOf } from '../support/api.ts'
 import { eventDoors, knock, workspaceDoors } from '../support/doors.ts'
@@ -51,7 +51,14 @@ beforeAll(async () => {
   ;[before, beforeOfOther] = [await stateOf(team), await stateOf(other)]
 })
 
+/** Whoever stayed outside of a door has changed nothing. */
+const unchanged = async () => {
+  expect(await stateOf(team)).toEqual(before)
+  expect(await stateOf(other)).toEqual(beforeOfOther)
+}
+
 describe.each(workspaceDoors)('$name', (door) => {
+  afterAll(unchanged)
   const { method, template, scope, also = [], status = 200 } = door
 
   it('opens to a token with nothing but the scope', async () => {
@@ -81,7 +88,6 @@ describe.each(workspaceDoors)('$name', (door) => {
       expect(answer.headers.get('www-authenticate'), JSON.stringify(headers)).toMatch(/^Bearer/)
       expect(await said(answer), JSON.stringify(headers)).toEqual(unauthorized)
     }
-    expect(await stateOf(team)).toEqual(before)
   })
 
   it('stays shut to a token that is not what it seems', async () => {
@@ -90,7 +96,6 @@ describe.each(workspaceDoors)('$name', (door) => {
       expect(answer.headers.get('www-authenticate'), why).toMatch(/^Bearer/)
       expect(await said(answer), why).toEqual(unauthorized)
     }
-    expect(await stateOf(team)).toEqual(before)
   })
 
   it('stays shut to a token without the scope', async () => {
@@ -98,7 +103,6 @@ describe.each(workspaceDoors)('$name', (door) => {
       expect(await said(knock(door, bearer(withoutScope[needed] ?? ''), ids)), needed).toEqual(
         forbidden,
       )
-    expect(await stateOf(team)).toEqual(before)
   })
 
   it("stays shut on another workspace's path, and on an invalid one", async () => {
@@ -118,12 +122,12 @@ describe.each(workspaceDoors)('$name', (door) => {
         await said(knock(door, bearer(team.token), { ...ids, workspace_id: String(workspace_id) })),
         String(workspace_id),
       ).toEqual(forbidden)
-    expect(await stateOf(team)).toEqual(before)
-    expect(await stateOf(other)).toEqual(beforeOfOther)
   })
 })
 
 describe.each(workspaceDoors.filter(({ takesJson }) => takesJson))('$name', (door) => {
+  afterAll(unchanged)
+
   it('refuses broken JSON', async () => {
     for (const body of ['', '{', '{"id":', 'undefined', deepJson().slice(1)]) {
       const answer = await said(
@@ -131,11 +135,12 @@ describe.each(workspaceDoors.filter(({ takesJson }) => takesJson))('$name', (doo
       )
       expect(answer).toEqual(declined(400, 'The request body is not valid JSON'))
     }
-    expect(await stateOf(team)).toEqual(before)
   })
 })
 
 describe.each(eventDoors)('$name', (door) => {
+  afterAll(unchanged)
+
   const { scope, status } = door
   const basic = ({ id, secret }: { id: string; secret: string }) => ({
     authorization: `Basic ${btoa(`${id}:${secret}`)}`,
@@ -160,7 +165,6 @@ describe.each(eventDoors)('$name', (door) => {
       expect(answer.headers.get('www-authenticate')).toMatch(/^Basic/)
       expect(await said(answer)).toEqual(refused(401, 'UNAUTHORIZED', 'Unauthorized'))
     }
-    expect(await stateOf(team)).toEqual(before)
   })
 
   it('stays shut to a client without the scope', async () => {
@@ -171,7 +175,6 @@ describe.each(eventDoors)('$name', (door) => {
     expect(await said(knock(door, basic(without), {}))).toEqual(
       refused(403, 'FORBIDDEN', 'Forbidden'),
     )
-    expect(await stateOf(team)).toEqual(before)
   })
 
   it('refuses broken JSON', async () => {
@@ -179,7 +182,6 @@ describe.each(eventDoors)('$name', (door) => {
       expect(
         await said(knock({ ...door, init: { ...door.init, body } }, basic(team.client), {})),
       ).toEqual(refused(400, 'BAD_REQUEST', 'The request body is not valid JSON'))
-    expect(await stateOf(team)).toEqual(before)
   })
 })
 

@@ -46,7 +46,7 @@ describe('a rule in SQL', () => {
           }
         },
       ),
-      runs(60),
+      runs(30),
     )
     expect(scanned).toBeGreaterThan(5000)
     expect(lacking).toBeGreaterThan(20)

@@ -173,7 +173,7 @@ describe('uploads to a group and syncs of its audience', () => {
           await stage.checkEnds()
         },
       ),
-      runs(25),
+      runs(12),
     )
   }, 240_000)
 })

@@ -210,7 +210,7 @@ describe('a sequence of uploads to one group', () => {
           }
         },
       ),
-      runs(15),
+      runs(10),
     )
   }, 120_000)
 })

@@ -132,7 +132,7 @@ describe('jobs of a workspace', () => {
           expect(await waiting(workspace)).toBe(0)
         },
       ),
-      runs(8),
+      runs(4),
     )
   }, 240_000)
 })

@@ -330,7 +330,7 @@ describe('Monday after Monday', () => {
           await deliver(res, enqueued, workspace)
         },
       ),
-      runs(12),
+      runs(8),
     )
     expect(rows).toBeGreaterThan(900)
   }, 240_000)

@@ -145,7 +145,7 @@ describe('a file that has begun', () => {
           }
         },
       ),
-      runs(25),
+      runs(12),
     )
     for (const count of Object.values(ends)) expect(count).toBeGreaterThan(0)
   }, 120_000)

@@ -288,7 +288,7 @@ it('loses and invents nothing, whatever fails, dies, repeats or comes late', asy
         saw('arrived', at.arrivals.length)
       },
     ),
-    { ...runs(6), examples: [everything] },
+    { ...runs(4), examples: [everything] },
   )
   const all = eventTypes.filter((type) => !['audience.synced', 'webhook.test'].includes(type))
   for (const what of [...all, 'done', 'refused', 'died', 'failed', 'arrived'])
