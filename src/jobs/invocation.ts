@@ -55,7 +55,8 @@ export class Invocation {
   /** Adapts to a batch of so many items, and leaves the database to what waits for it. */
   async took(ms: number, items: number): Promise<void> {
     const next = nextItems(items, ms)
-    this.#items = ms < batchTime ? Math.max(this.items(items), next) : next
+    if (ms < batchTime) this.#items = Math.max(this.items(items), next)
+    else if (items > 0) this.#items = next
     await letOthersIn(ms)
   }
 

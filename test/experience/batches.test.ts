@@ -43,6 +43,26 @@ describe('the batches of a file', () => {
   })
 })
 
+it('a slow batch of nothing but problems holds nothing up', async () => {
+  const workspace = newWorkspace()
+  const { res, takes } = hazardous({ SLICE_BYTES: 20_000 })
+  const group = await grouped(res, workspace)
+  const rows = [
+    'id',
+    ...Array.from({ length: 3000 }, (_, i) => `a${i},b`),
+    ...people('person', 300),
+  ]
+  const file = parts('add', lines(rows))
+  const { key } = await receiveUpload(res, workspace, group.id, {
+    createdBy: 'tester',
+    parts: file,
+  })
+  takes(60)
+  await invokeJob(res, workspace, key)
+  const job = env.DB.prepare('SELECT state, bad_rows, added FROM jobs WHERE key = ?').bind(key)
+  expect(await job.first()).toEqual({ state: 'partial', bad_rows: 3000, added: 300 })
+})
+
 describe('the next batch', () => {
   it.each([
     [100, 0, 200],
