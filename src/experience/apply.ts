@@ -30,7 +30,12 @@ export function runJob(
     find: () => findJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
     step: (job, invocation) => step(res, { job, source: sourceOf(job), invocation }),
-    afterwards: (job) => afterwards(res, job, sourceOf(job)),
+    afterwards: async (job, found) => {
+      await sourceOf(job).cleanUp(res)
+      await startNext(res, workspace, found)
+      if (isPruneDue(job))
+        await enqueue(res, { kind: 'prune', workspace, group: job.group, after: '' })
+    },
   })
 }
 
@@ -183,11 +188,4 @@ async function walk(
   })
   await invocation.took(ms, rows)
   return moved
-}
-
-async function afterwards(res: Resources, job: GroupJob, source: Source): Promise<void> {
-  await source.cleanUp(res)
-  await startNext(res, job.workspace)
-  if (isPruneDue(job))
-    await enqueue(res, { kind: 'prune', workspace: job.workspace, group: job.group, after: '' })
 }

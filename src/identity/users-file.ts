@@ -51,9 +51,9 @@ export function runUsersJob(res: Resources, workspace: number, key: number): Pro
     find: () => findUsersJob(db, workspace, key),
     hasEnded: ({ state }) => hasEnded(state),
     step: (job, invocation) => step(res, job, invocation),
-    afterwards: async (job) => {
+    afterwards: async (job, found) => {
       await deleteFile(res, job)
-      await startNext(res, workspace)
+      await startNext(res, workspace, found)
     },
   })
 }

@@ -11,8 +11,8 @@ export interface Work<Row> {
   hasEnded: (row: Row) => boolean
   /** Takes the work one step further. False: it must wait, or someone else moved it. */
   step: (row: Row, invocation: Invocation) => Promise<boolean>
-  /** What follows the end. Safe to repeat. */
-  afterwards: (row: Row) => Promise<void>
+  /** What follows the end, which this invocation saw come or found. Safe to repeat. */
+  afterwards: (row: Row, found: boolean) => Promise<void>
 }
 
 /** Carries work on until it has ended, or the invocation is out of time and enqueues the rest. */
@@ -21,10 +21,10 @@ export async function carryOn<Row>(
   { message, find, hasEnded, step, afterwards }: Work<Row>,
 ): Promise<void> {
   const invocation = new Invocation(res)
-  for (;;) {
+  for (let found = true; ; found = false) {
     const row = await find()
     if (row === undefined) return
-    if (hasEnded(row)) return afterwards(row)
+    if (hasEnded(row)) return afterwards(row, found)
     if (invocation.isOutOfTime()) return enqueue(res, message)
     if (!(await step(row, invocation))) return
   }

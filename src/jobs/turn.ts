@@ -67,20 +67,28 @@ export interface JobAddress {
   scheduled: number
 }
 
-/** The waiting jobs of a workspace that may start now, the oldest first. */
-export function findNextJobs(db: Db, workspace: number, now: number): Promise<JobAddress[]> {
+/** The waiting jobs of a workspace that may start now, up to `most`; of each kind the oldest first. */
+export function findNextJobs(
+  db: Db,
+  workspace: number,
+  { now, most }: { now: number; most: number },
+): Promise<JobAddress[]> {
   const oldest = (scheduled: 0 | 1) => sql`
     SELECT * FROM (SELECT workspace_id AS workspace, key, type, ${scheduled} AS scheduled
     FROM jobs INDEXED BY jobs_unended_by_workspace
     WHERE workspace_id = ${workspace} AND ended_at IS NULL AND (state = 'waiting') = 1
       AND ${isScheduled()} = ${scheduled} AND NOT ${earlierJobUnended}
     ORDER BY key LIMIT max(0, ${placesLeft(workspace, sql`${scheduled}`, now)}))`
-  return db.all<JobAddress>(sql`${oldest(0)} UNION ALL ${oldest(1)}`)
+  return db.all<JobAddress>(sql`${oldest(0)} UNION ALL ${oldest(1)} LIMIT ${most}`)
 }
 
-/** Enqueues what may start once a job of the workspace has ended. Safe to repeat. */
-export async function startNext(res: Resources, workspace: number): Promise<void> {
-  const next = await findNextJobs(res.databaseOf(workspace), workspace, res.now())
+/**
+ * Enqueues what may start once a job of the workspace has ended. Safe to repeat: a message that only
+ * `found` the end makes one other at most, as messages would multiply.
+ */
+export async function startNext(res: Resources, workspace: number, found = false): Promise<void> {
+  const which = { now: res.now(), most: found ? 1 : atOnce + scheduledAtOnce }
+  const next = await findNextJobs(res.databaseOf(workspace), workspace, which)
   await enqueueAll(res, next.map(messageOf))
 }
 

@@ -96,7 +96,9 @@ async function costsAfter(
   await cost('claim a job', (_, res) =>
     claimJob(res, { key: job.key, step: 0, workspace, source: 'participants-file' }),
   )
-  await cost('find the next jobs', (db) => findNextJobs(db, workspace, Date.now()))
+  await cost('find the next jobs', (db) =>
+    findNextJobs(db, workspace, { now: Date.now(), most: 6 }),
+  )
   const due = await cost('find due audiences', (db) =>
     findDue(db, { refresh: 'daily', at: Date.now(), place: { at: '', key: 0 } }, res.limits),
   )

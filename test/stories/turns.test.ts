@@ -107,6 +107,9 @@ describe('a job of a workspace that has enough under way', () => {
     expect(jobsOf(enqueued.splice(0))).toEqual([next])
     await go(second ?? 0)
     expect(jobsOf(enqueued.splice(0))).toEqual([next, afterNext])
+    // A message that only finds the end makes one other, or messages would multiply.
+    await go(second ?? 0)
+    expect(jobsOf(enqueued.splice(0))).toEqual([next])
     await go(last ?? 0) // whoever comes first
     expect(jobsOf(enqueued)).toEqual([next, afterNext])
   })
