@@ -214,12 +214,16 @@ await main(async () => {
   return 0
 })
 
-/** Waits until all has begun. */
+/** Waits until all has begun, or as many jobs as a workspace may have under way, and no more do. */
 async function begun({ groups, platform }: Customer): Promise<void> {
-  for (;;) {
+  for (let before = NaN; ;) {
     const jobs = (await groups.jobs()).map(({ jobStatus }) => jobStatus)
-    const others = [...(await platform.runs('household')), ...(await platform.imports())]
-    if (![...jobs, ...others.map(({ status }) => status)].includes('CREATED')) return
+    const imports = (await platform.imports()).map(({ status }) => status)
+    const waiting = [...jobs, ...imports].filter((status) => status === 'CREATED').length
+    const runs = await platform.runs('household')
+    const isSteady = waiting === 0 || (waiting === before && waiting <= 2)
+    if (isSteady && runs.every(({ status }) => status !== 'CREATED')) return
+    before = waiting
     await sleep(20)
   }
 }
