@@ -35,7 +35,7 @@ export default {
       if (dead && attempts === 1)
         res.measure({ kind: 'message', work: body.kind, outcome: 'dead', attempts })
     await handleReports(res, batch.queue, batch.messages.filter(hasReports))
-    // Of others a batch has one message, but of dead letters of deliveries, which are dropped.
+    // Other queues have batches of one, but for dead letters of deliveries, which are dropped.
     await Promise.all(
       batch.messages.map(async (message) => {
         if (hasReports(message)) return

@@ -65,13 +65,13 @@ export const revivedWithin = 1000 * retryDelay(retriesMost)
 /** Seconds before a message is sent again while the database is out: at most an hour. */
 const waitDelay = (waited: number) => Math.min(2 ** (waited + 1), 3600)
 
-/** About ten days: an error that has not passed by then does not pass. */
+/** Nine and a half days: an error that has not passed by then does not pass. */
 const waitsMost = 240
 
 /** Attempts at what a cron sends again, which take a minute. */
 const soonMost = 5
 
-/** Times that a dead letter is tried again: see `max_retries` of `wrangler.toml`; hourly, they take four days. */
+/** Times that a dead letter is tried again: see `max_retries` of `wrangler.toml`; hourly, nearly four days. */
 const deadRetriesMost = 100
 
 /** What becomes of a message that failed. */

@@ -12,7 +12,7 @@ export const points = {
   },
   /** One batch of a job, a recompute or reports. */
   step: { blobs: ['work', 'state'], doubles: ['ms', 'rowsRead', 'rowsWritten'] },
-  /** What one invocation sent to a webhook. */
+  /** Deliveries to a webhook that were claimed at once. */
   deliveries: { blobs: [], doubles: ['attempts', 'delivered'] },
   /** One that failed or waits; a dead letter that came, or is lost. */
   message: { blobs: ['work', 'outcome'], doubles: ['attempts'] },
@@ -30,7 +30,7 @@ export type Point = {
     Record<Points[Kind]['doubles'][number], number>
 }[keyof Points]
 
-/** Points of an invocation at most (Workers Analytics Engine, "Limits"). */
+/** Points that one `Resources` writes at most (Workers Analytics Engine, "Limits"). */
 const pointsMost = 250
 
 /** What writes the points of an invocation; nothing without a data set. Throws nothing. */

@@ -27,7 +27,7 @@ it('every queue has a consumer, and so have its dead letters', () => {
   }
 })
 
-it('the queue of lost events tries as often as the code counts', () => {
+it('retries of the dead-letter queue of events match the code', () => {
   const dead = tables('queues.consumers').find(({ queue }) => queue === 'events-dead')
   const retries = Number(dead?.['max_retries'])
   const message: Message = { kind: 'reports', workspace: 1, taken: 1, reports: [] }

@@ -11,7 +11,7 @@ const operation =
 // An id with one of these must be quoted, unless the file has a `sep=` line.
 const separator = /[,;\t|]/
 
-/** Fast, for most rows: nothing of it is trimmed, a separator, or a header. */
+/** Fast path: ASCII with a digit, without space, quote or separator. */
 const plainId = /^[!-+./:<-{}~-]*\d[!-+\--:<-{}~]*$/
 
 /** The participant of a row, or what is wrong with it. */

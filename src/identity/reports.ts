@@ -32,7 +32,7 @@ export async function writeReports(
 ): Promise<Map<ReportsMessage, unknown>> {
   const failed = new Map<ReportsMessage, unknown>()
   const invocation = new Invocation(res)
-  /** Why all others have to wait. */
+  /** The error that stops the rest. */
   let halt: unknown
   const write = async (some: ReportsMessage[]): Promise<void> => {
     if (invocation.isOutOfTime()) halt ??= new Error('the invocation is out of time')
@@ -53,7 +53,7 @@ export async function writeReports(
 
 const errorOf = (error: unknown): unknown => error
 
-/** Of a message that cannot be read too many, so that it stands alone. */
+/** Infinity for a message that cannot be read, so that it is written alone. */
 function rowsOf({ reports }: ReportsMessage): number {
   try {
     return reports.reduce((rows, { changes }) => rows + 1 + changes.length, 0)

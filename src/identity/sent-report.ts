@@ -65,7 +65,7 @@ function fromSent(to: Exclude<Sent, null>): StoredValue {
 }
 
 function digitsOf({ digits }: { digits: string }): string {
-  if (!/^-?\d+$/.test(digits)) throw new Error('a number has no digits')
+  if (!/^-?\d+$/.test(digits)) throw new Error('a number is not whole')
   return digits
 }
 

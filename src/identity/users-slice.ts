@@ -9,7 +9,7 @@ import { mergeSorted } from '../jobs/merge-sort.ts'
 import { readSlice, type SliceOptions, type ReadRow, type Slice } from '../jobs/slice.ts'
 import { readName, userMax, valueMax } from './attributes.ts'
 
-/** A good row of a file; of the cells of many rows, its text takes the least memory. */
+/** A good row, kept as text, which takes less memory than its cells. */
 export interface UserRow {
   id: string
   /** One character per byte, as all of the slice. */

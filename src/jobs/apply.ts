@@ -12,8 +12,8 @@ import type { SliceOptions, RefusedRow, Slice } from './slice.ts'
 /** More problems than these are written in a batch of their own. */
 const problemsBesideItems = 1000
 
-/** Where a sorted slice begins, rows cost several times as much as at the end of the one before. */
-const firstOfSlice = 12_000
+/** The first batch of a sorted slice costs several times as much a row as the last one before it. */
+const firstOfSliceMax = 12_000
 
 /** How a file's slices are read, and their items written. */
 export interface Content<Item, Of extends FileJob> {
@@ -52,7 +52,7 @@ export async function applySlice<Item, Of extends FileJob>(
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
   const slice = await invocation.finish(reading)
-  invocation.atMost(firstOfSlice)
+  invocation.limitNext(job, firstOfSliceMax)
 
   for (let current = job; ;) {
     const items = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))

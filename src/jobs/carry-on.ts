@@ -11,7 +11,7 @@ export interface Work<Row> {
   hasEnded: (row: Row) => boolean
   /** Takes the work one step further. False: it must wait, or someone else moved it. */
   step: (row: Row, invocation: Invocation) => Promise<boolean>
-  /** What follows the end, which this invocation saw come or found. Safe to repeat. */
+  /** Follows the end; `found`: it had ended before this message. Safe to repeat. */
   afterwards: (row: Row, found: boolean) => Promise<void>
 }
 

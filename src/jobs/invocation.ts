@@ -7,7 +7,7 @@ import type { Job } from './job.ts'
 const timeMax = 20_000
 const statementsMax = 900
 
-/** Milliseconds; a pause that takes longer was used by others. */
+/** Milliseconds of a pause; one that took longer than `unused` was used by others. */
 const pause = 1
 const unused = 3
 
@@ -47,9 +47,9 @@ export class Invocation {
     return this.items(firstItems(batchItems, this.#res.now() - updatedAt))
   }
 
-  /** Has no more items in the next batch than this. */
-  atMost(items: number): void {
-    if (this.#items !== undefined) this.#items = Math.min(this.#items, items)
+  /** The next batch of a job has no more items than this. */
+  limitNext(job: Pick<Job, 'batchItems' | 'updatedAt'>, items: number): void {
+    this.#items = Math.min(this.itemsOf(job), items)
   }
 
   /** Adapts to a batch of so many items, and leaves the database to what waits for it. */

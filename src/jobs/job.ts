@@ -24,7 +24,7 @@ interface JobFields extends Pick<
   /** Jobs of one queue run one at a time, in the order of `revision`. */
   queue: number
   revision: number
-  /** Most items of the next batch. */
+  /** Items of the last batch. */
   batchItems: number
 }
 

@@ -9,10 +9,10 @@ import { cronsName, startedState, type Job } from './job.ts'
 import type { Changes } from './jobs.ts'
 import { stalledAfter } from './stalled.ts'
 
-/** Jobs of one workspace under way at once: its others wait, and nobody waits for them. */
+/** Jobs of a workspace that run at once. */
 export const atOnce = 4
 
-/** Of these, jobs that a cron opened, so that an upload never waits for all of those. */
+/** Of these, jobs that a cron opened: the rest is left to uploads. */
 export const scheduledAtOnce = 2
 
 /** Whether a cron opened a job, in SQL. */
@@ -24,7 +24,7 @@ export const earlierJobUnended = sql`EXISTS (
   SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
     AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
-/** How many more jobs may start. One that cannot be undone holds no other up for ever. */
+/** How many more jobs may start. A stalled undo gives its place back. */
 const placesLeft = (workspace: number, scheduled: SQL, now: number) => sql`(
   SELECT min(${atOnce} - count(*), iif(${scheduled},
     ${scheduledAtOnce} - count(*) FILTER (WHERE ${isScheduled(sql`s`)}), ${atOnce}))
@@ -84,7 +84,7 @@ export function findNextJobs(
 
 /**
  * Enqueues what may start once a job of the workspace has ended. Safe to repeat: a message that only
- * `found` the end makes one other at most, as messages would multiply.
+ * `found` the end enqueues one at most, so that messages do not multiply.
  */
 export async function startNext(res: Resources, workspace: number, found = false): Promise<void> {
   const which = { now: res.now(), most: found ? 1 : atOnce + scheduledAtOnce }

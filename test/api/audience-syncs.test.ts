@@ -98,7 +98,7 @@ describe('POST /audiences/{id}/sync', () => {
     expect(upload.status).toBe(200)
     await team.attach('coupon', group)
     expect(await said(syncWith({ ...vars, JOBS_WAITING_MAX: 1 }, team))).toEqual(
-      declined(422, 'There are 1 files waiting already'),
+      declined(422, 'There are 1 unfinished jobs already; try again when one has ended'),
     )
     const { job_id } = await (await syncWith({ ...vars, JOBS_WAITING_MAX: 2 }, team)).json<Json>()
     await letGo()

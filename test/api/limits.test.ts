@@ -92,7 +92,7 @@ describe('of five jobs that a workspace may have', () => {
     await expect(users(workspace)).rejects.toMatchObject(refused)
   })
 
-  it('as many of many at once are taken, files of users too', async () => {
+  it('five of sixteen concurrent uploads are accepted', async () => {
     const { bank, workspace } = await opened()
     const groups = await Promise.all(Array.from({ length: 8 }, () => bank.group()))
     const sent = await Promise.allSettled([

@@ -104,8 +104,11 @@ describe('without a data set', () => {
   })
 })
 
-describe('the document of the numbers', () => {
-  const section = readme.slice(readme.indexOf('### Numbers'), readme.indexOf('### A new signing'))
+describe('the document of the metrics', () => {
+  const section = readme.slice(
+    readme.indexOf('### Metrics and alerts'),
+    readme.indexOf('### A new signing'),
+  )
   const statements = [...section.matchAll(/SELECT [^;`]*/g)].map(([sql]) => sql)
 
   it('lists every kind of point and its columns', () => {
@@ -116,7 +119,7 @@ describe('the document of the numbers', () => {
     }
   })
 
-  it('has five queries and five alarms, over columns that there are', () => {
+  it('has five queries and five alerts, over columns that there are', () => {
     expect(statements).toHaveLength(10)
     for (const sql of statements) {
       const kinds = [...sql.matchAll(/blob1 = '(\w+)'/g)].map(([, kind = '']) => kind)

@@ -68,7 +68,7 @@ describe('50,000 audiences that are due', () => {
 })
 
 describe('10,000 audiences', () => {
-  it('that wait for the recomputes cost as many rows as they are', async () => {
+  it('that wait for the recomputes read one row each', async () => {
     await seed(10_000)
     await env.DB.prepare("UPDATE audiences SET refresh = 'weekly', refreshed = '2020-W01'").run()
     await env.DB.prepare(

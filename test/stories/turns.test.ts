@@ -65,7 +65,7 @@ async function busy(waiting: number) {
 }
 
 describe('a hundred uploads of one workspace', () => {
-  it('do not stand before one of another', { timeout: 120_000 }, async () => {
+  it('do not delay an upload of another workspace', { timeout: 120_000 }, async () => {
     const { bound, work } = keeping({ SLICE_BYTES: 64 })
     const res = resources(bound)
     const [many, one] = [newWorkspace(), newWorkspace()]
@@ -114,7 +114,7 @@ describe('a job of a workspace that has enough under way', () => {
     expect(jobsOf(enqueued)).toEqual([next, afterNext])
   })
 
-  it('waits too if it is a file of users, or counts as one', async () => {
+  it('a file of users waits for its turn too', async () => {
     const { res, workspace, jobs, go, enqueued } = await busy(0)
     const users = await receiveUsers(res, workspace, 'tester', fileParts('user_id,a\nann,b\n'))
     const message = { kind: 'import', workspace, job: users.key } as const
@@ -163,7 +163,7 @@ describe('a job of a workspace that has enough under way', () => {
 })
 
 describe('syncs that a cron opened', () => {
-  it('leave places to uploads, and begin as they end', async () => {
+  it('leave places for uploads', async () => {
     const workspace = newWorkspace()
     const hazard = hazardous()
     const { res, enqueued } = hazard

@@ -21,8 +21,8 @@ const EventsError = z.object({
 const scope = 'users:write'
 
 const soon =
-  'What is taken is written within seconds, later where the database is out, and in any order: the ' +
-  'newest value of an attribute by its time holds, of one request and time the last.'
+  'What is accepted is written within seconds, later where the database is out, in any order: the ' +
+  'newest value of an attribute wins; among equal timestamps of a request, the last.'
 
 const operation = (operationId: string, summary: string, description: string) =>
   describeRoute({
@@ -32,12 +32,12 @@ const operation = (operationId: string, summary: string, description: string) =>
     tags: ['Users'],
     security: [{ basic: [scope] }],
     responses: {
-      202: { description: 'Taken: it will be written' },
-      400: json('Refused; nothing is taken', EventsError),
+      202: { description: 'Accepted: it will be written' },
+      400: json('Refused; nothing is accepted', EventsError),
       401: json('The client is unknown, or its secret wrong', EventsError),
       403: json(`The client lacks the scope ${scope}`, EventsError),
       429: rateLimitExceeded(EventsError),
-      500: json('Not known to be taken: send it again', EventsError),
+      500: json('Not known to be accepted: send it again', EventsError),
     },
   })
 
@@ -80,7 +80,7 @@ export const batches = new Hono<Http>()
     operation(
       'uploadBulkEvents',
       'Take the user attributes of up to 100 batches, all or none',
-      `${soon} Up to about 120 KB are written all at once, of more some may be seen before others.`,
+      `${soon} Of 120 to 240 KB some may be seen before others; all else is written at once.`,
     ),
     jsonBody,
     valid('json', Batches),

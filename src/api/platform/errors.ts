@@ -92,7 +92,7 @@ function answerTo(facts: Reason): Refusal {
     case 'limit':
       return [422, `The number of ${limitNames[facts.what]} is limited to ${facts.max}`]
     case 'jobs-waiting':
-      return [422, `There are ${facts.max} files waiting already`]
+      return [422, `There are ${facts.max} unfinished jobs already; try again when one has ended`]
     case 'header-invalid':
     case 'not-an-id':
     case 'two-credentials':
