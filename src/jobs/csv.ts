@@ -196,10 +196,13 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
 }
 
 function countLines(text: string): number {
-  let lines = 0
-  for (let at = nextLineEnd(text, 0); at !== -1; lines++)
-    at = nextLineEnd(text, afterLineEnd(text, at))
-  return lines
+  const lineFeed = finder(text, '\n')
+  const carriageReturn = finder(text, '\r')
+  for (let at = 0, lines = 0; ; lines++) {
+    const end = nearest(lineFeed(at), carriageReturn(at))
+    if (end === -1) return lines
+    at = afterLineEnd(text, end)
+  }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

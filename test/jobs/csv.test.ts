@@ -279,4 +279,11 @@ describe('reading a CSV file in slices', () => {
     expect(read(rows, rows.length)).toHaveLength(100_000)
     expect(performance.now() - start).toBeLessThan(8000)
   })
+
+  it('takes time in proportion to the lines within quotes', () => {
+    const rows = `"${'\n'.repeat(2 ** 20)}"\nann\n`
+    const start = performance.now()
+    expect(read(rows, rows.length).at(-1)).toEqual([2 ** 20 + 2, ['ann']])
+    expect(performance.now() - start).toBeLessThan(4000)
+  })
 })
