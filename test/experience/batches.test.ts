@@ -5,7 +5,7 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import { firstItems, nextItems } from '../../src/jobs/batch-size.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { lines } from '../support/api.ts'
-import { filled, grouped, inStepsOf, invokeJob, people } from '../support/audiences.ts'
+import { filled, grouped, inStepsOf, invokeJob, jobsIn, people } from '../support/audiences.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -43,6 +43,28 @@ describe('the batches of a file', () => {
   })
 })
 
+describe('a slice of many bad rows, whose problems take long', () => {
+  it.each(['good', 'bad'])('is followed by the next, after %s ones', async (first) => {
+    const workspace = newWorkspace()
+    const { res, takes, enqueued } = hazardous({ SLICE_BYTES: 8192 })
+    const group = await grouped(res, workspace)
+    const bad = Array.from({ length: 1100 }, () => 'a,b')
+    const good = people('person', 900)
+    const { key } = await receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: parts(
+        'add',
+        lines(['id', ...(first === 'good' ? good.slice(0, 9) : []), ...bad, ...good]),
+      ),
+    })
+    takes(30)
+    enqueued.length = 0
+    await invokeJob(res, workspace, key)
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'partial', badRows: 1100 }])
+    expect(enqueued).toEqual([])
+  })
+})
+
 describe('the next batch', () => {
   it.each([
     [100, 0, 200],
@@ -66,6 +88,7 @@ describe('the first batch of an invocation', () => {
     [4000, 4000, 2000],
     [4000, 3_600_000, 100],
     [7, 3_600_000, 7],
+    [0, 1, 1],
   ])('of a job with batches of %i, %i ms after the last, has %i', (items, ms, first) => {
     expect(firstItems(items, ms)).toBe(first)
   })
