@@ -53,6 +53,8 @@ export async function applySlice<Item, Of extends FileJob>(
   })
   const slice = await invocation.finish(reading)
   invocation.atMost(firstOfSlice)
+  if (job.applied > slice.items.length)
+    throw new Error(`a slice of job ${job.id} has fewer items than are applied`)
 
   for (let current = job; ;) {
     const items = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))
@@ -74,7 +76,7 @@ export async function applySlice<Item, Of extends FileJob>(
           applied: 0,
           reached,
         }
-      : { applied, reached }
+      : { ...columns?.(slice), applied, reached }
     const { moved, ms } = await commitJob(res, current, statements, {
       ...to,
       batchIds: invocation.itemsOf(job),

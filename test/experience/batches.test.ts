@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { firstItems, nextItems } from '../../src/jobs/batch-size.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { lines } from '../support/api.ts'
 import { filled, grouped, inStepsOf, invokeJob, jobsIn, people } from '../support/audiences.ts'
-import { hazardous, parts } from '../support/hazard.ts'
+import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 describe('the batches of a file', () => {
@@ -62,6 +63,29 @@ describe('a slice of many bad rows, whose problems take long', () => {
     await invokeJob(res, workspace, key)
     expect(await jobsIn(workspace)).toMatchObject([{ state: 'partial', badRows: 1100 }])
     expect(enqueued).toEqual([])
+  })
+})
+
+describe('a slice that a lower limit of ids makes smaller than what is applied', () => {
+  it('fails, so that its job is undone and never goes round', async () => {
+    const workspace = newWorkspace()
+    const { res, fuse } = hazardous()
+    const group = await grouped(res, workspace)
+    const { key } = await receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: parts('add', lines(['id', 'z1', ...people('person', 9)])),
+    })
+    await inStepsOf(4, workspace)
+    fuse({ at: 2, only: 'writes', when: 'before' })
+    await invokeJob(res, workspace, key).catch(unlessCrash)
+    fuse(undefined)
+    const lower = hazardous({ PARTICIPANT_MAX: 5 }).res
+    await expect(invokeJob(lower, workspace, key)).rejects.toThrow('fewer items')
+    await giveUp(res, workspace, key)
+    await invokeJob(lower, workspace, key)
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'failed', failure: 'gave-up' }])
+    const members = env.DB.prepare('SELECT count(*) AS n FROM members WHERE workspace_id = ?')
+    expect(await members.bind(workspace).first('n')).toBe(0)
   })
 })
 
