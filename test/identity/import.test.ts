@@ -248,7 +248,7 @@ describe('files of users', () => {
     ])
   })
 
-  it('go on by their header though a definition has come to share its names', async () => {
+  it('go on by their header though a definition shares its names', async () => {
     const workspace = newWorkspace()
     const { res, enqueued, fuse } = hazardous()
     const rows = Array.from({ length: 9 }, (_, i) => `user-${i},yes`)
