@@ -268,4 +268,23 @@ describe('files of users', () => {
     expect(enqueued).toEqual([])
     expect(await step()).toMatchObject([{ state: 'successful', rows: 9, added: 9 }])
   })
+
+  it('are written a mebibyte at a time, however long their rows are', async () => {
+    const workspace = newWorkspace()
+    const { res, meanwhile } = hazardous()
+    const columns = Array.from({ length: 100 }, (_, i) => `c${i}`)
+    const rows = Array.from({ length: 9 }, (_, i) =>
+      [`user-${i}`, ...columns.map(() => '\x01'.repeat(4000))].join(),
+    )
+    const file = fileParts(lines([['user_id', ...columns].join(), ...rows]))
+    const { key } = await receiveUsers(res, workspace, 'tester', file)
+    const added: number[] = []
+    meanwhile(async () => {
+      const job = env.DB.prepare('SELECT added FROM jobs WHERE key = ?').bind(key)
+      const now = (await job.first<number>('added')) ?? 0
+      if (now !== added.at(-1)) added.push(now)
+    })
+    await runUsersJob(res, workspace, key)
+    expect(added).toEqual([0, 2, 4, 6, 8, 9])
+  })
 })
