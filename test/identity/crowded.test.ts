@@ -4,6 +4,7 @@ import { createDefinition } from '../../src/identity/definitions.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { hazardous } from '../support/hazard.ts'
 import { logged } from '../support/log.ts'
+import { writeUsers } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 /** Spellings of one value: each bit of a number is the case of a letter. */
@@ -48,6 +49,16 @@ async function settled(count: number) {
   return { res, workspace, key }
 }
 
+async function seatsOf(workspace: number): Promise<string[]> {
+  const { results } = await env.DB.prepare(
+    `SELECT s.user_id FROM identity_members AS s JOIN group_definitions AS d
+      ON d.key = s.definition_key WHERE d.workspace_id = ? ORDER BY s.user_id`,
+  )
+    .bind(workspace)
+    .all<{ user_id: string }>()
+  return results.map(({ user_id }) => user_id)
+}
+
 describe('a value of thousands of spellings', () => {
   it('gives its seats by user id, and is never read all at once', async () => {
     const { res, workspace, key } = await settled(60_000)
@@ -57,13 +68,36 @@ describe('a value of thousands of spellings', () => {
     expect(steps.at(-2)?.['rowsRead']).toBeLessThan(1000)
     const run = env.DB.prepare('SELECT * FROM recompute_runs WHERE key = ?').bind(key)
     expect(await run.first()).toMatchObject({ state: 'successful', seated: 10, over_limit: 59_990 })
-    const seats = env.DB.prepare(
-      `SELECT s.user_id FROM identity_members AS s JOIN group_definitions AS d
-        ON d.key = s.definition_key WHERE d.workspace_id = ? ORDER BY s.user_id`,
+    expect(await seatsOf(workspace)).toEqual(Array.from({ length: 10 }, (_, i) => idOf(i)))
+  })
+
+  it('keeps members, and fills what lists and the departed leave', async () => {
+    const { workspace, key } = await settled(3000)
+    const run = async (seats: number, next: number) => {
+      const { res } = hazardous({ USERS_PER_STEP: 100, GROUP_USERS_MAX: seats })
+      await runRecompute(res, { workspace, run: next })
+      return seatsOf(workspace)
+    }
+    const { res } = hazardous()
+    const again = async () => (await requestRecompute(res, workspace, 'region')).key
+    const ids = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => idOf(from + i))
+    await env.DB.prepare(
+      `UPDATE user_attributes SET type = 'list' WHERE workspace_id = ? AND user_id < ?`,
     )
-    const { results } = await seats.bind(workspace).all<{ user_id: string }>()
-    expect(results.map(({ user_id }) => user_id)).toEqual(
-      Array.from({ length: 10 }, (_, i) => idOf(i)),
+      .bind(workspace, idOf(100))
+      .run()
+    expect(await run(40, key)).toEqual(ids(100, 140))
+    expect(await run(10, await again())).toEqual(ids(100, 110))
+    await writeUsers(
+      res,
+      workspace,
+      ids(103, 108).map((id) => [id, { region: 'the south' }]),
+      2,
     )
+    await writeUsers(res, workspace, [[idOf(5), { region: spelling(7) }]], 2)
+    const filled = [...ids(100, 103), ...ids(108, 110), idOf(5), ...ids(110, 114)].sort()
+    const south = ids(103, 108)
+    expect(await run(10, await again())).toEqual([...filled, ...south].sort())
   })
 })
