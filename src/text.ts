@@ -43,7 +43,8 @@ export const lengthOf = (text: string): number =>
 
 /** Whether a text has more characters than `max`. */
 export const isTooLong = (text: string, max: number): boolean =>
-  text.length > max && lengthOf(text) > max
+  // A character has two units at most.
+  text.length > 2 * max || (text.length > max && lengthOf(text) > max)
 
 /** What is wrong with an id or a name. */
 export type IdProblem = 'empty' | 'format' | 'too-long'

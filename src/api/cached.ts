@@ -40,25 +40,30 @@ export const cached = createMiddleware<Http>(async (c, next) => {
     return c.body(hit.body, 200, { 'Content-Type': hit.contentType, Age: `${ageOf(hit)}` })
   }
 
+  // Before it is queried, as a group may be deleted meanwhile.
+  const at = res.now()
   await next()
   c.res.headers.set('Age', '0')
   if (c.res.status !== 200) return
   const answer = {
     body: await c.res.clone().text(),
     contentType: c.res.headers.get('content-type') ?? '',
-    at: res.now(),
+    at,
   }
   store(key, answer)
   c.executionCtx.waitUntil(caches.default.put(key, forEdge(answer, lookupCacheSeconds)))
   return
 })
 
-/** Answers nothing from before the deletion of a group: here at once, in this data centre soon. */
+/**
+ * Answers nothing from before the deletion of a group: here at once, in this data centre soon. One
+ * that was refused may have happened, and its answer been lost.
+ */
 export const forgetsCached = createMiddleware<Http>(async (c, next) => {
   await next()
   const { res } = c.var
   const { lookupCacheSeconds } = res.limits
-  if (!c.res.ok || lookupCacheSeconds === 0) return
+  if (lookupCacheSeconds === 0) return
   const workspace = await workspaceKeyOf(c)
   const at = res.now()
   keep(deletions, workspace, { at, readAt: at })

@@ -15,6 +15,8 @@ export interface Range {
   upTo: string | null
   /** The range is one value of more users than a step takes: it scans only who may get a seat. */
   crowded: boolean
+  /** Its first users, where `countUsersOf` has them. */
+  first?: string
 }
 
 export const within = (value: SQL, { after, upTo }: Pick<Range, 'after' | 'upTo'>) =>
@@ -86,7 +88,9 @@ export const hasNoValue = (seating: Pick<Seating, 'matching' | 'noValues'>) =>
 
 /** The users of a range who may get a seat, if they have a value. */
 const eligibleUsers = (seating: Seating, range: Range): UserRows =>
-  range.crowded ? eligibleOfValue(seating, range.upTo ?? '') : usersInRange(seating, range)
+  range.crowded
+    ? eligibleOfValue(seating, range.upTo ?? '', range.first ?? '[]')
+    : usersInRange(seating, range)
 
 /** A query of `value` and `user_id` of eligible users with a value. */
 export function candidates(seating: Seating, range: Range): SQL {

@@ -93,7 +93,7 @@ async function recomputeRange(
   const db = res.databaseOf(workspace)
   const withoutBefore =
     run.cursor === ''
-      ? await countUsersOf(db, { ...seating, matching: null }, '')
+      ? (await countUsersOf(db, { ...seating, matching: null }, '')).users
       : run.withoutValue
   const now = res.now()
   const statements = changesOfRange(run, seating, { range, scan, now })
@@ -126,9 +126,10 @@ async function scanNextRange(
   const [end] = await db.all<{ upTo: string | null; crowded: number }>(
     rangeAfter(seating, cursor, users),
   )
-  const range: Range = { after: cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
-  const crowd = range.crowded ? await countUsersOf(db, seating, range.upTo ?? '') : 0
-  const [scan] = await db.all<Scan>(scanRange(seating, range, crowd))
+  const found: Range = { after: cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
+  const crowd = found.crowded ? await countUsersOf(db, seating, found.upTo ?? '') : undefined
+  const range = crowd === undefined ? found : { ...found, first: crowd.first }
+  const [scan] = await db.all<Scan>(scanRange(seating, range, crowd?.users))
   if (scan === undefined) throw new Error('the scan of a range gave no row')
   return { range, scan }
 }

@@ -42,7 +42,7 @@ export async function writeReports(
     if (halt === undefined && some.length > 1) for (const one of some) await write([one])
     else for (const one of some) failed.set(one, fault)
   }
-  for (const ofOne of Map.groupBy(messages, ({ workspace }) => workspace).values())
+  for (const ofOne of smallestFirst(messages))
     for (let from = 0; from < ofOne.length;) {
       const some = upTo(ofOne.slice(from), invocation.items(firstRows))
       await write(some)
@@ -50,6 +50,12 @@ export async function writeReports(
     }
   return failed
 }
+
+/** The messages of each workspace: one that sends much may take all the time of an invocation. */
+const smallestFirst = (messages: ReportsMessage[]): ReportsMessage[][] =>
+  [...Map.groupBy(messages, ({ workspace }) => workspace).values()].sort(
+    (a, b) => rowsOfAll(a) - rowsOfAll(b),
+  )
 
 const errorOf = (error: unknown): unknown => error
 
@@ -61,6 +67,9 @@ function rowsOf({ reports }: ReportsMessage): number {
     return Infinity
   }
 }
+
+const rowsOfAll = (messages: ReportsMessage[]): number =>
+  messages.reduce((rows, message) => rows + rowsOf(message), 0)
 
 /** The first messages, of so many rows together; at least one. */
 function upTo(messages: ReportsMessage[], rowsMost: number): ReportsMessage[] {
@@ -81,8 +90,5 @@ async function writeTogether(
   const facts = { event: 'reports', workspace, messages: messages.length, reports: reports.length }
   console.info(JSON.stringify({ ...facts, ...cost }))
   res.measure({ kind: 'step', work: 'reports', state: 'written', ...cost })
-  await invocation.took(
-    cost.ms,
-    messages.reduce((rows, message) => rows + rowsOf(message), 0),
-  )
+  await invocation.took(cost.ms, rowsOfAll(messages))
 }

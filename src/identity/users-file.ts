@@ -116,6 +116,7 @@ async function contentOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, Us
       jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
         mergeRows(list, names ?? [], current),
       ),
+    bytesOf: ({ text }) => text.length,
     columns: () => ({ header: names }),
   }
 }

@@ -19,6 +19,8 @@ const firstOfSliceMax = 12_000
 export interface Content<Item, Of extends FileJob> {
   read: (bytes: ArrayBuffer, options: SliceOptions) => Interruptible<Slice<Item>>
   write: (items: Item[], job: Of) => SQL[]
+  /** Bytes of an item, where they differ much. */
+  bytesOf?: (item: Item) => number
   /** What the slice changes in the job's row beside its counts. */
   columns?: (slice: Slice<Item>) => Changes
 }
@@ -36,7 +38,7 @@ export function commitJob(res: Resources, job: Job, statements: SQLWrapper[], to
 export async function applySlice<Item, Of extends FileJob>(
   res: Resources,
   job: Of,
-  { read, write, columns }: Content<Item, Of>,
+  { read, write, bytesOf, columns }: Content<Item, Of>,
   invocation: Invocation,
 ): Promise<boolean> {
   if (job.format === null) return setFormat(res, job)
@@ -53,9 +55,12 @@ export async function applySlice<Item, Of extends FileJob>(
   })
   const slice = await invocation.finish(reading)
   invocation.limitNext(job, firstOfSliceMax)
+  if (job.applied > slice.items.length)
+    throw new Error(`a slice of job ${job.id} has fewer items than are applied`)
 
   for (let current = job; ;) {
-    const items = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))
+    const most = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))
+    const items = bytesOf === undefined ? most : firstOf(most, bytesOf)
     const applied = current.applied + items.length
     const statements = items.length === 0 ? [] : write(items, current)
     const isLast = applied === slice.items.length
@@ -74,7 +79,7 @@ export async function applySlice<Item, Of extends FileJob>(
           applied: 0,
           reached,
         }
-      : { applied, reached }
+      : { ...columns?.(slice), applied, reached }
     const { moved, ms } = await commitJob(res, current, statements, {
       ...to,
       batchIds: invocation.itemsOf(job),
@@ -83,6 +88,16 @@ export async function applySlice<Item, Of extends FileJob>(
     if (!moved || done || invocation.isOutOfTime()) return moved
     current = { ...current, applied, step: current.step + 1 }
   }
+}
+
+/** Bytes of a batch's items, about: in JSON they may be six times as many. */
+const bytesMost = 2 ** 20
+
+/** The first items that are a batch by their bytes; at least one. */
+function firstOf<Item>(items: Item[], bytesOf: (item: Item) => number): Item[] {
+  let bytes = 0
+  const end = items.findIndex((item, i) => (bytes += bytesOf(item)) > bytesMost && i > 0)
+  return end === -1 ? items : items.slice(0, end)
 }
 
 /** A slice begun by a version without formats starts over, as that read rows differently. */

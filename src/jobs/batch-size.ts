@@ -1,7 +1,8 @@
 /** Milliseconds of a batch: D1 runs one at a time, so that look-ups wait for it. */
 export const batchTime = 50
 
-const itemsMin = 100
+/** A batch is not made smaller than this. */
+export const itemsMin = 100
 const itemsMax = 50_000
 
 /** A step that took longer may have timed out, which leaves no trace but the time. */
@@ -9,7 +10,7 @@ const quick = 2000
 
 /** Items of an invocation's first batch: those of the last one, which was `ms` ago, or fewer. */
 export function firstItems(items: number, ms: number): number {
-  return Math.max(Math.floor(items * Math.min(1, quick / ms)), Math.min(items, itemsMin))
+  return Math.max(Math.floor(items * Math.min(1, quick / ms)), Math.min(items, itemsMin), 1)
 }
 
 /** Items of the next batch, after one of `items` that took `ms`. */

@@ -7,7 +7,7 @@ import type { Interruptible } from './interruptible.ts'
 export interface Row {
   /** The record's first line, from 1. */
   line: number
-  /** Undefined for broken quotes, bytes that are no UTF-8, or more than a slice. */
+  /** Undefined for broken quotes, bytes that are no UTF-8, too many fields, or more than a slice. */
   fields: string[] | undefined
   /** Whether this is the first record of the file. */
   first: boolean
@@ -44,6 +44,12 @@ export interface Reading {
 
 export const byteOrderMark = '\u00ef\u00bb\u00bf'
 
+/** The columns of a spreadsheet; millions of fields would take the memory of all. */
+const fieldsMost = 16_384
+
+/** A longer field is refused for its length: its escaped quotes may be millions, and stay. */
+const unescapedMost = 64 * 1024
+
 /** Characters that are read before others get the thread. */
 const readAtOnce = 512 * 1024
 
@@ -78,7 +84,8 @@ export function* readRows(
       const content = text.slice(at, lineEnd === -1 ? text.length : lineEnd)
       const next = separators(at)
       const single = next === -1 || (lineEnd !== -1 && next > lineEnd)
-      record = { fields: single ? [content] : content.split(separator), end: lineEnd }
+      const fields = single ? [content] : content.split(separator, fieldsMost + 1)
+      record = fields.length > fieldsMost ? 'broken' : { fields, end: lineEnd }
     }
 
     if (record === 'unfinished') {
@@ -177,7 +184,8 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
       let close = text.indexOf('"', from)
       while (close !== -1 && text[close + 1] === '"') close = text.indexOf('"', close + 2)
       if (close === -1) return last ? 'broken' : 'unfinished'
-      field = text.slice(from, close).replaceAll('""', '"')
+      field = text.slice(from, close)
+      if (field.length <= unescapedMost) field = field.replaceAll('""', '"')
       at = close + 1
       // A quote at the end may be half of an escaped one.
       if (at >= text.length && !last) return 'unfinished'
@@ -188,7 +196,7 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
       if (at === text.length && !last) return 'unfinished'
       field = text.slice(from, at)
     }
-    fields.push(field)
+    if (fields.push(field) > fieldsMost) return 'broken'
     if (at >= text.length) return { fields, end: -1 }
     if (isLineEnd(at)) return !last && mayContinue(text, at) ? 'unfinished' : { fields, end: at }
     if (text[at] !== separator) return 'broken'
@@ -196,10 +204,13 @@ function readQuoted(text: string, start: number, last: boolean, separator: strin
 }
 
 function countLines(text: string): number {
-  let lines = 0
-  for (let at = nextLineEnd(text, 0); at !== -1; lines++)
-    at = nextLineEnd(text, afterLineEnd(text, at))
-  return lines
+  const lineFeed = finder(text, '\n')
+  const carriageReturn = finder(text, '\r')
+  for (let at = 0, lines = 0; ; lines++) {
+    const end = nearest(lineFeed(at), carriageReturn(at))
+    if (end === -1) return lines
+    at = afterLineEnd(text, end)
+  }
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -208,7 +219,7 @@ const beyondAscii = /[\u0080-\u00ff]/
 function readAsUtf8(fields: string[]): string[] | undefined {
   if (!fields.some((field) => beyondAscii.test(field))) return fields
   try {
-    return fields.map((field) => utf8.decode(Uint8Array.from(field, (char) => char.charCodeAt(0))))
+    return fields.map((field) => utf8.decode(Buffer.from(field, 'latin1')))
   } catch {
     return undefined
   }

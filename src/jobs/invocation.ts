@@ -1,5 +1,5 @@
 import type { Resources } from '../resources.ts'
-import { batchTime, firstItems, nextItems } from './batch-size.ts'
+import { batchTime, firstItems, itemsMin, nextItems } from './batch-size.ts'
 import type { Interruptible } from './interruptible.ts'
 import type { Job } from './job.ts'
 
@@ -54,10 +54,15 @@ export class Invocation {
 
   /** Adapts to a batch of so many items, and leaves the database to what waits for it. */
   async took(ms: number, items: number): Promise<void> {
-    const next = nextItems(items, ms)
-    if (ms < batchTime) this.#items = Math.max(this.items(items), next)
-    else if (items > 0) this.#items = next
+    if (items > 0) this.#items = this.#itemsAfter(ms, items)
     await letOthersIn(ms)
+  }
+
+  /** The last batch of a slice may have few items, which is no reason for small ones. */
+  #itemsAfter(ms: number, items: number): number {
+    const before = this.items(items)
+    const next = Math.max(nextItems(items, ms), Math.min(before, itemsMin))
+    return ms < batchTime ? Math.max(before, next) : next
   }
 
   /** Does the work while other requests of the isolate go on. */

@@ -7,6 +7,29 @@ import { callWith } from '../support/door.ts'
 
 const caching = { LOOKUP_CACHE_SECONDS: 60 }
 
+/** A database whose answers to sessions are held until `arrives` lets them through. */
+function answersLater(arrives: (call: string | symbol) => Promise<void>): D1Database {
+  const late = (call: string | symbol, answer: unknown): unknown =>
+    answer instanceof Promise
+      ? answer.then((value: unknown) => arrives(call).then(() => value))
+      : answer
+  const wrap = <Target extends object>(target: Target): Target =>
+    new Proxy(target, {
+      get(inner, key) {
+        const value: unknown = Reflect.get(inner, key)
+        if (typeof value !== 'function') return value
+        return (...given: unknown[]) => {
+          const answer: unknown = Reflect.apply(value, inner, given)
+          return key === 'bind' || key === 'prepare' ? wrap(Object(answer)) : late(key, answer)
+        }
+      },
+    })
+  return new Proxy(env.DB, {
+    get: (db, key) =>
+      key === 'withSession' ? (from: string) => wrap(db.withSession(from)) : Reflect.get(db, key),
+  })
+}
+
 describe('a look-up that may be a minute old', () => {
   let bank: Bank
   let owls: string
@@ -77,6 +100,41 @@ describe('a look-up that may be a minute old', () => {
     expect((await asked(path)).status).toBe(400)
     expect((await asked(flag, context)).status).toBe(404)
     expect((await request(ours)).headers.get('age')).not.toBeNull()
+  })
+
+  it('is not kept if it was under way at a deletion', async () => {
+    const { bank: other, group } = await Bank.withGroup('wrens', 'ann\n')
+    const path = `/groups/v3/groups/${group}/participants/ann`
+    const asked = (vars: object, url: string, init?: RequestInit) =>
+      request(url, init, { ...caching, ...vars }, other.headers())
+    const read = Promise.withResolvers<void>()
+    const arrives = Promise.withResolvers<void>()
+    const DB = answersLater(() => {
+      read.resolve()
+      return arrives.promise
+    })
+    const answering = asked({ DB }, path)
+    await read.promise
+    await scheduler.wait(2)
+    await asked({}, `/groups/v3/groups/${group}`, { method: 'DELETE' })
+    await scheduler.wait(2)
+    arrives.resolve()
+    expect(await said(answering)).toMatchObject({ member: true })
+    expect((await asked({}, path)).status).toBe(400)
+  })
+
+  it('is queried anew though the answer to the deletion was lost', async () => {
+    const { bank: other, group } = await Bank.withGroup('ducks', 'ann\n')
+    const path = `/groups/v3/groups/${group}/participants/ann`
+    const asked = (vars: object, url: string, init?: RequestInit) =>
+      request(url, init, { ...caching, ...vars }, other.headers())
+    expect(await said(asked({}, path))).toMatchObject({ member: true })
+    const DB = answersLater(async (call) => {
+      if (call === 'batch') throw new Error('the connection is lost')
+    })
+    const deletion = asked({ DB }, `/groups/v3/groups/${group}`, { method: 'DELETE' })
+    expect((await deletion).status).toBe(500)
+    expect((await asked({}, path)).status).toBe(400)
   })
 
   it('is queried anew once it is older than that', async () => {

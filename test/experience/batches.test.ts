@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { firstItems, nextItems } from '../../src/jobs/batch-size.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { lines } from '../support/api.ts'
-import { filled, grouped, inStepsOf, invokeJob, people } from '../support/audiences.ts'
-import { hazardous, parts } from '../support/hazard.ts'
+import { filled, grouped, inStepsOf, invokeJob, jobsIn, people } from '../support/audiences.ts'
+import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 describe('the batches of a file', () => {
@@ -43,24 +44,49 @@ describe('the batches of a file', () => {
   })
 })
 
-it('a slow batch of nothing but problems holds nothing up', async () => {
-  const workspace = newWorkspace()
-  const { res, takes } = hazardous({ SLICE_BYTES: 20_000 })
-  const group = await grouped(res, workspace)
-  const rows = [
-    'id',
-    ...Array.from({ length: 3000 }, (_, i) => `a${i},b`),
-    ...people('person', 300),
-  ]
-  const file = parts('add', lines(rows))
-  const { key } = await receiveUpload(res, workspace, group.id, {
-    createdBy: 'tester',
-    parts: file,
+describe('a slice of many bad rows, whose problems take long', () => {
+  it.each(['good', 'bad'])('is followed by the next, after %s ones', async (first) => {
+    const workspace = newWorkspace()
+    const { res, takes, enqueued } = hazardous({ SLICE_BYTES: 8192 })
+    const group = await grouped(res, workspace)
+    const bad = Array.from({ length: 1100 }, () => 'a,b')
+    const good = people('person', 900)
+    const { key } = await receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: parts(
+        'add',
+        lines(['id', ...(first === 'good' ? good.slice(0, 9) : []), ...bad, ...good]),
+      ),
+    })
+    takes(30)
+    enqueued.length = 0
+    await invokeJob(res, workspace, key)
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'partial', badRows: 1100 }])
+    expect(enqueued).toEqual([])
   })
-  takes(60)
-  await invokeJob(res, workspace, key)
-  const job = env.DB.prepare('SELECT state, bad_rows, added FROM jobs WHERE key = ?').bind(key)
-  expect(await job.first()).toEqual({ state: 'partial', bad_rows: 3000, added: 300 })
+})
+
+describe('a slice that a lower limit of ids makes smaller than what is applied', () => {
+  it('fails, so that its job is undone and never goes round', async () => {
+    const workspace = newWorkspace()
+    const { res, fuse } = hazardous()
+    const group = await grouped(res, workspace)
+    const { key } = await receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: parts('add', lines(['id', 'z1', ...people('person', 9)])),
+    })
+    await inStepsOf(4, workspace)
+    fuse({ at: 2, only: 'writes', when: 'before' })
+    await invokeJob(res, workspace, key).catch(unlessCrash)
+    fuse(undefined)
+    const lower = hazardous({ PARTICIPANT_MAX: 5 }).res
+    await expect(invokeJob(lower, workspace, key)).rejects.toThrow('fewer items')
+    await giveUp(res, workspace, key)
+    await invokeJob(lower, workspace, key)
+    expect(await jobsIn(workspace)).toMatchObject([{ state: 'failed', failure: 'gave-up' }])
+    const members = env.DB.prepare('SELECT count(*) AS n FROM members WHERE workspace_id = ?')
+    expect(await members.bind(workspace).first('n')).toBe(0)
+  })
 })
 
 describe('the next batch', () => {
@@ -86,6 +112,7 @@ describe('the first batch of an invocation', () => {
     [4000, 4000, 2000],
     [4000, 3_600_000, 100],
     [7, 3_600_000, 7],
+    [0, 1, 1],
   ])('of a job with batches of %i, %i ms after the last, has %i', (items, ms, first) => {
     expect(firstItems(items, ms)).toBe(first)
   })

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createDefinition } from '../../src/identity/definitions.ts'
 import { deleteUser } from '../../src/identity/profiles.ts'
 import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
@@ -245,5 +246,45 @@ describe('files of users', () => {
       { user: 'bob', name: 'color', value: 'red', later: 0 },
       { user: 'bob', name: 'plan', value: 'gold', later: 0 },
     ])
+  })
+
+  it('go on by their header though a definition shares its names', async () => {
+    const workspace = newWorkspace()
+    const { res, enqueued, fuse } = hazardous()
+    const rows = Array.from({ length: 9 }, (_, i) => `user-${i},yes`)
+    const file = fileParts(lines(['user_id,home:dog', ...rows]))
+    const { key } = await receiveUsers(res, workspace, 'tester', file)
+    await env.DB.prepare('UPDATE jobs SET batch_ids = 4 WHERE key = ?').bind(key).run()
+    enqueued.length = 0
+    fuse({ at: 2, only: 'writes', when: 'before' })
+    await runUsersJob(res, workspace, key).catch(unlessCrash)
+    fuse(undefined)
+    const step = () => all<JobRow>('SELECT * FROM jobs WHERE workspace_id = ?', workspace)
+    expect(await step()).toMatchObject([{ state: 'applying', applied: 4 }])
+    const attributes = [{ id: 'dog', type: 'boolean_or' as const }]
+    const draft = { description: '', source: '$address', attributes }
+    await createDefinition(res, workspace, 'home', { draft, by: 'tester' })
+    await runUsersJob(res, workspace, key)
+    expect(enqueued).toEqual([])
+    expect(await step()).toMatchObject([{ state: 'successful', rows: 9, added: 9 }])
+  })
+
+  it('are written a mebibyte at a time, however long their rows are', async () => {
+    const workspace = newWorkspace()
+    const { res, meanwhile } = hazardous()
+    const columns = Array.from({ length: 100 }, (_, i) => `c${i}`)
+    const rows = Array.from({ length: 9 }, (_, i) =>
+      [`user-${i}`, ...columns.map(() => '\x01'.repeat(4000))].join(),
+    )
+    const file = fileParts(lines([['user_id', ...columns].join(), ...rows]))
+    const { key } = await receiveUsers(res, workspace, 'tester', file)
+    const added: number[] = []
+    meanwhile(async () => {
+      const job = env.DB.prepare('SELECT added FROM jobs WHERE key = ?').bind(key)
+      const now = (await job.first<number>('added')) ?? 0
+      if (now !== added.at(-1)) added.push(now)
+    })
+    await runUsersJob(res, workspace, key)
+    expect(added).toEqual([0, 2, 4, 6, 8, 9])
   })
 })

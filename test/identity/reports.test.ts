@@ -236,6 +236,21 @@ describe('a batch of messages', () => {
     expect(await usersOf(workspace)).toBe(38)
   })
 
+  it('is written for who sent little before who sent much', async () => {
+    const [much, little] = [newWorkspace(), newWorkspace()]
+    let time = Date.now()
+    const { res, takes, meanwhile } = hazardous({}, { now: () => time })
+    takes(100)
+    meanwhile(async () => {
+      time += 5000
+    })
+    const messages = [...messagesOf(much, 10, 3000), ...messagesOf(little, 1, 2)]
+    const failed = await writeReports(res, messages)
+    expect(await usersOf(little)).toBe(2)
+    expect(failed.size).toBeGreaterThan(3)
+    expect([...failed.keys()].every(({ workspace }) => workspace === much)).toBe(true)
+  })
+
   it('waits as a whole where the database is out, asked once', async () => {
     const [one, other] = [newWorkspace(), newWorkspace()]
     let asked = 0

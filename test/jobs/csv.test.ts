@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import Papa from 'papaparse'
 import { describe, expect, it } from 'vitest'
-import { readRows, type Place } from '../../src/jobs/csv.ts'
+import { fieldsOf, readRows, type Place } from '../../src/jobs/csv.ts'
 import { finish } from '../../src/jobs/interruptible.ts'
 import { runs } from '../support/property.ts'
 
@@ -30,7 +30,9 @@ function readSliced(
     const start = { place, line, last, separator, namesSeparator: named, rowsMax: most }
     const rows = readRows(slice, start, (row) => {
       found.push([row.line, row.fields])
-      expect(slice.slice(row.from, row.to)).not.toMatch(/^[\r\n]|[^"][\r\n]$/)
+      const text = slice.slice(row.from, row.to)
+      expect(text).not.toMatch(/^[\r\n]|[^"][\r\n]$/)
+      if (row.fields !== undefined) expect(fieldsOf(text, separator)).toEqual(row.fields)
     })
     const reading = finish(rows)
     expect(reading.length).toBeGreaterThan(0)
@@ -142,6 +144,21 @@ describe('reading a CSV file in slices', () => {
         )
       }),
       runs(300),
+    )
+  })
+
+  it('reads a record that it has read again as it was, of any text', () => {
+    const text = fc.string({ unit: fc.constantFrom(...'aé🎉 ",;\t|\r\n"\n', '""'), maxLength: 80 })
+    fc.assert(
+      fc.property(
+        text,
+        fc.integer({ min: 8, max: 90 }),
+        fc.constantFrom(...separators),
+        (all, size, separator) => {
+          readSliced(utf8(all), size, { separator })
+        },
+      ),
+      runs(500),
     )
   })
 
@@ -273,10 +290,23 @@ describe('reading a CSV file in slices', () => {
     expect(read(`${'x'.repeat(95)}abc`, 10)).toEqual([[1, undefined]])
   })
 
+  it.each(['x', '"x"'])('refuses a record of more fields than spreadsheets have: %s', (field) => {
+    const of = (count: number) => `${Array<string>(count).fill(field).join()}\nann\n`
+    expect(read(of(16_384)).map(([, fields]) => fields?.length)).toEqual([16_384, 1])
+    expect(read(of(16_385)).map(([, fields]) => fields?.length)).toEqual([undefined, 1])
+  })
+
   it('takes time in proportion to its rows, also where they are quoted', () => {
     const rows = '"ann","x"\n'.repeat(100_000)
     const start = performance.now()
     expect(read(rows, rows.length)).toHaveLength(100_000)
     expect(performance.now() - start).toBeLessThan(8000)
+  })
+
+  it('takes time in proportion to the lines within quotes', () => {
+    const rows = `"${'\n'.repeat(2 ** 20)}"\nann\n`
+    const start = performance.now()
+    expect(read(rows, rows.length).at(-1)).toEqual([2 ** 20 + 2, ['ann']])
+    expect(performance.now() - start).toBeLessThan(4000)
   })
 })

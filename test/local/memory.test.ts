@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import { readParticipants } from '../../src/experience/slice.ts'
 import { readUsers } from '../../src/identity/users-slice.ts'
 import { legacyFormat } from '../../src/jobs/format.ts'
@@ -97,4 +99,24 @@ for (const [what, slice] of Object.entries(participantsFiles))
     const heap = heapOf(slice, () => readParticipants(slice, optionsOf(262_144), 64))
     t.diagnostic(`${heap.toFixed(1)} MiB`)
     assert.ok(heap < most)
+  })
+
+const rows: Record<string, [begin: string, repeats: string]> = {
+  'millions of cells': ['userid,a\nann', ','],
+  'millions of quoted cells': ['userid,a\nannie', ',""'],
+  'millions of escaped quotes': ['userid,a\nann,', '"",'],
+  'a cell beyond ASCII': ['userid,a\nann,', 'Ж'],
+  'an id beyond ASCII': ['userid,a\n\n', 'Ж'],
+  'blanks alone': ['userid,a\nann,', ' '],
+  'a header of millions': ['userid', ',a'],
+}
+
+for (const [what, [begin, repeats]] of Object.entries(rows))
+  test(`a row as long as a slice, of ${what}, fits into ${most} MiB`, async () => {
+    const reading = new Worker(new URL('one-row.ts', import.meta.url), {
+      workerData: { begin, repeats },
+      resourceLimits: { maxOldGenerationSizeMb: most },
+    })
+    const [code] = (await once(reading, 'exit')) as [number] // as a worker says it
+    assert.equal(code, 0)
   })

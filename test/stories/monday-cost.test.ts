@@ -368,11 +368,11 @@ describe('the plan of', () => {
     ] as const,
     [
       'counting the users of a value',
-      countPiece(exact, 'b', { spelling: 'b', user: 'ann' }),
+      countPiece(exact, 'b', { spelling: 'b', user: 'ann', first: '[]' }),
     ] as const,
     [
       'counting the users of a normalized value',
-      countPiece(kinds.normalized, 'b', { spelling: 'b', user: 'ann' }),
+      countPiece(kinds.normalized, 'b', { spelling: 'b', user: 'ann', first: '[]' }),
     ] as const,
     [
       'writing values',

@@ -22,7 +22,7 @@ export const noDifference: readonly {
   },
   {
     file: 'src/identity/crowded.ts',
-    line: 'ORDER BY f.user_id LIMIT 1 OFFSET ${2 * seatsMax})`',
+    line: 'const eligibleMost = ({ seatsMax }: Seating) => 2 * seatsMax + 1',
     operator: 'number less',
     found: '2',
     why: 'Once the seats is enough: of the first of them by id, no more sit than keep their seats.',
