@@ -1,4 +1,4 @@
-import { isPassing } from '../failure.ts'
+import { isPassing, OutOfTime } from '../failure.ts'
 import { Invocation } from '../jobs/invocation.ts'
 import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
@@ -35,7 +35,7 @@ export async function writeReports(
   /** The error that stops the rest. */
   let halt: unknown
   const write = async (some: ReportsMessage[]): Promise<void> => {
-    if (invocation.isOutOfTime()) halt ??= new Error('the invocation is out of time')
+    if (invocation.isOutOfTime()) halt ??= new OutOfTime('the invocation is out of time')
     const fault = halt ?? (await writeTogether(res, some, invocation).catch(errorOf))
     if (fault === undefined) return
     if (isPassing(fault)) halt = fault

@@ -53,7 +53,7 @@ export async function applySlice<Item, Of extends FileJob>(
     rowsMax: job.rowsMax,
     problemsMax: problemsMax - Math.min(job.badRows, problemsMax),
   })
-  const slice = await invocation.finish(reading)
+  const slice = await invocation.runYielding(reading)
   invocation.limitNext(job, firstOfSliceMax)
   if (job.applied > slice.items.length)
     throw new Error(`a slice of job ${job.id} has fewer items than are applied`)

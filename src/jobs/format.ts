@@ -1,7 +1,7 @@
 import type { FileFormat } from '../db/schema.ts'
 import { byteOrderMark, readRows, separatorNamed } from './csv.ts'
 import { lettersOf } from './header.ts'
-import { finish } from './interruptible.ts'
+import { runAtOnce } from './interruptible.ts'
 
 /** Whether the first record names the columns; `auto` guesses. */
 export const headerModes = ['auto', 'present', 'absent'] as const
@@ -53,7 +53,7 @@ function recordsOf(
 ): string[][] {
   const records: string[][] = []
   const start = { place: 'start', line: 0, last: ended, rowsMax: 1000, ...options } as const
-  finish(readRows(head, start, ({ fields = [] }) => records.push(fields)))
+  runAtOnce(readRows(head, start, ({ fields = [] }) => records.push(fields)))
   return records
 }
 

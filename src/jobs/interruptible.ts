@@ -2,7 +2,7 @@
 export type Interruptible<Result> = Generator<void, Result>
 
 /** Does the work in one go. */
-export function finish<Result>(work: Interruptible<Result>): Result {
+export function runAtOnce<Result>(work: Interruptible<Result>): Result {
   for (;;) {
     const { done, value } = work.next()
     if (done === true) return value

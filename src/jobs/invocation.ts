@@ -66,7 +66,7 @@ export class Invocation {
   }
 
   /** Does the work while other requests of the isolate go on. */
-  async finish<Result>(work: Interruptible<Result>): Promise<Result> {
+  async runYielding<Result>(work: Interruptible<Result>): Promise<Result> {
     for (;;) {
       const { done, value } = work.next()
       if (done === true) return value

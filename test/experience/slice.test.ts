@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import type { FileFormat } from '../../src/db/schema.ts'
 import { readParticipants } from '../../src/experience/slice.ts'
 import { legacyFormat } from '../../src/jobs/format.ts'
-import { finish } from '../../src/jobs/interruptible.ts'
+import { runAtOnce } from '../../src/jobs/interruptible.ts'
 
 const slice = (
   text: string | Uint8Array<ArrayBuffer>,
   problemsMax = 10,
   format: FileFormat = legacyFormat,
 ) =>
-  finish(
+  runAtOnce(
     readParticipants(
       Uint8Array.from(typeof text === 'string' ? new TextEncoder().encode(text) : text).buffer,
       {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sortedRun } from '../../src/experience/sort.ts'
-import { finish } from '../../src/jobs/interruptible.ts'
+import { runAtOnce } from '../../src/jobs/interruptible.ts'
 import { runs } from '../support/property.ts'
 
 const plainly = (ids: string[]) => [...new Set(ids)].sort()
@@ -48,7 +48,7 @@ describe('a sorted run', () => {
     ['the beginning of another', many(64, (i) => 'x'.repeat(i))],
     ['more than keys can count', many(270_000, (i) => `id${i}`)],
   ])('has the order of `sort`, each once: %s', (_, ids) => {
-    const run = finish(sortedRun(ids))
+    const run = runAtOnce(sortedRun(ids))
     expect(run.length).toBe(plainly(ids).length)
     expect(run).toEqual(plainly(ids))
   })
@@ -82,7 +82,7 @@ describe('a sorted run', () => {
         fc.array(id, { minLength: 100, maxLength: 600, size: 'max' }),
         (shared, ids) => {
           const begun = ids.map((id) => shared + id)
-          expect(finish(sortedRun(begun))).toEqual(plainly(begun))
+          expect(runAtOnce(sortedRun(begun))).toEqual(plainly(begun))
         },
       ),
       runs(200),
@@ -92,7 +92,7 @@ describe('a sorted run', () => {
   it('leaves what it was given as it was', () => {
     const ids = many(100, (i) => `id${i}`)
     const before = [...ids]
-    finish(sortedRun(ids))
+    runAtOnce(sortedRun(ids))
     expect(ids).toEqual(before)
   })
 })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import Papa from 'papaparse'
 import { describe, expect, it } from 'vitest'
 import { fieldsOf, readRows, type Place } from '../../src/jobs/csv.ts'
-import { finish } from '../../src/jobs/interruptible.ts'
+import { runAtOnce } from '../../src/jobs/interruptible.ts'
 import { runs } from '../support/property.ts'
 
 type Found = [line: number, fields: string[] | undefined]
@@ -34,7 +34,7 @@ function readSliced(
       expect(text).not.toMatch(/^[\r\n]|[^"][\r\n]$/)
       if (row.fields !== undefined) expect(fieldsOf(text, separator)).toEqual(row.fields)
     })
-    const reading = finish(rows)
+    const reading = runAtOnce(rows)
     expect(reading.length).toBeGreaterThan(0)
     offset += reading.length
     line += reading.lines

@@ -2,7 +2,7 @@ import { workerData } from 'node:worker_threads'
 import { readParticipants } from '../../src/experience/slice.ts'
 import { readUsers } from '../../src/identity/users-slice.ts'
 import { legacyFormat } from '../../src/jobs/format.ts'
-import { finish } from '../../src/jobs/interruptible.ts'
+import { runAtOnce } from '../../src/jobs/interruptible.ts'
 
 // A worker thread that reads a slice of one row, of which a part repeats.
 
@@ -15,5 +15,5 @@ const options = {
   ...{ place: 'start' as const, line: 0, last: true, rowsMax: 200_000, problemsMax: 10_000 },
   format: legacyFormat,
 }
-finish(readUsers(bytes.buffer, options, { names: undefined, shared: new Set() }))
-finish(readParticipants(bytes.buffer, options, 32))
+runAtOnce(readUsers(bytes.buffer, options, { names: undefined, shared: new Set() }))
+runAtOnce(readParticipants(bytes.buffer, options, 32))
