@@ -117,7 +117,7 @@ export interface Resources {
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   limits: Limits
-  /** Where this installation is reached; undefined: where it is asked. */
+  /** Where this installation is reached; undefined: where a request names it. */
   origin: string | undefined
   limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */

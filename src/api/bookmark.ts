@@ -27,11 +27,11 @@ const components = {
   },
   headers: {
     Bookmark: {
-      description: 'The state that this answer shows, where the database was asked',
+      description: 'The state that this answer shows, where the database was queried',
       schema: { type: 'string' as const },
     },
     ServedBy: {
-      description: 'The region of the database that was asked, and `primary` or `replica`',
+      description: 'The region of the database that was queried, and `primary` or `replica`',
       schema: { type: 'string' as const },
     },
   },

@@ -14,6 +14,6 @@ const lookups = [
   '/ofrep/v1/evaluate/flags',
 ]
 
-/** Whether a route asks who is in which group: that is asked far more often than all else. */
+/** Whether a route is a look-up of who is in which group, requested far more often than all else. */
 export const isLookup = (route: string | undefined): boolean =>
   lookups.some((path) => route?.endsWith(path))

@@ -9,7 +9,7 @@ export interface Answered {
 
 export interface Databases {
   primary: Db
-  /** The nearest replica; the primary once the request has asked that. */
+  /** The nearest replica; the primary once the request has queried that. */
   replica: Db
   answered: () => Answered
 }

@@ -1,5 +1,5 @@
 import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
-import { together } from '../db/connect.ts'
+import { costOf, together } from '../db/connect.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers, type Group } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
@@ -40,14 +40,14 @@ async function eraseStep(
   const db = res.databaseOf(workspace)
   const ofGroup = and(eq(jobs.workspace, workspace), eq(jobs.group, group))
   const rows = invocation.items(rowsFirst)
-  const [members, problems] = await together(db, [
+  const results = await together(db, [
     eraseMembers({ workspace, group }, rows),
     sql`DELETE FROM job_problems WHERE (job_key, line) IN (
       SELECT job_key, line FROM job_problems
       WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rows})`,
   ])
-  await invocation.took(members.meta.duration + problems.meta.duration, rows)
-  if (members.changes !== 0 || problems.changes !== 0) return true
+  await invocation.took(costOf(results).ms, rows)
+  if (results.some(({ changes }) => changes > 0)) return true
 
   const oldest = await db
     .select({ revision: jobs.revision, fileKey: jobs.fileKey })

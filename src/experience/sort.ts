@@ -4,11 +4,11 @@ import { mergeSorted } from '../jobs/merge-sort.ts'
 /** Up to so many ids are sorted as strings. */
 const unsortedMax = 32
 
-/** More ids are dealt out first, so that no sort holds the thread for long. */
-const sortedAtOnceMax = 2 ** 15
-
 /** Bits of a key for an id's index. */
 const placeBits = 15
+
+/** More ids are dealt out first: no key has their index, and no sort holds the thread for long. */
+const sortedAtOnceMax = 2 ** placeBits
 
 /** Enough for ids of ASCII; ids made to need more rounds are sorted as strings. */
 const roundsMax = 8
@@ -38,14 +38,15 @@ function* appendRun(run: string[], ids: string[], rounds: number): Interruptible
   const view = new DataView(keys.buffer)
   ids.forEach((id, place) => {
     const six = sixCharactersOf(id, from)
-    view.setUint32(8 * place + 4, six / 2 ** 17, true)
+    view.setUint32(8 * place + 4, six / 2 ** (32 - placeBits), true)
     view.setUint32(8 * place, (six << placeBits) | place, true)
   })
   keys.sort()
 
-  const sorted = ids.map((_, i) => ids[view.getUint32(8 * i, true) & (2 ** placeBits - 1)] ?? '')
+  const sorted = ids.map((_, i) => ids[view.getUint32(8 * i, true) & (sortedAtOnceMax - 1)] ?? '')
   const sixAt = (i: number) =>
-    view.getUint32(8 * i + 4, true) * 2 ** 17 + (view.getUint32(8 * i, true) >>> placeBits)
+    view.getUint32(8 * i + 4, true) * 2 ** (32 - placeBits) +
+    (view.getUint32(8 * i, true) >>> placeBits)
   for (let start = 0, end = 1; start < sorted.length; start = end++) {
     while (end < sorted.length && sixAt(end) === sixAt(start)) end++
     if (end === start + 1) run.push(sorted[start] ?? '')

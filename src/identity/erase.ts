@@ -1,5 +1,5 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
-import { together } from '../db/connect.ts'
+import { costOf, together } from '../db/connect.ts'
 import { groupDefinitions } from '../db/schema.ts'
 import { checkUnused, namesOfDefinition, unused } from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
@@ -76,8 +76,7 @@ export async function eraseDefinition(
         SELECT key FROM recompute_runs
         WHERE definition_key = ${key} LIMIT ${rows})`,
       ])
-      const ms = results.reduce((sum, { meta }) => sum + meta.duration, 0)
-      await invocation.took(ms, rows)
+      await invocation.took(costOf(results).ms, rows)
       if (results.some(({ changes }) => changes > 0)) return true
       await db.delete(groupDefinitions).where(deleted)
       return false

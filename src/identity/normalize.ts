@@ -6,6 +6,7 @@ import type { Invocation } from '../jobs/invocation.ts'
 import { collapsedSql } from './matching.ts'
 import { commitRun, type BegunRun } from './runs.ts'
 import { endOfRange, within, type Range } from './ranges.ts'
+import { usersByExactValue } from './user-rows.ts'
 
 /**
  * Updates the normalized values of the run's next range; a definition that compares values as they
@@ -38,9 +39,10 @@ const usersFirst = 1000
 export const usersOf = ({ limits }: Resources, invocation: Invocation): number =>
   Math.min(invocation.items(usersFirst), limits.usersPerStep)
 
-const userRows = ({ workspace, source }: BegunRun) =>
-  sql`user_attributes AS u INDEXED BY user_attributes_by_value
-    WHERE u.workspace_id = ${workspace} AND u.name = ${source}`
+const sourceRows = (run: BegunRun) => {
+  const { from, where } = usersByExactValue(run)
+  return sql`${from} WHERE ${where}`
+}
 const normalizedRows = ({ definition }: BegunRun) =>
   sql`normalized_values INDEXED BY normalized_values_by_value
     WHERE definition_key = ${definition}`
@@ -50,7 +52,7 @@ export function endOfValues(run: BegunRun, users: number): SQL {
   const after = sql`value > ${run.cursor}`
   const noRows = sql`(SELECT NULL AS value) WHERE ${after}`
   return endOfRange(
-    run.matching === null ? noRows : sql`${userRows(run)} AND ${after}`,
+    run.matching === null ? noRows : sql`${sourceRows(run)} AND ${after}`,
     sql`${normalizedRows(run)} AND ${after}`,
     users,
   )
@@ -59,7 +61,7 @@ export function endOfValues(run: BegunRun, users: number): SQL {
 /** Deletes normalized values that no user has, or all where values are compared as they are. */
 export function deleteUnused(run: BegunRun, values: Range, guard: SQL): SQL {
   const isUsed = sql`EXISTS (
-    SELECT 1 FROM ${userRows(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
+    SELECT 1 FROM ${sourceRows(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
   return sql`
     DELETE FROM ${normalizedRows(run)} AND ${within(sql`value`, values)} AND ${guard}
       ${run.matching === null ? sql`` : sql`AND NOT ${isUsed}`}`
@@ -69,7 +71,7 @@ export function deleteUnused(run: BegunRun, values: Range, guard: SQL): SQL {
 const caselessValue = (run: BegunRun) => sql`
   coalesce(
     iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
-      (SELECT u.folded FROM ${userRows(run)}
+      (SELECT u.folded FROM ${sourceRows(run)}
         AND u.value = v.value AND u.type <> 'list' AND u.folded IS NOT NULL LIMIT 1),
       NULL),
     lower(v.value))`
@@ -78,9 +80,9 @@ const caselessValue = (run: BegunRun) => sql`
 const valuesOf = (run: BegunRun, values: Range) =>
   values.crowded
     ? sql`SELECT ${values.upTo} AS value
-      WHERE EXISTS (SELECT 1 FROM ${userRows(run)}
+      WHERE EXISTS (SELECT 1 FROM ${sourceRows(run)}
         AND u.value = ${values.upTo} AND u.type <> 'list')`
-    : sql`SELECT DISTINCT u.value FROM ${userRows(run)}
+    : sql`SELECT DISTINCT u.value FROM ${sourceRows(run)}
       AND ${within(sql`u.value`, values)} AND u.type <> 'list'`
 
 /** Writes the normalized form of each new value of a range. */

@@ -1,4 +1,5 @@
 import { isPassing, OutOfTime } from '../failure.ts'
+import { firstUpTo } from '../jobs/batch-size.ts'
 import { Invocation } from '../jobs/invocation.ts'
 import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
@@ -44,7 +45,7 @@ export async function writeReports(
   }
   for (const ofOne of smallestFirst(messages))
     for (let from = 0; from < ofOne.length;) {
-      const some = upTo(ofOne.slice(from), invocation.items(firstRows))
+      const some = firstUpTo(ofOne.slice(from), rowsOf, invocation.items(firstRows))
       await write(some)
       from += some.length
     }
@@ -70,13 +71,6 @@ function rowsOf({ reports }: ReportsMessage): number {
 
 const rowsOfAll = (messages: ReportsMessage[]): number =>
   messages.reduce((rows, message) => rows + rowsOf(message), 0)
-
-/** The first messages, of so many rows together; at least one. */
-function upTo(messages: ReportsMessage[], rowsMost: number): ReportsMessage[] {
-  let rows = 0
-  const end = messages.findIndex((message, i) => (rows += rowsOf(message)) > rowsMost && i > 0)
-  return end < 0 ? messages : messages.slice(0, end)
-}
 
 /** Writes messages of one workspace as one batch, and leaves the database to what waits for it. */
 async function writeTogether(

@@ -35,7 +35,10 @@ export const usersByNormalizedValue = ({
     AND u.workspace_id = ${workspace} AND u.name = ${source} AND u.value = nv.value`,
 })
 
-const usersByExactValue = ({ workspace, source }: Seating): UserRows => ({
+export const usersByExactValue = ({
+  workspace,
+  source,
+}: Pick<Seating, 'workspace' | 'source'>): UserRows => ({
   from: sql`user_attributes AS u INDEXED BY user_attributes_by_value`,
   where: sql`u.workspace_id = ${workspace} AND u.name = ${source}`,
 })

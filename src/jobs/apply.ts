@@ -2,6 +2,7 @@ import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { commit, guardOf, type Checkpoint } from './checkpoint.ts'
+import { firstUpTo } from './batch-size.ts'
 import type { FileJob, Job } from './job.ts'
 import { advance, problemsMax, type Changes } from './jobs.ts'
 import { legacyFormat } from './format.ts'
@@ -60,7 +61,7 @@ export async function applySlice<Item, Of extends FileJob>(
 
   for (let current = job; ;) {
     const most = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))
-    const items = bytesOf === undefined ? most : firstOf(most, bytesOf)
+    const items = bytesOf === undefined ? most : firstUpTo(most, bytesOf, bytesMost)
     const applied = current.applied + items.length
     const statements = items.length === 0 ? [] : write(items, current)
     const isLast = applied === slice.items.length
@@ -92,13 +93,6 @@ export async function applySlice<Item, Of extends FileJob>(
 
 /** Bytes of a batch's items, about: in JSON they may be six times as many. */
 const bytesMost = 2 ** 20
-
-/** The first items that are a batch by their bytes; at least one. */
-function firstOf<Item>(items: Item[], bytesOf: (item: Item) => number): Item[] {
-  let bytes = 0
-  const end = items.findIndex((item, i) => (bytes += bytesOf(item)) > bytesMost && i > 0)
-  return end === -1 ? items : items.slice(0, end)
-}
 
 /** A slice begun by a version without formats starts over, as that read rows differently. */
 const setFormat = async (res: Resources, job: FileJob): Promise<boolean> =>

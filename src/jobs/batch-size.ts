@@ -18,3 +18,14 @@ export function nextItems(items: number, ms: number): number {
   const next = Math.floor(items * Math.min(Math.max(batchTime / ms, 1 / 4), 2))
   return next > items ? Math.min(next, itemsMax) : Math.max(next, Math.min(items, itemsMin))
 }
+
+/** The first items whose sizes together are at most `most`; at least one. */
+export function firstUpTo<Item>(
+  items: Item[],
+  sizeOf: (item: Item) => number,
+  most: number,
+): Item[] {
+  let size = 0
+  const end = items.findIndex((item, i) => (size += sizeOf(item)) > most && i > 0)
+  return end === -1 ? items : items.slice(0, end)
+}

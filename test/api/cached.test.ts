@@ -91,21 +91,22 @@ describe('a look-up that may be a minute old', () => {
     const path = `/groups/v3/groups/${group}/participants/ann`
     const flag = '/ofrep/v1/evaluate/flags/larks'
     const context = post({ context: { targetingKey: 'ann' } })
-    const asked = (url: string, init?: RequestInit) => request(url, init, caching, other.headers())
-    expect(await said(asked(path))).toMatchObject({ member: true })
-    expect(await said(asked(flag, context))).toMatchObject({ value: true })
+    const answerTo = (url: string, init?: RequestInit) =>
+      request(url, init, caching, other.headers())
+    expect(await said(answerTo(path))).toMatchObject({ member: true })
+    expect(await said(answerTo(flag, context))).toMatchObject({ value: true })
     const ours = `/groups/v3/groups/${owls}/participants/ann`
     await request(ours)
-    await asked(`/groups/v3/groups/${group}`, { method: 'DELETE' })
-    expect((await asked(path)).status).toBe(400)
-    expect((await asked(flag, context)).status).toBe(404)
+    await answerTo(`/groups/v3/groups/${group}`, { method: 'DELETE' })
+    expect((await answerTo(path)).status).toBe(400)
+    expect((await answerTo(flag, context)).status).toBe(404)
     expect((await request(ours)).headers.get('age')).not.toBeNull()
   })
 
   it('is not kept if it was under way at a deletion', async () => {
     const { bank: other, group } = await Bank.withGroup('wrens', 'ann\n')
     const path = `/groups/v3/groups/${group}/participants/ann`
-    const asked = (vars: object, url: string, init?: RequestInit) =>
+    const answerTo = (vars: object, url: string, init?: RequestInit) =>
       request(url, init, { ...caching, ...vars }, other.headers())
     const read = Promise.withResolvers<void>()
     const arrives = Promise.withResolvers<void>()
@@ -113,28 +114,28 @@ describe('a look-up that may be a minute old', () => {
       read.resolve()
       return arrives.promise
     })
-    const answering = asked({ DB }, path)
+    const answering = answerTo({ DB }, path)
     await read.promise
     await scheduler.wait(2)
-    await asked({}, `/groups/v3/groups/${group}`, { method: 'DELETE' })
+    await answerTo({}, `/groups/v3/groups/${group}`, { method: 'DELETE' })
     await scheduler.wait(2)
     arrives.resolve()
     expect(await said(answering)).toMatchObject({ member: true })
-    expect((await asked({}, path)).status).toBe(400)
+    expect((await answerTo({}, path)).status).toBe(400)
   })
 
   it('is queried anew though the answer to the deletion was lost', async () => {
     const { bank: other, group } = await Bank.withGroup('ducks', 'ann\n')
     const path = `/groups/v3/groups/${group}/participants/ann`
-    const asked = (vars: object, url: string, init?: RequestInit) =>
+    const answerTo = (vars: object, url: string, init?: RequestInit) =>
       request(url, init, { ...caching, ...vars }, other.headers())
-    expect(await said(asked({}, path))).toMatchObject({ member: true })
+    expect(await said(answerTo({}, path))).toMatchObject({ member: true })
     const DB = answersLater(async (call) => {
       if (call === 'batch') throw new Error('the connection is lost')
     })
-    const deletion = asked({ DB }, `/groups/v3/groups/${group}`, { method: 'DELETE' })
+    const deletion = answerTo({ DB }, `/groups/v3/groups/${group}`, { method: 'DELETE' })
     expect((await deletion).status).toBe(500)
-    expect((await asked({}, path)).status).toBe(400)
+    expect((await answerTo({}, path)).status).toBe(400)
   })
 
   it('is queried anew once it is older than that', async () => {

@@ -57,7 +57,7 @@ describe('the point of a request', () => {
     expect(of('request')).toMatchObject([{ status: 500, fault }])
   })
 
-  it('names no person, no address and no workspace, whatever is asked', async () => {
+  it('names no person, no address and no workspace, whatever is requested', async () => {
     const { team, bank, ids } = await settled()
     const person = 'person-77'
     const { vars, kept, of } = recorder()

@@ -16,7 +16,7 @@ async function issuerOf(vars: Partial<Env>): Promise<string | undefined> {
 }
 
 describe('where an origin is configured', () => {
-  it('tokens and discovery name it, whatever host is asked', async () => {
+  it('tokens and discovery name it, whatever host a request names', async () => {
     expect(await issuerOf({ ORIGIN })).toBe(ORIGIN)
     const answer = await callWith({ ORIGIN }, '/.well-known/oauth-authorization-server')
     expect(await answer.json()).toMatchObject({

@@ -90,10 +90,10 @@ describe('look-ups', () => {
   })
 })
 
-/** A database that must not be asked. */
+/** A database that must not be queried. */
 const DB = {
   prepare: () => {
-    throw new Error('asked')
+    throw new Error('queried')
   },
 } as unknown as D1Database // what `connect` calls
 const unasked = { ...rateLimited, DB }
@@ -161,7 +161,7 @@ describe('a caller whom nobody knows yet', () => {
     expect((await request(rateLimited, anybody(), from('2001:db8:0:1::1'))).status).toBe(401)
   })
 
-  it('is told so as OAuth and as the Events API say it', async () => {
+  it('gets the answers of OAuth and of the Events API', async () => {
     const address = from()
     const shut = (path: string) =>
       said(untilShut(() => post(path)(rateLimited, anybody(), address)))

@@ -251,17 +251,17 @@ describe('a batch of messages', () => {
     expect([...failed.keys()].every(({ workspace }) => workspace === much)).toBe(true)
   })
 
-  it('waits as a whole where the database is out, asked once', async () => {
+  it('waits as a whole where the database is out, queried once', async () => {
     const [one, other] = [newWorkspace(), newWorkspace()]
-    let asked = 0
+    let batches = 0
     const out = {
       prepare: (query: string) => env.DB.prepare(query),
-      batch: () => (asked++, Promise.reject(new Error(overloaded))),
+      batch: () => (batches++, Promise.reject(new Error(overloaded))),
     }
     const DB = out as unknown as D1Database // what `connect` calls
     const messages = [...messagesOf(one, 10, 1), ...messagesOf(other, 10, 1)]
     const failed = await writeReports(resources({ ...env, DB }), messages)
-    expect([failed.size, asked]).toEqual([20, 1])
+    expect([failed.size, batches]).toEqual([20, 1])
     expect(await writeReports(hazardous().res, messages)).toEqual(new Map())
   })
 

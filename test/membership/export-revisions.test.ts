@@ -145,7 +145,7 @@ describe('a file that has begun', () => {
           }
         },
       ),
-      runs(12),
+      runs(25),
     )
     for (const count of Object.values(ends)) expect(count).toBeGreaterThan(0)
   }, 120_000)
