@@ -7,8 +7,6 @@ import type { Scope } from './scopes.ts'
 import type { Resources } from '../resources.ts'
 import type { Caller } from './tokens.ts'
 
-export type Client = Omit<typeof clients.$inferSelect, 'secretHash'>
-
 const shown = {
   id: clients.id,
   workspace: clients.workspace,
@@ -16,6 +14,9 @@ const shown = {
   scopes: clients.scopes,
   createdAt: clients.createdAt,
 }
+
+/** A client without its secrets. */
+export type Client = Pick<typeof clients.$inferSelect, keyof typeof shown>
 
 /** Registers a client. Its secret is shown this once: only its hash is stored. */
 export async function registerClient(

@@ -18,6 +18,12 @@ const exactJson = customType<{ data: unknown; driverData: string }>({
   fromDriver: parseJson,
 })
 
+/** What is counted of a workspace, as counting its rows would read them all. */
+export const workspaces = sqliteTable('workspaces', {
+  id: integer('workspace_id').primaryKey(),
+  users: integer('users').notNull().default(0),
+})
+
 /** Who may ask for tokens. Times everywhere are milliseconds since 1970. */
 export const clients = sqliteTable(
   'clients',
@@ -28,9 +34,27 @@ export const clients = sqliteTable(
     scopes: text('scopes', { mode: 'json' }).$type<string[]>().notNull(),
     secretHash: text('secret_hash').notNull(),
     createdAt: integer('created_at').notNull(),
+    /** The secret before the last, which is good until then. */
+    formerHash: text('former_secret_hash'),
+    formerUntil: integer('former_until'),
+    /** Seconds that its tokens are valid; null: eight hours. */
+    tokenLifetime: integer('token_lifetime'),
+    expiresAt: integer('expires_at'),
   },
-  (t) => [index('clients_by_workspace').on(t.workspace, t.id)],
+  (t) => [
+    index('clients_by_workspace').on(t.workspace, t.id),
+    index('clients_by_former')
+      .on(t.formerUntil)
+      .where(sql`former_secret_hash IS NOT NULL`),
+  ],
 )
+
+/** Tokens of these clients that were issued up to a moment are refused; kept until they have expired. */
+export const revocations = sqliteTable('revocations', {
+  client: text('client_id').primaryKey(),
+  workspace: integer('workspace_id').notNull(),
+  notBefore: integer('not_before').notNull(),
+})
 
 /** `revision` is the live one. Keys are never reused, as `members` may outlive a group. */
 export const experienceGroups = sqliteTable(
@@ -63,6 +87,9 @@ export const experienceGroups = sqliteTable(
     index('experience_groups_deleted')
       .on(t.deletedAt)
       .where(sql`deleted_at IS NOT NULL`),
+    index('experience_groups_to_prune')
+      .on(t.updatedAt)
+      .where(sql`removed_since_prune > 0 AND deleted_at IS NULL`),
   ],
 )
 
@@ -82,6 +109,17 @@ export const members = sqliteTable(
     index('members_by_group').on(t.group, t.participant),
   ],
 )
+
+/** Who has requested something, and how: of what goes on by itself, only a name. */
+export interface Actor {
+  /** A client's id; undefined where no client has requested it. */
+  client?: string
+  name: string
+  /** The request's `transactionId`. */
+  transaction?: string
+  family?: 'IPv4' | 'IPv6'
+  method?: string
+}
 
 /** How a CSV file is read. */
 export interface FileFormat {
@@ -162,8 +200,15 @@ export const jobs = sqliteTable(
     audience: text('audience_id'),
     /** How the file is read; null for syncs and old jobs. */
     format: text('format', { mode: 'json' }).$type<FileFormat>(),
+    /** Null for jobs of before. */
+    actor: text('actor', { mode: 'json' }).$type<Actor>(),
+    /** Set for a job that removes the people of an erasure from its group. */
+    erasure: integer('erasure_key'),
   },
   (t) => [
+    index('jobs_by_erasure')
+      .on(t.erasure)
+      .where(sql`erasure_key IS NOT NULL`),
     uniqueIndex('jobs_by_id').on(t.workspace, t.id),
     uniqueIndex('jobs_by_group').on(t.group, t.revision),
     index('jobs_by_time').on(t.workspace, t.createdAt),
@@ -390,8 +435,12 @@ export const recomputeRuns = sqliteTable(
     startedAt: integer('started_at'),
     updatedAt: integer('updated_at').notNull(),
     endedAt: integer('ended_at'),
+    actor: text('actor', { mode: 'json' }).$type<Actor>(),
   },
   (t) => [
+    index('recompute_runs_unended_by_workspace')
+      .on(t.workspace, t.key)
+      .where(sql`ended_at IS NULL`),
     uniqueIndex('recompute_runs_by_id').on(t.workspace, t.id),
     uniqueIndex('recompute_runs_by_week').on(t.definition, t.week),
     index('recompute_runs_by_definition').on(t.definition, t.key),
@@ -472,10 +521,18 @@ export const webhooks = sqliteTable(
     updatedAt: integer('last_modified_on').notNull(),
     updatedBy: text('last_modified_by').notNull(),
   },
-  (t) => [uniqueIndex('webhooks_by_id').on(t.workspace, t.id)],
+  (t) => [
+    uniqueIndex('webhooks_by_id').on(t.workspace, t.id),
+    index('webhooks_by_former')
+      .on(t.formerUntil)
+      .where(sql`former_secret IS NOT NULL`),
+  ],
 )
 
-/** What has happened, in the order of `key`; each is written in the batch of its change. */
+/**
+ * What has happened, in the order of `key`; each is written in the batch of its change. No column
+ * holds an attribute's value or a person's id.
+ */
 export const events = sqliteTable(
   'events',
   {
@@ -485,10 +542,92 @@ export const events = sqliteTable(
     type: text('type').notNull(),
     at: integer('at').notNull(),
     data: text('data', { mode: 'json' }).notNull(),
+    actorId: text('actor_id'),
+    actor: text('actor', { mode: 'json' }).$type<Actor>(),
+    objectKind: text('object_kind'),
+    objectId: text('object_id'),
+    /** What it was before, and is since. */
+    change: text('change', { mode: 'json' }).$type<{ before: object; after: object }>(),
   },
   (t) => [
     uniqueIndex('events_by_id').on(t.workspace, t.id),
     index('events_by_workspace').on(t.workspace, t.key),
+    index('events_by_actor')
+      .on(t.workspace, t.actorId, t.key)
+      .where(sql`actor_id IS NOT NULL`),
+    index('events_by_object')
+      .on(t.workspace, t.objectKind, t.objectId, t.key)
+      .where(sql`object_kind IS NOT NULL`),
+  ],
+)
+
+/** What the events of a day were, signed, so that a change of them is noticed. */
+export const eventDigests = sqliteTable(
+  'event_digests',
+  {
+    workspace: integer('workspace_id').notNull(),
+    day: text('day').notNull(),
+    /** Ids of events; null on a day without any. */
+    first: text('first'),
+    last: text('last'),
+    /** The key of the last event of this or an earlier day. */
+    lastKey: integer('last_key').notNull(),
+    count: integer('count').notNull(),
+    sha256: text('sha256').notNull(),
+    previous: text('previous'),
+    signature: text('signature').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.workspace, t.day] })],
+)
+
+/** A request to forget people. */
+export const erasures = sqliteTable(
+  'erasures',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    id: text('id').notNull(),
+    workspace: integer('workspace_id').notNull(),
+    people: integer('people').notNull(),
+    /** Of one person alone. */
+    personHash: text('person_hash'),
+    state: text('state').notNull(),
+    step: integer('step').notNull().default(0),
+    /** How far the part that `state` names has come. */
+    place: text('place', { mode: 'json' }),
+    /** How many things of each kind are removed. */
+    removed: text('removed', { mode: 'json' }).$type<Record<string, number>>().notNull(),
+    actor: text('actor', { mode: 'json' }).$type<Actor>(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    endedAt: integer('ended_at'),
+  },
+  (t) => [
+    uniqueIndex('erasures_by_id').on(t.workspace, t.id),
+    index('erasures_unended')
+      .on(t.updatedAt)
+      .where(sql`ended_at IS NULL`),
+  ],
+)
+
+/** Whom an erasure forgets; empty once it has ended. */
+export const erasurePeople = sqliteTable(
+  'erasure_people',
+  { erasure: integer('erasure_key').notNull(), person: text('person_id').notNull() },
+  (t) => [primaryKey({ columns: [t.erasure, t.person] })],
+)
+
+/** Keyed hashes of people whom nothing of before brings back. */
+export const erasedPeople = sqliteTable(
+  'erased_people',
+  {
+    workspace: integer('workspace_id').notNull(),
+    hash: text('person_hash').notNull(),
+    erasedAt: integer('erased_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.workspace, t.hash] }),
+    index('erased_people_by_workspace').on(t.workspace, t.erasedAt),
+    index('erased_people_by_time').on(t.erasedAt),
   ],
 )
 

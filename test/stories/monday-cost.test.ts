@@ -316,7 +316,15 @@ describe('the plan of', () => {
   const run: Run = {
     ...{ key: 1, id: 'r', workspace: 1, definition: 1, week: null, state: 'normalizing', step: 1 },
     ...{ source: '$address', attributes: [], cursor: 'a', expected: 0, scanned: 0, seated: 0 },
-    ...{ overLimit: 0, groups: 0, changed: 0, withoutValue: 0, largest: null, ignoreValues: null },
+    ...{
+      overLimit: 0,
+      groups: 0,
+      changed: 0,
+      withoutValue: 0,
+      largest: null,
+      ignoreValues: null,
+      actor: null,
+    },
     ...{ matching: 'normalized', createdAt: 0, startedAt: 0, updatedAt: 0, endedAt: null },
   }
   const normalized: Seating = { ...exact, matching: 'normalized' }
