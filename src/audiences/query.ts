@@ -116,14 +116,15 @@ export const compileQuery = ({ rule, names }: ResolvedRule): Query => ({
 })
 
 /**
- * The table `p` of a compiled rule: the workspace `w`, and the constants `c` as JSON. Throws
- * `rule-refused` where they are too large.
+ * The tables of a compiled rule: `w`, the workspace, and `p`, each constant `v` by its number `k`.
+ * Throws `rule-refused` where they are too large.
  */
 export function parameters(workspace: number, constants: unknown[]): SQL {
   const json = stringifyJson(constants)
   if (Buffer.byteLength(json) > constantsBytesMax)
     throw ruleRefused('/rule', 'is too large: its values and patterns take more than 2 MB')
-  return sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${json} AS c)`
+  return sql`w AS MATERIALIZED (SELECT ${workspace} AS w),
+    p AS MATERIALIZED (SELECT key AS k, value AS v FROM json_each(${json}))`
 }
 
 /** D1 takes strings of up to 2 MB. */
