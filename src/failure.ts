@@ -56,6 +56,7 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
 

@@ -30,6 +30,8 @@ export interface Env {
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
   AUDIENCES_MAX: number
+  RULE_COST_MAX: number
+  QUESTION_SECONDS: number
   WEBHOOKS_MAX: number
   WEBHOOKS_LOCAL: boolean
   WEBHOOK_HOSTS: string
@@ -38,11 +40,13 @@ export interface Env {
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
   DOOR_RATE_LIMIT: number
+  QUESTION_RATE_LIMIT: number
   RATE_PERIOD: number
   RATE_LIMITED: boolean
   LIMITER?: RateLimit
   LOOKUP_LIMITER?: RateLimit
   DOOR_LIMITER?: RateLimit
+  QUESTION_LIMITER?: RateLimit
   METRICS?: AnalyticsEngineDataset
 }
 
@@ -66,6 +70,10 @@ export interface Limits {
   sharedAttributesMax: number
   groupUsersMax: number
   audiencesMax: number
+  /** See `costShown`. */
+  ruleCostMax: number
+  /** How long a question of an audience may take. */
+  questionSeconds: number
   webhooksMax: number
   /** How old a cached look-up may be; 0 caches nothing. */
   lookupCacheSeconds: number
@@ -75,6 +83,8 @@ export interface Limits {
   lookupRateLimit: number
   /** Requests of an address, and of a client it names, before who sends them is known. */
   doorRateLimit: number
+  /** Questions of a workspace's audiences. */
+  questionRateLimit: number
   ratePeriod: number
 }
 
@@ -87,7 +97,7 @@ export interface Signing {
 }
 
 /** Count requests by a key; undefined where they are not limited. */
-export type Limiters = Record<'requests' | 'lookups' | 'doors', RateLimit | undefined>
+export type Limiters = Record<'requests' | 'lookups' | 'doors' | 'questions', RateLimit | undefined>
 
 /** Where events may be sent. */
 export interface WebhookAddresses {
@@ -161,8 +171,13 @@ function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
 
 const limitersOf = (env: Env): Limiters =>
   String(env.RATE_LIMITED) === 'true'
-    ? { requests: env.LIMITER, lookups: env.LOOKUP_LIMITER, doors: env.DOOR_LIMITER }
-    : { requests: undefined, lookups: undefined, doors: undefined }
+    ? {
+        requests: env.LIMITER,
+        lookups: env.LOOKUP_LIMITER,
+        doors: env.DOOR_LIMITER,
+        questions: env.QUESTION_LIMITER,
+      }
+    : { requests: undefined, lookups: undefined, doors: undefined, questions: undefined }
 
 const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
   WEBHOOK_HOSTS.toLowerCase()
@@ -203,11 +218,14 @@ export function resources(env: Env, bookmark?: string): Resources {
       sharedAttributesMax: Number(env.SHARED_ATTRIBUTES_MAX),
       groupUsersMax: Number(env.GROUP_USERS_MAX),
       audiencesMax: Number(env.AUDIENCES_MAX),
+      ruleCostMax: Number(env.RULE_COST_MAX),
+      questionSeconds: Number(env.QUESTION_SECONDS),
       webhooksMax: Number(env.WEBHOOKS_MAX),
       lookupCacheSeconds: Number(env.LOOKUP_CACHE_SECONDS),
       rateLimit: Number(env.RATE_LIMIT),
       lookupRateLimit: Number(env.LOOKUP_RATE_LIMIT),
       doorRateLimit: Number(env.DOOR_RATE_LIMIT),
+      questionRateLimit: Number(env.QUESTION_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
     origin: originOf(env),

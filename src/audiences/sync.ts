@@ -9,6 +9,7 @@ import { enqueue } from '../jobs/enqueue.ts'
 import { countUnended, insertNextJob } from '../jobs/jobs.ts'
 import { getAudience } from './audiences.ts'
 import type { ResolvedRule } from './compile.ts'
+import { checkCost } from './cost.ts'
 import { withShared } from './references.ts'
 import { resolveAudience } from './resolve.ts'
 
@@ -27,6 +28,7 @@ export async function requestSync(
     getAudience(db, workspace, id),
     resolveAudience(db, workspace, id),
   ])
+  checkCost(resolved.rule, res.limits)
   const notAttached = new Failure({ reason: 'not-attached', audience: id })
   if (group === null) throw notAttached
   const row = rowOf({ workspace, audience: id, ...resolved })

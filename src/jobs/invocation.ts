@@ -12,7 +12,7 @@ const pause = 1
 const unused = 3
 
 /** Pauses for as long as others use that, and at most `ms`. */
-async function letOthersIn(ms: number): Promise<void> {
+export async function letOthersIn(ms: number): Promise<void> {
   const until = performance.now() + ms
   for (let from = performance.now(); ;) {
     await scheduler.wait(pause)

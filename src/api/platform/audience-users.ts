@@ -1,19 +1,36 @@
-import { Hono } from 'hono'
-import { queryAudience } from '../../audiences/cached-rule.ts'
-import { explainUser } from '../../audiences/explain.ts'
-import { exportUsers } from '../../audiences/export.ts'
-import { overlap } from '../../audiences/overlap.ts'
-import { countUsers, listUsers } from '../../audiences/query.ts'
-import { resolveAudience, resolveRule } from '../../audiences/resolve.ts'
-import { readRule } from '../../audiences/rule.ts'
+import { Hono, type Context } from 'hono'
+import {
+  countAudience,
+  explainAudience,
+  exportAudience,
+  listAudience,
+  overlap,
+  previewRule,
+  type Asker,
+  type Count,
+} from '../../audiences/questions.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { questionLimited } from '../rate-limit.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/audiences.ts'
+import * as counts from './wire/counts.ts'
 import { userIdOf } from './wire/users.ts'
 
-const sampleSize = 10
+const asker = ({ var: { replica, workspace, res } }: Context<Http>): Asker => ({
+  db: replica,
+  workspace,
+  limits: res.limits,
+})
+
+/** A count, or how far it has come and where it goes on. */
+const answer = <Shown extends object>(c: Context<Http>, count: Count, shown: Shown) => {
+  const { next } = count
+  if (next === undefined) return c.json(shown)
+  const url = `${c.req.path}?continue=${next.token}`
+  return c.json({ ...shown, ...counts.showGoingOn(count, next, url) }, 202, { Location: url })
+}
 
 /** The users of audiences, and of rules that are not saved. */
 export const audienceUsers = new Hono<Http>()
@@ -23,15 +40,16 @@ export const audienceUsers = new Hono<Http>()
       'previewAudience',
       'audiences:read',
       'Count the users who match a rule, and show ten of them',
-      wire.ShownPreview,
+      { schema: counts.ShownPreview, goesOn: counts.PreviewGoingOn, timed: true },
     ),
+    questionLimited,
     jsonBody,
+    valid('query', counts.Continue),
     valid('json', wire.Preview),
     async (c) => {
-      const { replica, workspace } = c.var
-      const rule = await resolveRule(replica, workspace, readRule(c.req.valid('json').rule))
-      const { users } = await listUsers(replica, workspace, rule, { after: '', size: sampleSize })
-      return c.json({ count: await countUsers(replica, workspace, rule), sample: users })
+      const { continue: token } = c.req.valid('query')
+      const count = await previewRule(asker(c), c.req.valid('json').rule, token)
+      return answer(c, count, counts.showPreview(count, c.var.res.limits))
     },
   )
 
@@ -41,25 +59,29 @@ export const audienceUsers = new Hono<Http>()
       'overlapAudiences',
       'audiences:read',
       'Count the users of two audiences, and those who belong to both',
-      wire.ShownOverlap,
+      { schema: counts.ShownOverlap, timed: true },
     ),
-    valid('query', wire.OverlapQuery),
+    questionLimited,
+    valid('query', counts.OverlapQuery),
     async (c) => {
-      const { replica, workspace } = c.var
       const { a, b } = c.req.valid('query')
-      return c.json(wire.showOverlap(a, b, await overlap(replica, workspace, a, b)))
+      return c.json(counts.showOverlap(a, b, await overlap(asker(c), a, b)))
     },
   )
 
   .get(
     '/:audience_id/count',
-    operation('countAudience', 'audiences:read', 'Count the users of an audience', wire.ShownCount),
+    operation('countAudience', 'audiences:read', 'Count the users of an audience', {
+      schema: counts.ShownCount,
+      goesOn: counts.CountGoingOn,
+      timed: true,
+    }),
+    questionLimited,
+    valid('query', counts.Continue),
     async (c) => {
-      const { replica, workspace } = c.var
-      const count = await queryAudience(replica, workspace, wire.idOf(c), (db, rule) =>
-        countUsers(db, workspace, rule),
-      )
-      return c.json({ count })
+      const { continue: token } = c.req.valid('query')
+      const count = await countAudience(asker(c), wire.idOf(c), token)
+      return answer(c, count, counts.showCount(count, c.var.res.limits))
     },
   )
 
@@ -69,25 +91,23 @@ export const audienceUsers = new Hono<Http>()
       'listAudienceUsers',
       'audiences:read',
       'List the users of an audience in the order of their ids; as text/csv, all of them',
-      { schema: wire.ShownUsers, csv: true },
+      { schema: wire.ShownUsers, csv: true, timed: true },
     ),
+    questionLimited,
     valid('query', wire.UsersQuery),
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
-      const { replica, workspace } = c.var
-      const rule = await resolveAudience(replica, workspace, wire.idOf(c))
-      return c.body(exportUsers(replica, workspace, rule, c.req.valid('query').after), 200, {
+      const file = await exportAudience(asker(c), wire.idOf(c), c.req.valid('query').after)
+      return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
       })
     },
     async (c) => {
-      const { replica, workspace } = c.var
-      const { users, next = null } = await queryAudience(
-        replica,
-        workspace,
+      const { users, next = null } = await listAudience(
+        asker(c),
         wire.idOf(c),
-        (db, rule) => listUsers(db, workspace, rule, c.req.valid('query')),
+        c.req.valid('query'),
       )
       return c.json({ users, next })
     },
@@ -99,14 +119,11 @@ export const audienceUsers = new Hono<Http>()
       'explainAudienceUser',
       'audiences:read',
       'Explain why a user belongs to an audience or does not',
-      wire.ShownMembership,
+      { schema: wire.ShownMembership, timed: true },
     ),
+    questionLimited,
     async (c) => {
-      const { replica, workspace } = c.var
       const user = userIdOf(c.req.param('user_id'))
-      const explained = await queryAudience(replica, workspace, wire.idOf(c), (db, rule) =>
-        explainUser(db, workspace, rule, user),
-      )
-      return c.json(wire.showMembership(explained))
+      return c.json(wire.showMembership(await explainAudience(asker(c), wire.idOf(c), user)))
     },
   )

@@ -17,9 +17,20 @@ const tags: Record<string, string> = {
   webhooks: 'Webhooks',
 }
 
-/** The schema of an answer, or more: `csv` where it may be CSV too. No schema: an empty 204. */
+/**
+ * The schema of an answer, or more: `csv` where it may be CSV too, `goesOn` of a 202 that tells where
+ * it goes on, `timed` where there may be no time for it. No schema: an empty 204.
+ */
 type Answer =
-  z.ZodType | { schema?: z.ZodType; status?: number; csv?: boolean; requestBody?: typeof usersBody }
+  | z.ZodType
+  | {
+      schema?: z.ZodType
+      goesOn?: z.ZodType
+      status?: number
+      csv?: boolean
+      timed?: boolean
+      requestBody?: typeof usersBody
+    }
 
 /** The guard and the description of an operation. */
 export const operation = (
@@ -28,7 +39,7 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, status, csv, requestBody } = shapeOf(answer)
+  const { schema, goesOn, status, csv, timed, requestBody } = shapeOf(answer)
   const [first = ''] = [scopes].flat()
   return guarded(scopes, {
     operationId,
@@ -39,13 +50,30 @@ export const operation = (
       ...(schema === undefined
         ? { 204: { description: 'Done' } }
         : { [status ?? 200]: (csv === true ? jsonOrCsv : json)('Done', schema) }),
+      ...(goesOn !== undefined && { 202: goingOn(goesOn) }),
       ...refusals,
+      ...(timed === true && { 503: outOfTime }),
     },
   })
 }
 
 const shapeOf = (answer: Answer): Exclude<Answer, z.ZodType> =>
   answer instanceof z.ZodType ? { schema: answer } : answer
+
+const goingOn = (schema: z.ZodType) => ({
+  ...json('There was no time for all users: the same request goes on at Location', schema),
+  headers: { Location: { schema: { type: 'string' as const } } },
+})
+
+const outOfTime = {
+  ...json('There was no time: the message names how many users were looked at', PlatformError),
+  headers: {
+    'Retry-After': {
+      description: 'Seconds after which to try again',
+      schema: { type: 'integer' as const },
+    },
+  },
+}
 
 const refusals: Responses = {
   400: json('The request cannot be read, or has no user id', PlatformError),
