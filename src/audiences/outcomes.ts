@@ -170,4 +170,5 @@ const longList = 16_384
 /** SQL: a value as it is shown: of a long list, the first ten. */
 const beginning = (value: SQL): SQL => sql`
   iif(a.type = 'list' AND octet_length(${value}) > ${longList},
-    (SELECT json_group_array(value) FROM (SELECT value FROM json_each(${value}) LIMIT 10)), ${value})`
+    (SELECT json_group_array(value) || '' FROM (SELECT value FROM json_each(${value}) LIMIT 10)),
+    ${value})`
