@@ -3,6 +3,7 @@ import { refuseRevoked } from '../access/revocations.ts'
 import { missingScope, type Needs } from '../access/scopes.ts'
 import { verifyToken } from '../access/tokens.ts'
 import { Failure } from '../failure.ts'
+import { actAs } from './actor.ts'
 import type { Http } from './http.ts'
 
 /** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). */
@@ -21,6 +22,7 @@ export const bearer = createMiddleware<Http>(async (c, next) => {
   await refuseRevoked(res, verified, (promise) => c.executionCtx.waitUntil(promise))
   const { caller } = verified
   c.set('caller', caller)
+  actAs(c, caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))
   c.set('replica', res.replicaOf(caller.workspace))

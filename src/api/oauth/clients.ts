@@ -11,6 +11,7 @@ import {
 } from '../../access/clients.ts'
 import { hashOf, sameHash } from '../../access/secret.ts'
 import { Failure } from '../../failure.ts'
+import { actAs } from '../actor.ts'
 import { bearerToken } from '../bearer.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
@@ -25,6 +26,7 @@ const admin = createMiddleware<Http>(async (c, next) => {
     hashOf(c.var.res.adminToken),
   ])
   if (!sameHash(given, expected)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
+  actAs(c, { name: 'admin' })
   await next()
 })
 

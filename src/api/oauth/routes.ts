@@ -6,6 +6,7 @@ import { revokeToken } from '../../access/revocations.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
 import { issueToken, publishedKeys, spanOf } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
+import { actAs } from '../actor.ts'
 import type { Credentials } from '../basic.ts'
 import { boundedBody } from '../body.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
@@ -68,9 +69,13 @@ const revokeOperation = ownOperation(
   },
 )
 
-const authenticated = async ({ res }: Http['Variables'], credentials: Credentials) => {
+/** The client whose credentials they are. What the request does from here on, that client does. */
+const authenticated = async (c: Context<Http>, credentials: Credentials) => {
+  const { res } = c.var
   await limitByNamedClient(res, 'doors', credentials.id)
-  return authenticate(res.directory, credentials, res.now())
+  const client = await authenticate(res.directory, credentials, res.now())
+  actAs(c, client)
+  return client
 }
 
 const token = async (c: Context<Http>) => {
@@ -78,7 +83,7 @@ const token = async (c: Context<Http>) => {
   const { request, credentials } = await readClientRequest(c, wire.TokenRequest)
   const { grant_type, audience = res.signing.audiences[0] ?? '', scope } = request
   if (grant_type !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
-  const client = await authenticated(c.var, credentials)
+  const client = await authenticated(c, credentials)
   if (!res.signing.audiences.includes(audience))
     throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
@@ -109,7 +114,8 @@ export const oauth = new Hono<Http>()
   .route('/', tokenEndpoint)
   .post('/revoke', revokeOperation, limitedByAddress('doors'), boundedBody, async (c) => {
     const { request, credentials } = await readClientRequest(c, wire.Revocation)
-    await revokeToken(c.var.res, await authenticated(c.var, credentials), request.token)
+    const client = await authenticated(c, credentials)
+    await revokeToken(c.var.res, client, request.token)
     return c.body(null, 200)
   })
   .route('/clients', clients)
