@@ -158,6 +158,13 @@ function jobsDaysOf({ JOBS_DAYS }: Env): number {
   return days
 }
 
+function revocationsSecondsOf({ REVOCATIONS_SECONDS }: Env): number {
+  const seconds = Number(REVOCATIONS_SECONDS)
+  if (!Number.isInteger(seconds) || seconds < 1)
+    throw new Error('REVOCATIONS_SECONDS must be whole seconds')
+  return seconds
+}
+
 /** A secret that was not put is missing. */
 function secretOf(env: Partial<Env>, name: 'ADMIN_TOKEN' | 'PERSON_KEY'): string {
   const secret = env[name]
@@ -230,7 +237,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     origin: originOf(env),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
-    revocationsSeconds: Number(env.REVOCATIONS_SECONDS),
+    revocationsSeconds: revocationsSecondsOf(env),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
       hosts: hostsOf(env),

@@ -92,8 +92,7 @@ export async function refuseRevoked(
 /** Not for ever: another request may have begun to read, and be gone. */
 async function whileReading(): Promise<void> {
   const over = await Promise.race([reading, scheduler.wait(patience).then(() => 'over')])
-  if (over === undefined) return
-  failing = true
+  if (over !== undefined) failing = true
   if (!everRead) throw new OutOfTime('the revocations are not read yet')
 }
 
