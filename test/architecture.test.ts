@@ -43,6 +43,7 @@ const pure = [
   'webhooks/address.ts',
   'webhooks/event.ts',
   'webhooks/sign.ts',
+  'membership/csv-cell.ts',
   'jobs/batch-size.ts',
   'jobs/csv.ts',
   'jobs/format.ts',

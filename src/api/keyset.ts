@@ -20,3 +20,14 @@ export const KeysetQuery = (item: string) =>
       }),
     size: pageSize(10_000, 1000),
   })
+
+/** How a list is written as CSV. */
+export const FileFor = z
+  .enum(['upload', 'spreadsheet'], 'must be upload or spreadsheet')
+  .default('upload')
+  .meta({
+    description:
+      'Of a list as text/csv. upload: a file that can be uploaded again. spreadsheet: a file to ' +
+      "read; an apostrophe stands before ids that begin with =, +, -, @ or ', so that no " +
+      'spreadsheet takes them for formulas.',
+  })

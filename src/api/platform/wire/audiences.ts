@@ -5,7 +5,7 @@ import { withoutShared } from '../../../audiences/references.ts'
 import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
 import { canonical, readId } from '../../../text.ts'
-import { KeysetQuery } from '../../keyset.ts'
+import { FileFor, KeysetQuery } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
 import { AttributeValue, date, showExact, showValue } from './values.ts'
 
@@ -139,7 +139,7 @@ export const Preview = z.object({ rule: Rule })
 export const ShownPreview = z.object({ count: z.int(), sample: z.array(z.string()).max(10) })
 export const ShownCount = z.object({ count: z.int() })
 
-export const UsersQuery = KeysetQuery('user')
+export const UsersQuery = KeysetQuery('user').extend({ for: FileFor })
 
 export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
 
