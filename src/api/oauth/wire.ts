@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Client } from '../../access/clients.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
+import { Name } from '../name.ts'
 
 export const TokenRequest = z.object({
   grant_type: z.string(),
@@ -24,7 +25,7 @@ export const OAuthError = z.object({ error: z.string(), error_description: z.str
 
 export const NewClient = z.object({
   workspace_id: z.int().min(1),
-  name: z.string().trim().min(1).max(100),
+  name: Name(100),
   scopes: z.array(z.enum(knownScopes)).min(1),
 })
 

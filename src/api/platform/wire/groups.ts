@@ -5,7 +5,8 @@ import type { DefinitionDraft, GroupDefinition } from '../../../identity/definit
 import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
-import { canonical, control, lengthOf, readId } from '../../../text.ts'
+import { canonical, control, lengthOf, problemOfChosenId, readId } from '../../../text.ts'
+import { checkedBy, Description } from '../../name.ts'
 import { Attributes, date, dateOrNull, showValue } from './values.ts'
 
 // Definitions (Group Identity, "Limitations"; lengths in characters).
@@ -34,10 +35,7 @@ const SharedAttributes = z
   )
 
 export const DefinitionChange = z.object({
-  description: z
-    .string()
-    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
-    .nullish(),
+  description: Description,
   source_user_attribute: named(nameMax).optional(),
   attributes: SharedAttributes.nullish(),
   matching: z
@@ -74,6 +72,7 @@ export const NewDefinition = DefinitionChange.extend({
     .refine((id) => !control.test(id), definitionId)
     .overwrite(canonical)
     .refine(isDefinitionId, definitionId)
+    .superRefine(checkedBy(problemOfChosenId))
     .meta({ minLength: 3, maxLength: 32 }),
   source_user_attribute: named(nameMax),
 })
