@@ -1,13 +1,8 @@
 import { z } from 'zod'
+import { WholeNumber } from './whole-number.ts'
 
 /** The number of items of a page. */
-export const pageSize = (most: number, usual: number) =>
-  z.coerce
-    .number('must be a whole number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(most, `cannot be more than ${most}`)
-    .default(usual)
+export const pageSize = (most: number, usual: number) => WholeNumber(1, most).default(usual)
 
 /** A page of a list in the order of its items' ids. */
 export const KeysetQuery = (item: string) =>

@@ -6,6 +6,7 @@ import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
 import { canonical, control, lengthOf, problemOfChosenId, readId } from '../../../text.ts'
+import { pageSize } from '../../keyset.ts'
 import { checkedBy, Description } from '../../name.ts'
 import { Attributes, date, dateOrNull, showValue } from './values.ts'
 
@@ -191,7 +192,7 @@ export const InstanceQuery = z.object({
     .string()
     .default('')
     .meta({ description: 'The value after which the page begins: `next` of the page before.' }),
-  size: z.coerce.number().int().min(1).max(100).default(20),
+  size: pageSize(100, 20),
 })
 
 export const ShownInstances = z.object({
