@@ -46,6 +46,7 @@ const pure = [
   'membership/csv-cell.ts',
   'jobs/batch-size.ts',
   'jobs/csv.ts',
+  'jobs/file-name.ts',
   'jobs/format.ts',
   'jobs/header.ts',
   'jobs/interruptible.ts',
