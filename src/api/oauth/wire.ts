@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import type { Client } from '../../access/clients.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
+import { pageSize } from '../keyset.ts'
+import { Name } from '../name.ts'
+import { WholeNumber } from '../whole-number.ts'
 
 export const TokenRequest = z.object({
   grant_type: z.string(),
@@ -24,7 +27,7 @@ export const OAuthError = z.object({ error: z.string(), error_description: z.str
 
 export const NewClient = z.object({
   workspace_id: z.int().min(1),
-  name: z.string().trim().min(1).max(100),
+  name: Name(100),
   scopes: z.array(z.enum(knownScopes)).min(1),
 })
 
@@ -45,7 +48,7 @@ export const showClient = (client: Client): z.infer<typeof ShownClient> => ({
 })
 
 export const ClientQuery = z.object({
-  workspace_id: z.coerce.number().int().min(1).optional(),
+  workspace_id: WholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
   after: z.string().default(''),
-  size: z.coerce.number().int().min(1).max(1000).default(100),
+  size: pageSize(1000, 100),
 })
