@@ -116,7 +116,7 @@ export class Bank {
     return answer.json<Json>()
   }
 
-  async group(name: string = crypto.randomUUID()): Promise<string> {
+  async group(name = `group ${crypto.randomUUID()}`): Promise<string> {
     const answer = await this.send('POST', '/groups', { groupName: name })
     expect(answer.status).toBe(200)
     return String((await answer.json<Json>())['groupId'])

@@ -91,8 +91,8 @@ export const lookups = new Hono<Http>()
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const id = groupIdOf(c.req.param('groupId'))
       // From the primary: replicas may reach a revision at different times.
-      const { after } = c.req.valid('query')
-      const { file } = await exportMembers(c.var.db, c.var.workspace, id, { after })
+      const { after, for: fileFor } = c.req.valid('query')
+      const { file } = await exportMembers(c.var.db, c.var.workspace, id, { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': `attachment; filename="${id}.csv"`,

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import type { Client, ClientDraft } from '../../access/clients.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
 import { longestLifetime } from '../../access/tokens.ts'
+import { pageSize } from '../keyset.ts'
+import { Name } from '../name.ts'
+import { WholeNumber } from '../whole-number.ts'
 
 const clientFields = {
   client_id: z
@@ -37,7 +40,7 @@ const lifetimes = `must be 300 to ${longestLifetime}`
 
 export const NewClient = z.object({
   workspace_id: z.int().min(1),
-  name: z.string().trim().min(1).max(100),
+  name: Name(100),
   scopes: z.array(z.enum(knownScopes)).min(1),
   token_lifetime: z
     .int()
@@ -92,7 +95,7 @@ export const showSecret = (
 ): z.infer<typeof ClientWithSecret> => ({ ...showClient(client), client_secret: client.secret })
 
 export const ClientQuery = z.object({
-  workspace_id: z.coerce.number().int().min(1).optional(),
+  workspace_id: WholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
   after: z.string().default(''),
-  size: z.coerce.number().int().min(1).max(1000).default(100),
+  size: pageSize(1000, 100),
 })

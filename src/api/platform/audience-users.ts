@@ -79,7 +79,8 @@ export const audienceUsers = new Hono<Http>()
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const { replica, workspace } = c.var
       const rule = await resolveAudience(replica, workspace, wire.idOf(c))
-      return c.body(exportUsers(replica, workspace, rule, c.req.valid('query').after), 200, {
+      const { after, for: fileFor } = c.req.valid('query')
+      return c.body(exportUsers(replica, workspace, rule, { after, fileFor }), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
       })
