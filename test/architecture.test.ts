@@ -42,6 +42,7 @@ const pure = [
   'identity/week.ts',
   'webhooks/address.ts',
   'webhooks/event.ts',
+  'webhooks/record.ts',
   'webhooks/sign.ts',
   'membership/csv-cell.ts',
   'jobs/batch-size.ts',

@@ -33,10 +33,7 @@ const problemFields = { lineNbr: 'line', errorMsg: 'problem' } as const
 /** Repeats the transactionId in every answer, refusals too. */
 const repeatTransactionId = createMiddleware<Http>(async (c, next) => {
   const id = c.req.header('transactionId') ?? ''
-  if (isUuid(id)) {
-    c.set('requestId', id)
-    c.header('transactionId', id)
-  }
+  if (isUuid(id)) c.header('transactionId', id)
   await next()
 })
 

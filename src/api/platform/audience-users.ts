@@ -15,13 +15,16 @@ import { userIdOf } from './wire/users.ts'
 
 const sampleSize = 10
 
+/** Where a rule of the caller's, or the answer, tells the values of attributes. */
+const withValues = ['audiences:read', 'users:read'] as const
+
 /** The users of audiences, and of rules that are not saved. */
 export const audienceUsers = new Hono<Http>()
   .post(
     '/preview',
     operation(
       'previewAudience',
-      'audiences:read',
+      withValues,
       'Count the users who match a rule, and show ten of them',
       wire.ShownPreview,
     ),
@@ -98,7 +101,7 @@ export const audienceUsers = new Hono<Http>()
     '/:audience_id/users/:user_id',
     operation(
       'explainAudienceUser',
-      'audiences:read',
+      withValues,
       'Explain why a user belongs to an audience or does not',
       wire.ShownMembership,
     ),
