@@ -3,7 +3,7 @@ import { refreshDue } from './audiences/refresh.ts'
 import { sourceOf } from './audiences/apply.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
-import { pruneGroup } from './experience/prune.ts'
+import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
@@ -59,11 +59,15 @@ export default {
       enqueueStalled: () => enqueueStalled(res),
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
+      enqueueQuietGroups: () => enqueueQuietGroups(res),
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
       ...(daily
-        ? { sweepFiles: () => sweepFiles(res) }
+        ? {
+            sweepFiles: () => sweepFiles(res),
+            enqueueBusyGroups: () => enqueueBusyGroups(res),
+          }
         : { measureState: () => measureState(res) }),
       // Last, as it goes on for as long as the invocation may.
       refreshDue: () => refreshDue(res, controller.scheduledTime),
@@ -136,7 +140,7 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'import':
       return runUsersJob(res, message.workspace, message.job)
     case 'prune':
-      return pruneGroup(res, message.workspace, message.group, message.after)
+      return pruneGroup(res, message)
     case 'erase':
       return eraseGroup(res, message.workspace, message.group)
     case 'recompute':

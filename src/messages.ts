@@ -14,7 +14,7 @@ export type MessageOf<Kind extends Message['kind']> = Omit<Extract<Message, { ki
 type Work =
   | { kind: 'job'; workspace: number; job: number }
   | { kind: 'import'; workspace: number; job: number }
-  | { kind: 'prune'; workspace: number; group: number; after: string }
+  | { kind: 'prune'; workspace: number; group: number; after: string; through?: number }
   | { kind: 'erase'; workspace: number; group: number }
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }

@@ -87,12 +87,9 @@ export function undoRevision(at: Revision, range: Range, guard: SQL): SQL[] {
   ]
 }
 
-/** Deletes rows that neither the live revision nor the one before it shows. */
-export function pruneDead(at: Group, range: Range): SQL {
-  return sql`
-    DELETE FROM ${byGroup}
-    WHERE ${within(at, range)}
-      AND removed_rev < (SELECT revision FROM experience_groups WHERE key = ${at.group})`
+/** Deletes rows that revisions up to `through`, which is live or was, have removed. */
+export function pruneDead(at: Group, range: Range, through: number): SQL {
+  return sql`DELETE FROM ${byGroup} WHERE ${within(at, range)} AND removed_rev <= ${through}`
 }
 
 /** Deletes up to `most` rows of a deleted group. */

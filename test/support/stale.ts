@@ -24,7 +24,7 @@ export async function answer(res: Resources, message: Message): Promise<void> {
     case 'recompute':
       return runRecompute(res, message)
     case 'prune':
-      return pruneGroup(res, workspace, message.group, message.after)
+      return pruneGroup(res, message)
     case 'erase':
       return eraseGroup(res, workspace, message.group)
     case 'erase-definition':
