@@ -1,9 +1,10 @@
 import type { Db, Meter } from './db/connect.ts'
+import type { Actor } from './db/schema.ts'
 import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
 
-/** The bindings and vars of `wrangler.toml`, and two secrets. */
+/** The bindings and vars of `wrangler.toml`, and three secrets. */
 export interface Env {
   DB: D1Database
   FILES: R2Bucket
@@ -13,6 +14,7 @@ export interface Env {
   EVENTS: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
+  PERSON_KEY: string
   PREVIOUS_KEYS: string
   AUDIENCES: string
   ORIGIN: string
@@ -116,6 +118,8 @@ export interface Resources {
   events: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
+  /** Who acts: the client that sends a request; otherwise this installation itself. */
+  actor: Actor
   limits: Limits
   /** Where this installation is reached; undefined: where a request names it. */
   origin: string | undefined
@@ -124,11 +128,16 @@ export interface Resources {
   lookupsLogged: number
   webhookAddresses: WebhookAddresses
   adminToken: string
+  /** Of the hashes that stand for people. Never replaced: they would be other people's then. */
+  personKey: string
   signing: Signing
   meter: Meter
   /** Writes a point for operators, where there is a data set for them. */
   measure: (point: Point) => void
 }
+
+/** Who acts where nobody has requested it: crons, and what receivers answer. */
+const ownName = 'coterie'
 
 /** At most 64, as a user's id. */
 function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
@@ -145,10 +154,11 @@ function jobsDaysOf({ JOBS_DAYS }: Env): number {
 }
 
 /** A secret that was not put is missing. */
-function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
-  if (ADMIN_TOKEN === undefined || ADMIN_TOKEN.length < 32)
-    throw new Error('ADMIN_TOKEN must have at least 32 characters')
-  return ADMIN_TOKEN
+function secretOf(env: Partial<Env>, name: 'ADMIN_TOKEN' | 'PERSON_KEY'): string {
+  const secret = env[name]
+  if (secret === undefined || secret.length < 32)
+    throw new Error(`${name} must have at least 32 characters`)
+  return secret
 }
 
 function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
@@ -187,6 +197,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
+    actor: { name: ownName },
     // A var given on the command line or in the dashboard comes as text.
     limits: {
       nameMax: Number(env.NAME_MAX),
@@ -217,7 +228,8 @@ export function resources(env: Env, bookmark?: string): Resources {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
       hosts: hostsOf(env),
     },
-    adminToken: adminTokenOf(env),
+    adminToken: secretOf(env, 'ADMIN_TOKEN'),
+    personKey: secretOf(env, 'PERSON_KEY'),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

@@ -42,6 +42,7 @@ const pure = [
   'identity/week.ts',
   'webhooks/address.ts',
   'webhooks/event.ts',
+  'webhooks/record.ts',
   'webhooks/sign.ts',
   'jobs/batch-size.ts',
   'jobs/csv.ts',

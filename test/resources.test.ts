@@ -67,6 +67,16 @@ describe('the limits', () => {
   })
 })
 
+describe('a PERSON_KEY that could be guessed', () => {
+  const short = 'x'.repeat(31)
+
+  it.each([short, '', undefined])('is refused: %o', (PERSON_KEY) => {
+    const bound = { ...env, PERSON_KEY } as Env // a secret that was not put is missing
+    expect(() => resources(bound)).toThrow('PERSON_KEY must have at least 32 characters')
+    expect(resources({ ...env, PERSON_KEY: `${short}x` }).personKey).toBe(`${short}x`)
+  })
+})
+
 describe('an ADMIN_TOKEN that could be guessed', () => {
   const short = 'x'.repeat(31)
 

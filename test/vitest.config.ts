@@ -52,6 +52,7 @@ export default defineConfig(async () => ({
           SOAK_SEED: process.env['SOAK_SEED'] ?? '0',
           ADDED_COLUMNS: process.env['ADDED_COLUMNS'] ?? 'false',
           ADMIN_TOKEN: randomBytes(24).toString('base64url'),
+          PERSON_KEY: randomBytes(24).toString('base64url'),
           SIGNING_KEY: JSON.stringify({
             ...privateKey.export({ format: 'jwk' }),
             kid: 'test',

@@ -2,6 +2,7 @@ import { createMiddleware } from 'hono/factory'
 import { verifyToken } from '../access/tokens.ts'
 import type { Scope } from '../access/scopes.ts'
 import { Failure } from '../failure.ts'
+import { actAs } from './actor.ts'
 import type { Http } from './http.ts'
 
 /** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). */
@@ -21,6 +22,7 @@ export const bearer = createMiddleware<Http>(async (c, next) => {
     res.now(),
   )
   c.set('caller', caller)
+  actAs(c, caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))
   c.set('replica', res.replicaOf(caller.workspace))

@@ -43,11 +43,10 @@ export async function createGroup(
       .insert(experienceGroups)
       .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
       .onConflictDoNothing(),
-    ...announce(
-      workspace,
-      { type: 'group.created', data: { group_id: id, name: draft.name } },
-      now,
-    ),
+    ...announce(res, workspace, {
+      type: 'group.created',
+      data: { group_id: id, name: draft.name },
+    }),
   ])
   if (results[0].changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
@@ -115,15 +114,11 @@ export async function renameGroup(
       .update(experienceGroups)
       .set({ ...described, ...(name !== undefined && { name }), updatedAt: now })
       .where(and(isGroup, name === undefined ? undefined : isFree)),
-    ...announce(
-      workspace,
-      {
-        type: 'group.updated',
-        data: sql`json_object('group_id', ${id},
-          'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
-      },
-      now,
-    ),
+    ...announce(res, workspace, {
+      type: 'group.updated',
+      data: sql`json_object('group_id', ${id},
+        'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
+    }),
   ])
   const group = await getGroup(db, workspace, id)
   if (results[0].changes === 0)
@@ -146,7 +141,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
       .update(experienceGroups)
       .set({ deletedAt: now })
       .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
-    ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
+    ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
     db
       .update(jobs)
       .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })

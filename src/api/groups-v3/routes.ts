@@ -32,10 +32,7 @@ const problemFields = { lineNbr: 'line', errorMsg: 'problem' } as const
 /** Repeats the transactionId in every answer, refusals too. */
 const repeatTransactionId = createMiddleware<Http>(async (c, next) => {
   const id = c.req.header('transactionId') ?? ''
-  if (wire.isUuid(id)) {
-    c.set('requestId', id)
-    c.header('transactionId', id)
-  }
+  if (wire.isUuid(id)) c.header('transactionId', id)
   await next()
 })
 

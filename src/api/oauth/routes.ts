@@ -7,6 +7,7 @@ import { hashOf, sameHash } from '../../access/secret.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
 import { issueToken, lifetime, publishedKeys } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
+import { actAs } from '../actor.ts'
 import { bearerToken } from '../bearer.ts'
 import { boundedBody } from '../body.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
@@ -26,6 +27,7 @@ const admin = createMiddleware<Http>(async (c, next) => {
     hashOf(c.var.res.adminToken),
   ])
   if (!sameHash(given, expected)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
+  actAs(c, { name: 'admin' })
   await next()
 })
 

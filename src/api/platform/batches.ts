@@ -4,6 +4,7 @@ import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { authenticate } from '../../access/clients.ts'
 import { takeReports } from '../../identity/reports.ts'
+import { actAs } from '../actor.ts'
 import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
@@ -47,6 +48,7 @@ const basic = createMiddleware<Http>(async (c, next) => {
   await limitByNamedClient(c.var.res, 'requests', id)
   const caller = await authenticate(c.var.res.directory, id, secret)
   c.set('caller', caller)
+  actAs(c, caller)
   c.set('workspace', caller.workspace)
   c.set('db', c.var.res.databaseOf(caller.workspace))
   await next()
