@@ -1,6 +1,9 @@
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
 import { sourceOf } from './audiences/apply.ts'
+import { runErasure } from './erasure/run.ts'
+import { enqueueStalledErasures } from './erasure/stalled.ts'
+import { sweepErasures } from './erasure/sweep.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
@@ -59,6 +62,7 @@ export default {
       enqueueStalled: () => enqueueStalled(res),
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
+      enqueueStalledErasures: () => enqueueStalledErasures(res),
       enqueueQuietGroups: () => enqueueQuietGroups(res),
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
@@ -67,6 +71,7 @@ export default {
         ? {
             sweepFiles: () => sweepFiles(res),
             enqueueBusyGroups: () => enqueueBusyGroups(res),
+            sweepErasures: () => sweepErasures(res),
           }
         : { measureState: () => measureState(res) }),
       // Last, as it goes on for as long as the invocation may.
@@ -147,6 +152,8 @@ async function handle(res: Resources, message: Message): Promise<void> {
       return runRecompute(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
+    case 'erase-people':
+      return runErasure(res, message.workspace, message.erasure)
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:

@@ -23,6 +23,7 @@ export interface Env {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  ERASURE_DAYS: number
   FILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
@@ -56,6 +57,8 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long an older report brings nobody back who was erased. */
+  erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
@@ -205,6 +208,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: jobsDaysOf(env),
+      erasureDays: Number(env.ERASURE_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       participantMax: participantMaxOf(env),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),

@@ -14,7 +14,7 @@ const files = Object.entries(sources).map(([path, text]) => ({
 const ranks = [
   ['index'],
   ['api'],
-  ['audiences'],
+  ['audiences', 'erasure'],
   ['experience', 'identity'],
   ['membership', 'webhooks', 'access', 'jobs'],
   ['resources'],
@@ -33,6 +33,7 @@ const pure = [
   'audiences/expand.ts',
   'audiences/refresh-period.ts',
   'audiences/rule.ts',
+  'erasure/mentions.ts',
   'experience/participant.ts',
   'experience/slice.ts',
   'experience/sort.ts',

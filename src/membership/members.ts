@@ -99,3 +99,9 @@ export function eraseMembers({ workspace, group }: Group, most: number): SQL {
       (SELECT workspace_id, participant_id, group_key FROM ${byGroup}
        WHERE workspace_id = ${workspace} AND group_key = ${group} LIMIT ${most})`
 }
+
+/** Deletes rows of people (a query of their ids) in deleted groups, or that no live revision shows. */
+export const deleteDead = (workspace: number, people: SQL, guard: SQL): SQL => sql`
+  DELETE FROM members WHERE workspace_id = ${workspace} AND participant_id IN (${people})
+    AND ${guard} AND (SELECT g.deleted_at IS NOT NULL OR members.removed_rev <= g.revision
+      FROM experience_groups AS g WHERE g.key = members.group_key)`

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
 import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import type { peopleBody } from './wire/erasures.ts'
 import type { usersBody } from './wire/imports.ts'
 
 const Pointer = z.string().meta({
@@ -19,7 +20,13 @@ const tags: Record<string, string> = {
 
 /** The schema of an answer, or more: `csv` where it may be CSV too. No schema: an empty 204. */
 type Answer =
-  z.ZodType | { schema?: z.ZodType; status?: number; csv?: boolean; requestBody?: typeof usersBody }
+  | z.ZodType
+  | {
+      schema?: z.ZodType
+      status?: number
+      csv?: boolean
+      requestBody?: typeof usersBody | typeof peopleBody
+    }
 
 /** The guard and the description of an operation. */
 export const operation = (
