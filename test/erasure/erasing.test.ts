@@ -10,6 +10,7 @@ import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { recordReports } from '../../src/identity/profiles.ts'
 import { receiveUsers } from '../../src/identity/users-file.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
 import type { Message } from '../../src/messages.ts'
 import { lines } from '../support/api.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
@@ -29,6 +30,7 @@ type Deed =
   | { what: 'syncs' }
   | { what: 'erases'; who: string[]; fault: Fault | null }
   | { what: 'deletes a group' }
+  | { what: 'fails for good'; pick: number }
   | { what: 'delivers'; pick: number; twice: boolean; fault: Fault | null }
 
 const what = <What extends string>(name: What) => fc.constant(name)
@@ -69,6 +71,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ what: what('deletes a group') }) },
+  { weight: 2, arbitrary: fc.record({ what: what('fails for good'), pick: fc.nat(5) }) },
   {
     weight: 12,
     arbitrary: fc.record({ what: what('delivers'), pick: fc.nat(9), twice: fc.boolean(), fault }),
@@ -156,6 +159,13 @@ class Scene {
         await this.upload(this.doomed, 'add', people).catch(() => undefined)
         await deleteGroup(this.hazard.res, workspace, this.doomed.id).catch(() => undefined)
         return
+      case 'fails for good': {
+        const upload = this.uploads[this.uploads.length - 1 - deed.pick]
+        if (upload === undefined) return
+        await giveUp(this.hand.res, workspace, upload.job)
+        this.hazard.enqueued.push({ kind: 'job', workspace, job: upload.job })
+        return
+      }
       case 'erases':
         return this.erases(deed.who, deed.fault)
       case 'delivers':
@@ -235,14 +245,14 @@ class Scene {
   }
 
   /** Who must be in a group: all that was accepted, in its order. */
-  private membersOf(to: number): string[] {
+  private membersOf(to: number, failed: ReadonlySet<number>): string[] {
     let members = new Set<string>()
-    for (const [i, { to: group, type, ids }] of [...this.uploads, undefined].map(
-      (upload, i) => [i, upload ?? { to: -1, type: 'add', ids: [] }] as const,
-    )) {
+    for (let i = 0; i <= this.uploads.length; i++) {
       for (const { who } of this.erasures.filter(({ before }) => before === i))
         members = members.difference(new Set(who))
-      if (group !== to) continue
+      const upload = this.uploads[i]
+      if (upload === undefined || upload.to !== to || failed.has(upload.job)) continue
+      const { type, ids } = upload
       const named = new Set(ids)
       if (type === 'add') members = members.union(named)
       else members = type === 'remove' ? members.difference(named) : named
@@ -251,6 +261,10 @@ class Scene {
   }
 
   async checkEnd(): Promise<void> {
+    const { results: jobs } = await env.DB.prepare(
+      `SELECT key FROM jobs WHERE state = 'failed' AND erasure_key IS NULL`,
+    ).all<{ key: number }>()
+    const failed = new Set(jobs.map(({ key }) => key))
     for (const [to, { key }] of this.groups.entries()) {
       const { results } = await env.DB.prepare(
         `SELECT participant_id AS id FROM members AS m JOIN experience_groups AS g ON g.key = m.group_key
@@ -259,7 +273,7 @@ class Scene {
       )
         .bind(key)
         .all<{ id: string }>()
-      expect(results.map(({ id }) => id)).toEqual(this.membersOf(to))
+      expect(results.map(({ id }) => id)).toEqual(this.membersOf(to, failed))
     }
     const { results: users } = await env.DB.prepare(
       `SELECT u.user_id AS user, value AS team FROM users AS u
