@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { findErased } from '../access/erased.ts'
+import { findErased, nobodyErased } from '../access/erased.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
@@ -56,16 +56,16 @@ export async function recordReports(
   workspace: number,
   reports: Report[],
 ): Promise<Cost> {
-  for (;;) {
-    const { erased, isAll } = await findErased(res, workspace, reports)
+  const isAfter = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
+  for (let known = nobodyErased(workspace, reports); ;) {
+    const { erased, isAll } = known
     const left = reports.filter(({ user, at }) => at > (erased.get(user) ?? -Infinity))
-    const isAfter = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
     const results = await together(res.databaseOf(workspace), [
       ...reportStatements(workspace, left, res.now(), sql`${isAfter} AND ${isAll}`),
       sql`SELECT 1 WHERE ${isAll}`,
     ])
-    // Somebody may have been erased since the first query.
     if (results.at(-1)?.rows.length === 1) return costOf(results)
+    known = await findErased(res, workspace, reports)
   }
 }
 
