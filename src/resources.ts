@@ -1,6 +1,6 @@
 import type { Db, Meter } from './db/connect.ts'
 import type { Actor } from './db/schema.ts'
-import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
+import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
 
@@ -38,6 +38,7 @@ export interface Env {
   WEBHOOK_HOSTS: string
   LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
+  REVOCATIONS_SECONDS: number
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
   DOOR_RATE_LIMIT: number
@@ -112,6 +113,8 @@ export interface Resources {
   answered: () => Answered
   /** The database of clients, whose workspace is not known yet. */
   directory: Db
+  /** The same outside of the request's session and cost, for what an isolate keeps for all requests. */
+  directoryApart: () => Pick<Databases, 'primary' | 'replica'>
   files: R2Bucket
   work: Queue<Message>
   /** Work that a cron opened. */
@@ -129,6 +132,8 @@ export interface Resources {
   limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
+  /** After how many seconds it is read again which tokens are revoked. */
+  revocationsSeconds: number
   webhookAddresses: WebhookAddresses
   adminToken: string
   /** Of the hashes that stand for people. Never replaced: they would be other people's then. */
@@ -193,6 +198,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     replicaOf: () => replica,
     answered,
     directory: primary,
+    directoryApart: () => outsideOfSessions(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 }),
     files: env.FILES,
     work: env.WORK,
     scheduled: env.SCHEDULED,
@@ -228,6 +234,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     origin: originOf(env),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
+    revocationsSeconds: Number(env.REVOCATIONS_SECONDS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
       hosts: hostsOf(env),

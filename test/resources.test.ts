@@ -150,6 +150,19 @@ describe('the bindings', () => {
     expect(resources(env).meter.statements).toBe(0)
   })
 
+  it('query apart from a request without a session and its cost', async () => {
+    const { DB, opened } = replicated(env.DB)
+    const prepare = (query: string) => env.DB.prepare(query)
+    const bound = { prepare, withSession: DB.withSession.bind(DB) }
+    const res = resources({ ...env, DB: bound as unknown as D1Database }, '') // what is called
+    const { primary, replica } = res.directoryApart()
+    await primary.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([[], {}, 0])
+    await replica.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([['first-unconstrained'], {}, 0])
+    expect(resources({ ...env, REVOCATIONS_SECONDS: 20 }).revocationsSeconds).toBe(20)
+  })
+
   it('query the primary alone once a request has queried it', async () => {
     const { DB, opened } = replicated(env.DB)
     const res = resources({ ...env, DB }, '')

@@ -17,7 +17,7 @@ interface Erased {
 
 /** As if nobody was erased since what is said: mostly so, and no query. */
 export function nobodyErased(workspace: number, said: Said[]): Erased {
-  const since = said.reduce((least, { at }) => Math.min(least, at), Infinity)
+  const since = said.reduce((least, { at }) => Math.min(least, at), Number.MAX_SAFE_INTEGER)
   const isAll = sql`(
     SELECT 1 FROM erased_people INDEXED BY erased_people_by_workspace
     WHERE workspace_id = ${workspace} AND erased_at >= ${since} LIMIT 1) IS NULL`

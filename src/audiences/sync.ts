@@ -118,7 +118,8 @@ function statementsOf(
     INSERT INTO sync_rules (job_key, rule) SELECT w.key, d.value -> 2 FROM ${waiting} WHERE true
     ON CONFLICT (job_key) DO UPDATE SET rule = excluded.rule`,
     period === undefined
-      ? sql`UPDATE jobs SET created_by = ${by}, actor = ${JSON.stringify(res.actor)} WHERE key IN (SELECT w.key FROM ${waiting})`
+      ? sql`UPDATE jobs SET created_by = ${by}, actor = ${JSON.stringify(res.actor)}
+        WHERE key IN (SELECT w.key FROM ${waiting})`
       : sql`UPDATE audiences SET refreshed = ${period}
         WHERE key IN (SELECT a.key FROM ${waiting} CROSS JOIN audiences AS a ON ${ofAudience})`,
     sql`

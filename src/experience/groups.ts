@@ -4,7 +4,7 @@ import { experienceGroups, jobs } from '../db/schema.ts'
 import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { isTooLong, readId, trimmed } from '../text.ts'
+import { isTooLong, problemOfName, readId, trimmed } from '../text.ts'
 import type { Paging } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -174,15 +174,16 @@ function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits)
 
 /** A name as it is stored and compared (see text.ts). */
 function readName(field: string, text: string, max: number): string {
+  const invalid = (problem: string) => new Failure({ reason: 'invalid', field, problem })
   const read = readId(text, max)
-  if ('id' in read) return read.id
-  if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
-  if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
-  throw new Failure({
-    reason: 'invalid',
-    field,
-    problem: 'must have something visible and no control characters, and be neither . nor ..',
-  })
+  if ('problem' in read) {
+    if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
+    if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
+    throw invalid('must have something visible and no control characters, and be neither . nor ..')
+  }
+  const problem = problemOfName(read.id)
+  if (problem !== undefined) throw invalid(problem)
+  return read.id
 }
 
 function readDescription(

@@ -4,6 +4,7 @@ import type { Delivery } from '../../../webhooks/history.ts'
 import { recordOf, type PastEvent } from '../../../webhooks/record.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
 import { pageSize } from '../../keyset.ts'
+import { Description } from '../../name.ts'
 import { date, dateOrNull } from './values.ts'
 
 const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
@@ -17,10 +18,7 @@ export const WebhookChange = z.object({
     .min(1, 'must name at least one')
     .nullish()
     .meta({ description: 'All types if not given.' }),
-  description: z
-    .string()
-    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
-    .nullish(),
+  description: Description,
 })
 
 export const draftOf = ({
