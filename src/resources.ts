@@ -23,6 +23,7 @@ export interface Env {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  ERASURE_DAYS: number
   FILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
@@ -57,6 +58,8 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long an older report brings nobody back who was erased. */
+  erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
@@ -147,7 +150,7 @@ const ownName = 'coterie'
 /** A var that is a whole number from 1. */
 function wholeOf(
   env: Env,
-  name: 'PARTICIPANT_MAX' | 'JOBS_DAYS' | 'REVOCATIONS_SECONDS',
+  name: 'PARTICIPANT_MAX' | 'JOBS_DAYS' | 'ERASURE_DAYS' | 'REVOCATIONS_SECONDS',
   most = Infinity,
 ): number {
   const given = Number(env[name])
@@ -209,6 +212,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: wholeOf(env, 'JOBS_DAYS'),
+      erasureDays: wholeOf(env, 'ERASURE_DAYS'),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       participantMax: wholeOf(env, 'PARTICIPANT_MAX', 64),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),

@@ -14,7 +14,7 @@ const files = Object.entries(sources).map(([path, text]) => ({
 const ranks = [
   ['index'],
   ['api'],
-  ['audiences'],
+  ['audiences', 'erasure'],
   ['experience', 'identity'],
   ['access'],
   ['membership', 'webhooks', 'jobs'],
@@ -34,6 +34,7 @@ const pure = [
   'audiences/expand.ts',
   'audiences/refresh-period.ts',
   'audiences/rule.ts',
+  'erasure/mentions.ts',
   'experience/participant.ts',
   'experience/slice.ts',
   'experience/sort.ts',

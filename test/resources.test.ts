@@ -16,6 +16,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
   ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
+  ['erasureDays', 'ERASURE_DAYS', 400],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
   ['participantMax', 'PARTICIPANT_MAX', 32],
   ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
