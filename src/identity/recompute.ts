@@ -61,11 +61,11 @@ export function runRecompute(
     hasEnded: ({ endedAt }) => endedAt !== null,
     step: (run, invocation) => nextStep(res, run, invocation),
     afterwards: async ({ definition }, found) => {
-      if (found) await startNextRun(res, workspace)
       const next = await findNextRun(db, workspace, definition)
-      if (next === undefined) return
-      const flag = flagOf(next.week !== null)
-      await enqueue(res, { kind: 'recompute', workspace, run: next.key, ...flag })
+      if (next !== undefined) {
+        const flag = flagOf(next.week !== null)
+        await enqueue(res, { kind: 'recompute', workspace, run: next.key, ...flag })
+      } else if (found) await startNextRun(res, workspace)
     },
   })
 }
