@@ -13,7 +13,7 @@ const lookedAt = 100
 /** Seconds after which work that let others go first comes again. */
 const pause = 1
 
-/** Whether any job of a workspace is under way, in SQL. */
+/** Whether a job of a workspace is under way, in SQL. */
 const isUnderWay = (workspace: SQL) => sql`(
   SELECT count(*) FROM (SELECT 1 FROM jobs AS u INDEXED BY jobs_unended_by_workspace
   WHERE u.workspace_id = ${workspace} AND u.ended_at IS NULL AND (u.state = 'waiting') = 0 LIMIT 1)) > 0`

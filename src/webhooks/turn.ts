@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
 import { enqueueDeliveries } from './announce.ts'
 
-/** Webhooks of a workspace that are sent to at the same time, as any of them may hang. */
+/** Webhooks of a workspace that are sent to at the same time: they may hang. */
 export const atOnce = 4
 
 /** Whether a workspace may send to one more webhook, in SQL. */
