@@ -3,7 +3,7 @@ export type Reason =
   | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
   | { reason: 'forbidden'; scope: string }
   | { reason: 'other-workspace' }
-  | { reason: 'bad-credentials' }
+  | { reason: 'bad-credentials'; why: 'wrong' | 'expired' }
   | { reason: 'two-credentials' }
   | { reason: 'grant-unknown' }
   | { reason: 'audience-unknown'; audiences: readonly string[] }

@@ -1,3 +1,5 @@
+import { sweepFormerSecrets } from './access/clients.ts'
+import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
 import { sourceOf } from './audiences/apply.ts'
@@ -63,6 +65,8 @@ export default {
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
+      sweepRevocations: () => sweepRevocations(res),
+      sweepFormerSecrets: () => sweepFormerSecrets(res),
       ...(daily
         ? { sweepFiles: () => sweepFiles(res) }
         : { measureState: () => measureState(res) }),

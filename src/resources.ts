@@ -1,9 +1,10 @@
 import type { Db, Meter } from './db/connect.ts'
-import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
+import type { Actor } from './db/schema.ts'
+import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
 
-/** The bindings and vars of `wrangler.toml`, and two secrets. */
+/** The bindings and vars of `wrangler.toml`, and three secrets. */
 export interface Env {
   DB: D1Database
   FILES: R2Bucket
@@ -13,6 +14,7 @@ export interface Env {
   EVENTS: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
+  PERSON_KEY: string
   PREVIOUS_KEYS: string
   AUDIENCES: string
   ORIGIN: string
@@ -35,6 +37,7 @@ export interface Env {
   WEBHOOK_HOSTS: string
   LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
+  REVOCATIONS_SECONDS: number
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
   DOOR_RATE_LIMIT: number
@@ -107,6 +110,8 @@ export interface Resources {
   answered: () => Answered
   /** The database of clients, whose workspace is not known yet. */
   directory: Db
+  /** The same outside of the request's session and cost, for what an isolate keeps for all requests. */
+  directoryApart: () => Pick<Databases, 'primary' | 'replica'>
   files: R2Bucket
   work: Queue<Message>
   /** Work that a cron opened. */
@@ -116,19 +121,28 @@ export interface Resources {
   events: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
+  /** Who acts: the client that sends a request; otherwise this installation itself. */
+  actor: Actor
   limits: Limits
   /** Where this installation is reached; undefined: where a request names it. */
   origin: string | undefined
   limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
+  /** After how many seconds it is read again which tokens are revoked. */
+  revocationsSeconds: number
   webhookAddresses: WebhookAddresses
   adminToken: string
+  /** Of the hashes that stand for people. Never replaced: they would be other people's then. */
+  personKey: string
   signing: Signing
   meter: Meter
   /** Writes a point for operators, where there is a data set for them. */
   measure: (point: Point) => void
 }
+
+/** Who acts where nobody has requested it: crons, and what receivers answer. */
+const ownName = 'coterie'
 
 /** At most 64, as a user's id. */
 function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
@@ -145,10 +159,11 @@ function jobsDaysOf({ JOBS_DAYS }: Env): number {
 }
 
 /** A secret that was not put is missing. */
-function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
-  if (ADMIN_TOKEN === undefined || ADMIN_TOKEN.length < 32)
-    throw new Error('ADMIN_TOKEN must have at least 32 characters')
-  return ADMIN_TOKEN
+function secretOf(env: Partial<Env>, name: 'ADMIN_TOKEN' | 'PERSON_KEY'): string {
+  const secret = env[name]
+  if (secret === undefined || secret.length < 32)
+    throw new Error(`${name} must have at least 32 characters`)
+  return secret
 }
 
 function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
@@ -180,6 +195,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     replicaOf: () => replica,
     answered,
     directory: primary,
+    directoryApart: () => outsideOfSessions(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 }),
     files: env.FILES,
     work: env.WORK,
     scheduled: env.SCHEDULED,
@@ -187,6 +203,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
+    actor: { name: ownName },
     // A var given on the command line or in the dashboard comes as text.
     limits: {
       nameMax: Number(env.NAME_MAX),
@@ -213,11 +230,13 @@ export function resources(env: Env, bookmark?: string): Resources {
     origin: originOf(env),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
+    revocationsSeconds: Number(env.REVOCATIONS_SECONDS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
       hosts: hostsOf(env),
     },
-    adminToken: adminTokenOf(env),
+    adminToken: secretOf(env, 'ADMIN_TOKEN'),
+    personKey: secretOf(env, 'PERSON_KEY'),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

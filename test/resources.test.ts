@@ -67,6 +67,16 @@ describe('the limits', () => {
   })
 })
 
+describe('a PERSON_KEY that could be guessed', () => {
+  const short = 'x'.repeat(31)
+
+  it.each([short, '', undefined])('is refused: %o', (PERSON_KEY) => {
+    const bound = { ...env, PERSON_KEY } as Env // a secret that was not put is missing
+    expect(() => resources(bound)).toThrow('PERSON_KEY must have at least 32 characters')
+    expect(resources({ ...env, PERSON_KEY: `${short}x` }).personKey).toBe(`${short}x`)
+  })
+})
+
 describe('an ADMIN_TOKEN that could be guessed', () => {
   const short = 'x'.repeat(31)
 
@@ -137,6 +147,19 @@ describe('the bindings', () => {
     await res.replicaOf(1).get(sql`SELECT 1`)
     expect([sessions, res.meter.statements]).toEqual([['first-unconstrained'], 3])
     expect(resources(env).meter.statements).toBe(0)
+  })
+
+  it('query apart from a request without a session and its cost', async () => {
+    const { DB, opened } = replicated(env.DB)
+    const prepare = (query: string) => env.DB.prepare(query)
+    const bound = { prepare, withSession: DB.withSession.bind(DB) }
+    const res = resources({ ...env, DB: bound as unknown as D1Database }, '') // what is called
+    const { primary, replica } = res.directoryApart()
+    await primary.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([[], {}, 0])
+    await replica.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([['first-unconstrained'], {}, 0])
+    expect(resources({ ...env, REVOCATIONS_SECONDS: 20 }).revocationsSeconds).toBe(20)
   })
 
   it('query the primary alone once a request has queried it', async () => {

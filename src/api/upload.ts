@@ -109,7 +109,11 @@ const disposition = ({ headers }: PartInfo) => String(headers['content-dispositi
 const nameOf = (info: PartInfo) =>
   info.name || (/; *name="([^"]*)"/i.exec(disposition(info))?.[1] ?? '')
 const fileNameOf = (info: PartInfo) =>
-  info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
+  unescaped(info.filename ?? /; *filename="((?:\\"|[^"])*)"/i.exec(disposition(info))?.[1])
+
+/** As curl escapes quotes, and browsers quotes and line breaks (WHATWG HTML, "Multipart form data"). */
+const unescaped = (name: string | undefined) =>
+  name?.replace(/\\(["\\])/g, '$1').replace(/%(?:22|0D|0A)/gi, decodeURIComponent)
 
 /** A body that is the file itself. */
 async function* rawParts(

@@ -10,7 +10,7 @@ import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import { walkedTo, walkStart } from '../jobs/job.ts'
+import { actorOf, walkedTo, walkStart } from '../jobs/job.ts'
 import { recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
@@ -152,8 +152,9 @@ async function end(
   }: { statements?: SQLWrapper[]; to: Changes; events?: Event[] },
 ): Promise<boolean> {
   const now = res.now()
+  const by = actorOf(job)
   const announcing = events.flatMap((event) =>
-    announce(job.workspace, event, now, guardOf(jobs, job)),
+    announce(res, job.workspace, { ...event, by }, guardOf(jobs, job)),
   )
   const { moved, results } = await commitJob(res, job, [...statements, ...announcing], {
     ...to,

@@ -4,7 +4,7 @@ import { experienceGroups, jobs } from '../db/schema.ts'
 import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { isTooLong, readId, trimmed } from '../text.ts'
+import { isTooLong, problemOfName, readId, trimmed } from '../text.ts'
 import type { Paging } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -43,11 +43,10 @@ export async function createGroup(
       .insert(experienceGroups)
       .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
       .onConflictDoNothing(),
-    ...announce(
-      workspace,
-      { type: 'group.created', data: { group_id: id, name: draft.name } },
-      now,
-    ),
+    ...announce(res, workspace, {
+      type: 'group.created',
+      data: { group_id: id, name: draft.name },
+    }),
   ])
   if (results[0].changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
@@ -115,15 +114,11 @@ export async function renameGroup(
       .update(experienceGroups)
       .set({ ...described, ...(name !== undefined && { name }), updatedAt: now })
       .where(and(isGroup, name === undefined ? undefined : isFree)),
-    ...announce(
-      workspace,
-      {
-        type: 'group.updated',
-        data: sql`json_object('group_id', ${id},
-          'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
-      },
-      now,
-    ),
+    ...announce(res, workspace, {
+      type: 'group.updated',
+      data: sql`json_object('group_id', ${id},
+        'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
+    }),
   ])
   const group = await getGroup(db, workspace, id)
   if (results[0].changes === 0)
@@ -146,7 +141,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
       .update(experienceGroups)
       .set({ deletedAt: now })
       .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
-    ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
+    ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
     db
       .update(jobs)
       .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
@@ -179,15 +174,16 @@ function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits)
 
 /** A name as it is stored and compared (see text.ts). */
 function readName(field: string, text: string, max: number): string {
+  const invalid = (problem: string) => new Failure({ reason: 'invalid', field, problem })
   const read = readId(text, max)
-  if ('id' in read) return read.id
-  if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
-  if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
-  throw new Failure({
-    reason: 'invalid',
-    field,
-    problem: 'must have something visible and no control characters, and be neither . nor ..',
-  })
+  if ('problem' in read) {
+    if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
+    if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
+    throw invalid('must have something visible and no control characters, and be neither . nor ..')
+  }
+  const problem = problemOfName(read.id)
+  if (problem !== undefined) throw invalid(problem)
+  return read.id
 }
 
 function readDescription(

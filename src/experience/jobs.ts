@@ -120,7 +120,11 @@ export async function openJob(
       AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, limits)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
-  const insert = insertNextJob(place, draft, { id, sliceBytes, now: res.now() })
+  const insert = insertNextJob(
+    place,
+    { ...draft, actor: res.actor },
+    { id, sliceBytes, now: res.now() },
+  )
   const key = await openNextJob(db, workspace, id, insert)
   if (key !== undefined) return { key, id, fileName: draft.fileName }
   await checkAcceptsFile(db, workspace, groupId, limits)

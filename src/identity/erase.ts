@@ -28,7 +28,7 @@ export async function deleteDefinition(
       .update(groupDefinitions)
       .set({ deletedAt: now })
       .where(and(isLive(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
-    ...announce(workspace, { type: 'definition.deleted', data: { definition_id: id } }, now),
+    ...announce(res, workspace, { type: 'definition.deleted', data: { definition_id: id } }),
     cancelRuns(db, workspace, key, now),
   ])
   if (results[0].changes === 0) {

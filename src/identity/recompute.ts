@@ -114,8 +114,12 @@ async function recomputeRange(
     largest: largestOf(run, scan),
   }
   if (last) {
-    const event = { type: 'household.recomputed', data: recomputedData(run) } as const
-    statements.push(...announce(workspace, event, now, guardOf(recomputeRuns, run)))
+    const event = {
+      type: 'household.recomputed',
+      data: recomputedData(run),
+      by: run.actor ?? res.actor,
+    } as const
+    statements.push(...announce(res, workspace, event, guardOf(recomputeRuns, run)))
   }
   const facts = { status: to.state, users: scan.users }
   const { moved, ms, results } = await commitRun(res, run, statements, { to, facts })

@@ -41,8 +41,10 @@ export async function requestRun(
     SELECT 1 FROM recompute_runs AS r
     WHERE r.definition_key = d.key AND r.state = 'waiting' AND r.ended_at IS NULL)`
   await db.run(sql`
-    INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at)
-    SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now}
+    INSERT INTO recompute_runs
+      (id, workspace_id, definition_key, state, created_at, updated_at, actor)
+    SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now},
+      ${JSON.stringify(res.actor)}
     FROM group_definitions AS d
     WHERE d.workspace_id = ${workspace} AND d.id = ${definitionId} AND d.deleted_at IS NULL
       AND NOT ${hasWaitingRun}`)

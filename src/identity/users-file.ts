@@ -8,7 +8,7 @@ import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import type { UsersFileJob } from '../jobs/job.ts'
+import { actorOf, type UsersFileJob } from '../jobs/job.ts'
 import { recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
@@ -81,9 +81,13 @@ async function end(
     failure === null
       ? []
       : announce(
+          res,
           job.workspace,
-          { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } },
-          now,
+          {
+            type: 'job.failed',
+            data: { job_id: job.id, group_id: null, reason: failure },
+            by: actorOf(job),
+          },
           guardOf(jobs, job),
         )
   const problems = failure === null ? [] : recordFileProblem(job, failure)

@@ -41,7 +41,11 @@ export async function openUsersJob(
     from: sql`WHERE ${takesFile(workspace, queue, limits)}`,
   }
   const now = res.now()
-  const insert = insertNextJob(place, { ...draft, type: 'users' }, { id, sliceBytes, now })
+  const insert = insertNextJob(
+    place,
+    { ...draft, type: 'users', actor: res.actor },
+    { id, sliceBytes, now },
+  )
   const key = await openNextJob(db, workspace, id, insert)
   if (key === undefined) {
     await checkAcceptsFile(db, workspace, limits)

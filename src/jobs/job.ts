@@ -1,4 +1,4 @@
-import type { jobs } from '../db/schema.ts'
+import type { Actor, jobs } from '../db/schema.ts'
 
 /** A row of `jobs`; the source decides what some columns mean. */
 export type JobRow = typeof jobs.$inferSelect
@@ -15,6 +15,7 @@ interface JobFields extends Pick<
   | 'workspace'
   | 'failure'
   | 'createdBy'
+  | 'actor'
   | 'createdAt'
   | 'updatedAt'
   | 'rows'
@@ -75,6 +76,10 @@ export interface AudienceJob extends JobFields, GroupFields {
 
 export type FileJob = UsersFileJob | ParticipantsFileJob
 export type Job = FileJob | AudienceJob
+
+/** Who has requested a job. */
+export const actorOf = ({ actor, createdBy }: Pick<Job, 'actor' | 'createdBy'>): Actor =>
+  actor ?? { name: createdBy }
 
 /** Who opens syncs that nobody requested. */
 export const cronsName = 'refresh'

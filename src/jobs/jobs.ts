@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
+import { jobProblems, jobs, problems, type Actor, type FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
@@ -105,6 +105,7 @@ export async function checkTakesFile(
 }
 
 export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
+  actor: Actor
   fileName: string | SQL
   fileKey: string | SQL
   fileSize: number
@@ -121,17 +122,18 @@ const firstBatch = { add: 4000, remove: 4000, replace: 2000, users: 500 }
  */
 export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
-  { type, fileName, fileKey, fileSize, createdBy, format, audience }: NewJob,
+  { type, fileName, fileKey, fileSize, createdBy, actor, format, audience }: NewJob,
   { id, sliceBytes, now }: { id: string | SQL; sliceBytes: number; now: number },
 ) {
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
-      file_size, slice_bytes, batch_ids, created_by, created_at, updated_at, format, audience_id)
+      file_size, slice_bytes, batch_ids, created_by, actor, created_at, updated_at,
+      format, audience_id)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
-      ${firstBatch[type]}, ${createdBy},
-      ${now}, ${now}, ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
+      ${firstBatch[type]}, ${createdBy}, ${JSON.stringify(actor)}, ${now}, ${now},
+      ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
     ${from} RETURNING key AS job`
 }
 

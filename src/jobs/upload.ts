@@ -1,6 +1,7 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { readText } from './decode.ts'
+import { readFileName } from './file-name.ts'
 import { FileWriter } from './file-writer.ts'
 import { formatOf, headerModes, type HeaderMode } from './format.ts'
 import { UnknownOutcome, type StoredFile } from './jobs.ts'
@@ -88,7 +89,7 @@ export async function receiveFile<Taken>(
     const format = { ...formatOf(text, options, receiver.idColumn), nulAt: file.nulAt }
     await file.close()
     const stored = {
-      fileName: [...fileName].slice(0, 255).join(''),
+      fileName: readFileName(fileName),
       fileKey,
       fileSize: file.size,
       format,

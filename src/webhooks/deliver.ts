@@ -145,11 +145,10 @@ async function record(res: Resources, claim: Claim, outcomes: Outcome[]): Promis
     sql`
     UPDATE webhooks SET disabled = ${reason}
     WHERE key = ${webhook} AND disabled IS NULL AND ${condition}`,
-    ...announce(
-      workspace,
-      { type: 'webhook.disabled', data: { webhook_id: receiver.id, reason } },
-      now,
-    ),
+    ...announce(res, workspace, {
+      type: 'webhook.disabled',
+      data: { webhook_id: receiver.id, reason },
+    }),
   ]
   const results = await together(res.databaseOf(workspace), [
     ...saveOutcomes(webhook, deliveries, outcomes, nextStates),

@@ -69,6 +69,22 @@ export const eventTypes = [
   'webhook.test',
 ] as const satisfies readonly EventType[]
 
+/** What an event is about: the kind of thing, and the field of its data that has the thing's id. */
+export const objects = {
+  'group.created': ['group', 'group_id'],
+  'group.updated': ['group', 'group_id'],
+  'group.deleted': ['group', 'group_id'],
+  'group.participants.changed': ['group', 'group_id'],
+  'job.failed': ['job', 'job_id'],
+  'definition.created': ['definition', 'definition_id'],
+  'definition.updated': ['definition', 'definition_id'],
+  'definition.deleted': ['definition', 'definition_id'],
+  'household.recomputed': ['definition', 'definition_id'],
+  'audience.synced': ['audience', 'audience_id'],
+  'webhook.disabled': ['webhook', 'webhook_id'],
+  'webhook.test': ['webhook', 'webhook_id'],
+} as const satisfies Record<EventType, readonly [kind: string, field: string]>
+
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const
 
 const minute = 60_000

@@ -8,7 +8,7 @@ import { dryPlatform, platform, type Platform } from './deploy/platform.ts'
 import * as made from './deploy/resources.ts'
 import { healthy, smoke } from './deploy/smoke.ts'
 import { main, root } from './program.ts'
-import { newAdminToken, newSigningKey } from './secrets.ts'
+import { newSecret, newSigningKey } from './secrets.ts'
 
 /** What an installation is, once all that it needs is there. */
 interface Site {
@@ -99,8 +99,9 @@ function putSecrets(cloudflare: Platform, site: Site): string | undefined {
   step('The secrets')
   const known = secretsOf(cloudflare, site.config)
   if (!known.has('SIGNING_KEY')) putSecret(cloudflare, site, 'SIGNING_KEY', newSigningKey())
+  if (!known.has('PERSON_KEY')) putSecret(cloudflare, site, 'PERSON_KEY', newSecret())
   if (known.has('ADMIN_TOKEN')) return undefined
-  const adminToken = newAdminToken()
+  const adminToken = newSecret()
   putSecret(cloudflare, site, 'ADMIN_TOKEN', adminToken)
   if (cloudflare.dry) return undefined
   // At once: whatever fails after this, it is not shown again.

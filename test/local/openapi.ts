@@ -12,6 +12,7 @@ const { app } = (await import(source)) as { app: App } // what it exports
 const vars = {
   ...{ AUDIENCES: '', PREVIOUS_KEYS: '[]', PARTICIPANT_MAX: 32, JOBS_DAYS: 30 },
   ADMIN_TOKEN: 'not used by this program, but long',
+  PERSON_KEY: 'not used by this program, but long',
 }
 const answer = await app.request('/openapi.json', {}, vars)
 const problems = await lintFromString({

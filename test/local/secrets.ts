@@ -7,12 +7,13 @@ import { root } from './program.ts'
 const file = join(root, '.dev.vars')
 
 const makers = {
-  ADMIN_TOKEN: newAdminToken,
+  ADMIN_TOKEN: newSecret,
   SIGNING_KEY: newSigningKey,
+  PERSON_KEY: newSecret,
 }
 
 /** Nobody guesses it. */
-export function newAdminToken(): string {
+export function newSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 

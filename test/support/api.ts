@@ -55,10 +55,11 @@ export interface Client {
 export async function newClient(
   scopes = ['groups:read', 'groups:write'],
   workspace = ++workspaces,
+  more: Json = {},
 ): Promise<Client> {
   const answer = await call(
     '/oauth/clients',
-    asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes })),
+    asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes, ...more })),
   )
   expect(answer.status).toBe(201)
   const { client_id, client_secret } = await answer.json<Record<string, string>>()
@@ -115,7 +116,7 @@ export class Bank {
     return answer.json<Json>()
   }
 
-  async group(name: string = crypto.randomUUID()): Promise<string> {
+  async group(name = `group ${crypto.randomUUID()}`): Promise<string> {
     const answer = await this.send('POST', '/groups', { groupName: name })
     expect(answer.status).toBe(200)
     return String((await answer.json<Json>())['groupId'])

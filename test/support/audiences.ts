@@ -31,7 +31,7 @@ export const teamIs = (value: string): Rule => ({ operator: 'equals', attribute:
 export function grouped(
   res: Resources,
   workspace: number,
-  name: string = crypto.randomUUID(),
+  name = `group ${crypto.randomUUID()}`,
 ): Promise<Group> {
   const draft = {
     name,

@@ -5,22 +5,20 @@ import { Failure } from '../../failure.ts'
 import type { JobProblem, OpenedJob } from '../../jobs/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import type { Problem } from '../../jobs/problem.ts'
+import { isUuid } from '../../text.ts'
 import { statuses } from '../status.ts'
-
-const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
 /** The id in lower case, as it is stored. Throws `not-an-id`. */
 export function groupIdOf(text: string): string {
-  if (!uuid.test(text)) throw new Failure({ reason: 'not-an-id', what: 'group', id: text })
+  if (!isUuid(text)) throw new Failure({ reason: 'not-an-id', what: 'group', id: text })
   return text.toLowerCase()
 }
-
-export const isUuid = (text: string) => uuid.test(text)
 
 const name = z.string().meta({
   description:
     'Unique in the workspace; at most 50 characters unless configured otherwise. White space and ' +
-    'invisible characters at its ends are removed.',
+    'invisible characters at its ends are removed; within, they are refused, and so are control ' +
+    'characters and a name of the form of a UUID. Kept in NFC.',
 })
 
 const description = z.string().nullish().meta({

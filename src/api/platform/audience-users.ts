@@ -15,13 +15,16 @@ import { userIdOf } from './wire/users.ts'
 
 const sampleSize = 10
 
+/** Where a rule of the caller's, or the answer, tells the values of attributes. */
+const withValues = ['audiences:read', 'users:read'] as const
+
 /** The users of audiences, and of rules that are not saved. */
 export const audienceUsers = new Hono<Http>()
   .post(
     '/preview',
     operation(
       'previewAudience',
-      'audiences:read',
+      withValues,
       'Count the users who match a rule, and show ten of them',
       wire.ShownPreview,
     ),
@@ -76,7 +79,8 @@ export const audienceUsers = new Hono<Http>()
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const { replica, workspace } = c.var
       const rule = await resolveAudience(replica, workspace, wire.idOf(c))
-      return c.body(exportUsers(replica, workspace, rule, c.req.valid('query').after), 200, {
+      const { after, for: fileFor } = c.req.valid('query')
+      return c.body(exportUsers(replica, workspace, rule, { after, fileFor }), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
       })
@@ -97,7 +101,7 @@ export const audienceUsers = new Hono<Http>()
     '/:audience_id/users/:user_id',
     operation(
       'explainAudienceUser',
-      'audiences:read',
+      withValues,
       'Explain why a user belongs to an audience or does not',
       wire.ShownMembership,
     ),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Scope } from '../../access/scopes.ts'
+import type { Needs } from '../../access/scopes.ts'
 import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
 import type { usersBody } from './wire/imports.ts'
 
@@ -15,25 +15,34 @@ const tags: Record<string, string> = {
   users: 'Users',
   audiences: 'Audiences',
   webhooks: 'Webhooks',
+  audit: 'Webhooks',
 }
 
 /** The schema of an answer, or more: `csv` where it may be CSV too. No schema: an empty 204. */
 type Answer =
-  z.ZodType | { schema?: z.ZodType; status?: number; csv?: boolean; requestBody?: typeof usersBody }
+  | z.ZodType
+  | {
+      schema?: z.ZodType
+      status?: number
+      csv?: boolean
+      requestBody?: typeof usersBody
+      /** By the first scope where it is not given. */
+      tag?: string
+    }
 
 /** The guard and the description of an operation. */
 export const operation = (
   operationId: string,
-  scopes: Scope | readonly [Scope, Scope],
+  needs: Needs,
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, status, csv, requestBody } = shapeOf(answer)
-  const [first = ''] = [scopes].flat()
-  return guarded(scopes, {
+  const { schema, status, csv, requestBody, tag } = shapeOf(answer)
+  const [first = ''] = [needs].flat(2)
+  return guarded(needs, {
     operationId,
     summary,
-    tags: [tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
+    tags: [tag ?? tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
     ...(requestBody !== undefined && { requestBody }),
     responses: {
       ...(schema === undefined

@@ -45,6 +45,7 @@ describe('the first deployment', () => {
         '--abort-multipart-days 1 --force --jurisdiction eu',
       ...queuesOf(toml, name).map((queue) => `queues create ${queue}`),
       `secret put SIGNING_KEY ${config}`,
+      `secret put PERSON_KEY ${config}`,
       `secret put ADMIN_TOKEN ${config}`,
     ])
     assert.deepEqual(calls.slice(-2), [
@@ -61,15 +62,17 @@ describe('the first deployment', () => {
   })
 
   it('shows the token of the administrator once, and no other secret', () => {
-    const { ADMIN_TOKEN = '', SIGNING_KEY = '' } = account.secrets
+    const { ADMIN_TOKEN = '', SIGNING_KEY = '', PERSON_KEY = '' } = account.secrets
+    assert.match(PERSON_KEY, /^[\w-]{43}$/)
     assert.equal(shown.exec(said)?.[1], ADMIN_TOKEN)
     assert.equal(said.split(ADMIN_TOKEN).length, 2)
     const { d } = JSON.parse(SIGNING_KEY) as { d: string } // a private JWK
-    assert.equal(said.includes(d), false)
-    assert.equal(
-      calls.some((call) => call.includes(ADMIN_TOKEN) || call.includes(d)),
-      false,
-    )
+    for (const secret of [d, PERSON_KEY]) assert.equal(said.includes(secret), false)
+    for (const secret of [d, PERSON_KEY, ADMIN_TOKEN])
+      assert.equal(
+        calls.some((call) => call.includes(secret)),
+        false,
+      )
   })
 
   it('tries the Worker out, and leaves nothing behind', () => {

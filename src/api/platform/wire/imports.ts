@@ -5,7 +5,9 @@ import type { JobProblem } from '../../../jobs/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import type { Problem } from '../../../jobs/problem.ts'
 import { headerField } from '../../describe.ts'
+import { pageSize } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
+import { WholeNumber } from '../../whole-number.ts'
 import { date } from './values.ts'
 
 const usersFile = {
@@ -103,12 +105,10 @@ export const showOpenedImport = (job: OpenedUsersJob): z.infer<typeof ShownImpor
 })
 
 export const ImportsQuery = z.object({
-  before: z.coerce
-    .number()
-    .int()
+  before: WholeNumber(0, Number.MAX_SAFE_INTEGER)
     .default(Number.MAX_SAFE_INTEGER)
     .meta({ description: '`next` of the page before.' }),
-  size: z.coerce.number().int().min(1).max(100).default(20),
+  size: pageSize(100, 20),
 })
 
 export const ShownImports = z.object({ imports: z.array(ShownImport), next: z.int().nullable() })
@@ -119,8 +119,8 @@ export const showImports = (jobs: UsersFileJob[], size: number): z.infer<typeof 
 })
 
 export const ImportErrorsQuery = z.object({
-  page: z.coerce.number().int().min(0).max(10_000).default(0),
-  size: z.coerce.number().int().min(1).max(1000).default(100),
+  page: WholeNumber(0, 10_000).default(0),
+  size: pageSize(1000, 100),
 })
 
 export const ShownImportErrors = z.object({
