@@ -24,6 +24,13 @@ export interface Env {
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
   FILE_BYTES_MAX: number
+  WAITING_BYTES_MAX: number
+  UPLOAD_IDLE_SECONDS: number
+  GROUPS_MAX: number
+  MEMBERS_MAX: number
+  USERS_MAX: number
+  USER_ATTRIBUTES_MAX: number
+  PROFILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
   SLICE_BYTES: number
@@ -59,6 +66,17 @@ export interface Limits {
   jobsDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
+  /** Of all files of a workspace that are not applied yet. */
+  waitingBytesMax: number
+  /** After which an upload ends of which nothing comes. */
+  uploadIdleSeconds: number
+  /** Of a workspace: groups, their participants together, and users. */
+  groupsMax: number
+  membersMax: number
+  usersMax: number
+  /** Of a user: attributes, and the bytes of their names and values. */
+  userAttributesMax: number
+  profileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
   participantMax: number
   /** A REPLACE with more bad rows changes nothing. */
@@ -212,6 +230,13 @@ export function resources(env: Env, bookmark?: string): Resources {
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: jobsDaysOf(env),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
+      waitingBytesMax: Number(env.WAITING_BYTES_MAX),
+      uploadIdleSeconds: Number(env.UPLOAD_IDLE_SECONDS),
+      groupsMax: Number(env.GROUPS_MAX),
+      membersMax: Number(env.MEMBERS_MAX),
+      usersMax: Number(env.USERS_MAX),
+      userAttributesMax: Number(env.USER_ATTRIBUTES_MAX),
+      profileBytesMax: Number(env.PROFILE_BYTES_MAX),
       participantMax: participantMaxOf(env),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
