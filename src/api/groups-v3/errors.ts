@@ -119,6 +119,9 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   format: 'Invalid participant ID format',
   'gave-up': 'The import could not be finished.  Nothing of it was applied.',
   header: 'A header stands in the middle of the file.',
+  limit:
+    'The groups of the workspace would have more participants than they may together.  ' +
+    'Nothing of it was applied.',
   'no-row': 'The file has no participant.',
   'not-text': 'The file is not text: it has a NUL byte.  Save it as CSV in UTF-8.',
   operation:
