@@ -3,6 +3,7 @@ import type { Actor } from './db/schema.ts'
 import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
+import { hostsOf, jobsDaysOf, originOf, participantMaxOf, secretOf } from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
 export interface Env {
@@ -162,46 +163,10 @@ export interface Resources {
 /** Who acts where nobody has requested it: crons, and what receivers answer. */
 const ownName = 'coterie'
 
-/** At most 64, as a user's id. */
-function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
-  const max = Number(PARTICIPANT_MAX)
-  if (!Number.isInteger(max) || max < 1 || max > 64)
-    throw new Error('PARTICIPANT_MAX must be a whole number from 1 to 64')
-  return max
-}
-
-function jobsDaysOf({ JOBS_DAYS }: Env): number {
-  const days = Number(JOBS_DAYS)
-  if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
-  return days
-}
-
-/** A secret that was not put is missing. */
-function secretOf(env: Partial<Env>, name: 'ADMIN_TOKEN' | 'PERSON_KEY'): string {
-  const secret = env[name]
-  if (secret === undefined || secret.length < 32)
-    throw new Error(`${name} must have at least 32 characters`)
-  return secret
-}
-
-function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
-  if (ORIGIN === '') return undefined
-  const url = URL.parse(ORIGIN)
-  if (url === null || !/^https?:/.test(url.protocol) || url.href !== `${url.origin}/`)
-    throw new Error('ORIGIN must be like https://coterie.example.com, without a path')
-  return url.origin
-}
-
 const limitersOf = (env: Env): Limiters =>
   String(env.RATE_LIMITED) === 'true'
     ? { requests: env.LIMITER, lookups: env.LOOKUP_LIMITER, doors: env.DOOR_LIMITER }
     : { requests: undefined, lookups: undefined, doors: undefined }
-
-const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
-  WEBHOOK_HOSTS.toLowerCase()
-    .split(' ')
-    .map((host) => host.replace(/^\.+/, ''))
-    .filter((host) => host !== '')
 
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
@@ -228,7 +193,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: jobsDaysOf(env),
+      jobsDays: jobsDaysOf(env.JOBS_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       waitingBytesMax: Number(env.WAITING_BYTES_MAX),
       uploadIdleSeconds: Number(env.UPLOAD_IDLE_SECONDS),
@@ -237,7 +202,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       usersMax: Number(env.USERS_MAX),
       userAttributesMax: Number(env.USER_ATTRIBUTES_MAX),
       profileBytesMax: Number(env.PROFILE_BYTES_MAX),
-      participantMax: participantMaxOf(env),
+      participantMax: participantMaxOf(env.PARTICIPANT_MAX),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
@@ -252,16 +217,16 @@ export function resources(env: Env, bookmark?: string): Resources {
       doorRateLimit: Number(env.DOOR_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
-    origin: originOf(env),
+    origin: originOf(env.ORIGIN),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
     revocationsSeconds: Number(env.REVOCATIONS_SECONDS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
-      hosts: hostsOf(env),
+      hosts: hostsOf(env.WEBHOOK_HOSTS),
     },
-    adminToken: secretOf(env, 'ADMIN_TOKEN'),
-    personKey: secretOf(env, 'PERSON_KEY'),
+    adminToken: secretOf('ADMIN_TOKEN', env.ADMIN_TOKEN),
+    personKey: secretOf('PERSON_KEY', env.PERSON_KEY),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

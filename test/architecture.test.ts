@@ -19,7 +19,7 @@ const ranks = [
   ['membership', 'webhooks', 'access', 'jobs'],
   ['resources'],
   ['db', 'metrics'],
-  ['failure', 'json', 'messages', 'text', 'time'],
+  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -64,6 +64,7 @@ const pure = [
   'metrics.ts',
   'text.ts',
   'time.ts',
+  'vars.ts',
 ]
 
 interface Import {
