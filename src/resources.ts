@@ -1,10 +1,20 @@
 import type { Db, Meter } from './db/connect.ts'
-import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
+import type { Actor } from './db/schema.ts'
+import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
+import {
+  hostsOf,
+  type LimiterBindings,
+  type Limiters,
+  limitersOf,
+  originOf,
+  secretOf,
+  wholeOf,
+} from './vars.ts'
 
-/** The bindings and vars of `wrangler.toml`, and two secrets. */
-export interface Env {
+/** The bindings and vars of `wrangler.toml`, and three secrets. */
+export interface Env extends LimiterBindings {
   DB: D1Database
   FILES: R2Bucket
   WORK: Queue<Message>
@@ -13,6 +23,7 @@ export interface Env {
   EVENTS: Queue<Message>
   ADMIN_TOKEN: string
   SIGNING_KEY: string
+  PERSON_KEY: string
   PREVIOUS_KEYS: string
   AUDIENCES: string
   ORIGIN: string
@@ -21,7 +32,15 @@ export interface Env {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  ERASURE_DAYS: number
   FILE_BYTES_MAX: number
+  WAITING_BYTES_MAX: number
+  UPLOAD_IDLE_SECONDS: number
+  GROUPS_MAX: number
+  MEMBERS_MAX: number
+  USERS_MAX: number
+  USER_ATTRIBUTES_MAX: number
+  PROFILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
   SLICE_BYTES: number
@@ -37,16 +56,12 @@ export interface Env {
   WEBHOOK_HOSTS: string
   LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
+  REVOCATIONS_SECONDS: number
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
   DOOR_RATE_LIMIT: number
   QUESTION_RATE_LIMIT: number
   RATE_PERIOD: number
-  RATE_LIMITED: boolean
-  LIMITER?: RateLimit
-  LOOKUP_LIMITER?: RateLimit
-  DOOR_LIMITER?: RateLimit
-  QUESTION_LIMITER?: RateLimit
   METRICS?: AnalyticsEngineDataset
 }
 
@@ -58,8 +73,21 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long an older report brings nobody back who was erased. */
+  erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
+  /** Of all files of a workspace that are not applied yet. */
+  waitingBytesMax: number
+  /** After which an upload ends of which nothing comes. */
+  uploadIdleSeconds: number
+  /** Of a workspace: groups, their participants together, and users. */
+  groupsMax: number
+  membersMax: number
+  usersMax: number
+  /** Of a user: attributes, and the bytes of their names and values. */
+  userAttributesMax: number
+  profileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
   participantMax: number
   /** A REPLACE with more bad rows changes nothing. */
@@ -96,9 +124,6 @@ export interface Signing {
   audiences: readonly string[]
 }
 
-/** Count requests by a key; undefined where they are not limited. */
-export type Limiters = Record<'requests' | 'lookups' | 'doors' | 'questions', RateLimit | undefined>
-
 /** Where events may be sent. */
 export interface WebhookAddresses {
   /** Also over http, to this machine and to every port. */
@@ -117,6 +142,8 @@ export interface Resources {
   answered: () => Answered
   /** The database of clients, whose workspace is not known yet. */
   directory: Db
+  /** The same outside of the request's session and cost, for what an isolate keeps for all requests. */
+  directoryApart: () => Pick<Databases, 'primary' | 'replica'>
   files: R2Bucket
   work: Queue<Message>
   /** Work that a cron opened. */
@@ -126,64 +153,28 @@ export interface Resources {
   events: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
+  /** Who acts: the client that sends a request; otherwise this installation itself. */
+  actor: Actor
   limits: Limits
   /** Where this installation is reached; undefined: where a request names it. */
   origin: string | undefined
   limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
+  /** After how many seconds it is read again which tokens are revoked. */
+  revocationsSeconds: number
   webhookAddresses: WebhookAddresses
   adminToken: string
+  /** Of the hashes that stand for people. Never replaced: they would be other people's then. */
+  personKey: string
   signing: Signing
   meter: Meter
   /** Writes a point for operators, where there is a data set for them. */
   measure: (point: Point) => void
 }
 
-/** At most 64, as a user's id. */
-function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
-  const max = Number(PARTICIPANT_MAX)
-  if (!Number.isInteger(max) || max < 1 || max > 64)
-    throw new Error('PARTICIPANT_MAX must be a whole number from 1 to 64')
-  return max
-}
-
-function jobsDaysOf({ JOBS_DAYS }: Env): number {
-  const days = Number(JOBS_DAYS)
-  if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
-  return days
-}
-
-/** A secret that was not put is missing. */
-function adminTokenOf({ ADMIN_TOKEN }: Partial<Env>): string {
-  if (ADMIN_TOKEN === undefined || ADMIN_TOKEN.length < 32)
-    throw new Error('ADMIN_TOKEN must have at least 32 characters')
-  return ADMIN_TOKEN
-}
-
-function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
-  if (ORIGIN === '') return undefined
-  const url = URL.parse(ORIGIN)
-  if (url === null || !/^https?:/.test(url.protocol) || url.href !== `${url.origin}/`)
-    throw new Error('ORIGIN must be like https://coterie.example.com, without a path')
-  return url.origin
-}
-
-const limitersOf = (env: Env): Limiters =>
-  String(env.RATE_LIMITED) === 'true'
-    ? {
-        requests: env.LIMITER,
-        lookups: env.LOOKUP_LIMITER,
-        doors: env.DOOR_LIMITER,
-        questions: env.QUESTION_LIMITER,
-      }
-    : { requests: undefined, lookups: undefined, doors: undefined, questions: undefined }
-
-const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
-  WEBHOOK_HOSTS.toLowerCase()
-    .split(' ')
-    .map((host) => host.replace(/^\.+/, ''))
-    .filter((host) => host !== '')
+/** Who acts where nobody has requested it: crons, and what receivers answer. */
+const ownName = 'coterie'
 
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
@@ -195,6 +186,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     replicaOf: () => replica,
     answered,
     directory: primary,
+    directoryApart: () => outsideOfSessions(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 }),
     files: env.FILES,
     work: env.WORK,
     scheduled: env.SCHEDULED,
@@ -202,15 +194,24 @@ export function resources(env: Env, bookmark?: string): Resources {
     events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
+    actor: { name: ownName },
     // A var given on the command line or in the dashboard comes as text.
     limits: {
       nameMax: Number(env.NAME_MAX),
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: jobsDaysOf(env),
+      jobsDays: wholeOf('JOBS_DAYS', env.JOBS_DAYS),
+      erasureDays: wholeOf('ERASURE_DAYS', env.ERASURE_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
-      participantMax: participantMaxOf(env),
+      waitingBytesMax: Number(env.WAITING_BYTES_MAX),
+      uploadIdleSeconds: Number(env.UPLOAD_IDLE_SECONDS),
+      groupsMax: Number(env.GROUPS_MAX),
+      membersMax: Number(env.MEMBERS_MAX),
+      usersMax: Number(env.USERS_MAX),
+      userAttributesMax: Number(env.USER_ATTRIBUTES_MAX),
+      profileBytesMax: Number(env.PROFILE_BYTES_MAX),
+      participantMax: wholeOf('PARTICIPANT_MAX', env.PARTICIPANT_MAX, 64),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
@@ -228,14 +229,16 @@ export function resources(env: Env, bookmark?: string): Resources {
       questionRateLimit: Number(env.QUESTION_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
-    origin: originOf(env),
+    origin: originOf(env.ORIGIN),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
+    revocationsSeconds: wholeOf('REVOCATIONS_SECONDS', env.REVOCATIONS_SECONDS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
-      hosts: hostsOf(env),
+      hosts: hostsOf(env.WEBHOOK_HOSTS),
     },
-    adminToken: adminTokenOf(env),
+    adminToken: secretOf('ADMIN_TOKEN', env.ADMIN_TOKEN),
+    personKey: secretOf('PERSON_KEY', env.PERSON_KEY),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

@@ -16,7 +16,15 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
   ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
+  ['erasureDays', 'ERASURE_DAYS', 400],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
+  ['waitingBytesMax', 'WAITING_BYTES_MAX', 53_687_091_200],
+  ['uploadIdleSeconds', 'UPLOAD_IDLE_SECONDS', 60],
+  ['groupsMax', 'GROUPS_MAX', 1000],
+  ['membersMax', 'MEMBERS_MAX', 20_000_000],
+  ['usersMax', 'USERS_MAX', 10_000_000],
+  ['userAttributesMax', 'USER_ATTRIBUTES_MAX', 500],
+  ['profileBytesMax', 'PROFILE_BYTES_MAX', 4_194_304],
   ['participantMax', 'PARTICIPANT_MAX', 32],
   ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
   ['sliceBytes', 'SLICE_BYTES', 8_388_608],
@@ -55,6 +63,14 @@ describe('the limits', () => {
     expect(() => limitsOf({ JOBS_DAYS: given })).toThrow('JOBS_DAYS')
   })
 
+  it.each([0, 1.5, -1, '', 'x', undefined, null])(
+    'refuse to learn of revocations after %o',
+    (given) => {
+      const vars = { REVOCATIONS_SECONDS: given as number } // a var may be anything
+      expect(() => resources({ ...env, ...vars })).toThrow('REVOCATIONS_SECONDS')
+    },
+  )
+
   it.each([1, 64])('allow ids of %o characters', (given) => {
     expect(limitsOf({ PARTICIPANT_MAX: given }).participantMax).toBe(given)
   })
@@ -67,6 +83,16 @@ describe('the limits', () => {
     const headers = { ...bank.headers(), 'content-type': 'application/json' }
     expect((await callWith(vars, path, { ...draft, headers })).status).toBe(201)
     expect((await callWith(vars, path, { ...draft, headers })).status).toBe(422)
+  })
+})
+
+describe('a PERSON_KEY that could be guessed', () => {
+  const short = 'x'.repeat(31)
+
+  it.each([short, '', undefined])('is refused: %o', (PERSON_KEY) => {
+    const bound = { ...env, PERSON_KEY } as Env // a secret that was not put is missing
+    expect(() => resources(bound)).toThrow('PERSON_KEY must have at least 32 characters')
+    expect(resources({ ...env, PERSON_KEY: `${short}x` }).personKey).toBe(`${short}x`)
   })
 })
 
@@ -144,6 +170,19 @@ describe('the bindings', () => {
     await res.replicaOf(1).get(sql`SELECT 1`)
     expect([sessions, res.meter.statements]).toEqual([['first-unconstrained'], 3])
     expect(resources(env).meter.statements).toBe(0)
+  })
+
+  it('query apart from a request without a session and its cost', async () => {
+    const { DB, opened } = replicated(env.DB)
+    const prepare = (query: string) => env.DB.prepare(query)
+    const bound = { prepare, withSession: DB.withSession.bind(DB) }
+    const res = resources({ ...env, DB: bound as unknown as D1Database }, '') // what is called
+    const { primary, replica } = res.directoryApart()
+    await primary.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([[], {}, 0])
+    await replica.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([['first-unconstrained'], {}, 0])
+    expect(resources({ ...env, REVOCATIONS_SECONDS: 20 }).revocationsSeconds).toBe(20)
   })
 
   it('query the primary alone once a request has queried it', async () => {

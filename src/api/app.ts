@@ -9,6 +9,7 @@ import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { confidential } from './confidential.ts'
 import { json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
+import { isUuid } from '../text.ts'
 import { health } from './health.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
@@ -24,7 +25,8 @@ import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** Measures each request, and logs a line for it, but of look-ups that succeed a share. */
 const logged = createMiddleware<Http>(async (c, next) => {
-  c.set('requestId', crypto.randomUUID())
+  const named = c.req.header('transactionId') ?? ''
+  c.set('requestId', isUuid(named) ? named : crypto.randomUUID())
   const res = resources(c.env, c.req.header(bookmarkHeader) ?? '')
   c.set('res', res)
   const start = performance.now()

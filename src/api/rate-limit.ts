@@ -1,7 +1,8 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { Failure, type Reason } from '../failure.ts'
-import type { Limiters, Limits, Resources } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
+import type { Limiters } from '../vars.ts'
 import type { Http } from './http.ts'
 import { isLookup, routeOf } from './route.ts'
 
@@ -67,8 +68,9 @@ type TooManyRequests = Extract<Reason, { reason: 'too-many-requests' }>
 export const rateLimitSentence = ({ most, seconds }: TooManyRequests) =>
   `No more than ${most} requests in ${seconds} seconds`
 
-/** Sets the headers of a 429 (draft-ietf-httpapi-ratelimit-headers). */
+/** Sets the headers of what may be tried again (draft-ietf-httpapi-ratelimit-headers). */
 export function setRateLimitHeaders(c: Context<Http>, facts: Reason): void {
+  if (facts.reason === 'uploads-in-flight') c.header('Retry-After', `${facts.seconds}`)
   if (facts.reason !== 'too-many-requests') return
   c.header('Retry-After', `${facts.seconds}`)
   c.header('RateLimit-Policy', `"client";q=${facts.most};w=${facts.seconds}`)

@@ -1,5 +1,5 @@
 import type { Db } from '../db/connect.ts'
-import { quoted } from '../membership/export.ts'
+import { cellOf, type FileFor } from '../membership/csv-cell.ts'
 import type { ResolvedRule } from './compile.ts'
 import { usual } from './pace.ts'
 import { findNext, outOfTime, questionOf } from './query.ts'
@@ -12,7 +12,11 @@ export function exportUsers(
   db: Db,
   workspace: number,
   { rule, names }: ResolvedRule,
-  { after, allowed = usual }: { after: string; allowed?: typeof usual },
+  {
+    after,
+    fileFor = 'upload',
+    allowed = usual,
+  }: { after: string; fileFor?: FileFor; allowed?: typeof usual },
 ): ReadableStream<Uint8Array> {
   const question = questionOf(workspace, [rule], names, allowed)
   const encoder = new TextEncoder()
@@ -31,7 +35,7 @@ export function exportUsers(
           from = found.last
         }
         if (users.length > 0)
-          controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))
+          controller.enqueue(encoder.encode(users.map((id) => `${cellOf(id, fileFor)}\n`).join('')))
         if (from === undefined) controller.close()
       },
     },

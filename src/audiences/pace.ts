@@ -1,4 +1,4 @@
-import { letOthersIn } from '../jobs/invocation.ts'
+import { letOthersIn } from '../jobs/let-others-in.ts'
 import type { Cost } from './cost.ts'
 
 /** What limits a question. */

@@ -1,5 +1,6 @@
 import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import type { FileFor } from '../membership/csv-cell.ts'
 import { queryAudience } from './cached-rule.ts'
 import type { ResolvedRule } from './compile.ts'
 import { readToken, tokenOf } from './continue.ts'
@@ -92,11 +93,11 @@ export const listAudience = (
 export async function exportAudience(
   { db, workspace, limits }: Asker,
   id: string,
-  after: string,
+  from: { after: string; fileFor: FileFor },
 ): Promise<ReadableStream<Uint8Array>> {
   const resolved = await resolveAudience(db, workspace, id)
   checkCost(resolved.rule, limits)
-  return exportUsers(db, workspace, resolved, { after, allowed: limits })
+  return exportUsers(db, workspace, resolved, { ...from, allowed: limits })
 }
 
 /** Throws `not-found` for the audience or the user, `rule-refused`, `out-of-time`. */

@@ -68,7 +68,11 @@ export function rowOf({ workspace, audience, rule, names }: SyncDraft): string {
 export async function openSyncs(
   db: Db,
   rows: string[],
-  options: { by: string; period: string | undefined; res: Pick<Resources, 'now' | 'limits'> },
+  options: {
+    by: string
+    period: string | undefined
+    res: Pick<Resources, 'now' | 'limits' | 'actor'>
+  },
 ): Promise<Opened[]> {
   // One batch, so that a period is not marked as done without its job, nor gets two jobs.
   const results = await together(db, statementsOf(`[${rows.join()}]`, options))
@@ -107,6 +111,7 @@ function statementsOf(
         fileKey: sql`'audiences/' || (${audience})`,
         fileSize: 1,
         createdBy: by,
+        actor: res.actor,
         audience,
       },
       { id: sql`d.value ->> 3`, sliceBytes, now: res.now() },
@@ -115,7 +120,8 @@ function statementsOf(
     INSERT INTO sync_rules (job_key, rule) SELECT w.key, d.value -> 2 FROM ${waiting} WHERE true
     ON CONFLICT (job_key) DO UPDATE SET rule = excluded.rule`,
     period === undefined
-      ? sql`UPDATE jobs SET created_by = ${by} WHERE key IN (SELECT w.key FROM ${waiting})`
+      ? sql`UPDATE jobs SET created_by = ${by}, actor = ${JSON.stringify(res.actor)}
+        WHERE key IN (SELECT w.key FROM ${waiting})`
       : sql`UPDATE audiences SET refreshed = ${period}
         WHERE key IN (SELECT a.key FROM ${waiting} CROSS JOIN audiences AS a ON ${ofAudience})`,
     sql`

@@ -4,7 +4,7 @@ import { experienceGroups, jobs } from '../db/schema.ts'
 import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { isTooLong, readId, trimmed } from '../text.ts'
+import { isTooLong, problemOfName, readId, trimmed } from '../text.ts'
 import type { Paging } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -20,9 +20,19 @@ export interface GroupDraft {
 const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
+/** The groups of a workspace, of which so many are counted at most, in SQL. */
+export const countGroups = (workspace: number, most: number) => sql`(
+  SELECT count(*) FROM (SELECT 1 FROM experience_groups
+    WHERE workspace_id = ${workspace} AND deleted_at IS NULL LIMIT ${most}))`
+
+/** The participants of all of its groups, in SQL. */
+export const countMembers = (workspace: number) => sql`(
+  SELECT coalesce(sum(participant_count), 0) FROM experience_groups
+  WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
+
 /**
  * Throws `required`, `invalid` or `too-long` for a text that the limits of the installation refuse,
- * and `taken` where another group has the name.
+ * `taken` where another group has the name, and `limit`.
  */
 export async function createGroup(
   res: Resources,
@@ -35,22 +45,34 @@ export async function createGroup(
     type: readName('groupType', given.type, labelMax),
     platform: readName('groupPlatform', given.platform, labelMax),
   }
+  const { groupsMax } = res.limits
   const db = res.databaseOf(workspace)
   const now = res.now()
   const id = crypto.randomUUID()
   const results = await together(db, [
-    db
-      .insert(experienceGroups)
-      .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
-      .onConflictDoNothing(),
-    ...announce(
-      workspace,
-      { type: 'group.created', data: { group_id: id, name: draft.name } },
-      now,
-    ),
+    // One statement, so that two requests at once stay within the limit.
+    sql`
+    INSERT INTO experience_groups
+      (id, workspace_id, name, description, type, platform, created_at, updated_at)
+    SELECT ${id}, ${workspace}, ${draft.name}, ${draft.description}, ${draft.type},
+      ${draft.platform}, ${now}, ${now}
+    WHERE ${countGroups(workspace, groupsMax)} < ${groupsMax} ON CONFLICT DO NOTHING`,
+    ...announce(res, workspace, {
+      type: 'group.created',
+      data: { group_id: id, name: draft.name },
+    }),
   ])
-  if (results[0].changes === 0)
-    throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+  if (results[0].changes === 0) {
+    const [same] = await db
+      .select({ id: experienceGroups.id })
+      .from(experienceGroups)
+      .where(and(isLive(workspace), eq(experienceGroups.name, draft.name)))
+    throw new Failure(
+      same === undefined
+        ? { reason: 'limit', what: 'groups', max: groupsMax }
+        : { reason: 'taken', what: 'group', name: draft.name },
+    )
+  }
   await enqueueAnnounced(res, workspace, results)
   return getGroup(db, workspace, id)
 }
@@ -115,15 +137,11 @@ export async function renameGroup(
       .update(experienceGroups)
       .set({ ...described, ...(name !== undefined && { name }), updatedAt: now })
       .where(and(isGroup, name === undefined ? undefined : isFree)),
-    ...announce(
-      workspace,
-      {
-        type: 'group.updated',
-        data: sql`json_object('group_id', ${id},
-          'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
-      },
-      now,
-    ),
+    ...announce(res, workspace, {
+      type: 'group.updated',
+      data: sql`json_object('group_id', ${id},
+        'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
+    }),
   ])
   const group = await getGroup(db, workspace, id)
   if (results[0].changes === 0)
@@ -146,7 +164,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
       .update(experienceGroups)
       .set({ deletedAt: now })
       .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
-    ...announce(workspace, { type: 'group.deleted', data: { group_id: id } }, now),
+    ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
     db
       .update(jobs)
       .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
@@ -179,15 +197,16 @@ function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits)
 
 /** A name as it is stored and compared (see text.ts). */
 function readName(field: string, text: string, max: number): string {
+  const invalid = (problem: string) => new Failure({ reason: 'invalid', field, problem })
   const read = readId(text, max)
-  if ('id' in read) return read.id
-  if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
-  if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
-  throw new Failure({
-    reason: 'invalid',
-    field,
-    problem: 'must have something visible and no control characters, and be neither . nor ..',
-  })
+  if ('problem' in read) {
+    if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
+    if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
+    throw invalid('must have something visible and no control characters, and be neither . nor ..')
+  }
+  const problem = problemOfName(read.id)
+  if (problem !== undefined) throw invalid(problem)
+  return read.id
 }
 
 function readDescription(

@@ -77,7 +77,7 @@ export async function createDefinition(
     SELECT ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)},
       ${now}, ${by}, ${now}, ${by}, ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)}
     WHERE ${definitionCount} < ${limits.definitionsMax} ON CONFLICT DO NOTHING`,
-    ...announce(workspace, { type: 'definition.created', data: { definition_id: id } }, now),
+    ...announce(res, workspace, { type: 'definition.created', data: { definition_id: id } }),
   ])
   if (results[0].changes === 0) {
     const [same] = await db
@@ -124,7 +124,7 @@ export async function updateDefinition(
       .update(groupDefinitions)
       .set({ ...change, updatedAt: now, updatedBy: by })
       .where(and(byId(workspace, id), removedNames && unused(workspace, removedNames))),
-    ...announce(workspace, { type: 'definition.updated', data: { definition_id: id } }, now),
+    ...announce(res, workspace, { type: 'definition.updated', data: { definition_id: id } }),
   ])
   const definition = await getDefinition(db, workspace, id)
   if (results[0].changes === 0) {

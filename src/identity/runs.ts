@@ -5,6 +5,7 @@ import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { commit } from '../jobs/checkpoint.ts'
 import { getDefinition } from './definitions.ts'
+import { isTurn } from './turn.ts'
 
 type RunRow = typeof recomputeRuns.$inferSelect
 
@@ -40,8 +41,10 @@ export async function requestRun(
     SELECT 1 FROM recompute_runs AS r
     WHERE r.definition_key = d.key AND r.state = 'waiting' AND r.ended_at IS NULL)`
   await db.run(sql`
-    INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at)
-    SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now}
+    INSERT INTO recompute_runs
+      (id, workspace_id, definition_key, state, created_at, updated_at, actor)
+    SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now},
+      ${JSON.stringify(res.actor)}
     FROM group_definitions AS d
     WHERE d.workspace_id = ${workspace} AND d.id = ${definitionId} AND d.deleted_at IS NULL
       AND NOT ${hasWaitingRun}`)
@@ -114,7 +117,10 @@ export const earlierRunUnended = sql`EXISTS (
 const hasNormalizedValues = sql`EXISTS (
   SELECT 1 FROM normalized_values AS n WHERE n.definition_key = d.key)`
 
-/** Begins a waiting run with its definition as it is now; false where an earlier run goes on. */
+/**
+ * Begins a waiting run with its definition as it is now; false where an earlier run of it, or enough
+ * of its workspace, go on.
+ */
 export async function claimRun(res: Resources, run: Run): Promise<boolean> {
   const now = res.now()
   const { meta } = await res.databaseOf(run.workspace).run(sql`
@@ -130,7 +136,7 @@ export async function claimRun(res: Resources, run: Run): Promise<boolean> {
             AND u.value > '' LIMIT ${countedMax}))
     FROM group_definitions AS d
     WHERE recompute_runs.key = ${run.key} AND recompute_runs.step = ${run.step}
-      AND d.key = recompute_runs.definition_key AND NOT ${earlierRunUnended}`)
+      AND d.key = recompute_runs.definition_key AND NOT ${earlierRunUnended} AND ${isTurn}`)
   return meta.changes === 1
 }
 

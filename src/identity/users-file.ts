@@ -8,7 +8,7 @@ import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import type { UsersFileJob } from '../jobs/job.ts'
+import { actorOf, type UsersFileJob } from '../jobs/job.ts'
 import { recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
@@ -31,8 +31,9 @@ export async function receiveUsers(
   createdBy: string,
   parts: AsyncIterable<UploadPart>,
 ): Promise<OpenedUsersJob> {
-  await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
+  const bytesLeft = await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
+    bytesLeft,
     idColumn: findIdColumn,
     take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
   })
@@ -81,9 +82,13 @@ async function end(
     failure === null
       ? []
       : announce(
+          res,
           job.workspace,
-          { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } },
-          now,
+          {
+            type: 'job.failed',
+            data: { job_id: job.id, group_id: null, reason: failure },
+            by: actorOf(job),
+          },
           guardOf(jobs, job),
         )
   const problems = failure === null ? [] : recordFileProblem(job, failure)

@@ -1,4 +1,4 @@
-import type { jobs } from '../db/schema.ts'
+import type { Actor, jobs } from '../db/schema.ts'
 
 /** A row of `jobs`; the source decides what some columns mean. */
 export type JobRow = typeof jobs.$inferSelect
@@ -15,6 +15,7 @@ interface JobFields extends Pick<
   | 'workspace'
   | 'failure'
   | 'createdBy'
+  | 'actor'
   | 'createdAt'
   | 'updatedAt'
   | 'rows'
@@ -73,8 +74,20 @@ export interface AudienceJob extends JobFields, GroupFields {
   lastUser: string
 }
 
+/** Removes the people of an erasure; how many they are, and of how many that is done. */
+export interface ErasureJob extends JobFields, GroupFields, Pick<JobRow, 'fileName' | 'fileKey'> {
+  source: 'erasure'
+  erasure: number
+  people: number
+  scanned: number
+}
+
 export type FileJob = UsersFileJob | ParticipantsFileJob
-export type Job = FileJob | AudienceJob
+export type Job = FileJob | AudienceJob | ErasureJob
+
+/** Who has requested a job. */
+export const actorOf = ({ actor, createdBy }: Pick<Job, 'actor' | 'createdBy'>): Actor =>
+  actor ?? { name: createdBy }
 
 /** Who opens syncs that nobody requested. */
 export const cronsName = 'refresh'
@@ -101,8 +114,12 @@ export const readUsersJob = (row: JobRow): UsersFileJob => ({
 
 export function readGroupJob(
   row: JobRow & { type: GroupFields['type'] },
-): ParticipantsFileJob | AudienceJob {
-  const { type, audience, fileSize, offset, cursor } = row
+): ParticipantsFileJob | AudienceJob | ErasureJob {
+  const { type, audience, erasure, fileSize, offset, cursor } = row
+  if (erasure !== null) {
+    const scan = { people: fileSize, scanned: offset }
+    return { ...read(row), ...scan, type, erasure, source: 'erasure' }
+  }
   if (audience === null) return { ...read(row), type, source: 'participants-file' }
   const scan = { users: fileSize, scanned: offset, lastUser: cursor ?? '' }
   return { ...read(row), ...scan, type, audience, source: 'audience' }

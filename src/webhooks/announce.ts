@@ -1,40 +1,53 @@
 import { sql, SQL } from 'drizzle-orm'
 import type { Result } from '../db/connect.ts'
+import type { Actor } from '../db/schema.ts'
 import { faultOf } from '../failure.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import type { Event, EventType } from './event.ts'
+import { objects, type Event, type EventType } from './event.ts'
 
 /** Holds where the statement before has changed something. */
 const changed = sql`changes() > 0`
 
+/** An event to write. `data` and `change` may be SQL that gives JSON. */
+export type Announcement = (Event | { type: EventType; data: SQL }) & {
+  /** What it was before, and is since. */
+  change?: SQL | { before: object; after: object } | undefined
+  /** Who has requested it, where that is not who acts now. */
+  by?: Actor
+}
+
 /**
  * The statements that write an event and its deliveries. They stand right behind the statement of
- * the change, unless `guard` says otherwise. `data` may be SQL that gives JSON.
+ * the change, unless `guard` says otherwise.
  */
 export function announce(
+  res: Resources,
   workspace: number,
-  event: Event | { type: EventType; data: SQL },
-  now: number,
+  event: Announcement,
   guard: SQL = changed,
 ): SQL[] {
-  return eventStatements(workspace, { id: newEventId(), ...event }, now, { guard, to: subscribed })
+  return eventStatements(res, workspace, { id: newEventId(), ...event }, { guard, to: subscribed })
 }
 
 export const newEventId = () => `evt_${crypto.randomUUID()}`
 
 /** The same for an event with an id, and only the webhooks `w` for which `to` holds. */
 export function eventStatements(
+  { now, actor }: Resources,
   workspace: number,
-  { id, type, data }: { id: string; type: EventType; data: SQL | object },
-  now: number,
+  { id, type, data, change, by = actor }: Announcement & { id: string },
   { guard, to }: { guard: SQL; to: SQL },
 ): SQL[] {
-  const json = data instanceof SQL ? data : JSON.stringify(data)
+  const [kind, field] = objects[type]
   return [
+    // The limit keeps SQLite from evaluating the data twice.
     sql`
-    INSERT INTO events (workspace_id, id, type, at, data)
-    SELECT ${workspace}, ${id}, ${type}, ${now}, ${json} WHERE ${guard}`,
+    INSERT INTO events (workspace_id, id, type, at, data,
+      actor_id, actor, object_kind, object_id, change)
+    SELECT ${workspace}, ${id}, ${type}, ${now()}, data,
+      ${by.client ?? null}, ${JSON.stringify(by)}, ${kind}, data ->> ${field}, ${jsonOf(change)}
+    FROM (SELECT ${jsonOf(data)} AS data WHERE ${guard} LIMIT 1)`,
     sql`
     INSERT INTO deliveries
       (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
@@ -44,6 +57,9 @@ export function eventStatements(
     RETURNING webhook_key AS due`,
   ]
 }
+
+const jsonOf = (value: SQL | object | undefined): SQL | string | null =>
+  value === undefined || value instanceof SQL ? (value ?? null) : JSON.stringify(value)
 
 /** Whether a webhook `w` is sent an event `e`. */
 const subscribed = sql`w.disabled IS NULL

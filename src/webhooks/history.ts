@@ -5,14 +5,8 @@ import type { Resources } from '../resources.ts'
 import { day } from '../time.ts'
 import { enqueueDeliveries } from './announce.ts'
 import type { deliveryStates, EventType } from './event.ts'
+import type { PastEvent } from './record.ts'
 import { getWebhook } from './subscriptions.ts'
-
-export interface PastEvent {
-  id: string
-  type: EventType
-  at: number
-  data: object
-}
 
 export type DeliveryState = (typeof deliveryStates)[number]
 
@@ -50,11 +44,26 @@ export async function listEvents(
     types === undefined
       ? sql``
       : sql`AND type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`
-  const rows = await db.all<Omit<PastEvent, 'data'> & { data: string }>(sql`
-    SELECT id, type, at, data FROM events
+  const rows = await db.all<EventRow>(sql`
+    SELECT ${eventColumns(sql`events`)} FROM events
     WHERE workspace_id = ${workspace} AND key > ${afterKey} ${ofTypes} ORDER BY key LIMIT ${size}`)
-  return rows.map(({ data, ...event }) => ({ ...event, data: JSON.parse(data) as object })) // only objects are written
+  return rows.map(readEvent)
 }
+
+/** A row of `eventColumns`. */
+type EventRow = Omit<PastEvent, 'data' | 'actor' | 'change'> &
+  Record<'data', string> &
+  Record<'actor' | 'change', string | null>
+
+const eventColumns = (e: SQL) => sql`${e}.key, ${e}.id, ${e}.type, ${e}.at, ${e}.data, ${e}.actor,
+  ${e}.object_kind AS objectKind, ${e}.object_id AS objectId, ${e}.change`
+
+const readEvent = ({ data, actor, change, ...row }: EventRow): PastEvent => ({
+  ...row,
+  data: JSON.parse(data) as PastEvent['data'], // what is written
+  actor: JSON.parse(actor ?? 'null') as PastEvent['actor'],
+  change: JSON.parse(change ?? 'null') as PastEvent['change'],
+})
 
 async function keyOf(db: Db, workspace: number, event: string): Promise<number> {
   const [row] = await db.all<{ key: number }>(

@@ -170,7 +170,7 @@ export async function testWebhook(res: Resources, workspace: number, id: string)
   const latest = sql`
     SELECT type, at FROM events WHERE workspace_id = ${workspace}
     ORDER BY key DESC LIMIT ${eventsSearched}`
-  const statements = eventStatements(workspace, event, now, {
+  const statements = eventStatements(res, workspace, event, {
     guard: sql`(SELECT count(*) FROM (${latest})
       WHERE type = 'webhook.test' AND at > ${now - testsPeriod * 1000}) < ${testsMost}`,
     to: sql`w.key = ${key}`,

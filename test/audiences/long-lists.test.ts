@@ -24,7 +24,6 @@ beforeAll(async () => {
   for (const [id, last] of [
     ['bob', 'zoe'],
     ['cid', 'abe'],
-    ['eve', 'zoe'],
   ] as const)
     for (const name of ['tags', 'more'])
       await env.DB.prepare(
@@ -39,14 +38,14 @@ beforeAll(async () => {
 /** Conditions, each of which looks at every item. */
 const conditions = [
   { operator: 'matches', attribute: 'tags', value: 'z?e*' },
-  ...Array.from({ length: 23 }, (_, i) => ({
+  ...Array.from({ length: 11 }, (_, i) => ({
     operator: ['matches', 'less_than', 'contains', 'equals'][i % 4],
     attribute: i % 2 === 0 ? 'tags' : 'more',
     value: [`*${'a?'.repeat(20)}b*`, -5, `${'a'.repeat(250)}b`, true][i % 4],
   })),
 ]
 const rule = { operator: 'or', expressions: conditions }
-const expected = ['bob', 'eve']
+const expected = ['bob']
 
 /** A database, and how long each statement of it has taken. */
 function timed(): { db: Db; times: number[] } {
@@ -66,7 +65,7 @@ describe('conditions on the longest lists', () => {
   it('take many statements, each of which is short', async () => {
     const { db, times } = timed()
     const question = await resolved(workspace, rule)
-    expect(await countUsers(db, workspace, question)).toBe(2)
+    expect(await countUsers(db, workspace, question)).toBe(1)
     expect(times.length).toBeGreaterThan(users.length)
     expectShort(times)
   })
@@ -74,14 +73,14 @@ describe('conditions on the longest lists', () => {
   it('are answered alike by a list, a file, an explanation and a look-up of audiences', async () => {
     const { db, times } = timed()
     const question = await resolved(workspace, rule)
-    expect(await belonging(workspace, question, 2, db)).toEqual({ users: expected, count: 2 })
+    expect(await belonging(workspace, question, 2, db)).toEqual({ users: expected, count: 1 })
     expect(await new Response(exportUsers(db, workspace, question, { after: '' })).text()).toBe(
-      'user_id\nbob\neve\n',
+      'user_id\nbob\n',
     )
     for (const user of users.slice(0, 3)) {
       const explained = await explainUser(db, workspace, question, { user })
       expect(explained.result).toBe(expected.includes(user))
-      expect(explained.inner).toHaveLength(24)
+      expect(explained.inner).toHaveLength(12)
       expect(JSON.stringify(explained).length).toBeLessThan(2_000_000)
     }
     const { res } = hazardous()
@@ -104,10 +103,10 @@ describe('conditions on the longest lists', () => {
     const question = await resolved(workspace, rule)
     const { db } = timed()
     await env.DB.prepare('DELETE FROM users WHERE workspace_id = ? AND user_id = ?')
-      .bind(workspace, 'eve')
+      .bind(workspace, 'bob')
       .run()
-    expect(await countUsers(db, workspace, question)).toBe(1)
-    await expect(explainUser(db, workspace, question, { user: 'eve' })).rejects.toMatchObject({
+    expect(await countUsers(db, workspace, question)).toBe(0)
+    await expect(explainUser(db, workspace, question, { user: 'bob' })).rejects.toMatchObject({
       facts: { reason: 'not-found' },
     })
   })
@@ -117,7 +116,7 @@ describe('conditions on the longest lists', () => {
     const allowed = { groupUsersMax: 10, questionSeconds: 0 }
     const { db } = timed()
     await expect(
-      explainUser(db, workspace, question, { user: 'bob', allowed }),
+      explainUser(db, workspace, question, { user: 'cid', allowed }),
     ).rejects.toMatchObject({
       facts: { reason: 'out-of-time' },
     })

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bold, dim, green, yellow } from './colour.ts'
 import { bucketOf, configOf, queuesOf, withoutMetrics } from './deploy/config.ts'
@@ -7,8 +7,9 @@ import { readOptions, usage, type Options } from './deploy/options.ts'
 import { dryPlatform, platform, type Platform } from './deploy/platform.ts'
 import * as made from './deploy/resources.ts'
 import { healthy, smoke } from './deploy/smoke.ts'
+import { writeOwn } from './private.ts'
 import { main, root } from './program.ts'
-import { newAdminToken, newSigningKey } from './secrets.ts'
+import { newSecret, newSigningKey } from './secrets.ts'
 
 /** What an installation is, once all that it needs is there. */
 interface Site {
@@ -67,7 +68,7 @@ async function prepare(cloudflare: Platform, options: Options): Promise<Site> {
   step(`Its config ${config}`)
   const previousKeys = await keysToKeep(options, url, join(root, config))
   if (!cloudflare.dry)
-    writeFileSync(
+    writeOwn(
       join(root, config),
       configOf(toml, { name, databaseId, jurisdiction, domain, previousKeys }),
     )
@@ -99,8 +100,9 @@ function putSecrets(cloudflare: Platform, site: Site): string | undefined {
   step('The secrets')
   const known = secretsOf(cloudflare, site.config)
   if (!known.has('SIGNING_KEY')) putSecret(cloudflare, site, 'SIGNING_KEY', newSigningKey())
+  if (!known.has('PERSON_KEY')) putSecret(cloudflare, site, 'PERSON_KEY', newSecret())
   if (known.has('ADMIN_TOKEN')) return undefined
-  const adminToken = newAdminToken()
+  const adminToken = newSecret()
   putSecret(cloudflare, site, 'ADMIN_TOKEN', adminToken)
   if (cloudflare.dry) return undefined
   // At once: whatever fails after this, it is not shown again.
@@ -122,7 +124,7 @@ function deployWorker({ wrangler }: Platform, { config }: Site): void {
       yellow('  Without METRICS: enable Analytics Engine in the dashboard, and deploy again.'),
     )
     const file = join(root, config)
-    writeFileSync(file, withoutMetrics(readFileSync(file, 'utf8')))
+    writeOwn(file, withoutMetrics(readFileSync(file, 'utf8')))
     wrangler(['deploy', '--config', config])
   }
 }

@@ -35,11 +35,11 @@ const dear: [title: string, one: (i: number) => Json][] = [
   ],
   [
     'lists of texts',
-    (i) =>
+    () =>
       on(
         'text',
         'in',
-        Array.from({ length: 1000 }, (_, j) => `${i} ${j}`),
+        Array.from({ length: 250 }, (_, i) => `${i}`),
       ),
   ],
   ['numbers', (i) => on('accented', 'less_than', i)],
@@ -103,6 +103,22 @@ async function longestWait(work: Promise<unknown>): Promise<number> {
   return longest
 }
 
+/** How many times as long a statement takes as on a machine of its own, by the best of short ones. */
+async function slowness(): Promise<number> {
+  const taking = async (rows: number) => {
+    const { meta } = await env.DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+        SELECT count(*) FROM n`,
+    )
+      .bind(rows)
+      .all()
+    return meta.duration
+  }
+  const some: number[] = []
+  for (let i = 0; i < 30; i++) some.push(await taking(20_000))
+  return Math.max((await taking(600_000)) / (30 * Math.max(Math.min(...some), 1)), 1)
+}
+
 describe('the dearest rule of another workspace', () => {
   // A busy machine keeps everybody waiting.
   it.each(dear)('lets no look-up wait for long: %s', { retry: 4 }, async (_, one) => {
@@ -127,11 +143,10 @@ describe('the dearest rule of another workspace', () => {
       expect(error).toMatchObject({ facts: { reason: 'out-of-time' } })
     })
     const sorted = times.toSorted((a, b) => a - b)
-    const middle = sorted[Math.floor(sorted.length / 2)] ?? Infinity
+    const middle = (sorted[Math.floor(sorted.length / 2)] ?? Infinity) / (await slowness())
     console.log(
       `${question.pace.most} users at most, ${times.length} statements, ${middle} ms, ${sorted.at(-1)} ms`,
     )
-    // Half as long on a machine of its own.
-    expect(middle).toBeLessThan(200)
+    expect(middle).toBeLessThan(100)
   })
 })

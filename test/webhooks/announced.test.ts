@@ -21,6 +21,9 @@ interface Event {
 const eventsOf = async (team: Team) =>
   (await team.get<{ events: Event[] }>('/events?size=1000')).events
 
+/** What a webhook is sent of an event that is listed. */
+const sentOf = ({ id, type, timestamp, data }: Event) => ({ id, type, timestamp, data })
+
 /**
  * The types and data sent to a webhook for all events: once each, signed, as GET /events lists
  * them.
@@ -42,7 +45,7 @@ async function announcedBy(
     ...verified(one.secret, request),
   }))
   const byId = (a: { id?: unknown }, b: { id?: unknown }) => (String(a.id) < String(b.id) ? -1 : 1)
-  expect(bodies.sort(byId)).toEqual([...events].sort(byId))
+  expect(bodies.sort(byId)).toEqual(events.map(sentOf).sort(byId))
   for (const request of arrived) {
     expect(request.method).toBe('POST')
     expect(request.headers).toMatchObject({

@@ -10,11 +10,11 @@ import { scene } from './scene.ts'
 
 describe('the statements that announce', () => {
   it('write nothing in a batch whose own change does nothing', async () => {
-    const { db, workspace, stands, clock } = await scene()
+    const { res, db, workspace, stands } = await scene()
     const change = (name: string) =>
       sql`UPDATE webhooks SET description = ${name} WHERE workspace_id = ${workspace} AND description <> ${name}`
     const deletedGroup = (group: string) =>
-      announce(workspace, { type: 'group.deleted', data: { group_id: group } }, clock.now)
+      announce(res, workspace, { type: 'group.deleted', data: { group_id: group } })
     const results = await together(db, [
       change('a'),
       ...deletedGroup('1'),
@@ -56,7 +56,7 @@ describe('the statements that announce', () => {
 
 describe('an event for more webhooks than a queue takes at a time', () => {
   it('is enqueued for a hundred at once, by the cron for others', async () => {
-    const { res, workspace, db, clock, deliveriesEnqueued, due } = await scene()
+    const { res, workspace, db, deliveriesEnqueued, due } = await scene()
     await db.run(sql`
       INSERT INTO webhooks (workspace_id, id, url, description, secret, created_on, created_by,
         last_modified_on, last_modified_by)
@@ -67,12 +67,7 @@ describe('an event for more webhooks than a queue takes at a time', () => {
       workspace,
       await together(
         db,
-        announce(
-          workspace,
-          { type: 'group.deleted', data: { group_id: '1' } },
-          clock.now,
-          sql`true`,
-        ),
+        announce(res, workspace, { type: 'group.deleted', data: { group_id: '1' } }, sql`true`),
       ),
     )
     expect(deliveriesEnqueued).toHaveLength(100)

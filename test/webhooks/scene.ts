@@ -62,7 +62,7 @@ export async function scene(
         db,
         Array.from({ length: events }, (_, i) => {
           const event = { type: 'group.deleted', data: { group_id: String(i) } } as const
-          return announce(workspace, event, clock.now, sql`true`)
+          return announce(res, workspace, event, sql`true`)
         }).flat(),
       ),
     stands: async (): Promise<Stands[]> => {

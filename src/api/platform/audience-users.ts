@@ -32,13 +32,16 @@ const answer = <Shown extends object>(c: Context<Http>, count: Count, shown: Sho
   return c.json({ ...shown, ...counts.showGoingOn(count, next, url) }, 202, { Location: url })
 }
 
+/** Where a rule of the caller's, or the answer, tells the values of attributes. */
+const withValues = ['audiences:read', 'users:read'] as const
+
 /** The users of audiences, and of rules that are not saved. */
 export const audienceUsers = new Hono<Http>()
   .post(
     '/preview',
     operation(
       'previewAudience',
-      'audiences:read',
+      withValues,
       'Count the users who match a rule, and show ten of them',
       { schema: counts.ShownPreview, goesOn: counts.PreviewGoingOn, timed: true },
     ),
@@ -97,7 +100,8 @@ export const audienceUsers = new Hono<Http>()
     valid('query', wire.UsersQuery),
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
-      const file = await exportAudience(asker(c), wire.idOf(c), c.req.valid('query').after)
+      const { after, for: fileFor } = c.req.valid('query')
+      const file = await exportAudience(asker(c), wire.idOf(c), { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
@@ -117,7 +121,7 @@ export const audienceUsers = new Hono<Http>()
     '/:audience_id/users/:user_id',
     operation(
       'explainAudienceUser',
-      'audiences:read',
+      withValues,
       'Explain why a user belongs to an audience or does not',
       { schema: wire.ShownMembership, timed: true },
     ),

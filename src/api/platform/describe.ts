@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { Scope } from '../../access/scopes.ts'
+import type { Needs } from '../../access/scopes.ts'
 import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import type { peopleBody } from './wire/erasures.ts'
 import type { usersBody } from './wire/imports.ts'
 
 const Pointer = z.string().meta({
@@ -15,6 +16,7 @@ const tags: Record<string, string> = {
   users: 'Users',
   audiences: 'Audiences',
   webhooks: 'Webhooks',
+  audit: 'Webhooks',
 }
 
 /**
@@ -29,22 +31,24 @@ type Answer =
       status?: number
       csv?: boolean
       timed?: boolean
-      requestBody?: typeof usersBody
+      requestBody?: typeof usersBody | typeof peopleBody
+      /** By the first scope where it is not given. */
+      tag?: string
     }
 
 /** The guard and the description of an operation. */
 export const operation = (
   operationId: string,
-  scopes: Scope | readonly [Scope, Scope],
+  needs: Needs,
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, goesOn, status, csv, timed, requestBody } = shapeOf(answer)
-  const [first = ''] = [scopes].flat()
-  return guarded(scopes, {
+  const { schema, goesOn, status, csv, timed, requestBody, tag } = shapeOf(answer)
+  const [first = ''] = [needs].flat(2)
+  return guarded(needs, {
     operationId,
     summary,
-    tags: [tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
+    tags: [tag ?? tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
     ...(requestBody !== undefined && { requestBody }),
     responses: {
       ...(schema === undefined

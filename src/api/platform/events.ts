@@ -10,7 +10,7 @@ export const events = new Hono<Http>().get(
   '/',
   operation(
     'listEvents',
-    'webhooks:read',
+    [['audit:read', 'webhooks:read']],
     'List the events of the last thirty days, oldest first',
     wire.ShownEvents,
   ),

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { temporaryFolder } from '../folder.ts'
+import { modeOf, open } from '../modes.ts'
 import { root } from '../program.ts'
 import { startServer, type Server } from '../server.ts'
 import { configOf, queuesOf } from './config.ts'
@@ -11,8 +12,20 @@ import { Scene } from './scene.ts'
 import type { Account } from './stand-in.ts'
 
 let worker: Server
-before(async () => (worker = await startServer({ stateDir: temporaryFolder() })))
+const stateDir = join(temporaryFolder(), 'state')
+before(async () => (worker = await startServer({ stateDir })))
 after(async () => worker.stop())
+
+it('a server on this machine keeps its state where its owner alone reads it', () => {
+  const files = readdirSync(stateDir, { recursive: true, encoding: 'utf8' })
+  assert.ok(files.some((name) => name.endsWith('.sqlite')))
+  assert.deepEqual([modeOf(stateDir), open(stateDir)], ['700', []])
+  for (const [name, mode] of [
+    ['.wrangler', '700'],
+    ['.dev.vars', '600'],
+  ] as const)
+    assert.equal(modeOf(join(root, name)), mode)
+})
 
 const shown = /ADMIN_TOKEN ([\w-]{43})\n/
 const changes = (calls: string[]) => calls.filter((call) => / (create|add|put) /.test(call))
@@ -45,6 +58,7 @@ describe('the first deployment', () => {
         '--abort-multipart-days 1 --force --jurisdiction eu',
       ...queuesOf(toml, name).map((queue) => `queues create ${queue}`),
       `secret put SIGNING_KEY ${config}`,
+      `secret put PERSON_KEY ${config}`,
       `secret put ADMIN_TOKEN ${config}`,
     ])
     assert.deepEqual(calls.slice(-2), [
@@ -61,15 +75,17 @@ describe('the first deployment', () => {
   })
 
   it('shows the token of the administrator once, and no other secret', () => {
-    const { ADMIN_TOKEN = '', SIGNING_KEY = '' } = account.secrets
+    const { ADMIN_TOKEN = '', SIGNING_KEY = '', PERSON_KEY = '' } = account.secrets
+    assert.match(PERSON_KEY, /^[\w-]{43}$/)
     assert.equal(shown.exec(said)?.[1], ADMIN_TOKEN)
     assert.equal(said.split(ADMIN_TOKEN).length, 2)
     const { d } = JSON.parse(SIGNING_KEY) as { d: string } // a private JWK
-    assert.equal(said.includes(d), false)
-    assert.equal(
-      calls.some((call) => call.includes(ADMIN_TOKEN) || call.includes(d)),
-      false,
-    )
+    for (const secret of [d, PERSON_KEY]) assert.equal(said.includes(secret), false)
+    for (const secret of [d, PERSON_KEY, ADMIN_TOKEN])
+      assert.equal(
+        calls.some((call) => call.includes(secret)),
+        false,
+      )
   })
 
   it('tries the Worker out, and leaves nothing behind', () => {
@@ -80,6 +96,10 @@ describe('the first deployment', () => {
       ...['GET /health', 'POST /oauth/clients', 'POST /oauth/token', 'POST /groups/v3/groups'],
       ...[`PUT ${path}/participants`, lookup, `DELETE ${path}`, 'DELETE /oauth/clients/{id}'],
     ])
+  })
+
+  it('writes a config that its owner alone reads', () => {
+    assert.equal(modeOf(scene.config), '600')
   })
 
   it('writes a config that wrangler takes', () => {

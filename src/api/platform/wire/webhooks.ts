@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { deliveryStates, eventTypes } from '../../../webhooks/event.ts'
-import type { Delivery, PastEvent } from '../../../webhooks/history.ts'
+import type { Delivery } from '../../../webhooks/history.ts'
+import { recordOf, type PastEvent } from '../../../webhooks/record.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
 import { pageSize } from '../../keyset.ts'
+import { Description } from '../../name.ts'
 import { date, dateOrNull } from './values.ts'
 
 const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
@@ -16,10 +18,7 @@ export const WebhookChange = z.object({
     .min(1, 'must name at least one')
     .nullish()
     .meta({ description: 'All types if not given.' }),
-  description: z
-    .string()
-    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
-    .nullish(),
+  description: Description,
 })
 
 export const draftOf = ({
@@ -46,7 +45,9 @@ export const ShownWebhook = z.object({
   former_secret_until: z.iso
     .datetime()
     .nullable()
-    .meta({ description: 'Until when the former secret signs too.' }),
+    .meta({
+      description: 'Until when the former secret signs too; after two rotations, the last but one.',
+    }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -177,16 +178,28 @@ export const ShownEvent = z.object({
   type: z.string(),
   timestamp: z.iso.datetime(),
   data: z.record(z.string(), z.unknown()),
+  actor: z
+    .object({ client_id: z.string().nullable(), name: z.string() })
+    .nullable()
+    .meta({ description: 'The client that requested it; without an id, the installation itself.' }),
+  transaction_id: z
+    .string()
+    .nullable()
+    .meta({ description: "The request's transactionId, or the one that it was given." }),
+  object: z.object({ kind: z.string(), id: z.string() }).nullable(),
+  change: z
+    .object({
+      before: z.record(z.string(), z.unknown()),
+      after: z.record(z.string(), z.unknown()),
+    })
+    .nullable(),
+  address_family: z.enum(['IPv4', 'IPv6']).nullable(),
+  method: z.string().nullable(),
 })
 
 export const ShownEvents = z.object({ events: z.array(ShownEvent), next: z.string().nullable() })
 
 export const showEvents = (events: PastEvent[]): z.infer<typeof ShownEvents> => ({
-  events: events.map(({ id, type, at, data }) => ({
-    id,
-    type,
-    timestamp: date(at),
-    data: { ...data },
-  })),
+  events: events.map(recordOf),
   next: events.at(-1)?.id ?? null,
 })
