@@ -23,6 +23,7 @@ export type Harm =
   | { kind: 'rule'; rule: object; save: boolean; workspace: Whose }
   | { kind: 'group'; name: Whose | 'same' }
   | { kind: 'revoke'; client: Whose }
+  | { kind: 'work'; path: string }
 
 const whose = fc.constantFrom<Whose>('theirs', 'ours')
 /** Doors where somebody may try another's ids. */
@@ -108,7 +109,14 @@ export const harm: fc.Arbitrary<Harm> = fc.oneof(
   fc.record({
     kind: fc.constant('events' as const),
     people: fc.array(fc.constantFrom(...people), { minLength: 1, maxLength: 100 }),
-    value: fc.constantFrom<string | boolean>('elm', 'theirs-not', true, 'z'.repeat(4096)),
+    value: fc.constantFrom<string | boolean>(
+      'elm',
+      'elm',
+      'elm',
+      'theirs-not',
+      true,
+      'z'.repeat(4096),
+    ),
   }),
   fc.record({ kind: fc.constant('rule' as const), rule, save: fc.boolean(), workspace: whose }),
   fc.record({
@@ -116,6 +124,10 @@ export const harm: fc.Arbitrary<Harm> = fc.oneof(
     name: fc.constantFrom<Whose | 'same'>('ours', 'theirs', 'same'),
   }),
   fc.record({ kind: fc.constant('revoke' as const), client: whose }),
+  fc.record({
+    kind: fc.constant('work' as const),
+    path: fc.constantFrom('/groups/household/recompute', '/audiences/coupon/sync'),
+  }),
 )
 
 /** Somebody with a workspace and all scopes, but none of another workspace. */
@@ -133,6 +145,7 @@ export class Hostile {
   static async open(): Promise<Hostile> {
     const { team, bank, ids } = await settled()
     const groupId = await bank.group('owls')
+    await team.send('PUT', '/groups/household', { source_user_attribute: 'street' })
     const rows = Array.from({ length: 300 }, (_, i) => `person-${i},${'a'.repeat(400)}\n`)
     const body = `user_id,street\n${rows.join('')}`
     await team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
@@ -194,6 +207,8 @@ export class Hostile {
         })
         return call('/oauth/revoke', { method: 'POST', body })
       }
+      case 'work':
+        return this.team.call('POST', harm.path)
       case 'group': {
         const { groupId = '' } = of(harm.name === 'theirs' ? 'theirs' : 'ours')
         const groupName = harm.name === 'same' ? 'larks' : groupId

@@ -121,8 +121,11 @@ export const history: Step[] = [
   upload('owls', 'REMOVE', 'ann\nzoe\n'),
   async (of) => {
     await of.told('deletion', of.team.call('DELETE', '/users/cid'))
-    const change = { user_attributes: { has_dog: false } }
-    await of.told('change', of.team.send('PATCH', '/users/ann', change))
+    for (const [one, user_attributes] of [
+      ['ann', { has_dog: false }],
+      ['dan', { street: 'oak' }],
+    ] as const)
+      await of.told(`change of ${one}`, of.team.send('PATCH', `/users/${one}`, { user_attributes }))
   },
   () => cron('*/5 * * * *', Date.now()),
   () => cron('0 3 * * MON', mondayIn(1)),
