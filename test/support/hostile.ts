@@ -22,7 +22,7 @@ export type Harm =
   | { kind: 'events'; people: string[]; value: string | boolean }
   | { kind: 'rule'; rule: object; save: boolean; workspace: Whose }
   | { kind: 'group'; name: Whose | 'same' }
-  | { kind: 'revoke'; client: Whose }
+  | { kind: 'revoke' }
   | { kind: 'work'; path: string }
 
 const whose = fc.constantFrom<Whose>('theirs', 'ours')
@@ -123,7 +123,7 @@ export const harm: fc.Arbitrary<Harm> = fc.oneof(
     kind: fc.constant('group' as const),
     name: fc.constantFrom<Whose | 'same'>('ours', 'theirs', 'same'),
   }),
-  fc.record({ kind: fc.constant('revoke' as const), client: whose }),
+  fc.constant({ kind: 'revoke' as const }),
   fc.record({
     kind: fc.constant('work' as const),
     path: fc.constantFrom('/groups/household/recompute', '/audiences/coupon/sync'),
@@ -199,12 +199,9 @@ export class Hostile {
       }
       case 'revoke': {
         const { id, secret } = this.team.client
-        const client_id = harm.client === 'theirs' ? (theirs['client_id'] ?? '') : id
-        const body = new URLSearchParams({
-          client_id,
-          client_secret: secret,
-          token: theirs['token'] ?? '',
-        })
+        const token = theirs['token'] ?? ''
+        // A wrong secret of their client would be an event of theirs.
+        const body = new URLSearchParams({ client_id: id, client_secret: secret, token })
         return call('/oauth/revoke', { method: 'POST', body })
       }
       case 'work':
