@@ -14,13 +14,13 @@ const files = Object.entries(sources).map(([path, text]) => ({
 const ranks = [
   ['index'],
   ['api'],
-  ['audiences'],
+  ['audiences', 'erasure'],
   ['experience', 'identity'],
   ['access'],
   ['membership', 'webhooks', 'jobs'],
   ['resources'],
   ['db', 'metrics'],
-  ['failure', 'json', 'messages', 'text', 'time'],
+  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -34,6 +34,7 @@ const pure = [
   'audiences/expand.ts',
   'audiences/refresh-period.ts',
   'audiences/rule.ts',
+  'erasure/mentions.ts',
   'experience/participant.ts',
   'experience/slice.ts',
   'experience/sort.ts',
@@ -65,6 +66,7 @@ const pure = [
   'metrics.ts',
   'text.ts',
   'time.ts',
+  'vars.ts',
 ]
 
 interface Import {

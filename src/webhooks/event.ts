@@ -34,6 +34,7 @@ export const failureReasons = [
   'header',
   'not-text',
   'mostly-bad',
+  'limit',
   'rule',
 ] as const
 
@@ -53,6 +54,8 @@ export interface EventData {
   'definition.deleted': { definition_id: string }
   'household.recomputed': Recomputed
   'audience.synced': Applied & { audience_id: string }
+  'erasure.requested': ErasureRequested
+  'person.erased': Erased
   'webhook.disabled': { webhook_id: string; reason: 'gone' | 'failing' }
   'webhook.test': { webhook_id: string }
   'client.created': OfClient & { scopes: string[] }
@@ -60,6 +63,23 @@ export interface EventData {
   'client.deleted': OfClient
   'token.revoked': OfClient
   'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
+}
+
+interface ErasureRequested {
+  erasure_id: string
+  people: number
+  /** Of one person; null where a file names them. */
+  person_hash: string | null
+}
+
+/** The receipt of an erasure. */
+interface Erased extends ErasureRequested {
+  /** How many of each kind. */
+  removed: Record<string, number>
+  requested_on: string
+  completed_on: string
+  /** SHA-256 of all else as JSON, in hexadecimal digits. */
+  digest: string
 }
 
 export type EventType = keyof EventData
@@ -78,6 +98,8 @@ export const eventTypes = [
   'definition.deleted',
   'household.recomputed',
   'audience.synced',
+  'erasure.requested',
+  'person.erased',
   'webhook.disabled',
   'webhook.test',
   'client.created',
@@ -99,6 +121,8 @@ export const objects = {
   'definition.deleted': ['definition', 'definition_id'],
   'household.recomputed': ['definition', 'definition_id'],
   'audience.synced': ['audience', 'audience_id'],
+  'erasure.requested': ['erasure', 'erasure_id'],
+  'person.erased': ['erasure', 'erasure_id'],
   'webhook.disabled': ['webhook', 'webhook_id'],
   'webhook.test': ['webhook', 'webhook_id'],
   'client.created': ['client', 'client_id'],

@@ -15,6 +15,12 @@ const Applied = z.object({
   failed: z.int(),
 })
 
+const Erasure = z.object({
+  erasure_id: z.uuid(),
+  people: z.int(),
+  person_hash: z.string().nullable(),
+})
+
 /** The types of events: when each happens, and its data. */
 const types = {
   'group.created': ['An experience group was created', Group],
@@ -49,6 +55,17 @@ const types = {
   'audience.synced': [
     'An audience has filled its experience group',
     Applied.extend({ audience_id: z.string() }),
+  ],
+  'erasure.requested': ['The erasure of people was requested', Erasure],
+  'person.erased': [
+    'People were erased: how many things of each kind; digest is the SHA-256 of the other fields as ' +
+      'JSON, as they are',
+    Erasure.extend({
+      removed: z.record(z.string(), z.int()),
+      requested_on: z.iso.datetime(),
+      completed_on: z.iso.datetime(),
+      digest: z.string(),
+    }),
   ],
   'webhook.disabled': [
     'A webhook was disabled: its receiver answered 410 (gone), or every attempt of five days failed (failing)',
