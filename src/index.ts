@@ -21,6 +21,7 @@ import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/history.ts'
+import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue, queueOf } from './jobs/enqueue.ts'
 import { measureState } from './jobs/state.ts'
@@ -71,6 +72,7 @@ export default {
       sweepRuns: () => sweepRuns(res),
       sweepRevocations: () => sweepRevocations(res),
       sweepFormerSecrets: () => sweepFormerSecrets(res),
+      sweepWebhookSecrets: () => sweepWebhookSecrets(res),
       ...(daily
         ? {
             sweepFiles: () => sweepFiles(res),

@@ -146,18 +146,16 @@ export interface Resources {
 /** Who acts where nobody has requested it: crons, and what receivers answer. */
 const ownName = 'coterie'
 
-/** At most 64, as a user's id. */
-function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
-  const max = Number(PARTICIPANT_MAX)
-  if (!Number.isInteger(max) || max < 1 || max > 64)
-    throw new Error('PARTICIPANT_MAX must be a whole number from 1 to 64')
-  return max
-}
-
-function jobsDaysOf({ JOBS_DAYS }: Env): number {
-  const days = Number(JOBS_DAYS)
-  if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
-  return days
+/** A var that is a whole number from 1. */
+function wholeOf(
+  env: Env,
+  name: 'PARTICIPANT_MAX' | 'JOBS_DAYS' | 'ERASURE_DAYS' | 'REVOCATIONS_SECONDS',
+  most = Infinity,
+): number {
+  const given = Number(env[name])
+  if (!Number.isInteger(given) || given < 1 || given > most)
+    throw new Error(`${name} must be a whole number from 1${most < Infinity ? ` to ${most}` : ''}`)
+  return given
 }
 
 /** A secret that was not put is missing. */
@@ -212,10 +210,10 @@ export function resources(env: Env, bookmark?: string): Resources {
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: jobsDaysOf(env),
-      erasureDays: Number(env.ERASURE_DAYS),
+      jobsDays: wholeOf(env, 'JOBS_DAYS'),
+      erasureDays: wholeOf(env, 'ERASURE_DAYS'),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
-      participantMax: participantMaxOf(env),
+      participantMax: wholeOf(env, 'PARTICIPANT_MAX', 64),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
@@ -233,7 +231,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     origin: originOf(env),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
-    revocationsSeconds: Number(env.REVOCATIONS_SECONDS),
+    revocationsSeconds: wholeOf(env, 'REVOCATIONS_SECONDS'),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
       hosts: hostsOf(env),

@@ -53,6 +53,18 @@ describe('the limits', () => {
     expect(() => limitsOf({ JOBS_DAYS: given })).toThrow('JOBS_DAYS')
   })
 
+  it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep hashes %o days', (given) => {
+    expect(() => limitsOf({ ERASURE_DAYS: given })).toThrow('ERASURE_DAYS')
+  })
+
+  it.each([0, 1.5, -1, '', 'x', undefined, null])(
+    'refuse to learn of revocations after %o',
+    (given) => {
+      const vars = { REVOCATIONS_SECONDS: given as number } // a var may be anything
+      expect(() => resources({ ...env, ...vars })).toThrow('REVOCATIONS_SECONDS')
+    },
+  )
+
   it.each([1, 64])('allow ids of %o characters', (given) => {
     expect(limitsOf({ PARTICIPANT_MAX: given }).participantMax).toBe(given)
   })

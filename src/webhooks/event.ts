@@ -19,6 +19,14 @@ interface Recomputed {
   rows_changed: number
 }
 
+interface OfClient {
+  client_id: string
+  name: string
+}
+
+/** Why a client is let in no longer. */
+export const refusalReasons = ['secret', 'expired', 'revoked'] as const
+
 /** Why a job failed. */
 export const failureReasons = [
   'no-good-row',
@@ -49,6 +57,11 @@ export interface EventData {
   'person.erased': Erased
   'webhook.disabled': { webhook_id: string; reason: 'gone' | 'failing' }
   'webhook.test': { webhook_id: string }
+  'client.created': OfClient & { scopes: string[] }
+  'client.rotated': OfClient
+  'client.deleted': OfClient
+  'token.revoked': OfClient
+  'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
 }
 
 interface ErasureRequested {
@@ -88,6 +101,11 @@ export const eventTypes = [
   'person.erased',
   'webhook.disabled',
   'webhook.test',
+  'client.created',
+  'client.rotated',
+  'client.deleted',
+  'token.revoked',
+  'token.refused',
 ] as const satisfies readonly EventType[]
 
 /** What an event is about: the kind of thing, and the field of its data that has the thing's id. */
@@ -106,6 +124,11 @@ export const objects = {
   'person.erased': ['erasure', 'erasure_id'],
   'webhook.disabled': ['webhook', 'webhook_id'],
   'webhook.test': ['webhook', 'webhook_id'],
+  'client.created': ['client', 'client_id'],
+  'client.rotated': ['client', 'client_id'],
+  'client.deleted': ['client', 'client_id'],
+  'token.revoked': ['client', 'client_id'],
+  'token.refused': ['client', 'client_id'],
 } as const satisfies Record<EventType, readonly [kind: string, field: string]>
 
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const
