@@ -36,7 +36,7 @@ export type Reason =
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }
-  | { reason: 'limit'; what: 'definitions' | 'attributes' | 'audiences' | 'webhooks'; max: number }
+  | { reason: 'limit'; what: Limited; max: number }
   | { reason: 'rule-refused'; pointer: string; problem: string }
   | {
       reason: 'in-use'
@@ -57,8 +57,22 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'uploads-in-flight'; seconds: number }
+  | { reason: 'idle'; seconds: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
+
+/** What a workspace, a definition or a user has no more than so many of. */
+export type Limited =
+  | 'definitions'
+  | 'attributes'
+  | 'audiences'
+  | 'webhooks'
+  | 'groups'
+  | 'users'
+  | 'user-attributes'
+  | 'profile-bytes'
+  | 'waiting-bytes'
 
 /** Refuses the request; nothing has changed. */
 export class Failure extends Error {

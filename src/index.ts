@@ -24,6 +24,7 @@ import { sweepEvents } from './webhooks/history.ts'
 import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue, queueOf } from './jobs/enqueue.ts'
+import { letsOthersGo } from './jobs/others.ts'
 import { measureState } from './jobs/state.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
@@ -145,6 +146,7 @@ async function handleReports(
 }
 
 async function handle(res: Resources, message: Message): Promise<void> {
+  if (await letsOthersGo(res, message)) return
   switch (message.kind) {
     case 'job':
       return runJob(res, message, sourceOf)

@@ -6,6 +6,8 @@ export type Message = Work & {
   stalled?: boolean
   /** Of work that a cron opened, and nobody waits for. */
   scheduled?: boolean | undefined
+  /** It has let other workspaces go first, and now has its turn. */
+  hasLetOthersGo?: boolean
 }
 
 /** What a message of a kind says. */

@@ -20,7 +20,7 @@ const ranks = [
   ['membership', 'webhooks', 'jobs'],
   ['resources'],
   ['db', 'metrics'],
-  ['failure', 'json', 'messages', 'text', 'time'],
+  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -66,6 +66,7 @@ const pure = [
   'metrics.ts',
   'text.ts',
   'time.ts',
+  'vars.ts',
 ]
 
 interface Import {

@@ -27,7 +27,7 @@ const shared = {
   ],
 }
 const alone = [
-  'test/api/{audience-syncs,clients,files,uploads,uploads-large}.test.ts',
+  'test/api/{audience-syncs,clients,files,uploads,uploads-large,upload-places}.test.ts',
   'test/jobs/upload.test.ts',
 ]
 

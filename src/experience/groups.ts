@@ -20,9 +20,19 @@ export interface GroupDraft {
 const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
+/** The groups of a workspace, of which so many are counted at most, in SQL. */
+export const countGroups = (workspace: number, most: number) => sql`(
+  SELECT count(*) FROM (SELECT 1 FROM experience_groups
+    WHERE workspace_id = ${workspace} AND deleted_at IS NULL LIMIT ${most}))`
+
+/** The participants of all of its groups, in SQL. */
+export const countMembers = (workspace: number) => sql`(
+  SELECT coalesce(sum(participant_count), 0) FROM experience_groups
+  WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
+
 /**
  * Throws `required`, `invalid` or `too-long` for a text that the limits of the installation refuse,
- * and `taken` where another group has the name.
+ * `taken` where another group has the name, and `limit`.
  */
 export async function createGroup(
   res: Resources,
@@ -35,21 +45,34 @@ export async function createGroup(
     type: readName('groupType', given.type, labelMax),
     platform: readName('groupPlatform', given.platform, labelMax),
   }
+  const { groupsMax } = res.limits
   const db = res.databaseOf(workspace)
   const now = res.now()
   const id = crypto.randomUUID()
   const results = await together(db, [
-    db
-      .insert(experienceGroups)
-      .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
-      .onConflictDoNothing(),
+    // One statement, so that two requests at once stay within the limit.
+    sql`
+    INSERT INTO experience_groups
+      (id, workspace_id, name, description, type, platform, created_at, updated_at)
+    SELECT ${id}, ${workspace}, ${draft.name}, ${draft.description}, ${draft.type},
+      ${draft.platform}, ${now}, ${now}
+    WHERE ${countGroups(workspace, groupsMax)} < ${groupsMax} ON CONFLICT DO NOTHING`,
     ...announce(res, workspace, {
       type: 'group.created',
       data: { group_id: id, name: draft.name },
     }),
   ])
-  if (results[0].changes === 0)
-    throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+  if (results[0].changes === 0) {
+    const [same] = await db
+      .select({ id: experienceGroups.id })
+      .from(experienceGroups)
+      .where(and(isLive(workspace), eq(experienceGroups.name, draft.name)))
+    throw new Failure(
+      same === undefined
+        ? { reason: 'limit', what: 'groups', max: groupsMax }
+        : { reason: 'taken', what: 'group', name: draft.name },
+    )
+  }
   await enqueueAnnounced(res, workspace, results)
   return getGroup(db, workspace, id)
 }

@@ -10,6 +10,7 @@ import {
   insertNextJob,
   openNextJob,
   takesFile,
+  tooManyBytes,
   type OpenedJob,
   type Paging,
   type StoredFile,
@@ -89,19 +90,22 @@ export async function listJobs(
   return { items: rows.map(readRow), total: counted?.total ?? 0 }
 }
 
-/** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where the group takes no file now. */
+/**
+ * Gives the bytes that a file may have. Throws `not-found`, `filled-by-audience`, `jobs-waiting` or
+ * `limit` where the group takes no file now.
+ */
 export async function checkAcceptsFile(
   db: Db,
   workspace: number,
   groupId: string,
   limits: Limits,
-): Promise<void> {
+): Promise<number> {
   const { key, audience } = await getGroup(db, workspace, groupId)
   if (audience !== null) {
     const name = await nameOfAudience(db, workspace, audience)
     throw new Failure({ reason: 'filled-by-audience', audience, name })
   }
-  await checkTakesFile(db, workspace, key, limits)
+  return checkTakesFile(db, workspace, key, limits)
 }
 
 /** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
@@ -117,7 +121,7 @@ export async function openJob(
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, limits)}`
+      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(
@@ -127,6 +131,7 @@ export async function openJob(
   )
   const key = await openNextJob(db, workspace, id, insert)
   if (key !== undefined) return { key, id, fileName: draft.fileName }
-  await checkAcceptsFile(db, workspace, groupId, limits)
+  const left = await checkAcceptsFile(db, workspace, groupId, limits)
+  if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

@@ -9,6 +9,7 @@ import {
   insertNextJob,
   openNextJob,
   takesFile,
+  tooManyBytes,
   type OpenedJob,
   type StoredFile,
 } from '../jobs/jobs.ts'
@@ -16,8 +17,11 @@ import {
 const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
 
-/** Throws `jobs-waiting` where the workspace takes no more files of users now. */
-export const checkAcceptsFile = (db: Db, workspace: number, limits: Limits): Promise<void> =>
+/**
+ * Gives the bytes that a file may have. Throws `jobs-waiting` or `limit` where the workspace takes
+ * no more files of users now.
+ */
+export const checkAcceptsFile = (db: Db, workspace: number, limits: Limits): Promise<number> =>
   checkTakesFile(db, workspace, usersQueue(workspace), limits)
 
 /** What a client is shown of a job that was just opened: to read it could fail. */
@@ -38,7 +42,7 @@ export async function openUsersJob(
   const place = {
     workspace: sql`${workspace}`,
     queue,
-    from: sql`WHERE ${takesFile(workspace, queue, limits)}`,
+    from: sql`WHERE ${takesFile(workspace, queue, draft.fileSize, limits)}`,
   }
   const now = res.now()
   const insert = insertNextJob(
@@ -48,7 +52,8 @@ export async function openUsersJob(
   )
   const key = await openNextJob(db, workspace, id, insert)
   if (key === undefined) {
-    await checkAcceptsFile(db, workspace, limits)
+    const left = await checkAcceptsFile(db, workspace, limits)
+    if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
   }
   const { fileName, createdBy } = draft

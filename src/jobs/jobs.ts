@@ -81,29 +81,45 @@ const countUnendedOf = (workspace: number) => sql`(
   SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NULL)`
 
-/** Whether a queue and its workspace take one more file, in SQL. */
+/** Bytes of the files of a workspace that wait or are being applied. */
+export const waitingBytes = (workspace: number) => sql`(
+  SELECT coalesce(sum(file_size), 0) FROM jobs INDEXED BY jobs_unended_by_workspace
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL
+    AND audience_id IS NULL AND erasure_key IS NULL)`
+
+/** Whether a queue and its workspace take one more file of a size, in SQL. */
 export const takesFile = (
   workspace: number,
   queue: SQL,
-  { jobsWaitingMax, jobsUnendedMax }: Limits,
+  size: number,
+  { jobsWaitingMax, jobsUnendedMax, waitingBytesMax }: Limits,
 ) => sql`(${countUnended(queue)} < ${jobsWaitingMax}
-  AND ${countUnendedOf(workspace)} < ${jobsUnendedMax})`
+  AND ${countUnendedOf(workspace)} < ${jobsUnendedMax}
+  AND ${waitingBytes(workspace)} + ${size} <= ${waitingBytesMax})`
 
-/** Throws `jobs-waiting` where a queue or its workspace takes no more files now. */
+/**
+ * Gives the bytes that one more file may have. Throws `jobs-waiting` where a queue or its workspace
+ * takes no more files now, and `limit` where their bytes are too many.
+ */
 export async function checkTakesFile(
   db: Db,
   workspace: number,
   queue: number,
-  { jobsWaitingMax, jobsUnendedMax }: Limits,
-): Promise<void> {
-  const unended = await db.get<{ ofQueue: number; ofWorkspace: number }>(sql`
+  { jobsWaitingMax, jobsUnendedMax, waitingBytesMax }: Limits,
+): Promise<number> {
+  const unended = await db.get<{ ofQueue: number; ofWorkspace: number; bytes: number }>(sql`
     SELECT ${countUnended(sql`${queue}`)} AS ofQueue,
-      ${countUnendedOf(workspace)} AS ofWorkspace`)
+      ${countUnendedOf(workspace)} AS ofWorkspace, ${waitingBytes(workspace)} AS bytes`)
   if (unended.ofQueue >= jobsWaitingMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
   if (unended.ofWorkspace >= jobsUnendedMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsUnendedMax })
+  if (unended.bytes >= waitingBytesMax) throw tooManyBytes(waitingBytesMax)
+  return waitingBytesMax - unended.bytes
 }
+
+export const tooManyBytes = (max: number) =>
+  new Failure({ reason: 'limit', what: 'waiting-bytes', max })
 
 export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
   actor: Actor

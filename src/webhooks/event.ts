@@ -34,6 +34,7 @@ export const failureReasons = [
   'header',
   'not-text',
   'mostly-bad',
+  'limit',
   'rule',
 ] as const
 

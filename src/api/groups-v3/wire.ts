@@ -117,9 +117,12 @@ export const ShownJob = z.object({
 
 const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
+/** Failures that undo what was written, of good rows too. */
+const undoneBy = new Set<GroupJob['failure']>(['gave-up', 'mostly-bad', 'rule', 'limit'])
+
 /** Changes are counted only once the job is live. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
-  const undone = job.failure === 'gave-up' || job.failure === 'mostly-bad' || job.failure === 'rule'
+  const undone = undoneBy.has(job.failure)
   const good = undone ? 0 : job.rows - job.badRows
   const live = job.state === 'successful' || job.state === 'partial'
   const details = detailsOf(job)
@@ -171,6 +174,7 @@ const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
   'not-text': report,
   header: report,
   rule: report,
+  limit: report,
   'gave-up': nothing,
   withdrawn: nothing,
 }

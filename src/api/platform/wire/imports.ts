@@ -72,6 +72,7 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
     'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
   'mostly-bad': 'Too many rows were refused.',
   rule: 'The rule of the audience could not be evaluated.',
+  limit: 'The limits of the workspace are reached.',
 }
 
 export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
@@ -133,6 +134,7 @@ const problemSentences: Record<Problem, string> = {
   format: 'The row is not CSV in UTF-8, or its user_id is empty or has control characters',
   'gave-up': failures['gave-up'],
   header: failures.header,
+  limit: 'The workspace has as many users as it may, or the user as many attributes',
   'no-row': 'The file has no user.',
   'not-text': failures['not-text'],
   operation: 'The row has not as many columns as the header',
