@@ -8,7 +8,7 @@ import { hook, hookScopes, tried, type Hook } from '../support/hooks.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 
 /** Of those who move to another household while they do, and of a sync until it ends. */
-const passing = ['identity_movers', 'sync_rules']
+const passing = ['erasure_people', 'identity_movers', 'sync_rules']
 
 /** Waits until what was accepted has ended. */
 async function ended(team: Team, { location }: { location: string }): Promise<Json> {
@@ -150,6 +150,7 @@ describe('a version on the tables of a later one', () => {
 
   it('has written to every table by now', async () => {
     await isEmpty(team.call('DELETE', '/users/jane'), 204)
+    await team.erase('lars')
     const full = await fullTables()
     expect((await tables()).filter((table) => !full.includes(table))).toEqual(passing)
   })
@@ -167,6 +168,8 @@ describe('a version on the tables of a later one', () => {
       'deleted_users',
       'deliveries',
       'delivery_attempts',
+      'erased_people',
+      'erasures',
       'events',
       'revocations',
     ]
