@@ -42,12 +42,9 @@ export const ShownWebhook = z.object({
       'asked: by POST …/disable; gone: the receiver answered 410; failing: every attempt of five days failed.',
   }),
   failing_since: z.iso.datetime().nullable(),
-  former_secret_until: z.iso
-    .datetime()
-    .nullable()
-    .meta({
-      description: 'Until when the former secret signs too; after two rotations, the last but one.',
-    }),
+  former_secret_until: z.iso.datetime().nullable().meta({
+    description: 'Until when the former secret signs too; after two rotations, the last but one.',
+  }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
