@@ -21,7 +21,7 @@ async function lived(begins: (step: number, of: Neighbour) => Promise<unknown>[]
 let alone: Record<string, string>
 beforeAll(async () => {
   alone = await lastAnswers(await lived())
-})
+}, 30_000)
 
 it('a workspace alone is answered as it should be', async () => {
   const refused = Object.entries(alone).filter(([, answer]) => !/^20[024]/.test(answer))
