@@ -23,6 +23,7 @@ export interface Env {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  AUDIT_DAYS: number
   FILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
@@ -56,6 +57,8 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long events are kept. */
+  auditDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
@@ -147,9 +150,9 @@ function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
   return max
 }
 
-function jobsDaysOf({ JOBS_DAYS }: Env): number {
-  const days = Number(JOBS_DAYS)
-  if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
+function daysOf(env: Env, name: 'JOBS_DAYS' | 'AUDIT_DAYS'): number {
+  const days = Number(env[name])
+  if (!Number.isInteger(days) || days < 1) throw new Error(`${name} must be whole days`)
   return days
 }
 
@@ -204,7 +207,8 @@ export function resources(env: Env, bookmark?: string): Resources {
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: jobsDaysOf(env),
+      jobsDays: daysOf(env, 'JOBS_DAYS'),
+      auditDays: daysOf(env, 'AUDIT_DAYS'),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       participantMax: participantMaxOf(env),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),

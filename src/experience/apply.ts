@@ -14,7 +14,7 @@ import { actorOf, walkedTo, walkStart } from '../jobs/job.ts'
 import { recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
-import { findJob, type GroupJob } from './jobs.ts'
+import { findJob, typeNames, type GroupJob } from './jobs.ts'
 import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
 
@@ -105,7 +105,7 @@ async function goLive(res: Resources, job: GroupJob, source: Source): Promise<bo
   const data = {
     group_id: job.groupId,
     job_id: job.id,
-    type: eventTypes[job.type],
+    type: typeNames[job.type],
     revision: job.revision,
     added,
     removed,
@@ -117,12 +117,13 @@ async function goLive(res: Resources, job: GroupJob, source: Source): Promise<bo
   return end(res, job, { statements: [group], to, events })
 }
 
-const eventTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
-
 async function endUndone(res: Resources, job: GroupJob): Promise<boolean> {
   const { failure } = job
   if (failure !== null && failure !== 'withdrawn') return endFailed(res, job, failure)
-  return end(res, job, { to: { ...noChanges, state: 'cancelled' } })
+  return end(res, job, {
+    to: { ...noChanges, state: 'cancelled' },
+    events: [{ type: 'job.cancelled', data: { job_id: job.id, group_id: job.groupId } }],
+  })
 }
 
 const noChanges = { added: 0, removed: 0, touched: 0 }

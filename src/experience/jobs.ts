@@ -14,6 +14,7 @@ import {
   type Paging,
   type StoredFile,
 } from '../jobs/jobs.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -89,6 +90,9 @@ export async function listJobs(
   return { items: rows.map(readRow), total: counted?.total ?? 0 }
 }
 
+/** How an event names what a job does. */
+export const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+
 /** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where the group takes no file now. */
 export async function checkAcceptsFile(
   db: Db,
@@ -125,7 +129,12 @@ export async function openJob(
     { ...draft, actor: res.actor },
     { id, sliceBytes, now: res.now() },
   )
-  const key = await openNextJob(db, workspace, id, insert)
+  const opened = announce(res, workspace, {
+    type: 'job.created',
+    data: { job_id: id, group_id: groupId, type: typeNames[draft.type] },
+  })
+  const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
+  await enqueueAnnounced(res, workspace, results)
   if (key !== undefined) return { key, id, fileName: draft.fileName }
   await checkAcceptsFile(db, workspace, groupId, limits)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })

@@ -1,11 +1,13 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
+import type { Actor } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
+import { personHash } from '../access/person-hash.ts'
 import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
-import { listDefinitions, selectSharedNames } from './definitions.ts'
-import { removeMembers } from './seat-and-share.ts'
+import { selectSharedNames } from './definitions.ts'
 
 export interface Profile {
   user: string
@@ -46,15 +48,28 @@ export function mergeUser(
   return writeUser(res, workspace, { user, at: res.now(), changes }, [])
 }
 
+/** Who has sent so many reports. */
+export interface Sender {
+  by: Actor
+  reports: number
+}
+
 /** Writes reports, all or none; what is newer already, or a user deleted since, stays as it is. */
 export async function recordReports(
   res: Resources,
   workspace: number,
   reports: Report[],
+  senders: Sender[] = [],
 ): Promise<Cost> {
   const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  const statements = reportStatements(workspace, reports, res.now(), isAccepted)
-  return costOf(await together(res.databaseOf(workspace), statements))
+  const results = await together(res.databaseOf(workspace), [
+    ...reportStatements(workspace, reports, res.now(), isAccepted),
+    ...senders.flatMap(({ by, reports }) =>
+      announce(res, workspace, { type: 'users.reported', data: { reports }, by }, sql`true`),
+    ),
+  ])
+  await enqueueAnnounced(res, workspace, results)
+  return costOf(results)
 }
 
 /** Whether a moment comes after the deletion of a user, if any. */
@@ -125,7 +140,12 @@ async function writeUser(
   before: SQL[],
 ): Promise<Profile> {
   const { user, at } = report
-  const statements = [...before, ...reportStatements(workspace, [report], at, sql`true`)]
+  const data = { person_hash: personHash(res, workspace, user) }
+  const statements = [
+    ...before,
+    ...reportStatements(workspace, [report], at, sql`true`),
+    ...announce(res, workspace, { type: 'user.updated', data }, sql`true`),
+  ]
   const results = await together(res.databaseOf(workspace), [
     ...statements,
     ...profileQueries(workspace, user),
@@ -133,6 +153,7 @@ async function writeUser(
   const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones
   const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user that was just written is missing')
+  await enqueueAnnounced(res, workspace, results)
   return profile
 }
 
@@ -198,31 +219,3 @@ function profileOf(
 
 /** The name under which members inherit a shared attribute (Group Identity, "Step 2"). */
 export const inheritedName = (definition: string, attribute: string) => `${definition}:${attribute}`
-
-/**
- * Deletes a user, and computes what their groups share without them. Reports of before bring
- * nothing back, also those that are not written yet. Throws `not-found`.
- */
-export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const definitions = await listDefinitions(db, workspace)
-  const isUser = sql`workspace_id = ${workspace} AND user_id = ${user}`
-  const results = await together(db, [
-    ...definitions.flatMap(({ key, attributes }) =>
-      removeMembers(
-        { workspace, definitionKey: key, attributes },
-        sql`SELECT ${user} AS user_id`,
-        sql`true`,
-      ),
-    ),
-    sql`DELETE FROM user_attributes WHERE ${isUser}`,
-    sql`
-    INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
-    VALUES (${workspace}, ${user}, ${res.now()})
-    ON CONFLICT (workspace_id, user_id) DO UPDATE
-    SET deleted_at = max(deleted_at, excluded.deleted_at)`,
-    sql`DELETE FROM users WHERE ${isUser}`,
-  ])
-  if (results.at(-1)?.changes === 0)
-    throw new Failure({ reason: 'not-found', what: 'user', id: user })
-}

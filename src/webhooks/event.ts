@@ -29,24 +29,73 @@ export const failureReasons = [
   'rule',
 ] as const
 
-/** The data of each type of event: ids mostly, by which a receiver gets what it needs. */
+interface OfUser {
+  /** See access/person-hash.ts. */
+  person_hash: string
+}
+interface OfAudience {
+  audience_id: string
+}
+interface Filled extends OfAudience {
+  group_id: string
+}
+interface OfWebhook {
+  webhook_id: string
+}
+
+/**
+ * The data of each type of event: ids mostly, by which a receiver gets what it needs; no value of
+ * an attribute, and no person's id.
+ */
 export interface EventData {
   'group.created': { group_id: string; name: string }
   'group.updated': { group_id: string; name: string }
   'group.deleted': { group_id: string }
   'group.participants.changed': Applied
+  'group.exported': { group_id: string }
+  'job.created': {
+    job_id: string
+    group_id: string | null
+    type: 'ADD' | 'REMOVE' | 'REPLACE' | 'USERS'
+  }
   'job.failed': {
     job_id: string
     group_id: string | null
     reason: (typeof failureReasons)[number]
   }
+  'job.cancelled': { job_id: string; group_id: string }
+  'user.updated': OfUser
+  'user.deleted': OfUser
+  'users.reported': { reports: number }
+  'users.imported': {
+    job_id: string
+    users_created: number
+    attributes_changed: number
+    failed: number
+  }
   'definition.created': { definition_id: string }
   'definition.updated': { definition_id: string }
   'definition.deleted': { definition_id: string }
+  'recompute.requested': { definition_id: string; run_id: string }
   'household.recomputed': Recomputed
-  'audience.synced': Applied & { audience_id: string }
-  'webhook.disabled': { webhook_id: string; reason: 'gone' | 'failing' }
-  'webhook.test': { webhook_id: string }
+  'audience.created': OfAudience
+  'audience.updated': OfAudience
+  'audience.deleted': OfAudience
+  'audience.attached': Filled
+  'audience.detached': Filled
+  'audience.exported': OfAudience
+  'sync.requested': OfAudience & { job_id: string }
+  'audience.synced': Applied & OfAudience
+  'webhook.created': OfWebhook
+  'webhook.updated': OfWebhook
+  'webhook.deleted': OfWebhook
+  'webhook.enabled': OfWebhook
+  'webhook.paused': OfWebhook
+  'webhook.disabled': OfWebhook & { reason: 'gone' | 'failing' }
+  'webhook.rotated': OfWebhook
+  'webhook.replayed': OfWebhook & { since: string; until: string; only: 'failed' | 'all' }
+  'webhook.test': OfWebhook
+  'delivery.retried': OfWebhook & { event_id: string }
 }
 
 export type EventType = keyof EventData
@@ -54,7 +103,52 @@ export type EventType = keyof EventData
 /** Something that has happened in a workspace. */
 export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
 
-export const eventTypes = [
+/**
+ * What an event of each type is about: the kind of thing, and the field of its data that has the
+ * thing's id; null where it is about no one thing.
+ */
+export const objects = {
+  'group.created': ['group', 'group_id'],
+  'group.updated': ['group', 'group_id'],
+  'group.deleted': ['group', 'group_id'],
+  'group.participants.changed': ['group', 'group_id'],
+  'group.exported': ['group', 'group_id'],
+  'job.created': ['job', 'job_id'],
+  'job.failed': ['job', 'job_id'],
+  'job.cancelled': ['job', 'job_id'],
+  'user.updated': ['user', 'person_hash'],
+  'user.deleted': ['user', 'person_hash'],
+  'users.reported': null,
+  'users.imported': ['job', 'job_id'],
+  'definition.created': ['definition', 'definition_id'],
+  'definition.updated': ['definition', 'definition_id'],
+  'definition.deleted': ['definition', 'definition_id'],
+  'recompute.requested': ['definition', 'definition_id'],
+  'household.recomputed': ['definition', 'definition_id'],
+  'audience.created': ['audience', 'audience_id'],
+  'audience.updated': ['audience', 'audience_id'],
+  'audience.deleted': ['audience', 'audience_id'],
+  'audience.attached': ['audience', 'audience_id'],
+  'audience.detached': ['audience', 'audience_id'],
+  'audience.exported': ['audience', 'audience_id'],
+  'sync.requested': ['audience', 'audience_id'],
+  'audience.synced': ['audience', 'audience_id'],
+  'webhook.created': ['webhook', 'webhook_id'],
+  'webhook.updated': ['webhook', 'webhook_id'],
+  'webhook.deleted': ['webhook', 'webhook_id'],
+  'webhook.enabled': ['webhook', 'webhook_id'],
+  'webhook.paused': ['webhook', 'webhook_id'],
+  'webhook.disabled': ['webhook', 'webhook_id'],
+  'webhook.rotated': ['webhook', 'webhook_id'],
+  'webhook.replayed': ['webhook', 'webhook_id'],
+  'webhook.test': ['webhook', 'webhook_id'],
+  'delivery.retried': ['webhook', 'webhook_id'],
+} as const satisfies Record<EventType, readonly [kind: string, field: string] | null>
+
+export const eventTypes = Object.keys(objects) as [EventType, ...EventType[]] // as its type says
+
+/** What a webhook is sent that names no types; all others are sent where they are named. */
+export const usualTypes: readonly EventType[] = [
   'group.created',
   'group.updated',
   'group.deleted',
@@ -67,23 +161,7 @@ export const eventTypes = [
   'audience.synced',
   'webhook.disabled',
   'webhook.test',
-] as const satisfies readonly EventType[]
-
-/** What an event is about: the kind of thing, and the field of its data that has the thing's id. */
-export const objects = {
-  'group.created': ['group', 'group_id'],
-  'group.updated': ['group', 'group_id'],
-  'group.deleted': ['group', 'group_id'],
-  'group.participants.changed': ['group', 'group_id'],
-  'job.failed': ['job', 'job_id'],
-  'definition.created': ['definition', 'definition_id'],
-  'definition.updated': ['definition', 'definition_id'],
-  'definition.deleted': ['definition', 'definition_id'],
-  'household.recomputed': ['definition', 'definition_id'],
-  'audience.synced': ['audience', 'audience_id'],
-  'webhook.disabled': ['webhook', 'webhook_id'],
-  'webhook.test': ['webhook', 'webhook_id'],
-} as const satisfies Record<EventType, readonly [kind: string, field: string]>
+]
 
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const
 

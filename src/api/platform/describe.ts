@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import type { Scope } from '../../access/scopes.ts'
-import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import {
+  guarded,
+  json,
+  jsonOrCsv,
+  jsonOrLines,
+  rateLimitExceeded,
+  type Responses,
+} from '../describe.ts'
 import type { usersBody } from './wire/imports.ts'
 
 const Pointer = z.string().meta({
@@ -17,9 +24,16 @@ const tags: Record<string, string> = {
   webhooks: 'Webhooks',
 }
 
-/** The schema of an answer, or more: `csv` where it may be CSV too. No schema: an empty 204. */
+/** The schema of an answer, or more: `csv`, `lines` where it may be these. No schema: an empty 204. */
 type Answer =
-  z.ZodType | { schema?: z.ZodType; status?: number; csv?: boolean; requestBody?: typeof usersBody }
+  | z.ZodType
+  | {
+      schema?: z.ZodType
+      status?: number
+      csv?: boolean
+      lines?: boolean
+      requestBody?: typeof usersBody
+    }
 
 /** The guard and the description of an operation. */
 export const operation = (
@@ -28,7 +42,8 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, status, csv, requestBody } = shapeOf(answer)
+  const { schema, status, csv, lines, requestBody } = shapeOf(answer)
+  const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
   const [first = ''] = [scopes].flat()
   return guarded(scopes, {
     operationId,
@@ -38,7 +53,7 @@ export const operation = (
     responses: {
       ...(schema === undefined
         ? { 204: { description: 'Done' } }
-        : { [status ?? 200]: (csv === true ? jsonOrCsv : json)('Done', schema) }),
+        : { [status ?? 200]: body('Done', schema) }),
       ...refusals,
     },
   })
