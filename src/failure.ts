@@ -3,14 +3,14 @@ export type Reason =
   | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
   | { reason: 'forbidden'; scope: string }
   | { reason: 'other-workspace' }
-  | { reason: 'bad-credentials' }
+  | { reason: 'bad-credentials'; why: 'wrong' | 'expired' }
   | { reason: 'two-credentials' }
   | { reason: 'grant-unknown' }
   | { reason: 'audience-unknown'; audiences: readonly string[] }
   | { reason: 'scope-not-held'; scopes: readonly string[] }
   | { reason: 'header-invalid'; header: string }
   | { reason: 'media-type'; allowed: readonly string[] }
-  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' }
+  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' | 'CSV' }
   | { reason: 'encoding' }
   | { reason: 'cut-short' }
   | { reason: 'too-large'; max: number }
@@ -32,10 +32,11 @@ export type Reason =
         | 'webhook'
         | 'delivery'
         | 'event'
+        | 'erasure'
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }
-  | { reason: 'limit'; what: 'definitions' | 'attributes' | 'audiences' | 'webhooks'; max: number }
+  | { reason: 'limit'; what: Limited; max: number }
   | { reason: 'rule-refused'; pointer: string; problem: string }
   | {
       reason: 'in-use'
@@ -56,8 +57,22 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'uploads-in-flight'; seconds: number }
+  | { reason: 'idle'; seconds: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
+
+/** What a workspace, a definition or a user has no more than so many of. */
+export type Limited =
+  | 'definitions'
+  | 'attributes'
+  | 'audiences'
+  | 'webhooks'
+  | 'groups'
+  | 'users'
+  | 'user-attributes'
+  | 'profile-bytes'
+  | 'waiting-bytes'
 
 /** Refuses the request; nothing has changed. */
 export class Failure extends Error {

@@ -9,21 +9,24 @@ const integer = /^-?\d+$/
 /** More digits than a double is sure to have. */
 const manyDigits = /\d{16}/
 
+/** Characters of a number that counts: a double's largest has 309 digits. */
+export const numberMax = 400
+
 /**
- * Parses JSON with whole numbers beyond a double as bigint. Throws where the text is no JSON, or
- * has such numbers and is nested thousands deep.
+ * Parses JSON with whole numbers beyond a double as bigint, and longer ones than any as NaN, which
+ * JSON cannot say. Throws where the text is no JSON, or has such numbers and is nested thousands
+ * deep.
  */
 export const parseJson = (text: string): unknown =>
   // A reviver takes longer, and recurses.
   manyDigits.test(text) ? parseWith(text, exact) : JSON.parse(text)
 
-const exact: Reviver = (_, value, { source = '' }) =>
-  typeof value === 'number' &&
-  Number.isFinite(value) &&
-  !Number.isSafeInteger(value) &&
-  integer.test(source)
-    ? BigInt(source)
-    : value
+const exact: Reviver = (_, value, { source = '' }) => {
+  if (typeof value !== 'number') return value
+  if (source.length > numberMax) return Number.NaN
+  const isInexact = Number.isFinite(value) && !Number.isSafeInteger(value)
+  return isInexact && integer.test(source) ? BigInt(source) : value
+}
 
 /** A value as JSON, each bigint in it with all of its digits. */
 export const stringifyJson = (value: unknown): string =>

@@ -6,6 +6,8 @@ export type Message = Work & {
   stalled?: boolean
   /** Of work that a cron opened, and nobody waits for. */
   scheduled?: boolean | undefined
+  /** It has let other workspaces go first, and now has its turn. */
+  hasLetOthersGo?: boolean
 }
 
 /** What a message of a kind says. */
@@ -14,10 +16,11 @@ export type MessageOf<Kind extends Message['kind']> = Omit<Extract<Message, { ki
 type Work =
   | { kind: 'job'; workspace: number; job: number }
   | { kind: 'import'; workspace: number; job: number }
-  | { kind: 'prune'; workspace: number; group: number; after: string }
+  | { kind: 'prune'; workspace: number; group: number; after: string; through?: number }
   | { kind: 'erase'; workspace: number; group: number }
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }
+  | { kind: 'erase-people'; workspace: number; erasure: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
   | ReportsMessage
 

@@ -1,8 +1,9 @@
 import type { Db, Meter } from './db/connect.ts'
 import type { Actor } from './db/schema.ts'
-import { outsideOfSessions, sessionsOf, type Answered } from './db/sessions.ts'
+import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
+import { hostsOf, originOf, secretOf, wholeOf } from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
 export interface Env {
@@ -24,7 +25,15 @@ export interface Env {
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
   AUDIT_DAYS: number
+  ERASURE_DAYS: number
   FILE_BYTES_MAX: number
+  WAITING_BYTES_MAX: number
+  UPLOAD_IDLE_SECONDS: number
+  GROUPS_MAX: number
+  MEMBERS_MAX: number
+  USERS_MAX: number
+  USER_ATTRIBUTES_MAX: number
+  PROFILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
   SLICE_BYTES: number
@@ -38,6 +47,7 @@ export interface Env {
   WEBHOOK_HOSTS: string
   LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
+  REVOCATIONS_SECONDS: number
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
   DOOR_RATE_LIMIT: number
@@ -59,8 +69,21 @@ export interface Limits {
   jobsDays: number
   /** How long events are kept. */
   auditDays: number
+  /** How long an older report brings nobody back who was erased. */
+  erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
+  /** Of all files of a workspace that are not applied yet. */
+  waitingBytesMax: number
+  /** After which an upload ends of which nothing comes. */
+  uploadIdleSeconds: number
+  /** Of a workspace: groups, their participants together, and users. */
+  groupsMax: number
+  membersMax: number
+  usersMax: number
+  /** Of a user: attributes, and the bytes of their names and values. */
+  userAttributesMax: number
+  profileBytesMax: number
   /** Characters of a participant's id, 64 at most. */
   participantMax: number
   /** A REPLACE with more bad rows changes nothing. */
@@ -112,6 +135,8 @@ export interface Resources {
   answered: () => Answered
   /** The database of clients, whose workspace is not known yet. */
   directory: Db
+  /** The same outside of the request's session and cost, for what an isolate keeps for all requests. */
+  directoryApart: () => Pick<Databases, 'primary' | 'replica'>
   files: R2Bucket
   work: Queue<Message>
   /** Work that a cron opened. */
@@ -129,6 +154,8 @@ export interface Resources {
   limiters: Limiters
   /** The share of successful look-ups that are logged, from 0 to 1. */
   lookupsLogged: number
+  /** After how many seconds it is read again which tokens are revoked. */
+  revocationsSeconds: number
   webhookAddresses: WebhookAddresses
   adminToken: string
   /** Of the hashes that stand for people. Never replaced: they would be other people's then. */
@@ -142,46 +169,10 @@ export interface Resources {
 /** Who acts where nobody has requested it: crons, and what receivers answer. */
 const ownName = 'coterie'
 
-/** At most 64, as a user's id. */
-function participantMaxOf({ PARTICIPANT_MAX }: Env): number {
-  const max = Number(PARTICIPANT_MAX)
-  if (!Number.isInteger(max) || max < 1 || max > 64)
-    throw new Error('PARTICIPANT_MAX must be a whole number from 1 to 64')
-  return max
-}
-
-function daysOf(env: Env, name: 'JOBS_DAYS' | 'AUDIT_DAYS'): number {
-  const days = Number(env[name])
-  if (!Number.isInteger(days) || days < 1) throw new Error(`${name} must be whole days`)
-  return days
-}
-
-/** A secret that was not put is missing. */
-function secretOf(env: Partial<Env>, name: 'ADMIN_TOKEN' | 'PERSON_KEY'): string {
-  const secret = env[name]
-  if (secret === undefined || secret.length < 32)
-    throw new Error(`${name} must have at least 32 characters`)
-  return secret
-}
-
-function originOf({ ORIGIN = '' }: Partial<Env>): string | undefined {
-  if (ORIGIN === '') return undefined
-  const url = URL.parse(ORIGIN)
-  if (url === null || !/^https?:/.test(url.protocol) || url.href !== `${url.origin}/`)
-    throw new Error('ORIGIN must be like https://coterie.example.com, without a path')
-  return url.origin
-}
-
 const limitersOf = (env: Env): Limiters =>
   String(env.RATE_LIMITED) === 'true'
     ? { requests: env.LIMITER, lookups: env.LOOKUP_LIMITER, doors: env.DOOR_LIMITER }
     : { requests: undefined, lookups: undefined, doors: undefined }
-
-const hostsOf = ({ WEBHOOK_HOSTS = '' }: Partial<Env>): string[] =>
-  WEBHOOK_HOSTS.toLowerCase()
-    .split(' ')
-    .map((host) => host.replace(/^\.+/, ''))
-    .filter((host) => host !== '')
 
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
@@ -193,6 +184,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     replicaOf: () => replica,
     answered,
     directory: primary,
+    directoryApart: () => outsideOfSessions(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 }),
     files: env.FILES,
     work: env.WORK,
     scheduled: env.SCHEDULED,
@@ -207,10 +199,18 @@ export function resources(env: Env, bookmark?: string): Resources {
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: daysOf(env, 'JOBS_DAYS'),
-      auditDays: daysOf(env, 'AUDIT_DAYS'),
+      jobsDays: wholeOf('JOBS_DAYS', env.JOBS_DAYS),
+      auditDays: wholeOf('AUDIT_DAYS', env.AUDIT_DAYS),
+      erasureDays: wholeOf('ERASURE_DAYS', env.ERASURE_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
-      participantMax: participantMaxOf(env),
+      waitingBytesMax: Number(env.WAITING_BYTES_MAX),
+      uploadIdleSeconds: Number(env.UPLOAD_IDLE_SECONDS),
+      groupsMax: Number(env.GROUPS_MAX),
+      membersMax: Number(env.MEMBERS_MAX),
+      usersMax: Number(env.USERS_MAX),
+      userAttributesMax: Number(env.USER_ATTRIBUTES_MAX),
+      profileBytesMax: Number(env.PROFILE_BYTES_MAX),
+      participantMax: wholeOf('PARTICIPANT_MAX', env.PARTICIPANT_MAX, 64),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
@@ -225,15 +225,16 @@ export function resources(env: Env, bookmark?: string): Resources {
       doorRateLimit: Number(env.DOOR_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
-    origin: originOf(env),
+    origin: originOf(env.ORIGIN),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
+    revocationsSeconds: wholeOf('REVOCATIONS_SECONDS', env.REVOCATIONS_SECONDS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
-      hosts: hostsOf(env),
+      hosts: hostsOf(env.WEBHOOK_HOSTS),
     },
-    adminToken: secretOf(env, 'ADMIN_TOKEN'),
-    personKey: secretOf(env, 'PERSON_KEY'),
+    adminToken: secretOf('ADMIN_TOKEN', env.ADMIN_TOKEN),
+    personKey: secretOf('PERSON_KEY', env.PERSON_KEY),
     signing: {
       key: env.SIGNING_KEY,
       previous: env.PREVIOUS_KEYS,

@@ -64,6 +64,23 @@ export function readId(text: string, max: number): { id: string } | { problem: I
     : { id }
 }
 
+const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
+
+export const isUuid = (text: string): boolean => uuid.test(text)
+
+// Unicode Cf, and what breaks a line.
+const unseen = /[\p{Cf}\p{Zl}\p{Zp}]/u
+/** Whole emoji: a joiner makes one of several. */
+const emoji = /\p{RGI_Emoji}/gv
+
+/** Why an id that people choose, read by `readId`, is refused, as the end of a sentence. */
+export const problemOfChosenId = (id: string): string | undefined =>
+  unseen.test(id.replace(emoji, '')) ? 'cannot have invisible characters within' : undefined
+
+/** The same of a name of a thing that has an id too: a UUID would be taken for that. */
+export const problemOfName = (name: string): string | undefined =>
+  isUuid(name) ? 'cannot have the form of a UUID' : problemOfChosenId(name)
+
 const ascii = /^[\0-\x7f]*$/
 
 /**

@@ -14,12 +14,13 @@ const files = Object.entries(sources).map(([path, text]) => ({
 const ranks = [
   ['index'],
   ['api'],
-  ['audiences'],
+  ['audiences', 'erasure'],
   ['experience', 'identity'],
-  ['membership', 'webhooks', 'access', 'jobs'],
+  ['access'],
+  ['membership', 'webhooks', 'jobs'],
   ['resources'],
   ['db', 'metrics'],
-  ['failure', 'json', 'messages', 'text', 'time'],
+  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -33,6 +34,7 @@ const pure = [
   'audiences/expand.ts',
   'audiences/refresh-period.ts',
   'audiences/rule.ts',
+  'erasure/mentions.ts',
   'experience/participant.ts',
   'experience/slice.ts',
   'experience/sort.ts',
@@ -43,9 +45,12 @@ const pure = [
   'webhooks/address.ts',
   'webhooks/event.ts',
   'webhooks/record.ts',
+  'webhooks/schedule.ts',
   'webhooks/sign.ts',
+  'membership/csv-cell.ts',
   'jobs/batch-size.ts',
   'jobs/csv.ts',
+  'jobs/file-name.ts',
   'jobs/format.ts',
   'jobs/header.ts',
   'jobs/interruptible.ts',
@@ -62,6 +67,7 @@ const pure = [
   'metrics.ts',
   'text.ts',
   'time.ts',
+  'vars.ts',
 ]
 
 interface Import {

@@ -24,6 +24,21 @@ describe('a number in JSON', () => {
     expect(parseJson(`{"a":[${text}]}`)).toEqual({ a: [value] })
   })
 
+  it('of over 400 characters is none, wherever it stands', () => {
+    const digit = fc.constantFrom(...'0123456789')
+    const many = fc.string({ unit: digit, minLength: 401, maxLength: 2000 })
+    const long = many.chain((digits) =>
+      fc.constantFrom(`1${digits}`, `-1${digits}`, `0.${digits}`, `1e${digits}`, `1E-${digits}`),
+    )
+    fc.assert(
+      fc.property(long, (text) => {
+        expect(parseJson(text)).toBe(NaN)
+        expect(parseJson(`{"a":[${text},1],"b":"${text}"}`)).toEqual({ a: [NaN, 1], b: text })
+      }),
+    )
+    expect(parseJson(`0.${'1'.repeat(398)}`)).toBe(0.1111111111111111)
+  })
+
   it('is written with its digits', () => {
     expect(stringifyJson({ a: [9007199254740993n, 1, '9007199254740993', null] })).toBe(
       '{"a":[9007199254740993,1,"9007199254740993",null]}',

@@ -17,7 +17,15 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
   ['auditDays', 'AUDIT_DAYS', 400],
+  ['erasureDays', 'ERASURE_DAYS', 400],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
+  ['waitingBytesMax', 'WAITING_BYTES_MAX', 53_687_091_200],
+  ['uploadIdleSeconds', 'UPLOAD_IDLE_SECONDS', 60],
+  ['groupsMax', 'GROUPS_MAX', 1000],
+  ['membersMax', 'MEMBERS_MAX', 20_000_000],
+  ['usersMax', 'USERS_MAX', 10_000_000],
+  ['userAttributesMax', 'USER_ATTRIBUTES_MAX', 500],
+  ['profileBytesMax', 'PROFILE_BYTES_MAX', 4_194_304],
   ['participantMax', 'PARTICIPANT_MAX', 32],
   ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
   ['sliceBytes', 'SLICE_BYTES', 8_388_608],
@@ -53,6 +61,14 @@ describe('the limits', () => {
     for (const name of ['JOBS_DAYS', 'AUDIT_DAYS'])
       expect(() => limitsOf({ [name]: given })).toThrow(name)
   })
+
+  it.each([0, 1.5, -1, '', 'x', undefined, null])(
+    'refuse to learn of revocations after %o',
+    (given) => {
+      const vars = { REVOCATIONS_SECONDS: given as number } // a var may be anything
+      expect(() => resources({ ...env, ...vars })).toThrow('REVOCATIONS_SECONDS')
+    },
+  )
 
   it.each([1, 64])('allow ids of %o characters', (given) => {
     expect(limitsOf({ PARTICIPANT_MAX: given }).participantMax).toBe(given)
@@ -149,6 +165,19 @@ describe('the bindings', () => {
     await res.replicaOf(1).get(sql`SELECT 1`)
     expect([sessions, res.meter.statements]).toEqual([['first-unconstrained'], 3])
     expect(resources(env).meter.statements).toBe(0)
+  })
+
+  it('query apart from a request without a session and its cost', async () => {
+    const { DB, opened } = replicated(env.DB)
+    const prepare = (query: string) => env.DB.prepare(query)
+    const bound = { prepare, withSession: DB.withSession.bind(DB) }
+    const res = resources({ ...env, DB: bound as unknown as D1Database }, '') // what is called
+    const { primary, replica } = res.directoryApart()
+    await primary.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([[], {}, 0])
+    await replica.get(sql`SELECT 1`)
+    expect([opened, res.answered(), res.meter.statements]).toEqual([['first-unconstrained'], {}, 0])
+    expect(resources({ ...env, REVOCATIONS_SECONDS: 20 }).revocationsSeconds).toBe(20)
   })
 
   it('query the primary alone once a request has queried it', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { canonical, folded, lengthOf, readId, trimmed } from '../src/text.ts'
+import { canonical, folded, isUuid, lengthOf, problemOfName, readId, trimmed } from '../src/text.ts'
 
 describe('an id', () => {
   it.each([
@@ -56,6 +56,42 @@ describe('an id', () => {
   it('takes no longer for many blanks within', () => {
     const text = `a${' '.repeat(1_000_000)}b`
     expect(trimmed(text)).toBe(text)
+  })
+})
+
+describe('a name', () => {
+  const familiar = [
+    ...['owls', 'Zürich – Büro', 'グループ', 'مجموعة', '👩‍👩‍👧 families', '🏴󠁧󠁢󠁷󠁬󠁳󠁿', 'v1.2-β (new)'],
+  ]
+  it.each(familiar)('may be %s', (name) => {
+    expect(problemOfName(name)).toBeUndefined()
+  })
+
+  it('has nothing invisible within, wherever it stands', () => {
+    const unseen = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 1 })
+      .filter((character) => /[\p{Cf}\p{Zl}\p{Zp}]/u.test(character))
+    const known = fc.constantFrom(...'\u00ad\u061c\u200b\u200c\u200d\u200f\u2028\u202e\u2066\ufeff')
+    const part = fc.constantFrom('a', 'owls', 'é', '👩', ' 1 ')
+    fc.assert(
+      fc.property(part, fc.oneof(known, unseen), part, (before, character, after) => {
+        fc.pre(!/👩$/.test(before) || !/^👩/.test(after))
+        expect(problemOfName(`${before}${character}${after}`)).toBe(
+          'cannot have invisible characters within',
+        )
+      }),
+    )
+  })
+
+  it('is no UUID, whatever its case', () => {
+    fc.assert(
+      fc.property(fc.uuid(), fc.boolean(), (id, capitals) => {
+        const name = capitals ? id.toUpperCase() : id
+        expect(isUuid(name)).toBe(true)
+        expect(problemOfName(name)).toBe('cannot have the form of a UUID')
+        expect(problemOfName(name.slice(1))).toBeUndefined()
+      }),
+    )
   })
 })
 

@@ -27,7 +27,7 @@ const shared = {
   ],
 }
 const alone = [
-  'test/api/{audience-syncs,clients,files,uploads,uploads-large}.test.ts',
+  'test/api/{audience-syncs,clients,files,uploads,uploads-large,upload-places}.test.ts',
   'test/jobs/upload.test.ts',
 ]
 
@@ -48,6 +48,8 @@ export default defineConfig(async () => ({
         bindings: {
           RATE_LIMITED: false,
           LOG_LOOKUPS: 1,
+          // Once, as tests count calls of the database.
+          REVOCATIONS_SECONDS: 3600,
           SOAK_SECONDS: process.env['SOAK_SECONDS'] ?? '0',
           SOAK_SEED: process.env['SOAK_SEED'] ?? '0',
           ADDED_COLUMNS: process.env['ADDED_COLUMNS'] ?? 'false',

@@ -1,11 +1,14 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
-import { clients } from '../db/schema.ts'
+import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { clients, revocations } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import { hashOf, randomSecret, sameHash } from './secret.ts'
-import type { Scope } from './scopes.ts'
 import type { Resources } from '../resources.ts'
-import type { Caller } from './tokens.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { tellRefusal, type Later } from './refusals.ts'
+import { known, revokeIssued, revoking } from './revocations.ts'
+import type { Scope } from './scopes.ts'
+import { hashOf, randomSecret, sameHash } from './secret.ts'
+import { longestLifetime, type Caller, type Validity } from './tokens.ts'
 
 const shown = {
   id: clients.id,
@@ -13,27 +16,49 @@ const shown = {
   name: clients.name,
   scopes: clients.scopes,
   createdAt: clients.createdAt,
+  tokenLifetime: clients.tokenLifetime,
+  expiresAt: clients.expiresAt,
+  formerUntil: clients.formerUntil,
 }
 
 /** A client without its secrets. */
 export type Client = Pick<typeof clients.$inferSelect, keyof typeof shown>
 
-/** Registers a client. Its secret is shown this once: only its hash is stored. */
+export interface ClientDraft {
+  name: string
+  scopes: Scope[]
+  /** Of its tokens, in seconds; eight hours where it is null. */
+  tokenLifetime: number | null
+  /** Milliseconds; it never expires where it is null. */
+  expiresAt: number | null
+}
+
+const dataOf = ({ id, name }: Pick<Client, 'id' | 'name'>) => ({ client_id: id, name })
+
+const day = 86_400_000
+
+/**
+ * Registers a client. Its secret is shown this once: only its hash is stored. Throws `invalid` for
+ * one that has expired.
+ */
 export async function registerClient(
   res: Resources,
   workspace: number,
-  draft: { name: string; scopes: Scope[] },
+  draft: ClientDraft,
 ): Promise<Client & { secret: string }> {
+  const createdAt = res.now()
+  if (draft.expiresAt !== null && draft.expiresAt <= createdAt)
+    throw new Failure({ reason: 'invalid', field: 'expires_on', problem: 'must be in the future' })
   const secret = randomSecret()
-  const client = {
-    id: crypto.randomUUID(),
-    workspace,
-    name: draft.name,
-    scopes: [...new Set(draft.scopes)],
-    createdAt: res.now(),
-  }
-  await res.directory.insert(clients).values({ ...client, secretHash: await hashOf(secret) })
-  return { ...client, secret }
+  const scopes = [...new Set(draft.scopes)]
+  const client = { ...draft, id: crypto.randomUUID(), workspace, scopes, createdAt }
+  const db = res.databaseOf(workspace)
+  const results = await together(db, [
+    db.insert(clients).values({ ...client, secretHash: await hashOf(secret) }),
+    ...announce(res, workspace, { type: 'client.created', data: { ...dataOf(client), scopes } }),
+  ])
+  await enqueueAnnounced(res, workspace, results)
+  return { ...client, formerUntil: null, secret }
 }
 
 /** Clients in the order of their ids; of every workspace where `workspace` is undefined. */
@@ -56,25 +81,110 @@ export async function listClients(
     .limit(size)
 }
 
-/** Its tokens stay valid until they expire. Throws `not-found`. */
-export async function deleteClient(res: Resources, id: string): Promise<void> {
-  const { meta } = await res.directory.delete(clients).where(eq(clients.id, id))
-  if (meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
+/** Throws `not-found`. */
+async function getClient(db: Db, id: string): Promise<Client> {
+  const [client] = await db.select(shown).from(clients).where(eq(clients.id, id))
+  if (client === undefined) throw new Failure({ reason: 'not-found', what: 'client', id })
+  return client
 }
 
-/** Throws `bad-credentials` for a wrong id and a wrong secret alike, after the same work. */
-export async function authenticate(db: Db, id: string, secret: string): Promise<Caller> {
+/** It gets no new tokens, and those it has are revoked. Throws `not-found`. */
+export async function deleteClient(res: Resources, id: string): Promise<void> {
+  const client = await getClient(res.directory, id)
+  const { workspace } = client
+  const db = res.databaseOf(workspace)
+  const [revoked, { changes }, ...announced] = await together(db, [
+    revoking(id, res.now()),
+    db.delete(clients).where(eq(clients.id, id)),
+    ...announce(res, workspace, { type: 'client.deleted', data: dataOf(client) }),
+  ])
+  known(revoked.rows)
+  if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
+  await enqueueAnnounced(res, workspace, announced)
+}
+
+/** Gives a client a second secret; the one that it had is good for a day. Throws `not-found`. */
+export async function rotateSecret(
+  res: Resources,
+  id: string,
+): Promise<Client & { secret: string }> {
+  const client = await getClient(res.directory, id)
+  const secret = randomSecret()
+  const formerUntil = res.now() + day
+  const { workspace } = client
+  const db = res.databaseOf(workspace)
+  const [{ changes }, ...announced] = await together(db, [
+    db
+      .update(clients)
+      .set({
+        formerHash: sql`${clients.secretHash}`,
+        formerUntil,
+        secretHash: await hashOf(secret),
+      })
+      .where(eq(clients.id, id)),
+    ...announce(res, workspace, { type: 'client.rotated', data: dataOf(client) }),
+  ])
+  if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
+  await enqueueAnnounced(res, workspace, announced)
+  return { ...client, formerUntil, secret }
+}
+
+/** Revokes all tokens that a client was issued. Throws `not-found`. */
+export async function revokeTokens(res: Resources, id: string): Promise<void> {
+  const { workspace, name } = await getClient(res.directory, id)
+  await revokeIssued(res, { client: id, name, workspace })
+}
+
+const formerSecretsMost = 1000
+
+/** Clears former secrets whose time is over. */
+export async function sweepFormerSecrets({ directory, now }: Resources): Promise<void> {
+  await directory.run(sql`
+    UPDATE clients SET former_secret_hash = NULL, former_until = NULL WHERE id IN (
+      SELECT id FROM clients WHERE former_secret_hash IS NOT NULL AND former_until <= ${now()}
+      LIMIT ${formerSecretsMost})`)
+}
+
+/** A client that has shown its secret, and what its next token is like. */
+export type Authenticated = Caller & Validity
+
+/**
+ * Throws `bad-credentials` for a wrong id and a wrong secret alike, after the same work, and for a
+ * client that has expired; `later` is given what is to be done after the answer.
+ */
+export async function authenticate(
+  res: Resources,
+  { id, secret }: { id: string; secret: string },
+  later: Later,
+): Promise<Authenticated> {
+  const now = res.now()
   const [hash, [client]] = await Promise.all([
     hashOf(secret),
-    db.select().from(clients).where(eq(clients.id, id)),
+    res.directory
+      .select({ ...getTableColumns(clients), revokedUntil: revocations.notBefore })
+      .from(clients)
+      .leftJoin(revocations, eq(revocations.client, clients.id))
+      .where(eq(clients.id, id)),
   ])
   // The same work where there is no client: an answer's time tells nothing.
-  const right = sameHash(hash, client?.secretHash ?? hash)
-  if (client === undefined || !right) throw new Failure({ reason: 'bad-credentials' })
+  const isCurrent = sameHash(hash, client?.secretHash ?? hash)
+  const isFormer = sameHash(hash, client?.formerHash ?? hash) && now < (client?.formerUntil ?? 0)
+  if (client === undefined) throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
+  const { name, workspace, scopes } = client
+  const caller = { client: id, name, workspace, scopes }
+  if (!(isCurrent || isFormer)) {
+    tellRefusal(res, caller, 'secret', later)
+    throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
+  }
+  const expiresAt = client.expiresAt ?? Infinity
+  if (now >= expiresAt) {
+    tellRefusal(res, caller, 'expired', later)
+    throw new Failure({ reason: 'bad-credentials', why: 'expired' })
+  }
   return {
-    client: client.id,
-    name: client.name,
-    workspace: client.workspace,
-    scopes: client.scopes,
+    ...caller,
+    tokenLifetime: client.tokenLifetime ?? longestLifetime,
+    expiresAt,
+    revokedUntil: client.revokedUntil ?? 0,
   }
 }

@@ -10,11 +10,17 @@ export interface Caller {
   scopes: readonly string[]
 }
 
+/** A token's caller, and the second in which it was issued. */
+export interface Verified {
+  caller: Caller
+  issuedAt: number
+}
+
 /**
- * Seconds that a token is valid: eight hours (Group Identity API, "Authenticate with a bearer
- * token").
+ * Seconds that a token is valid at most, and unless its client says less: eight hours (Group
+ * Identity API, "Authenticate with a bearer token").
  */
-export const lifetime = 28_800
+export const longestLifetime = 28_800
 
 const algorithm = 'EdDSA'
 
@@ -27,7 +33,7 @@ interface Keys {
 interface Cache {
   keys: Promise<Keys>
   /** By verified token; `expires` in seconds. */
-  callers: Map<string, { caller: Caller; expires: number }>
+  callers: Map<string, Verified & { expires: number }>
 }
 
 // Importing a key and checking a signature cost more than the rest of a request.
@@ -67,22 +73,44 @@ export async function publishedKeys(signing: Signing): Promise<JWK[]> {
   return (await cacheOf(signing).keys).published
 }
 
+/** What a client's next token is like. */
+export interface Validity {
+  /** Seconds. */
+  tokenLifetime: number
+  /** When the client expires, in milliseconds; Infinity where it does not. */
+  expiresAt: number
+  /** What it was issued up to this millisecond is refused. */
+  revokedUntil: number
+}
+
+/** When a token is issued, and when it ends, in seconds. */
+export interface Span {
+  issuedAt: number
+  expires: number
+}
+
+/** Of a token issued now: after a revocation of others by whatever clock, and within its client's time. */
+export function spanOf({ tokenLifetime, expiresAt, revokedUntil }: Validity, now: number): Span {
+  return {
+    issuedAt: Math.max(Math.floor(now / 1000), Math.floor(revokedUntil / 1000) + 1),
+    expires: Math.floor(Math.min(now + 1000 * tokenLifetime, expiresAt) / 1000),
+  }
+}
+
 export interface Grant {
   caller: Caller
   issuer: string
   audience: string
   id: string
-  /** Milliseconds. */
-  now: number
+  span: Span
 }
 
 /** Signs a token that holds the whole caller, so that checking it needs no database. */
 export async function issueToken(
   signing: Signing,
-  { caller, issuer, audience, id, now }: Grant,
+  { caller, issuer, audience, id, span }: Grant,
 ): Promise<string> {
   const { kid, key } = (await cacheOf(signing).keys).signing
-  const issuedAt = Math.floor(now / 1000)
   return new SignJWT({
     workspace: caller.workspace,
     scope: caller.scopes.join(' '),
@@ -92,17 +120,20 @@ export async function issueToken(
     .setIssuer(issuer)
     .setAudience(audience)
     .setSubject(caller.client)
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + lifetime)
+    .setIssuedAt(span.issuedAt)
+    .setExpirationTime(span.expires)
     .setJti(id)
     .sign(key)
 }
 
-/** Throws `unauthenticated` unless the token is ours, unexpired and for one of our audiences. */
-export async function verifyToken(signing: Signing, token: string, now: number): Promise<Caller> {
+/**
+ * Throws `unauthenticated` unless the token is ours, unexpired and for one of our audiences; whether
+ * it is revoked, others know.
+ */
+export async function verifyToken(signing: Signing, token: string, now: number): Promise<Verified> {
   const { keys, callers } = cacheOf(signing)
   const cached = callers.get(token)
-  if (cached !== undefined && now < cached.expires * 1000) return cached.caller
+  if (cached !== undefined && now < cached.expires * 1000) return cached
   callers.delete(token)
 
   const { verifying } = await keys
@@ -117,7 +148,7 @@ export async function verifyToken(signing: Signing, token: string, now: number):
       algorithms: [algorithm],
       audience: [...signing.audiences],
       currentDate: new Date(now),
-      requiredClaims: ['sub', 'exp', 'workspace'],
+      requiredClaims: ['sub', 'iat', 'exp', 'workspace'],
     },
   ).then(
     ({ payload }) => payload,
@@ -125,13 +156,17 @@ export async function verifyToken(signing: Signing, token: string, now: number):
       throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
     },
   )
-  const caller: Caller = {
-    client: String(claims.sub),
-    name: String(claims['client_name']),
-    workspace: Number(claims['workspace']),
-    scopes: String(claims['scope']).split(' '),
+  const verified = {
+    caller: {
+      client: String(claims.sub),
+      name: String(claims['client_name']),
+      workspace: Number(claims['workspace']),
+      scopes: String(claims['scope']).split(' '),
+    },
+    issuedAt: claims.iat ?? 0,
+    expires: claims.exp ?? 0,
   }
   if (callers.size >= callersMost) callers.delete(callers.keys().next().value ?? '')
-  callers.set(token, { caller, expires: claims.exp ?? 0 })
-  return caller
+  callers.set(token, verified)
+  return verified
 }

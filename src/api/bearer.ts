@@ -1,9 +1,10 @@
 import { createMiddleware } from 'hono/factory'
+import { refuseRevoked } from '../access/revocations.ts'
+import { missingScope, type Needs } from '../access/scopes.ts'
 import { verifyToken } from '../access/tokens.ts'
-import type { Scope } from '../access/scopes.ts'
 import { Failure } from '../failure.ts'
 import { actAs } from './actor.ts'
-import type { Http } from './http.ts'
+import { afterAnswer, type Http } from './http.ts'
 
 /** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). */
 export function bearerToken(authorization: string | undefined): string {
@@ -13,26 +14,25 @@ export function bearerToken(authorization: string | undefined): string {
   return token
 }
 
-/** The caller, from the token alone: no database is read. */
+/** The caller, from the token and this isolate's list of revocations: no database is read. */
 export const bearer = createMiddleware<Http>(async (c, next) => {
-  const res = c.var.res
-  const caller = await verifyToken(
-    res.signing,
-    bearerToken(c.req.header('authorization')),
-    res.now(),
-  )
-  c.set('caller', caller)
+  const { res } = c.var
+  const token = bearerToken(c.req.header('authorization'))
+  const verified = await verifyToken(res.signing, token, res.now())
+  const { caller } = verified
   actAs(c, caller)
+  await refuseRevoked(c.var.res, verified, afterAnswer(c))
+  c.set('caller', caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))
   c.set('replica', res.replicaOf(caller.workspace))
   await next()
 })
 
-/** Lets only callers with all of the scopes pass. */
-export const allows = (scopes: readonly Scope[]) =>
+/** Lets only callers with the scopes pass. Throws `forbidden`. */
+export const allows = (needs: Needs) =>
   createMiddleware<Http>(async (c, next) => {
-    const scope = scopes.find((scope) => !c.var.caller.scopes.includes(scope))
+    const scope = missingScope(needs, c.var.caller.scopes)
     if (scope !== undefined) throw new Failure({ reason: 'forbidden', scope })
     await next()
   })

@@ -1,18 +1,16 @@
 import { resolver, uniqueSymbol, type describeRoute } from 'hono-openapi'
 import type { z } from 'zod'
-import type { Scope } from '../access/scopes.ts'
+import { sufficientScopes, type Needs } from '../access/scopes.ts'
 import { headerModes } from '../jobs/format.ts'
 import { allows } from './bearer.ts'
 
 type Spec = Parameters<typeof describeRoute>[0]
 export type Responses = NonNullable<Spec['responses']>
 
-/** Lets only tokens with all of the scopes pass, and describes the operation with them. */
-export const guarded = (scopes: Scope | readonly Scope[], spec: Spec) => {
-  const needed = [scopes].flat()
-  return Object.assign(allows(needed), {
-    [uniqueSymbol]: { spec: { ...spec, security: [{ bearer: needed }] } },
-  })
+/** Lets only tokens with the scopes pass, and describes the operation with them. */
+export const guarded = (needs: Needs, spec: Spec) => {
+  const security = sufficientScopes(needs).map((scopes) => ({ bearer: scopes }))
+  return Object.assign(allows(needs), { [uniqueSymbol]: { spec: { ...spec, security } } })
 }
 
 /** The field of every upload that says whether the first row names the columns. */

@@ -60,8 +60,9 @@ type TooManyRequests = Extract<Reason, { reason: 'too-many-requests' }>
 export const rateLimitSentence = ({ most, seconds }: TooManyRequests) =>
   `No more than ${most} requests in ${seconds} seconds`
 
-/** Sets the headers of a 429 (draft-ietf-httpapi-ratelimit-headers). */
+/** Sets the headers of what may be tried again (draft-ietf-httpapi-ratelimit-headers). */
 export function setRateLimitHeaders(c: Context<Http>, facts: Reason): void {
+  if (facts.reason === 'uploads-in-flight') c.header('Retry-After', `${facts.seconds}`)
   if (facts.reason !== 'too-many-requests') return
   c.header('Retry-After', `${facts.seconds}`)
   c.header('RateLimit-Policy', `"client";q=${facts.most};w=${facts.seconds}`)

@@ -18,15 +18,15 @@ const fileFields = new Set(['fileName', 'file'])
 
 /**
  * The fields of the query, then the parts of an upload as they arrive, unpacked where they are
- * gzip. Throws `media-type`, `encoding`, `malformed` or `cut-short`.
+ * gzip. Throws `media-type`, `encoding`, `malformed`, `cut-short` or `idle`.
  */
 export function uploadParts(
   request: Request,
   { fileName, ...query }: { fileName: string } & Record<string, string | undefined>,
-  { fileBytesMax }: Limits,
+  limits: Limits,
 ): AsyncGenerator<UploadPart> {
   const contentType = request.headers.get('content-type') ?? ''
-  const body = unpacked(request, fileBytesMax)
+  const body = unpacked(request, limits)
   // No field comes after such a body: a missing type is refused before the file is read.
   const type = query['type'] ?? query['operation'] ?? ''
   if (/^text\/csv\s*(;|$)/i.test(contentType))
@@ -36,10 +36,15 @@ export function uploadParts(
   throw new Failure({ reason: 'media-type', allowed: ['multipart/form-data', 'multipart/mixed'] })
 }
 
-const unpacked = (request: Request, fileBytesMax: number): AsyncIterable<Uint8Array> =>
-  isPacked(request.headers.get('content-encoding') ?? '')
-    ? gunzipped(received(request), fileBytesMax)
-    : received(request)
+function unpacked(
+  request: Request,
+  { fileBytesMax, uploadIdleSeconds }: Limits,
+): AsyncIterable<Uint8Array> {
+  const body = received(request, uploadIdleSeconds)
+  return isPacked(request.headers.get('content-encoding') ?? '')
+    ? gunzipped(body, fileBytesMax)
+    : body
+}
 
 async function* joined(
   query: Record<string, string | undefined>,
@@ -109,7 +114,11 @@ const disposition = ({ headers }: PartInfo) => String(headers['content-dispositi
 const nameOf = (info: PartInfo) =>
   info.name || (/; *name="([^"]*)"/i.exec(disposition(info))?.[1] ?? '')
 const fileNameOf = (info: PartInfo) =>
-  info.filename ?? /; *filename="([^"]*)"/i.exec(disposition(info))?.[1]
+  unescaped(info.filename ?? /; *filename="((?:\\"|[^"])*)"/i.exec(disposition(info))?.[1])
+
+/** As curl escapes quotes, and browsers quotes and line breaks (WHATWG HTML, "Multipart form data"). */
+const unescaped = (name: string | undefined) =>
+  name?.replace(/\\(["\\])/g, '$1').replace(/%(?:22|0D|0A)/gi, decodeURIComponent)
 
 /** A body that is the file itself. */
 async function* rawParts(
@@ -123,20 +132,35 @@ async function* rawParts(
 /** A body comes 4 KiB at a time by default, and each piece costs time. */
 const pieceBytes = 64 * 1024
 
-/** The body as it arrives. Throws `cut-short` where the client goes away. */
-async function* received(request: Request): AsyncGenerator<Uint8Array> {
+/**
+ * The body as it arrives. Throws `cut-short` where the client goes away, and `idle` where no piece
+ * comes for so long.
+ */
+async function* received(request: Request, idleSeconds: number): AsyncGenerator<Uint8Array> {
   const reader = request.body?.getReader({ mode: 'byob' })
   if (reader === undefined) return
   try {
     for (;;) {
       // A new buffer each time: the parser keeps the end of a piece until the next.
-      const { done, value } = await reader.readAtLeast(pieceBytes, new Uint8Array(pieceBytes))
+      const piece = reader.readAtLeast(pieceBytes, new Uint8Array(pieceBytes))
+      const { done, value } = await within(idleSeconds, piece)
       if (value !== undefined) yield value
       if (done) return
     }
-  } catch {
-    throw new Failure({ reason: 'cut-short' })
+  } catch (error) {
+    throw error instanceof Failure ? error : new Failure({ reason: 'cut-short' })
   } finally {
-    await reader.cancel().catch(() => undefined) // the rest need not arrive
+    void reader.cancel().catch(() => undefined) // the rest need not arrive
+  }
+}
+
+/** What comes within so many seconds. Throws `idle`. */
+async function within<Coming>(seconds: number, coming: Promise<Coming>): Promise<Coming> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Failure({ reason: 'idle', seconds })), 1000 * seconds)
+  try {
+    return await Promise.race([coming, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -1,3 +1,4 @@
+import type { FileFor } from '../membership/csv-cell.ts'
 import type { Resources } from '../resources.ts'
 import { record } from '../webhooks/announce.ts'
 import { exportUsers } from './export.ts'
@@ -11,10 +12,10 @@ export async function exportAudience(
   res: Resources,
   workspace: number,
   id: string,
-  after: string,
+  from: { after: string; fileFor: FileFor },
 ): Promise<ReadableStream<Uint8Array>> {
   const replica = res.replicaOf(workspace)
   const rule = await resolveAudience(replica, workspace, id)
   await record(res, workspace, { type: 'audience.exported', data: { audience_id: id } })
-  return exportUsers(replica, workspace, rule, after)
+  return exportUsers(replica, workspace, rule, from)
 }

@@ -1,5 +1,5 @@
 import type { Db } from '../db/connect.ts'
-import { quoted } from '../membership/export.ts'
+import { cellOf, type FileFor } from '../membership/csv-cell.ts'
 import type { ResolvedRule } from './compile.ts'
 import { nextItems } from '../jobs/batch-size.ts'
 import { compileQuery, findMatching, firstRangeSize } from './query.ts'
@@ -9,7 +9,7 @@ export function exportUsers(
   db: Db,
   workspace: number,
   resolved: ResolvedRule,
-  after: string,
+  { after, fileFor = 'upload' }: { after: string; fileFor?: FileFor },
 ): ReadableStream<Uint8Array> {
   const query = compileQuery(resolved)
   const encoder = new TextEncoder()
@@ -27,7 +27,7 @@ export function exportUsers(
           size = nextItems(size, found.ms)
         }
         if (users.length > 0)
-          controller.enqueue(encoder.encode(users.map((id) => `${quoted(id)}\n`).join('')))
+          controller.enqueue(encoder.encode(users.map((id) => `${cellOf(id, fileFor)}\n`).join('')))
         if (from === undefined) controller.close()
       },
     },

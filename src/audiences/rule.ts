@@ -1,5 +1,6 @@
 import { itemsMax, nameMax, valueMax } from '../identity/attributes.ts'
 import { Failure } from '../failure.ts'
+import { numberMax } from '../json.ts'
 import { canonical, isTooLong } from '../text.ts'
 
 export type Scalar = string | number | bigint | boolean
@@ -158,6 +159,7 @@ function readName(given: unknown, pointer: string): string {
 function readScalar(given: unknown, pointer: string): Scalar {
   if (given === undefined) throw ruleRefused(pointer, 'is required')
   if (typeof given === 'boolean') return given
+  if (Number.isNaN(given)) throw ruleRefused(pointer, `cannot exceed ${numberMax} characters`)
   if (typeof given === 'number' && Number.isFinite(given)) return given
   if (typeof given === 'bigint' && Number.isFinite(Number(given))) return given
   if (typeof given !== 'string')

@@ -1,8 +1,9 @@
-import { and, eq, type SQLWrapper } from 'drizzle-orm'
+import { and, eq, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import type { Result } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { removeUnseen, rangeEnd, undoRevision, type Range } from '../membership/members.ts'
 import { flagOf, type MessageOf } from '../messages.ts'
-import type { Resources } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { commitJob } from '../jobs/apply.ts'
@@ -14,6 +15,7 @@ import { actorOf, walkedTo, walkStart } from '../jobs/job.ts'
 import { recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
+import { countMembers } from './groups.ts'
 import { findJob, typeNames, type GroupJob } from './jobs.ts'
 import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
@@ -48,6 +50,7 @@ async function step(
     case 'waiting':
       return claimJob(res, job, source.starts)
     case 'applying': {
+      if (hasTooMany(job, res.limits)) return undo(res, job, 'limit')
       if (!source.isAtEnd) return source.next(res, invocation)
       const end = source.end(res.limits)
       if (end === 'sweep') return startSweep(res, job)
@@ -82,6 +85,22 @@ const undo = async (
 ): Promise<boolean> =>
   (await commitJob(res, job, [], { ...walkStart, state: 'undoing', failure })).moved
 
+/** Whether the job alone adds more than the workspace may have: the rest need not be written. */
+const hasTooMany = ({ type, touched }: GroupJob, { membersMax }: Limits): boolean =>
+  type !== 'remove' && touched > membersMax
+
+/** The statement that undoes a job in place of all after it, where members would be too many. */
+function undoBeyond(res: Resources, job: GroupJob, added: number): SQL[] {
+  if (added <= 0) return []
+  const isBeyond = sql`${countMembers(job.workspace)} + ${added} > ${res.limits.membersMax}`
+  return [
+    sql`
+    UPDATE jobs SET state = 'undoing', failure = 'limit', cursor = ${walkStart.cursor},
+      applied = ${walkStart.applied}, step = step + 1, updated_at = ${res.now()}
+    WHERE key = ${job.key} AND step = ${job.step} AND ${isBeyond}`,
+  ]
+}
+
 /** What a job has added and removed: a REPLACE touches each distinct id once. */
 function changesOf({ type, touched, removed, groupCount }: GroupJob) {
   if (type === 'add') return { added: touched, removed: 0 }
@@ -89,7 +108,10 @@ function changesOf({ type, touched, removed, groupCount }: GroupJob) {
   return { added: touched - (groupCount - removed), removed }
 }
 
-/** Ends the job: every reader sees all its changes at once. */
+/**
+ * Ends the job: every reader sees all its changes at once. Or it is undone, where the workspace
+ * would have too many members.
+ */
 async function goLive(res: Resources, job: GroupJob, source: Source): Promise<boolean> {
   const { added, removed } = changesOf(job)
   const group = res
@@ -114,16 +136,17 @@ async function goLive(res: Resources, job: GroupJob, source: Source): Promise<bo
   }
   const events: Event[] = [{ type: 'group.participants.changed', data }, ...source.events(data)]
   const to = { state: outcomeOf(job), added, removed }
-  return end(res, job, { statements: [group], to, events })
+  const undoing = undoBeyond(res, job, added - removed)
+  const { moved, results } = await end(res, job, { statements: [...undoing, group], to, events })
+  return moved || (undoing.length > 0 && results[0]?.changes === 1)
 }
 
 async function endUndone(res: Resources, job: GroupJob): Promise<boolean> {
   const { failure } = job
   if (failure !== null && failure !== 'withdrawn') return endFailed(res, job, failure)
-  return end(res, job, {
-    to: { ...noChanges, state: 'cancelled' },
-    events: [{ type: 'job.cancelled', data: { job_id: job.id, group_id: job.groupId } }],
-  })
+  const data = { job_id: job.id, group_id: job.groupId }
+  const to = { ...noChanges, state: 'cancelled' as const }
+  return (await end(res, job, { to, events: [{ type: 'job.cancelled', data }] })).moved
 }
 
 const noChanges = { added: 0, removed: 0, touched: 0 }
@@ -135,11 +158,12 @@ async function endFailed(
   failure: Exclude<NonNullable<GroupJob['failure']>, 'withdrawn'>,
 ): Promise<boolean> {
   const data = { job_id: job.id, group_id: job.groupId, reason: failure }
-  return end(res, job, {
+  const { moved } = await end(res, job, {
     statements: recordFileProblem(job, failure),
     to: { ...noChanges, state: 'failed', failure },
     events: [{ type: 'job.failed', data }],
   })
+  return moved
 }
 
 /** The last batch of a job, with its events. */
@@ -151,7 +175,7 @@ async function end(
     to,
     events = [],
   }: { statements?: SQLWrapper[]; to: Changes; events?: Event[] },
-): Promise<boolean> {
+): Promise<{ moved: boolean; results: Result[] }> {
   const now = res.now()
   const by = actorOf(job)
   const announcing = events.flatMap((event) =>
@@ -162,7 +186,7 @@ async function end(
     endedAt: now,
   })
   await enqueueAnnounced(res, job.workspace, results)
-  return moved
+  return { moved, results }
 }
 
 /** Writes one more range of the group's rows; `end` follows the last. */

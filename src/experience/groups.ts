@@ -1,18 +1,11 @@
 import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { experienceGroups, jobs } from '../db/schema.ts'
-import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
+import { experienceGroups } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { isTooLong, readId, trimmed } from '../text.ts'
+import { isTooLong, problemOfName, readId, trimmed } from '../text.ts'
 import type { Paging } from '../jobs/jobs.ts'
-import {
-  announce,
-  announceEach,
-  enqueueAnnounced,
-  type Announcement,
-} from '../webhooks/announce.ts'
-import { enqueue } from '../jobs/enqueue.ts'
+import { announce, enqueueAnnounced, type Announcement } from '../webhooks/announce.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 
@@ -22,12 +15,22 @@ export interface GroupDraft {
   description?: string | null | undefined
 }
 
-const isLive = (workspace: number) =>
+export const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
+
+/** The groups of a workspace, of which so many are counted at most, in SQL. */
+export const countGroups = (workspace: number, most: number) => sql`(
+  SELECT count(*) FROM (SELECT 1 FROM experience_groups
+    WHERE workspace_id = ${workspace} AND deleted_at IS NULL LIMIT ${most}))`
+
+/** The participants of all of its groups, in SQL. */
+export const countMembers = (workspace: number) => sql`(
+  SELECT coalesce(sum(participant_count), 0) FROM experience_groups
+  WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
 
 /**
  * Throws `required`, `invalid` or `too-long` for a text that the limits of the installation refuse,
- * and `taken` where another group has the name.
+ * `taken` where another group has the name, and `limit`.
  */
 export async function createGroup(
   res: Resources,
@@ -40,21 +43,34 @@ export async function createGroup(
     type: readName('groupType', given.type, labelMax),
     platform: readName('groupPlatform', given.platform, labelMax),
   }
+  const { groupsMax } = res.limits
   const db = res.databaseOf(workspace)
   const now = res.now()
   const id = crypto.randomUUID()
   const results = await together(db, [
-    db
-      .insert(experienceGroups)
-      .values({ ...draft, id, workspace, createdAt: now, updatedAt: now })
-      .onConflictDoNothing(),
+    // One statement, so that two requests at once stay within the limit.
+    sql`
+    INSERT INTO experience_groups
+      (id, workspace_id, name, description, type, platform, created_at, updated_at)
+    SELECT ${id}, ${workspace}, ${draft.name}, ${draft.description}, ${draft.type},
+      ${draft.platform}, ${now}, ${now}
+    WHERE ${countGroups(workspace, groupsMax)} < ${groupsMax} ON CONFLICT DO NOTHING`,
     ...announce(res, workspace, {
       type: 'group.created',
       data: { group_id: id, name: draft.name },
     }),
   ])
-  if (results[0].changes === 0)
-    throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+  if (results[0].changes === 0) {
+    const [same] = await db
+      .select({ id: experienceGroups.id })
+      .from(experienceGroups)
+      .where(and(isLive(workspace), eq(experienceGroups.name, draft.name)))
+    throw new Failure(
+      same === undefined
+        ? { reason: 'limit', what: 'groups', max: groupsMax }
+        : { reason: 'taken', what: 'group', name: draft.name },
+    )
+  }
   await enqueueAnnounced(res, workspace, results)
   return getGroup(db, workspace, id)
 }
@@ -149,49 +165,6 @@ function updated(id: string, after: Partial<GroupDraft>, row: SQL): Announcement
   }
 }
 
-/**
- * Deletes a group for every reader at once and cancels its jobs; the queue deletes its rows. Throws
- * `not-found`, and `in-use` by an audience's rule.
- */
-export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const { key } = await getGroup(db, workspace, id)
-  const now = res.now()
-  const names = namesOfGroup(id)
-  const results = await together(db, [
-    db
-      .update(experienceGroups)
-      .set({ deletedAt: now })
-      .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
-    ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
-    ...announceEach(
-      res,
-      workspace,
-      'job.cancelled',
-      sql`SELECT id, json_object('job_id', id, 'group_id', ${id}) AS data FROM jobs
-        WHERE group_key = ${key} AND ended_at IS NULL
-          AND (SELECT deleted_at FROM experience_groups WHERE key = ${key}) IS NOT NULL`,
-    ),
-    db
-      .update(jobs)
-      .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
-      .where(
-        and(
-          eq(jobs.workspace, workspace),
-          eq(jobs.group, key),
-          isNull(jobs.endedAt),
-          sql`(SELECT deleted_at FROM experience_groups WHERE key = ${key}) IS NOT NULL`,
-        ),
-      ),
-  ])
-  if (results[0].changes === 0) {
-    await checkUnused(db, workspace, names, { what: 'group', id })
-    return deleteGroup(res, workspace, id)
-  }
-  await enqueueAnnounced(res, workspace, results)
-  await enqueue(res, { kind: 'erase', workspace, group: key })
-}
-
 /** Characters of a group's type and platform at most. */
 const labelMax = 50
 
@@ -204,15 +177,16 @@ function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits)
 
 /** A name as it is stored and compared (see text.ts). */
 function readName(field: string, text: string, max: number): string {
+  const invalid = (problem: string) => new Failure({ reason: 'invalid', field, problem })
   const read = readId(text, max)
-  if ('id' in read) return read.id
-  if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
-  if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
-  throw new Failure({
-    reason: 'invalid',
-    field,
-    problem: 'must have something visible and no control characters, and be neither . nor ..',
-  })
+  if ('problem' in read) {
+    if (read.problem === 'empty') throw new Failure({ reason: 'required', field })
+    if (read.problem === 'too-long') throw new Failure({ reason: 'too-long', field, max })
+    throw invalid('must have something visible and no control characters, and be neither . nor ..')
+  }
+  const problem = problemOfName(read.id)
+  if (problem !== undefined) throw invalid(problem)
+  return read.id
 }
 
 function readDescription(

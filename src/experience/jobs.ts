@@ -4,12 +4,13 @@ import { experienceGroups, jobs } from '../db/schema.ts'
 import { nameOfAudience } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
+import { readGroupJob } from '../jobs/job.ts'
 import {
   checkTakesFile,
   insertNextJob,
   openNextJob,
   takesFile,
+  tooManyBytes,
   type OpenedJob,
   type Paging,
   type StoredFile,
@@ -41,7 +42,7 @@ const selectJobs = (db: Db) =>
 type Row = Awaited<ReturnType<typeof selectJobs>>[number]
 
 /** A job and its group as readers see it now; a deleted group has no jobs. */
-export type GroupJob = (ParticipantsFileJob | AudienceJob) & Pick<Row, keyof typeof groupColumns>
+export type GroupJob = ReturnType<typeof readGroupJob> & Pick<Row, keyof typeof groupColumns>
 
 function readRow(row: Row): GroupJob {
   const { groupId, groupName, groupType, groupCount, groupRemoved } = row
@@ -93,19 +94,22 @@ export async function listJobs(
 /** How an event names what a job does. */
 export const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
-/** Throws `not-found`, `filled-by-audience` or `jobs-waiting` where the group takes no file now. */
+/**
+ * Gives the bytes that a file may have. Throws `not-found`, `filled-by-audience`, `jobs-waiting` or
+ * `limit` where the group takes no file now.
+ */
 export async function checkAcceptsFile(
   db: Db,
   workspace: number,
   groupId: string,
   limits: Limits,
-): Promise<void> {
+): Promise<number> {
   const { key, audience } = await getGroup(db, workspace, groupId)
   if (audience !== null) {
     const name = await nameOfAudience(db, workspace, audience)
     throw new Failure({ reason: 'filled-by-audience', audience, name })
   }
-  await checkTakesFile(db, workspace, key, limits)
+  return checkTakesFile(db, workspace, key, limits)
 }
 
 /** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
@@ -121,7 +125,7 @@ export async function openJob(
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, limits)}`
+      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(
@@ -136,6 +140,7 @@ export async function openJob(
   const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
   await enqueueAnnounced(res, workspace, results)
   if (key !== undefined) return { key, id, fileName: draft.fileName }
-  await checkAcceptsFile(db, workspace, groupId, limits)
+  const left = await checkAcceptsFile(db, workspace, groupId, limits)
+  if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

@@ -16,8 +16,14 @@ export async function receiveUpload(
   groupId: string,
   { createdBy, parts }: { createdBy: string; parts: AsyncIterable<UploadPart> },
 ): Promise<OpenedJob> {
-  await checkAcceptsFile(res.databaseOf(workspace), workspace, groupId, res.limits)
+  const bytesLeft = await checkAcceptsFile(
+    res.databaseOf(workspace),
+    workspace,
+    groupId,
+    res.limits,
+  )
   const job = await receiveFile(res, workspace, parts, {
+    bytesLeft,
     field: (name, value) => name === 'type' && typeOf(value),
     complete: (fields) => typeOf(fields.get('type')),
     idColumn: findIdColumn,

@@ -1,5 +1,6 @@
 import type { valueTypes } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
+import { numberMax } from '../json.ts'
 import { canonical, folded, foldedBeyondAscii, isTooLong } from '../text.ts'
 
 /** A bigint is a whole number whose digits a double would change. */
@@ -82,6 +83,8 @@ function readValue(name: string, value: unknown): StoredValue {
   if (typeof value === 'boolean') return { text: String(value), type: 'boolean' }
   if (typeof value === 'bigint') return { text: String(value), type: 'number' }
   if (typeof value === 'number') {
+    if (Number.isNaN(value))
+      throw refused(name, `cannot be a number of over ${numberMax} characters`)
     if (!Number.isFinite(value)) throw refused(name, 'must be a finite number')
     return { text: String(value), type: 'number' }
   }

@@ -8,6 +8,7 @@ import { carryOnSteps } from '../jobs/carry-on.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { getDefinition, isLive, sharedExcept } from './definitions.ts'
 import { cancelRuns } from './runs.ts'
+import { startNextRun } from './turn.ts'
 
 /**
  * Deletes a definition for every reader at once and ends its runs; the queue deletes its rows.
@@ -57,6 +58,7 @@ export async function eraseDefinition(
     .from(groupDefinitions)
     .where(deleted)
   if (found === undefined) return
+  await startNextRun(res, workspace) // its runs have ended by its deletion
   await carryOnSteps(
     res,
     { kind: 'erase-definition', workspace, definition: key },

@@ -1,15 +1,16 @@
 import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
 import { findPlace, savePlace } from '../db/cron-place.ts'
-import { enqueueAll } from '../jobs/enqueue.ts'
+import { enqueueRuns, runsAtOnce } from './turn.ts'
 import { mondayOf, weekOf } from './week.ts'
 
 const definitionsPerPiece = 500
 const piecesMost = 60
 
 /**
- * Opens and enqueues the run of the week of `at` (milliseconds) for each definition that was there:
- * of up to 30,000 in one invocation, and the next goes on. Safe to repeat.
+ * Opens the run of the week of `at` (milliseconds) for each definition that was there: of up to
+ * 30,000 in one invocation, and the next goes on. Enqueues the first of each workspace, and each
+ * that ends enqueues the next. Safe to repeat.
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   const monday = mondayOf(at)
@@ -18,16 +19,27 @@ export async function beginWeek(res: Resources, at: number): Promise<void> {
   let after = begun
   for (let pieces = 0; pieces < piecesMost; pieces++) {
     const { opened, last } = await openWeeklyRuns(res, { week: weekOf(at), before: at, after })
-    await enqueueAll(
-      res,
-      opened.map((run) => ({ kind: 'recompute', ...run, scheduled: true })),
-    )
+    await enqueueRuns(res, firstOfEach(opened))
     if (last === undefined) break
     after = last
   }
   // It stays: later definitions alone are looked at until the next week.
   if (after !== begun) await savePlace(res.directory, 'week', { at: monday, key: after })
 }
+
+interface OpenedRun {
+  workspace: number
+  run: number
+}
+
+/** As many of each workspace as may go on at once; their order is that of keys. */
+const firstOfEach = (opened: OpenedRun[]) =>
+  [...Map.groupBy(opened, ({ workspace }) => workspace).values()].flatMap((runs) =>
+    runs
+      .toSorted((a, b) => a.run - b.run)
+      .slice(0, runsAtOnce)
+      .map((run) => ({ ...run, scheduled: 1 })),
+  )
 
 /**
  * Opens the run of a week for those of the next definitions that were created by `before` and lack
@@ -36,7 +48,7 @@ export async function beginWeek(res: Resources, at: number): Promise<void> {
 async function openWeeklyRuns(
   res: Resources,
   { week, before, after }: { week: string; before: number; after: number },
-): Promise<{ opened: { workspace: number; run: number }[]; last: number | undefined }> {
+): Promise<{ opened: OpenedRun[]; last: number | undefined }> {
   const db = res.directory
   const now = res.now()
   const definitions = await db.all<{ key: number; due: number }>(sql`
@@ -49,7 +61,7 @@ async function openWeeklyRuns(
     due === 1 ? [[crypto.randomUUID(), key]] : [],
   )
   if (rows.length === 0) return { opened: [], last }
-  const opened = await db.all<{ workspace: number; run: number }>(sql`
+  const opened = await db.all<OpenedRun>(sql`
     INSERT INTO recompute_runs
       (id, workspace_id, definition_key, week, state, created_at, updated_at)
     SELECT value ->> 0, d.workspace_id, d.key, ${week}, 'waiting', ${now}, ${now}

@@ -1,4 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
+import { findErased, nobodyErased } from '../access/erased.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import type { Actor } from '../db/schema.ts'
@@ -54,22 +55,31 @@ export interface Sender {
   reports: number
 }
 
-/** Writes reports, all or none; what is newer already, or a user deleted since, stays as it is. */
+/**
+ * Writes reports, all or none; what is newer already, or a user deleted or erased since, stays as
+ * it is.
+ */
 export async function recordReports(
   res: Resources,
   workspace: number,
   reports: Report[],
   senders: Sender[] = [],
 ): Promise<Cost> {
-  const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  const results = await together(res.databaseOf(workspace), [
-    ...reportStatements(workspace, reports, res.now(), isAccepted),
-    ...senders.flatMap(({ by, reports }) =>
-      announce(res, workspace, { type: 'users.reported', data: { reports }, by }, sql`true`),
-    ),
-  ])
-  await enqueueAnnounced(res, workspace, results)
-  return costOf(results)
+  const isAfter = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
+  for (let known = nobodyErased(workspace, reports); ;) {
+    const { erased, isAll } = known
+    const left = reports.filter(({ user, at }) => at > (erased.get(user) ?? -Infinity))
+    const results = await together(res.databaseOf(workspace), [
+      ...reportStatements(workspace, left, res.now(), sql`${isAfter} AND ${isAll}`),
+      ...senders.flatMap(({ by, reports }) =>
+        announce(res, workspace, { type: 'users.reported', data: { reports }, by }, isAll),
+      ),
+      sql`SELECT 1 WHERE ${isAll}`,
+    ])
+    await enqueueAnnounced(res, workspace, results)
+    if (results.at(-1)?.rows.length === 1) return costOf(results)
+    known = await findErased(res, workspace, reports)
+  }
 }
 
 /** Whether a moment comes after the deletion of a user, if any. */

@@ -31,6 +31,7 @@ import {
   removeUnmatched,
   selectMovers,
 } from './seat-and-share.ts'
+import { enqueueRuns, selectNext, startNextRun, type NextRun } from './turn.ts'
 import { overLimitShown, rangeAfter, scanRange, type Range, type Scan } from './ranges.ts'
 import type { Seating } from './user-rows.ts'
 
@@ -45,7 +46,10 @@ export async function requestRecompute(
   return run
 }
 
-/** Carries a run on, a range of values at a time, and then enqueues the definition's next run. */
+/**
+ * Carries a run on, a range of values at a time, and then enqueues the next run of the definition,
+ * and that of the workspace.
+ */
 export function runRecompute(
   res: Resources,
   { workspace, run: key, scheduled }: MessageOf<'recompute'>,
@@ -56,11 +60,12 @@ export function runRecompute(
     find: () => findRun(db, workspace, key),
     hasEnded: ({ endedAt }) => endedAt !== null,
     step: (run, invocation) => nextStep(res, run, invocation),
-    afterwards: async ({ definition }) => {
+    afterwards: async ({ definition }, found) => {
       const next = await findNextRun(db, workspace, definition)
-      if (next === undefined) return
-      const flag = flagOf(next.week !== null)
-      await enqueue(res, { kind: 'recompute', workspace, run: next.key, ...flag })
+      if (next !== undefined) {
+        const flag = flagOf(next.week !== null)
+        await enqueue(res, { kind: 'recompute', workspace, run: next.key, ...flag })
+      } else if (found) await startNextRun(res, workspace)
     },
   })
 }
@@ -96,8 +101,10 @@ async function recomputeRange(
       ? (await countUsersOf(db, { ...seating, matching: null }, '')).users
       : run.withoutValue
   const now = res.now()
-  const statements = changesOfRange(run, seating, { range, scan, now })
   const last = range.upTo === null
+  const statements = changesOfRange(run, seating, { range, scan, now })
+  // In the batch of the end, so that of two ends at once each has a run of its own to follow it.
+  if (last) statements.unshift(selectNext(workspace, run.week !== null))
   const to = {
     state: last ? ('successful' as const) : run.state,
     cursor: range.upTo ?? run.cursor,
@@ -117,6 +124,7 @@ async function recomputeRange(
   const facts = { status: to.state, users: scan.users }
   const { moved, ms, results } = await commitRun(res, run, statements, { to, facts })
   await enqueueAnnounced(res, workspace, results)
+  if (last && moved) await enqueueRuns(res, (results[0]?.rows ?? []) as NextRun[]) // as selected
   await invocation.took(ms, users)
   return moved
 }

@@ -6,6 +6,7 @@ import type { Resources } from '../resources.ts'
 import { commit } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getDefinition } from './definitions.ts'
+import { isTurn } from './turn.ts'
 
 type RunRow = typeof recomputeRuns.$inferSelect
 
@@ -125,7 +126,10 @@ export const earlierRunUnended = sql`EXISTS (
 const hasNormalizedValues = sql`EXISTS (
   SELECT 1 FROM normalized_values AS n WHERE n.definition_key = d.key)`
 
-/** Begins a waiting run with its definition as it is now; false where an earlier run goes on. */
+/**
+ * Begins a waiting run with its definition as it is now; false where an earlier run of it, or enough
+ * of its workspace, go on.
+ */
 export async function claimRun(res: Resources, run: Run): Promise<boolean> {
   const now = res.now()
   const { meta } = await res.databaseOf(run.workspace).run(sql`
@@ -141,7 +145,7 @@ export async function claimRun(res: Resources, run: Run): Promise<boolean> {
             AND u.value > '' LIMIT ${countedMax}))
     FROM group_definitions AS d
     WHERE recompute_runs.key = ${run.key} AND recompute_runs.step = ${run.step}
-      AND d.key = recompute_runs.definition_key AND NOT ${earlierRunUnended}`)
+      AND d.key = recompute_runs.definition_key AND NOT ${earlierRunUnended} AND ${isTurn}`)
   return meta.changes === 1
 }
 

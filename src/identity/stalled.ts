@@ -4,6 +4,7 @@ import type { Resources } from '../resources.ts'
 import { enqueueStalledOf } from '../jobs/stalled.ts'
 import { beginWeek } from './monday.ts'
 import { earlierRunUnended } from './runs.ts'
+import { isTurn } from './turn.ts'
 import { mondayOf } from './week.ts'
 
 /** Every Monday at 03:00 UTC: see the crons of `wrangler.toml`. */
@@ -16,7 +17,7 @@ export async function enqueueStalledRuns(res: Resources): Promise<void> {
     columns: sql`workspace_id AS workspace, week IS NOT NULL AS scheduled`,
     from: sql`FROM recompute_runs WHERE ended_at IS NULL`,
     at: sql`updated_at`,
-    isFirst: sql`NOT ${earlierRunUnended}`,
+    isFirst: sql`(NOT ${earlierRunUnended} AND ${isTurn})`,
     messageOf: ({ workspace, key, scheduled }) => ({
       kind: 'recompute',
       workspace,

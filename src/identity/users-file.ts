@@ -32,8 +32,9 @@ export async function receiveUsers(
   createdBy: string,
   parts: AsyncIterable<UploadPart>,
 ): Promise<OpenedUsersJob> {
-  await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
+  const bytesLeft = await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
+    bytesLeft,
     idColumn: findIdColumn,
     take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
   })

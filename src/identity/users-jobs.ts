@@ -9,6 +9,7 @@ import {
   insertNextJob,
   openNextJob,
   takesFile,
+  tooManyBytes,
   type OpenedJob,
   type StoredFile,
 } from '../jobs/jobs.ts'
@@ -17,8 +18,11 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
 
-/** Throws `jobs-waiting` where the workspace takes no more files of users now. */
-export const checkAcceptsFile = (db: Db, workspace: number, limits: Limits): Promise<void> =>
+/**
+ * Gives the bytes that a file may have. Throws `jobs-waiting` or `limit` where the workspace takes
+ * no more files of users now.
+ */
+export const checkAcceptsFile = (db: Db, workspace: number, limits: Limits): Promise<number> =>
   checkTakesFile(db, workspace, usersQueue(workspace), limits)
 
 /** What a client is shown of a job that was just opened: to read it could fail. */
@@ -39,7 +43,7 @@ export async function openUsersJob(
   const place = {
     workspace: sql`${workspace}`,
     queue,
-    from: sql`WHERE ${takesFile(workspace, queue, limits)}`,
+    from: sql`WHERE ${takesFile(workspace, queue, draft.fileSize, limits)}`,
   }
   const now = res.now()
   const insert = insertNextJob(
@@ -54,7 +58,8 @@ export async function openUsersJob(
   const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
   await enqueueAnnounced(res, workspace, results)
   if (key === undefined) {
-    await checkAcceptsFile(db, workspace, limits)
+    const left = await checkAcceptsFile(db, workspace, limits)
+    if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
   }
   const { fileName, createdBy } = draft

@@ -20,7 +20,7 @@ export async function carryOn<Row>(
   res: Resources,
   { message, find, hasEnded, step, afterwards }: Work<Row>,
 ): Promise<void> {
-  const invocation = new Invocation(res)
+  const invocation = invocationFor(res, message)
   for (let found = true; ; found = false) {
     const row = await find()
     if (row === undefined) return
@@ -36,7 +36,11 @@ export async function carryOnSteps(
   message: Message,
   step: (invocation: Invocation) => Promise<boolean>,
 ): Promise<void> {
-  const invocation = new Invocation(res)
+  const invocation = invocationFor(res, message)
   while (!invocation.isOutOfTime()) if (!(await step(invocation))) return
   await enqueue(res, message)
 }
+
+/** Nobody waits for the place of what a cron opened, which has a queue of its own. */
+const invocationFor = (res: Resources, { workspace, scheduled = false }: Message) =>
+  new Invocation(res, scheduled ? undefined : workspace)

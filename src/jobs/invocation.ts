@@ -2,10 +2,14 @@ import type { Resources } from '../resources.ts'
 import { batchTime, firstItems, itemsMin, nextItems } from './batch-size.ts'
 import type { Interruptible } from './interruptible.ts'
 import type { Job } from './job.ts'
+import { othersWait } from './others.ts'
 
 /** Milliseconds, and statements, of which D1 allows an invocation 1,000. */
 const timeMax = 20_000
 const statementsMax = 900
+
+/** Milliseconds after which an invocation looks again whether others wait for its place. */
+const lookAgain = 250
 
 /** Milliseconds of a pause; one that took longer than `unused` was used by others. */
 const pause = 1
@@ -22,19 +26,28 @@ async function letOthersIn(ms: number): Promise<void> {
   }
 }
 
+type Needed = Pick<Resources, 'now' | 'meter' | 'databaseOf'>
+
 /** What one invocation may do of some work: for so long, in batches of so many items. */
 export class Invocation {
-  readonly #res: Pick<Resources, 'now' | 'meter'>
+  readonly #res: Needed
+  readonly #workspace: number | undefined
   readonly #until: number
+  #lookAt: number
+  #othersWait = false
   #items: number | undefined
 
-  constructor(res: Pick<Resources, 'now' | 'meter'>) {
+  /** With a workspace it ends sooner where another one waits. */
+  constructor(res: Needed, workspace?: number) {
     this.#res = res
+    this.#workspace = workspace
     this.#until = res.now() + timeMax
+    this.#lookAt = res.now() + lookAgain
   }
 
   isOutOfTime(): boolean {
-    return this.#res.now() > this.#until || this.#res.meter.statements > statementsMax
+    const { now, meter } = this.#res
+    return this.#othersWait || now() > this.#until || meter.statements > statementsMax
   }
 
   /** Items of the next batch, which is the first one with `first`. */
@@ -56,6 +69,9 @@ export class Invocation {
   async took(ms: number, items: number): Promise<void> {
     if (items > 0) this.#items = this.#itemsAfter(ms, items)
     await letOthersIn(ms)
+    if (this.#workspace === undefined || this.#res.now() < this.#lookAt) return
+    this.#lookAt = this.#res.now() + lookAgain
+    this.#othersWait = await othersWait(this.#res, this.#workspace)
   }
 
   /** The last batch of a slice may have few items, which is no reason for small ones. */

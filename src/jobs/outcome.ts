@@ -21,6 +21,13 @@ export function isMostlyBad(
   return type === 'replace' && 100 * badRows > badRowsMaxPercent * rows
 }
 
+const ofWholeFile: ReadonlySet<string> = new Set([
+  'gave-up',
+  'not-text',
+  'rule',
+  'limit',
+] satisfies Problem[])
+
 /** What is wrong with the whole file of a failed job; undefined where its rows show it. */
 export function fileProblemOf({
   state,
@@ -28,7 +35,7 @@ export function fileProblemOf({
   badRows,
 }: Pick<Job, 'state' | 'failure' | 'badRows'>): Problem | undefined {
   if (state !== 'failed') return undefined
-  if (failure === 'gave-up' || failure === 'not-text' || failure === 'rule') return failure
+  if (failure !== null && ofWholeFile.has(failure)) return failure as Problem // each of them is one
   return badRows === 0 ? 'no-row' : undefined
 }
 
@@ -54,5 +61,8 @@ export function percentOf(job: Job, members = 0): number {
 const applyingPercent = (job: Job): number =>
   job.source === 'participants-file' && job.type === 'replace' ? 75 : 99
 
-const appliedShare = (job: Job): number =>
-  job.source === 'audience' ? job.scanned / job.users : job.reached / job.fileSize
+function appliedShare(job: Job): number {
+  if (job.source === 'audience') return job.scanned / job.users
+  if (job.source === 'erasure') return job.scanned / job.people
+  return job.reached / job.fileSize
+}

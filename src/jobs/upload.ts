@@ -1,9 +1,11 @@
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { readText } from './decode.ts'
+import { readFileName } from './file-name.ts'
 import { FileWriter } from './file-writer.ts'
 import { formatOf, headerModes, type HeaderMode } from './format.ts'
-import { UnknownOutcome, type StoredFile } from './jobs.ts'
+import { tooManyBytes, UnknownOutcome, type StoredFile } from './jobs.ts'
+import { moved, withPlace, type Place } from './upload-places.ts'
 
 /** Parts of an upload as they arrive: fields, those of the query first, and one file in pieces. */
 export type UploadPart =
@@ -30,6 +32,8 @@ const contentTypes = new Set([
 
 /** Takes the file of an upload; `field` and `complete` may throw to refuse its fields. */
 export interface Receiver<Taken> {
+  /** Of the bytes that may wait in the workspace; the file and others in flight need some. */
+  bytesLeft: number
   field?: (name: string, value: string) => unknown
   complete?: (fields: ReadonlyMap<string, string>) => void
   idColumn: (fields: string[]) => number
@@ -37,16 +41,24 @@ export interface Receiver<Taken> {
 }
 
 /**
- * Streams a file into storage, as text in UTF-8, and hands it over. A failure leaves nothing of it.
- * Throws `file-…`, `required`, `invalid`, and what `parts` and the receiver throw.
+ * Streams a file into storage, as text in UTF-8, and hands it over, once there is a place for it. A
+ * failure leaves nothing of it. Throws `file-…`, `required`, `invalid`, `limit`,
+ * `uploads-in-flight`, and what `parts` and the receiver throw.
  */
-export async function receiveFile<Taken>(
+export const receiveFile = <Taken>(
   res: Resources,
   workspace: number,
   parts: AsyncIterable<UploadPart>,
   receiver: Receiver<Taken>,
+): Promise<Taken> => withPlace(workspace, (place) => store(res, place, parts, receiver))
+
+async function store<Taken>(
+  res: Resources,
+  place: Place,
+  parts: AsyncIterable<UploadPart>,
+  receiver: Receiver<Taken>,
 ): Promise<Taken> {
-  const fileKey = `uploads/${workspace}/${crypto.randomUUID()}.csv`
+  const fileKey = `uploads/${place.workspace}/${crypto.randomUUID()}.csv`
   const file = new FileWriter(res.files, fileKey)
   const fields = new Fields()
   const partIterator = parts[Symbol.asyncIterator]()
@@ -78,7 +90,11 @@ export async function receiveFile<Taken>(
       }
       const read = await readText(bytes(), res.limits.fileBytesMax)
       head = read.head
-      for await (const piece of read.text) await file.write(piece)
+      for await (const piece of read.text) {
+        if (moved(place, piece.length) > receiver.bytesLeft)
+          throw tooManyBytes(res.limits.waitingBytesMax)
+        await file.write(piece)
+      }
     }
     receiver.complete?.(fields.values)
     if (fileName === undefined) throw new Failure({ reason: 'required', field: 'fileName' })
@@ -88,7 +104,7 @@ export async function receiveFile<Taken>(
     const format = { ...formatOf(text, options, receiver.idColumn), nulAt: file.nulAt }
     await file.close()
     const stored = {
-      fileName: [...fileName].slice(0, 255).join(''),
+      fileName: readFileName(fileName),
       fileKey,
       fileSize: file.size,
       format,

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { cellOf, type FileFor } from './csv-cell.ts'
 import { groupOf, listMembers } from './lookup.ts'
 
 /** Members of one piece of an export: larger ones hardly save time. */
@@ -17,7 +18,11 @@ export async function exportMembers(
   db: Db,
   workspace: number,
   groupId: string,
-  { after, piece = membersPerPiece }: { after: string; piece?: number },
+  {
+    after,
+    fileFor = 'upload',
+    piece = membersPerPiece,
+  }: { after: string; fileFor?: FileFor; piece?: number },
 ): Promise<{ revision: number; file: ReadableStream<Uint8Array> }> {
   const first = await listMembers(db, workspace, groupId, { after, size: piece })
   const { revision } = first.group
@@ -28,7 +33,7 @@ export async function exportMembers(
       async pull(controller) {
         const members =
           next ?? (await membersAt(db, workspace, groupId, { revision, after, size: piece }))
-        const lines = members.map((id) => `${quoted(id)}\n`).join('')
+        const lines = members.map((id) => `${cellOf(id, fileFor)}\n`).join('')
         controller.enqueue(
           encoder.encode(members === first.participants ? `ParticipantId\n${lines}` : lines),
         )
@@ -74,7 +79,3 @@ async function membersAt(
     throw new RevisionChanged(`the group is at revision ${found.live}, the file at ${revision}`)
   return members.rows.map(({ id }) => id)
 }
-
-/** An id as CSV has it (RFC 4180 §2): in quotes where it has a separator. */
-export const quoted = (id: string) =>
-  /[",;|\t]|^sep=/i.test(id) ? `"${id.replaceAll('"', '""')}"` : id

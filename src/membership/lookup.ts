@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import { canonical, readId } from '../text.ts'
+import { canonical, isUuid, readId } from '../text.ts'
 
 /** A group and its live revision, which counts its uploads. */
 export interface LiveGroup {
@@ -64,7 +64,7 @@ const keyById = (workspace: number, id: string): SQL =>
 /** A seek for the id, then for each name: with an OR, SQLite would read all groups. */
 function keyBySpelling(workspace: number, spellings: readonly string[]): SQL {
   const ids = spellings.map((spelling) => canonical(spelling).toLowerCase())
-  const id = ids.find((text) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) ?? ''
+  const id = ids.find(isUuid) ?? ''
   // Unchanged too: old names are not in NFC.
   const names = JSON.stringify([...new Set(spellings.flatMap((text) => [canonical(text), text]))])
   return sql`coalesce(${keyById(workspace, id)},

@@ -2,10 +2,11 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced, enqueueDeliveries } from './announce.ts'
-import { delaysOf, disableAfter } from './event.ts'
+import { delaysOf, disableAfter } from './schedule.ts'
 import { isDelivered, nextStateOf, saveOutcomes, type Claimed, type Outcome } from './outcomes.ts'
-import { send, type Receiver } from './send.ts'
+import { isHung, send, type Receiver } from './send.ts'
 import { secretsAt } from './sign.ts'
+import { enqueueNext, hasPlace } from './turn.ts'
 
 /** Milliseconds after which an invocation sends nothing more. */
 const invocationTime = 20_000
@@ -16,7 +17,7 @@ const leaseTime = 60_000
 /** Deliveries that an invocation claims at a time. */
 const claimedMost = 50
 
-/** Requests to one receiver at the same time. */
+/** Requests to one receiver at the same time; one that fails gets no more at a time. */
 const concurrency = 5
 
 /** A webhook that this invocation alone sends to, until `lease` (milliseconds). */
@@ -33,10 +34,15 @@ interface Claim {
  * a crash, a delivery may arrive twice.
  */
 export async function deliver(res: Resources, workspace: number, webhook: number): Promise<void> {
+  if (await sendDue(res, workspace, webhook)) await enqueueNext(res, workspace, webhook)
+}
+
+/** Whether it has sent anything: without a turn, or with nothing due, there is nothing to do. */
+async function sendDue(res: Resources, workspace: number, webhook: number): Promise<boolean> {
   const until = res.now() + invocationTime
-  for (;;) {
+  for (let begun = false; ; begun = true) {
     const claim = await claimDue(res, workspace, webhook)
-    if (claim === undefined) return
+    if (claim === undefined) return begun
     const outcomes = await sendAll(res, claim, until)
     await record(res, claim, outcomes)
     const sent = { attempts: outcomes.length, delivered: outcomes.filter(isDelivered).length }
@@ -44,12 +50,19 @@ export async function deliver(res: Resources, workspace: number, webhook: number
     const facts = { event: 'deliveries', workspace, webhook: claim.receiver.id }
     console.info(JSON.stringify({ ...facts, ...sent, left }))
     res.measure({ kind: 'deliveries', ...sent })
+    // What else is due waits for the cron of the next minute.
+    if (outcomes.some(isHung)) return true
     // A message that came meanwhile found the webhook claimed: the loop looks for its deliveries.
-    if (res.now() > until) return enqueueDeliveries(res, [{ workspace, webhook }])
+    if (res.now() <= until) continue
+    await enqueueDeliveries(res, [{ workspace, webhook }])
+    return true
   }
 }
 
-/** Undefined where the webhook is claimed, disabled or deleted, or has nothing due. */
+/**
+ * Undefined where the webhook is claimed, disabled or deleted, has nothing due, or must wait for
+ * others of its workspace.
+ */
 async function claimDue(
   res: Resources,
   workspace: number,
@@ -60,13 +73,15 @@ async function claimDue(
   const due = sql`webhook_key = ${webhook} AND state = 'pending' AND next_attempt_at <= ${now}`
   const first = sql`
     SELECT event_key FROM deliveries INDEXED BY deliveries_due WHERE ${due}
-    ORDER BY next_attempt_at, event_key LIMIT ${claimedMost}`
+    ORDER BY next_attempt_at, event_key LIMIT coalesce((
+      SELECT iif(failing_since IS NULL, ${claimedMost}, ${concurrency})
+      FROM webhooks WHERE key = ${webhook}), 0)`
   const [claimed, , receivers, deliveries] = await together(res.databaseOf(workspace), [
     sql`
     UPDATE webhooks SET busy_until = ${lease}
     WHERE key = ${webhook} AND workspace_id = ${workspace}
       AND disabled IS NULL AND coalesce(busy_until, 0) <= ${now}
-      AND EXISTS (SELECT 1 FROM deliveries WHERE ${due})`,
+      AND EXISTS (SELECT 1 FROM deliveries WHERE ${due}) AND ${hasPlace(workspace, now)}`,
     sql`
     UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1
     WHERE webhook_key = ${webhook} AND event_key IN (${first}) AND changes() > 0`,
@@ -94,7 +109,7 @@ async function claimDue(
   }
 }
 
-/** Sends deliveries a few at a time, and begins none after `until`. */
+/** Sends deliveries a few at a time, and begins none after `until`, or once the receiver hangs. */
 async function sendAll(
   res: Resources,
   { receiver, deliveries }: Claim,
@@ -105,7 +120,7 @@ async function sendAll(
   const sendNext = async () => {
     for (const delivery of queue) {
       outcomes.push(await send(res, receiver, delivery))
-      if (res.now() > until) return
+      if (res.now() > until || outcomes.some(isHung)) return
     }
   }
   await Promise.all(Array.from({ length: concurrency }, sendNext))

@@ -19,6 +19,14 @@ interface Recomputed {
   rows_changed: number
 }
 
+interface OfClient {
+  client_id: string
+  name: string
+}
+
+/** Why a client is let in no longer. */
+export const refusalReasons = ['secret', 'expired', 'revoked'] as const
+
 /** Why a job failed. */
 export const failureReasons = [
   'no-good-row',
@@ -26,6 +34,7 @@ export const failureReasons = [
   'header',
   'not-text',
   'mostly-bad',
+  'limit',
   'rule',
 ] as const
 
@@ -86,6 +95,8 @@ export interface EventData {
   'audience.exported': OfAudience
   'sync.requested': OfAudience & { job_id: string }
   'audience.synced': Applied & OfAudience
+  'erasure.requested': ErasureRequested
+  'person.erased': Erased
   'webhook.created': OfWebhook
   'webhook.updated': OfWebhook
   'webhook.deleted': OfWebhook
@@ -96,6 +107,28 @@ export interface EventData {
   'webhook.replayed': OfWebhook & { since: string; until: string; only: 'failed' | 'all' }
   'webhook.test': OfWebhook
   'delivery.retried': OfWebhook & { event_id: string }
+  'client.created': OfClient & { scopes: string[] }
+  'client.rotated': OfClient
+  'client.deleted': OfClient
+  'token.revoked': OfClient
+  'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
+}
+
+interface ErasureRequested {
+  erasure_id: string
+  people: number
+  /** Of one person; null where a file names them. */
+  person_hash: string | null
+}
+
+/** The receipt of an erasure. */
+interface Erased extends ErasureRequested {
+  /** How many of each kind. */
+  removed: Record<string, number>
+  requested_on: string
+  completed_on: string
+  /** SHA-256 of all else as JSON, in hexadecimal digits. */
+  digest: string
 }
 
 export type EventType = keyof EventData
@@ -143,6 +176,13 @@ export const objects = {
   'webhook.replayed': ['webhook', 'webhook_id'],
   'webhook.test': ['webhook', 'webhook_id'],
   'delivery.retried': ['webhook', 'webhook_id'],
+  'erasure.requested': ['erasure', 'erasure_id'],
+  'person.erased': ['erasure', 'erasure_id'],
+  'client.created': ['client', 'client_id'],
+  'client.rotated': ['client', 'client_id'],
+  'client.deleted': ['client', 'client_id'],
+  'token.revoked': ['client', 'client_id'],
+  'token.refused': ['client', 'client_id'],
 } as const satisfies Record<EventType, readonly [kind: string, field: string] | null>
 
 export const eventTypes = Object.keys(objects) as [EventType, ...EventType[]] // as its type says
@@ -164,61 +204,3 @@ export const usualTypes: readonly EventType[] = [
 ]
 
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const
-
-const minute = 60_000
-const hour = 60 * minute
-
-/**
- * Milliseconds between one attempt and the next (Standard Webhooks 1.0, "Deliverability and
- * reliability").
- */
-export const schedule = [
-  0,
-  5000,
-  5 * minute,
-  30 * minute,
-  2 * hour,
-  5 * hour,
-  10 * hour,
-  14 * hour,
-  20 * hour,
-  24 * hour,
-] as const
-
-/** Milliseconds without a success after which a webhook is disabled. */
-export const disableAfter = 5 * 24 * hour
-
-/**
- * When a delivery that failed `tries` times is tried again; undefined: never. Milliseconds.
- * `chance` (0 to 1) adds up to a fifth.
- */
-export function nextAttempt(
-  tries: number,
-  now: number,
-  chance: number,
-  retryAfter: number | undefined,
-): number | undefined {
-  const wait = schedule[tries]
-  if (wait === undefined) return undefined
-  return now + Math.max(Math.round(wait * (1 + chance / 5)), Math.min(retryAfter ?? 0, 24 * hour))
-}
-
-/** Attempts that are due in more milliseconds wait for the cron of their minute. */
-const soon = 90_000
-
-/** The delays in seconds of messages for the attempts that are due soon, none too early. */
-export function delaysOf(attempts: { at: number | null }[], now: number): number[] {
-  const waits = attempts.flatMap(({ at }) => (at === null || at - now > soon ? [] : [at - now]))
-  return [...new Set(waits.map((wait) => Math.max(1, Math.ceil(wait / 1000))))]
-}
-
-/** A `Retry-After` in milliseconds from now: seconds or a date (RFC 9110 §10.2.3). */
-export function retryAfterOf(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined
-  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-  // Date.parse alone finds a date in nearly any text that has a number.
-  const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(header)
-    ? Date.parse(header)
-    : Number.NaN
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}

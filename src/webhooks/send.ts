@@ -1,11 +1,14 @@
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { retryAfterOf } from './event.ts'
+import { retryAfterOf } from './schedule.ts'
 import type { Claimed, Outcome } from './outcomes.ts'
 import { headersOf } from './sign.ts'
 
 /** Milliseconds to wait for an answer (Standard Webhooks 1.0). */
 const answerTimeout = 15_000
+
+/** Whether a receiver has not answered, or not to the end, in all the time it has. */
+export const isHung = ({ duration }: Pick<Outcome, 'duration'>) => duration >= answerTimeout
 
 /** Bytes of a receiver's answer that are stored. */
 const answerMost = 1024

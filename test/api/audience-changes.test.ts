@@ -20,7 +20,13 @@ async function colleague(
   const { client_id, client_secret } = await said(
     call(
       '/oauth/clients',
-      asAdmin(json('POST', { workspace_id: team.workspace, name, scopes: ['audiences:write'] })),
+      asAdmin(
+        json('POST', {
+          workspace_id: team.workspace,
+          name,
+          scopes: ['audiences:write', 'users:read'],
+        }),
+      ),
     ),
   )
   const token = await tokenOf({

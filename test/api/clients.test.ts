@@ -1,6 +1,8 @@
+import { env } from 'cloudflare:workers'
+import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { deepJson, jsonText, said } from '../support/answers.ts'
-import { asAdmin, call, json, newClient, type Client, type Json } from '../support/api.ts'
+import { asAdmin, call, json, newClient, tokenOf, type Client, type Json } from '../support/api.ts'
 
 const listed = async (query = '') =>
   (await call(`/oauth/clients${query}`, asAdmin())).json<{ clients: Json[]; next: string | null }>()
@@ -43,11 +45,37 @@ describe('POST /oauth/clients', () => {
     ['no name', { name: undefined }, 'name is required'],
     ['a blank name', { name: ' ' }, 'name is required'],
     ['a name that is no text', { name: ['x'] }, 'name'],
+    ['a name of two lines', { name: 'a\nb' }, 'name must have something visible and no control'],
+    ['half a character', { name: 'a\ud800' }, 'name must have something visible and no control'],
+    ['a name of 101 characters', { name: 'x'.repeat(101) }, 'name must be 1 to 100 characters'],
+    ['nothing visible', { name: '\u200b' }, 'name must have something visible'],
+    ['the invisible within', { name: 'a\u200bb' }, 'name cannot have invisible characters within'],
+    ['an id for a name', { name: crypto.randomUUID() }, 'name cannot have the form of a UUID'],
     ['no scopes', { scopes: undefined }, 'scopes is required'],
     ['an empty list of scopes', { scopes: [] }, 'scopes'],
     ['scopes in one text', { scopes: 'groups:read' }, 'scopes'],
     ['an unknown scope', { scopes: ['groups:read', 'admin'] }, 'scopes.1'],
     ['a scope that is a prototype member', { scopes: ['__proto__'] }, 'scopes.0'],
+    [
+      'tokens of under five minutes',
+      { token_lifetime: 299 },
+      'token_lifetime must be 300 to 28800',
+    ],
+    ['tokens of over eight hours', { token_lifetime: 28_801 }, 'token_lifetime must be'],
+    ['tokens of half a second', { token_lifetime: 300.5 }, 'token_lifetime'],
+    ['tokens of a text', { token_lifetime: '300' }, 'token_lifetime'],
+    [
+      'an end in the past',
+      { expires_on: '2020-01-01T00:00:00Z' },
+      'expires_on must be in the future',
+    ],
+    [
+      'an end without a time zone',
+      { expires_on: '2999-01-01T00:00:00' },
+      'expires_on must be a time',
+    ],
+    ['an end that is a day', { expires_on: '2999-01-01' }, 'expires_on must be a time'],
+    ['an end that is no text', { expires_on: 32_503_680_000 }, 'expires_on'],
   ])('refuses %s, naming the field', async (_, change, sentence) => {
     const answer = await said(create({ ...draft, workspace_id: 901, ...change }))
     expect(answer).toMatchObject({ status: 400, error: 'invalid_request' })
@@ -99,6 +127,124 @@ describe('GET /oauth/clients', () => {
       status: 400,
       error: 'invalid_request',
     })
+  })
+})
+
+describe('a client with a lifetime of tokens and an end', () => {
+  const hour = 3_600_000
+  const spanOf = async (client: Client) => {
+    const answer = await (await call('/oauth/token', tokenRequest(client))).json<Json>()
+    const { iat = 0, exp = 0 } = decodeJwt(String(answer['access_token']))
+    expect(exp - iat).toBe(answer['expires_in'])
+    return answer['expires_in']
+  }
+
+  it('shows both', async () => {
+    const more = { token_lifetime: 300, expires_on: '2999-01-01T02:00:00+02:00' }
+    const created = await said(
+      call(
+        '/oauth/clients',
+        asAdmin(
+          json('POST', { workspace_id: 930, name: 'x', scopes: ['flags:evaluate'], ...more }),
+        ),
+      ),
+    )
+    const shown = { token_lifetime: 300, expires_on: '2999-01-01T00:00:00.000Z' }
+    expect(created).toMatchObject(shown)
+    expect((await listed('?workspace_id=930')).clients).toMatchObject([shown])
+  })
+
+  it.each([300, 28_800])('gets tokens of %i seconds', async (token_lifetime) => {
+    expect(await spanOf(await newClient(undefined, 931, { token_lifetime }))).toBe(token_lifetime)
+  })
+
+  it('gets tokens that do not outlive it', async () => {
+    const expires_on = new Date(Date.now() + hour).toISOString()
+    const seconds = Number(await spanOf(await newClient(undefined, 932, { expires_on })))
+    expect(seconds).toBeGreaterThan(3590)
+    expect(seconds).toBeLessThanOrEqual(3600)
+    const long = { token_lifetime: 300, expires_on }
+    expect(await spanOf(await newClient(undefined, 932, long))).toBe(300)
+  })
+
+  it('gets none once it has expired, and is told so by its secret alone', async () => {
+    const end = Date.now() + 1000
+    const more = { expires_on: new Date(end).toISOString() }
+    const client = await newClient(undefined, 933, more)
+    expect((await call('/oauth/token', tokenRequest(client))).status).toBe(200)
+    await scheduler.wait(end - Date.now())
+    const refusal = { status: 401, error: 'invalid_client' }
+    expect(await said(call('/oauth/token', tokenRequest(client)))).toEqual({
+      ...refusal,
+      error_description: 'The client has expired',
+    })
+    const guess = tokenRequest({ ...client, secret: 'wrong' })
+    expect(await said(call('/oauth/token', guess))).toEqual({
+      ...refusal,
+      error_description: 'Unknown client or wrong secret',
+    })
+  })
+})
+
+describe('POST /oauth/clients/{client_id}/rotate', () => {
+  const rotated = async (client: Client): Promise<Client> => {
+    const answer = await call(`/oauth/clients/${client.id}/rotate`, asAdmin({ method: 'POST' }))
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    return { ...client, secret: String((await answer.json<Json>())['client_secret']) }
+  }
+  const statusesOf = (secrets: Client[]) =>
+    Promise.all(secrets.map(async (one) => (await call('/oauth/token', tokenRequest(one))).status))
+
+  it('gives a second secret, beside which the first is good for a day', async () => {
+    const first = await newClient(undefined, 940)
+    const token = await tokenOf(first)
+    const second = await rotated(first)
+    expect(second.secret).not.toBe(first.secret)
+    expect(await statusesOf([first, second, { ...first, secret: 'wrong' }])).toEqual([
+      200, 200, 401,
+    ])
+    const [shown] = (await listed('?workspace_id=940')).clients
+    const until = Date.parse(String(shown?.['former_secret_until']))
+    expect(Math.abs(until - Date.now() - 86_400_000)).toBeLessThan(60_000)
+    expect(JSON.stringify(shown)).not.toMatch(/client_secret|hash/)
+
+    const headers = { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() }
+    expect((await call('/groups/v3/groups', { headers })).status).toBe(200)
+    await env.DB.prepare('UPDATE clients SET former_until = ? WHERE id = ?')
+      .bind(Date.now(), first.id)
+      .run()
+    expect(await statusesOf([first, second])).toEqual([401, 200])
+  })
+
+  it('drops the older of three secrets', async () => {
+    const first = await newClient(undefined, 941)
+    const second = await rotated(first)
+    const third = await rotated(second)
+    expect(await statusesOf([first, second, third])).toEqual([401, 200, 200])
+  })
+
+  it('leaves both new secrets good when it comes twice at once', async () => {
+    const first = await newClient(undefined, 942)
+    const both = await Promise.all([rotated(first), rotated(first)])
+    expect(await statusesOf([first, ...both])).toEqual([401, 200, 200])
+  })
+
+  it('counts for events too', async () => {
+    const first = await newClient(['users:write'], 943)
+    const second = await rotated(first)
+    const statusOf = async ({ id, secret }: Client) => {
+      const init = json('POST', { mpid: 1, environment: 'production' })
+      const authorization = `Basic ${btoa(`${id}:${secret}`)}`
+      return (await call('/v2/events', { ...init, headers: { authorization } })).status
+    }
+    expect([await statusOf(first), await statusOf(second)]).toEqual([202, 202])
+  })
+
+  it.each(['rotate', 'revoke'])('knows no other client, nor does %s', async (verb) => {
+    const path = `/oauth/clients/${crypto.randomUUID()}/${verb}`
+    const answer = await said(call(path, asAdmin({ method: 'POST' })))
+    expect(answer).toMatchObject({ status: 404, error: 'not_found' })
   })
 })
 

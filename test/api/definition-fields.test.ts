@@ -122,6 +122,16 @@ describe.each(writes)('the fields of %s', (_, writer) => {
       { description: emoji.repeat(256) },
       'description cannot exceed 255 characters',
     ],
+    [
+      'a description that rings',
+      { description: 'a\u0007b' },
+      'description must be text without control characters, but for tabs and line breaks',
+    ],
+    [
+      'half a description',
+      { description: 'a\ud800' },
+      'description must be text without control characters, but for tabs and line breaks',
+    ],
     ['a description that is no text', { description: ['x'] }, 'description must be of type string'],
   ])('refuse %s', async (_, change, sentence) => {
     const team = await Team.open()

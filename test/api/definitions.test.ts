@@ -86,7 +86,7 @@ describe('POST /groups', () => {
     ['the signs of an address', '?a=b#c&d;e+f'],
     ['quotes', `"'\\\`;--`],
     ['blanks within', 'a  b'],
-    ['another script', 'グループ ‏مجموعة'],
+    ['other scripts', 'グループ مجموعة'],
     ['dots', '...'],
   ])('takes an id of %s, under which it is found', async (_, id) => {
     const team = await Team.open()
@@ -150,6 +150,7 @@ describe('POST /groups', () => {
     ['blanks alone', ' \u00a0\t ', 'id is required'],
     ['zero-width signs alone', '\u200b\u2060\u200d\u00ad', length],
     ['Hangul fillers alone', '\u3164\u3164\u3164', length],
+    ['a zero-width sign within', 'a\u200bbc', 'id cannot have invisible characters within'],
   ])('refuses an id of %s', async (_, id, sentence) => {
     const team = await Team.open()
     expect(await said(team.send('POST', '/groups', { ...draft, id }))).toEqual(

@@ -35,7 +35,9 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     ['a description of 450 emoji', { groupName: 'x', groupDescription: emoji.repeat(450) }],
     ['a name in quotes', { groupName: `'"\`; DROP TABLE experience_groups; -- \\` }],
     ['a name of a prototype member', { groupName: '__proto__', groupDescription: 'constructor' }],
-    ['a name in another script', { groupName: 'グループ ‏مجموعة' }],
+    ['a name in other scripts', { groupName: 'グループ مجموعة' }],
+    ['a flag that is seven characters', { groupName: '🏴󠁧󠁢󠁥󠁮󠁧󠁿 ❤️‍🔥' }],
+    ['a part of a UUID', { groupName: missing.slice(1) }],
     ['a name with dots', { groupName: '... .a..' }],
     ['a description of lines', { groupName: 'x', groupDescription: 'one\n\ttwo\r\nthree' }],
   ])('keep %s as it is', async (_, body) => {
@@ -49,7 +51,6 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   it.each<[string, string, string]>([
     ['blanks around it', ' \t\n owls\u00a0 ', 'owls'],
     ['invisible characters around it', '\ufeff\u200bowls\u200b\u2060\u00ad\u200e', 'owls'],
-    ['invisible characters inside it', 'ow\u200bls', 'ow\u200bls'],
     ['an accent apart', 'cafe\u0301', 'café'],
     ['50 characters between blanks', ` ${'e\u0301'.repeat(50)} `, 'é'.repeat(50)],
   ])('read a name with %s', async (_, groupName, kept) => {
@@ -65,6 +66,7 @@ describe.each(writes)('the fields of %s', (_, writer) => {
 
   const unfit =
     'groupName must have something visible and no control characters, and be neither . nor ..'
+  const unseen = 'groupName cannot have invisible characters within'
   it.each<[string, string, string]>([
     ['a step of a path', '.', unfit],
     ['two steps of a path', ' ..\u200b', unfit],
@@ -76,6 +78,18 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     ['half a character', 'owls\ud83c', unfit],
     ['fillers alone', '\u3164\u115f', unfit],
     ['the invisible alone', '\u200b\u2060\ufeff', 'groupName is required'],
+    ['zero-width signs inside', 'ow\u200bls', unseen],
+    ['a soft hyphen inside', 'ow\u00adls', unseen],
+    ['a change of direction inside', 'ow\u202els', unseen],
+    ['a joiner of letters', 'ow\u200dls', unseen],
+    ['a joiner of nothing', '👩\u200d!', unseen],
+    ['a line separator inside', 'two\u2028lines', unseen],
+    ['an id', missing, 'groupName cannot have the form of a UUID'],
+    [
+      'an id in capitals',
+      ` ${missing.toUpperCase()}\n`,
+      'groupName cannot have the form of a UUID',
+    ],
   ])('refuse a name that is %s', async (_, groupName, sentence) => {
     const bank = await Bank.open()
     const write = await writer(bank)
@@ -176,6 +190,40 @@ describe.each(writes)('the fields of %s', (_, writer) => {
   })
 })
 
+describe('a name', () => {
+  it('of a group never stands for the id of another, deleted ones too', async () => {
+    const bank = await Bank.open()
+    const [old, live] = [await bank.group('old'), await bank.group('live')]
+    await bank.call('DELETE', `/groups/${old}`)
+    for (const id of [old, live, old.toUpperCase()])
+      for (const [method, path] of [
+        ['POST', '/groups'],
+        ['PUT', `/groups/${live}`],
+      ] as const)
+        expect(await said(bank.send(method, path, { groupName: id }))).toEqual(
+          refused('groupName cannot have the form of a UUID'),
+        )
+  })
+
+  it.each([missing, 'a\u200bb', 'two\nlines', '\u3164'])(
+    'that was taken before it was refused is shown: %j',
+    async (name) => {
+      const bank = await Bank.open()
+      const id = await bank.group('before')
+      const rename = env.DB.prepare('UPDATE experience_groups SET name = ? WHERE id = ?')
+      await rename.bind(name, id).run()
+      expect(await bank.get(`/groups/${id}`)).toMatchObject({ groupName: name })
+      expect(await allNames(bank)).toEqual([name])
+      const described = await said(bank.send('PUT', `/groups/${id}`, { groupDescription: 'why' }))
+      expect(described).toMatchObject({ groupName: name, groupDescription: 'why' })
+      expect(await said(bank.send('PUT', `/groups/${id}`, { groupName: 'after' }))).toMatchObject({
+        status: 200,
+        groupName: 'after',
+      })
+    },
+  )
+})
+
 describe('POST /groups', () => {
   it.each([{}, { groupDescription: 'why' }])('needs a name: %j', async (body) => {
     const bank = await Bank.open()
@@ -186,7 +234,9 @@ describe('POST /groups', () => {
   it.each(['groupType', 'groupPlatform'])('reads %s as it reads a name', async (field) => {
     const bank = await Bank.open()
     const create = (value: unknown) =>
-      said(bank.send('POST', '/groups', { groupName: crypto.randomUUID(), [field]: value }))
+      said(
+        bank.send('POST', '/groups', { groupName: `group ${crypto.randomUUID()}`, [field]: value }),
+      )
     for (const [value, kept] of [
       [' T\u200b', 'T'],
       ['\u{1f389}'.repeat(50), '\u{1f389}'.repeat(50)],

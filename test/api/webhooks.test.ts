@@ -49,6 +49,16 @@ const badBodies: [string, unknown, string][] = [
     'description cannot exceed 255 characters',
   ],
   [
+    'a description that rings',
+    { url, description: 'a\u0007b' },
+    'description must be text without control characters, but for tabs and line breaks',
+  ],
+  [
+    'half a character of description',
+    { url, description: 'a\ud800' },
+    'description must be text without control characters, but for tabs and line breaks',
+  ],
+  [
     '256 emoji of description',
     { url, description: '🎉'.repeat(256) },
     'description cannot exceed 255 characters',

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
-import { deleteGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import { attachAudience } from '../../src/audiences/attach.ts'
 import {

@@ -146,7 +146,7 @@ async function questions(
       'export',
       rounds,
       () => get(`${path}/users`, 'text/csv'),
-      () => new Response(exportUsers(plain, 1, resolved, '')).text(),
+      () => new Response(exportUsers(plain, 1, resolved, { after: '' })).text(),
     ],
   ]
   const rows: Row[] = []

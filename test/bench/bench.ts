@@ -8,6 +8,7 @@ import { during } from './during.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
+import { neighbour } from './neighbour.ts'
 import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
 import { trips } from './trips.ts'
@@ -18,6 +19,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['trips', trips],
   ['growth', growth],
   ['during', during],
+  ['neighbour', neighbour],
   ['requests', requests],
   ['mondays', mondays],
   ['users', users],

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { receiveUsers } from '../../src/identity/users-file.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
@@ -17,6 +17,11 @@ import { uploaded } from '../support/uploads.ts'
 const isAcked = { acked: [0], retried: [] }
 const people = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `person-${String(from + i).padStart(5, '0')}`)
+
+// Work of one test that still waits would have the messages of the next let it go first.
+beforeEach(async () => {
+  for (const table of ['jobs', 'recompute_runs']) await env.DB.prepare(`DELETE FROM ${table}`).run()
+})
 
 /** A workspace in which work waits that no message was delivered for. */
 async function waiting() {
@@ -110,7 +115,7 @@ describe('a message of the queue of work', () => {
         group,
       )
     // The last revision's are kept until the one after it.
-    expect(await counts()).toEqual([{ removed: 0, members: 100 }])
+    expect(await counts()).toEqual([{ removed: 1, members: 100 }])
     expect(sent()).toEqual([])
   })
 
@@ -273,7 +278,7 @@ describe('a message that failed for good', () => {
     ] as const) {
       await unmoved(of, work.key)
       // The revival dies once it has begun.
-      const dying = { ...bound, DB: outAfter(2).db }
+      const dying = { ...bound, DB: outAfter(3).db }
       expect(await (await consume('work', [work.message], dying))()).toMatchObject({ acked: [0] })
       const state = await stateOf(of, work.key)
       expect(state).not.toBe('waiting')

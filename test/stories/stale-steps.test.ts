@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { deleteAudience } from '../../src/audiences/audiences.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
-import { deleteGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'

@@ -183,7 +183,7 @@ describe('a sync', () => {
     const stepAfter = async (ms: number) => {
       const job = await findJob(db, workspace, key)
       if (job?.source !== 'audience') throw new Error('the job is gone')
-      const invocation = new Invocation({ meter: res.meter, now: () => ms })
+      const invocation = new Invocation({ ...res, now: () => ms })
       await applyAudience(res, { ...job, updatedAt: 0 }, invocation)
       return findJob(db, workspace, key)
     }

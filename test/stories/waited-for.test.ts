@@ -30,15 +30,14 @@ const named = (name: string, more: Omit<Knock, 'name' | 'method' | 'template'>):
   return { name, method, template, ...more }
 }
 
-const ofAdmin = { GET: 200, POST: 201, DELETE: 204 } as Record<string, number>
 const doors: Knock[] = [
   ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3/')),
   ...[...workspaceDoors, ...ofrepDoors, ...eventDoors],
   ...Object.entries(openDoors).map(([name, status]) =>
     named(name, { status, init: { body: status === 400 ? '{}' : null } }),
   ),
-  ...Object.entries(adminDoors).map(([name, init]) =>
-    named(name, { init: asAdmin(init), status: ofAdmin[name.split(' ')[0] ?? ''] ?? 200 }),
+  ...Object.entries(adminDoors).map(([name, { init, status }]) =>
+    named(name, { init: asAdmin(init), status }),
   ),
 ].sort((one, other) => placeOf(one) - placeOf(other))
 
@@ -68,6 +67,7 @@ const without = [
   'GET /openapi.json',
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server',
+  'POST /oauth/revoke',
   'POST /oauth/token',
   'POST /oauth2/v1/token',
 ]

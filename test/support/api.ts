@@ -52,16 +52,24 @@ export interface Client {
   secret: string
 }
 
+/** A client. Where no webhook listens, its event is none of the test's. */
 export async function newClient(
   scopes = ['groups:read', 'groups:write'],
   workspace = ++workspaces,
+  more: Json = {},
 ): Promise<Client> {
   const answer = await call(
     '/oauth/clients',
-    asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes })),
+    asAdmin(json('POST', { workspace_id: workspace, name: 'tester', scopes, ...more })),
   )
   expect(answer.status).toBe(201)
   const { client_id, client_secret } = await answer.json<Record<string, string>>()
+  await env.DB.prepare(
+    `DELETE FROM events WHERE workspace_id = ?1 AND type = 'client.created' AND object_kind = 'client'
+      AND object_id = ?2 AND NOT EXISTS (SELECT 1 FROM webhooks WHERE workspace_id = ?1)`,
+  )
+    .bind(workspace, client_id)
+    .run()
   return { workspace, id: String(client_id), secret: String(client_secret) }
 }
 
@@ -115,7 +123,7 @@ export class Bank {
     return answer.json<Json>()
   }
 
-  async group(name: string = crypto.randomUUID()): Promise<string> {
+  async group(name = `group ${crypto.randomUUID()}`): Promise<string> {
     const answer = await this.send('POST', '/groups', { groupName: name })
     expect(answer.status).toBe(200)
     return String((await answer.json<Json>())['groupId'])

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import type { Scope } from '../../src/access/scopes.ts'
+import { scopes, type Scope } from '../../src/access/scopes.ts'
 import { call, json } from './api.ts'
 import { household } from './identity.ts'
 
@@ -8,6 +8,8 @@ import { household } from './identity.ts'
 /** A door that requires a scope, and its status for clients that have it. */
 export interface Door {
   scope: Scope
+  /** A wider scope that does as well. */
+  or?: Scope
   /** Further scopes that it requires. */
   also?: Scope[]
   query?: string
@@ -16,6 +18,17 @@ export interface Door {
   takesJson?: true
   status?: number
 }
+
+/** Each choice of scopes that opens a door. */
+export const choicesOf = ({ scope, or, also = [] }: Door): Scope[][] =>
+  [scope, or].flatMap((one) => (one === undefined ? [] : [[one, ...also]]))
+
+/** Each choice of nearly all scopes that opens it not. */
+export const withoutOne = ({ scope, or, also = [] }: Door): Scope[][] =>
+  [[scope, or], ...also.map((one) => [one])].map((missing) =>
+    scopes.filter((one) => !missing.includes(one)),
+  )
+
 export type NamedDoor = Door & { name: string; method: string; template: string }
 
 const csv: RequestInit = { body: 'ann\n', headers: { 'content-type': 'text/csv' } }
@@ -23,6 +36,11 @@ const takes = (method: string, body: unknown) => ({
   init: json(method, body),
   takesJson: true as const,
 })
+
+const evaluating = { scope: 'flags:evaluate', or: 'groups:read' } as const
+const filling = { scope: 'audiences:write', also: ['groups:write'] } satisfies Door
+const choosing = { scope: 'audiences:write', also: ['users:read'] } satisfies Door
+const withValues = { scope: 'audiences:read', also: ['users:read'] } satisfies Door
 
 const ofGroups: Record<string, Door> = {
   'POST /groups': { scope: 'groups:write', ...takes('POST', { groupName: 'new' }) },
@@ -33,8 +51,8 @@ const ofGroups: Record<string, Door> = {
   'PUT /groups/:groupId/participants': { scope: 'groups:write', query: 'type=ADD', init: csv },
   'POST /groups/:groupId/participants': { scope: 'groups:write', query: 'type=ADD', init: csv },
   'GET /groups/:groupId/participants': { scope: 'groups:read' },
-  'GET /groups/:groupId/participants/:participantId': { scope: 'groups:read' },
-  'GET /participants/:participantId/groups': { scope: 'groups:read' },
+  'GET /groups/:groupId/participants/:participantId': evaluating,
+  'GET /participants/:participantId/groups': evaluating,
   'POST /memberships': { scope: 'groups:read', ...takes('POST', { participantIds: ['ann'] }) },
   'GET /jobs': { scope: 'groups:read' },
   'GET /jobs/:jobId': { scope: 'groups:read' },
@@ -65,7 +83,7 @@ const ofWorkspaces: Record<string, Door> = {
   },
   'GET /groups/:group_id/runs': { scope: 'groups:read' },
   'GET /groups/:group_id/runs/:run_id': { scope: 'groups:read' },
-  'GET /groups/:group_id/instances': { scope: 'groups:read' },
+  'GET /groups/:group_id/instances': { scope: 'users:read' },
   'PUT /users': {
     scope: 'users:write',
     init: { ...csv, body: 'user_id,has_dog\n1,true\n' },
@@ -82,27 +100,26 @@ const ofWorkspaces: Record<string, Door> = {
   'GET /users/:user_id': { scope: 'users:read' },
   'DELETE /users/:user_id': { scope: 'users:write', status: 204 },
   'GET /users/:user_id/attributes/:name/explain': { scope: 'users:read' },
+  'DELETE /people/:person': { scope: 'users:write', also: ['groups:write'], status: 202 },
+  'POST /erasures': { scope: 'users:write', also: ['groups:write'], init: csv, status: 202 },
+  'GET /erasures': { scope: 'users:write', also: ['groups:write'] },
+  'GET /erasures/:erasure_id': { scope: 'users:write', also: ['groups:write'] },
   'GET /audiences': { scope: 'audiences:read' },
-  'POST /audiences': { scope: 'audiences:write', ...takes('POST', audience) },
-  'POST /audiences/preview': { scope: 'audiences:read', ...takes('POST', { rule: audience.rule }) },
+  'POST /audiences': { ...choosing, ...takes('POST', audience) },
+  'POST /audiences/preview': { ...withValues, ...takes('POST', { rule: audience.rule }) },
   'GET /audiences/overlap': { scope: 'audiences:read', query: 'a=coupon&b=coupon' },
   'GET /audiences/:audience_id': { scope: 'audiences:read' },
-  'PUT /audiences/:audience_id': { scope: 'audiences:write', ...takes('PUT', audience) },
+  'PUT /audiences/:audience_id': { ...choosing, ...takes('PUT', audience) },
   'DELETE /audiences/:audience_id': { scope: 'audiences:write', status: 204 },
   'GET /audiences/:audience_id/count': { scope: 'audiences:read' },
   'GET /audiences/:audience_id/users': { scope: 'audiences:read' },
-  'GET /audiences/:audience_id/users/:user_id': { scope: 'audiences:read' },
+  'GET /audiences/:audience_id/users/:user_id': withValues,
   'PUT /audiences/:audience_id/experience-group': {
-    scope: 'audiences:write',
-    also: ['groups:write'],
+    ...filling,
     ...takes('PUT', { groupId: '{experience_group}' }),
   },
-  'DELETE /audiences/:audience_id/experience-group': { scope: 'audiences:write', status: 204 },
-  'POST /audiences/:audience_id/sync': {
-    scope: 'audiences:write',
-    init: { method: 'POST' },
-    status: 202,
-  },
+  'DELETE /audiences/:audience_id/experience-group': { ...filling, status: 204 },
+  'POST /audiences/:audience_id/sync': { ...filling, init: { method: 'POST' }, status: 202 },
   'GET /webhooks': { scope: 'webhooks:read' },
   'POST /webhooks': { scope: 'webhooks:write', ...takes('POST', webhook), status: 201 },
   'GET /webhooks/:webhook_id': { scope: 'webhooks:read' },
@@ -127,7 +144,7 @@ const ofWorkspaces: Record<string, Door> = {
     ...takes('POST', { since: '2026-11-24T03:00:00Z', only: 'all' }),
     status: 202,
   },
-  'GET /events': { scope: 'webhooks:read' },
+  'GET /events': { scope: 'audit:read', or: 'webhooks:read' },
 }
 
 const batch = { mpid: 1, environment: 'production', user_attributes: { has_dog: true } }
@@ -153,11 +170,11 @@ export const workspaceDoors = [
 /** The doors of OpenFeature. */
 export const ofrepDoors = below('/ofrep/v1', {
   'POST /evaluate/flags/:key': {
-    scope: 'groups:read',
+    ...evaluating,
     ...takes('POST', { context: { targetingKey: 'ann' } }),
   },
   'POST /evaluate/flags': {
-    scope: 'groups:read',
+    ...evaluating,
     ...takes('POST', { context: { targetingKey: 'ann' } }),
   },
 })
@@ -168,14 +185,19 @@ export const eventDoors = below('/v2', {
   'POST /bulkevents': { scope: 'users:write', ...takes('POST', [batch]), status: 202 },
 })
 
-export const adminDoors: Record<string, RequestInit> = {
-  'POST /oauth/clients': json('POST', { workspace_id: 7, name: 'x', scopes: ['groups:read'] }),
-  'GET /oauth/clients': {},
-  'DELETE /oauth/clients/:client_id': {},
+export const adminDoors: Record<string, { init: RequestInit; status: number }> = {
+  'POST /oauth/clients': {
+    init: json('POST', { workspace_id: 7, name: 'x', scopes: ['groups:read'] }),
+    status: 201,
+  },
+  'GET /oauth/clients': { init: {}, status: 200 },
+  'POST /oauth/clients/:client_id/rotate': { init: { method: 'POST' }, status: 200 },
+  'POST /oauth/clients/:client_id/revoke': { init: { method: 'POST' }, status: 204 },
+  'DELETE /oauth/clients/:client_id': { init: { method: 'DELETE' }, status: 204 },
 }
 
 /** Doors that take JSON, open ones too. */
-export const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/token']
+export const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/revoke', 'POST /oauth/token']
 
 export const openDoors: Record<string, number> = {
   'GET /health': 200,
@@ -183,7 +205,8 @@ export const openDoors: Record<string, number> = {
   'GET /openapi.json': 200,
   'GET /.well-known/jwks.json': 200,
   'GET /.well-known/oauth-authorization-server': 200,
-  'POST /oauth/token': 400, // without a client
+  'POST /oauth/revoke': 400, // without a client
+  'POST /oauth/token': 400,
   'POST /oauth2/v1/token': 400,
 }
 

@@ -1,5 +1,5 @@
 import { said } from './answers.ts'
-import { Bank, eventually, hasEnded } from './api.ts'
+import { Bank, eventually, hasEnded, newClient } from './api.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
 
@@ -8,6 +8,7 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
   const team = await Team.open(hookScopes)
   const bank = await Bank.open(undefined, team.workspace)
   const one = await hook(team)
+  const other = await newClient(undefined, team.workspace)
   await team.define(household)
   await team.user('1', { $address: '123 Main St', has_dog: true })
   const run = await team.recompute()
@@ -18,12 +19,14 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
   const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
+  const { id: erasure_id } = await team.erase('nobody')
   const ids = {
     ...{ groupId, jobId: String(jobId), participantId: 'ann', key: groupId },
     ...{ workspace_id: String(team.workspace), group_id: household.id, run_id: String(run['id']) },
     ...{ import_id: String(import_id), user_id: '1', name: 'household:has_dog' },
+    ...{ person: 'nobody', erasure_id: String(erasure_id) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
-    ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: team.client.id },
+    ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
   }
   return { team, bank, ids }
 }

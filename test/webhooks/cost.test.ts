@@ -177,7 +177,7 @@ describe('the plan of', () => {
     [
       'the announcement of a change',
       2,
-      (db) => createGroup(over(db), workspace, { ...group, name: crypto.randomUUID() }),
+      (db) => createGroup(over(db), workspace, { ...group, name: `group ${crypto.randomUUID()}` }),
     ],
     ...[false, true].flatMap(
       (after): [string, number, (db: Db, at: Sending) => Promise<unknown>][] => [

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Scope } from '../../access/scopes.ts'
+import type { Needs } from '../../access/scopes.ts'
 import { guarded, headerField, json, jsonOrCsv, rateLimitExceeded } from '../describe.ts'
 import { Refused } from './wire.ts'
 
@@ -54,9 +54,9 @@ const ofOneRevision =
 type Answer = z.ZodType | { schema: z.ZodType; kind: 'upload' | 'export' }
 
 /** The guard and the description of an operation. */
-export const operation = (operationId: string, scope: Scope, summary: string, answer: Answer) => {
+export const operation = (operationId: string, needs: Needs, summary: string, answer: Answer) => {
   const { schema, kind = undefined } = answer instanceof z.ZodType ? { schema: answer } : answer
-  return guarded(scope, {
+  return guarded(needs, {
     // PUT and POST of one route are two operations, and an id names one.
     operationId: ({ method }) =>
       kind === 'upload' && method === 'POST' ? `${operationId}ByPost` : operationId,

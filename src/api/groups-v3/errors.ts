@@ -64,11 +64,17 @@ function answerTo(facts: Reason): Refusal {
       return [400, '2000', `File type: ${facts.contentType} not allowed.`]
     case 'jobs-waiting':
       return [400, '2001', 'There are import jobs in process, need to wait for them to finish.']
+    case 'uploads-in-flight':
+      return [400, '2001', 'There are too many uploads in progress: try again in a few seconds.']
+    case 'idle':
+      return [400, '2000', `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     // Not in the vendor's table, but clients only wait after a 429 (RFC 6585 §4).
     case 'too-many-requests':
       return [429, '2001', rateLimitSentence(facts)]
     case 'operation-unknown':
       return [400, '2000', `There is no operation ${facts.method} ${facts.path}`]
+    case 'limit':
+      return limitReached(facts)
     case 'filled-by-audience':
       return [
         400,
@@ -89,11 +95,22 @@ function answerTo(facts: Reason): Refusal {
     case 'audience-unknown':
     case 'scope-not-held':
     case 'other-workspace':
-    case 'limit':
     case 'user-missing':
     case 'attribute-refused':
       return [400, '2000', `The request is refused: ${facts.reason}`]
   }
+}
+
+function limitReached({ what, max }: Extract<Reason, { reason: 'limit' }>): Refusal {
+  if (what === 'groups')
+    return [400, '2000', `There cannot be more than ${max} groups in a workspace.`]
+  if (what === 'waiting-bytes')
+    return [
+      400,
+      '2001',
+      `Files that wait to be applied cannot have more than ${max} bytes together: try again later.`,
+    ]
+  return [400, '2000', `The number of ${what} is limited to ${max}`]
 }
 
 /** Problems of a row or a whole file, as Experience Groups words them. */
@@ -102,6 +119,9 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   format: 'Invalid participant ID format',
   'gave-up': 'The import could not be finished.  Nothing of it was applied.',
   header: 'A header stands in the middle of the file.',
+  limit:
+    'The groups of the workspace would have more participants than they may together.  ' +
+    'Nothing of it was applied.',
   'no-row': 'The file has no participant.',
   'not-text': 'The file is not text: it has a NUL byte.  Save it as CSV in UTF-8.',
   operation:

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { LiveGroup } from '../../membership/lookup.ts'
-import { KeysetQuery } from '../keyset.ts'
+import { FileFor, KeysetQuery } from '../keyset.ts'
 
 const Revision = z.int().meta({
   description:
@@ -70,7 +70,7 @@ export const showMemberships = ({
   revisions: Object.fromEntries(groups.map(({ id, revision }) => [id, revision])),
 })
 
-export const MembersQuery = KeysetQuery('participant')
+export const MembersQuery = KeysetQuery('participant').extend({ for: FileFor })
 
 export const ShownMembers = z.object({
   participants: z.array(z.string()),

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { evaluating } from '../../access/scopes.ts'
 import { exportGroup } from '../../experience/export.ts'
 import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
 import { acceptsCsv } from '../describe.ts'
@@ -15,7 +16,7 @@ export const lookups = new Hono<Http>()
     '/participants/:participantId/groups',
     operation(
       'findGroups',
-      'groups:read',
+      evaluating,
       'List the groups that a participant is in',
       wire.ShownGroupsOf,
     ),
@@ -33,7 +34,7 @@ export const lookups = new Hono<Http>()
     '/groups/:groupId/participants/:participantId',
     operation(
       'isMember',
-      'groups:read',
+      evaluating,
       'Check whether a participant is in a group',
       wire.ShownMember,
     ),
@@ -89,8 +90,8 @@ export const lookups = new Hono<Http>()
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const id = groupIdOf(c.req.param('groupId'))
-      const { after } = c.req.valid('query')
-      const file = await exportGroup(c.var.res, c.var.workspace, id, after)
+      const { after, for: fileFor } = c.req.valid('query')
+      const file = await exportGroup(c.var.res, c.var.workspace, id, { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': `attachment; filename="${id}.csv"`,

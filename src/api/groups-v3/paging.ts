@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { Paging } from '../../jobs/jobs.ts'
+import { WholeNumber } from '../whole-number.ts'
 import { Link } from './wire.ts'
 
 const sizeMax = 2000
 
 function wholeNumber(from: number, to: number) {
   const problem = `must be a whole number from ${from} to ${to}`
-  return z.coerce.number(problem).int(problem).min(from, problem).max(to, problem)
+  return WholeNumber(from, to, { none: problem, small: problem, large: problem })
 }
 
 /** `page`, `size` and `sort`; `fields` are our columns by their names in this dialect. */

@@ -1,16 +1,12 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import {
-  createGroup,
-  deleteGroup,
-  getGroup,
-  listGroups,
-  renameGroup,
-} from '../../experience/groups.ts'
+import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
+import { deleteGroup } from '../../experience/delete-group.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
 import { listProblems } from '../../jobs/jobs.ts'
+import { isUuid } from '../../text.ts'
 import { bearer } from '../bearer.ts'
 import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
@@ -32,12 +28,12 @@ const problemFields = { lineNbr: 'line', errorMsg: 'problem' } as const
 /** Repeats the transactionId in every answer, refusals too. */
 const repeatTransactionId = createMiddleware<Http>(async (c, next) => {
   const id = c.req.header('transactionId') ?? ''
-  if (wire.isUuid(id)) c.header('transactionId', id)
+  if (isUuid(id)) c.header('transactionId', id)
   await next()
 })
 
 const requireTransactionId = createMiddleware<Http>(async (c, next) => {
-  if (!wire.isUuid(c.req.header('transactionId') ?? ''))
+  if (!isUuid(c.req.header('transactionId') ?? ''))
     throw new Failure({ reason: 'header-invalid', header: 'transactionId' })
   await next()
 })

@@ -5,22 +5,20 @@ import { Failure } from '../../failure.ts'
 import type { JobProblem, OpenedJob } from '../../jobs/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import type { Problem } from '../../jobs/problem.ts'
+import { isUuid } from '../../text.ts'
 import { statuses } from '../status.ts'
-
-const uuid = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
 
 /** The id in lower case, as it is stored. Throws `not-an-id`. */
 export function groupIdOf(text: string): string {
-  if (!uuid.test(text)) throw new Failure({ reason: 'not-an-id', what: 'group', id: text })
+  if (!isUuid(text)) throw new Failure({ reason: 'not-an-id', what: 'group', id: text })
   return text.toLowerCase()
 }
-
-export const isUuid = (text: string) => uuid.test(text)
 
 const name = z.string().meta({
   description:
     'Unique in the workspace; at most 50 characters unless configured otherwise. White space and ' +
-    'invisible characters at its ends are removed.',
+    'invisible characters at its ends are removed; within, they are refused, and so are control ' +
+    'characters and a name of the form of a UUID. Kept in NFC.',
 })
 
 const description = z.string().nullish().meta({
@@ -119,9 +117,12 @@ export const ShownJob = z.object({
 
 const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
 
+/** Failures that undo what was written, of good rows too. */
+const undoneBy = new Set<GroupJob['failure']>(['gave-up', 'mostly-bad', 'rule', 'limit'])
+
 /** Changes are counted only once the job is live. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
-  const undone = job.failure === 'gave-up' || job.failure === 'mostly-bad' || job.failure === 'rule'
+  const undone = undoneBy.has(job.failure)
   const good = undone ? 0 : job.rows - job.badRows
   const live = job.state === 'successful' || job.state === 'partial'
   const details = detailsOf(job)
@@ -173,6 +174,7 @@ const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
   'not-text': report,
   header: report,
   rule: report,
+  limit: report,
   'gave-up': nothing,
   withdrawn: nothing,
 }

@@ -6,11 +6,16 @@ import { refusalOf } from '../refusal.ts'
 
 type Refusal = [status: 400 | 401 | 404 | 429, error: string, description: string]
 
+const clientSentences = {
+  wrong: 'Unknown client or wrong secret',
+  expired: 'The client has expired',
+} as const
+
 /** Refusals as OAuth says them (RFC 6749 §5.2, RFC 6750 §3.1). */
 function answerTo(facts: Reason): Refusal {
   switch (facts.reason) {
     case 'bad-credentials':
-      return [401, 'invalid_client', 'Unknown client or wrong secret']
+      return [401, 'invalid_client', clientSentences[facts.why]]
     case 'two-credentials':
       return [
         400,
@@ -59,6 +64,8 @@ function answerTo(facts: Reason): Refusal {
     case 'file-too-large':
     case 'file-type':
     case 'jobs-waiting':
+    case 'uploads-in-flight':
+    case 'idle':
     case 'other-workspace':
     case 'limit':
     case 'user-missing':

@@ -1,96 +1,105 @@
 import { Hono, type Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
 import { describeRoute, resolver } from 'hono-openapi'
 import { z } from 'zod'
-import { authenticate, deleteClient, listClients, registerClient } from '../../access/clients.ts'
-import { hashOf, sameHash } from '../../access/secret.ts'
+import { authenticate } from '../../access/clients.ts'
+import { revokeToken } from '../../access/revocations.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
-import { issueToken, lifetime, publishedKeys } from '../../access/tokens.ts'
+import { issueToken, publishedKeys, spanOf } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
-import { actAs } from '../actor.ts'
-import { bearerToken } from '../bearer.ts'
+import { actAs, somebody } from '../actor.ts'
+import type { Credentials } from '../basic.ts'
 import { boundedBody } from '../body.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
-import type { Http } from '../http.ts'
+import { afterAnswer, type Http } from '../http.ts'
 import { originOf } from '../origin.ts'
 import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
-import { jsonBody, valid } from '../valid.ts'
+import { clients } from './clients.ts'
 import { onError } from './errors.ts'
-import { grantedScopes, readTokenRequest } from './token-request.ts'
+import { grantedScopes, readClientRequest } from './client-request.ts'
 import * as wire from './wire.ts'
 
-/** Lets only the holder of ADMIN_TOKEN pass. */
-const admin = createMiddleware<Http>(async (c, next) => {
-  const [given, expected] = await Promise.all([
-    hashOf(bearerToken(c.req.header('authorization'))),
-    hashOf(c.var.res.adminToken),
-  ])
-  if (!sameHash(given, expected)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
-  actAs(c, { name: 'admin' })
-  await next()
-})
-
-const tokenOperation = describeRoute({
-  operationId: 'token',
-  summary: 'Get an access token for a client (client credentials grant)',
-  tags: ['Access'],
-  security: [{ basic: [] }, {}],
-  requestBody: {
-    required: true,
-    content: {
-      'application/x-www-form-urlencoded': { schema: resolver(wire.TokenRequest) },
-      'application/json': { schema: resolver(wire.TokenRequest) },
-    },
-  },
-  responses: {
-    200: json('A token that is valid for eight hours', wire.Token),
-    400: json('invalid_request, unsupported_grant_type or invalid_scope', wire.OAuthError),
-    401: json('invalid_client', wire.OAuthError),
-    429: rateLimitExceeded(wire.OAuthError),
-  },
-})
-
-const clientOperation = (operationId: string, summary: string, success: Responses) =>
+/** Of a client that names itself in HTTP Basic or in the body. */
+const ownOperation = (
+  operationId: string,
+  summary: string,
+  request: z.ZodType,
+  responses: Responses,
+) =>
   describeRoute({
     operationId,
     summary,
     tags: ['Access'],
-    security: [{ admin: [] }],
+    security: [{ basic: [] }, {}],
+    requestBody: {
+      required: true,
+      content: {
+        'application/x-www-form-urlencoded': { schema: resolver(request) },
+        'application/json': { schema: resolver(request) },
+      },
+    },
     responses: {
-      ...success,
-      400: json('invalid_request', wire.OAuthError),
-      401: json('invalid_token', wire.OAuthError),
+      ...responses,
+      401: json('invalid_client', wire.OAuthError),
       429: rateLimitExceeded(wire.OAuthError),
     },
   })
 
+const tokenOperation = ownOperation(
+  'token',
+  'Get an access token for a client (client credentials grant)',
+  wire.TokenRequest,
+  {
+    200: json('A token that is valid for eight hours, unless its client says less', wire.Token),
+    400: json('invalid_request, unsupported_grant_type or invalid_scope', wire.OAuthError),
+  },
+)
+
+const revokeOperation = ownOperation(
+  'revoke',
+  'Revoke the tokens that a client was issued until now (RFC 7009)',
+  wire.Revocation,
+  {
+    200: {
+      description:
+        'All of them are refused within a minute, if the token was a valid one of this client; ' +
+        'otherwise nothing happens.',
+    },
+    400: json('invalid_request', wire.OAuthError),
+  },
+)
+
+/** The client whose credentials they are. What the request does from here on, that client does. */
+const authenticated = async (c: Context<Http>, credentials: Credentials) => {
+  const { res } = c.var
+  await limitByNamedClient(res, 'doors', credentials.id)
+  actAs(c, somebody)
+  const client = await authenticate(c.var.res, credentials, afterAnswer(c))
+  actAs(c, client)
+  return client
+}
+
 const token = async (c: Context<Http>) => {
   const { res } = c.var
-  const {
-    grant,
-    id,
-    secret,
-    audience = res.signing.audiences[0] ?? '',
-    scope,
-  } = await readTokenRequest(c)
-  if (grant !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
-  await limitByNamedClient(res, 'doors', id)
-  const client = await authenticate(res.directory, id, secret)
+  const { request, credentials } = await readClientRequest(c, wire.TokenRequest)
+  const { grant_type, audience = res.signing.audiences[0] ?? '', scope } = request
+  if (grant_type !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
+  const client = await authenticated(c, credentials)
   if (!res.signing.audiences.includes(audience))
     throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
-  const issuer = originOf(c)
+  const now = res.now()
+  const span = spanOf(client, now)
   const access_token = await issueToken(res.signing, {
     caller: { ...client, scopes },
-    issuer,
+    issuer: originOf(c),
     audience,
     id: crypto.randomUUID(),
-    now: res.now(),
+    span,
   })
   return c.json({
     access_token,
-    expires_in: lifetime,
+    expires_in: span.expires - Math.floor(now / 1000),
     token_type: 'Bearer',
     scope: scopes.join(' '),
   } satisfies z.infer<typeof wire.Token>)
@@ -104,56 +113,13 @@ export const tokenEndpoint = new Hono<Http>()
 export const oauth = new Hono<Http>()
   .onError(onError)
   .route('/', tokenEndpoint)
-  .use('/clients/*', limitedByAddress('doors'))
-  .post(
-    '/clients',
-    clientOperation('createClient', 'Register a client; its secret is shown only this once', {
-      201: json('Registered', wire.ShownClient.extend({ client_secret: z.string() })),
-    }),
-    admin,
-    jsonBody,
-    valid('json', wire.NewClient),
-    async (c) => {
-      const { workspace_id, ...draft } = c.req.valid('json')
-      const { secret, ...client } = await registerClient(c.var.res, workspace_id, draft)
-      return c.json({ ...wire.showClient(client), client_secret: secret }, 201)
-    },
-  )
-  .get(
-    '/clients',
-    clientOperation('listClients', 'List the clients, in the order of their ids', {
-      200: json(
-        'Clients, and the id after which the next page begins; null on the last',
-        z.object({ clients: z.array(wire.ShownClient), next: z.string().nullable() }),
-      ),
-    }),
-    admin,
-    valid('query', wire.ClientQuery),
-    async (c) => {
-      const { workspace_id, after, size } = c.req.valid('query')
-      const clients = await listClients(c.var.res.directory, workspace_id, after, size)
-      return c.json({
-        clients: clients.map(wire.showClient),
-        next: clients.length < size ? null : (clients.at(-1)?.id ?? null),
-      })
-    },
-  )
-  .delete(
-    '/clients/:client_id',
-    clientOperation(
-      'deleteClient',
-      'Delete a client: it gets no new tokens, and those it has stay valid until they expire',
-      {
-        204: { description: 'Deleted' },
-        404: json('There is no client with this id', wire.OAuthError),
-      },
-    ),
-    admin,
-    async (c) => {
-      await deleteClient(c.var.res, c.req.param('client_id'))
-      return c.body(null, 204)
-    },
-  )
+  .post('/revoke', revokeOperation, limitedByAddress('doors'), boundedBody, async (c) => {
+    const { request, credentials } = await readClientRequest(c, wire.Revocation)
+    const client = await authenticated(c, credentials)
+    await revokeToken(c.var.res, client, request.token)
+    return c.body(null, 200)
+  })
+  .route('/clients', clients)
   .all('*', unknownOperation)
 
 const document = (operationId: string, summary: string) =>
@@ -164,6 +130,8 @@ const document = (operationId: string, summary: string) =>
     security: [],
     responses: { 200: json('The document', z.record(z.string(), z.unknown())) },
   })
+
+const authMethods = ['client_secret_basic', 'client_secret_post']
 
 /** Discovery (RFC 8414 §3, RFC 7517 §5). */
 export const wellKnown = new Hono<Http>()
@@ -185,7 +153,9 @@ export const wellKnown = new Hono<Http>()
         grant_types_supported: ['client_credentials'],
         response_types_supported: [],
         scopes_supported: knownScopes,
-        token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+        token_endpoint_auth_methods_supported: authMethods,
+        revocation_endpoint: `${issuer}/oauth/revoke`,
+        revocation_endpoint_auth_methods_supported: authMethods,
       })
     },
   )

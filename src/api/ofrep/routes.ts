@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { z } from 'zod'
+import { evaluating } from '../../access/scopes.ts'
 import { getMember, listGroupsWithMember } from '../../membership/lookup.ts'
 import { bearer } from '../bearer.ts'
 import { bookmarkHeader, servedByHeader } from '../bookmark.ts'
@@ -21,7 +22,7 @@ const operation = (
   answer: z.ZodType,
   refusal: z.ZodType,
 ) =>
-  guarded('groups:read', {
+  guarded(evaluating, {
     operationId,
     ...texts,
     tags: ['OpenFeature'],

@@ -15,13 +15,16 @@ import { userIdOf } from './wire/users.ts'
 
 const sampleSize = 10
 
+/** Where a rule of the caller's, or the answer, tells the values of attributes. */
+const withValues = ['audiences:read', 'users:read'] as const
+
 /** The users of audiences, and of rules that are not saved. */
 export const audienceUsers = new Hono<Http>()
   .post(
     '/preview',
     operation(
       'previewAudience',
-      'audiences:read',
+      withValues,
       'Count the users who match a rule, and show ten of them',
       wire.ShownPreview,
     ),
@@ -75,8 +78,9 @@ export const audienceUsers = new Hono<Http>()
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const { res, workspace } = c.var
-      const { after } = c.req.valid('query')
-      return c.body(await exportAudience(res, workspace, wire.idOf(c), after), 200, {
+      const { after, for: fileFor } = c.req.valid('query')
+      const file = await exportAudience(res, workspace, wire.idOf(c), { after, fileFor })
+      return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
       })
@@ -97,7 +101,7 @@ export const audienceUsers = new Hono<Http>()
     '/:audience_id/users/:user_id',
     operation(
       'explainAudienceUser',
-      'audiences:read',
+      withValues,
       'Explain why a user belongs to an audience or does not',
       wire.ShownMembership,
     ),

@@ -14,6 +14,10 @@ import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/audiences.ts'
 
+/** Who chooses a rule finds out values by who matches: by counts, lists, or the members of a group. */
+const choosing = ['audiences:write', 'users:read'] as const
+const filling = ['audiences:write', 'groups:write'] as const
+
 /** The audiences of a workspace, and the experience groups that they fill. */
 export const audiences = new Hono<Http>()
   .get(
@@ -25,7 +29,7 @@ export const audiences = new Hono<Http>()
 
   .post(
     '/',
-    operation('createAudience', 'audiences:write', 'Create an audience', wire.ShownAudience),
+    operation('createAudience', choosing, 'Create an audience', wire.ShownAudience),
     jsonBody,
     valid('json', wire.NewAudience),
     async (c) => {
@@ -48,7 +52,7 @@ export const audiences = new Hono<Http>()
     '/:audience_id',
     operation(
       'replaceAudience',
-      'audiences:write',
+      choosing,
       'Replace an audience; its id and its experience group stay',
       wire.ShownAudience,
     ),
@@ -78,7 +82,7 @@ export const audiences = new Hono<Http>()
     '/:audience_id/experience-group',
     operation(
       'attachAudience',
-      ['audiences:write', 'groups:write'],
+      filling,
       'Attach an audience to the experience group that it fills',
       wire.ShownAudience,
     ),
@@ -95,7 +99,7 @@ export const audiences = new Hono<Http>()
     '/:audience_id/experience-group',
     operation(
       'detachAudience',
-      'audiences:write',
+      filling,
       'Detach an audience from its experience group, which keeps its members',
     ),
     async (c) => {
@@ -108,7 +112,7 @@ export const audiences = new Hono<Http>()
     '/:audience_id/sync',
     operation(
       'syncAudience',
-      'audiences:write',
+      filling,
       'Fill the experience group of an audience with its users, by a job',
       { schema: wire.ShownSync, status: 202 },
     ),

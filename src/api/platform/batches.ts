@@ -4,11 +4,11 @@ import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { authenticate } from '../../access/clients.ts'
 import { takeReports } from '../../identity/reports.ts'
-import { actAs } from '../actor.ts'
+import { actAs, somebody } from '../actor.ts'
 import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
-import type { Http } from '../http.ts'
+import { afterAnswer, type Http } from '../http.ts'
 import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -35,7 +35,7 @@ const operation = (operationId: string, summary: string, description: string) =>
     responses: {
       202: { description: 'Accepted: it will be written' },
       400: json('Refused; nothing is accepted', EventsError),
-      401: json('The client is unknown, or its secret wrong', EventsError),
+      401: json('The client is unknown or has expired, or its secret is wrong', EventsError),
       403: json(`The client lacks the scope ${scope}`, EventsError),
       429: rateLimitExceeded(EventsError),
       500: json('Not known to be accepted: send it again', EventsError),
@@ -44,13 +44,15 @@ const operation = (operationId: string, summary: string, description: string) =>
 
 /** The caller by HTTP Basic, as server SDKs authenticate. */
 const basic = createMiddleware<Http>(async (c, next) => {
-  const { id, secret } = basicCredentials(c.req.header('authorization') ?? '')
-  await limitByNamedClient(c.var.res, 'requests', id)
-  const caller = await authenticate(c.var.res.directory, id, secret)
+  const { res } = c.var
+  const credentials = basicCredentials(c.req.header('authorization') ?? '')
+  await limitByNamedClient(res, 'requests', credentials.id)
+  actAs(c, somebody)
+  const caller = await authenticate(c.var.res, credentials, afterAnswer(c))
   c.set('caller', caller)
   actAs(c, caller)
   c.set('workspace', caller.workspace)
-  c.set('db', c.var.res.databaseOf(caller.workspace))
+  c.set('db', res.databaseOf(caller.workspace))
   await next()
 })
 
@@ -66,7 +68,7 @@ const record = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
 /** Batches of events, as server SDKs send them. */
 export const batches = new Hono<Http>()
   .onError(onEventsError)
-  .use(limitedByAddress('requests'), basic, allows([scope]))
+  .use(limitedByAddress('requests'), basic, allows(scope))
   .post(
     '/events',
     operation('uploadEvents', 'Take the user attributes of a batch of events', soon),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Scope } from '../../access/scopes.ts'
+import type { Needs } from '../../access/scopes.ts'
 import {
   guarded,
   json,
@@ -8,6 +8,7 @@ import {
   rateLimitExceeded,
   type Responses,
 } from '../describe.ts'
+import type { peopleBody } from './wire/erasures.ts'
 import type { usersBody } from './wire/imports.ts'
 
 const Pointer = z.string().meta({
@@ -22,6 +23,7 @@ const tags: Record<string, string> = {
   users: 'Users',
   audiences: 'Audiences',
   webhooks: 'Webhooks',
+  audit: 'Webhooks',
 }
 
 /** The schema of an answer, or more: `csv`, `lines` where it may be these. No schema: an empty 204. */
@@ -32,23 +34,25 @@ type Answer =
       status?: number
       csv?: boolean
       lines?: boolean
-      requestBody?: typeof usersBody
+      requestBody?: typeof usersBody | typeof peopleBody
+      /** By the first scope where it is not given. */
+      tag?: string
     }
 
 /** The guard and the description of an operation. */
 export const operation = (
   operationId: string,
-  scopes: Scope | readonly [Scope, Scope],
+  needs: Needs,
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, status, csv, lines, requestBody } = shapeOf(answer)
+  const { schema, status, csv, lines, requestBody, tag } = shapeOf(answer)
   const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
-  const [first = ''] = [scopes].flat()
-  return guarded(scopes, {
+  const [first = ''] = [needs].flat(2)
+  return guarded(needs, {
     operationId,
     summary,
-    tags: [tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
+    tags: [tag ?? tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
     ...(requestBody !== undefined && { requestBody }),
     responses: {
       ...(schema === undefined

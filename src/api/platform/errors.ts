@@ -11,6 +11,11 @@ const limitNames = {
   attributes: 'attributes of a group',
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
+  groups: 'experience groups in a workspace',
+  users: 'users in a workspace',
+  'user-attributes': 'attributes of a user',
+  'profile-bytes': 'bytes of all attributes of a user',
+  'waiting-bytes': 'bytes of files that wait in a workspace',
 } as const
 
 const kindNames = {
@@ -93,6 +98,10 @@ function answerTo(facts: Reason): Refusal {
       return [422, `The number of ${limitNames[facts.what]} is limited to ${facts.max}`]
     case 'jobs-waiting':
       return [422, `There are ${facts.max} unfinished jobs already; try again when one has ended`]
+    case 'uploads-in-flight':
+      return [429, 'There are too many uploads in progress; try again in a few seconds']
+    case 'idle':
+      return [400, `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     case 'header-invalid':
     case 'not-an-id':
     case 'two-credentials':

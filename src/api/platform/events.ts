@@ -11,7 +11,7 @@ export const events = new Hono<Http>().get(
   '/',
   operation(
     'listEvents',
-    'webhooks:read',
+    [['audit:read', 'webhooks:read']],
     'List what was done, oldest first; as application/x-ndjson, all of it',
     { schema: wire.ShownEvents, lines: true },
   ),

@@ -147,9 +147,9 @@ export const groups = new Hono<Http>()
     '/:group_id/instances',
     operation(
       'listInstances',
-      'groups:read',
+      'users:read',
       'List the groups that have formed, their members and shared attributes',
-      wire.ShownInstances,
+      { schema: wire.ShownInstances, tag: 'Group Identity' },
     ),
     valid('query', wire.InstanceQuery),
     async (c) => {

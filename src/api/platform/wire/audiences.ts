@@ -4,8 +4,9 @@ import type { Explained } from '../../../audiences/explain.ts'
 import { withoutShared } from '../../../audiences/references.ts'
 import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
-import { canonical, readId } from '../../../text.ts'
-import { KeysetQuery } from '../../keyset.ts'
+import { canonical, problemOfChosenId, readId } from '../../../text.ts'
+import { FileFor, KeysetQuery } from '../../keyset.ts'
+import { checkedBy, Description, Name } from '../../name.ts'
 import { statuses } from '../../status.ts'
 import { AttributeValue, date, showExact, showValue } from './values.ts'
 
@@ -55,8 +56,8 @@ const Rule = z.unknown().meta({
 
 const Refresh = z.enum(['on_demand', 'weekly', 'daily'], 'must be on_demand, weekly or daily')
 
-/** An id or a name as it is stored, refused with `problem`. */
-const named = (max: number, problem: string, allowed: RegExp = /^/) =>
+/** An id as it is stored, refused with `problem`. */
+const named = (max: number, problem: string, allowed: RegExp) =>
   z.string().transform((text, { addIssue }) => {
     const read = readId(text, max)
     if ('id' in read && allowed.test(read.id)) return read.id
@@ -68,11 +69,8 @@ const named = (max: number, problem: string, allowed: RegExp = /^/) =>
   })
 
 export const AudienceChange = z.object({
-  name: named(100, 'must be 1 to 100 characters').meta({ description: '1 to 100 characters.' }),
-  description: z
-    .string()
-    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
-    .nullish(),
+  name: Name(100),
+  description: Description,
   rule: Rule,
   refresh: Refresh.default('on_demand').meta({
     description: 'When the audience fills its experience group.',
@@ -85,6 +83,7 @@ export const NewAudience = AudienceChange.extend({
     "must be 3 to 64 characters, and none of them ':', '/' or a control character",
     /^[^:/]{3,}$/u,
   )
+    .superRefine(checkedBy(problemOfChosenId))
     .refine((id) => id !== 'preview' && id !== 'overlap', 'is taken by an operation of this name')
     .optional()
     .meta({ description: "3 to 64 characters without ':' and '/'. A new UUID if not given." }),
@@ -139,7 +138,7 @@ export const Preview = z.object({ rule: Rule })
 export const ShownPreview = z.object({ count: z.int(), sample: z.array(z.string()).max(10) })
 export const ShownCount = z.object({ count: z.int() })
 
-export const UsersQuery = KeysetQuery('user')
+export const UsersQuery = KeysetQuery('user').extend({ for: FileFor })
 
 export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
 

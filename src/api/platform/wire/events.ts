@@ -1,8 +1,14 @@
 import { z } from 'zod'
-import { failureReasons, usualTypes, type EventData } from '../../../webhooks/event.ts'
+import {
+  failureReasons,
+  refusalReasons,
+  usualTypes,
+  type EventData,
+} from '../../../webhooks/event.ts'
 
 const Group = z.object({ group_id: z.uuid(), name: z.string() })
 const Definition = z.object({ definition_id: z.string() })
+const Client = z.object({ client_id: z.uuid(), name: z.string() })
 const Applied = z.object({
   group_id: z.uuid(),
   job_id: z.uuid(),
@@ -21,6 +27,11 @@ const Audience = z.object({ audience_id: z.string() })
 const Filled = Audience.extend({ group_id: z.uuid() })
 const Webhook = z.object({ webhook_id: z.uuid() })
 const Job = z.object({ job_id: z.uuid(), group_id: z.uuid().nullable() })
+const Erasure = z.object({
+  erasure_id: z.uuid(),
+  people: z.int(),
+  person_hash: z.string().nullable(),
+})
 
 /** The types of events: when each happens, and its data. */
 const types = {
@@ -98,6 +109,17 @@ const types = {
   'webhook.deleted': ['A webhook was deleted', Webhook],
   'webhook.enabled': ['A webhook was enabled', Webhook],
   'webhook.paused': ['A webhook was disabled by a request', Webhook],
+  'erasure.requested': ['The erasure of people was requested', Erasure],
+  'person.erased': [
+    'People were erased: how many things of each kind; digest is the SHA-256 of the other fields as ' +
+      'JSON, as they are',
+    Erasure.extend({
+      removed: z.record(z.string(), z.int()),
+      requested_on: z.iso.datetime(),
+      completed_on: z.iso.datetime(),
+      digest: z.string(),
+    }),
+  ],
   'webhook.disabled': [
     'A webhook was disabled: its receiver answered 410 (gone), or every attempt of five days failed (failing)',
     Webhook.extend({ reason: z.enum(['gone', 'failing']) }),
@@ -115,6 +137,15 @@ const types = {
   'delivery.retried': [
     'An event was sent to a webhook again',
     Webhook.extend({ event_id: z.string() }),
+  ],
+  'client.created': ['A client was registered', Client.extend({ scopes: z.array(z.string()) })],
+  'client.rotated': ['A client was given a new secret', Client],
+  'client.deleted': ['A client was deleted, and its tokens revoked', Client],
+  'token.revoked': ['The tokens that a client was issued until now were revoked', Client],
+  'token.refused': [
+    'A client was refused, for the first time in an hour: its secret was wrong (secret), it has ' +
+      'expired, or its token was revoked',
+    Client.extend({ reason: z.enum(refusalReasons) }),
   ],
 } satisfies { [Type in keyof EventData]: [summary: string, data: z.ZodType<EventData[Type]>] }
 

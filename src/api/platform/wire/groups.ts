@@ -5,7 +5,9 @@ import type { DefinitionDraft, GroupDefinition } from '../../../identity/definit
 import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { percentOfRun, type Run } from '../../../identity/runs.ts'
-import { canonical, control, lengthOf, readId } from '../../../text.ts'
+import { canonical, control, lengthOf, problemOfChosenId, readId } from '../../../text.ts'
+import { pageSize } from '../../keyset.ts'
+import { checkedBy, Description } from '../../name.ts'
 import { Attributes, date, dateOrNull, showValue } from './values.ts'
 
 // Definitions (Group Identity, "Limitations"; lengths in characters).
@@ -34,10 +36,7 @@ const SharedAttributes = z
   )
 
 export const DefinitionChange = z.object({
-  description: z
-    .string()
-    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
-    .nullish(),
+  description: Description,
   source_user_attribute: named(nameMax).optional(),
   attributes: SharedAttributes.nullish(),
   matching: z
@@ -74,6 +73,7 @@ export const NewDefinition = DefinitionChange.extend({
     .refine((id) => !control.test(id), definitionId)
     .overwrite(canonical)
     .refine(isDefinitionId, definitionId)
+    .superRefine(checkedBy(problemOfChosenId))
     .meta({ minLength: 3, maxLength: 32 }),
   source_user_attribute: named(nameMax),
 })
@@ -192,7 +192,7 @@ export const InstanceQuery = z.object({
     .string()
     .default('')
     .meta({ description: 'The value after which the page begins: `next` of the page before.' }),
-  size: z.coerce.number().int().min(1).max(100).default(20),
+  size: pageSize(100, 20),
 })
 
 export const ShownInstances = z.object({

@@ -5,7 +5,9 @@ import type { JobProblem } from '../../../jobs/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import type { Problem } from '../../../jobs/problem.ts'
 import { headerField } from '../../describe.ts'
+import { pageSize } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
+import { WholeNumber } from '../../whole-number.ts'
 import { date } from './values.ts'
 
 const usersFile = {
@@ -70,6 +72,7 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
     'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
   'mostly-bad': 'Too many rows were refused.',
   rule: 'The rule of the audience could not be evaluated.',
+  limit: 'The limits of the workspace are reached.',
 }
 
 export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
@@ -103,12 +106,10 @@ export const showOpenedImport = (job: OpenedUsersJob): z.infer<typeof ShownImpor
 })
 
 export const ImportsQuery = z.object({
-  before: z.coerce
-    .number()
-    .int()
+  before: WholeNumber(0, Number.MAX_SAFE_INTEGER)
     .default(Number.MAX_SAFE_INTEGER)
     .meta({ description: '`next` of the page before.' }),
-  size: z.coerce.number().int().min(1).max(100).default(20),
+  size: pageSize(100, 20),
 })
 
 export const ShownImports = z.object({ imports: z.array(ShownImport), next: z.int().nullable() })
@@ -119,8 +120,8 @@ export const showImports = (jobs: UsersFileJob[], size: number): z.infer<typeof 
 })
 
 export const ImportErrorsQuery = z.object({
-  page: z.coerce.number().int().min(0).max(10_000).default(0),
-  size: z.coerce.number().int().min(1).max(1000).default(100),
+  page: WholeNumber(0, 10_000).default(0),
+  size: pageSize(1000, 100),
 })
 
 export const ShownImportErrors = z.object({
@@ -133,6 +134,7 @@ const problemSentences: Record<Problem, string> = {
   format: 'The row is not CSV in UTF-8, or its user_id is empty or has control characters',
   'gave-up': failures['gave-up'],
   header: failures.header,
+  limit: 'The workspace has as many users as it may, or the user as many attributes',
   'no-row': 'The file has no user.',
   'not-text': failures['not-text'],
   operation: 'The row has not as many columns as the header',

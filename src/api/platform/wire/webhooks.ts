@@ -3,6 +3,7 @@ import { deliveryStates, eventTypes, usualTypes } from '../../../webhooks/event.
 import type { Delivery } from '../../../webhooks/history.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
 import { pageSize } from '../../keyset.ts'
+import { Description } from '../../name.ts'
 import { date, dateOrNull } from './values.ts'
 
 export const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
@@ -16,10 +17,7 @@ export const WebhookChange = z.object({
     .min(1, 'must name at least one')
     .nullish()
     .meta({ description: `If not given: ${usualTypes.join(', ')}.` }),
-  description: z
-    .string()
-    .regex(/^[^\0]{0,255}$/u, 'cannot exceed 255 characters')
-    .nullish(),
+  description: Description,
 })
 
 export const draftOf = ({
@@ -43,10 +41,9 @@ export const ShownWebhook = z.object({
       'asked: by POST …/disable; gone: the receiver answered 410; failing: every attempt of five days failed.',
   }),
   failing_since: z.iso.datetime().nullable(),
-  former_secret_until: z.iso
-    .datetime()
-    .nullable()
-    .meta({ description: 'Until when the former secret signs too.' }),
+  former_secret_until: z.iso.datetime().nullable().meta({
+    description: 'Until when the former secret signs too; after two rotations, the last but one.',
+  }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),

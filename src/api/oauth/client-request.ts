@@ -2,25 +2,22 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { Failure } from '../../failure.ts'
 import { parseJson } from '../../json.ts'
-import { basicCredentials } from '../basic.ts'
+import { basicCredentials, type Credentials } from '../basic.ts'
 import { textOf } from '../body.ts'
 import type { Http } from '../http.ts'
 import { isJson, isMultipart } from '../valid.ts'
-import { TokenRequest } from './wire.ts'
 
-interface ReadTokenRequest {
-  grant: string
-  id: string
-  secret: string
-  audience: string | undefined
-  scope: string | undefined
-}
+type ClientFields = { client_id?: string | undefined; client_secret?: string | undefined }
 
 /**
- * A token request, form-encoded (RFC 6749 §4.4.2) or JSON, its client in the body or in HTTP Basic.
- * Throws `media-type`, `malformed`, `required`, `invalid`, `two-credentials`, `bad-credentials`.
+ * What a client requests, form-encoded (RFC 6749 §4.4.2) or JSON, its credentials in the body or in
+ * HTTP Basic. Throws `media-type`, `malformed`, `required`, `invalid`, `two-credentials`,
+ * `bad-credentials`.
  */
-export async function readTokenRequest(c: Context<Http>): Promise<ReadTokenRequest> {
+export async function readClientRequest<Request extends ClientFields>(
+  c: Context<Http>,
+  schema: z.ZodType<Request>,
+): Promise<{ request: Request; credentials: Credentials }> {
   const contentType = (c.req.header('content-type') ?? '').trim()
   const saysForm = /^application\/x-www-form-urlencoded\b/i.test(contentType)
   const neither = new Failure({
@@ -30,43 +27,45 @@ export async function readTokenRequest(c: Context<Http>): Promise<ReadTokenReque
   if (isMultipart(contentType)) throw neither
   const text = await textOf(c, saysForm ? 'form' : 'JSON')
   const fields =
-    jsonFields(text) ?? (saysForm || grantInForm.test(text) ? formFields(text) : undefined)
+    jsonFields(text) ?? (saysForm || knownInForm.test(text) ? formFields(text) : undefined)
   if (fields === undefined)
     throw text.trim() === '' || isJson(contentType)
       ? new Failure({ reason: 'malformed', what: 'JSON' })
       : neither
 
-  const request = TokenRequest.safeParse(Object.fromEntries(fields))
-  const field = request.error?.issues[0]?.path.join('.') ?? 'body'
-  if (!request.success)
+  const { data: request, error } = schema.safeParse(Object.fromEntries(fields))
+  const field = error?.issues[0]?.path.join('.') ?? 'body'
+  if (request === undefined)
     throw new Failure(
       fields.has(field)
         ? { reason: 'invalid', field, problem: 'must be a string' }
         : { reason: 'required', field },
     )
-  const { grant_type: grant, client_id, client_secret, audience, scope } = request.data
-
   const authorization = c.req.header('authorization')
-  if (authorization !== undefined)
-    return { grant, ...clientByBasic(authorization, request.data), audience, scope }
+  const credentials =
+    authorization === undefined ? inBody(request) : byBasic(authorization, request)
+  return { request, credentials }
+}
+
+function inBody({ client_id, client_secret }: ClientFields): Credentials {
   if (client_id === undefined) throw new Failure({ reason: 'required', field: 'client_id' })
   if (client_secret === undefined) throw new Failure({ reason: 'required', field: 'client_secret' })
-  return { grant, id: client_id, secret: client_secret, audience, scope }
+  return { id: client_id, secret: client_secret }
 }
 
 /** The body may name the same client (RFC 6749 §3.2.1), without a secret (§2.3). */
-function clientByBasic(
+function byBasic(
   authorization: string,
-  { client_id = '', client_secret = '' }: z.infer<typeof TokenRequest>,
-): { id: string; secret: string } {
+  { client_id = '', client_secret = '' }: ClientFields,
+): Credentials {
   if (client_secret !== '') throw new Failure({ reason: 'two-credentials' })
   const client = basicCredentials(authorization)
   if (client_id !== '' && client_id !== client.id) throw new Failure({ reason: 'two-credentials' })
   return client
 }
 
-/** A field that every token request has. */
-const grantInForm = /(^|&)grant_type=/
+/** Fields of which every such request has one. */
+const knownInForm = /(^|&)(grant_type|token)=/
 
 /** Undefined where the text is no JSON object. */
 function jsonFields(text: string): Map<string, unknown> | undefined {
