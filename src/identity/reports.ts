@@ -3,7 +3,7 @@ import { firstUpTo } from '../jobs/batch-size.ts'
 import { Invocation } from '../jobs/invocation.ts'
 import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { recordReports, type Report } from './profiles.ts'
+import { recordReports, type Report, type Sender } from './profiles.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
 /**
@@ -16,8 +16,10 @@ export async function takeReports(
   reports: Report[],
 ): Promise<void> {
   const messages = messagesOf(workspace, res.now(), withoutOvertaken(reports))
-  if (messages === undefined) await recordReports(res, workspace, reports)
-  else await res.events.sendBatch(messages.map((body) => ({ body })))
+  const by = res.actor
+  if (messages === undefined)
+    await recordReports(res, workspace, reports, [{ by, reports: reports.length }])
+  else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by } })))
 }
 
 /** Rows of an invocation's first batch, which take some forty milliseconds. */
@@ -80,9 +82,25 @@ async function writeTogether(
 ): Promise<void> {
   const [{ workspace } = { workspace: 0 }] = messages
   const reports = withoutOvertaken(messages.flatMap(reportsOf))
-  const cost = await recordReports(res, workspace, reports)
+  const cost = await recordReports(res, workspace, reports, sendersOf(res, messages))
   const facts = { event: 'reports', workspace, messages: messages.length, reports: reports.length }
   console.info(JSON.stringify({ ...facts, ...cost }))
   res.measure({ kind: 'step', work: 'reports', state: 'written', ...cost })
   await invocation.took(cost.ms, rowsOfAll(messages))
+}
+
+/** The client of each message; what only one of its requests has is left out where there are more. */
+function sendersOf({ actor }: Resources, messages: ReportsMessage[]): Sender[] {
+  const clients = Map.groupBy(messages, ({ by = actor }) => by.client)
+  return [...clients.values()].map((ofOne) => {
+    const reports = ofOne.reduce((sum, { reports }) => sum + reports.length, 0)
+    const [{ by = actor } = {}] = ofOne
+    const { client, name, method } = by
+    const common = {
+      ...(client !== undefined && { client }),
+      name,
+      ...(method !== undefined && { method }),
+    }
+    return { by: ofOne.length === 1 ? by : common, reports }
+  })
 }
