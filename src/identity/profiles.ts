@@ -4,6 +4,7 @@ import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
+import { addNewUsers, checkProfiles, subtractUsers, withinCaps } from './caps.ts'
 import { listDefinitions, selectSharedNames } from './definitions.ts'
 import { removeMembers } from './seat-and-share.ts'
 
@@ -25,7 +26,7 @@ export interface Report {
   changes: Change[]
 }
 
-/** Gives a user these attributes and no others. */
+/** Gives a user these attributes and no others. Throws `limit`. */
 export function replaceUser(
   res: Resources,
   workspace: number,
@@ -36,7 +37,7 @@ export function replaceUser(
   return writeUser(res, workspace, report, [clearOtherAttributes(workspace, report)])
 }
 
-/** Merges attributes into those that a user has. */
+/** Merges attributes into those that a user has. Throws `limit`. */
 export function mergeUser(
   res: Resources,
   workspace: number,
@@ -46,15 +47,20 @@ export function mergeUser(
   return writeUser(res, workspace, { user, at: res.now(), changes }, [])
 }
 
-/** Writes reports, all or none; what is newer already, or a user deleted since, stays as it is. */
+/**
+ * Writes reports, all or none; what is newer already, or a user deleted since, stays as it is.
+ * Throws `limit`.
+ */
 export async function recordReports(
   res: Resources,
   workspace: number,
   reports: Report[],
 ): Promise<Cost> {
   const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  const statements = reportStatements(workspace, reports, res.now(), isAccepted)
-  return costOf(await together(res.databaseOf(workspace), statements))
+  const statements = reportStatements(res, workspace, reports, isAccepted)
+  return withinCaps(res.limits, async () =>
+    costOf(await together(res.databaseOf(workspace), statements)),
+  )
 }
 
 /** Whether a moment comes after the deletion of a user, if any. */
@@ -69,13 +75,15 @@ export const isAfterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
  * later one wins; names of inherited attributes are left out.
  */
 function reportStatements(
+  { limits, now }: Pick<Resources, 'limits' | 'now'>,
   workspace: number,
   reports: Report[],
-  now: number,
   isAccepted: SQL,
 ): SQL[] {
+  const takenNow = now()
+  const growing = reports.filter(({ changes }) => changes.some(({ to }) => to !== null))
   const users = JSON.stringify(
-    reports.map(({ user, at, taken = now }) => [user, taken, null, null, at]),
+    reports.map(({ user, at, taken = takenNow }) => [user, taken, null, null, at]),
   )
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
@@ -93,6 +101,7 @@ function reportStatements(
     SELECT ${workspace}, value ->> 0, value ->> 1
     FROM json_each(${users}) WHERE ${isAccepted}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
+    addNewUsers(workspace, limits),
     ...jsonLists(rows).map(
       (list) => sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
@@ -101,6 +110,15 @@ function reportStatements(
     FROM json_each(${list}) WHERE ${isAccepted} AND ${own}
     ${keepNewest}`,
     ),
+    ...(growing.length === 0
+      ? []
+      : [
+          checkProfiles(
+            workspace,
+            growing.map(({ user }) => user),
+            limits,
+          ),
+        ]),
   ]
 }
 
@@ -125,11 +143,11 @@ async function writeUser(
   before: SQL[],
 ): Promise<Profile> {
   const { user, at } = report
-  const statements = [...before, ...reportStatements(workspace, [report], at, sql`true`)]
-  const results = await together(res.databaseOf(workspace), [
-    ...statements,
-    ...profileQueries(workspace, user),
-  ])
+  const all = { limits: res.limits, now: () => at }
+  const statements = [...before, ...reportStatements(all, workspace, [report], sql`true`)]
+  const results = await withinCaps(res.limits, () =>
+    together(res.databaseOf(workspace), [...statements, ...profileQueries(workspace, user)]),
+  )
   const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones
   const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user that was just written is missing')
@@ -221,6 +239,7 @@ export async function deleteUser(res: Resources, workspace: number, user: string
     VALUES (${workspace}, ${user}, ${res.now()})
     ON CONFLICT (workspace_id, user_id) DO UPDATE
     SET deleted_at = max(deleted_at, excluded.deleted_at)`,
+    subtractUsers(workspace, sql`SELECT ${user}`),
     sql`DELETE FROM users WHERE ${isUser}`,
   ])
   if (results.at(-1)?.changes === 0)
