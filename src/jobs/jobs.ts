@@ -76,7 +76,7 @@ export const countUnended = (queue: SQL) =>
   sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
 
 /** The same of a workspace. */
-const countUnendedOf = (workspace: number) => sql`(
+export const countUnendedOf = (workspace: number) => sql`(
   SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL)`
 
