@@ -10,7 +10,7 @@ export type Reason =
   | { reason: 'scope-not-held'; scopes: readonly string[] }
   | { reason: 'header-invalid'; header: string }
   | { reason: 'media-type'; allowed: readonly string[] }
-  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' }
+  | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' | 'CSV' }
   | { reason: 'encoding' }
   | { reason: 'cut-short' }
   | { reason: 'too-large'; max: number }
@@ -32,6 +32,7 @@ export type Reason =
         | 'webhook'
         | 'delivery'
         | 'event'
+        | 'erasure'
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }

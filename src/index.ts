@@ -3,9 +3,12 @@ import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
 import { sourceOf } from './audiences/apply.ts'
+import { runErasure } from './erasure/run.ts'
+import { enqueueStalledErasures } from './erasure/stalled.ts'
+import { sweepErasures } from './erasure/sweep.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
-import { pruneGroup } from './experience/prune.ts'
+import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
@@ -18,6 +21,7 @@ import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/history.ts'
+import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue, queueOf } from './jobs/enqueue.ts'
 import { letsOthersGo } from './jobs/others.ts'
@@ -62,13 +66,20 @@ export default {
       enqueueStalled: () => enqueueStalled(res),
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
+      enqueueStalledErasures: () => enqueueStalledErasures(res),
+      enqueueQuietGroups: () => enqueueQuietGroups(res),
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
       sweepRevocations: () => sweepRevocations(res),
       sweepFormerSecrets: () => sweepFormerSecrets(res),
+      sweepWebhookSecrets: () => sweepWebhookSecrets(res),
       ...(daily
-        ? { sweepFiles: () => sweepFiles(res) }
+        ? {
+            sweepFiles: () => sweepFiles(res),
+            enqueueBusyGroups: () => enqueueBusyGroups(res),
+            sweepErasures: () => sweepErasures(res),
+          }
         : { measureState: () => measureState(res) }),
       // Last, as it goes on for as long as the invocation may.
       refreshDue: () => refreshDue(res, controller.scheduledTime),
@@ -142,13 +153,15 @@ async function handle(res: Resources, message: Message): Promise<void> {
     case 'import':
       return runUsersJob(res, message.workspace, message.job)
     case 'prune':
-      return pruneGroup(res, message.workspace, message.group, message.after)
+      return pruneGroup(res, message)
     case 'erase':
       return eraseGroup(res, message.workspace, message.group)
     case 'recompute':
       return runRecompute(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
+    case 'erase-people':
+      return runErasure(res, message.workspace, message.erasure)
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:

@@ -16,10 +16,11 @@ export type MessageOf<Kind extends Message['kind']> = Omit<Extract<Message, { ki
 type Work =
   | { kind: 'job'; workspace: number; job: number }
   | { kind: 'import'; workspace: number; job: number }
-  | { kind: 'prune'; workspace: number; group: number; after: string }
+  | { kind: 'prune'; workspace: number; group: number; after: string; through?: number }
   | { kind: 'erase'; workspace: number; group: number }
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }
+  | { kind: 'erase-people'; workspace: number; erasure: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
   | ReportsMessage
 

@@ -3,7 +3,7 @@ import type { Actor } from './db/schema.ts'
 import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
-import { hostsOf, jobsDaysOf, originOf, participantMaxOf, secretOf } from './vars.ts'
+import { hostsOf, originOf, secretOf, wholeOf } from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
 export interface Env {
@@ -24,6 +24,7 @@ export interface Env {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  ERASURE_DAYS: number
   FILE_BYTES_MAX: number
   WAITING_BYTES_MAX: number
   UPLOAD_IDLE_SECONDS: number
@@ -65,6 +66,8 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long an older report brings nobody back who was erased. */
+  erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
   /** Of all files of a workspace that are not applied yet. */
@@ -193,7 +196,8 @@ export function resources(env: Env, bookmark?: string): Resources {
       descriptionMax: Number(env.DESCRIPTION_MAX),
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: jobsDaysOf(env.JOBS_DAYS),
+      jobsDays: wholeOf('JOBS_DAYS', env.JOBS_DAYS),
+      erasureDays: wholeOf('ERASURE_DAYS', env.ERASURE_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       waitingBytesMax: Number(env.WAITING_BYTES_MAX),
       uploadIdleSeconds: Number(env.UPLOAD_IDLE_SECONDS),
@@ -202,7 +206,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       usersMax: Number(env.USERS_MAX),
       userAttributesMax: Number(env.USER_ATTRIBUTES_MAX),
       profileBytesMax: Number(env.PROFILE_BYTES_MAX),
-      participantMax: participantMaxOf(env.PARTICIPANT_MAX),
+      participantMax: wholeOf('PARTICIPANT_MAX', env.PARTICIPANT_MAX, 64),
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
@@ -220,7 +224,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     origin: originOf(env.ORIGIN),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
-    revocationsSeconds: Number(env.REVOCATIONS_SECONDS),
+    revocationsSeconds: wholeOf('REVOCATIONS_SECONDS', env.REVOCATIONS_SECONDS),
     webhookAddresses: {
       local: String(env.WEBHOOKS_LOCAL) === 'true',
       hosts: hostsOf(env.WEBHOOK_HOSTS),

@@ -1,15 +1,9 @@
-/** Characters of a participant's id: at most 64, as a user's. Vars come as numbers or as text. */
-export function participantMaxOf(value: unknown): number {
-  const max = Number(value)
-  if (!Number.isInteger(max) || max < 1 || max > 64)
-    throw new Error('PARTICIPANT_MAX must be a whole number from 1 to 64')
-  return max
-}
-
-export function jobsDaysOf(value: unknown): number {
-  const days = Number(value)
-  if (!Number.isInteger(days) || days < 1) throw new Error('JOBS_DAYS must be whole days')
-  return days
+/** A whole number from 1, up to `most`. Vars come as numbers or as text. */
+export function wholeOf(name: string, value: unknown, most = Infinity): number {
+  const given = Number(value)
+  if (!Number.isInteger(given) || given < 1 || given > most)
+    throw new Error(`${name} must be a whole number from 1${most < Infinity ? ` to ${most}` : ''}`)
+  return given
 }
 
 /** A secret that was not put is missing. */

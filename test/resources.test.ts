@@ -16,6 +16,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
   ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
+  ['erasureDays', 'ERASURE_DAYS', 400],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
   ['waitingBytesMax', 'WAITING_BYTES_MAX', 53_687_091_200],
   ['uploadIdleSeconds', 'UPLOAD_IDLE_SECONDS', 60],
@@ -58,6 +59,14 @@ describe('the limits', () => {
   it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep jobs %o days', (given) => {
     expect(() => limitsOf({ JOBS_DAYS: given })).toThrow('JOBS_DAYS')
   })
+
+  it.each([0, 1.5, -1, '', 'x', undefined, null])(
+    'refuse to learn of revocations after %o',
+    (given) => {
+      const vars = { REVOCATIONS_SECONDS: given as number } // a var may be anything
+      expect(() => resources({ ...env, ...vars })).toThrow('REVOCATIONS_SECONDS')
+    },
+  )
 
   it.each([1, 64])('allow ids of %o characters', (given) => {
     expect(limitsOf({ PARTICIPANT_MAX: given }).participantMax).toBe(given)

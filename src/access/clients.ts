@@ -3,7 +3,9 @@ import { together, type Db } from '../db/connect.ts'
 import { clients, revocations } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
-import { known, revoking } from './revocations.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { tellRefusal, type Later } from './refusals.ts'
+import { known, revokeIssued, revoking } from './revocations.ts'
 import type { Scope } from './scopes.ts'
 import { hashOf, randomSecret, sameHash } from './secret.ts'
 import { longestLifetime, type Caller, type Validity } from './tokens.ts'
@@ -31,6 +33,8 @@ export interface ClientDraft {
   expiresAt: number | null
 }
 
+const dataOf = ({ id, name }: Pick<Client, 'id' | 'name'>) => ({ client_id: id, name })
+
 const day = 86_400_000
 
 /**
@@ -49,7 +53,11 @@ export async function registerClient(
   const scopes = [...new Set(draft.scopes)]
   const client = { ...draft, id: crypto.randomUUID(), workspace, scopes, createdAt }
   const db = res.databaseOf(workspace)
-  await together(db, [db.insert(clients).values({ ...client, secretHash: await hashOf(secret) })])
+  const results = await together(db, [
+    db.insert(clients).values({ ...client, secretHash: await hashOf(secret) }),
+    ...announce(res, workspace, { type: 'client.created', data: { ...dataOf(client), scopes } }),
+  ])
+  await enqueueAnnounced(res, workspace, results)
   return { ...client, formerUntil: null, secret }
 }
 
@@ -82,14 +90,17 @@ async function getClient(db: Db, id: string): Promise<Client> {
 
 /** It gets no new tokens, and those it has are revoked. Throws `not-found`. */
 export async function deleteClient(res: Resources, id: string): Promise<void> {
-  const { workspace } = await getClient(res.directory, id)
+  const client = await getClient(res.directory, id)
+  const { workspace } = client
   const db = res.databaseOf(workspace)
-  const [revoked, { changes }] = await together(db, [
+  const [revoked, { changes }, ...announced] = await together(db, [
     revoking(id, res.now()),
     db.delete(clients).where(eq(clients.id, id)),
+    ...announce(res, workspace, { type: 'client.deleted', data: dataOf(client) }),
   ])
   known(revoked.rows)
   if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
+  await enqueueAnnounced(res, workspace, announced)
 }
 
 /** Gives a client a second secret; the one that it had is good for a day. Throws `not-found`. */
@@ -100,8 +111,9 @@ export async function rotateSecret(
   const client = await getClient(res.directory, id)
   const secret = randomSecret()
   const formerUntil = res.now() + day
-  const db = res.databaseOf(client.workspace)
-  const [{ changes }] = await together(db, [
+  const { workspace } = client
+  const db = res.databaseOf(workspace)
+  const [{ changes }, ...announced] = await together(db, [
     db
       .update(clients)
       .set({
@@ -110,16 +122,17 @@ export async function rotateSecret(
         secretHash: await hashOf(secret),
       })
       .where(eq(clients.id, id)),
+    ...announce(res, workspace, { type: 'client.rotated', data: dataOf(client) }),
   ])
   if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
+  await enqueueAnnounced(res, workspace, announced)
   return { ...client, formerUntil, secret }
 }
 
 /** Revokes all tokens that a client was issued. Throws `not-found`. */
 export async function revokeTokens(res: Resources, id: string): Promise<void> {
-  const { workspace } = await getClient(res.directory, id)
-  const [{ rows }] = await together(res.databaseOf(workspace), [revoking(id, res.now())])
-  known(rows)
+  const { workspace, name } = await getClient(res.directory, id)
+  await revokeIssued(res, { client: id, name, workspace })
 }
 
 const formerSecretsMost = 1000
@@ -137,16 +150,17 @@ export type Authenticated = Caller & Validity
 
 /**
  * Throws `bad-credentials` for a wrong id and a wrong secret alike, after the same work, and for a
- * client that has expired.
+ * client that has expired; `later` is given what is to be done after the answer.
  */
 export async function authenticate(
-  db: Db,
+  res: Resources,
   { id, secret }: { id: string; secret: string },
-  now: number,
+  later: Later,
 ): Promise<Authenticated> {
+  const now = res.now()
   const [hash, [client]] = await Promise.all([
     hashOf(secret),
-    db
+    res.directory
       .select({ ...getTableColumns(clients), revokedUntil: revocations.notBefore })
       .from(clients)
       .leftJoin(revocations, eq(revocations.client, clients.id))
@@ -155,15 +169,20 @@ export async function authenticate(
   // The same work where there is no client: an answer's time tells nothing.
   const isCurrent = sameHash(hash, client?.secretHash ?? hash)
   const isFormer = sameHash(hash, client?.formerHash ?? hash) && now < (client?.formerUntil ?? 0)
-  if (client === undefined || !(isCurrent || isFormer))
+  if (client === undefined) throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
+  const { name, workspace, scopes } = client
+  const caller = { client: id, name, workspace, scopes }
+  if (!(isCurrent || isFormer)) {
+    tellRefusal(res, caller, 'secret', later)
     throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
+  }
   const expiresAt = client.expiresAt ?? Infinity
-  if (now >= expiresAt) throw new Failure({ reason: 'bad-credentials', why: 'expired' })
+  if (now >= expiresAt) {
+    tellRefusal(res, caller, 'expired', later)
+    throw new Failure({ reason: 'bad-credentials', why: 'expired' })
+  }
   return {
-    client: client.id,
-    name: client.name,
-    workspace: client.workspace,
-    scopes: client.scopes,
+    ...caller,
     tokenLifetime: client.tokenLifetime ?? longestLifetime,
     expiresAt,
     revokedUntil: client.revokedUntil ?? 0,

@@ -3,6 +3,8 @@ import { together, type Db } from '../db/connect.ts'
 import { revocations } from '../db/schema.ts'
 import { Failure, faultOf, OutOfTime } from '../failure.ts'
 import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { tellRefusal, type Later } from './refusals.ts'
 import { longestLifetime, verifyToken, type Caller, type Verified } from './tokens.ts'
 
 /** Tokens of a client that were issued up to `until` (milliseconds) are refused. */
@@ -35,10 +37,22 @@ export async function revokeToken(res: Resources, caller: Caller, text: string):
     if (error instanceof Failure) return undefined
     throw error
   })
-  if (token?.caller.client !== caller.client) return
-  const statement = revoking(caller.client, res.now(), token)
-  const [{ rows }] = await together(res.databaseOf(caller.workspace), [statement])
+  if (token?.caller.client === caller.client) await revokeIssued(res, caller, token)
+}
+
+/** Revokes what a client was issued until now, but nothing where `token` is revoked already. */
+export async function revokeIssued(
+  res: Resources,
+  { client, name, workspace }: Omit<Caller, 'scopes'>,
+  token?: Verified,
+): Promise<void> {
+  const data = { client_id: client, name }
+  const [{ rows }, ...announced] = await together(res.databaseOf(workspace), [
+    revoking(client, res.now(), token),
+    ...announce(res, workspace, { type: 'token.revoked', data }),
+  ])
   known(rows)
+  await enqueueAnnounced(res, workspace, announced)
 }
 
 const sweptMost = 1000
@@ -75,25 +89,25 @@ const patience = 3000
 export async function refuseRevoked(
   res: Resources,
   { caller, issuedAt }: Verified,
-  waitUntil: (promise: Promise<void>) => void,
+  later: Later,
 ): Promise<void> {
   const now = res.now()
   const age = (now - readAt) / 1000
   if (age >= res.revocationsSeconds && now - triedAt >= pauseBetweenReads) {
     triedAt = now
     reading = read(res, now)
-    waitUntil(reading.catch(() => undefined)) // thrown below
+    later(reading.catch(() => undefined)) // thrown below
   }
   if (!everRead || (age >= 2 * res.revocationsSeconds && !failing)) await whileReading()
-  if (1000 * issuedAt <= (untils.get(caller.client) ?? 0))
-    throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
+  if (1000 * issuedAt > (untils.get(caller.client) ?? 0)) return
+  tellRefusal(res, caller, 'revoked', later)
+  throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
 }
 
 /** Not for ever: another request may have begun to read, and be gone. */
 async function whileReading(): Promise<void> {
   const over = await Promise.race([reading, scheduler.wait(patience).then(() => 'over')])
-  if (over === undefined) return
-  failing = true
+  if (over !== undefined) failing = true
   if (!everRead) throw new OutOfTime('the revocations are not read yet')
 }
 

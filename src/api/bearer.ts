@@ -4,7 +4,7 @@ import { missingScope, type Needs } from '../access/scopes.ts'
 import { verifyToken } from '../access/tokens.ts'
 import { Failure } from '../failure.ts'
 import { actAs } from './actor.ts'
-import type { Http } from './http.ts'
+import { afterAnswer, type Http } from './http.ts'
 
 /** The token of an `Authorization: Bearer` header (RFC 6750 §2.1). */
 export function bearerToken(authorization: string | undefined): string {
@@ -19,10 +19,10 @@ export const bearer = createMiddleware<Http>(async (c, next) => {
   const { res } = c.var
   const token = bearerToken(c.req.header('authorization'))
   const verified = await verifyToken(res.signing, token, res.now())
-  await refuseRevoked(res, verified, (promise) => c.executionCtx.waitUntil(promise))
   const { caller } = verified
-  c.set('caller', caller)
   actAs(c, caller)
+  await refuseRevoked(c.var.res, verified, afterAnswer(c))
+  c.set('caller', caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))
   c.set('replica', res.replicaOf(caller.workspace))

@@ -23,7 +23,7 @@ export const boundedBody = bodyLimit({
  * The body in UTF-8 without its byte order mark, unpacked where its header or first bytes say gzip.
  * Throws `encoding`, `malformed` and `too-large`.
  */
-export async function textOf(c: Context<Http>, what: 'JSON' | 'form'): Promise<string> {
+export async function textOf(c: Context<Http>, what: 'JSON' | 'form' | 'CSV'): Promise<string> {
   const bytes = new Uint8Array(await c.req.arrayBuffer())
   const packed = isPacked(c.req.header('content-encoding')) || isGzip(bytes)
   try {

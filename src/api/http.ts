@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
 import type { Env, Resources } from '../resources.ts'
@@ -16,3 +17,7 @@ export interface Http {
     replica: Db
   }
 }
+
+/** Has work done that its request does not wait for. */
+export const afterAnswer = (c: Context<Http>) => (work: Promise<void>) =>
+  c.executionCtx.waitUntil(work)

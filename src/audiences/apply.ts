@@ -1,6 +1,7 @@
 import { eq, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { jobs, syncRules } from '../db/schema.ts'
+import { erasedPeople } from '../experience/erased-people.ts'
 import { participantsFile } from '../experience/participants-file.ts'
 import type { Source, SourceOf } from '../experience/source.ts'
 import { parseJson } from '../json.ts'
@@ -74,8 +75,16 @@ const audienceSource = (job: AudienceJob): Source => ({
 })
 
 /** The source of a job's participants. */
-export const sourceOf: SourceOf = (job) =>
-  job.source === 'audience' ? audienceSource(job) : participantsFile(job)
+export const sourceOf: SourceOf = (job) => {
+  switch (job.source) {
+    case 'audience':
+      return audienceSource(job)
+    case 'erasure':
+      return erasedPeople(job)
+    case 'participants-file':
+      return participantsFile(job)
+  }
+}
 
 /** Statements that fail a job if a reference is missing; those after them find the job moved. */
 const failIfMissing = (job: AudienceJob, missing: SQL, now: number): SQL[] => [

@@ -591,6 +591,28 @@ export const eventDigests = sqliteTable(
   (t) => [primaryKey({ columns: [t.workspace, t.day] })],
 )
 
+/** The parts of an erasure, in their order. */
+export const erasureStates = [
+  'waiting',
+  'rows',
+  'jobs',
+  'runs',
+  'answers',
+  'files',
+  'receipt',
+  'complete',
+] as const
+
+/** What an erasure goes by, and how far the part that its state names has come. */
+export interface ErasurePlace {
+  /** The key of the last job that was accepted before. */
+  jobs: number
+  /** When the people were forgotten, in milliseconds. */
+  forgottenAt: number
+  /** The last row, or file, that was looked through. */
+  after?: typeof cronPlaces.$inferSelect.after
+}
+
 /** A request to forget people. */
 export const erasures = sqliteTable(
   'erasures',
@@ -601,10 +623,9 @@ export const erasures = sqliteTable(
     people: integer('people').notNull(),
     /** Of one person alone. */
     personHash: text('person_hash'),
-    state: text('state').notNull(),
+    state: text('state', { enum: erasureStates }).notNull(),
     step: integer('step').notNull().default(0),
-    /** How far the part that `state` names has come. */
-    place: text('place', { mode: 'json' }),
+    place: text('place', { mode: 'json' }).$type<ErasurePlace>(),
     /** How many things of each kind are removed. */
     removed: text('removed', { mode: 'json' }).$type<Record<string, number>>().notNull(),
     actor: text('actor', { mode: 'json' }).$type<Actor>(),

@@ -4,7 +4,7 @@ import { experienceGroups, jobs } from '../db/schema.ts'
 import { nameOfAudience } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
-import { readGroupJob, type AudienceJob, type ParticipantsFileJob } from '../jobs/job.ts'
+import { readGroupJob } from '../jobs/job.ts'
 import {
   checkTakesFile,
   insertNextJob,
@@ -41,7 +41,7 @@ const selectJobs = (db: Db) =>
 type Row = Awaited<ReturnType<typeof selectJobs>>[number]
 
 /** A job and its group as readers see it now; a deleted group has no jobs. */
-export type GroupJob = (ParticipantsFileJob | AudienceJob) & Pick<Row, keyof typeof groupColumns>
+export type GroupJob = ReturnType<typeof readGroupJob> & Pick<Row, keyof typeof groupColumns>
 
 function readRow(row: Row): GroupJob {
   const { groupId, groupName, groupType, groupCount, groupRemoved } = row

@@ -1,4 +1,4 @@
-import type { SQL } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { jobs } from '../db/schema.ts'
 import { addMembers, listed, removeMembers, upsertMembers } from '../membership/members.ts'
 import type { Limits } from '../resources.ts'
@@ -7,6 +7,7 @@ import { guardOf } from '../jobs/checkpoint.ts'
 import type { ParticipantsFileJob } from '../jobs/job.ts'
 import { tally } from '../jobs/jobs.ts'
 import { hasGoodRow, isMostlyBad, isText } from '../jobs/outcome.ts'
+import { erasedSince } from './erased-people.ts'
 import { readParticipants } from './slice.ts'
 import type { Source } from './source.ts'
 
@@ -37,10 +38,13 @@ const writers = { add: addMembers, remove: removeMembers, replace: upsertMembers
 function writeParticipants(ids: string[], job: ParticipantsFileJob): SQL[] {
   const write = writers[job.type]
   const statements: SQL[] = []
-  for (let from = 0; from < ids.length; from += idsPerStatement)
-    statements.push(
-      write(job, listed(ids.slice(from, from + idsPerStatement)), guardOf(jobs, job)),
-      tally(job, 'touched'),
-    )
+  for (let from = 0; from < ids.length; from += idsPerStatement) {
+    const some = listed(ids.slice(from, from + idsPerStatement))
+    const named = job.type === 'remove' ? some : withoutErased(job, some)
+    statements.push(write(job, named, guardOf(jobs, job)), tally(job, 'touched'))
+  }
   return statements
 }
+
+const withoutErased = (job: ParticipantsFileJob, ids: SQL): SQL =>
+  sql`(SELECT value FROM ${ids} WHERE value NOT IN (${erasedSince(job)}))`

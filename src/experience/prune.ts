@@ -1,13 +1,17 @@
-import { eq } from 'drizzle-orm'
-import { together } from '../db/connect.ts'
-import { experienceGroups } from '../db/schema.ts'
-import { pruneDead, rangeEnd } from '../membership/members.ts'
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { pruneDead, rangeEnd, type Group } from '../membership/members.ts'
+import type { MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import type { GroupJob } from './jobs.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { Invocation } from '../jobs/invocation.ts'
+import { enqueueStalledOf } from '../jobs/stalled.ts'
 
 const rowsFirst = 5000
+
+/** Milliseconds for which the rows that the live revision has removed stay. */
+export const keptFor = 12 * 3_600_000
 
 /** Once more rows are removed than live: each removal then shares the cost of the scan. */
 export function isPruneDue({
@@ -17,32 +21,65 @@ export function isPruneDue({
   return groupRemoved > groupCount + 1000
 }
 
-/** Deletes the group's rows that were removed before the last revision. */
-export async function pruneGroup(
-  res: Resources,
-  workspace: number,
-  group: number,
-  after: string,
-): Promise<void> {
+/** Enqueues groups with dead rows that nothing has changed for twelve hours. */
+export const enqueueQuietGroups = (res: Resources): Promise<void> =>
+  enqueueGroups(res, 'prune-quiet', keptFor)
+
+/** Enqueues all groups with dead rows: of some, a revision each hour removes more. */
+export const enqueueBusyGroups = (res: Resources): Promise<void> =>
+  enqueueGroups(res, 'prune-busy', 0)
+
+const enqueueGroups = (res: Resources, part: string, unchangedFor: number): Promise<void> =>
+  enqueueStalledOf<{ workspace: number; key: number }>(res, {
+    part,
+    columns: sql`workspace_id AS workspace`,
+    from: sql`FROM experience_groups INDEXED BY experience_groups_to_prune
+      WHERE removed_since_prune > 0 AND deleted_at IS NULL`,
+    at: sql`updated_at`,
+    unmovedFor: unchangedFor,
+    messageOf: ({ workspace, key }) => ({
+      kind: 'prune',
+      workspace,
+      group: key,
+      after: '',
+      scheduled: true,
+    }),
+  })
+
+/** Deletes the group's dead rows, those that the live revision has removed once it is old enough. */
+export async function pruneGroup(res: Resources, message: MessageOf<'prune'>): Promise<void> {
+  const { workspace, group } = message
   const db = res.databaseOf(workspace)
+  const through = message.through ?? (await lastToPrune(db, group, res.now()))
+  if (through === undefined) return
   const invocation = new Invocation(res)
+  let { after } = message
   while (!invocation.isOutOfTime()) {
     const rows = invocation.items(rowsFirst)
     const [bound] = await db.all<{ id: string }>(rangeEnd({ workspace, group }, after, rows))
-    const prune = pruneDead({ workspace, group }, { after, upTo: bound?.id })
+    const prune = pruneDead({ workspace, group }, { after, upTo: bound?.id }, through)
     if (bound === undefined) {
-      await together(db, [
-        prune,
-        db
-          .update(experienceGroups)
-          .set({ removedSincePrune: 0 })
-          .where(eq(experienceGroups.key, group)),
-      ])
+      await together(db, [prune, countLeft({ workspace, group }, through)])
       return
     }
     const [{ meta }] = await together(db, [prune])
     await invocation.took(meta.duration, rows)
     after = bound.id
   }
-  await enqueue(res, { kind: 'prune', workspace, group, after })
+  await enqueue(res, { kind: 'prune', ...message, after, through })
 }
+
+/** The last revision whose removed rows nobody needs; undefined for a group that is gone. */
+async function lastToPrune(db: Db, group: number, now: number): Promise<number | undefined> {
+  const [found] = await db.all<{ through: number }>(sql`
+    SELECT revision - (updated_at > ${now - keptFor}) AS through
+    FROM experience_groups WHERE key = ${group}`)
+  return found?.through
+}
+
+/** What revisions after `through` have removed is left, also of one that went live meanwhile. */
+const countLeft = ({ workspace, group }: Group, through: number): SQL => sql`
+  UPDATE experience_groups SET removed_since_prune = coalesce((
+    SELECT sum(j.removed) FROM jobs AS j WHERE j.group_key = ${group}
+      AND j.revision > ${through} AND j.revision <= experience_groups.revision), 0)
+  WHERE workspace_id = ${workspace} AND key = ${group}`

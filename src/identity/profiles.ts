@@ -1,12 +1,13 @@
 import { sql, type SQL } from 'drizzle-orm'
+import { findErased, nobodyErased } from '../access/erased.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
-import { addNewUsers, checkProfiles, subtractUsers, withinCaps } from './caps.ts'
-import { listDefinitions, selectSharedNames } from './definitions.ts'
-import { removeMembers } from './seat-and-share.ts'
+import { addNewUsers, checkProfiles, withinCaps } from './caps.ts'
+import { selectSharedNames } from './definitions.ts'
+import { forgetUsers } from './forget.ts'
 
 export interface Profile {
   user: string
@@ -48,19 +49,27 @@ export function mergeUser(
 }
 
 /**
- * Writes reports, all or none; what is newer already, or a user deleted since, stays as it is.
- * Throws `limit`.
+ * Writes reports, all or none; what is newer already, or a user deleted or erased since, stays as
+ * it is. Throws `limit`.
  */
 export async function recordReports(
   res: Resources,
   workspace: number,
   reports: Report[],
 ): Promise<Cost> {
-  const isAccepted = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  const statements = reportStatements(res, workspace, reports, isAccepted)
-  return withinCaps(res.limits, async () =>
-    costOf(await together(res.databaseOf(workspace), statements)),
-  )
+  const isAfter = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
+  for (let known = nobodyErased(workspace, reports); ;) {
+    const { erased, isAll } = known
+    const left = reports.filter(({ user, at }) => at > (erased.get(user) ?? -Infinity))
+    const results = await withinCaps(res.limits, () =>
+      together(res.databaseOf(workspace), [
+        ...reportStatements(res, workspace, left, sql`${isAfter} AND ${isAll}`),
+        sql`SELECT 1 WHERE ${isAll}`,
+      ]),
+    )
+    if (results.at(-1)?.rows.length === 1) return costOf(results)
+    known = await findErased(res, workspace, reports)
+  }
 }
 
 /** Whether a moment comes after the deletion of a user, if any. */
@@ -223,25 +232,9 @@ export const inheritedName = (definition: string, attribute: string) => `${defin
  */
 export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {
   const db = res.databaseOf(workspace)
-  const definitions = await listDefinitions(db, workspace)
-  const isUser = sql`workspace_id = ${workspace} AND user_id = ${user}`
-  const results = await together(db, [
-    ...definitions.flatMap(({ key, attributes }) =>
-      removeMembers(
-        { workspace, definitionKey: key, attributes },
-        sql`SELECT ${user} AS user_id`,
-        sql`true`,
-      ),
-    ),
-    sql`DELETE FROM user_attributes WHERE ${isUser}`,
-    sql`
-    INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
-    VALUES (${workspace}, ${user}, ${res.now()})
-    ON CONFLICT (workspace_id, user_id) DO UPDATE
-    SET deleted_at = max(deleted_at, excluded.deleted_at)`,
-    subtractUsers(workspace, sql`SELECT ${user}`),
-    sql`DELETE FROM users WHERE ${isUser}`,
-  ])
+  const users = sql`SELECT ${user} AS user_id`
+  const forgotten = { workspace, users, guard: sql`true` }
+  const results = await together(db, await forgetUsers(db, forgotten, res.now(), () => []))
   if (results.at(-1)?.changes === 0)
     throw new Failure({ reason: 'not-found', what: 'user', id: user })
 }

@@ -1,6 +1,6 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
 import { costOf, together, type Result } from '../db/connect.ts'
-import type { jobs, recomputeRuns } from '../db/schema.ts'
+import type { erasures, jobs, recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 
 /** Where work stands: every change of its row raises `step`. */
@@ -10,7 +10,10 @@ export interface Checkpoint {
 }
 
 /** The condition that the work still stands where it was read. */
-export function guardOf(work: typeof jobs | typeof recomputeRuns, { key, step }: Checkpoint): SQL {
+export function guardOf(
+  work: typeof jobs | typeof recomputeRuns | typeof erasures,
+  { key, step }: Checkpoint,
+): SQL {
   // Not EXISTS, which SQLite makes a join, evaluated for each row.
   return sql`(SELECT step FROM ${work} WHERE key = ${key}) = ${step}`
 }

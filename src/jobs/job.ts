@@ -74,8 +74,16 @@ export interface AudienceJob extends JobFields, GroupFields {
   lastUser: string
 }
 
+/** Removes the people of an erasure; how many they are, and of how many that is done. */
+export interface ErasureJob extends JobFields, GroupFields, Pick<JobRow, 'fileName' | 'fileKey'> {
+  source: 'erasure'
+  erasure: number
+  people: number
+  scanned: number
+}
+
 export type FileJob = UsersFileJob | ParticipantsFileJob
-export type Job = FileJob | AudienceJob
+export type Job = FileJob | AudienceJob | ErasureJob
 
 /** Who has requested a job. */
 export const actorOf = ({ actor, createdBy }: Pick<Job, 'actor' | 'createdBy'>): Actor =>
@@ -106,8 +114,12 @@ export const readUsersJob = (row: JobRow): UsersFileJob => ({
 
 export function readGroupJob(
   row: JobRow & { type: GroupFields['type'] },
-): ParticipantsFileJob | AudienceJob {
-  const { type, audience, fileSize, offset, cursor } = row
+): ParticipantsFileJob | AudienceJob | ErasureJob {
+  const { type, audience, erasure, fileSize, offset, cursor } = row
+  if (erasure !== null) {
+    const scan = { people: fileSize, scanned: offset }
+    return { ...read(row), ...scan, type, erasure, source: 'erasure' }
+  }
   if (audience === null) return { ...read(row), type, source: 'participants-file' }
   const scan = { users: fileSize, scanned: offset, lastUser: cursor ?? '' }
   return { ...read(row), ...scan, type, audience, source: 'audience' }

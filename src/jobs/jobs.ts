@@ -71,14 +71,15 @@ export interface StoredFile {
   format: FileFormat
 }
 
-/** The number of a queue's jobs that have not ended, in SQL. */
-export const countUnended = (queue: SQL) =>
-  sql`(SELECT count(*) FROM jobs WHERE group_key = ${queue} AND ended_at IS NULL)`
+/** The number of a queue's jobs that have not ended, in SQL. Those of erasures do not count. */
+export const countUnended = (queue: SQL) => sql`(
+  SELECT count(*) FROM jobs
+  WHERE group_key = ${queue} AND ended_at IS NULL AND erasure_key IS NULL)`
 
 /** The same of a workspace. */
 export const countUnendedOf = (workspace: number) => sql`(
   SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
-  WHERE workspace_id = ${workspace} AND ended_at IS NULL)`
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NULL)`
 
 /** Bytes of the files of a workspace that wait or are being applied. */
 export const waitingBytes = (workspace: number) => sql`(
@@ -127,6 +128,7 @@ export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
   fileSize: number
   format?: FileFormat
   audience?: SQL
+  erasure?: SQL
 }
 
 /** Items of a job's first batch: users have many values, and a rule may cost much. */
@@ -138,18 +140,19 @@ const firstBatch = { add: 4000, remove: 4000, replace: 2000, users: 500 }
  */
 export function insertNextJob(
   { workspace, queue, from }: { workspace: SQL; queue: SQL; from: SQL },
-  { type, fileName, fileKey, fileSize, createdBy, actor, format, audience }: NewJob,
+  { type, fileName, fileKey, fileSize, createdBy, actor, ...more }: NewJob,
   { id, sliceBytes, now }: { id: string | SQL; sliceBytes: number; now: number },
 ) {
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, batch_ids, created_by, actor, created_at, updated_at,
-      format, audience_id)
+      format, audience_id, erasure_key)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
       ${firstBatch[type]}, ${createdBy}, ${JSON.stringify(actor)}, ${now}, ${now},
-      ${format === undefined ? null : JSON.stringify(format)}, ${audience ?? null}
+      ${more.format === undefined ? null : JSON.stringify(more.format)}, ${more.audience ?? null},
+      ${more.erasure ?? null}
     ${from} RETURNING key AS job`
 }
 

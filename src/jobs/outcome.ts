@@ -61,5 +61,8 @@ export function percentOf(job: Job, members = 0): number {
 const applyingPercent = (job: Job): number =>
   job.source === 'participants-file' && job.type === 'replace' ? 75 : 99
 
-const appliedShare = (job: Job): number =>
-  job.source === 'audience' ? job.scanned / job.users : job.reached / job.fileSize
+function appliedShare(job: Job): number {
+  if (job.source === 'audience') return job.scanned / job.users
+  if (job.source === 'erasure') return job.scanned / job.people
+  return job.reached / job.fileSize
+}

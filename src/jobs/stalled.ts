@@ -17,17 +17,19 @@ export interface Stalled<Row> {
   messageOf: (row: Row) => Message
   /** Whether work is the first of its queue. */
   isFirst?: SQL
+  /** Milliseconds; ten minutes where nothing is said. */
+  unmovedFor?: number
 }
 
 /**
- * Enqueues what has not moved for ten minutes, the longest stalled first: up to a thousand in one
+ * Enqueues what has not moved for a while, the longest stalled first: up to a thousand in one
  * invocation, and the next goes on with the others.
  */
 export function enqueueStalledOf<Row>(
   res: Resources,
-  { part, columns, from, at, messageOf, isFirst = sql`1` }: Stalled<Row>,
+  { part, columns, from, at, messageOf, isFirst = sql`1`, unmovedFor = stalledAfter }: Stalled<Row>,
 ): Promise<void> {
-  const before = res.now() - stalledAfter
+  const before = res.now() - unmovedFor
   return goOn(res.directory, part, piecesMost, async (place) => {
     const rows = await res.directory.all<Row & Place & { isFirst: number }>(sql`
       SELECT ${columns}, ${at} AS at, key, ${isFirst} AS isFirst ${from}

@@ -29,7 +29,7 @@ async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefin
 }
 
 /** Of these files, those of jobs that have not ended. */
-async function findNeeded(db: Db, files: string[]): Promise<Set<string>> {
+export async function findNeeded(db: Db, files: string[]): Promise<Set<string>> {
   if (files.length === 0) return new Set()
   const rows = await db.all<{ file: string }>(sql`
     SELECT file_key AS file FROM jobs

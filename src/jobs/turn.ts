@@ -88,8 +88,24 @@ export function findNextJobs(
  */
 export async function startNext(res: Resources, workspace: number, found = false): Promise<void> {
   const which = { now: res.now(), most: found ? 1 : atOnce + scheduledAtOnce }
-  const next = await findNextJobs(res.databaseOf(workspace), workspace, which)
-  await enqueueAll(res, next.map(messageOf))
+  const db = res.databaseOf(workspace)
+  const next = await findNextJobs(db, workspace, which)
+  const erasures = await findFreedErasures(db, workspace, which.most)
+  await enqueueAll(res, [...next.map(messageOf), ...erasures])
+}
+
+/** Whether the jobs have ended that were accepted before the people of an erasure were forgotten. */
+export const hasNoEarlierJob = (workspace: number) => sql`place ->> 'jobs' < coalesce((
+  SELECT min(key) FROM jobs INDEXED BY jobs_unended_by_workspace
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL), 9e99)`
+
+/** The messages about erasures that have waited for jobs, which have ended. */
+async function findFreedErasures(db: Db, workspace: number, most: number): Promise<Message[]> {
+  const freed = await db.all<{ key: number }>(sql`
+    SELECT key FROM erasures INDEXED BY erasures_unended
+    WHERE ended_at IS NULL AND workspace_id = ${workspace} AND state = 'waiting'
+      AND ${hasNoEarlierJob(workspace)} LIMIT ${most}`)
+  return freed.map(({ key }) => ({ kind: 'erase-people', workspace, erasure: key }))
 }
 
 /** The message about a job, whatever its kind. */

@@ -87,12 +87,9 @@ export function undoRevision(at: Revision, range: Range, guard: SQL): SQL[] {
   ]
 }
 
-/** Deletes rows that neither the live revision nor the one before it shows. */
-export function pruneDead(at: Group, range: Range): SQL {
-  return sql`
-    DELETE FROM ${byGroup}
-    WHERE ${within(at, range)}
-      AND removed_rev < (SELECT revision FROM experience_groups WHERE key = ${at.group})`
+/** Deletes rows that revisions up to `through`, which is live or was, have removed. */
+export function pruneDead(at: Group, range: Range, through: number): SQL {
+  return sql`DELETE FROM ${byGroup} WHERE ${within(at, range)} AND removed_rev <= ${through}`
 }
 
 /** Deletes up to `most` rows of a deleted group. */
@@ -102,3 +99,9 @@ export function eraseMembers({ workspace, group }: Group, most: number): SQL {
       (SELECT workspace_id, participant_id, group_key FROM ${byGroup}
        WHERE workspace_id = ${workspace} AND group_key = ${group} LIMIT ${most})`
 }
+
+/** Deletes rows of people (a query of their ids) in deleted groups, or that no live revision shows. */
+export const deleteDead = (workspace: number, people: SQL, guard: SQL): SQL => sql`
+  DELETE FROM members WHERE workspace_id = ${workspace} AND participant_id IN (${people})
+    AND ${guard} AND (SELECT g.deleted_at IS NOT NULL OR members.removed_rev <= g.revision
+      FROM experience_groups AS g WHERE g.key = members.group_key)`

@@ -19,6 +19,14 @@ interface Recomputed {
   rows_changed: number
 }
 
+interface OfClient {
+  client_id: string
+  name: string
+}
+
+/** Why a client is let in no longer. */
+export const refusalReasons = ['secret', 'expired', 'revoked'] as const
+
 /** Why a job failed. */
 export const failureReasons = [
   'no-good-row',
@@ -46,8 +54,32 @@ export interface EventData {
   'definition.deleted': { definition_id: string }
   'household.recomputed': Recomputed
   'audience.synced': Applied & { audience_id: string }
+  'erasure.requested': ErasureRequested
+  'person.erased': Erased
   'webhook.disabled': { webhook_id: string; reason: 'gone' | 'failing' }
   'webhook.test': { webhook_id: string }
+  'client.created': OfClient & { scopes: string[] }
+  'client.rotated': OfClient
+  'client.deleted': OfClient
+  'token.revoked': OfClient
+  'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
+}
+
+interface ErasureRequested {
+  erasure_id: string
+  people: number
+  /** Of one person; null where a file names them. */
+  person_hash: string | null
+}
+
+/** The receipt of an erasure. */
+interface Erased extends ErasureRequested {
+  /** How many of each kind. */
+  removed: Record<string, number>
+  requested_on: string
+  completed_on: string
+  /** SHA-256 of all else as JSON, in hexadecimal digits. */
+  digest: string
 }
 
 export type EventType = keyof EventData
@@ -66,8 +98,15 @@ export const eventTypes = [
   'definition.deleted',
   'household.recomputed',
   'audience.synced',
+  'erasure.requested',
+  'person.erased',
   'webhook.disabled',
   'webhook.test',
+  'client.created',
+  'client.rotated',
+  'client.deleted',
+  'token.revoked',
+  'token.refused',
 ] as const satisfies readonly EventType[]
 
 /** What an event is about: the kind of thing, and the field of its data that has the thing's id. */
@@ -82,8 +121,15 @@ export const objects = {
   'definition.deleted': ['definition', 'definition_id'],
   'household.recomputed': ['definition', 'definition_id'],
   'audience.synced': ['audience', 'audience_id'],
+  'erasure.requested': ['erasure', 'erasure_id'],
+  'person.erased': ['erasure', 'erasure_id'],
   'webhook.disabled': ['webhook', 'webhook_id'],
   'webhook.test': ['webhook', 'webhook_id'],
+  'client.created': ['client', 'client_id'],
+  'client.rotated': ['client', 'client_id'],
+  'client.deleted': ['client', 'client_id'],
+  'token.revoked': ['client', 'client_id'],
+  'token.refused': ['client', 'client_id'],
 } as const satisfies Record<EventType, readonly [kind: string, field: string]>
 
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const

@@ -112,7 +112,7 @@ describe('a caller whom nobody knows yet', () => {
     (vars, id, address) =>
       callWith(vars, path, {
         method: 'POST',
-        body: path === '/v2/events' ? '{}' : 'grant_type=client_credentials',
+        body: path === '/v2/events' ? '{}' : 'grant_type=client_credentials&token=x',
         headers: {
           ...basic(id),
           ...address,
@@ -124,6 +124,7 @@ describe('a caller whom nobody knows yet', () => {
   const doors: [name: string, most: number, opened: number, request: Request][] = [
     ['/oauth/token', 600, 10, post('/oauth/token')],
     ['/oauth2/v1/token', 600, 10, post('/oauth2/v1/token')],
+    ['/oauth/revoke', 600, 10, post('/oauth/revoke')],
     ['/oauth/clients', 600, 10, clients],
     ['/v2/events', 6000, 20, post('/v2/events')],
   ]

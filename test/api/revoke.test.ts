@@ -153,6 +153,23 @@ describe('POST /oauth/clients/{client_id}/revoke', () => {
   })
 })
 
+describe('a client that is revoked again and again', () => {
+  it('has each of its tokens refused, and the next let in', async () => {
+    const client = await newClient()
+    const tokens: string[] = []
+    for (let i = 0; i < 8; i++) {
+      tokens.push(await tokenOf(client))
+      expect(await isGood(tokens[i] ?? '')).toBe(true)
+      await call(`/oauth/clients/${client.id}/revoke`, asAdmin({ method: 'POST' }))
+      expect(await isGood(tokens[i] ?? '')).toBe(false)
+    }
+    const last = await tokenOf(client)
+    expect(await isGood(last)).toBe(true)
+    await call(`/oauth/clients/${client.id}`, asAdmin({ method: 'DELETE' }))
+    expect(await Promise.all([...tokens, last].map(isGood))).toEqual(Array(9).fill(false))
+  })
+})
+
 describe('an answer that is cached', () => {
   it('is kept from a token that was revoked meanwhile', async () => {
     const client = await newClient()

@@ -141,7 +141,7 @@ describe('pruning', () => {
       ).bind(workspace, groupKey, JSON.stringify(rows)),
       env.DB.prepare('UPDATE experience_groups SET revision = 4 WHERE key = ?').bind(groupKey),
     ])
-    await pruneGroup(res, workspace, groupKey, '')
+    await pruneGroup(res, { workspace, group: groupKey, after: '' })
     const { results } = await env.DB.prepare(
       'SELECT participant_id AS id FROM members WHERE group_key = ? ORDER BY id',
     )

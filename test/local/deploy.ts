@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bold, dim, green, yellow } from './colour.ts'
 import { bucketOf, configOf, queuesOf, withoutMetrics } from './deploy/config.ts'
@@ -7,6 +7,7 @@ import { readOptions, usage, type Options } from './deploy/options.ts'
 import { dryPlatform, platform, type Platform } from './deploy/platform.ts'
 import * as made from './deploy/resources.ts'
 import { healthy, smoke } from './deploy/smoke.ts'
+import { writeOwn } from './private.ts'
 import { main, root } from './program.ts'
 import { newSecret, newSigningKey } from './secrets.ts'
 
@@ -67,7 +68,7 @@ async function prepare(cloudflare: Platform, options: Options): Promise<Site> {
   step(`Its config ${config}`)
   const previousKeys = await keysToKeep(options, url, join(root, config))
   if (!cloudflare.dry)
-    writeFileSync(
+    writeOwn(
       join(root, config),
       configOf(toml, { name, databaseId, jurisdiction, domain, previousKeys }),
     )
@@ -123,7 +124,7 @@ function deployWorker({ wrangler }: Platform, { config }: Site): void {
       yellow('  Without METRICS: enable Analytics Engine in the dashboard, and deploy again.'),
     )
     const file = join(root, config)
-    writeFileSync(file, withoutMetrics(readFileSync(file, 'utf8')))
+    writeOwn(file, withoutMetrics(readFileSync(file, 'utf8')))
     wrangler(['deploy', '--config', config])
   }
 }

@@ -1,7 +1,8 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { ownFile, writeOwn } from './private.ts'
 import { root } from './program.ts'
 
 const file = join(root, '.dev.vars')
@@ -23,14 +24,18 @@ export function newSigningKey(): string {
   return JSON.stringify({ ...jwk, kid: randomUUID(), alg: 'EdDSA' })
 }
 
-/** Adds missing secrets to `.dev.vars`, and returns the one that registers clients. */
+/**
+ * Adds missing secrets to `.dev.vars`, which its owner alone reads, and returns the one that
+ * registers clients.
+ */
 export function ensureSecrets(): { adminToken: string } {
+  ownFile(file)
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const known = parseEnv(text)
   const missing = Object.entries(makers).filter(([name]) => !known[name])
   if (missing.length > 0) {
     const lines = missing.map(([name, make]) => `${name}=${make()}\n`).join('')
-    appendFileSync(file, text === '' || text.endsWith('\n') ? lines : `\n${lines}`, { mode: 0o600 })
+    writeOwn(file, text === '' || text.endsWith('\n') ? text + lines : `${text}\n${lines}`)
   }
   return { adminToken: known['ADMIN_TOKEN'] || ensureSecrets().adminToken }
 }

@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { During } from './during.ts'
 import { workerdMemory, type Memory } from './memory.ts'
 import { freePort } from './port.ts'
-import { start, type Program } from './program.ts'
+import { ownFolder, ownState } from './private.ts'
+import { root, start, type Program } from './program.ts'
 import { ensureSecrets } from './secrets.ts'
 
 /** The real Worker on this machine, as `wrangler dev` runs it. */
@@ -63,6 +65,8 @@ export async function startServer({
   ...options
 }: ServerOptions): Promise<Server> {
   const { adminToken } = ensureSecrets()
+  ownState(stateDir)
+  ownFolder(join(root, '.wrangler'))
   const port = await freePort(options.port)
   await during('The database', () => migrate(stateDir, migrations))
 

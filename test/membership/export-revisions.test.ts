@@ -68,7 +68,7 @@ async function scene() {
   const first = async () => (await jobs()).find(({ endedAt }) => endedAt === null)
 
   const does = async (deed: Deed) => {
-    if (deed.what === 'prunes') return pruneGroup(res, workspace, group.key, '')
+    if (deed.what === 'prunes') return pruneGroup(res, { workspace, group: group.key, after: '' })
     if (deed.what === 'uploads') {
       const content = lines(['ParticipantId', ...deed.ids, 'one,two'])
       await receiveUpload(res, workspace, group.id, {

@@ -20,7 +20,7 @@ describe('the plan of a statement over members', () => {
 
   it.each([
     ['removing the unseen', members.removeUnseen(at, range, guard)],
-    ['pruning', members.pruneDead(at, range)],
+    ['pruning', members.pruneDead(at, range, 1)],
     ...members
       .undoRevision(at, range, guard)
       .map((statement, i) => [`undoing (${i + 1})`, statement] as const),

@@ -4,7 +4,17 @@ import config from '../../wrangler.toml?raw'
 import { weekOf } from '../../src/identity/week.ts'
 import { keeping, tick, type Kept } from '../support/bindings.ts'
 import { mondayIn } from '../support/identity.ts'
-import { audience, definition, delivery, event, group, job, run, webhook } from '../support/rows.ts'
+import {
+  audience,
+  definition,
+  delivery,
+  erasure,
+  event,
+  group,
+  job,
+  run,
+  webhook,
+} from '../support/rows.ts'
 import { logged } from '../support/log.ts'
 import { watched } from '../support/watched.ts'
 
@@ -28,7 +38,7 @@ const stalledAt = (at: number) => {
     ...[job(21, 11, moved), job(22, 11, moved)],
     ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
     ...[definition(31, made), definition(32, { ...made, deleted_at: at })],
-    ...[run(41, 31, moved), run(42, 31, moved)],
+    ...[run(41, 31, moved), run(42, 31, moved), erasure(51, moved)],
   ])
 }
 
@@ -38,10 +48,11 @@ const stalled = [
   { kind: 'erase', workspace: 1, group: 12 },
   { kind: 'recompute', workspace: 1, run: 41 },
   { kind: 'erase-definition', workspace: 1, definition: 32 },
+  { kind: 'erase-people', workspace: 1, erasure: 51 },
 ].map((message) => ({ ...message, stalled: true }))
 
 const used =
-  `audiences cron_places deliveries events experience_groups group_definitions jobs recompute_runs
+  `audiences cron_places deliveries erasures events experience_groups group_definitions jobs recompute_runs
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {
@@ -151,6 +162,7 @@ describe.each(others)('%s', (cron) => {
     ['enqueueStalled', /FROM jobs WHERE ended_at IS NULL/],
     ['enqueueStalledRuns', /FROM recompute_runs WHERE ended_at IS NULL/],
     ['beginMissedWeek', /FROM group_definitions AS d WHERE d\.key > /],
+    ['enqueueStalledErasures', /FROM erasures WHERE ended_at IS NULL/],
     ['refreshDue', /audiences/],
     ['sweepEvents', /FROM events/],
   ])('goes on after %s has failed, which it logs once', async (part, query) => {
@@ -159,11 +171,14 @@ describe.each(others)('%s', (cron) => {
     const { bound, work } = keeping({ DB: failing(query) })
     await tick(cron, bound, wednesday)
     expect(log.events('cron-failed')).toMatchObject([{ cron, part, error: 'no such luck' }])
-    const missed = { enqueueStalled: ['job', 'import', 'erase'] }[part] ?? []
-    const runs = { enqueueStalledRuns: ['recompute', 'erase-definition'] }[part] ?? []
-    expect(messages(work).slice(0, 5 - missed.length - runs.length)).toEqual(
-      stalled.filter(({ kind }) => ![...missed, ...runs].includes(kind)),
-    )
+    const missed =
+      {
+        enqueueStalled: ['job', 'import', 'erase'],
+        enqueueStalledRuns: ['recompute', 'erase-definition'],
+        enqueueStalledErasures: ['erase-people'],
+      }[part] ?? []
+    const others = stalled.filter(({ kind }) => !missed.includes(kind))
+    expect(messages(work)).toEqual(others)
     expect(await count('events')).toBe(part === 'sweepEvents' ? 1 : 0)
   })
 

@@ -52,6 +52,7 @@ export interface Client {
   secret: string
 }
 
+/** A client. Where no webhook listens, its event is none of the test's. */
 export async function newClient(
   scopes = ['groups:read', 'groups:write'],
   workspace = ++workspaces,
@@ -63,6 +64,12 @@ export async function newClient(
   )
   expect(answer.status).toBe(201)
   const { client_id, client_secret } = await answer.json<Record<string, string>>()
+  await env.DB.prepare(
+    `DELETE FROM events WHERE workspace_id = ?1 AND type = 'client.created' AND object_kind = 'client'
+      AND object_id = ?2 AND NOT EXISTS (SELECT 1 FROM webhooks WHERE workspace_id = ?1)`,
+  )
+    .bind(workspace, client_id)
+    .run()
   return { workspace, id: String(client_id), secret: String(client_secret) }
 }
 

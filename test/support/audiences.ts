@@ -90,8 +90,7 @@ export async function deliverAll(res: Resources, enqueued: Message[]): Promise<v
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'job') await invokeJob(res, message.workspace, message.job)
     if (message.kind === 'erase') await eraseGroup(res, message.workspace, message.group)
-    if (message.kind === 'prune')
-      await pruneGroup(res, message.workspace, message.group, message.after)
+    if (message.kind === 'prune') await pruneGroup(res, message)
   }
 }
 

@@ -99,6 +99,18 @@ export class Team {
     return this.ended(definition, String((await answer.json<Json>())['id']))
   }
 
+  /** Erases a person, and waits until that is complete. */
+  async erase(person: string): Promise<Json> {
+    const answer = await this.call('DELETE', `/people/${encodeURIComponent(person)}`)
+    expect(answer.status).toBe(202)
+    return this.erased(String((await answer.json<Json>())['id']))
+  }
+
+  /** Waits until an erasure is complete. */
+  erased(erasure: string): Promise<Json> {
+    return eventually(() => this.get(`/erasures/${erasure}`), hasEnded)
+  }
+
   ended(definition: string, run: string): Promise<Json> {
     return eventually(() => this.get(`/groups/${definition}/runs/${run}`), hasEnded)
   }

@@ -47,6 +47,12 @@ export const run = (key: number, of: number, more: Row = {}) =>
     ...{ created_at: 0, updated_at: 0, ...more },
   })
 
+export const erasure = (key: number, more: Row = {}) =>
+  insert('erasures', {
+    ...{ key, id: `erasure ${key}`, workspace_id: 1, people: 1, state: 'waiting', removed: '{}' },
+    ...{ created_at: 0, updated_at: 0, ...more },
+  })
+
 export const audience = (id: string, more: Row = {}) =>
   insert('audiences', {
     ...{ workspace_id: 1, id, name: '', description: '', uses: '[]', refresh: 'on_demand' },

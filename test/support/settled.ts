@@ -19,10 +19,12 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
   const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
+  const { id: erasure_id } = await team.erase('nobody')
   const ids = {
     ...{ groupId, jobId: String(jobId), participantId: 'ann', key: groupId },
     ...{ workspace_id: String(team.workspace), group_id: household.id, run_id: String(run['id']) },
     ...{ import_id: String(import_id), user_id: '1', name: 'household:has_dog' },
+    ...{ person: 'nobody', erasure_id: String(erasure_id) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
   }

@@ -1,4 +1,5 @@
 import { sourceOf } from '../../src/audiences/apply.ts'
+import { runErasure } from '../../src/erasure/run.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { pruneGroup } from '../../src/experience/prune.ts'
@@ -24,11 +25,13 @@ export async function answer(res: Resources, message: Message): Promise<void> {
     case 'recompute':
       return runRecompute(res, message)
     case 'prune':
-      return pruneGroup(res, workspace, message.group, message.after)
+      return pruneGroup(res, message)
     case 'erase':
       return eraseGroup(res, workspace, message.group)
     case 'erase-definition':
       return eraseDefinition(res, workspace, message.definition)
+    case 'erase-people':
+      return runErasure(res, workspace, message.erasure)
     case 'deliver':
       return send(res, workspace, message.webhook)
   }

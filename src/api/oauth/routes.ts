@@ -6,11 +6,11 @@ import { revokeToken } from '../../access/revocations.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
 import { issueToken, publishedKeys, spanOf } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
-import { actAs } from '../actor.ts'
+import { actAs, somebody } from '../actor.ts'
 import type { Credentials } from '../basic.ts'
 import { boundedBody } from '../body.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
-import type { Http } from '../http.ts'
+import { afterAnswer, type Http } from '../http.ts'
 import { originOf } from '../origin.ts'
 import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
@@ -73,7 +73,8 @@ const revokeOperation = ownOperation(
 const authenticated = async (c: Context<Http>, credentials: Credentials) => {
   const { res } = c.var
   await limitByNamedClient(res, 'doors', credentials.id)
-  const client = await authenticate(res.directory, credentials, res.now())
+  actAs(c, somebody)
+  const client = await authenticate(c.var.res, credentials, afterAnswer(c))
   actAs(c, client)
   return client
 }

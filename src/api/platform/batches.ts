@@ -4,11 +4,11 @@ import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { authenticate } from '../../access/clients.ts'
 import { takeReports } from '../../identity/reports.ts'
-import { actAs } from '../actor.ts'
+import { actAs, somebody } from '../actor.ts'
 import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
-import type { Http } from '../http.ts'
+import { afterAnswer, type Http } from '../http.ts'
 import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -47,7 +47,8 @@ const basic = createMiddleware<Http>(async (c, next) => {
   const { res } = c.var
   const credentials = basicCredentials(c.req.header('authorization') ?? '')
   await limitByNamedClient(res, 'requests', credentials.id)
-  const caller = await authenticate(res.directory, credentials, res.now())
+  actAs(c, somebody)
+  const caller = await authenticate(c.var.res, credentials, afterAnswer(c))
   c.set('caller', caller)
   actAs(c, caller)
   c.set('workspace', caller.workspace)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Needs } from '../../access/scopes.ts'
 import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import type { peopleBody } from './wire/erasures.ts'
 import type { usersBody } from './wire/imports.ts'
 
 const Pointer = z.string().meta({
@@ -25,7 +26,7 @@ type Answer =
       schema?: z.ZodType
       status?: number
       csv?: boolean
-      requestBody?: typeof usersBody
+      requestBody?: typeof usersBody | typeof peopleBody
       /** By the first scope where it is not given. */
       tag?: string
     }

@@ -7,6 +7,7 @@ import { onError } from './errors.ts'
 import { audiences } from './audiences.ts'
 import { audienceUsers } from './audience-users.ts'
 import { deliveries } from './deliveries.ts'
+import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
@@ -24,6 +25,8 @@ export const platform = new Hono<Http>()
   .route('/users', usersFile)
   .route('/users', users)
   .route('/imports', imports)
+  .route('/people', people)
+  .route('/erasures', erasures)
   .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
   .route('/webhooks', webhooks)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { temporaryFolder } from '../folder.ts'
+import { modeOf, open } from '../modes.ts'
 import { root } from '../program.ts'
 import { startServer, type Server } from '../server.ts'
 import { configOf, queuesOf } from './config.ts'
@@ -11,8 +12,20 @@ import { Scene } from './scene.ts'
 import type { Account } from './stand-in.ts'
 
 let worker: Server
-before(async () => (worker = await startServer({ stateDir: temporaryFolder() })))
+const stateDir = join(temporaryFolder(), 'state')
+before(async () => (worker = await startServer({ stateDir })))
 after(async () => worker.stop())
+
+it('a server on this machine keeps its state where its owner alone reads it', () => {
+  const files = readdirSync(stateDir, { recursive: true, encoding: 'utf8' })
+  assert.ok(files.some((name) => name.endsWith('.sqlite')))
+  assert.deepEqual([modeOf(stateDir), open(stateDir)], ['700', []])
+  for (const [name, mode] of [
+    ['.wrangler', '700'],
+    ['.dev.vars', '600'],
+  ] as const)
+    assert.equal(modeOf(join(root, name)), mode)
+})
 
 const shown = /ADMIN_TOKEN ([\w-]{43})\n/
 const changes = (calls: string[]) => calls.filter((call) => / (create|add|put) /.test(call))
@@ -83,6 +96,10 @@ describe('the first deployment', () => {
       ...['GET /health', 'POST /oauth/clients', 'POST /oauth/token', 'POST /groups/v3/groups'],
       ...[`PUT ${path}/participants`, lookup, `DELETE ${path}`, 'DELETE /oauth/clients/{id}'],
     ])
+  })
+
+  it('writes a config that its owner alone reads', () => {
+    assert.equal(modeOf(scene.config), '600')
   })
 
   it('writes a config that wrangler takes', () => {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { failureReasons, type EventData } from '../../../webhooks/event.ts'
+import { failureReasons, refusalReasons, type EventData } from '../../../webhooks/event.ts'
 
 const Group = z.object({ group_id: z.uuid(), name: z.string() })
 const Definition = z.object({ definition_id: z.string() })
+const Client = z.object({ client_id: z.uuid(), name: z.string() })
 const Applied = z.object({
   group_id: z.uuid(),
   job_id: z.uuid(),
@@ -12,6 +13,12 @@ const Applied = z.object({
   removed: z.int(),
   unchanged: z.int(),
   failed: z.int(),
+})
+
+const Erasure = z.object({
+  erasure_id: z.uuid(),
+  people: z.int(),
+  person_hash: z.string().nullable(),
 })
 
 /** The types of events: when each happens, and its data. */
@@ -49,6 +56,17 @@ const types = {
     'An audience has filled its experience group',
     Applied.extend({ audience_id: z.string() }),
   ],
+  'erasure.requested': ['The erasure of people was requested', Erasure],
+  'person.erased': [
+    'People were erased: how many things of each kind; digest is the SHA-256 of the other fields as ' +
+      'JSON, as they are',
+    Erasure.extend({
+      removed: z.record(z.string(), z.int()),
+      requested_on: z.iso.datetime(),
+      completed_on: z.iso.datetime(),
+      digest: z.string(),
+    }),
+  ],
   'webhook.disabled': [
     'A webhook was disabled: its receiver answered 410 (gone), or every attempt of five days failed (failing)',
     z.object({ webhook_id: z.uuid(), reason: z.enum(['gone', 'failing']) }),
@@ -56,6 +74,15 @@ const types = {
   'webhook.test': [
     'A test of a webhook was requested (POST …/test)',
     z.object({ webhook_id: z.uuid() }),
+  ],
+  'client.created': ['A client was registered', Client.extend({ scopes: z.array(z.string()) })],
+  'client.rotated': ['A client was given a new secret', Client],
+  'client.deleted': ['A client was deleted, and its tokens revoked', Client],
+  'token.revoked': ['The tokens that a client was issued until now were revoked', Client],
+  'token.refused': [
+    'A client was refused, for the first time in an hour: its secret was wrong (secret), it has ' +
+      'expired, or its token was revoked',
+    Client.extend({ reason: z.enum(refusalReasons) }),
   ],
 } satisfies { [Type in keyof EventData]: [summary: string, data: z.ZodType<EventData[Type]>] }
 

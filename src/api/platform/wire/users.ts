@@ -7,14 +7,14 @@ import { canonical, control, isTooLong, readId } from '../../../text.ts'
 import { SharedAttribute } from './groups.ts'
 import { Attributes, AttributeValue, date, dateOrNull, showValue } from './values.ts'
 
-/** The id of a user in a path. Throws `user-missing` or `invalid`. */
-export function userIdOf(text: string): string {
+/** The id of a user in a path. Throws `user-missing`, or `invalid` with the field. */
+export function userIdOf(text: string, field = 'user_id'): string {
   const read = readId(text, userMax)
   if ('id' in read) return read.id
   if (read.problem === 'empty') throw new Failure({ reason: 'user-missing' })
   throw new Failure({
     reason: 'invalid',
-    field: 'user_id',
+    field,
     problem: problemOfId(text) ?? `must be 1 to ${userMax} characters without control characters`,
   })
 }

@@ -45,7 +45,9 @@ export const ShownWebhook = z.object({
   former_secret_until: z.iso
     .datetime()
     .nullable()
-    .meta({ description: 'Until when the former secret signs too.' }),
+    .meta({
+      description: 'Until when the former secret signs too; after two rotations, the last but one.',
+    }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),

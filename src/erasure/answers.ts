@@ -1,0 +1,57 @@
+import { sql } from 'drizzle-orm'
+import type { Invocation } from '../jobs/invocation.ts'
+import type { Resources } from '../resources.ts'
+import { behind, commitErasure, countRemoved, unmoved, type Erasing } from './erasures.ts'
+import { mentionsOf } from './mentions.ts'
+
+/** An event has up to ten attempts to each of twenty webhooks, with a kilobyte each. */
+const eventsPerStep = 100
+
+/** What a receiver answered to an attempt. */
+interface Answer {
+  webhook: number
+  event: number
+  attempt: number
+  answer: string
+}
+
+/** Takes people out of what receivers answered to the next events. */
+export async function eraseAnswers(
+  res: Resources,
+  erasing: Erasing,
+  invocation: Invocation,
+): Promise<boolean> {
+  const { workspace, key, place, who } = erasing
+  const db = res.databaseOf(workspace)
+  const page = await db.all<{ key: number }>(sql`
+    SELECT key FROM events INDEXED BY events_by_workspace
+    WHERE workspace_id = ${workspace} AND key > ${place.after?.key ?? 0}
+    ORDER BY key LIMIT ${eventsPerStep}`)
+  const answers = await db.all<Answer>(sql`
+    SELECT a.webhook_key AS webhook, a.event_key AS event, a.attempt, a.answer
+    FROM json_each(${JSON.stringify(page.map(({ key }) => key))}) AS e
+      CROSS JOIN deliveries AS d INDEXED BY deliveries_by_event ON d.event_key = e.value
+      CROSS JOIN delivery_attempts AS a
+        ON a.webhook_key = d.webhook_key AND a.event_key = d.event_key
+    WHERE a.answer <> ''`)
+  const mentions = mentionsOf(who)
+  const found = answers
+    .filter(({ answer }) => mentions(answer))
+    .map(({ webhook, event, attempt }) => [webhook, event, attempt])
+  const guard = unmoved(erasing)
+  const last = page.at(-1)
+  const { moved, ms } = await commitErasure(
+    res,
+    erasing,
+    [
+      sql`
+      UPDATE delivery_attempts SET answer = ''
+      WHERE ${guard} AND (webhook_key, event_key, attempt) IN (
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(found)}))`,
+      countRemoved(sql`${key}`, 'answers', guard),
+    ],
+    behind(erasing, last && { at: 0, key: last.key }, 'files'),
+  )
+  await invocation.took(ms, 0)
+  return moved
+}

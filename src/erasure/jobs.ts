@@ -1,0 +1,70 @@
+import { sql } from 'drizzle-orm'
+import { firstUpTo } from '../jobs/batch-size.ts'
+import type { Invocation } from '../jobs/invocation.ts'
+import { problemsMax } from '../jobs/jobs.ts'
+import { lettersOf } from '../jobs/header.ts'
+import type { Resources } from '../resources.ts'
+import { behind, commitErasure, countRemoved, unmoved, type Erasing } from './erasures.ts'
+import { mentionsOf } from './mentions.ts'
+
+const jobsPerStep = 200
+const problemsPerStep = 10_000
+
+/** A job that has ended, with what of it may name people. */
+interface EndedJob {
+  key: number
+  at: number
+  badRows: number
+  fileName: string
+  cursor: string
+  /** The header of its column of ids, which may be an id where a file has none. */
+  header: string
+}
+
+/** Takes people out of refused rows, file names and checkpoints of the next earlier jobs. */
+export async function eraseFromJobs(
+  res: Resources,
+  erasing: Erasing,
+  invocation: Invocation,
+): Promise<boolean> {
+  const { workspace, key, place, who } = erasing
+  const db = res.databaseOf(workspace)
+  const { at, key: after } = place.after ?? { at: 0, key: 0 }
+  const page = await db.all<EndedJob>(sql`
+    SELECT key, created_at AS at, bad_rows AS badRows, file_name AS fileName,
+      coalesce(cursor, '') AS cursor, coalesce(format ->> 'name', '') AS header
+    FROM jobs INDEXED BY jobs_by_time
+    WHERE workspace_id = ${workspace} AND (created_at, key) > (${at}, ${after})
+      AND key <= ${place.jobs}
+    ORDER BY created_at, key LIMIT ${jobsPerStep}`)
+  const rowsOf = ({ badRows }: EndedJob) => Math.min(badRows, problemsMax) + 1
+  const some = firstUpTo(page, rowsOf, problemsPerStep)
+  const mentions = mentionsOf(who)
+  const problems = await db.all<{ job: number; line: number; value: string }>(sql`
+    SELECT job_key AS job, line, value FROM job_problems
+    WHERE value IS NOT NULL
+      AND job_key IN (SELECT value FROM json_each(${JSON.stringify(some.map(({ key }) => key))}))`)
+  const found = problems.filter(({ value }) => mentions(value))
+  const headers = new Set(who.map(lettersOf))
+  const namesOf = (name: 'fileName' | 'cursor') => some.filter((job) => mentions(job[name]))
+  const guard = unmoved(erasing)
+  const among = (rows: { key: number }[]) =>
+    sql`key IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ key }) => key))}))`
+  const statements = [
+    sql`
+    UPDATE job_problems SET value = NULL WHERE ${guard} AND (job_key, line) IN (
+      SELECT value ->> 0, value ->> 1
+      FROM json_each(${JSON.stringify(found.map(({ job, line }) => [job, line]))}))`,
+    countRemoved(sql`${key}`, 'refused_rows', guard),
+    sql`UPDATE jobs SET file_name = 'erased' WHERE ${guard} AND ${among(namesOf('fileName'))}`,
+    countRemoved(sql`${key}`, 'file_names', guard),
+    sql`UPDATE jobs SET cursor = '' WHERE ${guard} AND ${among(namesOf('cursor'))}`,
+    sql`UPDATE jobs SET format = json_set(format, '$.name', '') WHERE ${guard}
+      AND ${among(some.filter(({ header }) => headers.has(header)))}`,
+  ]
+  const last = some.at(-1)
+  const to = behind(erasing, last && { at: last.at, key: last.key }, 'runs')
+  const { moved, ms } = await commitErasure(res, erasing, statements, to)
+  await invocation.took(ms, 0)
+  return moved
+}

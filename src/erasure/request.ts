@@ -1,0 +1,155 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { personHash } from '../access/person-hash.ts'
+import { together, type Db, type Result } from '../db/connect.ts'
+import { notRemoving, openRemovals } from '../experience/erased-people.ts'
+import { Failure } from '../failure.ts'
+import { forgetUsers } from '../identity/forget.ts'
+import { enqueue } from '../jobs/enqueue.ts'
+import { startNext } from '../jobs/turn.ts'
+import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { countRemoved, newErasureId, peopleOf, type Erasure } from './erasures.ts'
+
+export type RequestedErasure = Pick<Erasure, 'id' | 'people' | 'personHash' | 'state' | 'createdAt'>
+
+/** Erasures of a workspace that go on at once: uploads of all workspaces look through them. */
+const unendedMost = 1000
+
+/**
+ * Forgets a person: what was accepted before brings nobody back. The same erasure as long as one
+ * of the person goes on, which then forgets what came since too. Throws `jobs-waiting`.
+ */
+export async function erasePerson(
+  res: Resources,
+  workspace: number,
+  person: string,
+  by: string,
+): Promise<RequestedErasure> {
+  const hash = personHash(res, workspace, person)
+  for (;;) {
+    const known = await findUnended(res.databaseOf(workspace), workspace, hash)
+    if (known === undefined) await checkTakesErasure(res.databaseOf(workspace), workspace)
+    const request = { people: [person], personHash: hash, known, by }
+    const requested = await forget(res, workspace, request)
+    // It may have ended, or another request have come first.
+    if (requested !== undefined) return requested
+  }
+}
+
+/** The same of many people. Throws `jobs-waiting`. */
+export async function erasePeople(
+  res: Resources,
+  workspace: number,
+  people: string[],
+  by: string,
+): Promise<RequestedErasure> {
+  await checkTakesErasure(res.databaseOf(workspace), workspace)
+  const requested = await forget(res, workspace, { people, personHash: null, by })
+  if (requested === undefined) throw new Error('an erasure that was just requested is missing')
+  return requested
+}
+
+/** Of a workspace, or of a person: the erasures that have not ended, as the end of a SELECT. */
+const unendedOf = (workspace: number, hash?: string): SQL => sql`
+  FROM erasures INDEXED BY erasures_unended WHERE ended_at IS NULL AND workspace_id = ${workspace}
+    ${hash === undefined ? sql`` : sql`AND person_hash = ${hash}`}`
+
+async function findUnended(db: Db, workspace: number, hash: string): Promise<string | undefined> {
+  const [found] = await db.all<{ id: string }>(sql`SELECT id ${unendedOf(workspace, hash)}`)
+  return found?.id
+}
+
+async function checkTakesErasure(db: Db, workspace: number): Promise<void> {
+  const { unended } = await db.get<{ unended: number }>(
+    sql`SELECT count(*) AS unended ${unendedOf(workspace)}`,
+  )
+  if (unended >= unendedMost) throw new Failure({ reason: 'jobs-waiting', max: unendedMost })
+}
+
+interface Request {
+  people: string[]
+  personHash: string | null
+  /** The id of the erasure that goes on, if one does. */
+  known?: string | undefined
+  by: string
+}
+
+/**
+ * One batch, so that nothing that comes meanwhile is forgotten by half. Undefined, and nothing is
+ * changed, where the erasure `known` has ended, or another has begun.
+ */
+async function forget(
+  res: Resources,
+  workspace: number,
+  { people, personHash, known, by }: Request,
+): Promise<RequestedErasure | undefined> {
+  const db = res.databaseOf(workspace)
+  const now = res.now()
+  const id = known ?? newErasureId(now)
+  const erasure = sql`(SELECT key FROM erasures
+    WHERE workspace_id = ${workspace} AND id = ${id} AND ended_at IS NULL)`
+  const forgotten = { workspace, users: peopleOf(erasure), guard: sql`true` }
+  const removal = { workspace, erasure, id, people: people.length }
+  const requester = { createdBy: by, actor: res.actor }
+  const results: Result[] = await together(db, [
+    ...(known === undefined ? open(res, workspace, { id, people, personHash }) : []),
+    ...rememberPeople(res, workspace, { people, erasure }),
+    ...(await forgetUsers(db, forgotten, now, (kind) => [countRemoved(erasure, kind)])),
+    openRemovals({ ...removal, by: requester }, notRemoving(erasure), now),
+    sql`
+    UPDATE erasures SET state = 'waiting', step = step + 1, updated_at = ${now}, place = json_object(
+      'jobs', (SELECT coalesce(max(key), 0) FROM jobs), 'forgottenAt', ${now})
+    WHERE key = ${erasure}`,
+    sql`
+    SELECT key, id, people, person_hash AS personHash, state, created_at AS createdAt
+    FROM erasures WHERE key = ${erasure}`,
+  ])
+  const [requested] = (results.at(-1)?.rows ?? []) as (RequestedErasure & { key: number })[] // its columns
+  if (requested === undefined) return undefined
+  await enqueueAnnounced(res, workspace, results)
+  await startNext(res, workspace)
+  await enqueue(res, { kind: 'erase-people', workspace, erasure: requested.key })
+  return requested
+}
+
+/** The statements that open an erasure, unless one of the person goes on. */
+function open(
+  res: Resources,
+  workspace: number,
+  { id, people, personHash }: { id: string } & Pick<Request, 'people' | 'personHash'>,
+): SQL[] {
+  const now = res.now()
+  const data = { erasure_id: id, people: people.length, person_hash: personHash }
+  const isFirst =
+    personHash === null ? sql`true` : sql`(SELECT count(*) ${unendedOf(workspace, personHash)}) = 0`
+  return [
+    sql`
+    INSERT INTO erasures (id, workspace_id, people, person_hash, state, removed, actor,
+      created_at, updated_at)
+    SELECT ${id}, ${workspace}, ${people.length}, ${personHash}, 'waiting', '{}',
+      ${JSON.stringify(res.actor)}, ${now}, ${now} WHERE ${isFirst}`,
+    ...announce(res, workspace, { type: 'erasure.requested', data }),
+  ]
+}
+
+/** The statements that keep the ids of people until they are erased, and their hashes for longer. */
+function rememberPeople(
+  res: Resources,
+  workspace: number,
+  { people, erasure }: { people: string[]; erasure: SQL },
+): SQL[] {
+  const hashes = people.map((person) => personHash(res, workspace, person))
+  const isOpen = sql`${erasure} IS NOT NULL`
+  return [
+    sql`
+    INSERT INTO erasure_people (erasure_key, person_id)
+    SELECT ${erasure}, value FROM json_each(${JSON.stringify(people)}) WHERE ${isOpen}
+    ON CONFLICT DO NOTHING`,
+    sql`
+    INSERT INTO erased_people (workspace_id, person_hash, erased_at)
+    SELECT ${workspace}, value, ${res.now()} FROM json_each(${JSON.stringify(hashes)})
+    WHERE ${isOpen}
+    ON CONFLICT (workspace_id, person_hash) DO UPDATE
+    SET erased_at = max(erased_at, excluded.erased_at)`,
+  ]
+}

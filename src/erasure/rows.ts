@@ -1,0 +1,28 @@
+import { sql } from 'drizzle-orm'
+import { leaveHouseholds } from '../identity/forget.ts'
+import { deleteDead } from '../membership/members.ts'
+import type { Resources } from '../resources.ts'
+import {
+  beginning,
+  commitErasure,
+  countRemoved,
+  peopleOf,
+  unmoved,
+  type Erasing,
+} from './erasures.ts'
+
+/** Deletes what jobs have left of people in groups, and definitions made meanwhile in households. */
+export async function eraseRows(res: Resources, erasing: Erasing): Promise<boolean> {
+  const { workspace, key } = erasing
+  const guard = unmoved(erasing)
+  const people = peopleOf(sql`${key}`)
+  // Who has come back has a user again.
+  const users = sql`${people} AND NOT EXISTS (SELECT 1 FROM users AS u
+    WHERE u.workspace_id = ${workspace} AND u.user_id = person_id)`
+  const statements = [
+    deleteDead(workspace, people, guard),
+    countRemoved(sql`${key}`, 'former_memberships', guard),
+    ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
+  ]
+  return (await commitErasure(res, erasing, statements, beginning(erasing, 'jobs'))).moved
+}

@@ -1,0 +1,92 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { subtractUsers } from './caps.ts'
+import { listDefinitions, type GroupDefinition } from './definitions.ts'
+import { removeMembers } from './seat-and-share.ts'
+
+/** Users to forget: a query of `user_id`. */
+export interface Forgotten {
+  workspace: number
+  users: SQL
+  guard: SQL
+}
+
+/** What is counted: the rows that the statement before has deleted. */
+export type Kind = 'households' | 'attributes' | 'users'
+
+/**
+ * The statements that delete users, compute what their households share without them, and keep
+ * reports of up to `at` (milliseconds) from bringing them back. `counted` gives what follows each.
+ */
+export async function forgetUsers(
+  db: Db,
+  forgotten: Forgotten,
+  at: number,
+  counted: (kind: Kind) => SQL[],
+): Promise<SQL[]> {
+  const { workspace, users, guard } = forgotten
+  const isUser = sql`workspace_id = ${workspace} AND user_id IN (${users}) AND ${guard}`
+  return [
+    ...(await leaveHouseholds(db, forgotten, counted)),
+    sql`DELETE FROM user_attributes WHERE ${isUser}`,
+    ...counted('attributes'),
+    sql`
+    INSERT INTO deleted_users (workspace_id, user_id, deleted_at)
+    SELECT ${workspace}, user_id, ${at} FROM (${users}) WHERE ${guard}
+    ON CONFLICT (workspace_id, user_id) DO UPDATE
+    SET deleted_at = max(deleted_at, excluded.deleted_at)`,
+    subtractUsers(workspace, users, guard),
+    sql`DELETE FROM users WHERE ${isUser}`,
+    ...counted('users'),
+  ]
+}
+
+/** The statements that take users out of their households, those of deleted definitions too. */
+export async function leaveHouseholds(
+  db: Db,
+  { workspace, users, guard }: Forgotten,
+  counted: (kind: Kind) => SQL[],
+): Promise<SQL[]> {
+  const definitions = await listDefinitions(db, workspace)
+  return [
+    ...definitions.flatMap((definition) => [
+      ...removeMembers(
+        { workspace, definitionKey: definition.key, attributes: definition.attributes },
+        users,
+        guard,
+      ),
+      ...counted('households'),
+      ...forgetNormalized(definition, users, guard),
+    ]),
+    sql`
+    DELETE FROM identity_members WHERE user_id IN (${users}) AND ${guard} AND definition_key IN (
+      SELECT key FROM group_definitions INDEXED BY group_definitions_deleted
+      WHERE deleted_at IS NOT NULL AND workspace_id = ${workspace})`,
+  ]
+}
+
+/** A value that nobody else has would stay until the next run. */
+function forgetNormalized(
+  { key, workspace, source, matching }: GroupDefinition,
+  users: SQL,
+  guard: SQL,
+): SQL[] {
+  if (matching === null) return []
+  return [
+    sql`
+    DELETE FROM normalized_values WHERE definition_key = ${key} AND ${guard}
+      AND value IN (SELECT value FROM user_attributes
+        WHERE workspace_id = ${workspace} AND user_id IN (${users}) AND value IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM user_attributes AS other INDEXED BY user_attributes_by_value
+        WHERE other.workspace_id = ${workspace} AND other.name = ${source}
+          AND other.value = normalized_values.value AND other.user_id NOT IN (${users}))`,
+  ]
+}
+
+/**
+ * The statement that takes the ids of `users` out of what keeps reports from bringing them back,
+ * unless one was deleted after `at` (milliseconds).
+ */
+export const forgetDeletions = ({ workspace, users, guard }: Forgotten, at: number): SQL => sql`
+  DELETE FROM deleted_users WHERE workspace_id = ${workspace} AND user_id IN (${users})
+    AND deleted_at <= ${at} AND ${guard}`

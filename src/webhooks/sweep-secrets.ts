@@ -1,0 +1,12 @@
+import { sql } from 'drizzle-orm'
+import type { Resources } from '../resources.ts'
+
+const secretsPerInvocation = 1000
+
+/** Clears former secrets of webhooks, which sign no more. */
+export async function sweepWebhookSecrets({ directory, now }: Resources): Promise<void> {
+  await directory.run(sql`
+    UPDATE webhooks SET former_secret = NULL, former_until = NULL WHERE key IN (
+      SELECT key FROM webhooks WHERE former_secret IS NOT NULL AND former_until <= ${now()}
+      LIMIT ${secretsPerInvocation})`)
+}

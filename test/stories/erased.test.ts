@@ -1,0 +1,108 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { said } from '../support/answers.ts'
+import { Bank, lines } from '../support/api.ts'
+import { hook, hookScopes, tried, tryOut } from '../support/hooks.ts'
+import { household, Team } from '../support/identity.ts'
+import { everyRow } from '../support/store.ts'
+
+/** An id that has more than one spelling, and nobody else's. */
+const person = 'Zoé-7f3a'
+const spellings = [person, person.normalize('NFD'), 'Zo\\u00e9-7f3a', 'Zo%C3%A9-7f3a']
+
+/** Rows and files that have the id, however it is spelled. */
+async function traces(): Promise<string[]> {
+  const { objects } = await env.FILES.list()
+  const files = await Promise.all(
+    objects.map(async ({ key }) => `${key} ${(await (await env.FILES.get(key))?.text()) ?? ''}`),
+  )
+  return [...(await everyRow()), ...files].filter((text) =>
+    spellings.some((id) => text.includes(id) || text.normalize('NFC').includes(id)),
+  )
+}
+
+async function opened() {
+  const team = await Team.open(hookScopes)
+  return { team, bank: await Bank.open(undefined, team.workspace) }
+}
+
+const upload = async (bank: Bank, group: string, type: string, file: string, name?: string) =>
+  bank.ended(String((await said(bank.upload(group, type, file, name)))['jobId']))
+
+const importing = (team: Team, body: string, query = '') =>
+  said(team.call('PUT', `/users${query}`, { body, headers: { 'content-type': 'text/csv' } }))
+
+const imported = async (team: Team, body: string, query?: string) => {
+  const { id } = await importing(team, body, query)
+  for (;;) {
+    const { status } = await team.get(`/imports/${String(id)}`)
+    if (status !== 'CREATED' && status !== 'PROCESSING') return
+    await scheduler.wait(20)
+  }
+}
+
+describe('an erased person', () => {
+  it('stands nowhere, in no spelling, and all others stand as before', async () => {
+    const { team, bank } = await opened()
+    await team.define({ ...household, source_user_attribute: 'mail', matching: 'normalized' })
+    await team.user(person, { mail: person, has_dog: true })
+    await team.user('bob', { mail: 'bob', has_dog: true })
+    await imported(
+      team,
+      `user_id,mail\n${person},${person}\n${person},x,y\n`,
+      `?fileName=${encodeURIComponent(person)}.csv`,
+    )
+    await team.recompute()
+    const [one, removed, deleted] = [await bank.group(), await bank.group(), await bank.group()]
+    for (const group of [one, removed, deleted])
+      await bank.apply(group, 'ADD', lines([person.normalize('NFD'), 'bob']))
+    await bank.apply(removed, 'REMOVE', lines([person]))
+    await bank.call('DELETE', `/groups/${deleted}`)
+    await upload(bank, one, 'ADD', `bob\n${person},x\n"${person}",y\n`, `of ${person}.csv`)
+    await upload(bank, one, 'REPLACE', `bob\ndan\n${person}\n`)
+    const receiving = await hook(team)
+    await receiving.receiver.answers({ status: 500, body: '{"for":"Zo\\u00e9-7f3a"}' })
+    await tryOut(team, receiving)
+    await tried(team, receiving, 1)
+    expect((await traces()).length).toBeGreaterThan(8)
+
+    const shown = await team.erase(person)
+    expect(await traces()).toEqual([])
+    expect(shown['removed']).toMatchObject({ users: 1, households: 1, memberships: 1 })
+    const kinds = shown['removed'] as Record<string, number>
+    for (const kind of ['former_memberships', 'refused_rows', 'file_names', 'answers'])
+      expect({ kind, some: (kinds[kind] ?? 0) > 0 }).toEqual({ kind, some: true })
+    expect([await bank.members(one), await bank.count(one)]).toEqual([['bob', 'dan'], 2])
+    expect([await bank.members(removed), await bank.count(removed)]).toEqual([['bob'], 1])
+    expect(await team.profile('bob')).toMatchObject({ user_attributes: { mail: 'bob' } })
+  })
+
+  it('does not come back by an event of before, and does by one of later', async () => {
+    const { team } = await opened()
+    await team.user(person, { city: 'Ulm' })
+    const before = Date.now()
+    await team.erase(person)
+    const says = (city: string, at?: number) =>
+      team.report({
+        ...{ user_identities: { customer_id: person }, environment: 'production' },
+        ...{ user_attributes: { city }, ...(at !== undefined && { timestamp_unixtime_ms: at }) },
+      })
+    await says('Bonn', before)
+    expect((await team.call('GET', `/users/${encodeURIComponent(person)}`)).status).toBe(404)
+    expect(await traces()).toEqual([])
+    await says('Kiel')
+    expect(await team.profile(person)).toMatchObject({ user_attributes: { city: 'Kiel' } })
+  })
+
+  it('comes back by files of later, as somebody new', async () => {
+    const { team, bank } = await opened()
+    const group = await bank.group()
+    await bank.apply(group, 'ADD', lines([person, 'bob']))
+    await team.user(person, { city: 'Ulm', age: 7 })
+    await team.erase(person)
+    await imported(team, `user_id,city\n${person},Kiel\n`)
+    await bank.apply(group, 'ADD', lines([person]))
+    expect((await team.profile(person))['user_attributes']).toEqual({ city: 'Kiel' })
+    expect([await bank.members(group), await bank.count(group)]).toEqual([[person, 'bob'], 2])
+  })
+})

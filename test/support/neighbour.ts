@@ -1,0 +1,192 @@
+import { env } from 'cloudflare:workers'
+import { Bank, call, eventually, json, type Json } from './api.ts'
+import { hook, hookScopes, tryOut } from './hooks.ts'
+import { cron, mondayIn, Team } from './identity.ts'
+import { tables } from './store.ts'
+import { allWritten } from './taken.ts'
+
+/** Stands in what a neighbour keeps, and so in no answer to others. */
+export const mark = 'theirs-alone'
+
+const household = {
+  id: 'household',
+  description: mark,
+  source_user_attribute: 'street',
+  attributes: [{ id: 'has_dog', type: 'boolean_or' }],
+}
+const owners = { operator: 'equals', attribute: 'household:has_dog', value: true }
+const csv = { 'content-type': 'text/csv' }
+const day = 86_400_000
+
+/** A workspace whose clients behave well, and all that they are answered. */
+export class Neighbour {
+  readonly team: Team
+  readonly bank: Bank
+  readonly ids: Record<string, string>
+  readonly answers: Record<string, string> = {}
+  private constructor(team: Team, bank: Bank) {
+    this.team = team
+    this.bank = bank
+    this.ids = {
+      ...{ workspace_id: String(team.workspace), participantId: 'ann', user_id: 'ann', mpid: '5' },
+      ...{ client_id: team.client.id, token: team.token },
+    }
+  }
+
+  static async open(): Promise<Neighbour> {
+    const team = await Team.open(hookScopes)
+    return new Neighbour(team, await Bank.open(undefined, team.workspace))
+  }
+
+  /** Keeps an answer, and gives it. */
+  async told(what: string, answering: Promise<Response>): Promise<Json> {
+    const answer = await answering
+    const text = await answer.text()
+    this.answers[what] = `${answer.status} ${text}`
+    return text.startsWith('{') ? (JSON.parse(text) as Json) : {}
+  }
+
+  /** Waits until nothing of it is under way. */
+  async settled(): Promise<void> {
+    await allWritten()
+    const underWay = env.DB.prepare(`SELECT
+      (SELECT count(*) FROM jobs WHERE workspace_id = ?1 AND ended_at IS NULL)
+      + (SELECT count(*) FROM recompute_runs WHERE workspace_id = ?1 AND ended_at IS NULL)
+      + (SELECT count(*) FROM deliveries WHERE workspace_id = ?1 AND state = 'pending') AS n`)
+    await eventually(
+      () => underWay.bind(this.team.workspace).first('n'),
+      (n) => n === 0,
+    )
+  }
+}
+
+type Step = (of: Neighbour) => Promise<unknown>
+
+const upload =
+  (group: string, type: string, file: string): Step =>
+  async (of) => {
+    const path = `/groups/${of.ids[group] ?? ''}/participants?type=${type}`
+    const { jobId } = await of.told(
+      `${type} to ${group}`,
+      of.bank.call('PUT', path, { body: file, headers: csv }),
+    )
+    of.ids['jobId'] = String(jobId)
+  }
+
+/** What it does, one thing after the other. */
+export const history: Step[] = [
+  async (of) => {
+    const draft = { groupName: 'owls', groupDescription: mark }
+    const owls = await of.told('owls', of.bank.send('POST', '/groups', draft))
+    const larks = await of.told('larks', of.bank.send('POST', '/groups', { groupName: 'larks' }))
+    Object.assign(of.ids, { owls: owls['groupId'], larks: larks['groupId'], key: 'owls' })
+    Object.assign(of.ids, { groupId: owls['groupId'], experience_group: larks['groupId'] })
+  },
+  async (of) => {
+    const one = await hook(of.team, { description: mark })
+    of.ids['webhook_id'] = one.id
+    of.ids['delivery_id'] = await tryOut(of.team, one)
+  },
+  upload('owls', 'ADD', `ParticipantId\nann\nbob\ncid\na,b\n${mark}\n`),
+  async (of) => {
+    await of.told('definition', of.team.send('POST', '/groups', household))
+    of.ids['group_id'] = household.id
+    const attributes = { street: mark, has_dog: true }
+    await of.told('a user', of.team.send('PUT', '/users/ann', { user_attributes: attributes }))
+    const batch = { environment: 'production', user_attributes: { street: mark, age: 7 } }
+    const events = [
+      { ...batch, user_identities: { customer_id: 'bob' } },
+      { ...batch, mpid: 5 },
+    ]
+    await of.told('events', of.team.report(events, '/v2/bulkevents'))
+  },
+  async (of) => {
+    const body = `user_id,street,plan\ncid,elm,gold\ndan,elm,${mark}\na,b\n`
+    const file = await of.told('a file', of.team.call('PUT', '/users', { body, headers: csv }))
+    of.ids['import_id'] = String(file['id'])
+  },
+  async (of) => {
+    const run = await of.told('recompute', of.team.call('POST', '/groups/household/recompute'))
+    of.ids['run_id'] = String(run['id'])
+  },
+  async (of) => {
+    const draft = { id: 'coupon', name: mark, rule: owners, refresh: 'daily' }
+    await of.told('audience', of.team.send('POST', '/audiences', draft))
+    of.ids['audience_id'] = 'coupon'
+    const path = '/audiences/coupon/experience-group'
+    await of.told('attach', of.team.send('PUT', path, { groupId: of.ids['larks'] }))
+    await of.told('sync', of.team.call('POST', '/audiences/coupon/sync'))
+  },
+  upload('owls', 'REPLACE', 'ann\ndan\n'),
+  upload('owls', 'REMOVE', 'ann\nzoe\n'),
+  async (of) => {
+    await of.told('deletion', of.team.call('DELETE', '/users/cid'))
+    const change = { user_attributes: { has_dog: false } }
+    await of.told('change', of.team.send('PATCH', '/users/ann', change))
+  },
+  () => cron('*/5 * * * *', Date.now()),
+  () => cron('0 3 * * MON', mondayIn(1)),
+  () => cron('0 4 * * *', Date.now() + day),
+]
+
+const reads = {
+  bank: [
+    ...['/groups', '/groups/:owls', '/jobs', '/jobs/:jobId', '/jobs/:jobId/errors'],
+    ...['/groups/:owls/participants', '/groups/:larks/participants'],
+    ...['/groups/:owls/participants/dan', '/participants/ann/groups'],
+  ],
+  team: [
+    ...['/groups', '/groups/household/runs', '/groups/household/instances'],
+    ...['/users/ann', '/users/bob', '/users/5', '/users/cid', '/users/dan'],
+    ...[
+      '/users/bob/attributes/household:has_dog/explain',
+      '/imports',
+      '/imports/:import_id/errors',
+    ],
+    ...['/audiences', '/audiences/coupon/count', '/audiences/coupon/users'],
+    ...['/audiences/coupon/users/bob', '/audiences/overlap?a=coupon&b=coupon'],
+    ...['/webhooks', '/webhooks/:webhook_id/deliveries', '/events'],
+  ],
+}
+
+/** All that it can ask at the end, and how many rows of each kind it has. */
+export async function lastAnswers(of: Neighbour): Promise<Record<string, string>> {
+  const filled = (path: string) =>
+    path.replace(/:([a-zA-Z_]+)/g, (all, id: string) => of.ids[id] ?? all)
+  for (const path of reads.bank) await of.told(path, of.bank.call('GET', filled(path)))
+  for (const path of reads.team) await of.told(`team ${path}`, of.team.call('GET', filled(path)))
+  const participantIds = ['ann', 'bob', 'dan', 'zoe']
+  await of.told('memberships', of.bank.send('POST', '/memberships', { participantIds }))
+  const headers = { authorization: `Bearer ${of.team.token}`, 'content-type': 'application/json' }
+  const asked = { ...json('POST', { context: { targetingKey: 'ann' } }), headers }
+  for (const path of ['', '/owls', '/:larks'])
+    await of.told(`flags${path}`, call(`/ofrep/v1/evaluate/flags${filled(path)}`, asked))
+  of.answers['rows'] = await rowsOf(of.team.workspace)
+  return unnamed(of)
+}
+
+async function rowsOf(workspace: number): Promise<string> {
+  const counts = await Promise.all(
+    (await tables()).map(async (table) => {
+      const columns = env.DB.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?')
+      if ((await columns.bind(table, 'workspace_id').first()) === null) return []
+      const rows = env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE workspace_id = ?`)
+      return [`${table} ${String(await rows.bind(workspace).first('n'))}`]
+    }),
+  )
+  return counts.flat().join(', ')
+}
+
+/** Its answers without what each workspace has of its own: ids, moments, secrets. */
+const unnamed = ({ answers, team }: Neighbour): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(answers).map(([what, answer]) => [
+      what,
+      answer
+        .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, 'id')
+        .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z?/g, 'moment')
+        .replace(/"duration_ms":\d+/g, 'duration')
+        .replace(/whsec_[\w+/=]+/g, 'secret')
+        .replaceAll(`workspaces/${team.workspace}`, 'workspace'),
+    ]),
+  )
