@@ -10,14 +10,19 @@ const Revision = z.int().meta({
 export const ShownGroupsOf = z.object({
   participantId: z.string(),
   groups: z.array(z.object({ groupId: z.uuid(), groupName: z.string(), revision: Revision })),
+  next: z.uuid().nullable(),
 })
+
+/** A page of groups. */
+export const GroupsQuery = KeysetQuery('group')
 
 export const showGroupsOf = (
   participantId: string,
-  groups: LiveGroup[],
+  { groups, next }: { groups: LiveGroup[]; next: string | null },
 ): z.infer<typeof ShownGroupsOf> => ({
   participantId,
   groups: groups.map(({ id, name, revision }) => ({ groupId: id, groupName: name, revision })),
+  next,
 })
 
 export const ShownMember = z.object({

@@ -3,7 +3,7 @@ import { deliveryStates, eventTypes } from '../../../webhooks/event.ts'
 import type { Delivery } from '../../../webhooks/history.ts'
 import { recordOf, type PastEvent } from '../../../webhooks/record.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
-import { pageSize } from '../../keyset.ts'
+import { KeysetQuery, pageSize } from '../../keyset.ts'
 import { Description } from '../../name.ts'
 import { date, dateOrNull } from './values.ts'
 
@@ -42,12 +42,9 @@ export const ShownWebhook = z.object({
       'asked: by POST …/disable; gone: the receiver answered 410; failing: every attempt of five days failed.',
   }),
   failing_since: z.iso.datetime().nullable(),
-  former_secret_until: z.iso
-    .datetime()
-    .nullable()
-    .meta({
-      description: 'Until when the former secret signs too; after two rotations, the last but one.',
-    }),
+  former_secret_until: z.iso.datetime().nullable().meta({
+    description: 'Until when the former secret signs too; after two rotations, the last but one.',
+  }),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -84,6 +81,8 @@ export const showWithSecret = ({
 export const ShownTest = z.object({ event_id: z.string() })
 
 const size = pageSize(1000, 100)
+
+export const WebhooksQuery = KeysetQuery('id of the webhook', 'the last of the page before')
 
 export const DeliveriesQuery = z.object({
   status: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),
