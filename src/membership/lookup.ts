@@ -37,7 +37,7 @@ export async function findGroupsOf(
   workspace: number,
   participant: string,
   { after, size }: { after: string; size: number } = { after: '', size: groupsMost },
-): Promise<{ groups: LiveGroup[]; next: string | null }> {
+): Promise<{ groups: LiveGroup[]; next: string | undefined }> {
   const from =
     after === ''
       ? sql``
@@ -49,7 +49,7 @@ export async function findGroupsOf(
     WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)} ${from}
       AND g.deleted_at IS NULL AND ${isIn}
     ORDER BY m.group_key LIMIT ${size}`)
-  const next = groups.length < size ? null : (groups.at(-1)?.id ?? null)
+  const next = groups.length < size ? undefined : groups.at(-1)?.id
   return { groups: groups.sort(byName), next }
 }
 

@@ -59,9 +59,9 @@ describe('the groups of a participant', () => {
     const path = '/participants/ann/groups'
     const all = await bank.get(path)
     expect(all['groups']).toHaveLength(25)
-    expect(all['next']).toBe(null)
+    expect(all).not.toHaveProperty('next')
     const found: unknown[] = []
-    for (let after: unknown = ''; after !== null;) {
+    for (let after: unknown = ''; after !== undefined;) {
       const page = await bank.get(`${path}?size=10&after=${String(after)}`)
       expect((page['groups'] as unknown[]).length).toBeLessThanOrEqual(10)
       found.push(...(page['groups'] as unknown[])) // a list, or the line above fails

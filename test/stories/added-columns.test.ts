@@ -162,7 +162,7 @@ describe('a version on the tables of a later one', () => {
       'delivery_attempts',
       'events',
     ]
-    const ofUsers = ['job_problems', 'jobs']
+    const ofUsers = ['job_problems', 'jobs', 'workspaces']
     await vi.waitFor(async () => expect(await fullTables()).toEqual([...kept, ...ofUsers]), {
       timeout: 10_000,
     })
