@@ -65,9 +65,8 @@ export interface Limits {
   jobsWaitingMax: number
   /** Of a workspace. */
   jobsUnendedMax: number
-  /** How long ended jobs and runs are kept. */
+  /** How long ended jobs and runs are kept, and the hashes of people who were erased. */
   jobsDays: number
-  /** How long an older report brings nobody back who was erased. */
   erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number

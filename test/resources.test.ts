@@ -61,6 +61,10 @@ describe('the limits', () => {
     expect(() => limitsOf({ JOBS_DAYS: given })).toThrow('JOBS_DAYS')
   })
 
+  it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep hashes %o days', (given) => {
+    expect(() => limitsOf({ ERASURE_DAYS: given })).toThrow('ERASURE_DAYS')
+  })
+
   it.each([0, 1.5, -1, '', 'x', undefined, null])(
     'refuse to learn of revocations after %o',
     (given) => {

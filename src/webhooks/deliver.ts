@@ -73,9 +73,9 @@ async function claimDue(
   const due = sql`webhook_key = ${webhook} AND state = 'pending' AND next_attempt_at <= ${now}`
   const first = sql`
     SELECT event_key FROM deliveries INDEXED BY deliveries_due WHERE ${due}
-    ORDER BY next_attempt_at, event_key LIMIT (
+    ORDER BY next_attempt_at, event_key LIMIT coalesce((
       SELECT iif(failing_since IS NULL, ${claimedMost}, ${concurrency})
-      FROM webhooks WHERE key = ${webhook})`
+      FROM webhooks WHERE key = ${webhook}), 0)`
   const [claimed, , receivers, deliveries] = await together(res.databaseOf(workspace), [
     sql`
     UPDATE webhooks SET busy_until = ${lease}
