@@ -173,7 +173,7 @@ describe('a version on the tables of a later one', () => {
       'events',
       'revocations',
     ]
-    const ofUsers = ['job_problems', 'jobs']
+    const ofUsers = ['job_problems', 'jobs', 'workspaces']
     await vi.waitFor(async () => expect(await fullTables()).toEqual([...kept, ...ofUsers].sort()), {
       timeout: 10_000,
     })
