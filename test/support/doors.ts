@@ -145,6 +145,7 @@ const ofWorkspaces: Record<string, Door> = {
     status: 202,
   },
   'GET /usage': { scope: 'groups:read' },
+  'GET /events/digests': { scope: 'audit:read', or: 'webhooks:read' },
   'GET /events': { scope: 'audit:read', or: 'webhooks:read' },
 }
 

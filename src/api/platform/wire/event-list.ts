@@ -100,3 +100,28 @@ export const showEvents = ({
   events: PastEvent[]
   next: string | null
 }): z.infer<typeof ShownEvents> => ({ events: events.map(recordOf), next })
+
+export const DigestsQuery = z.object({
+  after: z.iso
+    .date('must be a day such as 2026-11-24')
+    .default('0000-01-01')
+    .meta({ description: 'The day after which the page begins: that of the last digest before.' }),
+  size: pageSize(1000, 100),
+})
+
+export const ShownDigest = z.object({
+  day: z.iso.date(),
+  first: z.string().nullable().meta({ description: 'The first event; null on a day without any.' }),
+  last: z.string().nullable(),
+  count: z.int(),
+  sha256: z.string().meta({
+    description: "Of the events' lines, as application/x-ndjson has them, in hexadecimal digits.",
+  }),
+  previous: z.string().nullable().meta({
+    description: "The SHA-256 of the digest before: of its signature's text. Null for the first.",
+  }),
+  signature: z.string().meta({
+    description:
+      'A JWS (EdDSA) of the fields above and the workspace, by a key of /.well-known/jwks.json.',
+  }),
+})
