@@ -2,6 +2,7 @@ import { sweepFormerSecrets } from './access/clients.ts'
 import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
+import { makeDigests } from './audit/make-digests.ts'
 import { sourceOf } from './audiences/apply.ts'
 import { runErasure } from './erasure/run.ts'
 import { enqueueStalledErasures } from './erasure/stalled.ts'
@@ -20,7 +21,7 @@ import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
-import { sweepEvents } from './webhooks/history.ts'
+import { sweepEvents } from './webhooks/sweep.ts'
 import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue, queueOf } from './jobs/enqueue.ts'
@@ -81,6 +82,7 @@ export default {
             sweepErasures: () => sweepErasures(res),
           }
         : { measureState: () => measureState(res) }),
+      makeDigests: () => makeDigests(res, { begins: daily }),
       // Last, as it goes on for as long as the invocation may.
       refreshDue: () => refreshDue(res, controller.scheduledTime),
     })

@@ -4,12 +4,13 @@ import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
 import {
-  hostsOf,
+  addressesOf,
   type LimiterBindings,
   type Limiters,
   limitersOf,
   originOf,
   secretOf,
+  type WebhookAddresses,
   wholeOf,
 } from './vars.ts'
 
@@ -32,6 +33,7 @@ export interface Env extends LimiterBindings {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  AUDIT_DAYS: number
   ERASURE_DAYS: number
   FILE_BYTES_MAX: number
   WAITING_BYTES_MAX: number
@@ -45,6 +47,7 @@ export interface Env extends LimiterBindings {
   BAD_ROWS_MAX_PERCENT: number
   SLICE_BYTES: number
   USERS_PER_STEP: number
+  TURN_MS: number
   DEFINITIONS_MAX: number
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
@@ -73,6 +76,8 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long events are kept. */
+  auditDays: number
   /** How long an older report brings nobody back who was erased. */
   erasureDays: number
   /** Of a file when it is unpacked. */
@@ -94,6 +99,8 @@ export interface Limits {
   badRowsMaxPercent: number
   sliceBytes: number
   usersPerStep: number
+  /** For which an invocation goes on at least, where other workspaces wait. */
+  turnMs: number
   definitionsMax: number
   sharedAttributesMax: number
   groupUsersMax: number
@@ -122,14 +129,6 @@ export interface Signing {
   /** A JSON list of public JWKs. */
   previous: string
   audiences: readonly string[]
-}
-
-/** Where events may be sent. */
-export interface WebhookAddresses {
-  /** Also over http, to this machine and to every port. */
-  local: boolean
-  /** Only to these hosts and those below them; none: to all. */
-  hosts: readonly string[]
 }
 
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
@@ -202,6 +201,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: wholeOf('JOBS_DAYS', env.JOBS_DAYS),
+      auditDays: wholeOf('AUDIT_DAYS', env.AUDIT_DAYS),
       erasureDays: wholeOf('ERASURE_DAYS', env.ERASURE_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       waitingBytesMax: Number(env.WAITING_BYTES_MAX),
@@ -215,6 +215,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
+      turnMs: Number(env.TURN_MS),
       definitionsMax: Number(env.DEFINITIONS_MAX),
       sharedAttributesMax: Number(env.SHARED_ATTRIBUTES_MAX),
       groupUsersMax: Number(env.GROUP_USERS_MAX),
@@ -233,10 +234,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
     revocationsSeconds: wholeOf('REVOCATIONS_SECONDS', env.REVOCATIONS_SECONDS),
-    webhookAddresses: {
-      local: String(env.WEBHOOKS_LOCAL) === 'true',
-      hosts: hostsOf(env.WEBHOOK_HOSTS),
-    },
+    webhookAddresses: addressesOf(env),
     adminToken: secretOf('ADMIN_TOKEN', env.ADMIN_TOKEN),
     personKey: secretOf('PERSON_KEY', env.PERSON_KEY),
     signing: {

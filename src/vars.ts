@@ -22,7 +22,7 @@ export function originOf(text = ''): string | undefined {
   return url.origin
 }
 
-export const hostsOf = (text = ''): string[] =>
+const hostsOf = (text = ''): string[] =>
   text
     .toLowerCase()
     .split(' ')
@@ -49,3 +49,19 @@ export const limitersOf = (bound: LimiterBindings): Limiters =>
         questions: bound.QUESTION_LIMITER,
       }
     : { requests: undefined, lookups: undefined, doors: undefined, questions: undefined }
+
+/** Where events may be sent. */
+export interface WebhookAddresses {
+  /** Also over http, to this machine and to every port. */
+  local: boolean
+  /** Only to these hosts and those below them; none: to all. */
+  hosts: readonly string[]
+}
+
+export const addressesOf = (bound: {
+  WEBHOOKS_LOCAL: boolean
+  WEBHOOK_HOSTS: string
+}): WebhookAddresses => ({
+  local: String(bound.WEBHOOKS_LOCAL) === 'true',
+  hosts: hostsOf(bound.WEBHOOK_HOSTS),
+})

@@ -25,11 +25,7 @@ export function nobodyErased(workspace: number, said: Said[]): Erased {
 }
 
 /** Those who were erased of the people of whom something is said. */
-export async function findErased(
-  res: Resources,
-  workspace: number,
-  said: Said[],
-): Promise<Erased> {
+export async function findErased(res: Resources, workspace: number, said: Said[]): Promise<Erased> {
   const byHash = new Map(said.map(({ user }) => [personHash(res, workspace, user), user]))
   const rows = await res.databaseOf(workspace).all<Row>(sql`
     SELECT last.key AS last, p.person_hash AS hash, p.erased_at AS at

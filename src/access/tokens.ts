@@ -1,4 +1,4 @@
-import { calculateJwkThumbprint, importJWK, jwtVerify, SignJWT, type JWK } from 'jose'
+import { calculateJwkThumbprint, CompactSign, importJWK, jwtVerify, SignJWT, type JWK } from 'jose'
 import { Failure } from '../failure.ts'
 import type { Signing } from '../resources.ts'
 
@@ -71,6 +71,15 @@ async function readKeys(signing: Signing): Promise<Keys> {
 /** The public keys, as a JWK Set holds them (RFC 7517 §5). */
 export async function publishedKeys(signing: Signing): Promise<JWK[]> {
   return (await cacheOf(signing).keys).published
+}
+
+/** A text as a JWS in compact form (RFC 7515 §7.1), which names its key and holds the public part. */
+export async function signText(signing: Signing, text: string): Promise<string> {
+  const { signing: own, published } = await cacheOf(signing).keys
+  const { kty = '', crv = '', x = '' } = published[0] ?? {}
+  return new CompactSign(new TextEncoder().encode(text))
+    .setProtectedHeader({ alg: algorithm, kid: own.kid, jwk: { kty, crv, x } })
+    .sign(own.key)
 }
 
 /** What a client's next token is like. */

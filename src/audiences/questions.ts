@@ -1,12 +1,10 @@
 import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
-import type { FileFor } from '../membership/csv-cell.ts'
 import { queryAudience } from './cached-rule.ts'
 import type { ResolvedRule } from './compile.ts'
 import { readToken, tokenOf } from './continue.ts'
 import { checkCost, costOf, costShown, type Budget } from './cost.ts'
 import { explainUser, type Explained } from './explain.ts'
-import { exportUsers } from './export.ts'
 import type { Allowed } from './pace.ts'
 import {
   countEach,
@@ -88,17 +86,6 @@ export const listAudience = (
     checkCost(resolved.rule, limits)
     return listUsers(db, workspace, resolved, { ...page, allowed: limits })
   })
-
-/** A CSV file of an audience's users. Throws `not-found`, `rule-refused`. */
-export async function exportAudience(
-  { db, workspace, limits }: Asker,
-  id: string,
-  from: { after: string; fileFor: FileFor },
-): Promise<ReadableStream<Uint8Array>> {
-  const resolved = await resolveAudience(db, workspace, id)
-  checkCost(resolved.rule, limits)
-  return exportUsers(db, workspace, resolved, { ...from, allowed: limits })
-}
 
 /** Throws `not-found` for the audience or the user, `rule-refused`, `out-of-time`. */
 export const explainAudience = (

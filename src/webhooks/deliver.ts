@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced, enqueueDeliveries } from './announce.ts'
-import { delaysOf, disableAfter } from './event.ts'
+import { delaysOf, disableAfter } from './schedule.ts'
 import { isDelivered, nextStateOf, saveOutcomes, type Claimed, type Outcome } from './outcomes.ts'
 import { isHung, send, type Receiver } from './send.ts'
 import { secretsAt } from './sign.ts'
@@ -73,9 +73,9 @@ async function claimDue(
   const due = sql`webhook_key = ${webhook} AND state = 'pending' AND next_attempt_at <= ${now}`
   const first = sql`
     SELECT event_key FROM deliveries INDEXED BY deliveries_due WHERE ${due}
-    ORDER BY next_attempt_at, event_key LIMIT (
+    ORDER BY next_attempt_at, event_key LIMIT coalesce((
       SELECT iif(failing_since IS NULL, ${claimedMost}, ${concurrency})
-      FROM webhooks WHERE key = ${webhook})`
+      FROM webhooks WHERE key = ${webhook}), 0)`
   const [claimed, , receivers, deliveries] = await together(res.databaseOf(workspace), [
     sql`
     UPDATE webhooks SET busy_until = ${lease}

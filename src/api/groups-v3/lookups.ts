@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { evaluating } from '../../access/scopes.ts'
-import { exportMembers } from '../../membership/export.ts'
+import { exportGroup } from '../../experience/export.ts'
 import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
@@ -20,12 +20,14 @@ export const lookups = new Hono<Http>()
       'List the groups that a participant is in',
       wire.ShownGroupsOf,
     ),
+    valid('query', wire.GroupsQuery),
     cached,
     async (c) => {
       const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
+      const page = c.req.valid('query')
       return c.json(
-        wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant)),
+        wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant, page)),
       )
     },
   )
@@ -90,9 +92,8 @@ export const lookups = new Hono<Http>()
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const id = groupIdOf(c.req.param('groupId'))
-      // From the primary: replicas may reach a revision at different times.
       const { after, for: fileFor } = c.req.valid('query')
-      const { file } = await exportMembers(c.var.db, c.var.workspace, id, { after, fileFor })
+      const file = await exportGroup(c.var.res, c.var.workspace, id, { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': `attachment; filename="${id}.csv"`,

@@ -1,8 +1,8 @@
 import { Hono, type Context } from 'hono'
+import { exportAudience } from '../../audiences/export-audience.ts'
 import {
   countAudience,
   explainAudience,
-  exportAudience,
   listAudience,
   overlap,
   previewRule,
@@ -100,8 +100,9 @@ export const audienceUsers = new Hono<Http>()
     valid('query', wire.UsersQuery),
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
+      const { res, workspace } = c.var
       const { after, for: fileFor } = c.req.valid('query')
-      const file = await exportAudience(asker(c), wire.idOf(c), { after, fileFor })
+      const file = await exportAudience(res, workspace, wire.idOf(c), { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',

@@ -1,10 +1,9 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
+import { attachAudience, detachAudience } from '../../audiences/attach.ts'
 import {
-  attachAudience,
   createAudience,
   deleteAudience,
-  detachAudience,
   getAudience,
   listAudiences,
   updateAudience,
@@ -32,9 +31,10 @@ export const audiences = new Hono<Http>()
   .get(
     '/',
     operation('listAudiences', 'audiences:read', 'List the audiences', z.array(wire.ShownAudience)),
+    valid('query', wire.AudiencesQuery),
     async (c) => {
       const { replica, workspace, res } = c.var
-      const listed = await listAudiences(replica, workspace)
+      const listed = await listAudiences(replica, workspace, c.req.valid('query'))
       const all = await priced(replica, workspace, listed, res.limits)
       return c.json(all.map((audience) => wire.showAudience(audience, res.limits)))
     },

@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import type { Needs } from '../../access/scopes.ts'
-import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import {
+  guarded,
+  json,
+  jsonOrCsv,
+  jsonOrLines,
+  rateLimitExceeded,
+  type Responses,
+} from '../describe.ts'
 import type { peopleBody } from './wire/erasures.ts'
 import type { usersBody } from './wire/imports.ts'
 
@@ -20,8 +27,8 @@ const tags: Record<string, string> = {
 }
 
 /**
- * The schema of an answer, or more: `csv` where it may be CSV too, `goesOn` of a 202 that tells where
- * it goes on, `timed` where there may be no time for it. No schema: an empty 204.
+ * The schema of an answer, or more: `csv`, `lines` where it may be these, `goesOn` of a 202 that tells
+ * where it goes on, `timed` where there may be no time for it. No schema: an empty 204.
  */
 type Answer =
   | z.ZodType
@@ -31,6 +38,7 @@ type Answer =
       status?: number
       csv?: boolean
       timed?: boolean
+      lines?: boolean
       requestBody?: typeof usersBody | typeof peopleBody
       /** By the first scope where it is not given. */
       tag?: string
@@ -43,7 +51,8 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, goesOn, status, csv, timed, requestBody, tag } = shapeOf(answer)
+  const { schema, goesOn, status, csv, lines, timed, requestBody, tag } = shapeOf(answer)
+  const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
   const [first = ''] = [needs].flat(2)
   return guarded(needs, {
     operationId,
@@ -53,7 +62,7 @@ export const operation = (
     responses: {
       ...(schema === undefined
         ? { 204: { description: 'Done' } }
-        : { [status ?? 200]: (csv === true ? jsonOrCsv : json)('Done', schema) }),
+        : { [status ?? 200]: body('Done', schema) }),
       ...(goesOn !== undefined && { 202: goingOn(goesOn) }),
       ...refusals,
       ...(timed === true && { 503: outOfTime }),
