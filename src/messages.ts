@@ -30,6 +30,17 @@ export interface ReportsMessage {
   workspace: number
   taken: number
   reports: SentReport[]
+  /** Who has sent them; missing in messages of before. */
+  by?: Sender
+}
+
+/** A client and its request, as an `Actor` is. */
+interface Sender {
+  client?: string
+  name: string
+  transaction?: string
+  family?: 'IPv4' | 'IPv6'
+  method?: string
 }
 
 /** A report as it travels; null deletes an attribute, and digits are of a number beyond a double. */

@@ -24,6 +24,7 @@ export interface Env {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  AUDIT_DAYS: number
   ERASURE_DAYS: number
   FILE_BYTES_MAX: number
   WAITING_BYTES_MAX: number
@@ -65,8 +66,11 @@ export interface Limits {
   jobsWaitingMax: number
   /** Of a workspace. */
   jobsUnendedMax: number
-  /** How long ended jobs and runs are kept, and the hashes of people who were erased. */
+  /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** How long events are kept. */
+  auditDays: number
+  /** How long an older report brings nobody back who was erased. */
   erasureDays: number
   /** Of a file when it is unpacked. */
   fileBytesMax: number
@@ -199,6 +203,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
       jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
       jobsDays: wholeOf('JOBS_DAYS', env.JOBS_DAYS),
+      auditDays: wholeOf('AUDIT_DAYS', env.AUDIT_DAYS),
       erasureDays: wholeOf('ERASURE_DAYS', env.ERASURE_DAYS),
       fileBytesMax: Number(env.FILE_BYTES_MAX),
       waitingBytesMax: Number(env.WAITING_BYTES_MAX),

@@ -46,6 +46,7 @@ const pure = [
   'webhooks/address.ts',
   'webhooks/event.ts',
   'webhooks/record.ts',
+  'webhooks/schedule.ts',
   'webhooks/sign.ts',
   'membership/csv-cell.ts',
   'jobs/batch-size.ts',

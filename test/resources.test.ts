@@ -16,6 +16,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
   ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
+  ['auditDays', 'AUDIT_DAYS', 400],
   ['erasureDays', 'ERASURE_DAYS', 400],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
   ['waitingBytesMax', 'WAITING_BYTES_MAX', 53_687_091_200],
@@ -57,8 +58,9 @@ describe('the limits', () => {
     expect(() => limitsOf({ PARTICIPANT_MAX: given })).toThrow('PARTICIPANT_MAX')
   })
 
-  it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep jobs %o days', (given) => {
-    expect(() => limitsOf({ JOBS_DAYS: given })).toThrow('JOBS_DAYS')
+  it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep things %o days', (given) => {
+    for (const name of ['JOBS_DAYS', 'AUDIT_DAYS'])
+      expect(() => limitsOf({ [name]: given })).toThrow(name)
   })
 
   it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep hashes %o days', (given) => {

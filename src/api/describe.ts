@@ -35,6 +35,19 @@ export const jsonOrCsv = (description: string, schema: z.ZodType) => ({
   },
 })
 
+/** An answer in JSON, or in lines of JSON where the client accepts them. */
+export const jsonOrLines = (description: string, schema: z.ZodType) => ({
+  description,
+  content: {
+    ...json(description, schema).content,
+    'application/x-ndjson': { schema: { type: 'string' as const, format: 'binary' } },
+  },
+})
+
+/** Whether a client accepts lines of JSON: all of a list in place of a page. */
+export const acceptsLines = (accept: string | undefined) =>
+  /\bapplication\/x-ndjson\b/i.test(accept ?? '')
+
 /** Whether a client accepts CSV: the file of a whole list in place of a page. */
 export const acceptsCsv = (accept: string | undefined) => /\btext\/csv\b/i.test(accept ?? '')
 

@@ -1,14 +1,13 @@
 import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
-import { getGroup } from '../experience/groups.ts'
-import { attach, detach, withdrawSyncs } from './attached-group.ts'
+import { detach, enqueueWithdrawn, withdrawSyncs } from './attached-group.ts'
 import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import type { Resources } from '../resources.ts'
-import { enqueueAll } from '../jobs/enqueue.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { periodOf } from './refresh-period.ts'
-import { avoidsCycle, checkCycle, isIndependent } from './cycle.ts'
+import { avoidsCycle, checkCycle } from './cycle.ts'
 import { firstMissing, referencesOf } from './references.ts'
 import { audiencesIn, type Rule } from './rule.ts'
 import { resolveRule } from './resolve.ts'
@@ -72,7 +71,7 @@ export async function getAudience(db: Db, workspace: number, id: string): Promis
 }
 
 /** Repeats an attempt that gave undefined, as concurrent changes have made its statement void. */
-async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
+export async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
   for (let tries = 0; tries < 5; tries++) {
     const done = await attempt()
     if (done !== undefined) return done
@@ -95,14 +94,18 @@ export async function createAudience(
     const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
     const missing = firstMissing(workspace, referencesOf(rule, names))
     // The statement itself checks the limit and the references, so that no change can come between.
-    const { meta } = await db.run(sql`
+    const results = await together(db, [
+      sql`
       INSERT INTO audiences (workspace_id, id, name, description, rule, uses, refresh, refreshed,
         created_on, created_by, last_modified_on, last_modified_by)
       SELECT ${workspace}, ${id}, ${draft.name}, ${draft.description}, ${stringifyJson(rule)},
         ${JSON.stringify(audiencesIn(rule))}, ${draft.refresh}, ${periodOf(draft.refresh, now)},
         ${now}, ${by}, ${now}, ${by}
-      WHERE ${count} < ${max} AND ${missing} IS NULL ON CONFLICT DO NOTHING`)
-    if (meta.changes === 1) return getAudience(db, workspace, id)
+      WHERE ${count} < ${max} AND ${missing} IS NULL ON CONFLICT DO NOTHING`,
+      ...announce(res, workspace, { type: 'audience.created', data: { audience_id: id } }),
+    ])
+    await enqueueAnnounced(res, workspace, results)
+    if (results[0].changes === 1) return getAudience(db, workspace, id)
     const [taken] = await select(db).where(hasId(workspace, id))
     if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
     const found = await db.get<{ count: number }>(sql`SELECT ${count} AS count`)
@@ -129,20 +132,40 @@ export async function updateAudience(
     await getAudience(db, workspace, id)
     const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
     checkCycle(await listAudiences(db, workspace), id, { rule })
-    // The statement checks again: two concurrent changes may close a cycle that neither sees.
-    const { meta } = await db
-      .update(audiences)
-      .set({ ...draft, refreshed, rule, uses: audiencesIn(rule), updatedAt: now, updatedBy: by })
-      .where(
-        and(
-          hasId(workspace, id),
-          sql`${firstMissing(workspace, referencesOf(rule, names))} IS NULL`,
-          avoidsCycle(workspace, id, rule),
-        ),
-      )
-    return meta.changes === 0 ? undefined : getAudience(db, workspace, id)
+    // The statements check again: two concurrent changes may close a cycle that neither sees.
+    const isChanged = and(
+      hasId(workspace, id),
+      sql`${firstMissing(workspace, referencesOf(rule, names))} IS NULL`,
+      avoidsCycle(workspace, id, rule),
+    )
+    // The event first, as it says what the audience was before.
+    const results = await together(db, [
+      ...announce(
+        res,
+        workspace,
+        {
+          type: 'audience.updated',
+          data: { audience_id: id },
+          change: sql`(SELECT ${changeTo({ ...draft, rule })} FROM audiences
+            WHERE ${hasId(workspace, id)})`,
+        },
+        sql`EXISTS (SELECT 1 FROM audiences WHERE ${isChanged})`,
+      ),
+      db
+        .update(audiences)
+        .set({ ...draft, refreshed, rule, uses: audiencesIn(rule), updatedAt: now, updatedBy: by })
+        .where(isChanged),
+    ])
+    await enqueueAnnounced(res, workspace, results)
+    return results.at(-1)?.changes === 0 ? undefined : getAudience(db, workspace, id)
   })
 }
+
+/** SQL of an audience's row: its settings before and after; a rule has values, and is not shown. */
+const changeTo = ({ name, description, rule, refresh }: AudienceDraft): SQL => sql`json_object(
+  'before', json_object('name', name, 'description', description, 'refresh', refresh),
+  'after', json_object('name', ${name}, 'description', ${description}, 'refresh', ${refresh},
+    'rule_changed', json(iif(rule = ${stringifyJson(rule)}, 'false', 'true'))))`
 
 /**
  * Deletes an audience and undoes its unended syncs; its group keeps its members.
@@ -153,93 +176,24 @@ export async function deleteAudience(res: Resources, workspace: number, id: stri
   const users = sql`FROM audiences AS other, json_each(other.uses) AS used
     WHERE other.workspace_id = ${workspace} AND other.id <> ${id} AND used.value = ${id}`
   const isDeleted = sql`NOT ${exists(workspace, id)}`
-  const withdrawn = await retried(async () => {
-    const [deleted, , withdrawn] = await together(db, [
+  const results = await retried(async () => {
+    const results = await together(db, [
       db
         .delete(audiences)
         .where(and(hasId(workspace, id), sql`(SELECT 1 ${users} LIMIT 1) IS NULL`)),
+      ...announce(res, workspace, { type: 'audience.deleted', data: { audience_id: id } }),
       detach(workspace, id, isDeleted),
-      withdrawSyncs(workspace, id, isDeleted, res.now()),
+      ...withdrawSyncs(res, workspace, id, isDeleted),
     ])
-    if (deleted.changes !== 0) return withdrawn.rows
+    if (results[0].changes !== 0) return results
     await getAudience(db, workspace, id)
     const by = await db.all<{ id: string }>(sql`SELECT DISTINCT other.id ${users} ORDER BY 1`)
     if (by.length === 0) return undefined
     throw new Failure({ reason: 'in-use', what: 'audience', id, by: by.map(({ id }) => id) })
   })
-  await enqueueJobs(res, workspace, withdrawn)
+  await enqueueWithdrawn(res, workspace, results)
 }
 
-const exists = (workspace: number, id: string): SQL =>
+/** SQL: whether there is such an audience. */
+export const exists = (workspace: number, id: string): SQL =>
   sql`EXISTS (SELECT 1 FROM audiences WHERE workspace_id = ${workspace} AND id = ${id})`
-
-/** Enqueues withdrawn jobs: their writes are undone, and the next job of their group begins. */
-const enqueueJobs = (res: Resources, workspace: number, jobs: { job: number }[]): Promise<void> =>
-  enqueueAll(
-    res,
-    jobs.map(({ job }) => ({ kind: 'job', workspace, job })),
-  )
-
-/**
- * Attaches an audience to the experience group that it fills from now on. Throws `not-found`,
- * `in-use` if another audience fills the group, or `cycle`.
- */
-export async function attachAudience(
-  res: Resources,
-  workspace: number,
-  id: string,
-  groupId: string,
-): Promise<Audience> {
-  const db = res.databaseOf(workspace)
-  return retried(async () => {
-    const before = await getAudience(db, workspace, id)
-    await getGroup(db, workspace, groupId)
-    if (before.group !== groupId) await replaceGroup(res, before, groupId)
-    const attached = await getAudience(db, workspace, id)
-    if (attached.group === groupId) return attached
-    const { audience } = await getGroup(db, workspace, groupId)
-    if (audience !== null)
-      throw new Failure({ reason: 'in-use', what: 'group', id: groupId, by: [audience] })
-    checkCycle(await listAudiences(db, workspace), id, { group: groupId })
-    return undefined
-  })
-}
-
-/** Changes nothing if the group is not free, or a cycle would arise. */
-async function replaceGroup(
-  res: Resources,
-  { workspace, id, refresh }: Audience,
-  groupId: string,
-): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const now = res.now()
-  const independent = isIndependent(workspace, id, groupId)
-  const isFree = sql`EXISTS (SELECT 1 FROM experience_groups
-    WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL
-      AND audience_id IS NULL) AND ${independent}`
-  const [withdrawn] = await together(db, [
-    withdrawSyncs(workspace, id, isFree, now),
-    detach(workspace, id, isFree),
-    attach(workspace, groupId, id, sql`${exists(workspace, id)} AND ${independent}`),
-    db
-      .update(audiences)
-      .set({ refreshed: periodOf(refresh, now) })
-      .where(and(hasId(workspace, id), sql`changes() > 0`)),
-  ])
-  await enqueueJobs(res, workspace, withdrawn.rows)
-}
-
-/**
- * Detaches an audience from its group, which keeps its members and takes uploads again; undoes
- * unended syncs. Throws `not-found` or `not-attached`.
- */
-export async function detachAudience(res: Resources, workspace: number, id: string): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const { group } = await getAudience(db, workspace, id)
-  if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
-  const [withdrawn] = await together(db, [
-    withdrawSyncs(workspace, id, sql`true`, res.now()),
-    detach(workspace, id, sql`true`),
-  ])
-  await enqueueJobs(res, workspace, withdrawn.rows)
-}

@@ -1,5 +1,5 @@
-import { sql, type SQLWrapper } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import { together, type Db, type Result } from '../db/connect.ts'
 import { getGroup } from '../experience/groups.ts'
 import { findJob, type GroupJob } from '../experience/jobs.ts'
 import { Failure } from '../failure.ts'
@@ -7,6 +7,7 @@ import { stringifyJson } from '../json.ts'
 import type { Resources } from '../resources.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { countUnended, insertNextJob } from '../jobs/jobs.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getAudience } from './audiences.ts'
 import type { ResolvedRule } from './compile.ts'
 import { withShared } from './references.ts'
@@ -30,7 +31,22 @@ export async function requestSync(
   const notAttached = new Failure({ reason: 'not-attached', audience: id })
   if (group === null) throw notAttached
   const row = rowOf({ workspace, audience: id, ...resolved })
-  const [opened] = await openSyncs(db, [row], { by, period: undefined, res })
+  const waiting = sql`(SELECT w.id FROM jobs AS w WHERE w.workspace_id = ${workspace}
+    AND w.audience_id = ${id} AND w.ended_at IS NULL AND w.state = 'waiting' LIMIT 1)`
+  const data = sql`json_object('audience_id', ${id}, 'job_id', ${waiting})`
+  const requested = announce(
+    res,
+    workspace,
+    { type: 'sync.requested', data },
+    sql`${waiting} IS NOT NULL`,
+  )
+  const { opened: [opened] = [], results } = await openSyncs(db, [row], {
+    by,
+    period: undefined,
+    res,
+    requested,
+  })
+  await enqueueAnnounced(res, workspace, results)
   const job = opened?.job == null ? undefined : await findJob(db, workspace, opened.job)
   if (job === undefined) {
     await getGroup(db, workspace, group)
@@ -70,17 +86,20 @@ export async function openSyncs(
     by: string
     period: string | undefined
     res: Pick<Resources, 'now' | 'limits' | 'actor'>
+    /** The statements of the event of a request. */
+    requested?: SQL[]
   },
-): Promise<Opened[]> {
+): Promise<{ opened: Opened[]; results: Result[] }> {
   // One batch, so that a period is not marked as done without its job, nor gets two jobs.
   const results = await together(db, statementsOf(`[${rows.join()}]`, options))
-  return (results.at(-1)?.rows ?? []) as Opened[] // as the last statement gives them
+  const opened = (results.at(-1)?.rows ?? []) as Opened[] // as the last statement gives them
+  return { opened, results }
 }
 
 /** The statements of `openSyncs` for a JSON list of rows. */
 function statementsOf(
   list: string,
-  { by, period, res }: Parameters<typeof openSyncs>[2],
+  { by, period, res, requested = [] }: Parameters<typeof openSyncs>[2],
 ): SQLWrapper[] {
   const { jobsWaitingMax, sliceBytes } = res.limits
   const audience = sql`d.value ->> 1`
@@ -122,6 +141,7 @@ function statementsOf(
         WHERE key IN (SELECT w.key FROM ${waiting})`
       : sql`UPDATE audiences SET refreshed = ${period}
         WHERE key IN (SELECT a.key FROM ${waiting} CROSS JOIN audiences AS a ON ${ofAudience})`,
+    ...requested,
     sql`
     SELECT g.workspace_id AS workspace, (SELECT w.key FROM jobs AS w WHERE ${isWaiting}) AS job
     FROM ${attached}`,

@@ -16,7 +16,7 @@ import { recordFileProblem, tally, type Changes } from '../jobs/jobs.ts'
 import { hasEnded, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
 import { countMembers } from './groups.ts'
-import { findJob, type GroupJob } from './jobs.ts'
+import { findJob, typeNames, type GroupJob } from './jobs.ts'
 import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
 
@@ -127,7 +127,7 @@ async function goLive(res: Resources, job: GroupJob, source: Source): Promise<bo
   const data = {
     group_id: job.groupId,
     job_id: job.id,
-    type: eventTypes[job.type],
+    type: typeNames[job.type],
     revision: job.revision,
     added,
     removed,
@@ -141,12 +141,12 @@ async function goLive(res: Resources, job: GroupJob, source: Source): Promise<bo
   return moved || (undoing.length > 0 && results[0]?.changes === 1)
 }
 
-const eventTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
-
 async function endUndone(res: Resources, job: GroupJob): Promise<boolean> {
   const { failure } = job
   if (failure !== null && failure !== 'withdrawn') return endFailed(res, job, failure)
-  return (await end(res, job, { to: { ...noChanges, state: 'cancelled' } })).moved
+  const data = { job_id: job.id, group_id: job.groupId }
+  const to = { ...noChanges, state: 'cancelled' as const }
+  return (await end(res, job, { to, events: [{ type: 'job.cancelled', data }] })).moved
 }
 
 const noChanges = { added: 0, removed: 0, touched: 0 }

@@ -1,13 +1,11 @@
-import { and, asc, count, desc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { experienceGroups, jobs } from '../db/schema.ts'
-import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
+import { experienceGroups } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { isTooLong, problemOfName, readId, trimmed } from '../text.ts'
 import type { Paging } from '../jobs/jobs.ts'
-import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { enqueue } from '../jobs/enqueue.ts'
+import { announce, enqueueAnnounced, type Announcement } from '../webhooks/announce.ts'
 
 export type Group = typeof experienceGroups.$inferSelect
 
@@ -17,7 +15,7 @@ export interface GroupDraft {
   description?: string | null | undefined
 }
 
-const isLive = (workspace: number) =>
+export const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
 /** The groups of a workspace, of which so many are counted at most, in SQL. */
@@ -132,57 +130,39 @@ export async function renameGroup(
     SELECT 1 FROM experience_groups AS other
     WHERE other.workspace_id = ${workspace} AND other.name = ${name}
       AND other.deleted_at IS NULL AND other.id <> ${id})`
+  const changes = { ...described, ...(name !== undefined && { name }) }
+  const isChanged = and(isGroup, name === undefined ? undefined : isFree)
+  // The event first, as it says what the group was before.
   const results = await together(db, [
+    ...announce(
+      res,
+      workspace,
+      updated(id, changes, sql`FROM experience_groups WHERE ${isGroup}`),
+      sql`EXISTS (SELECT 1 FROM experience_groups WHERE ${isChanged})`,
+    ),
     db
       .update(experienceGroups)
-      .set({ ...described, ...(name !== undefined && { name }), updatedAt: now })
-      .where(and(isGroup, name === undefined ? undefined : isFree)),
-    ...announce(res, workspace, {
-      type: 'group.updated',
-      data: sql`json_object('group_id', ${id},
-        'name', (SELECT name FROM experience_groups WHERE ${isGroup}))`,
-    }),
+      .set({ ...changes, updatedAt: now })
+      .where(isChanged),
   ])
   const group = await getGroup(db, workspace, id)
-  if (results[0].changes === 0)
+  if (results.at(-1)?.changes === 0)
     throw new Failure({ reason: 'taken', what: 'group', name: name ?? group.name })
   await enqueueAnnounced(res, workspace, results)
   return group
 }
 
-/**
- * Deletes a group for every reader at once and cancels its jobs; the queue deletes its rows. Throws
- * `not-found`, and `in-use` by an audience's rule.
- */
-export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const { key } = await getGroup(db, workspace, id)
-  const now = res.now()
-  const names = namesOfGroup(id)
-  const results = await together(db, [
-    db
-      .update(experienceGroups)
-      .set({ deletedAt: now })
-      .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
-    ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
-    db
-      .update(jobs)
-      .set({ state: 'cancelled', step: sql`step + 1`, updatedAt: now, endedAt: now })
-      .where(
-        and(
-          eq(jobs.workspace, workspace),
-          eq(jobs.group, key),
-          isNull(jobs.endedAt),
-          sql`(SELECT deleted_at FROM experience_groups WHERE key = ${key}) IS NOT NULL`,
-        ),
-      ),
-  ])
-  if (results[0].changes === 0) {
-    await checkUnused(db, workspace, names, { what: 'group', id })
-    return deleteGroup(res, workspace, id)
+/** The event of a group that becomes `after`; `row` has it as it is before. */
+function updated(id: string, after: Partial<GroupDraft>, row: SQL): Announcement {
+  const name = after.name === undefined ? sql`name` : sql`${after.name}`
+  const description = after.description === undefined ? sql`description` : sql`${after.description}`
+  return {
+    type: 'group.updated',
+    data: sql`(SELECT json_object('group_id', ${id}, 'name', ${name}) ${row})`,
+    change: sql`(SELECT json_object(
+      'before', json_object('name', name, 'description', description),
+      'after', json_object('name', ${name}, 'description', ${description})) ${row})`,
   }
-  await enqueueAnnounced(res, workspace, results)
-  await enqueue(res, { kind: 'erase', workspace, group: key })
 }
 
 /** Characters of a group's type and platform at most. */

@@ -15,6 +15,7 @@ import {
   type Paging,
   type StoredFile,
 } from '../jobs/jobs.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -90,6 +91,9 @@ export async function listJobs(
   return { items: rows.map(readRow), total: counted?.total ?? 0 }
 }
 
+/** How an event names what a job does. */
+export const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+
 /**
  * Gives the bytes that a file may have. Throws `not-found`, `filled-by-audience`, `jobs-waiting` or
  * `limit` where the group takes no file now.
@@ -129,7 +133,12 @@ export async function openJob(
     { ...draft, actor: res.actor },
     { id, sliceBytes, now: res.now() },
   )
-  const key = await openNextJob(db, workspace, id, insert)
+  const opened = announce(res, workspace, {
+    type: 'job.created',
+    data: { job_id: id, group_id: groupId, type: typeNames[draft.type] },
+  })
+  const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
+  await enqueueAnnounced(res, workspace, results)
   if (key !== undefined) return { key, id, fileName: draft.fileName }
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)

@@ -119,15 +119,26 @@ export async function updateDefinition(
   const now = res.now()
   const { attributes } = change
   const removedNames = attributes && namesOfShared(id, sharedExcept(workspace, id, attributes))
+  const isChanged = and(byId(workspace, id), removedNames && unused(workspace, removedNames))
+  // The event first, as it says what the definition was before.
   const results = await together(db, [
+    ...announce(
+      res,
+      workspace,
+      {
+        type: 'definition.updated',
+        data: { definition_id: id },
+        change: sql`(SELECT ${changeTo(change)} FROM group_definitions WHERE ${isChanged})`,
+      },
+      sql`EXISTS (SELECT 1 FROM group_definitions WHERE ${isChanged})`,
+    ),
     db
       .update(groupDefinitions)
       .set({ ...change, updatedAt: now, updatedBy: by })
-      .where(and(byId(workspace, id), removedNames && unused(workspace, removedNames))),
-    ...announce(res, workspace, { type: 'definition.updated', data: { definition_id: id } }),
+      .where(isChanged),
   ])
   const definition = await getDefinition(db, workspace, id)
-  if (results[0].changes === 0) {
+  if (results.at(-1)?.changes === 0) {
     if (removedNames !== undefined)
       await checkUnused(db, workspace, removedNames, { what: 'attribute' })
     // What refused the change is gone already: a rule that named it, or a deletion.
@@ -135,6 +146,25 @@ export async function updateDefinition(
   }
   await enqueueAnnounced(res, workspace, results)
   return definition
+}
+
+/** SQL of a definition's row: its settings before and after, without values of attributes. */
+function changeTo(change: Partial<DefinitionDraft>): SQL {
+  const { description, source, matching } = change
+  const attributes = change.attributes && JSON.stringify(change.attributes)
+  const ignored = change.ignoreValues && JSON.stringify(change.ignoreValues)
+  const or = (to: string | null | undefined, column: SQL) =>
+    to === undefined ? column : sql`${to}`
+  return sql`json_object(
+    'before', json_object('description', description,
+      'source_user_attribute', source_user_attribute,
+      'attributes', json(attributes), 'matching', matching),
+    'after', json_object('description', ${or(description, sql`description`)},
+      'source_user_attribute', ${or(source, sql`source_user_attribute`)},
+      'attributes', json(${or(attributes, sql`attributes`)}),
+      'matching', ${or(matching, sql`matching`)},
+      'ignore_values_changed',
+        json(iif(ignore_values IS ${or(ignored, sql`ignore_values`)}, 'false', 'true'))))`
 }
 
 function checkAttributes(attributes: SharedAttribute[], { sharedAttributesMax }: Limits): void {

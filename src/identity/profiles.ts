@@ -2,12 +2,14 @@ import { sql, type SQL } from 'drizzle-orm'
 import { findErased, nobodyErased } from '../access/erased.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
+import type { Actor } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
+import { personHash } from '../access/person-hash.ts'
 import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
 import { addNewUsers, checkProfiles, withinCaps } from './caps.ts'
 import { selectSharedNames } from './definitions.ts'
-import { forgetUsers } from './forget.ts'
 
 export interface Profile {
   user: string
@@ -48,6 +50,12 @@ export function mergeUser(
   return writeUser(res, workspace, { user, at: res.now(), changes }, [])
 }
 
+/** Who has sent so many reports. */
+export interface Sender {
+  by: Actor
+  reports: number
+}
+
 /**
  * Writes reports, all or none; what is newer already, or a user deleted or erased since, stays as
  * it is. Throws `limit`.
@@ -56,6 +64,7 @@ export async function recordReports(
   res: Resources,
   workspace: number,
   reports: Report[],
+  senders: Sender[] = [],
 ): Promise<Cost> {
   const isAfter = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
   for (let known = nobodyErased(workspace, reports); ;) {
@@ -64,9 +73,13 @@ export async function recordReports(
     const results = await withinCaps(res.limits, () =>
       together(res.databaseOf(workspace), [
         ...reportStatements(res, workspace, left, sql`${isAfter} AND ${isAll}`),
+        ...senders.flatMap(({ by, reports }) =>
+          announce(res, workspace, { type: 'users.reported', data: { reports }, by }, isAll),
+        ),
         sql`SELECT 1 WHERE ${isAll}`,
       ]),
     )
+    await enqueueAnnounced(res, workspace, results)
     if (results.at(-1)?.rows.length === 1) return costOf(results)
     known = await findErased(res, workspace, reports)
   }
@@ -152,14 +165,20 @@ async function writeUser(
   before: SQL[],
 ): Promise<Profile> {
   const { user, at } = report
+  const data = { person_hash: personHash(res, workspace, user) }
   const all = { limits: res.limits, now: () => at }
-  const statements = [...before, ...reportStatements(all, workspace, [report], sql`true`)]
+  const statements = [
+    ...before,
+    ...reportStatements(all, workspace, [report], sql`true`),
+    ...announce(res, workspace, { type: 'user.updated', data }, sql`true`),
+  ]
   const results = await withinCaps(res.limits, () =>
     together(res.databaseOf(workspace), [...statements, ...profileQueries(workspace, user)]),
   )
   const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones
   const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user that was just written is missing')
+  await enqueueAnnounced(res, workspace, results)
   return profile
 }
 
@@ -225,16 +244,3 @@ function profileOf(
 
 /** The name under which members inherit a shared attribute (Group Identity, "Step 2"). */
 export const inheritedName = (definition: string, attribute: string) => `${definition}:${attribute}`
-
-/**
- * Deletes a user, and computes what their groups share without them. Reports of before bring
- * nothing back, also those that are not written yet. Throws `not-found`.
- */
-export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {
-  const db = res.databaseOf(workspace)
-  const users = sql`SELECT ${user} AS user_id`
-  const forgotten = { workspace, users, guard: sql`true` }
-  const results = await together(db, await forgetUsers(db, forgotten, res.now(), () => []))
-  if (results.at(-1)?.changes === 0)
-    throw new Failure({ reason: 'not-found', what: 'user', id: user })
-}

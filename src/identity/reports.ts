@@ -7,7 +7,7 @@ import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { columnsOf } from './attributes.ts'
 import { countUsers, findRefused, isOverCap, type Wanted } from './caps.ts'
-import { recordReports, type Report } from './profiles.ts'
+import { recordReports, type Report, type Sender } from './profiles.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
 /**
@@ -21,8 +21,10 @@ export async function takeReports(
 ): Promise<void> {
   await checkRoom(res, workspace, reports)
   const messages = messagesOf(workspace, res.now(), withoutOvertaken(reports))
-  if (messages === undefined) await recordReports(res, workspace, reports)
-  else await res.events.sendBatch(messages.map((body) => ({ body })))
+  const by = res.actor
+  if (messages === undefined)
+    await recordReports(res, workspace, reports, [{ by, reports: reports.length }])
+  else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by } })))
 }
 
 /** Throws `limit` where a report is of somebody new, and the workspace has no room for one. */
@@ -96,7 +98,12 @@ async function writeTogether(
 ): Promise<void> {
   const [{ workspace } = { workspace: 0 }] = messages
   const reports = withoutOvertaken(messages.flatMap(reportsOf))
-  const { cost, refused } = await recordWithinCaps(res, workspace, reports)
+  const { cost, refused } = await recordWithinCaps(
+    res,
+    workspace,
+    reports,
+    sendersOf(res, messages),
+  )
   const counts = { messages: messages.length, reports: reports.length, refused }
   const facts = { event: 'reports', workspace, ...counts }
   console.info(JSON.stringify({ ...facts, ...cost }))
@@ -109,9 +116,10 @@ async function recordWithinCaps(
   res: Resources,
   workspace: number,
   reports: Report[],
+  senders: Sender[],
 ): Promise<{ cost: Cost; refused: number }> {
   try {
-    return { cost: await recordReports(res, workspace, reports), refused: 0 }
+    return { cost: await recordReports(res, workspace, reports, senders), refused: 0 }
   } catch (error) {
     if (!isOverCap(error)) throw error
     const wanted = [...Map.groupBy(reports, ({ user }) => user)].map(wantedOf)
@@ -119,7 +127,7 @@ async function recordWithinCaps(
     const left = reports.filter(({ user }) => !over.has(user))
     // Others may have taken the last room meanwhile: then the messages come again.
     if (left.length === reports.length) throw error
-    const cost = await recordReports(res, workspace, left)
+    const cost = await recordReports(res, workspace, left, senders)
     return { cost, refused: reports.length - left.length }
   }
 }
@@ -138,4 +146,20 @@ function wantedOf([user, reports]: [user: string, reports: Report[]]): Wanted {
       0,
     ),
   }
+}
+
+/** The client of each message; what only one of its requests has is left out where there are more. */
+function sendersOf({ actor }: Resources, messages: ReportsMessage[]): Sender[] {
+  const clients = Map.groupBy(messages, ({ by = actor }) => by.client)
+  return [...clients.values()].map((ofOne) => {
+    const reports = ofOne.reduce((sum, { reports }) => sum + reports.length, 0)
+    const [{ by = actor } = {}] = ofOne
+    const { client, name, method } = by
+    const common = {
+      ...(client !== undefined && { client }),
+      name,
+      ...(method !== undefined && { method }),
+    }
+    return { by: ofOne.length === 1 ? by : common, reports }
+  })
 }

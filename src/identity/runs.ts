@@ -1,9 +1,10 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
+import { together, type Db } from '../db/connect.ts'
 import { recomputeRuns, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { commit } from '../jobs/checkpoint.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getDefinition } from './definitions.ts'
 import { isTurn } from './turn.ts'
 
@@ -40,14 +41,22 @@ export async function requestRun(
   const hasWaitingRun = sql`EXISTS (
     SELECT 1 FROM recompute_runs AS r
     WHERE r.definition_key = d.key AND r.state = 'waiting' AND r.ended_at IS NULL)`
-  await db.run(sql`
+  const id = crypto.randomUUID()
+  const results = await together(db, [
+    sql`
     INSERT INTO recompute_runs
       (id, workspace_id, definition_key, state, created_at, updated_at, actor)
-    SELECT ${crypto.randomUUID()}, d.workspace_id, d.key, 'waiting', ${now}, ${now},
+    SELECT ${id}, d.workspace_id, d.key, 'waiting', ${now}, ${now},
       ${JSON.stringify(res.actor)}
     FROM group_definitions AS d
     WHERE d.workspace_id = ${workspace} AND d.id = ${definitionId} AND d.deleted_at IS NULL
-      AND NOT ${hasWaitingRun}`)
+      AND NOT ${hasWaitingRun}`,
+    ...announce(res, workspace, {
+      type: 'recompute.requested',
+      data: { definition_id: definitionId, run_id: id },
+    }),
+  ])
+  await enqueueAnnounced(res, workspace, results)
   const { key } = await getDefinition(db, workspace, definitionId)
   const latest = (which?: SQL) =>
     db

@@ -15,6 +15,7 @@ import { excerptOf } from '../jobs/problem.ts'
 import type { RefusedRow } from '../jobs/slice.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import type { Event } from '../webhooks/event.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { checkProfiles, findRefused, isOverCap } from './caps.ts'
@@ -81,19 +82,8 @@ async function end(
 ): Promise<boolean> {
   const now = res.now()
   const failure = state === 'failed' ? failureOf(job) : null
-  const events =
-    failure === null
-      ? []
-      : announce(
-          res,
-          job.workspace,
-          {
-            type: 'job.failed',
-            data: { job_id: job.id, group_id: null, reason: failure },
-            by: actorOf(job),
-          },
-          guardOf(jobs, job),
-        )
+  const event = { ...eventOf(job, failure), by: actorOf(job) }
+  const events = announce(res, job.workspace, event, guardOf(jobs, job))
   const problems = failure === null ? [] : recordFileProblem(job, failure)
   const { moved, results } = await commitJob(res, job, [...problems, ...events], {
     state,
@@ -103,6 +93,19 @@ async function end(
   await enqueueAnnounced(res, job.workspace, results)
   return moved
 }
+
+const eventOf = (job: UsersFileJob, failure: ReturnType<typeof failureOf> | null): Event =>
+  failure === null
+    ? {
+        type: 'users.imported',
+        data: {
+          job_id: job.id,
+          users_created: job.usersCreated,
+          attributes_changed: job.attributesChanged,
+          failed: job.badRows,
+        },
+      }
+    : { type: 'job.failed', data: { job_id: job.id, group_id: null, reason: failure } }
 
 function failureOf(job: UsersFileJob) {
   const { failure, columns } = job

@@ -13,6 +13,7 @@ import {
   type OpenedJob,
   type StoredFile,
 } from '../jobs/jobs.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 
 const isUsersJob = (workspace: number) =>
   and(eq(jobs.workspace, workspace), eq(jobs.group, usersQueue(workspace)))
@@ -50,7 +51,12 @@ export async function openUsersJob(
     { ...draft, type: 'users', actor: res.actor },
     { id, sliceBytes, now },
   )
-  const key = await openNextJob(db, workspace, id, insert)
+  const opened = announce(res, workspace, {
+    type: 'job.created',
+    data: { job_id: id, group_id: null, type: 'USERS' },
+  })
+  const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
+  await enqueueAnnounced(res, workspace, results)
   if (key === undefined) {
     const left = await checkAcceptsFile(db, workspace, limits)
     if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)

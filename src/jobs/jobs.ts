@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
+import { together, type Db, type Result } from '../db/connect.ts'
 import { jobProblems, jobs, problems, type Actor, type FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
@@ -163,25 +163,25 @@ export type OpenedJob = Pick<FileJob, 'key' | 'id' | 'fileName'>
 export class UnknownOutcome extends Error {}
 
 /**
- * Runs `insertNextJob` and gives the job's key, undefined where it opened none. Throws
- * `UnknownOutcome`.
+ * Runs `insertNextJob` and what `follows` in one batch, and gives the job's key, undefined where it
+ * opened none, and the results where they arrived. Throws `UnknownOutcome`.
  */
 export async function openNextJob(
   db: Db,
-  workspace: number,
-  id: string,
+  { workspace, id }: { workspace: number; id: string },
   insert: SQL<{ job: number }>,
-): Promise<number | undefined> {
+  follows: SQL[],
+): Promise<{ key: number | undefined; results: Result[] }> {
   try {
-    const [opened] = await db.all<{ job: number }>(insert)
-    return opened?.job
+    const results = await together(db, [insert, ...follows])
+    return { key: results[0].rows[0]?.job, results }
   } catch (error) {
     // The answer alone may be lost.
-    const job = await findKey(db, workspace, id).catch((cause: unknown) => {
+    const key = await findKey(db, workspace, id).catch((cause: unknown) => {
       throw new UnknownOutcome(`job ${id} may be open`, { cause })
     })
-    if (job === undefined) throw error
-    return job
+    if (key === undefined) throw error
+    return { key, results: [] }
   }
 }
 

@@ -1,10 +1,10 @@
 import { sql, SQL } from 'drizzle-orm'
-import type { Result } from '../db/connect.ts'
+import { together, type Result } from '../db/connect.ts'
 import type { Actor } from '../db/schema.ts'
 import { faultOf } from '../failure.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { objects, type Event, type EventType } from './event.ts'
+import { objects, usualTypes, type Event, type EventType } from './event.ts'
 
 /** Holds where the statement before has changed something. */
 const changed = sql`changes() > 0`
@@ -27,43 +27,78 @@ export function announce(
   event: Announcement,
   guard: SQL = changed,
 ): SQL[] {
-  return eventStatements(res, workspace, { id: newEventId(), ...event }, { guard, to: subscribed })
+  const to = subscribed(event.type)
+  return eventStatements(res, workspace, { id: newEventId(), ...event }, { guard, to })
+}
+
+/** Writes an event that no change in the database goes with. */
+export async function record(
+  res: Resources,
+  workspace: number,
+  event: Announcement,
+): Promise<void> {
+  const statements = announce(res, workspace, event, sql`true`)
+  await enqueueAnnounced(res, workspace, await together(res.databaseOf(workspace), statements))
 }
 
 export const newEventId = () => `evt_${crypto.randomUUID()}`
 
 /** The same for an event with an id, and only the webhooks `w` for which `to` holds. */
 export function eventStatements(
-  { now, actor }: Resources,
+  res: Resources,
   workspace: number,
-  { id, type, data, change, by = actor }: Announcement & { id: string },
+  { id, data, ...event }: Announcement & { id: string },
   { guard, to }: { guard: SQL; to: SQL },
 ): SQL[] {
-  const [kind, field] = objects[type]
+  // The limit keeps SQLite from evaluating the data twice.
+  const row = sql`(SELECT ${id} AS id, ${jsonOf(data)} AS data WHERE ${guard} LIMIT 1)`
   return [
-    // The limit keeps SQLite from evaluating the data twice.
-    sql`
+    insertEvents(res, workspace, event, row),
+    insertDeliveries(workspace, { ids: sql`(${id})`, to }),
+  ]
+}
+
+/** The same for events of a type, one for each row of `rows`: a query of `id`, a UUID, and `data`. */
+export function announceEach(res: Resources, workspace: number, type: EventType, rows: SQL): SQL[] {
+  const ofEvents = sql`(SELECT 'evt_' || id AS id, data FROM (${rows}))`
+  return [
+    insertEvents(res, workspace, { type }, ofEvents),
+    insertDeliveries(workspace, { ids: sql`(SELECT id FROM ${ofEvents})`, to: subscribed(type) }),
+  ]
+}
+
+function insertEvents(
+  { now, actor }: Resources,
+  workspace: number,
+  { type, change, by = actor }: { type: EventType } & Pick<Announcement, 'change' | 'by'>,
+  rows: SQL,
+): SQL {
+  const [kind, field] = objects[type] ?? [null, null]
+  return sql`
     INSERT INTO events (workspace_id, id, type, at, data,
       actor_id, actor, object_kind, object_id, change)
-    SELECT ${workspace}, ${id}, ${type}, ${now()}, data,
+    SELECT ${workspace}, id, ${type}, ${now()}, data,
       ${by.client ?? null}, ${JSON.stringify(by)}, ${kind}, data ->> ${field}, ${jsonOf(change)}
-    FROM (SELECT ${jsonOf(data)} AS data WHERE ${guard} LIMIT 1)`,
-    sql`
+    FROM ${rows} WHERE true ON CONFLICT (workspace_id, id) DO NOTHING`
+}
+
+const insertDeliveries = (workspace: number, { ids, to }: { ids: SQL; to: SQL }): SQL => sql`
     INSERT INTO deliveries
       (webhook_key, event_key, workspace_id, state, attempts, tries, next_attempt_at)
     SELECT w.key, e.key, e.workspace_id, 'pending', 0, 0, e.at
     FROM events AS e CROSS JOIN webhooks AS w ON w.workspace_id = e.workspace_id
-    WHERE e.workspace_id = ${workspace} AND e.id = ${id} AND ${to}
-    RETURNING webhook_key AS due`,
-  ]
-}
+    WHERE e.workspace_id = ${workspace} AND e.id IN ${ids} AND ${to}
+    RETURNING webhook_key AS due`
 
 const jsonOf = (value: SQL | object | undefined): SQL | string | null =>
   value === undefined || value instanceof SQL ? (value ?? null) : JSON.stringify(value)
 
-/** Whether a webhook `w` is sent an event `e`. */
-const subscribed = sql`w.disabled IS NULL
-  AND (w.event_types IS NULL OR e.type IN (SELECT value FROM json_each(w.event_types)))`
+/** Whether a webhook `w` is sent events of a type. */
+function subscribed(type: EventType): SQL {
+  const named = sql`${type} IN (SELECT value FROM json_each(w.event_types))`
+  return sql`w.disabled IS NULL
+  AND ${usualTypes.includes(type) ? sql`(w.event_types IS NULL OR ${named})` : named}`
+}
 
 /** Enqueues the deliveries that a batch has written, by the results of `announce`. */
 export async function enqueueAnnounced(

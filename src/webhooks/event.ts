@@ -38,26 +38,75 @@ export const failureReasons = [
   'rule',
 ] as const
 
-/** The data of each type of event: ids mostly, by which a receiver gets what it needs. */
+interface OfUser {
+  /** See access/person-hash.ts. */
+  person_hash: string
+}
+interface OfAudience {
+  audience_id: string
+}
+interface Filled extends OfAudience {
+  group_id: string
+}
+interface OfWebhook {
+  webhook_id: string
+}
+
+/**
+ * The data of each type of event: ids mostly, by which a receiver gets what it needs; no value of
+ * an attribute, and no person's id.
+ */
 export interface EventData {
   'group.created': { group_id: string; name: string }
   'group.updated': { group_id: string; name: string }
   'group.deleted': { group_id: string }
   'group.participants.changed': Applied
+  'group.exported': { group_id: string }
+  'job.created': {
+    job_id: string
+    group_id: string | null
+    type: 'ADD' | 'REMOVE' | 'REPLACE' | 'USERS'
+  }
   'job.failed': {
     job_id: string
     group_id: string | null
     reason: (typeof failureReasons)[number]
   }
+  'job.cancelled': { job_id: string; group_id: string }
+  'user.updated': OfUser
+  'user.deleted': OfUser
+  'users.reported': { reports: number }
+  'users.imported': {
+    job_id: string
+    users_created: number
+    attributes_changed: number
+    failed: number
+  }
   'definition.created': { definition_id: string }
   'definition.updated': { definition_id: string }
   'definition.deleted': { definition_id: string }
+  'recompute.requested': { definition_id: string; run_id: string }
   'household.recomputed': Recomputed
-  'audience.synced': Applied & { audience_id: string }
+  'audience.created': OfAudience
+  'audience.updated': OfAudience
+  'audience.deleted': OfAudience
+  'audience.attached': Filled
+  'audience.detached': Filled
+  'audience.exported': OfAudience
+  'sync.requested': OfAudience & { job_id: string }
+  'audience.synced': Applied & OfAudience
   'erasure.requested': ErasureRequested
   'person.erased': Erased
-  'webhook.disabled': { webhook_id: string; reason: 'gone' | 'failing' }
-  'webhook.test': { webhook_id: string }
+  'webhook.created': OfWebhook
+  'webhook.updated': OfWebhook
+  'webhook.deleted': OfWebhook
+  'webhook.enabled': OfWebhook
+  'webhook.paused': OfWebhook
+  'webhook.disabled': OfWebhook & { reason: 'gone' | 'failing' }
+  'webhook.rotated': OfWebhook
+  'webhook.replayed': OfWebhook & { since: string; until: string; only: 'failed' | 'all' }
+  'webhook.test': OfWebhook
+  'delivery.retried': OfWebhook & { event_id: string }
   'client.created': OfClient & { scopes: string[] }
   'client.rotated': OfClient
   'client.deleted': OfClient
@@ -87,7 +136,59 @@ export type EventType = keyof EventData
 /** Something that has happened in a workspace. */
 export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
 
-export const eventTypes = [
+/**
+ * What an event of each type is about: the kind of thing, and the field of its data that has the
+ * thing's id; null where it is about no one thing.
+ */
+export const objects = {
+  'group.created': ['group', 'group_id'],
+  'group.updated': ['group', 'group_id'],
+  'group.deleted': ['group', 'group_id'],
+  'group.participants.changed': ['group', 'group_id'],
+  'group.exported': ['group', 'group_id'],
+  'job.created': ['job', 'job_id'],
+  'job.failed': ['job', 'job_id'],
+  'job.cancelled': ['job', 'job_id'],
+  'user.updated': ['user', 'person_hash'],
+  'user.deleted': ['user', 'person_hash'],
+  'users.reported': null,
+  'users.imported': ['job', 'job_id'],
+  'definition.created': ['definition', 'definition_id'],
+  'definition.updated': ['definition', 'definition_id'],
+  'definition.deleted': ['definition', 'definition_id'],
+  'recompute.requested': ['definition', 'definition_id'],
+  'household.recomputed': ['definition', 'definition_id'],
+  'audience.created': ['audience', 'audience_id'],
+  'audience.updated': ['audience', 'audience_id'],
+  'audience.deleted': ['audience', 'audience_id'],
+  'audience.attached': ['audience', 'audience_id'],
+  'audience.detached': ['audience', 'audience_id'],
+  'audience.exported': ['audience', 'audience_id'],
+  'sync.requested': ['audience', 'audience_id'],
+  'audience.synced': ['audience', 'audience_id'],
+  'webhook.created': ['webhook', 'webhook_id'],
+  'webhook.updated': ['webhook', 'webhook_id'],
+  'webhook.deleted': ['webhook', 'webhook_id'],
+  'webhook.enabled': ['webhook', 'webhook_id'],
+  'webhook.paused': ['webhook', 'webhook_id'],
+  'webhook.disabled': ['webhook', 'webhook_id'],
+  'webhook.rotated': ['webhook', 'webhook_id'],
+  'webhook.replayed': ['webhook', 'webhook_id'],
+  'webhook.test': ['webhook', 'webhook_id'],
+  'delivery.retried': ['webhook', 'webhook_id'],
+  'erasure.requested': ['erasure', 'erasure_id'],
+  'person.erased': ['erasure', 'erasure_id'],
+  'client.created': ['client', 'client_id'],
+  'client.rotated': ['client', 'client_id'],
+  'client.deleted': ['client', 'client_id'],
+  'token.revoked': ['client', 'client_id'],
+  'token.refused': ['client', 'client_id'],
+} as const satisfies Record<EventType, readonly [kind: string, field: string] | null>
+
+export const eventTypes = Object.keys(objects) as [EventType, ...EventType[]] // as its type says
+
+/** What a webhook is sent that names no types; all others are sent where they are named. */
+export const usualTypes: readonly EventType[] = [
   'group.created',
   'group.updated',
   'group.deleted',
@@ -98,96 +199,8 @@ export const eventTypes = [
   'definition.deleted',
   'household.recomputed',
   'audience.synced',
-  'erasure.requested',
-  'person.erased',
   'webhook.disabled',
   'webhook.test',
-  'client.created',
-  'client.rotated',
-  'client.deleted',
-  'token.revoked',
-  'token.refused',
-] as const satisfies readonly EventType[]
-
-/** What an event is about: the kind of thing, and the field of its data that has the thing's id. */
-export const objects = {
-  'group.created': ['group', 'group_id'],
-  'group.updated': ['group', 'group_id'],
-  'group.deleted': ['group', 'group_id'],
-  'group.participants.changed': ['group', 'group_id'],
-  'job.failed': ['job', 'job_id'],
-  'definition.created': ['definition', 'definition_id'],
-  'definition.updated': ['definition', 'definition_id'],
-  'definition.deleted': ['definition', 'definition_id'],
-  'household.recomputed': ['definition', 'definition_id'],
-  'audience.synced': ['audience', 'audience_id'],
-  'erasure.requested': ['erasure', 'erasure_id'],
-  'person.erased': ['erasure', 'erasure_id'],
-  'webhook.disabled': ['webhook', 'webhook_id'],
-  'webhook.test': ['webhook', 'webhook_id'],
-  'client.created': ['client', 'client_id'],
-  'client.rotated': ['client', 'client_id'],
-  'client.deleted': ['client', 'client_id'],
-  'token.revoked': ['client', 'client_id'],
-  'token.refused': ['client', 'client_id'],
-} as const satisfies Record<EventType, readonly [kind: string, field: string]>
+]
 
 export const deliveryStates = ['pending', 'delivered', 'failed'] as const
-
-const minute = 60_000
-const hour = 60 * minute
-
-/**
- * Milliseconds between one attempt and the next (Standard Webhooks 1.0, "Deliverability and
- * reliability").
- */
-export const schedule = [
-  0,
-  5000,
-  5 * minute,
-  30 * minute,
-  2 * hour,
-  5 * hour,
-  10 * hour,
-  14 * hour,
-  20 * hour,
-  24 * hour,
-] as const
-
-/** Milliseconds without a success after which a webhook is disabled. */
-export const disableAfter = 5 * 24 * hour
-
-/**
- * When a delivery that failed `tries` times is tried again; undefined: never. Milliseconds.
- * `chance` (0 to 1) adds up to a fifth.
- */
-export function nextAttempt(
-  tries: number,
-  now: number,
-  chance: number,
-  retryAfter: number | undefined,
-): number | undefined {
-  const wait = schedule[tries]
-  if (wait === undefined) return undefined
-  return now + Math.max(Math.round(wait * (1 + chance / 5)), Math.min(retryAfter ?? 0, 24 * hour))
-}
-
-/** Attempts that are due in more milliseconds wait for the cron of their minute. */
-const soon = 90_000
-
-/** The delays in seconds of messages for the attempts that are due soon, none too early. */
-export function delaysOf(attempts: { at: number | null }[], now: number): number[] {
-  const waits = attempts.flatMap(({ at }) => (at === null || at - now > soon ? [] : [at - now]))
-  return [...new Set(waits.map((wait) => Math.max(1, Math.ceil(wait / 1000))))]
-}
-
-/** A `Retry-After` in milliseconds from now: seconds or a date (RFC 9110 §10.2.3). */
-export function retryAfterOf(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined
-  if (/^\s*\d+\s*$/.test(header)) return Number(header) * 1000
-  // Date.parse alone finds a date in nearly any text that has a number.
-  const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*\d\d:\d\d:\d\d/i.test(header)
-    ? Date.parse(header)
-    : Number.NaN
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}

@@ -3,9 +3,15 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { day } from '../time.ts'
-import { enqueueDeliveries } from './announce.ts'
-import type { deliveryStates, EventType } from './event.ts'
-import type { PastEvent } from './record.ts'
+import {
+  announce,
+  enqueueAnnounced,
+  enqueueDeliveries,
+  record,
+  type Announcement,
+} from './announce.ts'
+import { usualTypes, type deliveryStates, type EventType } from './event.ts'
+import { firstKeyAt, keyOf, margin } from './event-list.ts'
 import { getWebhook } from './subscriptions.ts'
 
 export type DeliveryState = (typeof deliveryStates)[number]
@@ -27,50 +33,6 @@ export interface Delivery {
   state: DeliveryState
   nextAttemptAt: number | null
   attempts: Attempt[]
-}
-
-/** Events in the order in which they happened, `after` excluded. Throws `not-found` for `after`. */
-export async function listEvents(
-  db: Db,
-  workspace: number,
-  {
-    after,
-    types,
-    size,
-  }: { after: string | undefined; types: EventType[] | undefined; size: number },
-): Promise<PastEvent[]> {
-  const afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
-  const ofTypes =
-    types === undefined
-      ? sql``
-      : sql`AND type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`
-  const rows = await db.all<EventRow>(sql`
-    SELECT ${eventColumns(sql`events`)} FROM events
-    WHERE workspace_id = ${workspace} AND key > ${afterKey} ${ofTypes} ORDER BY key LIMIT ${size}`)
-  return rows.map(readEvent)
-}
-
-/** A row of `eventColumns`. */
-type EventRow = Omit<PastEvent, 'data' | 'actor' | 'change'> &
-  Record<'data', string> &
-  Record<'actor' | 'change', string | null>
-
-const eventColumns = (e: SQL) => sql`${e}.key, ${e}.id, ${e}.type, ${e}.at, ${e}.data, ${e}.actor,
-  ${e}.object_kind AS objectKind, ${e}.object_id AS objectId, ${e}.change`
-
-const readEvent = ({ data, actor, change, ...row }: EventRow): PastEvent => ({
-  ...row,
-  data: JSON.parse(data) as PastEvent['data'], // what is written
-  actor: JSON.parse(actor ?? 'null') as PastEvent['actor'],
-  change: JSON.parse(change ?? 'null') as PastEvent['change'],
-})
-
-async function keyOf(db: Db, workspace: number, event: string): Promise<number> {
-  const [row] = await db.all<{ key: number }>(
-    sql`SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event}`,
-  )
-  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'event', id: event })
-  return row.key
 }
 
 /** Attempts of a delivery that are shown: retries may be many. */
@@ -127,15 +89,24 @@ export async function retryDelivery(
 ): Promise<void> {
   const db = res.databaseOf(workspace)
   const { key } = await getWebhook(db, workspace, id)
-  const [retried] = await together(db, [
+  const results = await together(db, [
     sql`
     UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${res.now()}
     WHERE webhook_key = ${key}
       AND event_key = (SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event})`,
+    ...announce(res, workspace, {
+      type: 'delivery.retried',
+      data: { webhook_id: id, event_id: event },
+    }),
   ])
-  if (retried.changes === 0) throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
+  if (results[0].changes === 0)
+    throw new Failure({ reason: 'not-found', what: 'delivery', id: event })
   await enqueueDeliveries(res, [{ workspace, webhook: key }])
+  await enqueueAnnounced(res, workspace, results)
 }
+
+/** Deliveries of older events are gone. */
+export const deliveryDays = 30
 
 /** Events that one statement of a replay reads. */
 const eventsPerStep = 1000
@@ -148,20 +119,24 @@ export async function replay(
   res: Resources,
   workspace: number,
   id: string,
-  { since, until, only }: { since: number; until: number; only: 'failed' | 'all' },
+  { until, only, ...period }: { since: number; until: number; only: 'failed' | 'all' },
 ): Promise<number> {
   const db = res.databaseOf(workspace)
   const { key } = await getWebhook(db, workspace, id)
   const now = res.now()
+  const since = Math.max(period.since, now - deliveryDays * day)
+  // Before it begins, as it may end anywhere.
+  await record(res, workspace, replayed(id, { since, until, only }))
   let count = 0
-  for (let after: number | undefined = 0; after !== undefined;) {
+  let after: number | undefined = await keyBefore(db, workspace, since)
+  while (after !== undefined) {
     const step: SQL = sql`
       SELECT key, type, at FROM events WHERE workspace_id = ${workspace} AND key > ${after}
       ORDER BY key LIMIT ${eventsPerStep}`
     const matching = sql`
       SELECT s.key FROM (${step}) AS s CROSS JOIN webhooks AS w ON w.key = ${key}
       WHERE s.at >= ${since} AND s.at <= ${until} AND s.type <> 'webhook.test'
-        AND (w.event_types IS NULL OR s.type IN (SELECT value FROM json_each(w.event_types)))`
+        AND s.type IN (SELECT value FROM json_each(coalesce(w.event_types, ${usual})))`
     const requeue =
       only === 'failed'
         ? sql`UPDATE deliveries SET state = 'pending', tries = 0, next_attempt_at = ${now}
@@ -176,7 +151,10 @@ export async function replay(
       sql<{ scanned: number; reached: number }>`
       SELECT count(*) AS scanned, max(key) AS reached FROM (${step})`,
     ])
-    const [{ scanned, reached } = { scanned: 0, reached: 0 }] = end.rows
+    const [{ scanned, reached } = { scanned: 0, reached: 0 }]: {
+      scanned: number
+      reached: number
+    }[] = end.rows
     count += replayed.changes
     after = scanned < eventsPerStep ? undefined : reached
   }
@@ -184,27 +162,24 @@ export async function replay(
   return count
 }
 
-const retentionDays = 30
-const eventsPerSweep = 200
-const sweepsPerInvocation = 50
+const usual = JSON.stringify(usualTypes)
 
-/** Deletes events older than thirty days and their deliveries, in bounded steps. */
-export async function sweepEvents(res: Resources): Promise<void> {
-  const db = res.directory
-  const before = res.now() - retentionDays * day
-  for (let sweep = 0; sweep < sweepsPerInvocation; sweep++) {
-    const [end] = await db.all<{ key: number | null }>(
-      sql`
-      SELECT max(key) AS key FROM (SELECT key, at FROM events ORDER BY key LIMIT ${eventsPerSweep})
-      WHERE at < ${before}`,
-    )
-    if (end === undefined || end.key === null) return
-    await together(db, [
-      sql`
-      DELETE FROM delivery_attempts WHERE (webhook_key, event_key) IN
-        (SELECT webhook_key, event_key FROM deliveries WHERE event_key <= ${end.key})`,
-      sql`DELETE FROM deliveries WHERE event_key <= ${end.key}`,
-      sql`DELETE FROM events WHERE key <= ${end.key}`,
-    ])
-  }
+const replayed = (
+  id: string,
+  { since, until, only }: Parameters<typeof replay>[3],
+): Announcement => ({
+  type: 'webhook.replayed',
+  data: {
+    webhook_id: id,
+    since: new Date(since).toISOString(),
+    until: new Date(until).toISOString(),
+    only,
+  },
+})
+
+async function keyBefore(db: Db, workspace: number, at: number): Promise<number> {
+  const first = await db.get<{ key: number }>(
+    sql`SELECT ${firstKeyAt(workspace, at - margin)} AS key`,
+  )
+  return first.key - 1
 }

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { nextAttempt, type deliveryStates } from './event.ts'
+import { type deliveryStates } from './event.ts'
+import { nextAttempt } from './schedule.ts'
 
 /** A delivery that an invocation has claimed, with what it sends. */
 export interface Claimed {

@@ -1,6 +1,6 @@
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { retryAfterOf } from './event.ts'
+import { retryAfterOf } from './schedule.ts'
 import type { Claimed, Outcome } from './outcomes.ts'
 import { headersOf } from './sign.ts'
 

@@ -4,7 +4,7 @@ import { webhooks } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { problemOfAddress } from './address.ts'
-import { enqueueAnnounced, enqueueDeliveries, eventStatements, newEventId } from './announce.ts'
+import { announce, enqueueAnnounced, enqueueDeliveries, type Announcement } from './announce.ts'
 import type { EventType } from './event.ts'
 import { newSecret } from './sign.ts'
 
@@ -76,13 +76,18 @@ export async function createWebhook(
   const id = crypto.randomUUID()
   const db = res.databaseOf(workspace)
   // One statement, so that two requests at once stay within the limit.
-  const { meta } = await db.run(sql`
+  const results = await together(db, [
+    sql`
     INSERT INTO webhooks (workspace_id, id, url, description, event_types, secret,
       created_on, created_by, last_modified_on, last_modified_by)
     SELECT ${workspace}, ${id}, ${url}, ${description}, ${types}, ${secret},
       ${now}, ${by}, ${now}, ${by}
-    WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`)
-  if (meta.changes === 0) throw new Failure({ reason: 'limit', what: 'webhooks', max: webhooksMax })
+    WHERE (SELECT count(*) FROM webhooks WHERE workspace_id = ${workspace}) < ${webhooksMax}`,
+    ...announce(res, workspace, { type: 'webhook.created', data: { webhook_id: id } }),
+  ])
+  if (results[0].changes === 0)
+    throw new Failure({ reason: 'limit', what: 'webhooks', max: webhooksMax })
+  await enqueueAnnounced(res, workspace, results)
   return { ...(await getWebhook(db, workspace, id)), secret }
 }
 
@@ -94,13 +99,20 @@ export async function updateWebhook(
   { by, ...draft }: SubscriptionDraft & { by: string },
 ): Promise<Subscription> {
   checkAddress(res, draft.url)
-  return update(res, workspace, id, { ...draft, updatedAt: res.now(), updatedBy: by })
+  const event = { ...eventOf('webhook.updated', id), change: changeOf(workspace, id, draft) }
+  const changes = { ...draft, updatedAt: res.now(), updatedBy: by }
+  return update(res, workspace, id, { changes, event })
 }
 
 /** Its deliveries stay as long as their events. Throws `not-found`. */
 export async function deleteWebhook(res: Resources, workspace: number, id: string): Promise<void> {
-  const { meta } = await res.databaseOf(workspace).delete(webhooks).where(named(workspace, id))
-  if (meta.changes === 0) throw new Failure({ reason: 'not-found', what: 'webhook', id })
+  const db = res.databaseOf(workspace)
+  const results = await together(db, [
+    db.delete(webhooks).where(named(workspace, id)),
+    ...announce(res, workspace, { type: 'webhook.deleted', data: { webhook_id: id } }),
+  ])
+  if (results[0].changes === 0) throw new Failure({ reason: 'not-found', what: 'webhook', id })
+  await enqueueAnnounced(res, workspace, results)
 }
 
 /**
@@ -114,10 +126,8 @@ export async function enableWebhook(
   by: string,
 ): Promise<Subscription> {
   const webhook = await update(res, workspace, id, {
-    disabled: null,
-    failingSince: null,
-    updatedAt: res.now(),
-    updatedBy: by,
+    changes: { disabled: null, failingSince: null, updatedAt: res.now(), updatedBy: by },
+    event: eventOf('webhook.enabled', id),
   })
   await enqueueDeliveries(res, [{ workspace, webhook: webhook.key }])
   return webhook
@@ -130,7 +140,10 @@ export async function disableWebhook(
   id: string,
   by: string,
 ): Promise<Subscription> {
-  return update(res, workspace, id, { disabled: 'asked', updatedAt: res.now(), updatedBy: by })
+  return update(res, workspace, id, {
+    changes: { disabled: 'asked', updatedAt: res.now(), updatedBy: by },
+    event: eventOf('webhook.paused', id),
+  })
 }
 
 /** Milliseconds for which the former secret signs too. */
@@ -150,45 +163,11 @@ export async function rotateSecret(
   const former = sql`secret`
   return {
     ...(await update(res, workspace, id, {
-      former,
-      formerUntil: now + rotation,
-      secret,
-      updatedAt: now,
-      updatedBy: by,
+      changes: { former, formerUntil: now + rotation, secret, updatedAt: now, updatedBy: by },
+      event: eventOf('webhook.rotated', id),
     })),
     secret,
   }
-}
-
-/** Test events of a workspace in so many seconds. */
-const testsMost = 60
-const testsPeriod = 3600
-/** Among so many of the last events they are looked for, which needs no index of its own. */
-const eventsSearched = 1000
-
-/**
- * Sends a webhook a test event, and gives its id. Throws `not-found`, `invalid` if it is disabled,
- * `too-many-requests`.
- */
-export async function testWebhook(res: Resources, workspace: number, id: string): Promise<string> {
-  const { key, disabled } = await getWebhook(res.databaseOf(workspace), workspace, id)
-  if (disabled !== null)
-    throw new Failure({ reason: 'invalid', field: 'webhook', problem: 'is disabled' })
-  const event = { id: newEventId(), type: 'webhook.test' as const, data: { webhook_id: id } }
-  const now = res.now()
-  const latest = sql`
-    SELECT type, at FROM events WHERE workspace_id = ${workspace}
-    ORDER BY key DESC LIMIT ${eventsSearched}`
-  const statements = eventStatements(res, workspace, event, {
-    guard: sql`(SELECT count(*) FROM (${latest})
-      WHERE type = 'webhook.test' AND at > ${now - testsPeriod * 1000}) < ${testsMost}`,
-    to: sql`w.key = ${key}`,
-  })
-  const results = await together(res.databaseOf(workspace), statements)
-  if (results[0]?.changes !== 1)
-    throw new Failure({ reason: 'too-many-requests', most: testsMost, seconds: testsPeriod })
-  await enqueueAnnounced(res, workspace, results)
-  return event.id
 }
 
 type Changes = {
@@ -199,17 +178,38 @@ async function update(
   res: Resources,
   workspace: number,
   id: string,
-  changes: Changes,
+  { changes, event }: { changes: Changes; event: Announcement },
 ): Promise<Subscription> {
-  const [webhook] = await res
-    .databaseOf(workspace)
-    .update(webhooks)
-    .set(changes)
-    .where(named(workspace, id))
-    .returning(shown)
-  if (webhook === undefined) throw new Failure({ reason: 'not-found', what: 'webhook', id })
+  const db = res.databaseOf(workspace)
+  // The event first, as it says what the webhook was before.
+  const results = await together(db, [
+    ...announce(res, workspace, event, sql`EXISTS (SELECT 1 ${rowOf(workspace, id)})`),
+    db.update(webhooks).set(changes).where(named(workspace, id)),
+  ])
+  const webhook = await getWebhook(db, workspace, id)
+  await enqueueAnnounced(res, workspace, results)
   return webhook
 }
+
+const rowOf = (workspace: number, id: string) =>
+  sql`FROM webhooks WHERE workspace_id = ${workspace} AND id = ${id}`
+
+/** An event that says no more than which webhook it is about. */
+const eventOf = (
+  type: 'webhook.updated' | 'webhook.enabled' | 'webhook.paused' | 'webhook.rotated',
+  id: string,
+): Announcement => ({ type, data: sql`json_object('webhook_id', ${id})` })
+
+/** URLs may hold secrets: whether they changed is all that is said of them. */
+const changeOf = (
+  workspace: number,
+  id: string,
+  { url, description, eventTypes }: SubscriptionDraft,
+): SQL => sql`(SELECT json_object(
+    'before', json_object('description', description, 'event_types', json(event_types)),
+    'after', json_object('description', ${description},
+      'event_types', json(${JSON.stringify(eventTypes)}),
+      'url_changed', json(iif(url = ${url}, 'false', 'true')))) ${rowOf(workspace, id)})`
 
 /** Throws `invalid`. */
 function checkAddress({ webhookAddresses }: Resources, url: string): void {

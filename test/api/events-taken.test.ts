@@ -60,7 +60,8 @@ describe.each(ways)('a batch that is taken at POST %s', (path, wrap) => {
     const { post, messages } = opened({ DB: onlyRead(env.DB) })
     const before = Date.now()
     await isEmpty(post(team, path, wrap(ann({ a: 1, b: null }, at(before - 5)))), 202)
-    const [{ taken, ...message } = { taken: 0 }, ...others] = messages()
+    const [{ taken, by, ...message } = { taken: 0 }, ...others] = messages()
+    expect(by).toMatchObject({ name: 'tester', method: 'POST' })
     expect([message, others]).toEqual([
       {
         ...{ kind: 'reports', workspace: team.workspace },

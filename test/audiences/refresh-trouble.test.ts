@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { attachAudience } from '../../src/audiences/audiences.ts'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
+import { attachAudience } from '../../src/audiences/attach.ts'
 import {
   addAudience,
   changeAudience,

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { attachAudience } from '../../src/audiences/audiences.ts'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
-import { deleteGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
+import { attachAudience } from '../../src/audiences/attach.ts'
 import {
   addAudience,
   changeAudience,

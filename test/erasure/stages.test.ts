@@ -319,7 +319,8 @@ describe('what is kept of erased people', () => {
 })
 
 /** What is scanned as a whole: unended erasures, of which a workspace has a thousand at most. */
-const bounded = /SCAN (erasures|e|json_each|[a-z]+ VIRTUAL|\(subquery|CONSTANT|removed|changed|dead|g$)/
+const bounded =
+  /SCAN (erasures|e|json_each|[a-z]+ VIRTUAL|\(subquery|CONSTANT|removed|changed|dead|g$)/
 
 it('asks by indexes alone', async () => {
   const { res, erases, sends, goesOn, workspace, enqueued } = await scene()

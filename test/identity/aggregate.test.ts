@@ -5,12 +5,8 @@ import { readAttributes, type Value } from '../../src/identity/attributes.ts'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
-import {
-  deleteUser,
-  getProfile,
-  inheritedName,
-  recordReports,
-} from '../../src/identity/profiles.ts'
+import { deleteUser } from '../../src/identity/delete-user.ts'
+import { getProfile, inheritedName, recordReports } from '../../src/identity/profiles.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'

@@ -116,7 +116,7 @@ describe('a run that compares values normalized', () => {
     await recomputed(workspace)
     const { run, written } = await recomputed(workspace, { ...small, USERS_PER_STEP: 20_000 })
     expect(run.changed).toBe(0)
-    expect(written).toBeLessThan(12 + 3 * run.step)
+    expect(written).toBeLessThan(18 + 3 * run.step)
   })
 
   it('leaves a clean checkpoint when it is given up while normalizing', async () => {
@@ -229,7 +229,7 @@ describe('a normalized Monday', () => {
       await recomputed(workspace, {})
       const { run, read, written } = await recomputed(workspace, {})
       expect(run).toMatchObject({ seated: people, groups: people / 4, changed: 0 })
-      expect(written).toBeLessThan(12 + 3 * run.step)
+      expect(written).toBeLessThan(18 + 3 * run.step)
       perUser.push(read / people)
     }
     const [few = 0, many = 0] = perUser

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { eraseGroup } from '../../src/experience/erase.ts'
-import { deleteGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { eraseDefinition } from '../../src/identity/erase.ts'
 import { Bank } from '../support/api.ts'
 import { grouped } from '../support/audiences.ts'

@@ -8,7 +8,7 @@ import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { sweepRuns } from '../../src/identity/sweep.ts'
 import { sweepJobs } from '../../src/jobs/sweep.ts'
 import { deliverDue } from '../../src/webhooks/due.ts'
-import { sweepEvents } from '../../src/webhooks/history.ts'
+import { sweepEvents } from '../../src/webhooks/sweep.ts'
 import { hazardous } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 

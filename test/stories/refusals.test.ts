@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { attachAudience, deleteAudience, detachAudience } from '../../src/audiences/audiences.ts'
+import { deleteAudience } from '../../src/audiences/audiences.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
-import { createGroup, deleteGroup, renameGroup } from '../../src/experience/groups.ts'
+import { createGroup, renameGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
@@ -18,9 +19,10 @@ import {
   disableWebhook,
   enableWebhook,
   rotateSecret,
-  testWebhook,
   updateWebhook,
 } from '../../src/webhooks/subscriptions.ts'
+import { attachAudience, detachAudience } from '../../src/audiences/attach.ts'
+import { testWebhook } from '../../src/webhooks/test-event.ts'
 import { addAudience, changeAudience, filling, grouped, teamIs } from '../support/audiences.ts'
 import { fileParts, hazardous, parts } from '../support/hazard.ts'
 import { answer, answerAll } from '../support/stale.ts'

@@ -1,13 +1,14 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { deleteAudience, attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
+import { deleteAudience } from '../../src/audiences/audiences.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
-import { deleteGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import type { Message } from '../../src/messages.ts'
+import { attachAudience, detachAudience } from '../../src/audiences/attach.ts'
 import {
   deliverAll,
   filled,

@@ -2,11 +2,11 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { applyAudience, sourceOf } from '../../src/audiences/apply.ts'
 import { Invocation } from '../../src/jobs/invocation.ts'
-import { attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
 import { findJob } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
 import { claimJob } from '../../src/jobs/turn.ts'
+import { attachAudience, detachAudience } from '../../src/audiences/attach.ts'
 import {
   changeAudience,
   audienceScopes,

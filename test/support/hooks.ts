@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { Webhook } from 'standardwebhooks'
 import { expect } from 'vitest'
+import { usualTypes } from '../../src/webhooks/event.ts'
 import { Bank, type Json } from './api.ts'
 import { cron, platformScopes, Team } from './identity.ts'
 import type { Arrived } from './receiver-server.ts'
@@ -47,8 +48,11 @@ export interface Delivery {
 export const deliveriesOf = (team: Team, { id }: { id: string }, query = '') =>
   team.get<{ deliveries: Delivery[]; next: string | null }>(`/webhooks/${id}/deliveries${query}`)
 
+/** Of the events, those that a webhook is sent which names no types. */
 export const eventsOf = async (team: Team, query = '') =>
-  (await team.get<{ events: (Json & { id: string })[] }>(`/events${query}`)).events
+  (await team.get<{ events: (Json & { id: string })[] }>(`/events${query}`)).events.filter(
+    ({ type }) => usualTypes.some((usual) => usual === type),
+  )
 
 /** Writes this many events into a workspace. */
 export const writeEvents = (workspace: number, count: number) =>

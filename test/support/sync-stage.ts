@@ -1,11 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
-import { deleteAudience, attachAudience, detachAudience } from '../../src/audiences/audiences.ts'
+import { deleteAudience } from '../../src/audiences/audiences.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { deleteUser } from '../../src/identity/profiles.ts'
+import { deleteUser } from '../../src/identity/delete-user.ts'
+import { attachAudience, detachAudience } from '../../src/audiences/attach.ts'
 import { lines } from './api.ts'
 import {
   addAudience,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
+import { usualTypes } from '../../src/webhooks/event.ts'
 import { said, time } from '../support/answers.ts'
 import { eventually, hasEnded, type Bank, type Json } from '../support/api.ts'
 import { hazardous, parts } from '../support/hazard.ts'
@@ -19,7 +20,7 @@ interface Event {
 }
 
 const eventsOf = async (team: Team) =>
-  (await team.get<{ events: Event[] }>('/events?size=1000')).events
+  (await team.get<{ events: Event[] }>(`/events?size=1000&types=${usualTypes.join()}`)).events
 
 /** What a webhook is sent of an event that is listed. */
 const sentOf = ({ id, type, timestamp, data }: Event) => ({ id, type, timestamp, data })

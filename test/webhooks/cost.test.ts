@@ -7,14 +7,10 @@ import { resources } from '../../src/resources.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
 import { deliverDue } from '../../src/webhooks/due.ts'
 import { deliveryStates } from '../../src/webhooks/event.ts'
-import {
-  listDeliveries,
-  listEvents,
-  replay,
-  retryDelivery,
-  sweepEvents,
-} from '../../src/webhooks/history.ts'
+import { listDeliveries, replay, retryDelivery } from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
+import { listEvents } from '../../src/webhooks/event-list.ts'
+import { sweepEvents } from '../../src/webhooks/sweep.ts'
 import { scene } from './scene.ts'
 import { grouped } from '../support/audiences.ts'
 import { hazardous } from '../support/hazard.ts'
@@ -231,7 +227,7 @@ describe('the plan of', () => {
     )
     expect(ofEvents.length).toBeGreaterThanOrEqual(statements)
     const walks = ofEvents
-      .filter(({ query }) => !query.includes('FROM events ORDER BY key LIMIT'))
+      .filter(({ query }) => !/FROM (events|deliveries) ORDER BY (event_)?key LIMIT/.test(query))
       .flatMap(({ query, plan }) =>
         plan.filter((line) => walking.test(line)).map((line) => ({ line, query })),
       )

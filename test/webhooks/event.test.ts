@@ -6,7 +6,7 @@ import {
   retryAfterOf,
   delaysOf,
   schedule,
-} from '../../src/webhooks/event.ts'
+} from '../../src/webhooks/schedule.ts'
 import { hour, minute, waits } from '../support/standard-webhooks.ts'
 
 const second = 1000

@@ -2,14 +2,15 @@ import fc from 'fast-check'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
-import { createGroup, deleteGroup, renameGroup } from '../../src/experience/groups.ts'
+import { createGroup, renameGroup } from '../../src/experience/groups.ts'
+import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition, eraseDefinition } from '../../src/identity/erase.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
-import { eventTypes, type EventType } from '../../src/webhooks/event.ts'
+import { usualTypes, type EventType } from '../../src/webhooks/event.ts'
 import {
   createWebhook,
   deleteWebhook,
@@ -63,7 +64,7 @@ export type Answer = 'takes' | 'fails' | 'redirects' | 'is busy' | 'lost' | 'lat
 
 const pick = fc.nat(35)
 const name = fc.constantFrom('owls', 'jays', 'rooks')
-const types = fc.option(fc.subarray([...eventTypes], { minLength: 1 }), { freq: 2 })
+const types = fc.option(fc.subarray([...usualTypes], { minLength: 1 }), { freq: 2 })
 const one = <const What extends string>(...what: What[]) => fc.constantFrom(...what)
 
 const deed: fc.Arbitrary<Deed> = fc.oneof(

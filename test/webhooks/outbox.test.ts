@@ -26,7 +26,8 @@ describe('the statements that announce', () => {
       ...deletedGroup('4'),
     ])
     const events = await db.all(
-      sql`SELECT data ->> 'group_id' AS "group" FROM events WHERE workspace_id = ${workspace} ORDER BY key`,
+      sql`SELECT data ->> 'group_id' AS "group" FROM events
+        WHERE workspace_id = ${workspace} AND type = 'group.deleted' ORDER BY key`,
     )
     expect(events).toEqual([{ group: '1' }, { group: '3' }])
     expect(await stands()).toHaveLength(2)

@@ -52,7 +52,7 @@ describe('a delivery that fails', () => {
     const first = invoke()
     while (sent.length < 5) await scheduler.wait(5)
     for (const { id: event } of await db.all<{ id: string }>(
-      sql`SELECT id FROM events WHERE workspace_id = ${workspace}`,
+      sql`SELECT id FROM events WHERE workspace_id = ${workspace} AND type = 'group.deleted'`,
     ))
       await retryDelivery(res, workspace, id, event)
     clock.now += invocationTime + 1

@@ -2,13 +2,14 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createGroup } from '../../src/experience/groups.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
-import { sweepEvents } from '../../src/webhooks/history.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
+import { sweepEvents } from '../../src/webhooks/sweep.ts'
 import { hazardous } from '../support/hazard.ts'
 import { day, happened, now } from './past.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 const kept = 30 * day
+const eventsKept = 401 * day
 const tables = ['events', 'deliveries', 'delivery_attempts']
 
 beforeEach(async () => {
@@ -35,7 +36,7 @@ const sweep = async (at = now) => {
 }
 
 describe('the sweep', () => {
-  it('deletes what is older than thirty days, of every workspace, nothing else', async () => {
+  it('deletes deliveries older than thirty days, of every workspace, no event', async () => {
     const ages = [40 * day, 31 * day, kept + 2, kept + 1, kept, kept - 1, 29 * day, 1, 0]
     await happened(
       ages.flatMap((age) =>
@@ -43,40 +44,69 @@ describe('the sweep', () => {
       ),
     )
     await sweep()
+    const times = (ages: number[], count: number) =>
+      ages.flatMap((age) => Array<number>(count).fill(age))
     const young = ages.slice(4)
-    const times = (count: number) => young.flatMap((age) => Array<number>(count).fill(age))
-    expect(await left()).toEqual([times(3), times(1 + 2 + 3), times(2 * (1 + 2 + 3))])
+    expect(await left()).toEqual([
+      times(ages, 3),
+      times(young, 1 + 2 + 3),
+      times(young, 2 * (1 + 2 + 3)),
+    ])
     await sweep(now + 1)
-    expect((await left())[0]).toEqual(times(3).slice(3))
+    expect((await left())[1]).toEqual(times(young.slice(1), 1 + 2 + 3))
+  })
+
+  it('deletes events of whole days that are older than AUDIT_DAYS', async () => {
+    const ages = [401 * day, 400 * day + 1, 400 * day, 400 * day - 1, kept, 0]
+    await happened(ages.flatMap((age) => [1, 2].map((workspace) => ({ age, workspace }))))
+    const times = (ages: number[]) => ages.flatMap((age) => [age, age])
+    await sweep(now + day - 1)
+    expect((await left())[0]).toEqual(times(ages.slice(2)))
+    await sweep(now + day)
+    expect((await left())[0]).toEqual(times(ages.slice(4)))
+    const { res } = hazardous({ AUDIT_DAYS: 1 }, { now: () => now + day })
+    await sweepEvents(res)
+    expect((await left())[0]).toEqual([0, 0])
+  })
+
+  it('keeps a young event that was written before an old one', async () => {
+    await happened([401 * day, 1, 401 * day, 2].map((age) => ({ age, workspace: 1 })))
+    await sweep()
+    expect((await left())[0]).toEqual([1, 2])
   })
 
   it('does nothing where nothing is old, however much is young', async () => {
     await happened(Array.from({ length: 5000 }, (_, i) => ({ age: kept - i, workspace: i % 7 })))
     const meter = await sweep()
     expect((await left()).map((rows) => rows.length)).toEqual([5000, 5000, 5000])
-    expect(meter.statements).toBe(1)
+    expect(meter.statements).toBe(2)
     expect(meter.rowsRead).toBeLessThan(1000)
   })
 
   it('goes in steps of hundreds of events, over several invocations if needed', async () => {
     const many = 23_000
     await happened(
-      Array.from({ length: many }, (_, i) => ({ age: kept + many - i, workspace: i % 5 })),
+      Array.from({ length: many }, (_, i) => ({ age: eventsKept + many - i, workspace: i % 5 })),
     )
     const steps: number[] = []
     let invocations = 0
-    for (let count = many; count > 0; invocations++) {
+    for (let count = 2 * many; count > 0; invocations++) {
       let before = count
       const { res, meanwhile } = hazardous({}, { now: () => now })
       meanwhile(async () => {
-        const rows = await env.DB.prepare('SELECT count(*) AS n FROM events').first<number>('n')
+        const rows = await env.DB.prepare(
+          'SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM deliveries) AS n',
+        ).first<number>('n')
         if (rows !== before) steps.push(before - (rows ?? 0))
         before = rows ?? 0
       })
       await sweepEvents(res)
       expect(before).toBeLessThan(count)
-      // No invocation ends between an event and its deliveries.
-      expect(new Set((await left()).map((ages) => ages.length))).toEqual(new Set([before]))
+      const [events = [], deliveries = [], attempts = []] = await left()
+      expect(events.length + deliveries.length).toBe(before)
+      // No event goes before its deliveries, and no invocation ends between these and attempts.
+      expect(attempts).toEqual(deliveries)
+      expect(deliveries).not.toContain(undefined)
       expect(res.meter.statements).toBeLessThan(1000)
       count = before
     }
@@ -87,7 +117,7 @@ describe('the sweep', () => {
 
   it('reads and writes in proportion to what it deletes, whatever else exists', async () => {
     const old = Array.from({ length: 400 }, () => ({
-      age: kept + 1,
+      age: eventsKept,
       workspace: 1,
       webhooks: 3,
       attempts: 2,
@@ -125,7 +155,7 @@ describe('the sweep', () => {
       platform: 'RETAIL_BANKING',
     })
     await env.DB.prepare('UPDATE events SET at = ?')
-      .bind(now - kept - 1)
+      .bind(now - eventsKept)
       .run()
     await deliver(res, workspace, key)
     expect(await left()).toEqual([[], [], []])

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { evaluating } from '../../access/scopes.ts'
-import { exportMembers } from '../../membership/export.ts'
+import { exportGroup } from '../../experience/export.ts'
 import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
@@ -92,9 +92,8 @@ export const lookups = new Hono<Http>()
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const id = groupIdOf(c.req.param('groupId'))
-      // From the primary: replicas may reach a revision at different times.
       const { after, for: fileFor } = c.req.valid('query')
-      const { file } = await exportMembers(c.var.db, c.var.workspace, id, { after, fileFor })
+      const file = await exportGroup(c.var.res, c.var.workspace, id, { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': `attachment; filename="${id}.csv"`,

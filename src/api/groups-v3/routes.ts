@@ -1,12 +1,7 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import {
-  createGroup,
-  deleteGroup,
-  getGroup,
-  listGroups,
-  renameGroup,
-} from '../../experience/groups.ts'
+import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
+import { deleteGroup } from '../../experience/delete-group.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'

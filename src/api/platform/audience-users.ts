@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
 import { queryAudience } from '../../audiences/cached-rule.ts'
 import { explainUser } from '../../audiences/explain.ts'
-import { exportUsers } from '../../audiences/export.ts'
+import { exportAudience } from '../../audiences/export-audience.ts'
 import { overlap } from '../../audiences/overlap.ts'
 import { countUsers, listUsers } from '../../audiences/query.ts'
-import { resolveAudience, resolveRule } from '../../audiences/resolve.ts'
+import { resolveRule } from '../../audiences/resolve.ts'
 import { readRule } from '../../audiences/rule.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
@@ -77,10 +77,10 @@ export const audienceUsers = new Hono<Http>()
     valid('query', wire.UsersQuery),
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
-      const { replica, workspace } = c.var
-      const rule = await resolveAudience(replica, workspace, wire.idOf(c))
+      const { res, workspace } = c.var
       const { after, for: fileFor } = c.req.valid('query')
-      return c.body(exportUsers(replica, workspace, rule, { after, fileFor }), 200, {
+      const file = await exportAudience(res, workspace, wire.idOf(c), { after, fileFor })
+      return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="audience.csv"',
       })

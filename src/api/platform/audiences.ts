@@ -1,10 +1,9 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { attachAudience, detachAudience } from '../../audiences/attach.ts'
 import {
-  attachAudience,
   createAudience,
   deleteAudience,
-  detachAudience,
   getAudience,
   listAudiences,
   updateAudience,

@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import type { Needs } from '../../access/scopes.ts'
-import { guarded, json, jsonOrCsv, rateLimitExceeded, type Responses } from '../describe.ts'
+import {
+  guarded,
+  json,
+  jsonOrCsv,
+  jsonOrLines,
+  rateLimitExceeded,
+  type Responses,
+} from '../describe.ts'
 import type { peopleBody } from './wire/erasures.ts'
 import type { usersBody } from './wire/imports.ts'
 
@@ -19,13 +26,14 @@ const tags: Record<string, string> = {
   audit: 'Webhooks',
 }
 
-/** The schema of an answer, or more: `csv` where it may be CSV too. No schema: an empty 204. */
+/** The schema of an answer, or more: `csv`, `lines` where it may be these. No schema: an empty 204. */
 type Answer =
   | z.ZodType
   | {
       schema?: z.ZodType
       status?: number
       csv?: boolean
+      lines?: boolean
       requestBody?: typeof usersBody | typeof peopleBody
       /** By the first scope where it is not given. */
       tag?: string
@@ -38,7 +46,8 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, status, csv, requestBody, tag } = shapeOf(answer)
+  const { schema, status, csv, lines, requestBody, tag } = shapeOf(answer)
+  const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
   const [first = ''] = [needs].flat(2)
   return guarded(needs, {
     operationId,
@@ -48,7 +57,7 @@ export const operation = (
     responses: {
       ...(schema === undefined
         ? { 204: { description: 'Done' } }
-        : { [status ?? 200]: (csv === true ? jsonOrCsv : json)('Done', schema) }),
+        : { [status ?? 200]: body('Done', schema) }),
       ...refusals,
     },
   })

@@ -1,24 +1,31 @@
 import { Hono } from 'hono'
-import { listEvents } from '../../webhooks/history.ts'
+import { exportEvents, listEvents } from '../../webhooks/event-list.ts'
+import { acceptsLines } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
-import * as wire from './wire/webhooks.ts'
+import * as wire from './wire/event-list.ts'
 
-/** The events of a workspace, for clients that poll. */
+/** The events of a workspace, for clients that poll and for who asks what was done. */
 export const events = new Hono<Http>().get(
   '/',
   operation(
     'listEvents',
     [['audit:read', 'webhooks:read']],
-    'List the events of the last thirty days, oldest first',
-    wire.ShownEvents,
+    'List what was done, oldest first; as application/x-ndjson, all of it',
+    { schema: wire.ShownEvents, lines: true },
   ),
   valid('query', wire.EventsQuery),
+  async (c, next) => {
+    if (!acceptsLines(c.req.header('accept'))) return next()
+    const { size: _, ...query } = wire.filterOf(c.req.valid('query'))
+    return c.body(await exportEvents(c.var.replica, c.var.workspace, query), 200, {
+      'Content-Type': 'application/x-ndjson',
+      'Content-Disposition': 'attachment; filename="events.ndjson"',
+    })
+  },
   async (c) => {
-    const { after, types, size } = c.req.valid('query')
-    return c.json(
-      wire.showEvents(await listEvents(c.var.replica, c.var.workspace, { after, types, size })),
-    )
+    const query = wire.filterOf(c.req.valid('query'))
+    return c.json(wire.showEvents(await listEvents(c.var.replica, c.var.workspace, query)))
   },
 )

@@ -8,9 +8,9 @@ import {
   getWebhook,
   listWebhooks,
   rotateSecret,
-  testWebhook,
   updateWebhook,
 } from '../../webhooks/subscriptions.ts'
+import { testWebhook } from '../../webhooks/test-event.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'

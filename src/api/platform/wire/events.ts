@@ -1,5 +1,10 @@
 import { z } from 'zod'
-import { failureReasons, refusalReasons, type EventData } from '../../../webhooks/event.ts'
+import {
+  failureReasons,
+  refusalReasons,
+  usualTypes,
+  type EventData,
+} from '../../../webhooks/event.ts'
 
 const Group = z.object({ group_id: z.uuid(), name: z.string() })
 const Definition = z.object({ definition_id: z.string() })
@@ -15,6 +20,13 @@ const Applied = z.object({
   failed: z.int(),
 })
 
+const Person = z.object({
+  person_hash: z.string().meta({ description: 'Stands for the user, whose id no event has.' }),
+})
+const Audience = z.object({ audience_id: z.string() })
+const Filled = Audience.extend({ group_id: z.uuid() })
+const Webhook = z.object({ webhook_id: z.uuid() })
+const Job = z.object({ job_id: z.uuid(), group_id: z.uuid().nullable() })
 const Erasure = z.object({
   erasure_id: z.uuid(),
   people: z.int(),
@@ -27,12 +39,35 @@ const types = {
   'group.updated': ['The name or description of an experience group was changed', Group],
   'group.deleted': ['An experience group was deleted', z.object({ group_id: z.uuid() })],
   'group.participants.changed': ['The changes of a job to an experience group went live', Applied],
+  'group.exported': [
+    'The participants of an experience group were exported as a file',
+    z.object({ group_id: z.uuid() }),
+  ],
+  'job.created': [
+    'An uploaded file was accepted; group_id is null for a file of users',
+    Job.extend({ type: z.enum(['ADD', 'REMOVE', 'REPLACE', 'USERS']) }),
+  ],
   'job.failed': [
     'A job failed; group_id is null for a file of users',
+    Job.extend({ reason: z.enum(failureReasons) }),
+  ],
+  'job.cancelled': [
+    'A job was cancelled: its group was deleted, or its audience no longer fills the group',
+    z.object({ job_id: z.uuid(), group_id: z.uuid() }),
+  ],
+  'user.updated': ['Attributes of a user were set by a request', Person],
+  'user.deleted': ['A user was deleted', Person],
+  'users.reported': [
+    'What SDKs have reported of users was written',
+    z.object({ reports: z.int() }),
+  ],
+  'users.imported': [
+    'A file of users was applied',
     z.object({
       job_id: z.uuid(),
-      group_id: z.uuid().nullable(),
-      reason: z.enum(failureReasons),
+      users_created: z.int(),
+      attributes_changed: z.int(),
+      failed: z.int(),
     }),
   ],
   'definition.created': ['A group definition was created', Definition],
@@ -41,10 +76,13 @@ const types = {
     'A group definition was deleted, and the attributes that users inherited by it',
     Definition,
   ],
+  'recompute.requested': [
+    'A recompute of a definition was requested, beside that of every Monday',
+    Definition.extend({ run_id: z.uuid() }),
+  ],
   'household.recomputed': [
     'The groups of a definition were formed again',
-    z.object({
-      definition_id: z.string(),
+    Definition.extend({
       run_id: z.uuid(),
       groups: z.int(),
       users_seated: z.int(),
@@ -52,10 +90,25 @@ const types = {
       rows_changed: z.int(),
     }),
   ],
+  'audience.created': ['An audience was created', Audience],
+  'audience.updated': ['An audience was changed', Audience],
+  'audience.deleted': ['An audience was deleted', Audience],
+  'audience.attached': ['An audience was attached to the experience group that it fills', Filled],
+  'audience.detached': ['An audience was detached from its experience group', Filled],
+  'audience.exported': ['The users of an audience were exported as a file', Audience],
+  'sync.requested': [
+    'A sync of an audience was requested, beside that of its day or week',
+    Audience.extend({ job_id: z.uuid() }),
+  ],
   'audience.synced': [
     'An audience has filled its experience group',
     Applied.extend({ audience_id: z.string() }),
   ],
+  'webhook.created': ['A webhook was created', Webhook],
+  'webhook.updated': ['A webhook was changed', Webhook],
+  'webhook.deleted': ['A webhook was deleted', Webhook],
+  'webhook.enabled': ['A webhook was enabled', Webhook],
+  'webhook.paused': ['A webhook was disabled by a request', Webhook],
   'erasure.requested': ['The erasure of people was requested', Erasure],
   'person.erased': [
     'People were erased: how many things of each kind; digest is the SHA-256 of the other fields as ' +
@@ -69,11 +122,21 @@ const types = {
   ],
   'webhook.disabled': [
     'A webhook was disabled: its receiver answered 410 (gone), or every attempt of five days failed (failing)',
-    z.object({ webhook_id: z.uuid(), reason: z.enum(['gone', 'failing']) }),
+    Webhook.extend({ reason: z.enum(['gone', 'failing']) }),
   ],
-  'webhook.test': [
-    'A test of a webhook was requested (POST …/test)',
-    z.object({ webhook_id: z.uuid() }),
+  'webhook.rotated': ['A webhook was given a new secret', Webhook],
+  'webhook.replayed': [
+    'Events of a period were sent to a webhook again',
+    Webhook.extend({
+      since: z.iso.datetime(),
+      until: z.iso.datetime(),
+      only: z.enum(['failed', 'all']),
+    }),
+  ],
+  'webhook.test': ['A test of a webhook was requested (POST …/test)', Webhook],
+  'delivery.retried': [
+    'An event was sent to a webhook again',
+    Webhook.extend({ event_id: z.string() }),
   ],
   'client.created': ['A client was registered', Client.extend({ scopes: z.array(z.string()) })],
   'client.rotated': ['A client was given a new secret', Client],
@@ -110,6 +173,8 @@ const operationOf = (type: string) =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('')}`
 
+const usual: readonly string[] = usualTypes
+
 /** The webhooks of the OpenAPI document. */
 export const describeEvents = () =>
   Object.fromEntries(
@@ -121,6 +186,7 @@ export const describeEvents = () =>
       const post = {
         operationId: operationOf(type),
         summary,
+        ...(!usual.includes(type) && { description: 'Sent only to webhooks that name this type.' }),
         tags: ['Webhooks'],
         // The signature authenticates the sender.
         security: [],

@@ -1,13 +1,12 @@
 import { z } from 'zod'
-import { deliveryStates, eventTypes } from '../../../webhooks/event.ts'
+import { deliveryStates, eventTypes, usualTypes } from '../../../webhooks/event.ts'
 import type { Delivery } from '../../../webhooks/history.ts'
-import { recordOf, type PastEvent } from '../../../webhooks/record.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
 import { KeysetQuery, pageSize } from '../../keyset.ts'
 import { Description } from '../../name.ts'
 import { date, dateOrNull } from './values.ts'
 
-const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
+export const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
 
 export const WebhookChange = z.object({
   url: z
@@ -17,7 +16,7 @@ export const WebhookChange = z.object({
     .array(EventType)
     .min(1, 'must name at least one')
     .nullish()
-    .meta({ description: 'All types if not given.' }),
+    .meta({ description: `If not given: ${usualTypes.join(', ')}.` }),
   description: Description,
 })
 
@@ -157,48 +156,3 @@ export const replayOf = ({ since, until, only }: z.infer<typeof Replay>, now: nu
 })
 
 export const ShownReplay = z.object({ replayed: z.int() })
-
-export const EventsQuery = z.object({
-  after: z
-    .string()
-    .optional()
-    .meta({ description: 'The event after which the page begins; the oldest event if not given.' }),
-  types: z
-    .string()
-    .transform((list) => list.split(','))
-    .pipe(z.array(EventType))
-    .optional()
-    .meta({ description: 'Only these types, separated by commas; all if not given.' }),
-  size,
-})
-
-export const ShownEvent = z.object({
-  id: z.string(),
-  type: z.string(),
-  timestamp: z.iso.datetime(),
-  data: z.record(z.string(), z.unknown()),
-  actor: z
-    .object({ client_id: z.string().nullable(), name: z.string() })
-    .nullable()
-    .meta({ description: 'The client that requested it; without an id, the installation itself.' }),
-  transaction_id: z
-    .string()
-    .nullable()
-    .meta({ description: "The request's transactionId, or the one that it was given." }),
-  object: z.object({ kind: z.string(), id: z.string() }).nullable(),
-  change: z
-    .object({
-      before: z.record(z.string(), z.unknown()),
-      after: z.record(z.string(), z.unknown()),
-    })
-    .nullable(),
-  address_family: z.enum(['IPv4', 'IPv6']).nullable(),
-  method: z.string().nullable(),
-})
-
-export const ShownEvents = z.object({ events: z.array(ShownEvent), next: z.string().nullable() })
-
-export const showEvents = (events: PastEvent[]): z.infer<typeof ShownEvents> => ({
-  events: events.map(recordOf),
-  next: events.at(-1)?.id ?? null,
-})

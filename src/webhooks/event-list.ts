@@ -1,0 +1,175 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import type { EventType } from './event.ts'
+import { lineOf, type PastEvent } from './record.ts'
+
+/** Which events; those of all times, types, actors and objects where nothing is said. */
+export interface EventFilter {
+  types?: EventType[] | undefined
+  /** Milliseconds, both included. */
+  since?: number | undefined
+  until?: number | undefined
+  /** A client's id. */
+  actor?: string | undefined
+  object?: { kind: string; id: string } | undefined
+}
+
+/** The event after which a page begins; from the oldest where nothing is said. */
+type Begun = { after?: string | undefined }
+
+/** Events of one page of a filter that leaves many out. */
+const scannedMost = 2000
+
+/**
+ * Events in the order in which they happened, and the id after which to go on: null at the end, if
+ * there was no event. Of a filter that leaves many out, a page may be empty and go on. Throws
+ * `not-found` for `after`.
+ */
+export async function listEvents(
+  db: Db,
+  workspace: number,
+  { after, size, ...filter }: EventFilter & Begun & { size: number },
+): Promise<{ events: PastEvent[]; next: string | null }> {
+  const afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
+  const { events, reached } = await findPage(db, workspace, filter, { afterKey, size })
+  return { events, next: reached?.id ?? events.at(-1)?.id ?? null }
+}
+
+/** Events of a piece of an export. */
+const eventsPerPiece = 1000
+
+/** All of these events as lines of JSON, queried as fast as the client reads. Throws `not-found`. */
+export async function exportEvents(
+  db: Db,
+  workspace: number,
+  { after, ...filter }: EventFilter & Begun,
+): Promise<ReadableStream<Uint8Array>> {
+  let afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
+  const encoder = new TextEncoder()
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        for (;;) {
+          const of = { afterKey, size: eventsPerPiece }
+          const { events, reached } = await findPage(db, workspace, filter, of)
+          if (events.length > 0) controller.enqueue(encoder.encode(events.map(lineOf).join('')))
+          if (reached === undefined) return controller.close()
+          afterKey = reached.key
+          if (events.length > 0) return
+        }
+      },
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** A page, and the last event that was looked at; undefined at the end. */
+async function findPage(
+  db: Db,
+  workspace: number,
+  filter: EventFilter,
+  { afterKey, size }: { afterKey: number; size: number },
+): Promise<{ events: PastEvent[]; reached: { key: number; id: string } | undefined }> {
+  const conditions = conditionsOf(filter)
+  const most = conditions.length === 0 ? size : scannedMost
+  const scan = scanOf(workspace, filter, afterKey, most)
+  const [page, ends] = await together(db, [
+    sql<EventRow>`
+    SELECT ${eventColumns(sql`e`)} FROM (${scan}) AS s CROSS JOIN events AS e ON e.key = s.key
+    WHERE ${sql.join([sql`true`, ...conditions], sql` AND `)} LIMIT ${size}`,
+    sql<{ scanned: number; key: number; id: string }>`
+    SELECT s.scanned, e.key, e.id
+    FROM (SELECT count(*) AS scanned, max(key) AS last FROM (${scan})) AS s
+      CROSS JOIN events AS e ON e.key = s.last`,
+  ])
+  const events = page.rows.map(readEvent)
+  const last = events.at(-1)
+  if (last !== undefined && events.length === size) return { events, reached: last }
+  const [end] = ends.rows
+  return { events, reached: end !== undefined && end.scanned === most ? end : undefined }
+}
+
+/** The keys of the next events, of which a page is a part: by the index that leaves most out. */
+function scanOf(
+  workspace: number,
+  { since, until, actor, object }: EventFilter,
+  afterKey: number,
+  most: number,
+): SQL {
+  const [index, which] =
+    object !== undefined
+      ? ['object', sql`AND object_kind = ${object.kind} AND object_id = ${object.id}`]
+      : actor !== undefined
+        ? ['actor', sql`AND actor_id = ${actor}`]
+        : ['workspace', sql``]
+  const from = since === undefined ? sql`` : sql`, ${firstKeyAt(workspace, since - margin)}`
+  const to = until === undefined ? sql`` : sql`AND key < ${firstKeyAt(workspace, until + margin)}`
+  return sql`
+    SELECT key FROM events INDEXED BY ${sql.raw(`events_by_${index}`)}
+    WHERE workspace_id = ${workspace} ${which}
+      AND key >= max(${afterKey + 1}, 0 ${from}) ${to}
+    ORDER BY key LIMIT ${most}`
+}
+
+function conditionsOf({ types, since, until, actor, object }: EventFilter): SQL[] {
+  return [
+    ...(types === undefined
+      ? []
+      : [sql`e.type IN (SELECT value FROM json_each(${JSON.stringify(types)}))`]),
+    ...(since === undefined ? [] : [sql`e.at >= ${since}`]),
+    ...(until === undefined ? [] : [sql`e.at <= ${until}`]),
+    ...(actor === undefined ? [] : [sql`e.actor_id = ${actor}`]),
+    ...(object === undefined
+      ? []
+      : [sql`e.object_kind = ${object.kind} AND e.object_id = ${object.id}`]),
+  ]
+}
+
+/** Milliseconds that an event may be written after its time, as its batch waits for the database. */
+export const margin = 5 * 60_000
+
+/**
+ * SQL: a key of which each event before is older than `at`, or written too late by less than the
+ * margin, and each event from it on is written since. Halves the keys again and again, as keys are
+ * nearly in the order of time. 0 where there is no event.
+ */
+export const firstKeyAt = (workspace: number, at: number): SQL => sql`(
+  WITH RECURSIVE halved (low, high) AS (
+    SELECT (SELECT key FROM events
+        WHERE workspace_id = ${workspace} AND key > 0 ORDER BY key LIMIT 1),
+      (SELECT key + 1 FROM events
+        WHERE workspace_id = ${workspace} AND key > 0 ORDER BY key DESC LIMIT 1)
+    UNION ALL
+    SELECT iif(e.at < ${at}, e.key + 1, h.low), iif(e.at < ${at}, h.high, (h.low + h.high) / 2)
+    FROM halved AS h CROSS JOIN events AS e ON e.key = (
+      SELECT n.key FROM events AS n
+      WHERE n.workspace_id = ${workspace} AND n.key >= (h.low + h.high) / 2 ORDER BY n.key LIMIT 1)
+    WHERE h.low < h.high)
+  SELECT coalesce(max(low), 0) FROM halved)`
+
+/** The key of an event. Throws `not-found`. */
+export async function keyOf(db: Db, workspace: number, event: string): Promise<number> {
+  const [row] = await db.all<{ key: number }>(
+    sql`SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${event}`,
+  )
+  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'event', id: event })
+  return row.key
+}
+
+/** A row of `eventColumns`. */
+export type EventRow = Omit<PastEvent, 'data' | 'actor' | 'change'> & {
+  data: string
+  actor: string | null
+  change: string | null
+}
+
+export const eventColumns = (e: SQL): SQL => sql`${e}.key, ${e}.id, ${e}.type, ${e}.at, ${e}.data,
+  ${e}.actor, ${e}.object_kind AS objectKind, ${e}.object_id AS objectId, ${e}.change`
+
+export const readEvent = ({ data, actor, change, ...row }: EventRow): PastEvent => ({
+  ...row,
+  data: JSON.parse(data) as PastEvent['data'], // what is written
+  actor: JSON.parse(actor ?? 'null') as PastEvent['actor'],
+  change: JSON.parse(change ?? 'null') as PastEvent['change'],
+})
