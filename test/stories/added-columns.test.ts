@@ -4,7 +4,7 @@ import { addColumns, tables } from '../support/added-columns.ts'
 import { isEmpty, said } from '../support/answers.ts'
 import { Bank, lines, type Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'
-import { hook, hookScopes, tried, type Hook } from '../support/hooks.ts'
+import { hook, hookScopes, tried, type Hook, eventsOf } from '../support/hooks.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 
 /** Of those who move to another household while they do, and of a sync until it ends. */
@@ -122,7 +122,7 @@ describe('a version on the tables of a later one', () => {
   })
 
   it('notifies a webhook of all that, and again on request', async () => {
-    const { events } = await team.get<{ events: Json[] }>('/events?size=1000')
+    const events = await eventsOf(team, '?size=1000')
     await tried(team, webhook, events.length)
     const types = (await webhook.receiver.arrived()).map(
       ({ body }) => (JSON.parse(body) as Json)['type'],
