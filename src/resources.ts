@@ -38,6 +38,7 @@ export interface Env {
   BAD_ROWS_MAX_PERCENT: number
   SLICE_BYTES: number
   USERS_PER_STEP: number
+  TURN_MS: number
   DEFINITIONS_MAX: number
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
@@ -90,6 +91,8 @@ export interface Limits {
   badRowsMaxPercent: number
   sliceBytes: number
   usersPerStep: number
+  /** For which an invocation goes on at least, where other workspaces wait. */
+  turnMs: number
   definitionsMax: number
   sharedAttributesMax: number
   groupUsersMax: number
@@ -214,6 +217,7 @@ export function resources(env: Env, bookmark?: string): Resources {
       badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
       sliceBytes: Number(env.SLICE_BYTES),
       usersPerStep: Number(env.USERS_PER_STEP),
+      turnMs: Number(env.TURN_MS),
       definitionsMax: Number(env.DEFINITIONS_MAX),
       sharedAttributesMax: Number(env.SHARED_ATTRIBUTES_MAX),
       groupUsersMax: Number(env.GROUP_USERS_MAX),

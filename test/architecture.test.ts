@@ -14,6 +14,7 @@ const files = Object.entries(sources).map(([path, text]) => ({
 const ranks = [
   ['index'],
   ['api'],
+  ['usage'],
   ['audiences', 'erasure'],
   ['audit', 'experience', 'identity'],
   ['access'],

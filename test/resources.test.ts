@@ -30,6 +30,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
   ['sliceBytes', 'SLICE_BYTES', 8_388_608],
   ['usersPerStep', 'USERS_PER_STEP', 20_000],
+  ['turnMs', 'TURN_MS', 250],
   ['definitionsMax', 'DEFINITIONS_MAX', 1],
   ['sharedAttributesMax', 'SHARED_ATTRIBUTES_MAX', 10],
   ['groupUsersMax', 'GROUP_USERS_MAX', 10],
@@ -60,6 +61,10 @@ describe('the limits', () => {
   it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep things %o days', (given) => {
     for (const name of ['JOBS_DAYS', 'AUDIT_DAYS'])
       expect(() => limitsOf({ [name]: given })).toThrow(name)
+  })
+
+  it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep hashes %o days', (given) => {
+    expect(() => limitsOf({ ERASURE_DAYS: given })).toThrow('ERASURE_DAYS')
   })
 
   it.each([0, 1.5, -1, '', 'x', undefined, null])(

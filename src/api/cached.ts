@@ -40,7 +40,7 @@ export const cached = createMiddleware<Http>(async (c, next) => {
     return c.body(hit.body, 200, { 'Content-Type': hit.contentType, Age: `${ageOf(hit)}` })
   }
 
-  // Before it is queried, as a group may be deleted meanwhile.
+  // Before it is queried, as a group or a person may be deleted meanwhile.
   const at = res.now()
   await next()
   c.res.headers.set('Age', '0')
@@ -56,7 +56,7 @@ export const cached = createMiddleware<Http>(async (c, next) => {
 })
 
 /**
- * Answers nothing from before the deletion of a group: here at once, in this data centre soon. One
+ * Answers nothing from before the deletion of a group or a person: here at once, in this data centre soon. One
  * that was refused may have happened, and its answer been lost.
  */
 export const forgetsCached = createMiddleware<Http>(async (c, next) => {

@@ -5,13 +5,13 @@ import { WholeNumber } from './whole-number.ts'
 export const pageSize = (most: number, usual: number) => WholeNumber(1, most).default(usual)
 
 /** A page of a list in the order of its items' ids. */
-export const KeysetQuery = (item: string) =>
+export const KeysetQuery = (item: string, which = '`next` of the page before') =>
   z.object({
     after: z
       .string()
       .default('')
       .meta({
-        description: `The ${item} after which the page begins: \`next\` of the page before.`,
+        description: `The ${item} after which the page begins: ${which}.`,
       }),
     size: pageSize(10_000, 1000),
   })

@@ -45,11 +45,22 @@ const audienceOf = ({ audience, group }: Row): Audience => ({
 const hasId = (workspace: number, id: string) =>
   and(eq(audiences.workspace, workspace), eq(audiences.id, id))
 
-/** All audiences of the workspace, oldest first: their number is limited. */
-export async function listAudiences(db: Db, workspace: number): Promise<Audience[]> {
-  return (
-    await select(db).where(eq(audiences.workspace, workspace)).orderBy(asc(audiences.key))
-  ).map(audienceOf)
+/** The audiences of the workspace after one of them, oldest first; all of them by default. */
+export async function listAudiences(
+  db: Db,
+  workspace: number,
+  { after, size }: { after: string; size: number } = { after: '', size: -1 },
+): Promise<Audience[]> {
+  const isAfter =
+    after === ''
+      ? undefined
+      : sql`${audiences.key} > (SELECT key FROM audiences
+          WHERE workspace_id = ${workspace} AND id = ${after})`
+  const found = await select(db)
+    .where(and(eq(audiences.workspace, workspace), isAfter))
+    .orderBy(asc(audiences.key))
+    .limit(size)
+  return found.map(audienceOf)
 }
 
 /** Throws `not-found`. */

@@ -202,6 +202,7 @@ export const jobs = sqliteTable(
     /** Rows of `members`, or users' attributes, that were changed; of a REPLACE, distinct ids. */
     touched: integer('touched').notNull().default(0),
     added: integer('added').notNull().default(0),
+    /** Of a file of users: of those added, the ones that are counted in `workspaces`. */
     removed: integer('removed').notNull().default(0),
     /** Of a file of users: its columns after the first, once its first slice is read. */
     header: text('header', { mode: 'json' }).$type<string[]>(),

@@ -20,7 +20,7 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
   const users = sql`${people} AND NOT EXISTS (SELECT 1 FROM users AS u
     WHERE u.workspace_id = ${workspace} AND u.user_id = person_id)`
   const statements = [
-    deleteDead(workspace, people, guard),
+    ...deleteDead(workspace, people, guard),
     countRemoved(sql`${key}`, 'former_memberships', guard),
     ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
   ]

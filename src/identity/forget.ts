@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
+import { subtractUsers } from './caps.ts'
 import { listDefinitions, type GroupDefinition } from './definitions.ts'
 import { removeMembers } from './seat-and-share.ts'
 
@@ -34,6 +35,7 @@ export async function forgetUsers(
     SELECT ${workspace}, user_id, ${at} FROM (${users}) WHERE ${guard}
     ON CONFLICT (workspace_id, user_id) DO UPDATE
     SET deleted_at = max(deleted_at, excluded.deleted_at)`,
+    subtractUsers(workspace, users, guard),
     sql`DELETE FROM users WHERE ${isUser}`,
     ...counted('users'),
   ]

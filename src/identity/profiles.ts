@@ -8,6 +8,7 @@ import { personHash } from '../access/person-hash.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
+import { addNewUsers, checkProfiles, withinCaps } from './caps.ts'
 import { selectSharedNames } from './definitions.ts'
 
 export interface Profile {
@@ -28,7 +29,7 @@ export interface Report {
   changes: Change[]
 }
 
-/** Gives a user these attributes and no others. */
+/** Gives a user these attributes and no others. Throws `limit`. */
 export function replaceUser(
   res: Resources,
   workspace: number,
@@ -39,7 +40,7 @@ export function replaceUser(
   return writeUser(res, workspace, report, [clearOtherAttributes(workspace, report)])
 }
 
-/** Merges attributes into those that a user has. */
+/** Merges attributes into those that a user has. Throws `limit`. */
 export function mergeUser(
   res: Resources,
   workspace: number,
@@ -57,7 +58,7 @@ export interface Sender {
 
 /**
  * Writes reports, all or none; what is newer already, or a user deleted or erased since, stays as
- * it is.
+ * it is. Throws `limit`.
  */
 export async function recordReports(
   res: Resources,
@@ -69,13 +70,15 @@ export async function recordReports(
   for (let known = nobodyErased(workspace, reports); ;) {
     const { erased, isAll } = known
     const left = reports.filter(({ user, at }) => at > (erased.get(user) ?? -Infinity))
-    const results = await together(res.databaseOf(workspace), [
-      ...reportStatements(workspace, left, res.now(), sql`${isAfter} AND ${isAll}`),
-      ...senders.flatMap(({ by, reports }) =>
-        announce(res, workspace, { type: 'users.reported', data: { reports }, by }, isAll),
-      ),
-      sql`SELECT 1 WHERE ${isAll}`,
-    ])
+    const results = await withinCaps(res.limits, () =>
+      together(res.databaseOf(workspace), [
+        ...reportStatements(res, workspace, left, sql`${isAfter} AND ${isAll}`),
+        ...senders.flatMap(({ by, reports }) =>
+          announce(res, workspace, { type: 'users.reported', data: { reports }, by }, isAll),
+        ),
+        sql`SELECT 1 WHERE ${isAll}`,
+      ]),
+    )
     await enqueueAnnounced(res, workspace, results)
     if (results.at(-1)?.rows.length === 1) return costOf(results)
     known = await findErased(res, workspace, reports)
@@ -94,13 +97,15 @@ export const isAfterDeletion = (workspace: number, user: SQL, at: SQL): SQL =>
  * later one wins; names of inherited attributes are left out.
  */
 function reportStatements(
+  { limits, now }: Pick<Resources, 'limits' | 'now'>,
   workspace: number,
   reports: Report[],
-  now: number,
   isAccepted: SQL,
 ): SQL[] {
+  const takenNow = now()
+  const growing = reports.filter(({ changes }) => changes.some(({ to }) => to !== null))
   const users = JSON.stringify(
-    reports.map(({ user, at, taken = now }) => [user, taken, null, null, at]),
+    reports.map(({ user, at, taken = takenNow }) => [user, taken, null, null, at]),
   )
   const rows = reports.flatMap(({ user, at, changes }) =>
     changes.map(({ name, to }) => {
@@ -118,6 +123,7 @@ function reportStatements(
     SELECT ${workspace}, value ->> 0, value ->> 1
     FROM json_each(${users}) WHERE ${isAccepted}
     ON CONFLICT (workspace_id, user_id) DO NOTHING`,
+    addNewUsers(workspace, limits),
     ...jsonLists(rows).map(
       (list) => sql`
     INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, sent, folded)
@@ -126,6 +132,15 @@ function reportStatements(
     FROM json_each(${list}) WHERE ${isAccepted} AND ${own}
     ${keepNewest}`,
     ),
+    ...(growing.length === 0
+      ? []
+      : [
+          checkProfiles(
+            workspace,
+            growing.map(({ user }) => user),
+            limits,
+          ),
+        ]),
   ]
 }
 
@@ -151,15 +166,15 @@ async function writeUser(
 ): Promise<Profile> {
   const { user, at } = report
   const data = { person_hash: personHash(res, workspace, user) }
+  const all = { limits: res.limits, now: () => at }
   const statements = [
     ...before,
-    ...reportStatements(workspace, [report], at, sql`true`),
+    ...reportStatements(all, workspace, [report], sql`true`),
     ...announce(res, workspace, { type: 'user.updated', data }, sql`true`),
   ]
-  const results = await together(res.databaseOf(workspace), [
-    ...statements,
-    ...profileQueries(workspace, user),
-  ])
+  const results = await withinCaps(res.limits, () =>
+    together(res.databaseOf(workspace), [...statements, ...profileQueries(workspace, user)]),
+  )
   const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones
   const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user that was just written is missing')

@@ -1,25 +1,41 @@
-import { isPassing, OutOfTime } from '../failure.ts'
+import { sql } from 'drizzle-orm'
+import type { Cost } from '../db/connect.ts'
+import { Failure, isPassing, OutOfTime } from '../failure.ts'
 import { firstUpTo } from '../jobs/batch-size.ts'
 import { Invocation } from '../jobs/invocation.ts'
 import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
+import { columnsOf } from './attributes.ts'
+import { countUsers, findRefused, isOverCap, type Wanted } from './caps.ts'
 import { recordReports, type Report, type Sender } from './profiles.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
 /**
  * Takes the reports of a request, all or none, to be written soon. What does not fit into one call
- * of the queue is written at once, all or none too.
+ * of the queue is written at once, all or none too. Throws `limit`.
  */
 export async function takeReports(
   res: Resources,
   workspace: number,
   reports: Report[],
 ): Promise<void> {
+  await checkRoom(res, workspace, reports)
   const messages = messagesOf(workspace, res.now(), withoutOvertaken(reports))
   const by = res.actor
   if (messages === undefined)
     await recordReports(res, workspace, reports, [{ by, reports: reports.length }])
   else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by } })))
+}
+
+/** Throws `limit` where a report is of somebody new, and the workspace has no room for one. */
+async function checkRoom(res: Resources, workspace: number, reports: Report[]): Promise<void> {
+  const { usersMax: max } = res.limits
+  const users = JSON.stringify(reports.map(({ user }) => user))
+  const found = await res.databaseOf(workspace).all(sql`
+    SELECT 1 WHERE ${countUsers(workspace)} >= ${max} AND EXISTS (
+      SELECT 1 FROM json_each(${users}) AS r WHERE NOT EXISTS (
+        SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = r.value))`)
+  if (found.length > 0) throw new Failure({ reason: 'limit', what: 'users', max })
 }
 
 /** Rows of an invocation's first batch, which take some forty milliseconds. */
@@ -82,8 +98,14 @@ async function writeTogether(
 ): Promise<void> {
   const [{ workspace } = { workspace: 0 }] = messages
   const reports = withoutOvertaken(messages.flatMap(reportsOf))
-  const cost = await recordReports(res, workspace, reports, sendersOf(res, messages))
-  const facts = { event: 'reports', workspace, messages: messages.length, reports: reports.length }
+  const { cost, refused } = await recordWithinCaps(
+    res,
+    workspace,
+    reports,
+    sendersOf(res, messages),
+  )
+  const counts = { messages: messages.length, reports: reports.length, refused }
+  const facts = { event: 'reports', workspace, ...counts }
   console.info(JSON.stringify({ ...facts, ...cost }))
   res.measure({ kind: 'step', work: 'reports', state: 'written', ...cost })
   await invocation.took(cost.ms, rowsOfAll(messages))
@@ -103,4 +125,41 @@ function sendersOf({ actor }: Resources, messages: ReportsMessage[]): Sender[] {
     }
     return { by: ofOne.length === 1 ? by : common, reports }
   })
+}
+
+/** Writes reports, but for those that would have a user or the workspace exceed a limit. */
+async function recordWithinCaps(
+  res: Resources,
+  workspace: number,
+  reports: Report[],
+  senders: Sender[],
+): Promise<{ cost: Cost; refused: number }> {
+  try {
+    return { cost: await recordReports(res, workspace, reports, senders), refused: 0 }
+  } catch (error) {
+    if (!isOverCap(error)) throw error
+    const wanted = [...Map.groupBy(reports, ({ user }) => user)].map(wantedOf)
+    const over = await findRefused(res.databaseOf(workspace), workspace, wanted, res.limits)
+    const left = reports.filter(({ user }) => !over.has(user))
+    // Others may have taken the last room meanwhile: then the messages come again.
+    if (left.length === reports.length) throw error
+    const cost = await recordReports(res, workspace, left, senders)
+    return { cost, refused: reports.length - left.length }
+  }
+}
+
+/** What all reports of a user write together, of which none overtakes another. */
+function wantedOf([user, reports]: [user: string, reports: Report[]]): Wanted {
+  const changes = reports.flatMap((report) => report.changes)
+  const bytesOf = (text: string) => Buffer.byteLength(text)
+  return {
+    user,
+    set: changes.flatMap(({ name, to }) => (to === null ? [] : [name])),
+    cleared: changes.flatMap(({ name, to }) => (to === null ? [name] : [])),
+    bytes: changes.reduce(
+      (sum, { name, to }) =>
+        to === null ? sum : sum + bytesOf(name) + bytesOf(columnsOf(to).value),
+      0,
+    ),
+  }
 }

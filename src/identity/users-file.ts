@@ -1,5 +1,4 @@
 import { sql, type SQL } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
 import { jsonLengthMax, jsonLists } from '../db/json-lists.ts'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
@@ -12,14 +11,18 @@ import { actorOf, type UsersFileJob } from '../jobs/job.ts'
 import { recordFileProblem, tally } from '../jobs/jobs.ts'
 import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
+import { excerptOf } from '../jobs/problem.ts'
+import type { RefusedRow } from '../jobs/slice.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
+import { checkProfiles, findRefused, isOverCap } from './caps.ts'
 import { sharedNames } from './definitions.ts'
 import { checkAcceptsFile, findUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
+import { addedAreCounted, countAdded, mayExceed, wantedBy } from './users-caps.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
 
 /**
@@ -69,7 +72,7 @@ async function step(res: Resources, job: UsersFileJob, invocation: Invocation): 
   const hasNoHeader = job.offset > 0 && job.columns === null
   return hasNoHeader || job.offset === job.fileSize
     ? end(res, job, hasGoodRow(job) ? outcomeOf(job) : 'failed')
-    : applySlice(res, job, await contentOf(res.databaseOf(job.workspace), job), invocation)
+    : applySlice(res, job, await contentOf(res, job), invocation)
 }
 
 async function end(
@@ -111,21 +114,50 @@ function failureOf(job: UsersFileJob) {
   return columns === null ? 'header' : 'no-good-row'
 }
 
-async function contentOf(db: Db, job: UsersFileJob): Promise<Content<UserRow, UsersFileJob>> {
+async function contentOf(
+  res: Resources,
+  job: UsersFileJob,
+): Promise<Content<UserRow, UsersFileJob>> {
+  const { workspace } = job
+  const { limits } = res
+  const db = res.databaseOf(workspace)
   let names = job.columns
-  const shared = names === null ? await sharedNames(db, job.workspace) : new Set<string>()
+  const shared = names === null ? await sharedNames(db, workspace) : new Set<string>()
+  const checked = await mayExceed(db, job, limits)
   return {
     *read(bytes, options) {
       const slice = yield* readUsers(bytes, options, { names: job.columns ?? undefined, shared })
       names = slice.names ?? null
       return slice
     },
-    write: (rows, current) =>
-      jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
+    write: (rows, current) => [
+      ...jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
         mergeRows(list, names ?? [], current),
       ),
+      countAdded(current, limits),
+      ...(checked
+        ? [
+            checkProfiles(
+              workspace,
+              rows.map(({ id }) => id),
+              limits,
+            ),
+          ]
+        : []),
+    ],
     bytesOf: ({ text }) => text.length,
-    columns: () => ({ header: names }),
+    columns: () => ({ header: names, ...addedAreCounted }),
+    refuse: async (error, rows) => {
+      if (!isOverCap(error)) throw error
+      const wanted = [...Map.groupBy(rows, ({ id }) => id)].map(wantedBy(names ?? [], job))
+      const over = await findRefused(db, workspace, wanted, limits)
+      // Others may have taken the last room meanwhile: then the message comes again.
+      if (over.size === 0) throw error
+      const refused = rows.filter(({ id }) => over.has(id))
+      return new Map(
+        refused.map((row): [UserRow, RefusedRow] => [row, [row.line, 'limit', excerptOf(row.id)]]),
+      )
+    },
   }
 }
 

@@ -12,6 +12,7 @@ import { readName, userMax, valueMax } from './attributes.ts'
 /** A good row, kept as text, which takes less memory than its cells. */
 export interface UserRow {
   id: string
+  line: number
   /** One character per byte, as all of the slice. */
   text: string
 }
@@ -21,7 +22,7 @@ export interface UserSlice extends Slice<UserRow> {
   names: string[] | undefined
 }
 
-const columnsMax = 100
+export const columnsMax = 100
 
 /**
  * Reads a slice of a file of users, in the order of ids, then of the file. `names` are of columns,
@@ -73,7 +74,7 @@ const isHeaderOfUsers = (field: string): boolean =>
   isIdColumnName(field) && field.toLowerCase() !== 'id'
 
 function readUser(
-  { fields, from, to }: Row,
+  { fields, from, to, line }: Row,
   text: string,
   { names, header, name }: { names: string[] } & Pick<FileFormat, 'header' | 'name'>,
 ): ReadRow<UserRow> {
@@ -89,7 +90,7 @@ function readUser(
   if (header !== 'absent' && isRepeatedHeader(read.id, name)) return { problem: 'header' }
   if (cells.some((cell) => isTooLong(cell, valueMax))) return { problem: 'too-long' }
   if (cells.some((cell) => cell.includes('\0'))) return { problem: 'format' }
-  return { item: { id: read.id, text: text.slice(from, to) } }
+  return { item: { id: read.id, line, text: text.slice(from, to) } }
 }
 
 /** The cell of each named column of a good row, null where it is empty. */

@@ -24,6 +24,8 @@ export interface Content<Item, Of extends FileJob> {
   bytesOf?: (item: Item) => number
   /** What the slice changes in the job's row beside its counts. */
   columns?: (slice: Slice<Item>) => Changes
+  /** The items that limits refuse where a batch failed for these; throws any other error. */
+  refuse?: (error: unknown, items: Item[]) => Promise<Map<Item, RefusedRow>>
 }
 
 /** Runs one batch of a job as `commit` does. */
@@ -39,10 +41,11 @@ export function commitJob(res: Resources, job: Job, statements: SQLWrapper[], to
 export async function applySlice<Item, Of extends FileJob>(
   res: Resources,
   job: Of,
-  { read, write, bytesOf, columns }: Content<Item, Of>,
+  content: Content<Item, Of>,
   invocation: Invocation,
 ): Promise<boolean> {
   if (job.format === null) return setFormat(res, job)
+  const { read, bytesOf, columns } = content
   const range = { offset: job.offset, length: Math.min(job.sliceBytes, job.fileSize - job.offset) }
   const file = await res.files.get(job.fileKey, { range })
   if (file === null) throw new Error(`the file of job ${job.id} is missing`)
@@ -63,10 +66,8 @@ export async function applySlice<Item, Of extends FileJob>(
     const most = slice.items.slice(current.applied, current.applied + invocation.itemsOf(job))
     const items = bytesOf === undefined ? most : firstUpTo(most, bytesOf, bytesMost)
     const applied = current.applied + items.length
-    const statements = items.length === 0 ? [] : write(items, current)
     const isLast = applied === slice.items.length
     const done = isLast && (items.length === 0 || slice.problems.length <= problemsBesideItems)
-    if (done) statements.push(...recordProblems(current, slice.problems))
     const reached =
       job.offset + (done ? slice.length : Math.floor((slice.length * applied) / slice.items.length))
     const to = done
@@ -76,18 +77,49 @@ export async function applySlice<Item, Of extends FileJob>(
           line: job.line + slice.lines,
           place: slice.place,
           rows: job.rows + slice.rows,
-          badRows: job.badRows + slice.badRows,
           applied: 0,
           reached,
         }
       : { ...columns?.(slice), applied, reached }
-    const { moved, ms } = await commitJob(res, current, statements, {
-      ...to,
-      batchIds: invocation.itemsOf(job),
-    })
+    const [badRows, problems] = done ? [slice.badRows, slice.problems] : [0, []]
+    const batch = { items, problems, to: { ...to, batchIds: invocation.itemsOf(job) } }
+    const { moved, ms, refused } = await commitItems(res, current, content, { ...batch, badRows })
     await invocation.took(ms, items.length)
     if (!moved || done || invocation.isOutOfTime()) return moved
-    current = { ...current, applied, step: current.step + 1 }
+    current = { ...current, applied, badRows: current.badRows + refused, step: current.step + 1 }
+  }
+}
+
+interface Batch<Item> {
+  items: Item[]
+  problems: RefusedRow[]
+  badRows: number
+  to: Changes
+}
+
+/** Runs the batch of items; where limits refuse some, that of the others. Gives how many these are. */
+async function commitItems<Item, Of extends FileJob>(
+  res: Resources,
+  job: Of,
+  { write, refuse }: Content<Item, Of>,
+  { items, problems, badRows, to }: Batch<Item>,
+): Promise<{ moved: boolean; ms: number; refused: number }> {
+  const commitAll = async (accepted: Item[], refused: RefusedRow[]) => {
+    const shown = refused.slice(0, Math.max(0, problemsMax - job.badRows))
+    const statements = [
+      ...(accepted.length === 0 ? [] : write(accepted, job)),
+      ...recordProblems(job, [...shown, ...problems]),
+    ]
+    const counted = { ...to, badRows: job.badRows + badRows + refused.length }
+    return { ...(await commitJob(res, job, statements, counted)), refused: refused.length }
+  }
+  try {
+    return await commitAll(items, [])
+  } catch (error) {
+    if (refuse === undefined) throw error
+    const refused = await refuse(error, items)
+    const accepted = items.filter((item) => !refused.has(item))
+    return commitAll(accepted, [...refused.values()])
   }
 }
 

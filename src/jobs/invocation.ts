@@ -8,9 +8,6 @@ import { othersWait } from './others.ts'
 const timeMax = 20_000
 const statementsMax = 900
 
-/** Milliseconds after which an invocation looks again whether others wait for its place. */
-const lookAgain = 250
-
 /** Milliseconds of a pause; one that took longer than `unused` was used by others. */
 const pause = 1
 const unused = 3
@@ -26,7 +23,7 @@ async function letOthersIn(ms: number): Promise<void> {
   }
 }
 
-type Needed = Pick<Resources, 'now' | 'meter' | 'databaseOf'>
+type Needed = Pick<Resources, 'now' | 'meter' | 'limits' | 'databaseOf'>
 
 /** What one invocation may do of some work: for so long, in batches of so many items. */
 export class Invocation {
@@ -42,7 +39,7 @@ export class Invocation {
     this.#res = res
     this.#workspace = workspace
     this.#until = res.now() + timeMax
-    this.#lookAt = res.now() + lookAgain
+    this.#lookAt = res.now() + res.limits.turnMs
   }
 
   isOutOfTime(): boolean {
@@ -70,7 +67,7 @@ export class Invocation {
     if (items > 0) this.#items = this.#itemsAfter(ms, items)
     await letOthersIn(ms)
     if (this.#workspace === undefined || this.#res.now() < this.#lookAt) return
-    this.#lookAt = this.#res.now() + lookAgain
+    this.#lookAt = this.#res.now() + this.#res.limits.turnMs
     this.#othersWait = await othersWait(this.#res, this.#workspace)
   }
 

@@ -77,7 +77,7 @@ export const countUnended = (queue: SQL) => sql`(
   WHERE group_key = ${queue} AND ended_at IS NULL AND erasure_key IS NULL)`
 
 /** The same of a workspace. */
-const countUnendedOf = (workspace: number) => sql`(
+export const countUnendedOf = (workspace: number) => sql`(
   SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NULL)`
 

@@ -19,21 +19,38 @@ function storedIdOf(participant: string): string {
   return 'id' in read ? read.id : ''
 }
 
+/** Groups of one answer, where nothing else is asked for. */
+export const groupsMost = 1000
+
+/** Groups of all participants of one answer together. */
+export const membershipsMost = 100_000
+
 /** Sorted here, as D1 bills a row read for each row that it sorts. */
 const byName = (a: LiveGroup, b: LiveGroup) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
-/** The groups that a participant is in, by name. */
+/**
+ * A page of the groups that a participant is in, by name; pages follow the order in which groups
+ * were made. `next` is the group to go on after.
+ */
 export async function findGroupsOf(
   db: Db,
   workspace: number,
   participant: string,
-): Promise<LiveGroup[]> {
+  { after, size }: { after: string; size: number } = { after: '', size: groupsMost },
+): Promise<{ groups: LiveGroup[]; next: string | undefined }> {
+  const from =
+    after === ''
+      ? sql``
+      : sql`AND m.group_key > coalesce((SELECT key FROM experience_groups
+          WHERE workspace_id = ${workspace} AND id = ${after}), 0)`
   const groups = await db.all<LiveGroup>(sql`
     SELECT g.id, g.name, g.revision
     FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)}
-      AND g.deleted_at IS NULL AND ${isIn}`)
-  return groups.sort(byName)
+    WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)} ${from}
+      AND g.deleted_at IS NULL AND ${isIn}
+    ORDER BY m.group_key LIMIT ${size}`)
+  const next = groups.length < size ? undefined : groups.at(-1)?.id
+  return { groups: groups.sort(byName), next }
 }
 
 /**
@@ -72,7 +89,10 @@ function keyBySpelling(workspace: number, spellings: readonly string[]): SQL {
       WHERE workspace_id = ${workspace} AND name = n.value AND deleted_at IS NULL LIMIT 1))`
 }
 
-/** Every group of the workspace, by name, and whether a participant is in it. */
+/**
+ * Up to a thousand groups of the workspace, by name, and whether a participant is in them; where
+ * there are more, those that the participant is in come first.
+ */
 export async function listGroupsWithMember(
   db: Db,
   workspace: number,
@@ -82,10 +102,17 @@ export async function listGroupsWithMember(
     SELECT m.group_key FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
     WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)}
       AND ${isIn}`
-  const groups = await db.all<LiveGroup & { member: number }>(sql`
+  const named = await db.all<LiveGroup & { member: number }>(sql`
     SELECT id, name, revision, key IN (${memberOf}) AS member FROM experience_groups
-    WHERE workspace_id = ${workspace} AND deleted_at IS NULL ORDER BY name`)
-  return groups.map(({ member, ...group }) => ({ ...group, member: member === 1 }))
+    WHERE workspace_id = ${workspace} AND deleted_at IS NULL ORDER BY name LIMIT ${groupsMost}`)
+  const groups = named.map(({ member, ...group }) => ({ ...group, member: member === 1 }))
+  if (named.length < groupsMost) return groups
+  const own = await db.all<LiveGroup>(sql`
+    SELECT id, name, revision FROM experience_groups
+    WHERE key IN (${memberOf} LIMIT ${groupsMost}) AND deleted_at IS NULL`)
+  const first = own.map((group) => ({ ...group, member: true }))
+  const others = groups.filter(({ member }) => !member)
+  return [...first, ...others].slice(0, groupsMost).sort(byName)
 }
 
 const isMember = (participant: string): SQL => sql`
@@ -95,7 +122,7 @@ const isMember = (participant: string): SQL => sql`
 
 /**
  * The groups of each participant, of all groups or of `groupIds`, in the order and spelling of
- * `participants`. Throws `not-found` for one of `groupIds`.
+ * `participants`. Throws `not-found` for one of `groupIds`, and `invalid` where they are too many.
  */
 export async function findMemberships(
   db: Db,
@@ -113,7 +140,7 @@ export async function findMemberships(
     FROM json_each(${JSON.stringify(participants.map(storedIdOf))}) AS p
       CROSS JOIN members AS m ON m.workspace_id = ${workspace} AND m.participant_id = p.value
       CROSS JOIN experience_groups AS g ON g.key = m.group_key
-    WHERE g.deleted_at IS NULL AND ${isIn} ${isNamed}`,
+    WHERE g.deleted_at IS NULL AND ${isIn} ${isNamed} LIMIT ${membershipsMost + 1}`,
     ...(groupIds === undefined
       ? []
       : [
@@ -122,6 +149,12 @@ export async function findMemberships(
     WHERE g.workspace_id = ${workspace} AND g.deleted_at IS NULL ${isNamed}`,
         ]),
   ])
+  if (members.rows.length > membershipsMost)
+    throw new Failure({
+      reason: 'invalid',
+      field: 'participantIds',
+      problem: `are in more than ${membershipsMost} groups together: ask for fewer at a time`,
+    })
   const groups = new Map<string, LiveGroup>()
   for (const { id, name, revision } of [...named, members].flatMap(({ rows }) => rows))
     groups.set(id, { id, name, revision })

@@ -100,8 +100,22 @@ export function eraseMembers({ workspace, group }: Group, most: number): SQL {
        WHERE workspace_id = ${workspace} AND group_key = ${group} LIMIT ${most})`
 }
 
-/** Deletes rows of people (a query of their ids) in deleted groups, or that no live revision shows. */
-export const deleteDead = (workspace: number, people: SQL, guard: SQL): SQL => sql`
-  DELETE FROM members WHERE workspace_id = ${workspace} AND participant_id IN (${people})
-    AND ${guard} AND (SELECT g.deleted_at IS NOT NULL OR members.removed_rev <= g.revision
-      FROM experience_groups AS g WHERE g.key = members.group_key)`
+/**
+ * Deletes rows of people (a query of their ids) in deleted groups, or that no live revision shows;
+ * they are not to be pruned any more.
+ */
+export function deleteDead(workspace: number, people: SQL, guard: SQL): [uncount: SQL, SQL] {
+  const isTheirs = sql`m.workspace_id = ${workspace} AND m.participant_id IN (${people})`
+  return [
+    sql`
+    UPDATE experience_groups SET removed_since_prune = max(0, removed_since_prune - dead.rows)
+    FROM (SELECT m.group_key, count(*) AS rows
+      FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
+      WHERE ${isTheirs} AND m.removed_rev <= g.revision GROUP BY m.group_key) AS dead
+    WHERE experience_groups.key = dead.group_key AND ${guard}`,
+    sql`
+    DELETE FROM members AS m WHERE ${isTheirs} AND ${guard} AND (
+      SELECT g.deleted_at IS NOT NULL OR m.removed_rev <= g.revision
+      FROM experience_groups AS g WHERE g.key = m.group_key)`,
+  ]
+}

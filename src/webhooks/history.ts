@@ -35,7 +35,13 @@ export interface Delivery {
   attempts: Attempt[]
 }
 
-/** The deliveries of a webhook before the event `after`, newest first. Throws `not-found`. */
+/** Attempts of a delivery that are shown: retries may be many. */
+export const attemptsMost = 20
+
+/**
+ * The deliveries of a webhook before the event `after`, newest first, each with its last attempts.
+ * Throws `not-found`.
+ */
 export async function listDeliveries(
   db: Db,
   workspace: number,
@@ -55,7 +61,7 @@ export async function listDeliveries(
     failed: 'INDEXED BY deliveries_failed',
     delivered: '',
   }[state ?? 'delivered']
-  const page = sql`SELECT d.event_key, d.state, d.next_attempt_at FROM deliveries AS d ${sql.raw(index)}
+  const page = sql`SELECT d.event_key, d.state, d.next_attempt_at, d.attempts FROM deliveries AS d ${sql.raw(index)}
     WHERE d.webhook_key = ${key} AND d.event_key < ${before} ${inState}
     ORDER BY d.event_key DESC LIMIT ${size}`
   const [found, attempts] = await together(db, [
@@ -65,7 +71,8 @@ export async function listDeliveries(
     sql<Attempt & { event: string }>`
     SELECT e.id AS event, a.attempt, a.at, a.status, a.duration, a.answer
     FROM (${page}) AS p CROSS JOIN events AS e ON e.key = p.event_key
-      CROSS JOIN delivery_attempts AS a ON a.webhook_key = ${key} AND a.event_key = p.event_key`,
+      CROSS JOIN delivery_attempts AS a ON a.webhook_key = ${key} AND a.event_key = p.event_key
+        AND a.attempt > p.attempts - ${attemptsMost}`,
   ])
   const deliveries = found.rows.map((delivery): Delivery => ({ ...delivery, attempts: [] }))
   const byEvent = new Map(deliveries.map((delivery) => [delivery.event, delivery]))

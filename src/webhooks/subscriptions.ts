@@ -36,13 +36,22 @@ export interface SubscriptionDraft {
 const named = (workspace: number, id: string) =>
   and(eq(webhooks.workspace, workspace), eq(webhooks.id, id))
 
-/** The webhooks of the workspace, oldest first. */
-export async function listWebhooks(db: Db, workspace: number): Promise<Subscription[]> {
+/** The webhooks of the workspace after one of them, oldest first. */
+export async function listWebhooks(
+  db: Db,
+  workspace: number,
+  { after, size }: { after: string; size: number },
+): Promise<Subscription[]> {
+  const isAfter =
+    after === ''
+      ? undefined
+      : sql`${webhooks.key} > (SELECT key FROM webhooks WHERE ${named(workspace, after)})`
   return db
     .select(shown)
     .from(webhooks)
-    .where(eq(webhooks.workspace, workspace))
+    .where(and(eq(webhooks.workspace, workspace), isAfter))
     .orderBy(asc(webhooks.key))
+    .limit(size)
 }
 
 /** Throws `not-found` for an unknown webhook and for another workspace's alike. */

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
 import { Bank, lines, newClient, tokenOf } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
+import { Team } from '../support/identity.ts'
 
 const caching = { LOOKUP_CACHE_SECONDS: 60 }
 
@@ -101,6 +102,20 @@ describe('a look-up that may be a minute old', () => {
     expect((await answerTo(path)).status).toBe(400)
     expect((await answerTo(flag, context)).status).toBe(404)
     expect((await request(ours)).headers.get('age')).not.toBeNull()
+  })
+
+  it('is queried anew once a person is erased', async () => {
+    const { bank: other, group } = await Bank.withGroup('kites', 'ann\nbob\n')
+    const team = await Team.open(undefined, other.workspace)
+    const path = `/groups/v3/groups/${group}/participants/ann`
+    const answerTo = (url: string, init?: RequestInit, headers = other.headers()) =>
+      request(url, init, caching, headers)
+    expect(await said(answerTo(path))).toMatchObject({ member: true })
+    const person = `/platform/workspaces/${other.workspace}/people/ann`
+    const authorization = `Bearer ${team.token}`
+    const { id } = await said(answerTo(person, { method: 'DELETE' }, { authorization }))
+    await team.erased(String(id))
+    expect(await said(answerTo(path))).toMatchObject({ member: false })
   })
 
   it('is not kept if it was under way at a deletion', async () => {

@@ -92,6 +92,20 @@ describe('an erasure', () => {
     expect(await rows.all()).toMatchObject({ results: [] })
   })
 
+  it('leaves nothing of its own to prune', async () => {
+    const { res, enqueued, sends, goesOn, erases, group } = await scene(['ann', 'bob', 'cid'])
+    await goesOn(await sends('REMOVE', ['cid']))
+    const toPrune = env.DB.prepare(
+      'SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?',
+    ).bind(group.key)
+    await erases()
+    await answerAll(res, enqueued)
+    expect(await toPrune.first('n')).toBe(1)
+    await erases('cid')
+    await answerAll(res, enqueued)
+    expect(await toPrune.first('n')).toBe(0)
+  })
+
   it('leaves who is added by a file of later', async () => {
     const { res, enqueued, sends, erases, here } = await scene()
     await erases()
@@ -305,7 +319,8 @@ describe('what is kept of erased people', () => {
 })
 
 /** What is scanned as a whole: unended erasures, of which a workspace has a thousand at most. */
-const bounded = /SCAN (erasures|e|json_each|[a-z]+ VIRTUAL|\(subquery|CONSTANT|removed|changed|g$)/
+const bounded =
+  /SCAN (erasures|e|json_each|[a-z]+ VIRTUAL|\(subquery|CONSTANT|removed|changed|dead|g$)/
 
 it('asks by indexes alone', async () => {
   const { res, erases, sends, goesOn, workspace, enqueued } = await scene()

@@ -2,13 +2,13 @@ import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { addColumns, tables } from '../support/added-columns.ts'
 import { isEmpty, said } from '../support/answers.ts'
-import { Bank, lines, type Json } from '../support/api.ts'
+import { asAdmin, Bank, call, lines, type Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'
 import { hook, hookScopes, tried, type Hook, eventsOf } from '../support/hooks.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 
 /** Of those who move to another household while they do, and of a sync until it ends. */
-const passing = ['identity_movers', 'sync_rules']
+const passing = ['erasure_people', 'identity_movers', 'sync_rules']
 
 /** Waits until what was accepted has ended. */
 async function ended(team: Team, { location }: { location: string }): Promise<Json> {
@@ -141,8 +141,16 @@ describe('a version on the tables of a later one', () => {
     await tried(team, webhook, 2 * events.length)
   })
 
+  it('refuses the token of a client that is deleted', async () => {
+    const other = await Team.open(undefined, team.workspace)
+    expect((await other.call('GET', '/groups')).status).toBe(200)
+    await isEmpty(call(`/oauth/clients/${other.client.id}`, asAdmin({ method: 'DELETE' })), 204)
+    expect((await other.call('GET', '/groups')).status).toBe(401)
+  })
+
   it('has written to every table by now', async () => {
     await isEmpty(team.call('DELETE', '/users/jane'), 204)
+    await team.erase('lars')
     const full = await fullTables()
     expect((await tables()).filter((table) => !full.includes(table))).toEqual(passing)
   })
@@ -160,10 +168,13 @@ describe('a version on the tables of a later one', () => {
       'deleted_users',
       'deliveries',
       'delivery_attempts',
+      'erased_people',
+      'erasures',
       'events',
+      'revocations',
     ]
-    const ofUsers = ['job_problems', 'jobs']
-    await vi.waitFor(async () => expect(await fullTables()).toEqual([...kept, ...ofUsers]), {
+    const ofUsers = ['job_problems', 'jobs', 'workspaces']
+    await vi.waitFor(async () => expect(await fullTables()).toEqual([...kept, ...ofUsers].sort()), {
       timeout: 10_000,
     })
     expect(await jobsLeft()).toEqual(['users'])

@@ -296,6 +296,7 @@ describe('a message that failed for good', () => {
     for (const message of [
       { kind: 'prune', workspace, group: key, after: '' },
       { kind: 'erase', workspace, group: key },
+      { kind: 'erase-people', workspace, erasure: 1 },
       { kind: 'erase-definition', workspace, definition: 1 },
     ] satisfies Message[])
       await answered('work-dead', message, bound)

@@ -20,7 +20,7 @@ const rows: Record<string, string> = {
     SELECT i, 'group ' || i, 1, 'group ' || i, '', '', 1, 1, i / 7 FROM n`,
   recompute: `INSERT INTO recompute_runs (key, id, workspace_id, definition_key, state, created_at,
       updated_at)
-    SELECT i, 'run ' || i, 1, i, 'waiting', 1, i / 7 FROM n`,
+    SELECT i, 'run ' || i, i, i, 'waiting', 1, i / 7 FROM n`,
   'erase-definition': `INSERT INTO group_definitions (key, workspace_id, id, description,
       source_user_attribute, attributes, created_on, created_by, last_modified_on,
       last_modified_by, deleted_at)
@@ -56,7 +56,7 @@ describe.each(Object.entries(rows))('stalled work (%s)', (kind, statement) => {
       expect(found).toEqual(upTo(from, to))
       expect([...kinds]).toEqual([kind])
       expect(meter.statements).toBeLessThan(50)
-      expect(meter.rowsRead).toBeLessThan(4000)
+      expect(meter.rowsRead).toBeLessThan(5000)
     }
   })
 })

@@ -191,11 +191,20 @@ async function change(ids: Record<string, string>): Promise<Record<string, strin
 /** The answers of every door that changes nothing. */
 const walk = (ids: Record<string, string>) => knockAt([...reads, ...variants], ids)
 
+const tokens = new Map<number, string>()
+
+/** By one client, as another would be one more event. */
+async function tokenIn(workspace: number): Promise<string> {
+  const token = tokens.get(workspace) ?? (await Team.open(undefined, workspace)).token
+  tokens.set(workspace, token)
+  return token
+}
+
 async function knockAt(
   doors: typeof reads,
   ids: Record<string, string>,
 ): Promise<Record<string, string>> {
-  const { token } = await Team.open(undefined, Number(ids['workspace_id']))
+  const token = await tokenIn(Number(ids['workspace_id']))
   const answers: Record<string, string> = {}
   for (const door of doors) {
     const headers = { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() }

@@ -21,13 +21,14 @@ async function lived(begins: (step: number, of: Neighbour) => Promise<unknown>[]
 let alone: Record<string, string>
 beforeAll(async () => {
   alone = await lastAnswers(await lived())
-})
+}, 30_000)
 
 it('a workspace alone is answered as it should be', async () => {
-  const refused = Object.entries(alone).filter(([, answer]) => !/^(20[024]|rows)/.test(answer))
-  expect(refused.map(([what]) => what)).toEqual(['team /users/cid', 'rows'])
-  expect(alone['team /users/bob']).toContain('"household:has_dog":false')
-  expect(alone['/groups/:owls/participants']).toContain('"participants":["dan"]')
+  const refused = Object.entries(alone).filter(([, answer]) => !/^20[024]/.test(answer))
+  expect(refused.map(([what]) => what)).toEqual(['cid', 'rows'])
+  expect(alone['bob']).toContain('"household:has_dog":false')
+  expect(alone['members of larks']).toContain('"participants":[]')
+  expect(alone['GET /groups/v3/groups/:groupId/participants']).toContain('"participants":["dan"]')
 })
 
 it('no door lets anybody reach what another workspace has', async () => {
@@ -76,6 +77,6 @@ it('whatever one workspace does, another is answered as if it were alone', async
       expect(seen).toEqual([])
       expect(await lastAnswers(beside)).toEqual(alone)
     }),
-    runs(3),
+    runs(2),
   )
 })

@@ -144,6 +144,7 @@ const ofWorkspaces: Record<string, Door> = {
     ...takes('POST', { since: '2026-11-24T03:00:00Z', only: 'all' }),
     status: 202,
   },
+  'GET /usage': { scope: 'groups:read' },
   'GET /events/digests': { scope: 'audit:read', or: 'webhooks:read' },
   'GET /events': { scope: 'audit:read', or: 'webhooks:read' },
 }

@@ -118,6 +118,8 @@ export function hazardous(
   // Only what `connect` and what enqueues call is there.
   const real = resources({
     ...env,
+    // What other tests leave waiting ends no invocation here.
+    TURN_MS: 60_000,
     ...vars,
     FILES: failing(vars.FILES ?? env.FILES, (run) => burning(run, true, 'files')),
     DB: strictDatabase(db as unknown as D1Database, uncounted),

@@ -22,7 +22,8 @@ export type Harm =
   | { kind: 'events'; people: string[]; value: string | boolean }
   | { kind: 'rule'; rule: object; save: boolean; workspace: Whose }
   | { kind: 'group'; name: Whose | 'same' }
-  | { kind: 'revoke'; client: Whose }
+  | { kind: 'revoke' }
+  | { kind: 'work'; path: string }
 
 const whose = fc.constantFrom<Whose>('theirs', 'ours')
 /** Doors where somebody may try another's ids. */
@@ -108,14 +109,25 @@ export const harm: fc.Arbitrary<Harm> = fc.oneof(
   fc.record({
     kind: fc.constant('events' as const),
     people: fc.array(fc.constantFrom(...people), { minLength: 1, maxLength: 100 }),
-    value: fc.constantFrom<string | boolean>('elm', 'theirs-not', true, 'z'.repeat(4096)),
+    value: fc.constantFrom<string | boolean>(
+      'elm',
+      'elm',
+      'elm',
+      'theirs-not',
+      true,
+      'z'.repeat(4096),
+    ),
   }),
   fc.record({ kind: fc.constant('rule' as const), rule, save: fc.boolean(), workspace: whose }),
   fc.record({
     kind: fc.constant('group' as const),
     name: fc.constantFrom<Whose | 'same'>('ours', 'theirs', 'same'),
   }),
-  fc.record({ kind: fc.constant('revoke' as const), client: whose }),
+  fc.constant({ kind: 'revoke' as const }),
+  fc.record({
+    kind: fc.constant('work' as const),
+    path: fc.constantFrom('/groups/household/recompute', '/audiences/coupon/sync'),
+  }),
 )
 
 /** Somebody with a workspace and all scopes, but none of another workspace. */
@@ -133,6 +145,7 @@ export class Hostile {
   static async open(): Promise<Hostile> {
     const { team, bank, ids } = await settled()
     const groupId = await bank.group('owls')
+    await team.send('PUT', '/groups/household', { source_user_attribute: 'street' })
     const rows = Array.from({ length: 300 }, (_, i) => `person-${i},${'a'.repeat(400)}\n`)
     const body = `user_id,street\n${rows.join('')}`
     await team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
@@ -186,14 +199,13 @@ export class Hostile {
       }
       case 'revoke': {
         const { id, secret } = this.team.client
-        const client_id = harm.client === 'theirs' ? (theirs['client_id'] ?? '') : id
-        const body = new URLSearchParams({
-          client_id,
-          client_secret: secret,
-          token: theirs['token'] ?? '',
-        })
+        const token = theirs['token'] ?? ''
+        // A wrong secret of their client would be an event of theirs.
+        const body = new URLSearchParams({ client_id: id, client_secret: secret, token })
         return call('/oauth/revoke', { method: 'POST', body })
       }
+      case 'work':
+        return this.team.call('POST', harm.path)
       case 'group': {
         const { groupId = '' } = of(harm.name === 'theirs' ? 'theirs' : 'ours')
         const groupName = harm.name === 'same' ? 'larks' : groupId

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { getWebhook } from '../../src/webhooks/subscriptions.ts'
+import { deleteWebhook, getWebhook } from '../../src/webhooks/subscriptions.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { changesOf } from '../support/store.ts'
 import { scene, type Sent, type Stands } from './scene.ts'
@@ -36,6 +36,14 @@ describe('an invocation', () => {
     expect(await stands()).toEqual(
       Array(12).fill({ ...delivered, attempts: 1, tries: 1, known: [1] }),
     )
+  })
+
+  it('does nothing for a webhook that is no more', async () => {
+    const { res, workspace, id, happen, invoke, sent } = await scene()
+    await happen(3)
+    await deleteWebhook(res, workspace, id)
+    await invoke()
+    expect(sent).toEqual([])
   })
 
   it('sends five at once to its endpoint, and never more', async () => {

@@ -10,14 +10,19 @@ const Revision = z.int().meta({
 export const ShownGroupsOf = z.object({
   participantId: z.string(),
   groups: z.array(z.object({ groupId: z.uuid(), groupName: z.string(), revision: Revision })),
+  next: z.uuid().optional().meta({ description: 'Where more groups follow: the last of these.' }),
 })
+
+/** A page of groups. */
+export const GroupsQuery = KeysetQuery('group')
 
 export const showGroupsOf = (
   participantId: string,
-  groups: LiveGroup[],
+  { groups, next }: { groups: LiveGroup[]; next: string | undefined },
 ): z.infer<typeof ShownGroupsOf> => ({
   participantId,
   groups: groups.map(({ id, name, revision }) => ({ groupId: id, groupName: name, revision })),
+  ...(next !== undefined && { next }),
 })
 
 export const ShownMember = z.object({

@@ -20,12 +20,14 @@ export const lookups = new Hono<Http>()
       'List the groups that a participant is in',
       wire.ShownGroupsOf,
     ),
+    valid('query', wire.GroupsQuery),
     cached,
     async (c) => {
       const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
+      const page = c.req.valid('query')
       return c.json(
-        wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant)),
+        wire.showGroupsOf(participant, await findGroupsOf(replica, workspace, participant, page)),
       )
     },
   )

@@ -48,7 +48,8 @@ const oneFlag = {
 const allFlags = {
   summary: 'Check for each group of the workspace whether a participant is in it',
   description:
-    'Each group stands in the list twice: under its id and under its name. Without a targetingKey, ' +
+    'Each group stands in the list twice: under its id and under its name. Of more than 1,000 ' +
+    'groups, those that the participant is in come first. Without a targetingKey, ' +
     'each flag is the error TARGETING_KEY_MISSING. A request with the ETag of the answer before in ' +
     '`If-None-Match` is answered by 304 if nothing has changed.',
 }

@@ -23,8 +23,12 @@ export const audiences = new Hono<Http>()
   .get(
     '/',
     operation('listAudiences', 'audiences:read', 'List the audiences', z.array(wire.ShownAudience)),
-    async (c) =>
-      c.json((await listAudiences(c.var.replica, c.var.workspace)).map(wire.showAudience)),
+    valid('query', wire.AudiencesQuery),
+    async (c) => {
+      const { replica, workspace } = c.var
+      const audiences = await listAudiences(replica, workspace, c.req.valid('query'))
+      return c.json(audiences.map(wire.showAudience))
+    },
   )
 
   .post(

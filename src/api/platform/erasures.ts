@@ -27,6 +27,7 @@ export const people = new Hono<Http>().delete(
   operation('erasePerson', scopes, 'Erase a person, known or not, from all that is kept', {
     schema: wire.RequestedOfPerson,
     status: 202,
+    tag: 'Erasures',
   }),
   forgetsCached,
   async (c) => {
@@ -46,6 +47,7 @@ export const erasures = new Hono<Http>()
     operation('erasePeople', scopes, 'Erase the people of a CSV file of ids', {
       schema: wire.RequestedOfFile,
       status: 202,
+      tag: 'Erasures',
       requestBody: wire.peopleBody,
     }),
     smallFile,
@@ -62,7 +64,10 @@ export const erasures = new Hono<Http>()
 
   .get(
     '/',
-    operation('listErasures', scopes, 'List erasures, newest first', wire.ShownErasures),
+    operation('listErasures', scopes, 'List erasures, newest first', {
+      schema: wire.ShownErasures,
+      tag: 'Erasures',
+    }),
     valid('query', wire.ErasuresQuery),
     async (c) => {
       const query = c.req.valid('query')
@@ -78,7 +83,7 @@ export const erasures = new Hono<Http>()
       'getErasure',
       scopes,
       'Get an erasure: whether it is complete, and what it has removed',
-      wire.ShownErasure,
+      { schema: wire.ShownErasure, tag: 'Erasures' },
     ),
     async (c) =>
       c.json(

@@ -11,6 +11,7 @@ import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
+import { usage } from './usage.ts'
 import { users } from './users.ts'
 import { webhooks } from './webhooks.ts'
 import { ownWorkspace } from './workspace.ts'
@@ -20,6 +21,7 @@ export const platform = new Hono<Http>()
   .onError(onError)
   .use(bearer, rateLimited, ownWorkspace)
   .route('/groups', groups)
+  .route('/usage', usage)
   .route('/users', usersFile)
   .route('/users', users)
   .route('/imports', imports)

@@ -42,7 +42,12 @@ export const webhooks = new Hono<Http>()
   .get(
     '/',
     operation('listWebhooks', 'webhooks:read', 'List the webhooks', z.array(wire.ShownWebhook)),
-    async (c) => c.json((await listWebhooks(c.var.replica, c.var.workspace)).map(wire.showWebhook)),
+    valid('query', wire.WebhooksQuery),
+    async (c) => {
+      const { replica, workspace } = c.var
+      const webhooks = await listWebhooks(replica, workspace, c.req.valid('query'))
+      return c.json(webhooks.map(wire.showWebhook))
+    },
   )
 
   .get(

@@ -68,6 +68,8 @@ const named = (max: number, problem: string, allowed: RegExp) =>
     return z.NEVER
   })
 
+export const AudiencesQuery = KeysetQuery('id of the audience', 'the last of the page before')
+
 export const AudienceChange = z.object({
   name: Name(100),
   description: Description,

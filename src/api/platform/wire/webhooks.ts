@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { deliveryStates, eventTypes, usualTypes } from '../../../webhooks/event.ts'
 import type { Delivery } from '../../../webhooks/history.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
-import { pageSize } from '../../keyset.ts'
+import { KeysetQuery, pageSize } from '../../keyset.ts'
 import { Description } from '../../name.ts'
 import { date, dateOrNull } from './values.ts'
 
@@ -80,6 +80,8 @@ export const showWithSecret = ({
 export const ShownTest = z.object({ event_id: z.string() })
 
 const size = pageSize(1000, 100)
+
+export const WebhooksQuery = KeysetQuery('id of the webhook', 'the last of the page before')
 
 export const DeliveriesQuery = z.object({
   status: z.enum(deliveryStates, `must be one of ${deliveryStates.join(', ')}`).optional(),

@@ -1,0 +1,115 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import type { Limits } from '../resources.ts'
+
+type Cap = 'users' | 'user-attributes' | 'profile-bytes'
+
+/** What fails in SQL, so that D1 takes the whole batch back; `capOf` reads it. */
+const refuse = (cap: Cap): SQL => sql`json_extract('{}', ${cap})`
+
+function capOf(error: unknown): Cap | undefined {
+  const [, cap] = /bad JSON path: '([a-z-]+)'/.exec(String(error)) ?? []
+  return cap === 'users' || cap === 'user-attributes' || cap === 'profile-bytes' ? cap : undefined
+}
+
+/** Runs a batch that ends with checks of caps. Throws `limit`; then nothing is written. */
+export async function withinCaps<Result>(
+  { usersMax, userAttributesMax, profileBytesMax }: Limits,
+  batch: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await batch()
+  } catch (error) {
+    const what = capOf(error)
+    if (what === undefined) throw error
+    const max = {
+      users: usersMax,
+      'user-attributes': userAttributesMax,
+      'profile-bytes': profileBytesMax,
+    }[what]
+    throw new Failure({ reason: 'limit', what, max })
+  }
+}
+
+/** Whether a batch failed by a check of a cap. */
+export const isOverCap = (error: unknown): boolean =>
+  capOf(error) !== undefined || (error instanceof Failure && error.facts.reason === 'limit')
+
+/** The users of a workspace, in SQL. */
+export const countUsers = (workspace: number): SQL => sql`coalesce(
+  (SELECT users FROM workspaces WHERE workspace_id = ${workspace}), 0)`
+
+/** Adds `rows` (`SELECT … WHERE …` of a number above 0) to the users of a workspace. */
+export const addUsers = (workspace: number, rows: SQL, { usersMax }: Limits): SQL => sql`
+  INSERT INTO workspaces (workspace_id, users)
+  SELECT ${workspace}, iif(added > ${usersMax}, ${refuse('users')}, added)
+  FROM (${rows}) WHERE added > 0
+  ON CONFLICT (workspace_id) DO UPDATE SET users =
+    iif(users + excluded.users > ${usersMax}, ${refuse('users')}, users + excluded.users)`
+
+/** Counts the users that the statement before has added. */
+export const addNewUsers = (workspace: number, limits: Limits): SQL =>
+  addUsers(workspace, sql`SELECT changes() AS added`, limits)
+
+/** Stands before the deletion of users, a query of `user_id`, and takes them from the count. */
+export const subtractUsers = (workspace: number, users: SQL, guard = sql`true`): SQL => sql`
+  UPDATE workspaces SET users = max(0, users - (SELECT count(*) FROM users
+    WHERE workspace_id = ${workspace} AND user_id IN (${users})))
+  WHERE workspace_id = ${workspace} AND ${guard}`
+
+/** Checks what users have after the statements before. */
+export const checkProfiles = (
+  workspace: number,
+  users: string[],
+  { userAttributesMax, profileBytesMax }: Limits,
+): SQL => sql`
+  SELECT iif(attributes > ${userAttributesMax}, ${refuse('user-attributes')},
+    iif(bytes > ${profileBytesMax}, ${refuse('profile-bytes')}, 0))
+  FROM (
+    SELECT count(*) AS attributes, sum(octet_length(name) + octet_length(value)) AS bytes
+    FROM user_attributes WHERE workspace_id = ${workspace} AND value IS NOT NULL
+      AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])}))
+    GROUP BY user_id)`
+
+/** What is to be written of a user: names with values of so many bytes, and names without. */
+export interface Wanted {
+  user: string
+  set: string[]
+  cleared: string[]
+  bytes: number
+}
+
+/** Users of whom all that is wanted cannot be written, as they or the workspace have enough. */
+export async function findRefused(
+  db: Db,
+  workspace: number,
+  wanted: Wanted[],
+  { usersMax, userAttributesMax, profileBytesMax }: Limits,
+): Promise<Set<string>> {
+  const rows = wanted.map(({ user, set, cleared }) => [user, set, cleared])
+  const own = sql`FROM user_attributes AS a
+    WHERE a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0 AND a.value IS NOT NULL`
+  const [found, [{ users } = { users: 0 }]] = await together(db, [
+    sql<{ place: number; known: number; attributes: number; bytes: number }>`
+    SELECT r.key AS place,
+      EXISTS (SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = r.value ->> 0)
+        AS known,
+      (SELECT count(*) FROM (SELECT name ${own}
+          AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))
+        UNION SELECT value FROM json_each(r.value, '$[1]'))) AS attributes,
+      (SELECT coalesce(sum(octet_length(name) + octet_length(value)), 0) ${own}
+        AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[1]'))
+        AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))) AS bytes
+    FROM json_each(${JSON.stringify(rows)}) AS r ORDER BY r.key`,
+    sql<{ users: number }>`SELECT ${countUsers(workspace)} AS users`,
+  ]).then(([places, counted]) => [places.rows, counted.rows] as const)
+  let room = usersMax - users
+  const refused = found.flatMap(({ place, known, attributes, bytes }) => {
+    const one = wanted[place]
+    if (one === undefined) return []
+    const fits = attributes <= userAttributesMax && bytes + one.bytes <= profileBytesMax
+    return fits && (known === 1 || room-- > 0) ? [] : [one.user]
+  })
+  return new Set(refused)
+}

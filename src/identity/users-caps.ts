@@ -1,0 +1,58 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import type { UsersFileJob } from '../jobs/job.ts'
+import type { Changes } from '../jobs/jobs.ts'
+import type { Limits } from '../resources.ts'
+import { columnsOfText, nameMax, valueMax } from './attributes.ts'
+import { addUsers, type Wanted } from './caps.ts'
+import { cellsOf, columnsMax, type UserRow } from './users-slice.ts'
+
+/** Bytes of a name and a text, whose characters have four at most. */
+const attributeBytesMost = 4 * (nameMax + valueMax)
+
+/**
+ * Whether a file may give a user more than the limits allow: not where the workspace has few names
+ * of attributes, of which one entry of the index is read each.
+ */
+export async function mayExceed(
+  db: Db,
+  { workspace, columns }: UsersFileJob,
+  { userAttributesMax, profileBytesMax }: Limits,
+): Promise<boolean> {
+  const most = Math.min(userAttributesMax, Math.floor(profileBytesMax / attributeBytesMost))
+  const next = (than: SQL) => sql`(SELECT min(name) FROM user_attributes
+    INDEXED BY user_attributes_by_value WHERE workspace_id = ${workspace} AND name > ${than})`
+  const known = await db.all<{ name: string | null }>(sql`
+    WITH RECURSIVE n (name) AS (
+      SELECT ${next(sql`''`)} UNION ALL SELECT ${next(sql`n.name`)} FROM n WHERE name IS NOT NULL
+      LIMIT ${most + 1})
+    SELECT name FROM n`)
+  const names = new Set(known.flatMap(({ name }) => name ?? []))
+  // The first slice has yet to be read, and with it the header.
+  if (columns === null) return names.size + columnsMax > most
+  return new Set([...names, ...columns]).size > most
+}
+
+/** What the rows of a user write together. */
+export const wantedBy =
+  (names: string[], { format }: UsersFileJob) =>
+  ([user, rows]: [user: string, rows: UserRow[]]): Wanted => {
+    const cells = rows.flatMap((row) =>
+      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i) =>
+        cell === null ? [] : [[names[i] ?? '', columnsOfText(cell).value]],
+      ),
+    )
+    const bytes = cells.flat().reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+    return { user, set: cells.map(([name = '']) => name), cleared: [], bytes }
+  }
+
+/** Counts the users that the statements before have added: of a file, `removed` are counted. */
+export const countAdded = ({ key, step, workspace }: UsersFileJob, limits: Limits): SQL =>
+  addUsers(
+    workspace,
+    sql`SELECT added - removed AS added FROM jobs WHERE key = ${key} AND step = ${step}`,
+    limits,
+  )
+
+/** The columns of a job of which all users are counted. */
+export const addedAreCounted: Changes = { removed: sql`added` }

@@ -1,0 +1,52 @@
+import { sql, type SQL } from 'drizzle-orm'
+import type { Db } from './db/connect.ts'
+import { countGroups, countMembers } from './experience/groups.ts'
+import { countUsers } from './identity/caps.ts'
+import { countUnendedOf, waitingBytes } from './jobs/jobs.ts'
+import type { Limits } from './resources.ts'
+
+/** What a workspace has of something, and may have; of what each user has, nothing is summed up. */
+export type Usage = Record<string, { used: number | null; cap: number }>
+
+const caps = {
+  groups: 'groupsMax',
+  members: 'membersMax',
+  users: 'usersMax',
+  definitions: 'definitionsMax',
+  audiences: 'audiencesMax',
+  webhooks: 'webhooksMax',
+  unended_jobs: 'jobsUnendedMax',
+  waiting_bytes: 'waitingBytesMax',
+} as const satisfies Record<string, keyof Limits>
+
+const capsOfUser = {
+  user_attributes: 'userAttributesMax',
+  profile_bytes: 'profileBytesMax',
+} as const satisfies Record<string, keyof Limits>
+
+const rowsOf = (table: SQL, workspace: number) =>
+  sql`(SELECT count(*) FROM ${table} WHERE workspace_id = ${workspace})`
+
+/** Each figure of a workspace beside its cap. Its groups and jobs are read, which are bounded. */
+export async function findUsage(db: Db, workspace: number, limits: Limits): Promise<Usage> {
+  const [used] = await db.all<Record<keyof typeof caps, number>>(sql`
+    SELECT ${countGroups(workspace, Number.MAX_SAFE_INTEGER)} AS groups,
+      ${countMembers(workspace)} AS members, ${countUsers(workspace)} AS users,
+      (SELECT count(*) FROM group_definitions
+        WHERE workspace_id = ${workspace} AND deleted_at IS NULL) AS definitions,
+      ${rowsOf(sql`audiences`, workspace)} AS audiences,
+      ${rowsOf(sql`webhooks`, workspace)} AS webhooks,
+      ${countUnendedOf(workspace)} AS unended_jobs, ${waitingBytes(workspace)} AS waiting_bytes`)
+  if (used === undefined) throw new Error('a count gave no row')
+  return {
+    ...Object.fromEntries(
+      Object.entries(caps).map(([figure, cap]) => [
+        figure,
+        { used: used[figure as keyof typeof caps], cap: limits[cap] }, // a key of `caps`
+      ]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(capsOfUser).map(([figure, cap]) => [figure, { used: null, cap: limits[cap] }]),
+    ),
+  }
+}
