@@ -285,6 +285,8 @@ class Scene {
         return newest === undefined ? [] : [{ user, team: newest.team }]
       }),
     )
+    const counted = env.DB.prepare('SELECT users FROM workspaces WHERE workspace_id = ?')
+    expect((await counted.bind(this.workspace).first('users')) ?? 0).toBe(users.length)
     const gone = [...this.forgottenAt.keys()].filter((id) => !this.back.has(id))
     const { objects } = await env.FILES.list({ prefix: `uploads/${this.workspace}/` })
     const rows = [...(await everyRow())]

@@ -174,7 +174,7 @@ describe('a batch of messages', () => {
     expect(await writeReports(res, messages)).toEqual(new Map())
     expect(await usersOf(workspace)).toBe(1000)
     const { statements, rowsRead, rowsWritten } = res.meter
-    // A user takes one row, each of two attributes two; the count of users one, the event of all of them four.
+    // A user takes one row, each of two attributes two; the count of users one, the event of all four.
     expect([statements, rowsWritten]).toEqual([7, 5005])
     expect(rowsRead).toBeLessThan(20_000)
 

@@ -164,10 +164,10 @@ describe.each(others)('%s', (cron) => {
     ['beginMissedWeek', /FROM group_definitions AS d WHERE d\.key > /],
     ['enqueueStalledErasures', /FROM erasures WHERE ended_at IS NULL/],
     ['refreshDue', /audiences/],
-    ['sweepEvents', /FROM events/],
+    ['sweepEvents', /FROM events ORDER BY key/],
   ])('goes on after %s has failed, which it logs once', async (part, query) => {
     await stalledAt(wednesday - 10 * minute - 1)
-    await event(61, wednesday - 30 * day - 1).run()
+    await event(61, wednesday - 401 * day).run()
     const { bound, work } = keeping({ DB: failing(query) })
     await tick(cron, bound, wednesday)
     expect(log.events('cron-failed')).toMatchObject([{ cron, part, error: 'no such luck' }])
@@ -182,13 +182,16 @@ describe.each(others)('%s', (cron) => {
     expect(await count('events')).toBe(part === 'sweepEvents' ? 1 : 0)
   })
 
-  it('takes away events older than thirty days', async () => {
+  it('takes away deliveries of thirty days ago, and events of four hundred', async () => {
     const old = wednesday - 30 * day
-    await env.DB.batch([event(61, old - 1), event(62, old), delivery(71, 61, 0)])
+    await env.DB.batch([
+      ...[event(60, wednesday - 401 * day), event(61, old - 1), event(62, old)],
+      ...[delivery(71, 61, 0), delivery(71, 62, 0)],
+    ])
     await comes(cron)
     const { results } = await env.DB.prepare('SELECT key FROM events').all()
-    expect(results).toEqual([{ key: 62 }])
-    expect(await count('deliveries')).toBe(0)
+    expect(results).toEqual([{ key: 61 }, { key: 62 }])
+    expect(await count('deliveries')).toBe(1)
   })
 })
 

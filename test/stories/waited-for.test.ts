@@ -58,6 +58,7 @@ const fromReplica = [
     ...['/audiences', '/audiences/overlap', '/audiences/:audience_id/count'],
     ...['/audiences/:audience_id/users', '/audiences/:audience_id/users/:user_id'],
     ...['/webhooks', '/webhooks/:webhook_id/deliveries', '/events'],
+    ...['/events/digests', '/usage', '/erasures'],
   ].map((path) => `GET /platform/workspaces/:workspace_id${path}`),
   'POST /platform/workspaces/:workspace_id/audiences/preview',
 ]

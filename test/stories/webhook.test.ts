@@ -42,5 +42,10 @@ it("a receiver gets an upload's events, signed so that they verify", async () =>
     { id: arrived.headers['webhook-id'], status: 'delivered', attempts: [{ status_code: 204 }] },
   ])
   const { events } = await team.get<{ events: Json[] }>('/events')
-  expect(events.map(({ type }) => type)).toEqual(['group.created', 'group.participants.changed'])
+  expect(events.map(({ type }) => type)).toEqual([
+    'webhook.created',
+    'group.created',
+    'job.created',
+    'group.participants.changed',
+  ])
 })
