@@ -21,7 +21,7 @@ const ranks = [
   ['membership', 'webhooks', 'jobs'],
   ['resources'],
   ['db', 'metrics'],
-  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
+  ['actor', 'failure', 'json', 'messages', 'text', 'time', 'vars'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -63,6 +63,7 @@ const pure = [
   'jobs/problem.ts',
   'jobs/signature.ts',
   'jobs/slice.ts',
+  'actor.ts',
   'failure.ts',
   'json.ts',
   'messages.ts',

@@ -1,8 +1,6 @@
 import type { Context } from 'hono'
-import type { Resources } from '../resources.ts'
+import type { Actor } from '../actor.ts'
 import type { Http } from './http.ts'
-
-type Actor = Resources['actor']
 
 /** Who sends a request, and how: a client, or the holder of a secret. */
 function actorOf(c: Context<Http>, { client, name }: Pick<Actor, 'client' | 'name'>): Actor {

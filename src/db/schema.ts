@@ -9,6 +9,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core'
+import type { Actor } from '../actor.ts'
 import { parseJson, stringifyJson } from '../json.ts'
 
 /** JSON in which whole numbers keep all of their digits. */
@@ -109,17 +110,6 @@ export const members = sqliteTable(
     index('members_by_group').on(t.group, t.participant),
   ],
 )
-
-/** Who has requested something, and how: of what goes on by itself, only a name. */
-export interface Actor {
-  /** A client's id; undefined where no client has requested it. */
-  client?: string
-  name: string
-  /** The request's `transactionId`. */
-  transaction?: string
-  family?: 'IPv4' | 'IPv6'
-  method?: string
-}
 
 /** How a CSV file is read. */
 export interface FileFormat {

@@ -11,7 +11,7 @@ import { commitErasure, peopleOf, unmoved, type Erasing } from './erasures.ts'
  * is an event.
  */
 export async function complete(res: Resources, erasing: Erasing): Promise<boolean> {
-  const { workspace, key, place, updatedAt } = erasing
+  const { workspace, key, place, actor, updatedAt } = erasing
   const now = res.now()
   const { lookupCacheSeconds } = res.limits
   if (now < updatedAt + 1000 * lookupCacheSeconds) {
@@ -28,15 +28,18 @@ export async function complete(res: Resources, erasing: Erasing): Promise<boolea
     [
       forgetDeletions(forgotten, place.forgottenAt),
       sql`DELETE FROM erasure_people WHERE erasure_key = ${key} AND ${guard}`,
-      ...announce(res, workspace, { type: 'person.erased', data, ...by(erasing) }, guard),
+      ...announce(
+        res,
+        workspace,
+        { type: 'person.erased', data, actor: actor ?? res.actor },
+        guard,
+      ),
     ],
     { state: 'complete', place: null, removed, endedAt: now },
   )
   await enqueueAnnounced(res, workspace, results)
   return moved
 }
-
-const by = ({ actor }: Erasing) => (actor === null ? {} : { by: actor })
 
 /** With those whom the erasure's jobs have removed from groups. */
 async function allRemoved(res: Resources, { workspace, key, removed }: Erasing) {

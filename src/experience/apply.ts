@@ -177,9 +177,9 @@ async function end(
   }: { statements?: SQLWrapper[]; to: Changes; events?: Event[] },
 ): Promise<{ moved: boolean; results: Result[] }> {
   const now = res.now()
-  const by = actorOf(job)
+  const actor = actorOf(job)
   const announcing = events.flatMap((event) =>
-    announce(res, job.workspace, { ...event, by }, guardOf(jobs, job)),
+    announce(res, job.workspace, { ...event, actor }, guardOf(jobs, job)),
   )
   const { moved, results } = await commitJob(res, job, [...statements, ...announcing], {
     ...to,

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { jobs, type Actor } from '../db/schema.ts'
+import type { Actor } from '../actor.ts'
+import { jobs } from '../db/schema.ts'
 import { removeMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'

@@ -1,8 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
+import type { Actor } from '../actor.ts'
 import { findErased, nobodyErased } from '../access/erased.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
-import type { Actor } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { personHash } from '../access/person-hash.ts'
 import type { Resources } from '../resources.ts'
@@ -52,7 +52,7 @@ export function mergeUser(
 
 /** Who has sent so many reports. */
 export interface Sender {
-  by: Actor
+  actor: Actor
   reports: number
 }
 
@@ -73,8 +73,8 @@ export async function recordReports(
     const results = await withinCaps(res.limits, () =>
       together(res.databaseOf(workspace), [
         ...reportStatements(res, workspace, left, sql`${isAfter} AND ${isAll}`),
-        ...senders.flatMap(({ by, reports }) =>
-          announce(res, workspace, { type: 'users.reported', data: { reports }, by }, isAll),
+        ...senders.flatMap(({ actor, reports }) =>
+          announce(res, workspace, { type: 'users.reported', data: { reports }, actor }, isAll),
         ),
         sql`SELECT 1 WHERE ${isAll}`,
       ]),

@@ -21,10 +21,10 @@ export async function takeReports(
 ): Promise<void> {
   await checkRoom(res, workspace, reports)
   const messages = messagesOf(workspace, res.now(), withoutOvertaken(reports))
-  const by = res.actor
+  const { actor } = res
   if (messages === undefined)
-    await recordReports(res, workspace, reports, [{ by, reports: reports.length }])
-  else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by } })))
+    await recordReports(res, workspace, reports, [{ actor, reports: reports.length }])
+  else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by: actor } })))
 }
 
 /** Throws `limit` where a report is of somebody new, and the workspace has no room for one. */
@@ -123,7 +123,7 @@ function sendersOf({ actor }: Resources, messages: ReportsMessage[]): Sender[] {
       name,
       ...(method !== undefined && { method }),
     }
-    return { by: ofOne.length === 1 ? by : common, reports }
+    return { actor: ofOne.length === 1 ? by : common, reports }
   })
 }
 

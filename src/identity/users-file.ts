@@ -82,7 +82,7 @@ async function end(
 ): Promise<boolean> {
   const now = res.now()
   const failure = state === 'failed' ? failureOf(job) : null
-  const event = { ...eventOf(job, failure), by: actorOf(job) }
+  const event = { ...eventOf(job, failure), actor: actorOf(job) }
   const events = announce(res, job.workspace, event, guardOf(jobs, job))
   const problems = failure === null ? [] : recordFileProblem(job, failure)
   const { moved, results } = await commitJob(res, job, [...problems, ...events], {

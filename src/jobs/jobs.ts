@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
+import type { Actor } from '../actor.ts'
 import { together, type Db, type Result } from '../db/connect.ts'
-import { jobProblems, jobs, problems, type Actor, type FileFormat } from '../db/schema.ts'
+import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'

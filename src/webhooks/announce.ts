@@ -1,6 +1,6 @@
 import { sql, SQL } from 'drizzle-orm'
+import type { Actor } from '../actor.ts'
 import { together, type Result } from '../db/connect.ts'
-import type { Actor } from '../db/schema.ts'
 import { faultOf } from '../failure.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
@@ -14,7 +14,7 @@ export type Announcement = (Event | { type: EventType; data: SQL }) & {
   /** What it was before, and is since. */
   change?: SQL | { before: object; after: object } | undefined
   /** Who has requested it, where that is not who acts now. */
-  by?: Actor
+  actor?: Actor
 }
 
 /**
@@ -68,17 +68,17 @@ export function announceEach(res: Resources, workspace: number, type: EventType,
 }
 
 function insertEvents(
-  { now, actor }: Resources,
+  res: Resources,
   workspace: number,
-  { type, change, by = actor }: { type: EventType } & Pick<Announcement, 'change' | 'by'>,
+  { type, change, actor = res.actor }: { type: EventType } & Pick<Announcement, 'change' | 'actor'>,
   rows: SQL,
 ): SQL {
   const [kind, field] = objects[type] ?? [null, null]
   return sql`
     INSERT INTO events (workspace_id, id, type, at, data,
       actor_id, actor, object_kind, object_id, change)
-    SELECT ${workspace}, id, ${type}, ${now()}, data,
-      ${by.client ?? null}, ${JSON.stringify(by)}, ${kind}, data ->> ${field}, ${jsonOf(change)}
+    SELECT ${workspace}, id, ${type}, ${res.now()}, data,
+      ${actor.client ?? null}, ${JSON.stringify(actor)}, ${kind}, data ->> ${field}, ${jsonOf(change)}
     FROM ${rows} WHERE true ON CONFLICT (workspace_id, id) DO NOTHING`
 }
 

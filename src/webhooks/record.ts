@@ -1,4 +1,4 @@
-import type { Actor } from '../db/schema.ts'
+import type { Actor } from '../actor.ts'
 
 /** A row of `events`. */
 export interface PastEvent {
