@@ -14,9 +14,6 @@ function actorOf(c: Context<Http>, { client, name }: Pick<Actor, 'client' | 'nam
   }
 }
 
-/** Who has not shown yet who it is. */
-export const somebody = { name: 'unknown' }
-
-/** What the request does from here on, this caller does. */
+/** Sets who acts in the rest of the request. */
 export const actAs = (c: Context<Http>, who: Pick<Actor, 'client' | 'name'>): void =>
   c.set('res', { ...c.var.res, actor: actorOf(c, who) })
