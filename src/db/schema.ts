@@ -35,7 +35,7 @@ export const clients = sqliteTable(
     scopes: text('scopes', { mode: 'json' }).$type<string[]>().notNull(),
     secretHash: text('secret_hash').notNull(),
     createdAt: integer('created_at').notNull(),
-    /** The secret before the last, which is good until then. */
+    /** The secret before the last rotation, which is good until then. */
     formerHash: text('former_secret_hash'),
     formerUntil: integer('former_until'),
     /** Seconds that its tokens are valid; null: eight hours. */
@@ -50,11 +50,11 @@ export const clients = sqliteTable(
   ],
 )
 
-/** Tokens of these clients that were issued up to a moment are refused; kept until they have expired. */
+/** Tokens of a client that were issued up to `until` are refused; kept until all have expired. */
 export const revocations = sqliteTable('revocations', {
   client: text('client_id').primaryKey(),
   workspace: integer('workspace_id').notNull(),
-  notBefore: integer('not_before').notNull(),
+  until: integer('not_before').notNull(),
 })
 
 /** `revision` is the live one. Keys are never reused, as `members` may outlive a group. */
