@@ -21,7 +21,8 @@ const ranks = [
   ['membership', 'webhooks', 'jobs'],
   ['resources'],
   ['db', 'metrics'],
-  ['actor', 'failure', 'json', 'messages', 'text', 'time', 'vars'],
+  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
+  ['actor'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
