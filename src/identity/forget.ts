@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { subtractUsers } from './caps.ts'
 import { listDefinitions, type GroupDefinition } from './definitions.ts'
+import { subtractUsers } from './limits.ts'
 import { removeMembers } from './seat-and-share.ts'
 
 /** Users to forget: a query of `user_id`. */
