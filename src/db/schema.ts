@@ -19,7 +19,7 @@ const exactJson = customType<{ data: unknown; driverData: string }>({
   fromDriver: parseJson,
 })
 
-/** What is counted of a workspace, as counting its rows would read them all. */
+/** Counts of a workspace's rows: to count the rows would read them all. */
 export const workspaces = sqliteTable('workspaces', {
   id: integer('workspace_id').primaryKey(),
   users: integer('users').notNull().default(0),
@@ -200,7 +200,7 @@ export const jobs = sqliteTable(
     audience: text('audience_id'),
     /** How the file is read; null for syncs and old jobs. */
     format: text('format', { mode: 'json' }).$type<FileFormat>(),
-    /** Null for jobs of before. */
+    /** Null for older jobs. */
     actor: text('actor', { mode: 'json' }).$type<Actor>(),
     /** Set for a job that removes the people of an erasure from its group. */
     erasure: integer('erasure_key'),
@@ -562,7 +562,7 @@ export const events = sqliteTable(
   ],
 )
 
-/** What the events of a day were, signed, so that a change of them is noticed. */
+/** A signed sum of the events of each day, so that a change of them is noticed. */
 export const eventDigests = sqliteTable(
   'event_digests',
   {
@@ -593,17 +593,17 @@ export const erasureStates = [
   'complete',
 ] as const
 
-/** What an erasure goes by, and how far the part that its state names has come. */
+/** What an erasure goes by, and how far the part of its state has come. */
 export interface ErasurePlace {
-  /** The key of the last job that was accepted before. */
+  /** The key of the last job that was accepted before the people were forgotten. */
   jobs: number
-  /** When the people were forgotten, in milliseconds. */
+  /** Milliseconds. */
   forgottenAt: number
   /** The last row, or file, that was looked through. */
   after?: typeof cronPlaces.$inferSelect.after
 }
 
-/** A request to forget people. */
+/** A request to erase people. */
 export const erasures = sqliteTable(
   'erasures',
   {
@@ -631,14 +631,14 @@ export const erasures = sqliteTable(
   ],
 )
 
-/** Whom an erasure forgets; empty once it has ended. */
+/** The ids of an erasure's people; none once it has ended. */
 export const erasurePeople = sqliteTable(
   'erasure_people',
   { erasure: integer('erasure_key').notNull(), person: text('person_id').notNull() },
   (t) => [primaryKey({ columns: [t.erasure, t.person] })],
 )
 
-/** Keyed hashes of people whom nothing of before brings back. */
+/** Keyed hashes of erased people, whom nothing older brings back. */
 export const erasedPeople = sqliteTable(
   'erased_people',
   {

@@ -7,8 +7,8 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { commitErasure, peopleOf, unmoved, type Erasing } from './erasures.ts'
 
 /**
- * Ends an erasure, once cached answers of before are too old: its ids go, and what it has removed
- * is an event.
+ * Ends an erasure once look-ups cached before it have expired: its ids go, and an event says what
+ * was removed.
  */
 export async function complete(res: Resources, erasing: Erasing): Promise<boolean> {
   const { workspace, key, place, actor, updatedAt } = erasing
@@ -41,7 +41,7 @@ export async function complete(res: Resources, erasing: Erasing): Promise<boolea
   return moved
 }
 
-/** With those whom the erasure's jobs have removed from groups. */
+/** What the erasure has removed, with the memberships that its jobs have. */
 async function allRemoved(res: Resources, { workspace, key, removed }: Erasing) {
   const { memberships } = await res.databaseOf(workspace).get<{ memberships: number }>(sql`
     SELECT coalesce(sum(removed), 0) AS memberships FROM jobs WHERE erasure_key = ${key}`)
