@@ -131,9 +131,9 @@ function conditionsOf({ types, since, until, actor, object }: EventFilter): SQL[
 export const writtenWithin = 5 * 60_000
 
 /**
- * SQL of the key from which on events are of `at` or later, but for those that were written late
- * (see `writtenWithin`). A binary search, as keys are nearly in the order of time. 0 where there is
- * no event.
+ * SQL of the key at which events come to `at`: those on the wrong side of it are less than
+ * `writtenWithin` off. A binary search, as keys are nearly in the order of time. 0 where there is no
+ * event.
  */
 export const firstKeyAt = (workspace: number, at: number): SQL => sql`(
   WITH RECURSIVE halved (low, high) AS (
