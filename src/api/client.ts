@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { authenticate, type Authenticated } from '../access/clients.ts'
-import type { Limiters } from '../resources.ts'
+import type { Limiters } from '../vars.ts'
 import { actAs } from './actor.ts'
 import type { Credentials } from './basic.ts'
 import { afterAnswer, type Http } from './http.ts'
