@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { Resources } from '../resources.ts'
-import { behind, commitErasure, countRemoved, unmoved, type Erasing } from './erasures.ts'
+import { commitErasure, countRemoved, goOnAfter, unmoved, type Erasing } from './erasures.ts'
 import { mentionsOf } from './mentions.ts'
 
-/** An event has up to ten attempts to each of twenty webhooks, with a kilobyte each. */
+/** Each has up to ten attempts at each of twenty webhooks, with a kilobyte each. */
 const eventsPerStep = 100
 
 /** What a receiver answered to an attempt. */
@@ -21,7 +21,7 @@ export async function eraseAnswers(
   erasing: Erasing,
   invocation: Invocation,
 ): Promise<boolean> {
-  const { workspace, key, place, who } = erasing
+  const { workspace, key, place, ids } = erasing
   const db = res.databaseOf(workspace)
   const page = await db.all<{ key: number }>(sql`
     SELECT key FROM events INDEXED BY events_by_workspace
@@ -34,7 +34,7 @@ export async function eraseAnswers(
       CROSS JOIN delivery_attempts AS a
         ON a.webhook_key = d.webhook_key AND a.event_key = d.event_key
     WHERE a.answer <> ''`)
-  const mentions = mentionsOf(who)
+  const mentions = mentionsOf(ids)
   const found = answers
     .filter(({ answer }) => mentions(answer))
     .map(({ webhook, event, attempt }) => [webhook, event, attempt])
@@ -50,7 +50,7 @@ export async function eraseAnswers(
         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(found)}))`,
       countRemoved(sql`${key}`, 'answers', guard),
     ],
-    behind(erasing, last && { at: 0, key: last.key }, 'files'),
+    goOnAfter(erasing, last && { at: 0, key: last.key }, 'files'),
   )
   await invocation.took(ms, 0)
   return moved

@@ -3,25 +3,28 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
 
-type Cap = 'users' | 'user-attributes' | 'profile-bytes'
+type Limit = 'users' | 'user-attributes' | 'profile-bytes'
 
-/** What fails in SQL, so that D1 takes the whole batch back; `capOf` reads it. */
-const refuse = (cap: Cap): SQL => sql`json_extract('{}', ${cap})`
+/** SQL that fails with the name of a limit, so that D1 takes the whole batch back. */
+const refuse = (limit: Limit): SQL => sql`json_extract('{}', ${limit})`
 
-function capOf(error: unknown): Cap | undefined {
-  const [, cap] = /bad JSON path: '([a-z-]+)'/.exec(String(error)) ?? []
-  return cap === 'users' || cap === 'user-attributes' || cap === 'profile-bytes' ? cap : undefined
+/** The limit by which `refuse` failed a batch. */
+function limitOf(error: unknown): Limit | undefined {
+  const [, name] = /bad JSON path: '([a-z-]+)'/.exec(String(error)) ?? []
+  return name === 'users' || name === 'user-attributes' || name === 'profile-bytes'
+    ? name
+    : undefined
 }
 
-/** Runs a batch that ends with checks of caps. Throws `limit`; then nothing is written. */
-export async function withinCaps<Result>(
+/** Runs a batch that checks limits. Throws `limit`; then nothing is written. */
+export async function withinLimits<Result>(
   { usersMax, userAttributesMax, profileBytesMax }: Limits,
   batch: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await batch()
   } catch (error) {
-    const what = capOf(error)
+    const what = limitOf(error)
     if (what === undefined) throw error
     const max = {
       users: usersMax,
@@ -32,15 +35,15 @@ export async function withinCaps<Result>(
   }
 }
 
-/** Whether a batch failed by a check of a cap. */
-export const isOverCap = (error: unknown): boolean =>
-  capOf(error) !== undefined || (error instanceof Failure && error.facts.reason === 'limit')
+/** Whether a batch failed because of a limit. */
+export const isOverLimit = (error: unknown): boolean =>
+  limitOf(error) !== undefined || (error instanceof Failure && error.facts.reason === 'limit')
 
-/** The users of a workspace, in SQL. */
+/** The number of users of a workspace, in SQL. */
 export const countUsers = (workspace: number): SQL => sql`coalesce(
   (SELECT users FROM workspaces WHERE workspace_id = ${workspace}), 0)`
 
-/** Adds `rows` (`SELECT … WHERE …` of a number above 0) to the users of a workspace. */
+/** Adds to the number of users of a workspace what `rows` selects as `added`. */
 export const addUsers = (workspace: number, rows: SQL, { usersMax }: Limits): SQL => sql`
   INSERT INTO workspaces (workspace_id, users)
   SELECT ${workspace}, iif(added > ${usersMax}, ${refuse('users')}, added)
@@ -52,13 +55,13 @@ export const addUsers = (workspace: number, rows: SQL, { usersMax }: Limits): SQ
 export const addNewUsers = (workspace: number, limits: Limits): SQL =>
   addUsers(workspace, sql`SELECT changes() AS added`, limits)
 
-/** Stands before the deletion of users, a query of `user_id`, and takes them from the count. */
+/** Takes users (a query of `user_id`) from the count. Stands before the statement that deletes them. */
 export const subtractUsers = (workspace: number, users: SQL, guard = sql`true`): SQL => sql`
   UPDATE workspaces SET users = max(0, users - (SELECT count(*) FROM users
     WHERE workspace_id = ${workspace} AND user_id IN (${users})))
   WHERE workspace_id = ${workspace} AND ${guard}`
 
-/** Checks what users have after the statements before. */
+/** Checks how much each user has after the statements before. */
 export const checkProfiles = (
   workspace: number,
   users: string[],
@@ -72,29 +75,29 @@ export const checkProfiles = (
       AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])}))
     GROUP BY user_id)`
 
-/** What is to be written of a user: names with values of so many bytes, and names without. */
-export interface Wanted {
+/** A change of a user: names of attributes, and the bytes of those that are set. */
+export interface UserChange {
   user: string
   set: string[]
   cleared: string[]
   bytes: number
 }
 
-/** Users of whom all that is wanted cannot be written, as they or the workspace have enough. */
+/** The users whose changes would exceed a limit, of their own or of the workspace. */
 export async function findRefused(
   db: Db,
   workspace: number,
-  wanted: Wanted[],
+  changes: UserChange[],
   { usersMax, userAttributesMax, profileBytesMax }: Limits,
 ): Promise<Set<string>> {
-  const rows = wanted.map(({ user, set, cleared }) => [user, set, cleared])
+  const rows = changes.map(({ user, set, cleared }) => [user, set, cleared])
   const own = sql`FROM user_attributes AS a
     WHERE a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0 AND a.value IS NOT NULL`
-  const [found, [{ users } = { users: 0 }]] = await together(db, [
-    sql<{ place: number; known: number; attributes: number; bytes: number }>`
+  const [found, counted] = await together(db, [
+    sql<{ place: number; isUser: number; attributes: number; bytes: number }>`
     SELECT r.key AS place,
       EXISTS (SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = r.value ->> 0)
-        AS known,
+        AS isUser,
       (SELECT count(*) FROM (SELECT name ${own}
           AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))
         UNION SELECT value FROM json_each(r.value, '$[1]'))) AS attributes,
@@ -103,13 +106,14 @@ export async function findRefused(
         AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))) AS bytes
     FROM json_each(${JSON.stringify(rows)}) AS r ORDER BY r.key`,
     sql<{ users: number }>`SELECT ${countUsers(workspace)} AS users`,
-  ]).then(([places, counted]) => [places.rows, counted.rows] as const)
-  let room = usersMax - users
-  const refused = found.flatMap(({ place, known, attributes, bytes }) => {
-    const one = wanted[place]
-    if (one === undefined) return []
-    const fits = attributes <= userAttributesMax && bytes + one.bytes <= profileBytesMax
-    return fits && (known === 1 || room-- > 0) ? [] : [one.user]
+  ])
+  const [{ users } = { users: 0 }] = counted.rows
+  let usersLeft = usersMax - users
+  const refused = found.rows.flatMap(({ place, isUser, attributes, bytes }) => {
+    const change = changes[place]
+    if (change === undefined) return []
+    const fits = attributes <= userAttributesMax && bytes + change.bytes <= profileBytesMax
+    return fits && (isUser === 1 || usersLeft-- > 0) ? [] : [change.user]
   })
   return new Set(refused)
 }

@@ -199,7 +199,7 @@ describe('the attributes of a user', () => {
   })
 })
 
-describe('what the caps cost', () => {
+describe('what the limits cost', () => {
   it('is a row of the count for new users, and none for others', async () => {
     const { put, patch, res } = stage({})
     const cost = async (write: () => Promise<unknown>) => {
