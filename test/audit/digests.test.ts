@@ -259,6 +259,27 @@ describe('what was tampered with', () => {
     expect(wrong(lines, digests.toSpliced(1, 1))).toContain('2027-03-08: the digest is missing')
   })
 
+  it('is not signed anew where digests are gone from the table', async () => {
+    const { workspace, lines, wrong, digests } = await audit()
+    for (const gone of ["day >= '2027-03-08'", 'true']) {
+      await env.DB.batch(
+        [
+          `DELETE FROM event_digests WHERE workspace_id = ? AND ${gone}`,
+          "UPDATE events SET data = '{}' WHERE workspace_id = ? AND id LIKE '%1000'",
+        ].map((query) => env.DB.prepare(query).bind(workspace)),
+      )
+      // One that was written late, after its day was summed up.
+      await write(workspace, [today - (gone === 'true' ? 2 : 1)])
+      await sumUp(today + day + 5 * 3_600_000)
+      const kept = await digestsOf(await Team.open(['audit:read'], workspace))
+      expect(kept.slice(0, 3)).toEqual(digests)
+      expect(wrong(lines, kept.slice(0, 3))).toEqual([])
+    }
+    const team = await Team.open(['audit:read'], workspace)
+    expect((await digestsOf(team)).at(-1)).toMatchObject({ day: '2027-03-10', count: 1 })
+    expect(wrong((await exported(team)).trimEnd().split('\n'))).toHaveLength(3)
+  })
+
   it('is named for a digest with another field, or signed by another key', async () => {
     const { workspace, lines, wrong, digests } = await audit()
     const [first, second, third] = digests
@@ -271,6 +292,7 @@ describe('what was tampered with', () => {
     await env.DB.prepare("DELETE FROM event_digests WHERE workspace_id = ? AND day >= '2027-03-08'")
       .bind(workspace)
       .run()
+    for (const day of ['08', '09']) await env.FILES.delete(`audit/${workspace}/2027-03-${day}.json`)
     await sumUp(today + 5 * 3_600_000, { SIGNING_KEY })
     const { results } = await env.DB.prepare(
       'SELECT day, first, last, count, sha256, previous, signature FROM event_digests WHERE workspace_id = ?',
