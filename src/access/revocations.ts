@@ -17,8 +17,8 @@ interface Revocation {
 const kept = 1000 * longestLifetime + 300_000
 
 /**
- * The statement that revokes what a client was issued until now, by clocks a second ahead, or in the
- * second of a token of it; nothing where that token is revoked already, as newer ones may be good.
+ * The statement that revokes what a client was issued until it runs, by clocks a second ahead, or in
+ * the second of a token of it; nothing where that token is revoked already, as newer ones may be good.
  */
 export const revoking = (client: string, now: number, token?: Verified) => {
   const until = 1000 * Math.max(Math.floor(now / 1000) + 1, token?.issuedAt ?? 0)
@@ -26,7 +26,7 @@ export const revoking = (client: string, now: number, token?: Verified) => {
     token === undefined ? sql`` : sql`WHERE not_before < ${1000 * token.issuedAt}`
   return sql<Revocation>`
     INSERT INTO revocations (client_id, workspace_id, not_before)
-    SELECT id, workspace_id, ${until} FROM clients WHERE id = ${client}
+    SELECT id, workspace_id, max(${until}, 1000 * (unixepoch() + 1)) FROM clients WHERE id = ${client}
     ON CONFLICT (client_id) DO UPDATE SET not_before = max(excluded.not_before, not_before + 1000)
     ${unlessRevoked} RETURNING client_id AS client, not_before AS until`
 }
