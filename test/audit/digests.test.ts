@@ -340,6 +340,16 @@ describe('what was tampered with', () => {
     )
   })
 
+  it('is found among three hundred thousand events', async () => {
+    const { lines, digests, keys } = await audit()
+    const id = () => crypto.randomUUID()
+    const more = Array.from({ length: 300_000 }, () => `{"id": "${id()}"}\n`).join('')
+    const all = `${lines[0] ?? ''}\n${more}${lines.slice(1).join('\n')}\n`
+    const { wrong } = check(read([all, JSON.stringify(digests), keys]))
+    expect(wrong).toHaveLength(300_001)
+    expect(wrong.at(-1)).toBe('2027-03-07: 300000 lines are added')
+  }, 60_000)
+
   it('is not an event that a day kept of the next, when that day has gone', async () => {
     const one = await team()
     await write(one.workspace, [today - 2, today + 1, today - 1, today + 2])

@@ -11,6 +11,8 @@ const usage = `npm run verify-audit -- FILE…
     keys         GET /.well-known/jwks.json; all of them where the signing key was rotated
 `
 
+const shownMost = 1000
+
 /** `npm run verify-audit`: exit code 1 where something is missing or changed. */
 await main(async () => {
   const files = process.argv.slice(2)
@@ -18,7 +20,8 @@ await main(async () => {
   const audit = read(files.map((file) => textOf(file)))
   const { wrong, known } = check(audit)
   for (const one of known) console.log(yellow(one))
-  for (const one of wrong) console.log(red(one))
+  for (const one of wrong.slice(0, shownMost)) console.log(red(one))
+  if (wrong.length > shownMost) console.log(red('…'))
   const { lines, digests } = audit
   const problems = `${wrong.length} problems`
   console.log(`${lines.length} events, ${digests.length} digests of ${scopeOf(audit)}: ${problems}`)

@@ -38,7 +38,7 @@ export function read(texts: string[]): Audit {
     else if (isObject(json) && 'signature' in json) audit.digests.push(readDigest(json))
     else if (isObject(json) && Array.isArray(json['keys']))
       audit.keys.push(...json['keys'].filter(isObject))
-    else audit.lines.push(...text.split('\n').filter((line) => line !== ''))
+    else audit.lines = audit.lines.concat(text.split('\n').filter((line) => line !== ''))
   }
   const apart = new Map(audit.digests.map((digest) => [JSON.stringify(fieldsOf(digest)), digest]))
   audit.digests = [...apart.values()].sort((a, b) => (a.day < b.day ? -1 : 1))
@@ -98,7 +98,7 @@ export function check({ lines, digests, keys }: Audit): Findings {
   if (workspaces.length > 1)
     found.wrong.push(`the digests are of several workspaces: ${workspaces.join(', ')}`)
   for (const digest of digests) found.wrong.push(...problemsOfSignature(digest, keys))
-  found.wrong.push(...problemsOfChain(digests))
+  found.wrong = found.wrong.concat(problemsOfChain(digests))
   if (digests[0] !== undefined && digests[0].previous !== null)
     found.known.push(`digests before ${digests[0].day} are not covered`)
   checkEvents(lines, digests, found)
@@ -177,7 +177,7 @@ function checkEvents(lines: string[], digests: Digest[], found: Findings): void 
     if (end === undefined) found.wrong.push(`${day}: the last event ${last} is missing`)
     const from = next ?? begin ?? 0
     const of = lines.slice(from, (end ?? from + count - 1) + 1)
-    found.wrong.push(...problemsOfDay(digest, of))
+    found.wrong = found.wrong.concat(problemsOfDay(digest, of))
     // Of a day that is not covered there may be events that happened after it.
     const strange = lines.slice(0, from).filter((line) => older === '' || dayOf(line) <= older)
     if (next === undefined && strange.length > 0)
