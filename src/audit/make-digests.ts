@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import { signText } from '../access/tokens.ts'
 import { together, type Db } from '../db/connect.ts'
 import { findPlace, goOn } from '../db/cron-place.ts'
+import { faultOf, isPassing } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { day as dayLength } from '../time.ts'
 import {
@@ -41,7 +42,13 @@ export async function makeDigests(res: Resources, { begins }: { begins: boolean 
   await goOn(db, part, mayGoOn, async (from) => {
     const next = await findNext(db, from.key)
     if (next === undefined) return undefined
-    const isDone = await makeDigestsOf(res, next, { until, mayGoOn })
+    const isDone = await makeDigestsOf(res, next, { until, mayGoOn }).catch((error: unknown) => {
+      if (isPassing(error)) throw error
+      // The others' digests do not wait for what fails here; it is tried again tomorrow.
+      const { workspace } = next
+      console.error(JSON.stringify({ event: 'digests-failed', workspace, ...faultOf(error) }))
+      return true
+    })
     return isDone ? { at: 0, key: next.workspace } : from
   })
 }

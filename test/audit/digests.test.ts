@@ -167,6 +167,19 @@ describe('the digests of many workspaces', () => {
     expect(invocations).toBeGreaterThan(2)
   })
 
+  it('are made where those of another workspace fail', async () => {
+    const [one, other] = [await team(), await team()]
+    for (const { workspace } of [one, other]) await write(workspace, [today - 1])
+    const say = (data: string) =>
+      env.DB.prepare('UPDATE events SET data = ? WHERE workspace_id = ?').bind(data, one.workspace)
+    await say('{').run()
+    await sumUp(today + 5 * 3_600_000).catch(() => undefined)
+    expect([await digestsOf(one), (await digestsOf(other)).length]).toEqual([[], 1])
+    await say('{}').run()
+    await sumUp(today + day + 5 * 3_600_000)
+    expect((await digestsOf(one)).map(({ count }) => count)).toEqual([1, 0])
+  })
+
   it('of a hundred thousand events read each row a bounded number of times', async () => {
     const one = await team()
     const count = 100_000
