@@ -188,7 +188,7 @@ describe('the largest groups of a run', () => {
       expect(await team.recompute()).toMatchObject({ largest_groups: largest })
   })
 
-  it('and the value reached are not shown to whoever may not read users', async () => {
+  it('and the cursor are hidden from who may not read users', async () => {
     const team = await opened()
     await settle(team, Array<string>(6).fill('7 Elm St'))
     const { id } = await team.recompute()

@@ -363,7 +363,7 @@ describe('what was tampered with', () => {
     expect(wrong.at(-1)).toBe('2027-03-07: 300000 lines are added')
   }, 60_000)
 
-  it('is not an event that a day kept of the next, when that day has gone', async () => {
+  it('is not a later event that a swept day leaves', async () => {
     const one = await team()
     await write(one.workspace, [today - 2, today + 1, today - 1, today + 2])
     await sumUp(today + day + 5 * 3_600_000)
