@@ -10,7 +10,7 @@ export const uploadsOfWorkspaceMost = 4
 const waitMost = 5000
 const pause = 50
 
-/** Milliseconds after which an upload that moved no more is taken for dead. */
+/** Milliseconds after which an upload that moved no more is taken for dead; one that waits, sooner. */
 const leaseTime = 180_000
 
 /** The place of an upload; bytes last came at `movedAt` (milliseconds). */
@@ -21,7 +21,7 @@ export interface Place {
 }
 
 const taken = new Set<Place>()
-const waiting = new Set<{ workspace: number }>()
+const waiting = new Set<{ workspace: number; since: number }>()
 
 const countOf = (places: Set<{ workspace: number }>, workspace: number) =>
   [...places].filter((place) => place.workspace === workspace).length
@@ -60,12 +60,13 @@ export function countBytes(place: Place, bytes: number): number {
 }
 
 async function take(workspace: number): Promise<Place> {
-  const waiter = { workspace }
+  const waiter = { workspace, since: Date.now() }
   waiting.add(waiter)
   try {
     for (const until = performance.now() + waitMost; ; await scheduler.wait(pause)) {
       const now = Date.now()
       for (const place of taken) if (now - place.movedAt > leaseTime) taken.delete(place)
+      for (const one of waiting) if (now - one.since > 2 * waitMost) waiting.delete(one)
       if (mayTake(workspace)) {
         const place = { workspace, bytes: 0, movedAt: now }
         taken.add(place)

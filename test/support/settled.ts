@@ -13,7 +13,8 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
   await team.user('1', { $address: '123 Main St', has_dog: true })
   const run = await team.recompute()
   const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
-  const { id: import_id } = await said(team.call('PUT', '/users', file))
+  const { id: import_id, ...imported } = await said(team.call('PUT', '/users', file))
+  if (import_id === undefined) throw new Error(JSON.stringify(imported))
   await eventually(() => team.get(`/imports/${String(import_id)}`), hasEnded)
   const [groupId, experience_group] = [await bank.group(), await bank.group()]
   const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
