@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import type { Db } from '../db/connect.ts'
+import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
 
@@ -72,13 +73,16 @@ export const checkProfiles = (
       AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])}))
     GROUP BY user_id)`
 
-/** What is to be written of a user: names with values of so many bytes, and names without. */
+/** What is to be written of a user: each name once. */
 export interface Wanted {
   user: string
-  set: string[]
-  cleared: string[]
-  bytes: number
+  changes: WantedChange[]
 }
+
+/** The bytes of a name and its value, null without one, and since when it is so, in milliseconds. */
+export type WantedChange = [name: string, bytes: number | null, at: number]
+
+export const bytesOf = (name: string, value: string): number => Buffer.byteLength(name + value)
 
 /** Users of whom all that is wanted cannot be written, as they or the workspace have enough. */
 export async function findRefused(
@@ -87,29 +91,34 @@ export async function findRefused(
   wanted: Wanted[],
   { usersMax, userAttributesMax, profileBytesMax }: Limits,
 ): Promise<Set<string>> {
-  const rows = wanted.map(({ user, set, cleared }) => [user, set, cleared])
-  const own = sql`FROM user_attributes AS a
-    WHERE a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0 AND a.value IS NOT NULL`
-  const [found, [{ users } = { users: 0 }]] = await together(db, [
-    sql<{ place: number; known: number; attributes: number; bytes: number }>`
-    SELECT r.key AS place,
+  const lists = jsonLists(wanted.map(({ user, changes }) => JSON.stringify([user, changes])))
+  const { users } = await db.get<{ users: number }>(sql`SELECT ${countUsers(workspace)} AS users`)
+  const refused = new Set<string>()
+  let room = usersMax - users
+  for (const list of lists)
+    for (const { user, known, attributes, bytes } of await findAfter(db, workspace, list)) {
+      const fits = attributes <= userAttributesMax && bytes <= profileBytesMax
+      if (!fits || (known === 0 && room-- <= 0)) refused.add(user)
+    }
+  return refused
+}
+
+/** What users would have after what is wanted: newer values stay. */
+function findAfter(db: Db, workspace: number, wanted: string) {
+  const bytes = sql`octet_length(a.name) + octet_length(a.value)`
+  const isTheirs = sql`a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0`
+  const own = sql`FROM user_attributes AS a WHERE ${isTheirs} AND a.value IS NOT NULL`
+  const changed = sql`FROM json_each(r.value, '$[1]') AS c
+    LEFT JOIN user_attributes AS a ON ${isTheirs} AND a.name = c.value ->> 0
+    WHERE coalesce(a.updated_at <= c.value ->> 2, true)`
+  return db.all<{ user: string; known: number; attributes: number; bytes: number }>(sql`
+    SELECT r.value ->> 0 AS user,
       EXISTS (SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = r.value ->> 0)
         AS known,
-      (SELECT count(*) FROM (SELECT name ${own}
-          AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))
-        UNION SELECT value FROM json_each(r.value, '$[1]'))) AS attributes,
-      (SELECT coalesce(sum(octet_length(name) + octet_length(value)), 0) ${own}
-        AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[1]'))
-        AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))) AS bytes
-    FROM json_each(${JSON.stringify(rows)}) AS r ORDER BY r.key`,
-    sql<{ users: number }>`SELECT ${countUsers(workspace)} AS users`,
-  ]).then(([places, counted]) => [places.rows, counted.rows] as const)
-  let room = usersMax - users
-  const refused = found.flatMap(({ place, known, attributes, bytes }) => {
-    const one = wanted[place]
-    if (one === undefined) return []
-    const fits = attributes <= userAttributesMax && bytes + one.bytes <= profileBytesMax
-    return fits && (known === 1 || room-- > 0) ? [] : [one.user]
-  })
-  return new Set(refused)
+      (SELECT count(*) ${own}) + (SELECT
+        coalesce(sum((c.value ->> 1 IS NOT NULL) - (a.value IS NOT NULL)), 0) ${changed})
+        AS attributes,
+      (SELECT coalesce(sum(${bytes}), 0) ${own}) + (SELECT
+        coalesce(sum(coalesce(c.value ->> 1, 0) - coalesce(${bytes}, 0)), 0) ${changed}) AS bytes
+    FROM json_each(${wanted}) AS r ORDER BY r.key`)
 }

@@ -6,7 +6,14 @@ import { Invocation } from '../jobs/invocation.ts'
 import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { columnsOf } from './attributes.ts'
-import { countUsers, findRefused, isOverCap, type Wanted } from './caps.ts'
+import {
+  bytesOf,
+  countUsers,
+  findRefused,
+  isOverCap,
+  type Wanted,
+  type WantedChange,
+} from './caps.ts'
 import { recordReports, type Report, type Sender } from './profiles.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
@@ -150,16 +157,12 @@ async function recordWithinCaps(
 
 /** What all reports of a user write together, of which none overtakes another. */
 function wantedOf([user, reports]: [user: string, reports: Report[]]): Wanted {
-  const changes = reports.flatMap((report) => report.changes)
-  const bytesOf = (text: string) => Buffer.byteLength(text)
-  return {
-    user,
-    set: changes.flatMap(({ name, to }) => (to === null ? [] : [name])),
-    cleared: changes.flatMap(({ name, to }) => (to === null ? [name] : [])),
-    bytes: changes.reduce(
-      (sum, { name, to }) =>
-        to === null ? sum : sum + bytesOf(name) + bytesOf(columnsOf(to).value),
-      0,
-    ),
-  }
+  const changes = reports.flatMap(({ at, changes }) =>
+    changes.map(({ name, to }): WantedChange => [
+      name,
+      to === null ? null : bytesOf(name, columnsOf(to).value),
+      at,
+    ]),
+  )
+  return { user, changes }
 }

@@ -4,7 +4,7 @@ import type { UsersFileJob } from '../jobs/job.ts'
 import type { Changes } from '../jobs/jobs.ts'
 import type { Limits } from '../resources.ts'
 import { columnsOfText, nameMax, valueMax } from './attributes.ts'
-import { addUsers, type Wanted } from './caps.ts'
+import { addUsers, bytesOf, type Wanted, type WantedChange } from './caps.ts'
 import { cellsOf, columnsMax, type UserRow } from './users-slice.ts'
 
 /** Bytes of a name and a text, whose characters have four at most. */
@@ -33,17 +33,17 @@ export async function mayExceed(
   return new Set([...names, ...columns]).size > most
 }
 
-/** What the rows of a user write together. */
+/** What the rows of a user write together, of which the last has its say. */
 export const wantedBy =
-  (names: string[], { format }: UsersFileJob) =>
+  (names: string[], { format, createdAt }: UsersFileJob) =>
   ([user, rows]: [user: string, rows: UserRow[]]): Wanted => {
-    const cells = rows.flatMap((row) =>
-      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i) =>
-        cell === null ? [] : [[names[i] ?? '', columnsOfText(cell).value]],
-      ),
+    const changes = rows.flatMap((row) =>
+      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i): WantedChange[] => {
+        const name = names[i] ?? ''
+        return cell === null ? [] : [[name, bytesOf(name, columnsOfText(cell).value), createdAt]]
+      }),
     )
-    const bytes = cells.flat().reduce((sum, text) => sum + Buffer.byteLength(text), 0)
-    return { user, set: cells.map(([name = '']) => name), cleared: [], bytes }
+    return { user, changes: [...new Map(changes.map((change) => [change[0], change])).values()] }
   }
 
 /** Counts the users that the statements before have added: of a file, `removed` are counted. */
