@@ -73,6 +73,23 @@ export const checkProfiles = (
       AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])}))
     GROUP BY user_id)`
 
+/**
+ * Deletes what says since when users no longer have an attribute, but for the latest, as many as
+ * they may have: names that come and go would add up.
+ */
+export const forgetCleared = (
+  workspace: number,
+  users: string[],
+  { userAttributesMax }: Limits,
+): SQL => sql`
+  DELETE FROM user_attributes WHERE (workspace_id, user_id, name) IN (
+    SELECT workspace_id, user_id, name FROM (
+      SELECT workspace_id, user_id, name,
+        row_number() OVER (PARTITION BY user_id ORDER BY updated_at DESC, name) AS nth
+      FROM user_attributes WHERE workspace_id = ${workspace} AND value IS NULL
+        AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])})))
+    WHERE nth > ${userAttributesMax})`
+
 /** What is to be written of a user: each name once. */
 export interface Wanted {
   user: string

@@ -194,6 +194,24 @@ describe('the attributes of a user', () => {
     expect((await patch('ann', {})).attributes.map(([name]) => name)).toEqual(['more'])
   })
 
+  it('leave no more behind than so many, whoever clears them', async () => {
+    const { put, patch, take, written, workspace } = stage({ USER_ATTRIBUTES_MAX: 5 })
+    const rows = env.DB.prepare('SELECT name FROM user_attributes WHERE workspace_id = ?')
+    const names = async () => {
+      const { results } = await rows.bind(workspace).all<{ name: string }>()
+      return results.map(({ name }) => name).sort()
+    }
+    for (const from of [0, 5, 10, 15]) await put('ann', named(from, from + 5))
+    expect((await names()).length).toBe(10)
+    await patch('ann', named(30, 60, null))
+    expect((await names()).length).toBe(10)
+    await take(['ann'], named(60, 90, null))
+    expect(await written()).toEqual(new Map())
+    expect(await names()).toEqual(
+      [...Object.keys(named(15, 20)), ...Object.keys(named(60, 65))].sort(),
+    )
+  })
+
   it('are refused in a file where a row adds too many', async () => {
     const { put, file, attributesOf } = stage({ USER_ATTRIBUTES_MAX: 3 })
     await put('ann', named(0, 3))
