@@ -57,6 +57,7 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }
   | { reason: 'idle'; seconds: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }

@@ -3,10 +3,19 @@ import type { Actor } from './db/schema.ts'
 import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
-import { hostsOf, originOf, secretOf, wholeOf } from './vars.ts'
+import {
+  addressesOf,
+  type LimiterBindings,
+  type Limiters,
+  limitersOf,
+  originOf,
+  secretOf,
+  type WebhookAddresses,
+  wholeOf,
+} from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
-export interface Env {
+export interface Env extends LimiterBindings {
   DB: D1Database
   FILES: R2Bucket
   WORK: Queue<Message>
@@ -43,6 +52,8 @@ export interface Env {
   SHARED_ATTRIBUTES_MAX: number
   GROUP_USERS_MAX: number
   AUDIENCES_MAX: number
+  RULE_COST_MAX: number
+  QUESTION_SECONDS: number
   WEBHOOKS_MAX: number
   WEBHOOKS_LOCAL: boolean
   WEBHOOK_HOSTS: string
@@ -52,11 +63,8 @@ export interface Env {
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
   DOOR_RATE_LIMIT: number
+  QUESTION_RATE_LIMIT: number
   RATE_PERIOD: number
-  RATE_LIMITED: boolean
-  LIMITER?: RateLimit
-  LOOKUP_LIMITER?: RateLimit
-  DOOR_LIMITER?: RateLimit
   METRICS?: AnalyticsEngineDataset
 }
 
@@ -97,6 +105,10 @@ export interface Limits {
   sharedAttributesMax: number
   groupUsersMax: number
   audiencesMax: number
+  /** See `costShown`. */
+  ruleCostMax: number
+  /** How long a question of an audience may take. */
+  questionSeconds: number
   webhooksMax: number
   /** How old a cached look-up may be; 0 caches nothing. */
   lookupCacheSeconds: number
@@ -106,6 +118,8 @@ export interface Limits {
   lookupRateLimit: number
   /** Requests of an address, and of a client it names, before who sends them is known. */
   doorRateLimit: number
+  /** Questions of a workspace's audiences. */
+  questionRateLimit: number
   ratePeriod: number
 }
 
@@ -115,17 +129,6 @@ export interface Signing {
   /** A JSON list of public JWKs. */
   previous: string
   audiences: readonly string[]
-}
-
-/** Count requests by a key; undefined where they are not limited. */
-export type Limiters = Record<'requests' | 'lookups' | 'doors', RateLimit | undefined>
-
-/** Where events may be sent. */
-export interface WebhookAddresses {
-  /** Also over http, to this machine and to every port. */
-  local: boolean
-  /** Only to these hosts and those below them; none: to all. */
-  hosts: readonly string[]
 }
 
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
@@ -172,11 +175,6 @@ export interface Resources {
 /** Who acts where nobody has requested it: crons, and what receivers answer. */
 const ownName = 'coterie'
 
-const limitersOf = (env: Env): Limiters =>
-  String(env.RATE_LIMITED) === 'true'
-    ? { requests: env.LIMITER, lookups: env.LOOKUP_LIMITER, doors: env.DOOR_LIMITER }
-    : { requests: undefined, lookups: undefined, doors: undefined }
-
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
@@ -222,21 +220,21 @@ export function resources(env: Env, bookmark?: string): Resources {
       sharedAttributesMax: Number(env.SHARED_ATTRIBUTES_MAX),
       groupUsersMax: Number(env.GROUP_USERS_MAX),
       audiencesMax: Number(env.AUDIENCES_MAX),
+      ruleCostMax: Number(env.RULE_COST_MAX),
+      questionSeconds: Number(env.QUESTION_SECONDS),
       webhooksMax: Number(env.WEBHOOKS_MAX),
       lookupCacheSeconds: Number(env.LOOKUP_CACHE_SECONDS),
       rateLimit: Number(env.RATE_LIMIT),
       lookupRateLimit: Number(env.LOOKUP_RATE_LIMIT),
       doorRateLimit: Number(env.DOOR_RATE_LIMIT),
+      questionRateLimit: Number(env.QUESTION_RATE_LIMIT),
       ratePeriod: Number(env.RATE_PERIOD),
     },
     origin: originOf(env.ORIGIN),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),
     revocationsSeconds: wholeOf('REVOCATIONS_SECONDS', env.REVOCATIONS_SECONDS),
-    webhookAddresses: {
-      local: String(env.WEBHOOKS_LOCAL) === 'true',
-      hosts: hostsOf(env.WEBHOOK_HOSTS),
-    },
+    webhookAddresses: addressesOf(env),
     adminToken: secretOf('ADMIN_TOKEN', env.ADMIN_TOKEN),
     personKey: secretOf('PERSON_KEY', env.PERSON_KEY),
     signing: {

@@ -22,9 +22,46 @@ export function originOf(text = ''): string | undefined {
   return url.origin
 }
 
-export const hostsOf = (text = ''): string[] =>
+const hostsOf = (text = ''): string[] =>
   text
     .toLowerCase()
     .split(' ')
     .map((host) => host.replace(/^\.+/, ''))
     .filter((host) => host !== '')
+
+/** Count requests by a key; undefined where they are not limited. */
+export type Limiters = Record<'requests' | 'lookups' | 'doors' | 'questions', RateLimit | undefined>
+
+export interface LimiterBindings {
+  RATE_LIMITED: boolean
+  LIMITER?: RateLimit
+  LOOKUP_LIMITER?: RateLimit
+  DOOR_LIMITER?: RateLimit
+  QUESTION_LIMITER?: RateLimit
+}
+
+export const limitersOf = (bound: LimiterBindings): Limiters =>
+  String(bound.RATE_LIMITED) === 'true'
+    ? {
+        requests: bound.LIMITER,
+        lookups: bound.LOOKUP_LIMITER,
+        doors: bound.DOOR_LIMITER,
+        questions: bound.QUESTION_LIMITER,
+      }
+    : { requests: undefined, lookups: undefined, doors: undefined, questions: undefined }
+
+/** Where events may be sent. */
+export interface WebhookAddresses {
+  /** Also over http, to this machine and to every port. */
+  local: boolean
+  /** Only to these hosts and those below them; none: to all. */
+  hosts: readonly string[]
+}
+
+export const addressesOf = (bound: {
+  WEBHOOKS_LOCAL: boolean
+  WEBHOOK_HOSTS: string
+}): WebhookAddresses => ({
+  local: String(bound.WEBHOOKS_LOCAL) === 'true',
+  hosts: hostsOf(bound.WEBHOOK_HOSTS),
+})

@@ -30,6 +30,7 @@ const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room)
 const pure = [
   'audiences/compare.ts',
   'audiences/compile.ts',
+  'audiences/cost.ts',
   'audiences/moment.ts',
   'audiences/pattern.ts',
   'audiences/expand.ts',

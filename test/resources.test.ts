@@ -35,11 +35,14 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['sharedAttributesMax', 'SHARED_ATTRIBUTES_MAX', 10],
   ['groupUsersMax', 'GROUP_USERS_MAX', 10],
   ['audiencesMax', 'AUDIENCES_MAX', 100],
+  ['ruleCostMax', 'RULE_COST_MAX', 100_000],
+  ['questionSeconds', 'QUESTION_SECONDS', 20],
   ['webhooksMax', 'WEBHOOKS_MAX', 20],
   ['lookupCacheSeconds', 'LOOKUP_CACHE_SECONDS', 0],
   ['rateLimit', 'RATE_LIMIT', 6000],
   ['lookupRateLimit', 'LOOKUP_RATE_LIMIT', 600_000],
   ['doorRateLimit', 'DOOR_RATE_LIMIT', 600],
+  ['questionRateLimit', 'QUESTION_RATE_LIMIT', 120],
   ['ratePeriod', 'RATE_PERIOD', 60],
 ]
 
@@ -132,11 +135,15 @@ describe('what is on or off', () => {
   ])('is read from %o as %o', (given, on) => {
     const vars = { RATE_LIMITED: given, WEBHOOKS_LOCAL: given } as Partial<Env> // as text too
     const { limiters, webhookAddresses } = resources({ ...env, ...vars })
-    const { LIMITER, LOOKUP_LIMITER, DOOR_LIMITER } = env
-    const all = { requests: LIMITER, lookups: LOOKUP_LIMITER, doors: DOOR_LIMITER }
-    expect(limiters).toEqual(
-      on ? all : { requests: undefined, lookups: undefined, doors: undefined },
-    )
+    const { LIMITER, LOOKUP_LIMITER, DOOR_LIMITER, QUESTION_LIMITER } = env
+    const all = {
+      requests: LIMITER,
+      lookups: LOOKUP_LIMITER,
+      doors: DOOR_LIMITER,
+      questions: QUESTION_LIMITER,
+    }
+    const none = Object.fromEntries(Object.keys(all).map((kind) => [kind, undefined]))
+    expect(limiters).toEqual(on ? all : none)
     expect(limiters.requests === LIMITER).toBe(on)
     expect(webhookAddresses.local).toBe(on)
   })

@@ -42,6 +42,7 @@ export default defineConfig(async () => ({
           LIMITER: { namespace_id: '1001', simple: { limit: 20, period: 60 } },
           LOOKUP_LIMITER: { namespace_id: '1002', simple: { limit: 40, period: 60 } },
           DOOR_LIMITER: { namespace_id: '1003', simple: { limit: 10, period: 60 } },
+          QUESTION_LIMITER: { namespace_id: '1004', simple: { limit: 5, period: 60 } },
         },
         // At once, so that no test waits a second.
         queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.01, maxRetries: 8 } },

@@ -1,7 +1,8 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { Failure, type Reason } from '../failure.ts'
-import type { Limiters, Limits, Resources } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
+import type { Limiters } from '../vars.ts'
 import type { Http } from './http.ts'
 import { isLookup, routeOf } from './route.ts'
 
@@ -9,6 +10,7 @@ const limitNames = {
   requests: 'rateLimit',
   lookups: 'lookupRateLimit',
   doors: 'doorRateLimit',
+  questions: 'questionRateLimit',
 } as const satisfies Record<keyof Limiters, keyof Limits>
 
 /** Throws `too-many-requests`. */
@@ -30,6 +32,12 @@ async function count(
 export const rateLimited = createMiddleware<Http>(async (c, next) => {
   const { res, caller } = c.var
   await count(res, isLookup(routeOf(c)) ? 'lookups' : 'requests', caller.client)
+  await next()
+})
+
+/** Counts questions about the users of audiences, by workspace. Throws `too-many-requests`. */
+export const questionLimited = createMiddleware<Http>(async (c, next) => {
+  await count(c.var.res, 'questions', `${c.var.workspace}`)
   await next()
 })
 

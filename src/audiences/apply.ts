@@ -6,16 +6,21 @@ import { participantsFile } from '../experience/participants-file.ts'
 import type { Source, SourceOf } from '../experience/source.ts'
 import { parseJson } from '../json.ts'
 import { removeUnseen, upsertMembers, type Range } from '../membership/members.ts'
-import type { Resources } from '../resources.ts'
+import type { Limits, Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
+import { costOf } from './cost.ts'
+import { holdsFor } from './explain.ts'
 import { isParticipantId, participantIdProblem } from './participant-id.ts'
 import { firstMissing, referencesOf } from './references.ts'
-import { compileQuery, parameters } from './query.ts'
+import { Pace, usersMost } from './pace.ts'
+import { parameters } from './parameters.ts'
+import { compileQuery } from './query.ts'
+import { areListed, listsOf, listsTable, selectRange } from './range.ts'
 import type { Rule } from './rule.ts'
 import { groupIds, namesOf, selectDefinitions, selectGroups } from './resolve.ts'
 
@@ -38,17 +43,22 @@ export async function applyAudience(
   invocation: Invocation,
 ): Promise<boolean> {
   const db = res.databaseOf(job.workspace)
-  const { participantMax } = res.limits
-  const size = Math.min(invocation.itemsOf(job), usersPerStepMax)
-  const step = await readStep(db, job, { size, participantMax })
-  if (step === undefined) return false
-  const { resolved, part } = step
+  const { limits } = res
+  const resolved = await readRule(db, job)
+  if (resolved === undefined) return false
+  const cost = costOf(resolved.rule, limits)
+  const size = Math.min(invocation.itemsOf(job), usersPerStepMax, usersMost(cost))
+  const part = await readPart(db, job, resolved, { size, limits })
   const references = referencesOf(resolved.rule, resolved.names)
-  const compiled = references.every(({ exists }) => exists) ? compileQuery(resolved) : undefined
-  const statements = compiled === undefined ? [] : writePart(job, compiled, part, participantMax)
+  const compiled = references.every(({ exists }) => exists)
+    ? await compilePart(db, job, resolved, { part, limits })
+    : undefined
+  const statements =
+    compiled === undefined ? [] : writePart(job, compiled, part, limits.participantMax)
   const lastUser = part.upTo
   // Users may have become more than were counted, which only the last step may reach.
-  const scanned = lastUser === undefined ? job.users : Math.min(job.scanned + size, job.users - 1)
+  const scanned =
+    lastUser === undefined ? job.users : Math.min(job.scanned + part.scanned, job.users - 1)
   const to = {
     ...scannedTo({ lastUser: lastUser ?? '', scanned }),
     rows: sql`touched + bad_rows`,
@@ -98,18 +108,21 @@ const failIfMissing = (job: AudienceJob, missing: SQL, now: number): SQL[] => [
   WHERE key = ${job.key} AND step = ${job.step} AND ${missing} IS NOT NULL`,
 ]
 
-/** Users of one step, and how many of them have an id that no participant can have. */
+/** Users of one step. */
 interface Part extends Range {
+  scanned: number
+  /** How many of them have an id that no participant can have. */
   refused: number
+  /** The only user, whose lists take a statement each. */
+  heavy: string | undefined
 }
 
-/** The job's rule and its next part; undefined if the job has ended or its group is erased. */
-async function readStep(
+/** The job's rule; undefined if the job has ended or its group is erased. */
+async function readRule(
   db: Db,
-  { key, workspace, lastUser }: AudienceJob,
-  { size, participantMax }: { size: number; participantMax: number },
-): Promise<{ resolved: ResolvedRule; part: Part } | undefined> {
-  const [rules, definitions, groups, found] = await together(db, [
+  { key, workspace }: AudienceJob,
+): Promise<ResolvedRule | undefined> {
+  const [rules, definitions, groups] = await together(db, [
     sql<{ rule: string }>`SELECT rule FROM sync_rules WHERE job_key = ${key}`,
     selectDefinitions(workspace),
     selectGroups(
@@ -117,34 +130,68 @@ async function readStep(
       sql`SELECT named.atom FROM sync_rules AS s, json_tree(s.rule) AS named
       WHERE s.job_key = ${key} AND named.key = 'group'`,
     ),
-    // Without a last user, the part goes to the end: SQLite orders blobs after all texts.
-    sql<{ last: string | null; refused: number }>`
-    WITH part (last) AS MATERIALIZED (SELECT (
-      SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${lastUser}
-      ORDER BY user_id LIMIT 1 OFFSET ${size - 1}))
-    SELECT last, (SELECT count(*) FROM users AS u
-      WHERE u.workspace_id = ${workspace} AND u.user_id > ${lastUser}
-        AND u.user_id <= ifnull(last, x'ff') AND NOT ${isParticipantId(participantMax)}) AS refused
-    FROM part`,
   ])
   const [saved] = rules.rows
-  const [part] = found.rows
-  if (saved === undefined || part === undefined) return undefined
+  if (saved === undefined) return undefined
   const rule = parseJson(saved.rule) as Rule // only rules are written
-  return {
-    resolved: { rule, names: namesOf(definitions.rows, groupIds(groups.rows)) },
-    part: { after: lastUser, upTo: part.last ?? undefined, refused: part.refused },
-  }
+  return { rule, names: namesOf(definitions.rows, groupIds(groups.rows)) }
+}
+
+async function readPart(
+  db: Db,
+  { workspace, lastUser: after }: AudienceJob,
+  resolved: ResolvedRule,
+  { size, limits }: { size: number; limits: Limits },
+): Promise<Part> {
+  const lists = listsOf(resolved, limits.groupUsersMax)
+  const most = usersMost(costOf(resolved.rule, limits))
+  // Without a last user, the part goes to the end.
+  const select = (weighed: boolean) => sql<Scanned>`
+    WITH ${listsTable(workspace, lists)}
+    SELECT iif(EXISTS (SELECT 1 FROM users AS next WHERE next.workspace_id = ${workspace}
+      AND next.user_id > last), last, NULL) AS last, scanned, refused, heavy, ${areListed} AS listed
+    FROM (SELECT max(u.user_id) AS last, count(*) AS scanned,
+        count(*) FILTER (WHERE NOT ${isParticipantId(limits.participantMax)}) AS refused,
+        max(iif(u.weight > ${most}, u.user_id, NULL)) AS heavy
+      FROM (${selectRange(workspace, lists, { after, size }, weighed)}) AS u)`
+  const [plain, weighed] = await together(db, [select(false), select(true)])
+  const [part] = plain.rows[0]?.listed === 1 ? weighed.rows : plain.rows
+  if (part === undefined) throw new Error('a range gave no row')
+  const { last, scanned, refused, heavy } = part
+  return { after, upTo: last ?? undefined, scanned, refused, heavy: heavy ?? undefined }
+}
+
+interface Scanned {
+  last: string | null
+  scanned: number
+  refused: number
+  heavy: string | null
+  /** Whether users are weighed. */
+  listed: number
+}
+
+/** The rule for a part; of a user with long lists, what has come of it. */
+async function compilePart(
+  db: Db,
+  { workspace }: AudienceJob,
+  resolved: ResolvedRule,
+  { part, limits }: { part: Part; limits: Limits },
+): Promise<Compiled> {
+  if (part.heavy === undefined) return compileQuery(resolved)
+  const pace = new Pace(costOf(resolved.rule, limits), limits.questionSeconds)
+  const holds = await holdsFor(db, workspace, resolved, { user: part.heavy, pace })
+  return { condition: holds ? '1' : '0', constants: [] }
 }
 
 /** Statements that query and write at once, so that no change of a user comes between. */
 function writePart(
   job: AudienceJob,
   compiled: Compiled,
-  { refused, ...range }: Part,
+  { refused, after, upTo }: Part,
   participantMax: number,
 ): SQL[] {
   const guard = guardOf(jobs, job)
+  const range = { after, upTo }
   const belonging = (which: SQL) => selectBelonging(job.workspace, compiled, range, which)
   const isValid = isParticipantId(participantMax)
   const written = [

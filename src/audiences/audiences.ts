@@ -8,6 +8,7 @@ import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { periodOf } from './refresh-period.ts'
 import { avoidsCycle, checkCycle } from './cycle.ts'
+import { checkCost } from './cost.ts'
 import { firstMissing, referencesOf } from './references.ts'
 import { audiencesIn, type Rule } from './rule.ts'
 import { resolveRule } from './resolve.ts'
@@ -90,7 +91,8 @@ export async function createAudience(
   const now = res.now()
   const count = sql`(SELECT count(*) FROM audiences WHERE workspace_id = ${workspace})`
   return retried(async () => {
-    const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
+    const { saved: rule, names, rule: expanded } = await resolveRule(db, workspace, draft.rule, id)
+    checkCost(expanded, res.limits)
     const missing = firstMissing(workspace, referencesOf(rule, names))
     // The statement itself checks the limit and the references, so that no change can come between.
     const results = await together(db, [
@@ -129,7 +131,8 @@ export async function updateAudience(
   const refreshed = sql`iif(refresh = ${draft.refresh}, refreshed, ${periodOf(draft.refresh, now)})`
   return retried(async () => {
     await getAudience(db, workspace, id)
-    const { saved: rule, names } = await resolveRule(db, workspace, draft.rule, id)
+    const { saved: rule, names, rule: expanded } = await resolveRule(db, workspace, draft.rule, id)
+    checkCost(expanded, res.limits)
     checkCycle(await listAudiences(db, workspace), id, { rule })
     // The statements check again: two concurrent changes may close a cycle that neither sees.
     const isChanged = and(

@@ -18,7 +18,7 @@ export interface ResolvedRule {
 
 /**
  * A rule as an SQL condition that is 1 or 0, never NULL. The rule's values are not in its text but
- * in a table `p` (see `parameters`).
+ * in tables `w` and `p` (see `parameters`).
  */
 export interface Compiled {
   condition: string
@@ -34,8 +34,8 @@ export function compile(rule: Rule, names: Names, user: string): Compiled {
 /** Compiles several rules or leaves of one statement; all append to `constants`. */
 export function compiler(names: Names, constants: unknown[]): (rule: Rule, user: string) => string {
   const add = (value: unknown) => constants.push(value) - 1
-  const constant = (value: unknown) => `(SELECT c->>${add(value)} FROM p)`
-  const listed = (values: unknown[]) => `p,json_each(c->${add(values)})`
+  const constant = (value: unknown) => `(SELECT v FROM p WHERE k=${add(value)})`
+  const listed = (values: unknown[]) => `json_each(${constant(values)})`
   const compileComparison = comparisonCompiler({ constant, listed })
 
   const visit = (rule: Rule, user: string): string => {
@@ -52,7 +52,7 @@ export function compiler(names: Names, constants: unknown[]): (rule: Rule, user:
         return `NOT ${visit(rule.expression, user)}`
       case 'in_group':
         return `EXISTS(SELECT 1 FROM live_members
-WHERE workspace_id=(SELECT w FROM p) AND participant_id=${user} AND group_id=${constant(rule.group)})`
+WHERE workspace_id=(SELECT w FROM w) AND participant_id=${user} AND group_id=${constant(rule.group)})`
       case 'in_audience':
         if (rule.expression === undefined)
           throw new Error(`the audience ${rule.audience} is not expanded`)
@@ -71,7 +71,7 @@ WHERE workspace_id=(SELECT w FROM p) AND participant_id=${user} AND group_id=${c
     const shared = sharedBy(names, attribute)
     return shared === undefined
       ? `own_readings
-WHERE workspace_id=(SELECT w FROM p) AND user_id=${user} AND name=${constant(attribute)}`
+WHERE workspace_id=(SELECT w FROM w) AND user_id=${user} AND name=${constant(attribute)}`
       : `shared_readings
 WHERE definition_key=${shared.definition} AND user_id=${user}
 AND name=${constant(shared.name)} AND function='${shared.function}'`

@@ -1,6 +1,7 @@
 import type { FileFor } from '../membership/csv-cell.ts'
 import type { Resources } from '../resources.ts'
 import { record } from '../webhooks/announce.ts'
+import { checkCost } from './cost.ts'
 import { exportUsers } from './export.ts'
 import { resolveAudience } from './resolve.ts'
 
@@ -15,7 +16,8 @@ export async function exportAudience(
   from: { after: string; fileFor: FileFor },
 ): Promise<ReadableStream<Uint8Array>> {
   const replica = res.replicaOf(workspace)
-  const rule = await resolveAudience(replica, workspace, id)
+  const resolved = await resolveAudience(replica, workspace, id)
+  checkCost(resolved.rule, res.limits)
   await record(res, workspace, { type: 'audience.exported', data: { audience_id: id } })
-  return exportUsers(replica, workspace, rule, from)
+  return exportUsers(replica, workspace, resolved, { ...from, allowed: res.limits })
 }

@@ -1,48 +1,97 @@
 import { sql } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { costOf as spent, together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { firstUpTo } from '../jobs/batch-size.ts'
 import { listAudiences, type Audience } from './audiences.ts'
-import { compileQuery, parameters } from './query.ts'
 import type { ResolvedRule, Names } from './compile.ts'
+import { checkCost, costOf, costShown, type Budget, type Cost } from './cost.ts'
+import { holdsFor } from './explain.ts'
+import { Pace, statementTime, usersMost, type Allowed } from './pace.ts'
+import { parameters } from './parameters.ts'
+import { compileQuery } from './query.ts'
+import { listsOf, listsTable, weightOf } from './range.ts'
 import { checkReferences, firstMissing } from './references.ts'
 import { expand } from './expand.ts'
 import type { Rule } from './rule.ts'
 import { namesIn } from './resolve.ts'
 
-/** The audiences that a user belongs to, oldest first: a statement for each, in one round trip. */
-export async function audiencesOf(db: Db, workspace: number, user: string): Promise<Audience[]> {
+interface Asked {
+  audience: Audience
+  resolved: ResolvedRule
+  cost: Cost
+}
+
+/**
+ * The audiences that a user belongs to, oldest first: a statement for each, in one round trip or
+ * more where they are dear. Throws `out-of-time`.
+ */
+export async function audiencesOf(
+  db: Db,
+  workspace: number,
+  user: string,
+  limits: Budget & Allowed,
+): Promise<Audience[]> {
   const [audiences, names] = await Promise.all([
     listAudiences(db, workspace),
     namesIn(db, workspace),
   ])
   const rules = new Map(audiences.map(({ id, rule }) => [id, rule]))
-  const queries = audiences.flatMap((audience) => {
-    const resolved = tryResolve(audience, rules, names)
-    return resolved === undefined ? [] : [{ audience, ...compileQuery(resolved) }]
+  let left = audiences.flatMap((audience): Asked[] => {
+    const resolved = tryResolve(audience, { rules, names, limits })
+    return resolved === undefined
+      ? []
+      : [{ audience, resolved, cost: costOf(resolved.rule, limits) }]
   })
-  if (queries.length === 0) return []
-  const answers = await together(
-    db,
-    queries.map(
-      ({ condition, constants, references }) => sql<{ belongs: number }>`
-      WITH ${parameters(workspace, constants)}
-      SELECT ${sql.raw(condition)} AND ${firstMissing(workspace, references)} IS NULL AS belongs
-      FROM (SELECT ${user} AS user_id) AS u`,
-    ),
-  )
-  return queries.flatMap(({ audience }, i) =>
-    answers[i]?.rows[0]?.belongs === 1 ? [audience] : [],
-  )
+  const pace = new Pace({ statement: 0, user: 1 }, limits.questionSeconds)
+  const found: Audience[] = []
+  for (let scanned = 0; left.length > 0;) {
+    if (scanned > 0 && pace.isOver()) throw new Failure({ reason: 'out-of-time', scanned: 0 })
+    await pace.turn()
+    const some = firstUpTo(left, ({ cost }) => costShown(cost), 1000 * statementTime)
+    const answers = await together(
+      db,
+      some.map((one) => selectBelongs(workspace, user, one, limits)),
+    )
+    pace.took(spent(answers).ms, 0)
+    for (const [i, { audience, resolved }] of some.entries()) {
+      const belongs = answers[i]?.rows[0]?.belongs ?? null
+      // Null: the lists take a statement each.
+      if (belongs === 1) found.push(audience)
+      else if (belongs === null && (await holdsFor(db, workspace, resolved, { user, pace })))
+        found.push(audience)
+    }
+    scanned += some.length
+    left = left.slice(some.length)
+  }
+  return found
+}
+
+function selectBelongs(
+  workspace: number,
+  user: string,
+  { resolved, cost }: Asked,
+  { groupUsersMax }: Budget,
+) {
+  const { condition, constants, references } = compileQuery(resolved)
+  const lists = listsOf(resolved, groupUsersMax)
+  const most = usersMost(cost)
+  return sql<{ belongs: number | null }>`
+    WITH ${parameters(workspace, constants)}, ${listsTable(workspace, lists)}
+    SELECT CASE WHEN u.weight > ${most} THEN NULL
+      ELSE ${sql.raw(condition)} AND ${firstMissing(workspace, references)} IS NULL END AS belongs
+    FROM (SELECT u.user_id, ${weightOf(workspace, lists)} AS weight
+      FROM (SELECT ${user} AS user_id) AS u LIMIT 1) AS u`
 }
 
 /** Undefined for a rule that is refused now: nobody belongs to its audience. */
 function tryResolve(
   { id, rule }: Audience,
-  rules: ReadonlyMap<string, Rule>,
-  names: Names,
+  { rules, names, limits }: { rules: ReadonlyMap<string, Rule>; names: Names; limits: Budget },
 ): ResolvedRule | undefined {
   try {
-    return checkReferences({ rule: expand(rule, rules, id), names })
+    const resolved = checkReferences({ rule: expand(rule, rules, id), names })
+    checkCost(resolved.rule, limits)
+    return resolved
   } catch (error) {
     if (error instanceof Failure) return undefined
     throw error

@@ -6,66 +6,104 @@ export interface Constants {
   listed: (values: unknown[]) => string
 }
 
-/**
- * Compiles `matches` for the text `t`, a pattern with `*` and `?`. It works part by part, as D1
- * limits patterns of LIKE and GLOB to 50 bytes.
- */
+/** A piece of a pattern between two stars; it begins with no question mark. */
+export interface Piece {
+  /** Without the question marks at its end. */
+  core: string
+  /** Characters, with those. */
+  length: number
+}
+
+/** A pattern of `matches` without duplicates of its stars. */
+export interface Pattern {
+  /** As GLOB takes it; undefined: it is too long for that. */
+  glob: string | undefined
+  head: string
+  pieces: Piece[]
+  /** Undefined: it has no star. */
+  tail: string | undefined
+}
+
+/** D1 limits patterns of GLOB; a part of a piece has a star on each side. */
+const globBytesMax = 50
+const partBytesMax = globBytesMax - 2
+
+export function readPattern(pattern: string): Pattern {
+  // `*?` is the same as `?*`.
+  const simple = pattern.replace(/[*?]+/g, (signs) =>
+    signs.includes('*') ? `${signs.replaceAll('*', '')}*` : signs,
+  )
+  const glob = simple.replaceAll('[', '[[]')
+  const [head = '', ...rest] = simple.split('*')
+  const tail = rest.pop()
+  return {
+    glob: Buffer.byteLength(glob) <= globBytesMax ? glob : undefined,
+    head,
+    pieces: rest.map((piece) => ({ core: withoutEnd(piece), length: lengthOf(piece) })),
+    tail,
+  }
+}
+
+function withoutEnd(piece: string): string {
+  let end = piece.length
+  while (piece[end - 1] === '?') end--
+  return piece.slice(0, end)
+}
+
+/** Compiles `matches` for the text `t`, a pattern with `*` and `?`. */
 export function compilePattern(pattern: string, constants: Constants): string {
   const { constant } = constants
   // No value contains NUL, and GLOB would end the pattern there.
   if (pattern.includes('\0')) return '0'
-  const [head = '', ...rest] = pattern.split(/\*+/)
-  const tail = rest.pop()
-  if (tail === undefined)
-    return `length(t)=${lengthOf(head)} AND ${partsMatch('t', '1', constant(partsOf(head)))}`
-  const ends = [
-    ...partsOf(head).map(shiftedBy(1)),
-    ...partsOf(tail).map(shiftedBy(-lengthOf(tail))),
+  const { glob, head, pieces, tail = '' } = readPattern(pattern)
+  if (glob !== undefined) return `t GLOB ${constant(glob)}`
+  const [atHead, atTail] = [lengthOf(head), lengthOf(tail)]
+  const length = pieces.reduce((sum, piece) => sum + piece.length, atHead + atTail)
+  const ends = [...partsOf(head).map(shiftedBy(1)), ...partsOf(tail).map(shiftedBy(-atTail))]
+  const found = pieces.some(isWild) ? partByPart : atOnce
+  const lists = [
+    pieces.map((piece) => piece.length),
+    pieces.map(({ core }) => (found === atOnce ? core : partsOf(core).map(anywhere))),
+    ends,
   ]
-  const conditions = [
-    `length(t)>=${[head, ...rest, tail].reduce((sum, piece) => sum + lengthOf(piece), 0)}`,
-  ]
-  if (ends.length > 0) conditions.push(partsMatch('t', '0', constant(ends)))
-  const between = `substr(t,${lengthOf(head) + 1},length(t)-${lengthOf(head) + lengthOf(tail)})`
-  const [only] = rest
-  if (only !== undefined && rest.length === 1 && !only.includes('?'))
-    conditions.push(`instr(${between},${constant(only)})>0`)
-  else if (only !== undefined)
+  const conditions = [`length(x)${pattern.includes('*') ? '>=' : '='}${length}`]
+  if (ends.length > 0)
     conditions.push(
-      `(SELECT ${rest.length}=${piecesFound('x', rest, constants)} FROM (SELECT ${between} AS x))`,
+      `NOT EXISTS(SELECT 1 FROM json_each(q->2) WHERE NOT substr(x,value->>0,value->>1) GLOB value->>2)`,
     )
-  return conditions.join(' AND ')
+  if (pieces.length > 0)
+    conditions.push(
+      `EXISTS(WITH RECURSIVE ${found(atHead + 1)} SELECT 1 FROM f WHERE i=${pieces.length} AND b<=e)`,
+    )
+  // In a subquery, so that the text is folded once.
+  return `(SELECT ${conditions.join(' AND ')}
+FROM (SELECT t AS x,length(t)+1-${atTail} AS e,${constant(lists)} AS q))`
 }
 
-/** SQL: how many pieces follow each other in a text; in a row, `i` of them end before `b`. */
-function piecesFound(text: string, pieces: string[], { constant }: Constants): string {
-  const listed = constant(
-    pieces.map((piece) => [
-      lengthOf(piece),
-      ...(piece.includes('?') ? [null, partsOf(piece)] : [piece]),
-    ]),
-  )
-  // With question marks, a row tries one place; `instr` finds the others at once.
-  const found = `iif(s.value->>1 IS NULL,${partsMatch(text, 'b', 's.value->2')},instr(substr(${text},b),s.value->>1))`
-  return `(WITH RECURSIVE f(i,b) AS (SELECT 0,1 UNION ALL
-SELECT i+(h.value>0),b+iif(h.value>0,h.value-1+(s.value->>0),1)
-FROM f,json_each(${listed}) AS s,json_each(json_array(${found})) AS h
-WHERE s.key=i AND b+(s.value->>0)<=length(${text})+1 AND (h.value>0 OR s.value->>1 IS NULL))
-SELECT max(i) FROM f)`
-}
+export const isWild = ({ core }: Piece) => core.includes('?')
+
+/** SQL: in a row, `i` pieces end before `b`. A row finds a piece without question marks. */
+const atOnce = (from: number) => `f(i,b) AS (SELECT 0,${from} UNION ALL
+SELECT i+1,b+value-1+(q->0->>i)
+FROM f,json_each(json_array(nullif(instr(substr(x,b),q->>('$[1]['||i||']')),0)))
+WHERE b+(q->0->>i)<=e)`
+
+/**
+ * A row tries the parts of a piece at `b`. Of the first one that differs, `j`, the rows behind look
+ * for the next place, in `s` places at a time.
+ */
+const partByPart = (from: number) => `f(i,b,j,s) AS (SELECT 0,${from},NULL,1 UNION ALL
+SELECT i+(coalesce(j,value) IS NULL),b+iif(value IS NULL,iif(j IS NULL,q->0->>i,0),s),
+ifnull(value,iif(s=1,NULL,j)),iif(value IS NULL,max(1,s/4),iif(j IS NULL,1,2*s))
+FROM f,json_each(json_array((SELECT key FROM json_each(q->('$[1]['||i||']')) WHERE ifnull(j,key)=key
+AND NOT substr(x,b+(value->>0),s+(value->>1)) GLOB value->>2 LIMIT 1)))
+WHERE b+(q->0->>i)<=e)`
 
 /** A part of a piece: offset and length in characters, and a pattern of GLOB. */
 type Part = [offset: number, length: number, glob: string]
 
-/** SQL: whether parts, as JSON, match at their offsets from `start`; negative: from the end. */
-const partsMatch = (text: string, start: string, parts: string) =>
-  `NOT EXISTS(SELECT 1 FROM json_each(${parts})
-WHERE NOT substr(${text},${start}+(value->>0),value->>1) GLOB value->>2)`
-
-const globBytesMax = 50
-
 /** Splits a piece without stars into parts that GLOB takes. */
-function partsOf(piece: string): Part[] {
+export function partsOf(piece: string): Part[] {
   const parts: Part[] = []
   let room = 0
   for (const [offset, character] of [...piece].entries()) {
@@ -74,7 +112,7 @@ function partsOf(piece: string): Part[] {
     const last = parts.at(-1)
     if (last === undefined || bytes > room) {
       parts.push([offset, 1, glob])
-      room = globBytesMax - bytes
+      room = partBytesMax - bytes
     } else {
       last[1]++
       last[2] += glob
@@ -87,3 +125,5 @@ function partsOf(piece: string): Part[] {
 const shiftedBy =
   (by: number) =>
   ([offset, length, glob]: Part): Part => [offset + by, length, glob]
+
+const anywhere = ([offset, length, glob]: Part): Part => [offset, length - 1, `*${glob}*`]

@@ -1,108 +1,14 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { nextItems } from '../jobs/batch-size.ts'
-import { stringifyJson } from '../json.ts'
+import { Failure } from '../failure.ts'
 import { compile, compiler, type ResolvedRule, type Compiled, type Names } from './compile.ts'
+import { costOf } from './cost.ts'
+import { holdsFor } from './explain.ts'
+import { Pace, usual, type Allowed } from './pace.ts'
+import { parameters } from './parameters.ts'
+import { areListed, listsOf, listsTable, selectRange, type MaybeList, type Range } from './range.ts'
 import { asIndex, firstMissing, referencesOf, refuseMissing, type Reference } from './references.ts'
-import { ruleRefused, type Rule } from './rule.ts'
-
-/** Users of a query's first statement; a rule may cost a thousand times as much as another. */
-export const firstRangeSize = 2000
-
-/** How many users of the workspace belong to an audience. Throws `rule-refused`. */
-export async function countUsers(
-  db: Db,
-  workspace: number,
-  { rule, names }: ResolvedRule,
-): Promise<number> {
-  return (await countEach(db, workspace, [rule], names)).all
-}
-
-/** How many users each of the rules holds for, and how many all of them. Throws `rule-refused`. */
-export async function countEach(
-  db: Db,
-  workspace: number,
-  rules: Rule[],
-  names: Names,
-): Promise<{ each: number[]; all: number }> {
-  const references = rules.flatMap((rule) => referencesOf(rule, names))
-  const constants: unknown[] = []
-  const compileRule = compiler(names, constants)
-  const conditions = rules.map((rule) => compileRule(rule, 'u.user_id'))
-  const counts = { each: rules.map(() => 0), all: 0 }
-  let size = firstRangeSize
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const counting: SQL<Counts> = selectCounts(
-      workspace,
-      { conditions, constants, references },
-      { after, size },
-    )
-    const [answer] = await together(db, [counting])
-    const [row] = answer.rows
-    if (row === undefined) throw new Error('a count gave no row')
-    refuseMissing(references[row.missing ?? -1])
-    counts.all += row.all
-    counts.each = (JSON.parse(row.each) as number[]).map(
-      (count, i) => count + (counts.each[i] ?? 0),
-    )
-    after = row.scanned < size ? undefined : row.last
-    size = nextItems(size, answer.meta.duration)
-  }
-  return counts
-}
-
-/** A page of an audience's users in the order of ids; `next` is the `after` of the page behind. */
-export async function listUsers(
-  db: Db,
-  workspace: number,
-  resolved: ResolvedRule,
-  { after, size }: { after: string; size: number },
-): Promise<{ users: string[]; next: string | undefined }> {
-  const query = compileQuery(resolved)
-  const found: string[] = []
-  let rangeSize = Math.max(firstRangeSize, 4 * size)
-  for (let from: string | undefined = after; from !== undefined;) {
-    // One more than the page holds shows that there is another page.
-    const max = size + 1 - found.length
-    const range = { after: from, size: rangeSize, max }
-    const { users, last, ms } = await findMatching(db, workspace, query, range)
-    found.push(...users)
-    if (found.length > size || (found.length === size && last !== undefined))
-      return { users: found.slice(0, size), next: found[size - 1] }
-    from = last
-    rangeSize = nextItems(rangeSize, ms)
-  }
-  return { users: found, next: undefined }
-}
-
-/** `size` users of the workspace in the order of ids. */
-interface Range {
-  after: string
-  size: number
-}
-
-/**
- * The first `max` users of a range who belong; the `last` user of the range, undefined if no other
- * follows; and D1's milliseconds. Throws `rule-refused`.
- */
-export async function findMatching(
-  db: Db,
-  workspace: number,
-  query: Query,
-  { max, ...range }: Range & { max?: number },
-): Promise<{ users: string[]; last: string | undefined; ms: number }> {
-  const [end, found] = await together(db, [
-    selectEnd(workspace, query.references, range),
-    selectMatching(workspace, query, { ...range, max: max ?? range.size }),
-  ])
-  const [{ scanned, last, missing } = { scanned: 0, last: '', missing: null }] = end.rows
-  refuseMissing(query.references[missing ?? -1])
-  return {
-    users: found.rows.map(({ id }) => id),
-    last: scanned < range.size ? undefined : last,
-    ms: found.meta.duration,
-  }
-}
+import type { Rule } from './rule.ts'
 
 /** A compiled rule, and the references that each of its statements checks. */
 export interface Query extends Compiled {
@@ -115,71 +21,221 @@ export const compileQuery = ({ rule, names }: ResolvedRule): Query => ({
   references: referencesOf(rule, names),
 })
 
-/**
- * The table `p` of a compiled rule: the workspace `w`, and the constants `c` as JSON. Throws
- * `rule-refused` where they are too large.
- */
-export function parameters(workspace: number, constants: unknown[]): SQL {
-  const json = stringifyJson(constants)
-  if (Buffer.byteLength(json) > constantsBytesMax)
-    throw ruleRefused('/rule', 'is too large: its values and patterns take more than 2 MB')
-  return sql`p AS MATERIALIZED (SELECT ${workspace} AS w, ${json} AS c)`
+/** Rules that are asked about the same users, and how fast. */
+export interface Question {
+  workspace: number
+  rules: Rule[]
+  names: Names
+  conditions: string[]
+  constants: unknown[]
+  references: Reference[]
+  lists: MaybeList[]
+  /** Whether users are weighed by their lists: once there are some. */
+  weighed: boolean
+  pace: Pace
 }
 
-/** D1 takes strings of up to 2 MB. */
-const constantsBytesMax = 2_000_000
+export function questionOf(
+  workspace: number,
+  rules: Rule[],
+  names: Names,
+  { groupUsersMax, questionSeconds }: Allowed,
+): Question {
+  const constants: unknown[] = []
+  const compileRule = compiler(names, constants)
+  const all: ResolvedRule = { rule: { operator: 'and', expressions: rules }, names }
+  return {
+    workspace,
+    rules,
+    names,
+    conditions: rules.map((rule) => compileRule(rule, 'u.user_id')),
+    constants,
+    references: referencesOf(all.rule, names),
+    lists: listsOf(all, groupUsersMax),
+    weighed: false,
+    pace: new Pace(costOf(all.rule, { groupUsersMax }), questionSeconds),
+  }
+}
 
-/** The users of a range, as a table `u`. */
-const usersOf = (workspace: number, { after, size }: Range): SQL => sql`
-  (SELECT user_id FROM users WHERE workspace_id = ${workspace} AND user_id > ${after}
-  ORDER BY user_id LIMIT ${size}) AS u`
+/** The users of a range for whom rules hold. */
+export interface Found {
+  /** How many each rule holds for, and how many all of them. */
+  each: number[]
+  all: number
+  /** For whom all of them hold, if asked for. */
+  users: string[]
+  scanned: number
+  /** The last user of the range; undefined if no other follows. */
+  last: string | undefined
+}
 
-interface Counts {
+/** Asks about the next users after one, as many as the pace allows. Throws `rule-refused`. */
+export async function findNext(
+  db: Db,
+  question: Question,
+  { after, size, listed }: { after: string; size?: number; listed: boolean },
+): Promise<Found> {
+  const { workspace, pace, references, rules, names } = question
+  const range = { after, size: Math.min(size ?? pace.size, pace.size) }
+  await pace.turn()
+  const [answer] = await together(db, [selectFound(question, range, listed)])
+  const [row] = answer.rows
+  if (row === undefined) throw new Error('a range gave no row')
+  refuseMissing(references[row.missing ?? -1])
+  pace.took(answer.meta.duration, range.size)
+  if (row.listed === 1 && !question.weighed) {
+    question.weighed = true
+    return findNext(db, question, { after, listed, ...(size !== undefined && { size }) })
+  }
+  const found: Found = {
+    each: JSON.parse(row.each) as number[], // a number for each rule
+    all: row.all,
+    users: JSON.parse(row.users) as string[], // ids
+    scanned: row.scanned,
+    last: row.more === 1 ? row.last : undefined,
+  }
+  if (row.heavy === null) return found
+  const each: number[] = []
+  for (const rule of rules)
+    each.push(Number(await holdsFor(db, workspace, { rule, names }, { user: row.heavy, pace })))
+  const all = each.every((one) => one === 1)
+  return { ...found, each, all: Number(all), users: all && listed ? [row.heavy] : [] }
+}
+
+interface Row {
   each: string
   all: number
+  users: string
   scanned: number
   last: string
+  /** Whether another user follows. */
+  more: number
+  /** A user whose lists take a statement each. */
+  heavy: string | null
+  /** Whether users are to be weighed. */
+  listed: number
+  /** The index of a reference. */
   missing: number | null
 }
 
-/**
- * Counts a range: `each` per condition as JSON, and `all`; `scanned` users, the `last` one, and the
- * index of a `missing` reference.
- */
-function selectCounts(
-  workspace: number,
-  {
-    conditions,
-    constants,
-    references,
-  }: { conditions: string[]; constants: unknown[]; references: Reference[] },
+function selectFound(
+  { workspace, conditions, constants, references, lists, weighed, pace }: Question,
   range: Range,
-): SQL<Counts> {
-  const columns = conditions.map((condition, i) => `${condition} AS c${i}`)
+  listed: boolean,
+): SQL<Row> {
+  const columns = conditions.map(
+    (condition, i) => `iif(u.weight>${pace.most},0,${condition}) AS c${i}`,
+  )
   const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
-  const all = conditions.map((_, i) => `c${i}`).join(' AND ')
-  // The outer LIMIT keeps SQLite from merging the subquery, which would repeat each condition.
-  return sql<Counts>`
-  WITH ${parameters(workspace, constants)}
-  SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${sql.raw(all)}), 0) AS "all",
-    count(*) AS scanned, max(id) AS last, ${firstMissing(workspace, references, asIndex)} AS missing
-  FROM (SELECT u.user_id AS id, ${sql.raw(columns.join())}
-    FROM ${usersOf(workspace, range)} LIMIT ${range.size})`
+  const all = sql.raw(conditions.map((_, i) => `c${i}`).join(' AND '))
+  const users = listed ? sql`json_group_array(id) FILTER (WHERE ${all})` : sql`'[]'`
+  // The inner LIMIT keeps SQLite from merging the subquery, which would repeat each condition.
+  return sql<Row>`
+  WITH ${parameters(workspace, constants)}, ${listsTable(workspace, lists)}
+  SELECT *, ${areListed} AS listed, EXISTS (SELECT 1 FROM users AS next
+      WHERE next.workspace_id = ${workspace} AND next.user_id > last) AS more,
+    ${firstMissing(workspace, references, asIndex)} AS missing
+  FROM (SELECT json_array(${sql.raw(sums.join())}) AS each, coalesce(sum(${all}), 0) AS "all",
+      ${users} AS users, count(*) AS scanned, max(id) AS last,
+      max(iif(weight > ${pace.most}, id, NULL)) AS heavy
+    FROM (SELECT u.user_id AS id, u.weight, ${sql.raw(columns.join())}
+      FROM (${selectRange(workspace, lists, range, weighed)}) AS u LIMIT ${range.size}))`
 }
 
-/** The end of a range: `scanned` users, the `last` one, and the index of a `missing` reference. */
-const selectEnd = (workspace: number, references: Reference[], range: Range) =>
-  sql<Pick<Counts, 'scanned' | 'last' | 'missing'>>`
-  SELECT count(*) AS scanned, max(u.user_id) AS last,
-    ${firstMissing(workspace, references, asIndex)} AS missing
-  FROM ${usersOf(workspace, range)}`
-
-/** A query of `id`: users of a range who belong, in the order of ids. */
-const selectMatching = (
+/** How many users of the workspace belong to an audience. Throws as `countEach` does. */
+export async function countUsers(
+  db: Db,
   workspace: number,
-  { condition, constants }: Compiled,
-  { max, ...range }: Range & { max: number },
-) => sql<{ id: string }>`
-  WITH ${parameters(workspace, constants)}
-  SELECT u.user_id AS id FROM ${usersOf(workspace, range)}
-  WHERE ${sql.raw(condition)} ORDER BY u.user_id LIMIT ${max}`
+  { rule, names }: ResolvedRule,
+  allowed = usual,
+): Promise<number> {
+  const question = questionOf(workspace, [rule], names, allowed)
+  return (await countEach(db, question)).all
+}
+
+/** How many users were looked at, and for how many of them each rule holds, and all of them. */
+export interface Counted {
+  scanned: number
+  each: number[]
+  all: number
+  /** The first of them, as many as were asked for. */
+  sample: string[]
+  /** The last user, while others follow. */
+  after: string | undefined
+}
+
+export const nobody = (rules: Rule[]): Counted => ({
+  scanned: 0,
+  each: rules.map(() => 0),
+  all: 0,
+  sample: [],
+  after: '',
+})
+
+/** Goes on with a count until its end, or that of its time. Throws `rule-refused`. */
+export async function goOnCounting(
+  db: Db,
+  question: Question,
+  counted: Counted,
+  sampleSize = 0,
+): Promise<Counted> {
+  let { after } = counted
+  const so = { ...counted }
+  do {
+    if (after === undefined) break
+    const listed = so.sample.length < sampleSize
+    const found: Found = await findNext(db, question, { after, listed })
+    so.scanned += found.scanned
+    so.each = so.each.map((count, i) => count + (found.each[i] ?? 0))
+    so.all += found.all
+    so.sample = [...so.sample, ...found.users].slice(0, sampleSize)
+    after = found.last
+  } while (!question.pace.isOver())
+  return { ...so, after }
+}
+
+/** Counts to the end. Throws `out-of-time`, and `rule-refused`. */
+export async function countEach(db: Db, question: Question): Promise<Counted> {
+  const counted = await goOnCounting(db, question, nobody(question.rules))
+  if (counted.after !== undefined) throw await outOfTime(db, question.workspace, counted.scanned)
+  return counted
+}
+
+/** The failure of a question that came so far, of all users where their number is known. */
+export async function outOfTime(db: Db, workspace: number, scanned: number): Promise<Failure> {
+  const users = await usersIn(db, workspace)
+  return new Failure({ reason: 'out-of-time', scanned, ...(users >= scanned && { users }) })
+}
+
+/** The users that the workspace counts; 0 if none are counted. */
+export async function usersIn(db: Db, workspace: number): Promise<number> {
+  const [row] = await db.all<{ users: number }>(
+    sql`SELECT users FROM workspaces WHERE workspace_id = ${workspace}`,
+  )
+  return row?.users ?? 0
+}
+
+/**
+ * A page of an audience's users in the order of ids; `next` is the `after` of the page behind. It
+ * has fewer where there was no more time. Throws `rule-refused`.
+ */
+export async function listUsers(
+  db: Db,
+  workspace: number,
+  { rule, names }: ResolvedRule,
+  { after, size, allowed = usual }: { after: string; size: number; allowed?: Allowed },
+): Promise<{ users: string[]; next: string | undefined }> {
+  const question = questionOf(workspace, [rule], names, allowed)
+  const users: string[] = []
+  let from: string | undefined = after
+  let range: { size?: number } = { size: Math.max(4 * size, 100) }
+  do {
+    const found: Found = await findNext(db, question, { after: from, listed: true, ...range })
+    range = {}
+    users.push(...found.users)
+    if (users.length > size || (users.length === size && found.last !== undefined))
+      return { users: users.slice(0, size), next: users[size - 1] }
+    from = found.last
+  } while (from !== undefined && !question.pace.isOver())
+  return { users, next: from }
+}

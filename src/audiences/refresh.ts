@@ -96,7 +96,7 @@ function log(
 
 /** Opens the syncs of as many of the audiences as one batch takes, and gives their number. */
 async function openTogether({ res, period }: Refreshing, due: Due[]): Promise<number> {
-  const rules = await resolveMany(res.directory, due)
+  const rules = await resolveMany(res.directory, due, res.limits)
   const refused: Due[] = []
   const rows: string[] = []
   let length = 0

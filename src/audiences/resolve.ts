@@ -4,9 +4,11 @@ import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { parseJson } from '../json.ts'
 import type { ResolvedRule, Names } from './compile.ts'
+import { checkCost, type Budget } from './cost.ts'
 import { checkReferences, withShared } from './references.ts'
 import { expand } from './expand.ts'
-import { compileQuery, parameters } from './query.ts'
+import { parameters } from './parameters.ts'
+import { compileQuery } from './query.ts'
 import { audiencesIn, groupsIn, type Rule } from './rule.ts'
 
 interface DefinitionRow {
@@ -75,10 +77,11 @@ export function resolvedFrom([definitions, used]: AudienceRows, id: string): Res
   return checkReferences({ rule: expand(rule, rules, id), names })
 }
 
-/** `resolveAudience` for audiences of any workspaces at once: why a rule is refused, in its place. */
+/** Audiences of any workspaces at once, within the budget: why a rule is refused, in its place. */
 export async function resolveMany(
   db: Db,
   audiences: { workspace: number; id: string }[],
+  budget: Budget,
 ): Promise<(ResolvedRule | Failure)[]> {
   const list = JSON.stringify(audiences.map(({ workspace, id }) => [workspace, id]))
   const [definitions, rules] = await together(db, [
@@ -98,7 +101,10 @@ export async function resolveMany(
   const rulesOf = Map.groupBy(rules.rows, ({ workspace }) => workspace)
   return audiences.map(({ workspace, id }) => {
     try {
-      return resolvedFrom([definitionsOf.get(workspace) ?? [], rulesOf.get(workspace) ?? []], id)
+      const rows = [definitionsOf.get(workspace) ?? [], rulesOf.get(workspace) ?? []] as const
+      const resolved = resolvedFrom([...rows], id)
+      checkCost(resolved.rule, budget)
+      return resolved
     } catch (error) {
       if (error instanceof Failure) return error
       throw error

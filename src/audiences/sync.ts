@@ -10,6 +10,7 @@ import { countUnended, insertNextJob } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getAudience } from './audiences.ts'
 import type { ResolvedRule } from './compile.ts'
+import { checkCost } from './cost.ts'
 import { withShared } from './references.ts'
 import { resolveAudience } from './resolve.ts'
 
@@ -28,6 +29,7 @@ export async function requestSync(
     getAudience(db, workspace, id),
     resolveAudience(db, workspace, id),
   ])
+  checkCost(resolved.rule, res.limits)
   const notAttached = new Failure({ reason: 'not-attached', audience: id })
   if (group === null) throw notAttached
   const row = rowOf({ workspace, audience: id, ...resolved })

@@ -2,26 +2,12 @@ import type { Resources } from '../resources.ts'
 import { batchTime, firstItems, itemsMin, nextItems } from './batch-size.ts'
 import type { Interruptible } from './interruptible.ts'
 import type { Job } from './job.ts'
+import { letOthersIn } from './let-others-in.ts'
 import { othersWait } from './others.ts'
 
 /** Milliseconds, and statements, of which D1 allows an invocation 1,000. */
 const timeMax = 20_000
 const statementsMax = 900
-
-/** Milliseconds of a pause; one that took longer than `unused` was used by others. */
-const pause = 1
-const unused = 3
-
-/** Pauses for as long as others use that, and at most `ms`. */
-async function letOthersIn(ms: number): Promise<void> {
-  const until = performance.now() + ms
-  for (let from = performance.now(); ;) {
-    await scheduler.wait(pause)
-    const now = performance.now()
-    if (now - from < unused || now > until) return
-    from = now
-  }
-}
 
 type Needed = Pick<Resources, 'now' | 'meter' | 'limits' | 'databaseOf'>
 

@@ -1,4 +1,4 @@
-import type { WebhookAddresses } from '../resources.ts'
+import type { WebhookAddresses } from '../vars.ts'
 
 /**
  * Why events cannot be sent to a URL, as the end of a sentence. Host names are not resolved:

@@ -68,6 +68,8 @@ describe('PUT /audiences/{id}', () => {
         description: '',
         rule: change.rule,
         refresh: 'on_demand',
+        cost: 215,
+        cost_max: 100_000,
         experience_group: group,
         created_on: before['created_on'],
         created_by: 'tester',
@@ -132,7 +134,7 @@ describe('PUT /audiences/{id}', () => {
       const answers = await Promise.all([put('one', 'two'), put('two', 'one')])
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 422])
       for (const id of ['one', 'two'])
-        expect(await team.get(`${path(id)}/count`)).toEqual({ count: 0 })
+        expect(await team.get(`${path(id)}/count`)).toMatchObject({ count: 0 })
       const first = answers[0]?.['status'] === 200 ? 'one' : 'two'
       await isEmpty(team.call('DELETE', path(first)), 204)
       await isEmpty(team.call('DELETE', path(first === 'one' ? 'two' : 'one')), 204)

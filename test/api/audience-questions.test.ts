@@ -82,17 +82,23 @@ describe('POST /audiences/preview', () => {
       status: 200,
       count: hard.length,
       sample: owners.slice(0, 10),
+      cost: 215,
+      cost_max: 100_000,
     })
     const both = hard.filter((_, i) => i % 3 === 0).sort(inBytes)
     expect(await preview({ operator: 'and', expressions: [dogs, cats] })).toEqual({
       status: 200,
       count: both.length,
       sample: both,
+      cost: 430,
+      cost_max: 100_000,
     })
     expect(await preview({ operator: 'exists', attribute: 'has_horse' })).toEqual({
       status: 200,
       count: 0,
       sample: [],
+      cost: 215,
+      cost_max: 100_000,
     })
     expect(await team.get<unknown>('/audiences')).toEqual(before)
   })
@@ -105,7 +111,11 @@ describe('POST /audiences/preview', () => {
         { operator: 'not', expression: { operator: 'in_audience', audience: 'dogs' } },
       ],
     }
-    expect(await preview(rule)).toEqual({ status: 200, count: 3, sample: ['cid', 'dora', 'zoe'] })
+    expect(await preview(rule)).toMatchObject({
+      status: 200,
+      count: 3,
+      sample: ['cid', 'dora', 'zoe'],
+    })
   })
 })
 
@@ -135,7 +145,7 @@ describe('GET /audiences/{id}/count', () => {
     })
     expect(await users(own, 'outer')).toEqual({ users: ['bob', 'cid'], next: null })
     await own.send('PUT', '/audiences/inner', { name: 'x', rule: cats })
-    expect(await own.get('/audiences/outer/count')).toEqual({ count: 1 })
+    expect(await own.get('/audiences/outer/count')).toMatchObject({ count: 1 })
     expect(await users(own, 'outer')).toEqual({ users: ['ann'], next: null })
     expect(await own.get('/audiences/outer/users/ann')).toMatchObject({ member: true })
   })
@@ -282,7 +292,7 @@ describe('an audience among 21,000 users', () => {
           rule: { operator: 'equals', attribute: 'rare', value: 'yes' },
         }),
       ),
-    ).toEqual({
+    ).toMatchObject({
       status: 200,
       count: 3,
       sample: rare,

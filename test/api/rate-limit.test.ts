@@ -197,6 +197,7 @@ describe('wrangler.toml', () => {
     ['LIMITER', 'RATE_LIMIT'],
     ['LOOKUP_LIMITER', 'LOOKUP_RATE_LIMIT'],
     ['DOOR_LIMITER', 'DOOR_RATE_LIMIT'],
+    ['QUESTION_LIMITER', 'QUESTION_RATE_LIMIT'],
   ])('states the limit of %s also for the refusal', (binding, name) => {
     const field = (name: string) => new RegExp(`^${name} = (\\w+)`, 'm').exec(config)?.[1]
     const simple = new RegExp(`name = "${binding}"\\n.*\\nsimple = (.*)\\n`).exec(config)?.[1]

@@ -37,7 +37,9 @@ describe('a rule in SQL', () => {
               count: matching.length,
             })
             for (const id of ids.slice(0, 3))
-              expect(await explainUser(db, workspace, question, id)).toEqual(expected.get(id))
+              expect(await explainUser(db, workspace, question, { user: id })).toEqual(
+                expected.get(id),
+              )
             for (const one of expected.values())
               for (const { rule, result } of nodesOf(one)) {
                 came.get(rule.operator)?.add(result)

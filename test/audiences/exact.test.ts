@@ -37,7 +37,7 @@ describe.each(['9007199254740993', '9223372036854775808', '-10000000000000000000
           ),
         ).toMatchObject({ users: ['ann'] })
       const explained = await queryAudience(db, workspace, 'large', (db, resolvedRule) =>
-        explainUser(db, workspace, resolvedRule, 'bob'),
+        explainUser(db, workspace, resolvedRule, { user: 'bob' }),
       )
       expect(explained.result).toBe(false)
       expect(stringifyJson(explained.rule)).toBe(said(digits))

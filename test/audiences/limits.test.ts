@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createAudience } from '../../src/audiences/audiences.ts'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { audiencesOf } from '../../src/audiences/memberships.ts'
-import { overlap } from '../../src/audiences/overlap.ts'
+import { overlap } from '../../src/audiences/questions.ts'
 import { compileQuery } from '../../src/audiences/query.ts'
 import { groupsIn, readRule } from '../../src/audiences/rule.ts'
 import { membersOf } from '../support/api.ts'
@@ -233,7 +233,7 @@ describe('the largest rule that may be', () => {
       count: matching.length,
     })
     for (const [i, { id }] of people.users.entries())
-      expect(await explainUser(db, workspace, question, id)).toEqual(expected[i])
+      expect(await explainUser(db, workspace, question, { user: id })).toEqual(expected[i])
     // It leaves room in a statement.
     expect(compileQuery(question).condition.length).toBeLessThan(conditionMax)
   })
@@ -248,6 +248,7 @@ describe('the largest rule that may be', () => {
 
   it('overlaps with another up to 100 conditions together, and not beyond', async () => {
     const { res } = hazardous()
+    const { limits } = res
     const workspace = await populate(people)
     const save = (id: string, rule: unknown) =>
       createAudience(res, workspace, id, {
@@ -260,14 +261,18 @@ describe('the largest rule that may be', () => {
     await save('left', or(...many(50, (i) => over(matches(inherited, i)))))
     await save('right', and(...many(50, () => ({ operator: 'not_exists', attribute: longName }))))
     await save('all', or(...many(100, (i) => over(matches(inherited, i)))))
-    expect(await overlap(db, workspace, 'left', 'right')).toEqual({ a: 2, b: 2, both: 1 })
-    expect((await audiencesOf(db, workspace, 'bob')).map(({ id }) => id)).toEqual([
+    expect(await overlap({ db, workspace, limits }, 'left', 'right')).toEqual({
+      a: 2,
+      b: 2,
+      both: 1,
+    })
+    expect((await audiencesOf(db, workspace, 'bob', limits)).map(({ id }) => id)).toEqual([
       'left',
       'right',
       'all',
     ])
-    expect((await audiencesOf(db, workspace, 'cid')).map(({ id }) => id)).toEqual(['right'])
-    await expect(overlap(db, workspace, 'left', 'all')).rejects.toMatchObject({
+    expect((await audiencesOf(db, workspace, 'cid', limits)).map(({ id }) => id)).toEqual(['right'])
+    await expect(overlap({ db, workspace, limits }, 'left', 'all')).rejects.toMatchObject({
       facts: { reason: 'invalid', field: 'b' },
     })
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import { folded } from '../../src/text.ts'
+import { watched } from '../support/plans.ts'
 import { likeness } from './evaluate.ts'
 import { resolved, belonging, db, peopled } from './populate.ts'
 
@@ -138,6 +139,47 @@ describe('matches', () => {
     const began = performance.now()
     expect(await countUsers(db, workspace, question)).toBe(0)
     expect(performance.now() - began).toBeLessThan(1000)
+  })
+})
+
+/** Values of so many characters on which a pattern is tried for long. */
+const hostile = (pattern: string, characters: number) =>
+  (pattern.includes('b?') ? 'ab' : 'a').repeat(characters).slice(0, characters - 1) + 'z'
+
+describe('a pattern, whichever it is,', () => {
+  const lengths = [1000, 2000, 4000]
+  const each = 10
+
+  it.each<[title: string, pattern: string, rowsPerCharacter: number]>([
+    ['a question mark between stars', '*a?b*', 1],
+    ['two of them', '*?a*?b*', 1],
+    ['the longest that GLOB takes', `*${'a?'.repeat(23)}b*`, 1],
+    ['a hundred stars', `${'*a'.repeat(100)}b*z`, 1],
+    ['turns of question marks and stars', '?*'.repeat(2048), 1],
+    ['stars between letters, 4,096 characters', `${'a*'.repeat(2047)}bz`, 4],
+    ['question marks between stars, 4,096 characters', `${'*a?'.repeat(1364)}*bz`, 4],
+    ['pieces with question marks', `${'*a?a'.repeat(24)}b*z`, 4],
+    ['a piece that is nearly found everywhere', `*${'a'.repeat(90)}?b*z`, 1],
+    ['letters that are found nowhere', `*${'a'.repeat(900)}b*z`, 1],
+    [
+      'parts that are found everywhere, never together',
+      `*${'a?'.repeat(96)}${'?a'.repeat(96)}b?*`,
+      30,
+    ],
+  ])('reads rows in proportion to the value: %s', async (_, value, most) => {
+    const rows: number[] = []
+    for (const length of lengths) {
+      const said = hostile(value, length)
+      const people = Array.from({ length: each }, (_, i) => [`u${i}`, { said }])
+      const workspace = await peopled(Object.fromEntries(people))
+      const question = await resolved(workspace, { operator: 'matches', attribute: 'said', value })
+      const { db, meter } = watched()
+      await countUsers(db, workspace, question)
+      rows.push(meter.rowsRead / each)
+      expect(meter.rowsRead / each).toBeLessThan(30 + most * length)
+    }
+    const [short = 0, , long = 0] = rows
+    expect(long).toBeLessThan(4.5 * short + most * 1000)
   })
 })
 

@@ -90,7 +90,7 @@ describe('the text of a condition', () => {
       )
       said.length = 0
       await belonging(workspace, question, 1000, onResults)
-      await explainUser(onResults, workspace, question, 'ann')
+      await explainUser(onResults, workspace, question, { user: 'ann' })
       texts.push([...said])
     }
     expect(texts[0]?.length).toBeGreaterThanOrEqual(3)

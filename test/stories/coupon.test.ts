@@ -25,7 +25,7 @@ it('the coupon goes to all who live with a dog, nobody else', async () => {
     users: ['jane', 'john', 'walt'],
     next: null,
   })
-  expect(await team.get('/audiences/coupon/count')).toEqual({ count: 3 })
+  expect(await team.get('/audiences/coupon/count')).toMatchObject({ count: 3 })
   expect(await team.get('/audiences/coupon/users/jane')).toEqual({
     member: true,
     explain: { ...rule, result: true, saw: true },

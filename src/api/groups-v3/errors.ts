@@ -88,6 +88,7 @@ function answerTo(facts: Reason): Refusal {
         `groupId ${facts.id} is used by ${audiencesNamed(facts.by)}: change or delete what uses it first.`,
       ]
     case 'rule-refused':
+    case 'out-of-time':
     case 'cycle':
     case 'not-attached':
     case 'two-credentials':

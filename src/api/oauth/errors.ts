@@ -71,6 +71,7 @@ function answerTo(facts: Reason): Refusal {
     case 'user-missing':
     case 'attribute-refused':
     case 'rule-refused':
+    case 'out-of-time':
     case 'in-use':
     case 'cycle':
     case 'not-attached':

@@ -1,19 +1,36 @@
-import { Hono } from 'hono'
-import { queryAudience } from '../../audiences/cached-rule.ts'
-import { explainUser } from '../../audiences/explain.ts'
+import { Hono, type Context } from 'hono'
 import { exportAudience } from '../../audiences/export-audience.ts'
-import { overlap } from '../../audiences/overlap.ts'
-import { countUsers, listUsers } from '../../audiences/query.ts'
-import { resolveRule } from '../../audiences/resolve.ts'
-import { readRule } from '../../audiences/rule.ts'
+import {
+  countAudience,
+  explainAudience,
+  listAudience,
+  overlap,
+  previewRule,
+  type Asker,
+  type Count,
+} from '../../audiences/questions.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { questionLimited } from '../rate-limit.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/audiences.ts'
+import * as counts from './wire/counts.ts'
 import { userIdOf } from './wire/users.ts'
 
-const sampleSize = 10
+const asker = ({ var: { replica, workspace, res } }: Context<Http>): Asker => ({
+  db: replica,
+  workspace,
+  limits: res.limits,
+})
+
+/** A count, or how far it has come and where it goes on. */
+const answer = <Shown extends object>(c: Context<Http>, count: Count, shown: Shown) => {
+  const { next } = count
+  if (next === undefined) return c.json(shown)
+  const url = `${c.req.path}?continue=${next.token}`
+  return c.json({ ...shown, ...counts.showGoingOn(count, next, url) }, 202, { Location: url })
+}
 
 /** Where a rule of the caller's, or the answer, tells the values of attributes. */
 const withValues = ['audiences:read', 'users:read'] as const
@@ -26,15 +43,16 @@ export const audienceUsers = new Hono<Http>()
       'previewAudience',
       withValues,
       'Count the users who match a rule, and show ten of them',
-      wire.ShownPreview,
+      { schema: counts.ShownPreview, goesOn: counts.PreviewGoingOn, timed: true },
     ),
+    questionLimited,
     jsonBody,
+    valid('query', counts.Continue),
     valid('json', wire.Preview),
     async (c) => {
-      const { replica, workspace } = c.var
-      const rule = await resolveRule(replica, workspace, readRule(c.req.valid('json').rule))
-      const { users } = await listUsers(replica, workspace, rule, { after: '', size: sampleSize })
-      return c.json({ count: await countUsers(replica, workspace, rule), sample: users })
+      const { continue: token } = c.req.valid('query')
+      const count = await previewRule(asker(c), c.req.valid('json').rule, token)
+      return answer(c, count, counts.showPreview(count, c.var.res.limits))
     },
   )
 
@@ -44,25 +62,29 @@ export const audienceUsers = new Hono<Http>()
       'overlapAudiences',
       'audiences:read',
       'Count the users of two audiences, and those who belong to both',
-      wire.ShownOverlap,
+      { schema: counts.ShownOverlap, timed: true },
     ),
-    valid('query', wire.OverlapQuery),
+    questionLimited,
+    valid('query', counts.OverlapQuery),
     async (c) => {
-      const { replica, workspace } = c.var
       const { a, b } = c.req.valid('query')
-      return c.json(wire.showOverlap(a, b, await overlap(replica, workspace, a, b)))
+      return c.json(counts.showOverlap(a, b, await overlap(asker(c), a, b)))
     },
   )
 
   .get(
     '/:audience_id/count',
-    operation('countAudience', 'audiences:read', 'Count the users of an audience', wire.ShownCount),
+    operation('countAudience', 'audiences:read', 'Count the users of an audience', {
+      schema: counts.ShownCount,
+      goesOn: counts.CountGoingOn,
+      timed: true,
+    }),
+    questionLimited,
+    valid('query', counts.Continue),
     async (c) => {
-      const { replica, workspace } = c.var
-      const count = await queryAudience(replica, workspace, wire.idOf(c), (db, rule) =>
-        countUsers(db, workspace, rule),
-      )
-      return c.json({ count })
+      const { continue: token } = c.req.valid('query')
+      const count = await countAudience(asker(c), wire.idOf(c), token)
+      return answer(c, count, counts.showCount(count, c.var.res.limits))
     },
   )
 
@@ -72,8 +94,9 @@ export const audienceUsers = new Hono<Http>()
       'listAudienceUsers',
       'audiences:read',
       'List the users of an audience in the order of their ids; as text/csv, all of them',
-      { schema: wire.ShownUsers, csv: true },
+      { schema: wire.ShownUsers, csv: true, timed: true },
     ),
+    questionLimited,
     valid('query', wire.UsersQuery),
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
@@ -86,12 +109,10 @@ export const audienceUsers = new Hono<Http>()
       })
     },
     async (c) => {
-      const { replica, workspace } = c.var
-      const { users, next = null } = await queryAudience(
-        replica,
-        workspace,
+      const { users, next = null } = await listAudience(
+        asker(c),
         wire.idOf(c),
-        (db, rule) => listUsers(db, workspace, rule, c.req.valid('query')),
+        c.req.valid('query'),
       )
       return c.json({ users, next })
     },
@@ -103,14 +124,11 @@ export const audienceUsers = new Hono<Http>()
       'explainAudienceUser',
       withValues,
       'Explain why a user belongs to an audience or does not',
-      wire.ShownMembership,
+      { schema: wire.ShownMembership, timed: true },
     ),
+    questionLimited,
     async (c) => {
-      const { replica, workspace } = c.var
       const user = userIdOf(c.req.param('user_id'))
-      const explained = await queryAudience(replica, workspace, wire.idOf(c), (db, rule) =>
-        explainUser(db, workspace, rule, user),
-      )
-      return c.json(wire.showMembership(explained))
+      return c.json(wire.showMembership(await explainAudience(asker(c), wire.idOf(c), user)))
     },
   )

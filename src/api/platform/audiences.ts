@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import { attachAudience, detachAudience } from '../../audiences/attach.ts'
 import {
@@ -7,7 +7,9 @@ import {
   getAudience,
   listAudiences,
   updateAudience,
+  type Audience,
 } from '../../audiences/audiences.ts'
+import { priced } from '../../audiences/prices.ts'
 import { requestSync } from '../../audiences/sync.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -18,6 +20,12 @@ import * as wire from './wire/audiences.ts'
 const choosing = ['audiences:write', 'users:read'] as const
 const filling = ['audiences:write', 'groups:write'] as const
 
+const showOne = async (c: Context<Http>, audience: Audience) => {
+  const { db, workspace, res } = c.var
+  const [only = { ...audience, cost: null }] = await priced(db, workspace, [audience], res.limits)
+  return c.json(wire.showAudience(only, res.limits))
+}
+
 /** The audiences of a workspace, and the experience groups that they fill. */
 export const audiences = new Hono<Http>()
   .get(
@@ -25,9 +33,10 @@ export const audiences = new Hono<Http>()
     operation('listAudiences', 'audiences:read', 'List the audiences', z.array(wire.ShownAudience)),
     valid('query', wire.AudiencesQuery),
     async (c) => {
-      const { replica, workspace } = c.var
-      const audiences = await listAudiences(replica, workspace, c.req.valid('query'))
-      return c.json(audiences.map(wire.showAudience))
+      const { replica, workspace, res } = c.var
+      const listed = await listAudiences(replica, workspace, c.req.valid('query'))
+      const all = await priced(replica, workspace, listed, res.limits)
+      return c.json(all.map((audience) => wire.showAudience(audience, res.limits)))
     },
   )
 
@@ -41,15 +50,14 @@ export const audiences = new Hono<Http>()
       const { id = crypto.randomUUID(), ...draft } = c.req.valid('json')
       const by = caller.name
       const audience = await createAudience(res, workspace, id, { ...wire.draftOf(draft), by })
-      return c.json(wire.showAudience(audience))
+      return showOne(c, audience)
     },
   )
 
   .get(
     '/:audience_id',
     operation('getAudience', 'audiences:read', 'Get an audience', wire.ShownAudience),
-    async (c) =>
-      c.json(wire.showAudience(await getAudience(c.var.db, c.var.workspace, wire.idOf(c)))),
+    async (c) => showOne(c, await getAudience(c.var.db, c.var.workspace, wire.idOf(c))),
   )
 
   .put(
@@ -65,7 +73,7 @@ export const audiences = new Hono<Http>()
     async (c) => {
       const { workspace, caller, res } = c.var
       const draft = { ...wire.draftOf(c.req.valid('json')), by: caller.name }
-      return c.json(wire.showAudience(await updateAudience(res, workspace, wire.idOf(c), draft)))
+      return showOne(c, await updateAudience(res, workspace, wire.idOf(c), draft))
     },
   )
 
@@ -95,7 +103,7 @@ export const audiences = new Hono<Http>()
     async (c) => {
       const { res, workspace } = c.var
       const { groupId } = c.req.valid('json')
-      return c.json(wire.showAudience(await attachAudience(res, workspace, wire.idOf(c), groupId)))
+      return showOne(c, await attachAudience(res, workspace, wire.idOf(c), groupId))
     },
   )
 

@@ -26,13 +26,18 @@ const tags: Record<string, string> = {
   audit: 'Webhooks',
 }
 
-/** The schema of an answer, or more: `csv`, `lines` where it may be these. No schema: an empty 204. */
+/**
+ * The schema of an answer, or more: `csv`, `lines` where it may be these, `goesOn` of a 202 that tells
+ * where it goes on, `timed` where there may be no time for it. No schema: an empty 204.
+ */
 type Answer =
   | z.ZodType
   | {
       schema?: z.ZodType
+      goesOn?: z.ZodType
       status?: number
       csv?: boolean
+      timed?: boolean
       lines?: boolean
       requestBody?: typeof usersBody | typeof peopleBody
       /** By the first scope where it is not given. */
@@ -46,7 +51,7 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, status, csv, lines, requestBody, tag } = shapeOf(answer)
+  const { schema, goesOn, status, csv, lines, timed, requestBody, tag } = shapeOf(answer)
   const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
   const [first = ''] = [needs].flat(2)
   return guarded(needs, {
@@ -58,13 +63,30 @@ export const operation = (
       ...(schema === undefined
         ? { 204: { description: 'Done' } }
         : { [status ?? 200]: body('Done', schema) }),
+      ...(goesOn !== undefined && { 202: goingOn(goesOn) }),
       ...refusals,
+      ...(timed === true && { 503: outOfTime }),
     },
   })
 }
 
 const shapeOf = (answer: Answer): Exclude<Answer, z.ZodType> =>
   answer instanceof z.ZodType ? { schema: answer } : answer
+
+const goingOn = (schema: z.ZodType) => ({
+  ...json('There was no time for all users: the same request goes on at Location', schema),
+  headers: { Location: { schema: { type: 'string' as const } } },
+})
+
+const outOfTime = {
+  ...json('There was no time: the message names how many users were looked at', PlatformError),
+  headers: {
+    'Retry-After': {
+      description: 'Seconds after which to try again',
+      schema: { type: 'integer' as const },
+    },
+  },
+}
 
 const refusals: Responses = {
   400: json('The request cannot be read, or has no user id', PlatformError),

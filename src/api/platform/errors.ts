@@ -4,7 +4,7 @@ import type { Http } from '../http.ts'
 import { audiencesNamed, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
-type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429, message: string]
+type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429 | 503, message: string]
 
 const limitNames = {
   definitions: 'groups in a workspace',
@@ -39,6 +39,8 @@ function answerTo(facts: Reason): Refusal {
       return [404, 'Not found']
     case 'too-many-requests':
       return [429, rateLimitSentence(facts)]
+    case 'out-of-time':
+      return [503, `There was time for ${scannedOf(facts)}`]
     case 'user-missing':
       return [400, 'No user ID provided']
     case 'attribute-refused':
@@ -115,12 +117,19 @@ function answerTo(facts: Reason): Refusal {
   }
 }
 
+const scannedOf = ({ scanned, users }: Extract<Reason, { reason: 'out-of-time' }>) =>
+  users === undefined ? `${scanned} users` : `${scanned} of ${users} users`
+
+/** Seconds after which a question that had no time may be asked again. */
+const retryAfter = 60
+
 export function onError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
   if (facts === undefined) return c.json({ errors: [{ message: 'Internal server error' }] }, 500)
   const [status, message] = answerTo(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   setRateLimitHeaders(c, facts)
+  if (status === 503) c.header('Retry-After', `${retryAfter}`)
   return c.json(
     { errors: [{ message, ...(facts.reason === 'rule-refused' && { pointer: facts.pointer }) }] },
     status,
@@ -144,7 +153,7 @@ export function onEventsError(error: Error, c: Context<Http>): Response {
       500,
     )
   const [status, message] = answerTo(facts)
-  const shown = status === 422 ? 400 : status
+  const shown = status === 422 || status === 503 ? 400 : status
   setRateLimitHeaders(c, facts)
   if (shown === 401) c.header('WWW-Authenticate', 'Basic realm="events"')
   return c.json({ errors: [{ code: codes[shown], message }] }, shown)

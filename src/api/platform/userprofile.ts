@@ -37,12 +37,10 @@ export const userprofile = new Hono<Http>()
   .use('/:org_id/:account_id/:workspace_id/*', bearer, rateLimited, ownWorkspace)
   .get(
     '/:org_id/:account_id/:workspace_id/:mpid',
-    operation(
-      'getUserProfile',
-      'users:read',
-      'Get a user in the format of the Profile API',
-      ShownProfile,
-    ),
+    operation('getUserProfile', 'users:read', 'Get a user in the format of the Profile API', {
+      schema: ShownProfile,
+      timed: true,
+    }),
     valid('query', FieldsQuery),
     async (c) => {
       const fields = c.req.valid('query').fields.split(',')
@@ -58,7 +56,7 @@ export const userprofile = new Hono<Http>()
         }),
         ...(fields.includes('audience_memberships') && {
           audience_memberships: (
-            await audiencesOf(c.var.replica, c.var.workspace, profile.user)
+            await audiencesOf(c.var.replica, c.var.workspace, profile.user, c.var.res.limits)
           ).map(({ id, name }) => ({
             audience_id: id,
             audience_name: name,

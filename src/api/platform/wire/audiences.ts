@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { Audience, AudienceDraft } from '../../../audiences/audiences.ts'
+import type { AudienceDraft } from '../../../audiences/audiences.ts'
 import type { Explained } from '../../../audiences/explain.ts'
+import type { Priced } from '../../../audiences/prices.ts'
 import { withoutShared } from '../../../audiences/references.ts'
 import { operators, readRule } from '../../../audiences/rule.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
@@ -8,6 +9,7 @@ import { canonical, problemOfChosenId, readId } from '../../../text.ts'
 import { FileFor, KeysetQuery } from '../../keyset.ts'
 import { checkedBy, Description, Name } from '../../name.ts'
 import { statuses } from '../../status.ts'
+import { Cost, type Limit } from './counts.ts'
 import { AttributeValue, date, showExact, showValue } from './values.ts'
 
 // Read by audiences/rule.ts, which points to the node that it refuses.
@@ -39,7 +41,7 @@ const Rule = z.unknown().meta({
     audience: { type: 'string', description: 'For in_audience.' },
   },
   description: [
-    'At most 10 levels, 100 conditions and about 2 MB of values and patterns, ' +
+    'At most 10 levels, 100 conditions, about 2 MB of values and patterns, and a cost of `cost_max`, ' +
       'including those of the audiences that it uses.',
     'If the user does not have the attribute, a comparison is false and its not_… true. A list',
     'matches if one of its items does.',
@@ -112,6 +114,10 @@ export const ShownAudience = z.object({
   name: z.string(),
   description: z.string(),
   rule: Rule,
+  cost: Cost.cost.nullable().meta({
+    description: `${Cost.cost.description} Null: the rule is refused now.`,
+  }),
+  cost_max: Cost.cost_max,
   refresh: Refresh,
   experience_group: z
     .uuid()
@@ -123,11 +129,16 @@ export const ShownAudience = z.object({
   last_modified_by: z.string(),
 })
 
-export const showAudience = (audience: Audience): z.infer<typeof ShownAudience> => ({
+export const showAudience = (
+  { cost, ...audience }: Priced,
+  { ruleCostMax }: Limit,
+): z.infer<typeof ShownAudience> => ({
   id: audience.id,
   name: audience.name,
   description: audience.description,
   rule: showExact(withoutShared(audience.rule)),
+  cost,
+  cost_max: ruleCostMax,
   refresh: audience.refresh,
   experience_group: audience.group,
   created_on: date(audience.createdAt),
@@ -137,39 +148,25 @@ export const showAudience = (audience: Audience): z.infer<typeof ShownAudience> 
 })
 
 export const Preview = z.object({ rule: Rule })
-export const ShownPreview = z.object({ count: z.int(), sample: z.array(z.string()).max(10) })
-export const ShownCount = z.object({ count: z.int() })
 
 export const UsersQuery = KeysetQuery('user').extend({ for: FileFor })
 
-export const ShownUsers = z.object({ users: z.array(z.string()), next: z.string().nullable() })
-
-const Named = z.string('is required').transform(canonical)
-
-export const OverlapQuery = z.object({ a: Named, b: Named })
-export const ShownOverlap = z.object({
-  a: z.object({ id: z.string(), count: z.int() }),
-  b: z.object({ id: z.string(), count: z.int() }),
-  both: z.int(),
-})
-
-export const showOverlap = (
-  a: string,
-  b: string,
-  counts: { a: number; b: number; both: number },
-): z.infer<typeof ShownOverlap> => ({
-  a: { id: a, count: counts.a },
-  b: { id: b, count: counts.b },
-  both: counts.both,
+export const ShownUsers = z.object({
+  users: z.array(z.string()),
+  next: z.string().nullable().meta({
+    description:
+      'The `after` of the next page, which may follow a page of fewer users; null: none.',
+  }),
 })
 
 // Nodes below are `unknown`: a recursive schema would need a name.
 const ShownNode = z.looseObject({
   operator: z.enum(operators),
   result: z.boolean(),
-  saw: AttributeValue.nullable()
-    .optional()
-    .meta({ description: 'The value that the user has of the attribute.' }),
+  saw: AttributeValue.nullable().optional().meta({
+    description:
+      'The value that the user has of the attribute; of a list of more than 16 KB, ten items.',
+  }),
   expressions: z.array(z.unknown()).optional(),
   expression: z.unknown().optional(),
   members: z.array(z.object({ user_id: z.string(), expression: z.unknown() })).optional(),

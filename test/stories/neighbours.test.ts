@@ -1,0 +1,154 @@
+import { env } from 'cloudflare:workers'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { checkCost } from '../../src/audiences/cost.ts'
+import { countEach, questionOf } from '../../src/audiences/query.ts'
+import { resolveRule } from '../../src/audiences/resolve.ts'
+import { readRule } from '../../src/audiences/rule.ts'
+import { connect } from '../../src/db/connect.ts'
+import { Failure } from '../../src/failure.ts'
+import { resources } from '../../src/resources.ts'
+import { Bank, call, json, lines, type Json } from '../support/api.ts'
+import { crowd, people } from '../support/audiences.ts'
+import { callWith } from '../support/door.ts'
+import { Team } from '../support/identity.ts'
+
+const { limits } = resources(env)
+const users = 2000
+const long = 'a'.repeat(4095)
+const over = (expression: Json): Json => ({ operator: 'any_member', group: 'home', expression })
+const on = (attribute: string, operator: string, value: unknown): Json => ({
+  operator,
+  attribute,
+  value,
+})
+
+/** Conditions of which a rule has as many as it may. */
+const dear: [title: string, one: (i: number) => Json][] = [
+  ['question marks', () => on('text', 'matches', `*${'a?'.repeat(23)}b*`)],
+  ['a question mark, of members', (i) => over(on('text', 'matches', `*a?b${i % 10}*`))],
+  ['many pieces', () => on('text', 'matches', `${'*a'.repeat(90)}b*`)],
+  ['pieces with question marks', () => on('text', 'matches', `${'*a?a'.repeat(9)}b*`)],
+  ['long texts within', (i) => on('text', 'contains', `${'a'.repeat(2000)}b${i}`)],
+  [
+    'long texts within, of members',
+    (i) => over(on('text', 'contains', `${'a'.repeat(2000)}b${i}`)),
+  ],
+  [
+    'lists of texts',
+    () =>
+      on(
+        'text',
+        'in',
+        Array.from({ length: 250 }, (_, i) => `${i}`),
+      ),
+  ],
+  ['numbers', (i) => on('accented', 'less_than', i)],
+  ['numbers of members', (i) => over(on('accented', 'greater_than', i))],
+  ['times', (i) => on('accented', 'less_than', `2026-11-${10 + (i % 20)}`)],
+]
+
+/** The dearest rule of these conditions. */
+function dearestOf(one: (i: number) => Json): Json {
+  const rule = (count: number) => ({
+    operator: 'or',
+    expressions: Array.from({ length: count }, (_, i) => one(i)),
+  })
+  for (let count = 100; count > 0; count--)
+    try {
+      checkCost(readRule(rule(count)), limits)
+      return rule(count)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
+  throw new Error('one of them is too dear')
+}
+
+let hostile: Team
+let bank: Bank
+beforeAll(async () => {
+  hostile = await Team.open()
+  const ids = people('user', users)
+  await hostile.define({ id: 'home', source_user_attribute: 'street' })
+  await crowd(hostile.workspace, ids, 'text', `${long}z`)
+  await env.DB.batch([
+    env.DB.prepare(
+      `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, folded)
+        SELECT ?1, value, 'accented', ?3, 'string', 1, ?3 FROM json_each(?2)`,
+    ).bind(hostile.workspace, JSON.stringify(ids), `${long}é`),
+    env.DB.prepare(
+      `INSERT INTO identity_members (definition_key, user_id, value, joined_at)
+        SELECT d.key, u.value, u.key / 10, 1 FROM json_each(?2) AS u
+        CROSS JOIN group_definitions AS d ON d.workspace_id = ?1`,
+    ).bind(hostile.workspace, JSON.stringify(ids)),
+  ])
+  bank = await Bank.open()
+  const group = await bank.group()
+  await bank.apply(group, 'ADD', lines(people('member', 50)))
+})
+
+/** Looks somebody up every few milliseconds while work goes on, and gives the longest wait. */
+async function longestWait(work: Promise<unknown>): Promise<number> {
+  let goesOn = true
+  const ended = work.finally(() => (goesOn = false))
+  let longest = 0
+  while (goesOn) {
+    const began = performance.now()
+    const answer = await call('/groups/v3/participants/member-00007/groups', {
+      headers: bank.headers(),
+    })
+    longest = Math.max(longest, performance.now() - began)
+    expect((await answer.json<{ groups: Json[] }>()).groups).toHaveLength(1)
+    await scheduler.wait(5)
+  }
+  await ended
+  return longest
+}
+
+/** How many times as long a statement takes as on a machine of its own, by the best of short ones. */
+async function slowness(): Promise<number> {
+  const taking = async (rows: number) => {
+    const { meta } = await env.DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+        SELECT count(*) FROM n`,
+    )
+      .bind(rows)
+      .all()
+    return meta.duration
+  }
+  const some: number[] = []
+  for (let i = 0; i < 20; i++) some.push(await taking(100_000))
+  return Math.max((await taking(600_000)) / (6 * Math.min(...some)), 1)
+}
+
+describe('the dearest rule of another workspace', () => {
+  // A busy machine keeps everybody waiting.
+  it.each(dear)('lets no look-up wait for long: %s', { retry: 4 }, async (_, one) => {
+    const { authorization } = { authorization: `Bearer ${hostile.token}` }
+    const init = json('POST', { rule: dearestOf(one) })
+    const headers = { ...(init.headers as Record<string, string>), authorization }
+    const path = `/platform/workspaces/${hostile.workspace}/audiences/preview`
+    const asked = callWith({ QUESTION_SECONDS: 1 }, path, { ...init, headers })
+    expect(await longestWait(asked)).toBeLessThan(250)
+    expect([200, 202]).toContain((await asked).status)
+  })
+
+  it.each(dear)('takes short statements: %s', async (_, one) => {
+    const times: number[] = []
+    const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
+    const db = connect(env.DB, meter, ({ duration }) => times.push(duration))
+    const { workspace } = hostile
+    const { rule, names } = await resolveRule(db, workspace, readRule(dearestOf(one)))
+    times.length = 0
+    const question = questionOf(workspace, [rule], names, { ...limits, questionSeconds: 1 })
+    await countEach(db, question).catch((error: unknown) => {
+      expect(error).toMatchObject({ facts: { reason: 'out-of-time' } })
+    })
+    const sorted = times.toSorted((a, b) => a - b)
+    const middle = (sorted[Math.floor(sorted.length / 2)] ?? Infinity) / (await slowness())
+    console.log(
+      `${question.pace.most} users at most, ${times.length} statements, ${middle} ms, ${sorted.at(-1)} ms`,
+    )
+    // 100, but the yardstick is rough.
+    expect(middle).toBeLessThan(140)
+  })
+})
