@@ -60,11 +60,17 @@ async function findUnended(db: Db, workspace: number, hash: string): Promise<str
   return found?.id
 }
 
+/** Jobs of erasures that have not ended, of which one may open a thousand. */
+const jobsMost = 10_000
+
 async function checkTakesErasure(db: Db, workspace: number): Promise<void> {
-  const { unended } = await db.get<{ unended: number }>(
-    sql`SELECT count(*) AS unended ${unendedOf(workspace)}`,
-  )
+  const { unended, jobs } = await db.get<{ unended: number; jobs: number }>(sql`
+    SELECT (SELECT count(*) ${unendedOf(workspace)}) AS unended,
+      (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_unended_by_workspace
+        WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NOT NULL
+        LIMIT ${jobsMost})) AS jobs`)
   if (unended >= unendedMost) throw new Failure({ reason: 'jobs-waiting', max: unendedMost })
+  if (jobs >= jobsMost) throw new Failure({ reason: 'jobs-waiting', max: jobsMost })
 }
 
 /** Attributes and memberships of people who are forgotten in one batch, for which others wait. */
