@@ -1,4 +1,4 @@
-import { sweepFormerSecrets } from './access/clients.ts'
+import { sweepClientSecrets } from './access/clients.ts'
 import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
@@ -73,7 +73,7 @@ export default {
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
       sweepRevocations: () => sweepRevocations(res),
-      sweepFormerSecrets: () => sweepFormerSecrets(res),
+      sweepClientSecrets: () => sweepClientSecrets(res),
       sweepWebhookSecrets: () => sweepWebhookSecrets(res),
       ...(daily
         ? {

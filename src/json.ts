@@ -9,12 +9,12 @@ const integer = /^-?\d+$/
 /** More digits than a double is sure to have. */
 const manyDigits = /\d{16}/
 
-/** Characters of a number that counts: a double's largest has 309 digits. */
+/** Characters of a number that is read: the largest double has 309 digits. */
 export const numberMax = 400
 
 /**
- * Parses JSON with whole numbers beyond a double as bigint, and longer ones than any as NaN, which
- * JSON cannot say. Throws where the text is no JSON, or has such numbers and is nested thousands
+ * Parses JSON with whole numbers beyond a double as bigint, and numbers longer than `numberMax` as
+ * NaN, which no JSON has. Throws where the text is no JSON, or has such numbers and is nested thousands
  * deep.
  */
 export const parseJson = (text: string): unknown =>

@@ -1,3 +1,5 @@
+import type { Actor } from './actor.ts'
+
 /** May arrive twice, late or in any order: it names a row that says what is to be done, or says since when. */
 export type Message = Work & {
   /** How often it was sent again because the database was out. */
@@ -30,17 +32,8 @@ export interface ReportsMessage {
   workspace: number
   taken: number
   reports: SentReport[]
-  /** Who has sent them; missing in messages of before. */
-  by?: Sender
-}
-
-/** A client and its request, as an `Actor` is. */
-interface Sender {
-  client?: string
-  name: string
-  transaction?: string
-  family?: 'IPv4' | 'IPv6'
-  method?: string
+  /** Who has sent them; missing in older messages. */
+  by?: Actor
 }
 
 /** A report as it travels; null deletes an attribute, and digits are of a number beyond a double. */

@@ -1,5 +1,5 @@
+import type { Actor } from './actor.ts'
 import type { Db, Meter } from './db/connect.ts'
-import type { Actor } from './db/schema.ts'
 import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'

@@ -73,11 +73,11 @@ const unseen = /[\p{Cf}\p{Zl}\p{Zp}]/u
 /** Whole emoji: a joiner makes one of several. */
 const emoji = /\p{RGI_Emoji}/gv
 
-/** Why an id that people choose, read by `readId`, is refused, as the end of a sentence. */
+/** Why a new id, read by `readId`, is refused, as the end of a sentence. */
 export const problemOfChosenId = (id: string): string | undefined =>
   unseen.test(id.replace(emoji, '')) ? 'cannot have invisible characters within' : undefined
 
-/** The same of a name of a thing that has an id too: a UUID would be taken for that. */
+/** The same of a name of something that has a UUID as well, which a name must not look like. */
 export const problemOfName = (name: string): string | undefined =>
   isUuid(name) ? 'cannot have the form of a UUID' : problemOfChosenId(name)
 

@@ -1,14 +1,14 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from './db/connect.ts'
 import { countGroups, countMembers } from './experience/groups.ts'
-import { countUsers } from './identity/caps.ts'
+import { countUsers } from './identity/limits.ts'
 import { countUnendedOf, waitingBytes } from './jobs/jobs.ts'
 import type { Limits } from './resources.ts'
 
-/** What a workspace has of something, and may have; of what each user has, nothing is summed up. */
+/** What a workspace has, and may have; null for what is limited for each user, which is not summed up. */
 export type Usage = Record<string, { used: number | null; cap: number }>
 
-const caps = {
+const ofWorkspace = {
   groups: 'groupsMax',
   members: 'membersMax',
   users: 'usersMax',
@@ -19,7 +19,7 @@ const caps = {
   waiting_bytes: 'waitingBytesMax',
 } as const satisfies Record<string, keyof Limits>
 
-const capsOfUser = {
+const ofUser = {
   user_attributes: 'userAttributesMax',
   profile_bytes: 'profileBytesMax',
 } as const satisfies Record<string, keyof Limits>
@@ -27,9 +27,9 @@ const capsOfUser = {
 const rowsOf = (table: SQL, workspace: number) =>
   sql`(SELECT count(*) FROM ${table} WHERE workspace_id = ${workspace})`
 
-/** Each figure of a workspace beside its cap. Its groups and jobs are read, which are bounded. */
+/** Each figure of a workspace beside its limit. Reads its groups and jobs, which are limited too. */
 export async function findUsage(db: Db, workspace: number, limits: Limits): Promise<Usage> {
-  const [used] = await db.all<Record<keyof typeof caps, number>>(sql`
+  const [used] = await db.all<Record<keyof typeof ofWorkspace, number>>(sql`
     SELECT ${countGroups(workspace, Number.MAX_SAFE_INTEGER)} AS groups,
       ${countMembers(workspace)} AS members, ${countUsers(workspace)} AS users,
       (SELECT count(*) FROM group_definitions
@@ -40,13 +40,13 @@ export async function findUsage(db: Db, workspace: number, limits: Limits): Prom
   if (used === undefined) throw new Error('a count gave no row')
   return {
     ...Object.fromEntries(
-      Object.entries(caps).map(([figure, cap]) => [
+      Object.entries(ofWorkspace).map(([figure, limit]) => [
         figure,
-        { used: used[figure as keyof typeof caps], cap: limits[cap] }, // a key of `caps`
+        { used: used[figure as keyof typeof ofWorkspace], cap: limits[limit] }, // its key
       ]),
     ),
     ...Object.fromEntries(
-      Object.entries(capsOfUser).map(([figure, cap]) => [figure, { used: null, cap: limits[cap] }]),
+      Object.entries(ofUser).map(([figure, limit]) => [figure, { used: null, cap: limits[limit] }]),
     ),
   }
 }

@@ -22,6 +22,7 @@ const ranks = [
   ['resources'],
   ['db', 'metrics'],
   ['failure', 'json', 'messages', 'text', 'time', 'vars'],
+  ['actor'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
 const rankOf = (room: string) => ranks.findIndex((rooms) => rooms.includes(room))
@@ -64,6 +65,7 @@ const pure = [
   'jobs/problem.ts',
   'jobs/signature.ts',
   'jobs/slice.ts',
+  'actor.ts',
   'failure.ts',
   'json.ts',
   'messages.ts',

@@ -28,7 +28,7 @@ const shared = {
 }
 const alone = [
   'test/api/{audience-syncs,clients,files,uploads,uploads-large,upload-places}.test.ts',
-  'test/jobs/upload.test.ts',
+  'test/jobs/{others,upload}.test.ts',
 ]
 
 export default defineConfig(async () => ({

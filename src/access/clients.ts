@@ -3,9 +3,10 @@ import { together, type Db } from '../db/connect.ts'
 import { clients, revocations } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
+import { day } from '../time.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { tellRefusal, type Later } from './refusals.ts'
-import { known, revokeIssued, revoking } from './revocations.ts'
+import { announceRefusal, type Later } from './refusals.ts'
+import { cacheRevocations, insertRevocation, revokeIssued } from './revocations.ts'
 import type { Scope } from './scopes.ts'
 import { hashOf, randomSecret, sameHash } from './secret.ts'
 import { longestLifetime, type Caller, type Validity } from './tokens.ts'
@@ -27,15 +28,14 @@ export type Client = Pick<typeof clients.$inferSelect, keyof typeof shown>
 export interface ClientDraft {
   name: string
   scopes: Scope[]
-  /** Of its tokens, in seconds; eight hours where it is null. */
+  /** Of its tokens, in seconds; null: eight hours. */
   tokenLifetime: number | null
-  /** Milliseconds; it never expires where it is null. */
+  /** Milliseconds; null: never. */
   expiresAt: number | null
 }
 
+/** The data of a client's events. */
 const dataOf = ({ id, name }: Pick<Client, 'id' | 'name'>) => ({ client_id: id, name })
-
-const day = 86_400_000
 
 /**
  * Registers a client. Its secret is shown this once: only its hash is stored. Throws `invalid` for
@@ -94,11 +94,11 @@ export async function deleteClient(res: Resources, id: string): Promise<void> {
   const { workspace } = client
   const db = res.databaseOf(workspace)
   const [revoked, { changes }, ...announced] = await together(db, [
-    revoking(id, res.now()),
+    insertRevocation(id, res.now()),
     db.delete(clients).where(eq(clients.id, id)),
     ...announce(res, workspace, { type: 'client.deleted', data: dataOf(client) }),
   ])
-  known(revoked.rows)
+  cacheRevocations(revoked.rows)
   if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
   await enqueueAnnounced(res, workspace, announced)
 }
@@ -135,22 +135,22 @@ export async function revokeTokens(res: Resources, id: string): Promise<void> {
   await revokeIssued(res, { client: id, name, workspace })
 }
 
-const formerSecretsMost = 1000
+const secretsPerInvocation = 1000
 
-/** Clears former secrets whose time is over. */
-export async function sweepFormerSecrets({ directory, now }: Resources): Promise<void> {
+/** Clears former secrets of clients, which are no longer good. */
+export async function sweepClientSecrets({ directory, now }: Resources): Promise<void> {
   await directory.run(sql`
     UPDATE clients SET former_secret_hash = NULL, former_until = NULL WHERE id IN (
       SELECT id FROM clients WHERE former_secret_hash IS NOT NULL AND former_until <= ${now()}
-      LIMIT ${formerSecretsMost})`)
+      LIMIT ${secretsPerInvocation})`)
 }
 
-/** A client that has shown its secret, and what its next token is like. */
+/** A client whose secret was right, and what limits its next token. */
 export type Authenticated = Caller & Validity
 
 /**
  * Throws `bad-credentials` for a wrong id and a wrong secret alike, after the same work, and for a
- * client that has expired; `later` is given what is to be done after the answer.
+ * client that has expired.
  */
 export async function authenticate(
   res: Resources,
@@ -161,7 +161,7 @@ export async function authenticate(
   const [hash, [client]] = await Promise.all([
     hashOf(secret),
     res.directory
-      .select({ ...getTableColumns(clients), revokedUntil: revocations.notBefore })
+      .select({ ...getTableColumns(clients), revokedUntil: revocations.until })
       .from(clients)
       .leftJoin(revocations, eq(revocations.client, clients.id))
       .where(eq(clients.id, id)),
@@ -173,12 +173,12 @@ export async function authenticate(
   const { name, workspace, scopes } = client
   const caller = { client: id, name, workspace, scopes }
   if (!(isCurrent || isFormer)) {
-    tellRefusal(res, caller, 'secret', later)
+    announceRefusal(res, caller, 'secret', later)
     throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
   }
   const expiresAt = client.expiresAt ?? Infinity
   if (now >= expiresAt) {
-    tellRefusal(res, caller, 'expired', later)
+    announceRefusal(res, caller, 'expired', later)
     throw new Failure({ reason: 'bad-credentials', why: 'expired' })
   }
   return {

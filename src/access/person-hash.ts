@@ -3,7 +3,7 @@ import type { Resources } from '../resources.ts'
 
 /**
  * Stands for a person where the id must not be kept: HMAC-SHA-256, so that nobody without the key
- * can try ids. The same person has another hash in another workspace.
+ * can try ids. A person has a different hash in each workspace.
  */
 export const personHash = (
   { personKey }: Pick<Resources, 'personKey'>,

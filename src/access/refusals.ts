@@ -6,47 +6,49 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { EventData } from '../webhooks/event.ts'
 import type { Caller } from './tokens.ts'
 
-/** Is given what is to be done after the answer. */
+/** Takes work that is done after the answer. */
 export type Later = (work: Promise<void>) => void
+
+type RefusalReason = EventData['token.refused']['reason']
 
 const hour = 3_600_000
 
-/** When this isolate last told of a client, so that refusals cost nothing then. */
-const toldAt = new Map<string, number>()
+/** When this isolate last announced a refusal of a client: others within the hour cost nothing. */
+const announcedAt = new Map<string, number>()
 const clientsMost = 1000
 
 /**
- * Tells that a client was refused by an event, once an hour, as whoever it is may be anybody. After
- * the answer, whose time would tell that there is such a client.
+ * Announces that a client was refused: once an hour, as anybody may send its id, and after the
+ * answer, whose time would show that the client exists.
  */
-export function tellRefusal(
+export function announceRefusal(
   res: Resources,
   caller: Caller,
-  reason: EventData['token.refused']['reason'],
+  reason: RefusalReason,
   later: Later,
 ): void {
   const now = res.now()
-  if (now - (toldAt.get(caller.client) ?? 0) < hour) return
-  if (toldAt.size >= clientsMost) toldAt.delete(toldAt.keys().next().value ?? '')
-  toldAt.set(caller.client, now)
+  if (now - (announcedAt.get(caller.client) ?? 0) < hour) return
+  if (announcedAt.size >= clientsMost) announcedAt.delete(announcedAt.keys().next().value ?? '')
+  announcedAt.set(caller.client, now)
   later(
     scheduler
       .wait(0)
       .then(() =>
         write(res, caller, reason).catch((error: unknown) =>
-          console.error(JSON.stringify({ event: 'refusal-not-told', ...faultOf(error) })),
+          console.error(JSON.stringify({ event: 'refusal-not-announced', ...faultOf(error) })),
         ),
       ),
   )
 }
 
-/** Of a client's events, which are rare, the last say whether this hour has one. */
+/** The last events of a client, among which a refusal of this hour is looked for. */
 const eventsSearched = 100
 
 async function write(
   res: Resources,
   { client, name, workspace }: Caller,
-  reason: EventData['token.refused']['reason'],
+  reason: RefusalReason,
 ): Promise<void> {
   const notThisHour = sql`NOT EXISTS (
     SELECT 1 FROM (

@@ -4,7 +4,7 @@ import { revocations } from '../db/schema.ts'
 import { Failure, faultOf, OutOfTime } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { tellRefusal, type Later } from './refusals.ts'
+import { announceRefusal, type Later } from './refusals.ts'
 import { longestLifetime, verifyToken, type Caller, type Verified } from './tokens.ts'
 
 /** Tokens of a client that were issued up to `until` (milliseconds) are refused. */
@@ -14,13 +14,14 @@ interface Revocation {
 }
 
 /** Longer than any token is valid, as clocks differ. */
-const kept = 1000 * longestLifetime + 300_000
+const keptFor = 1000 * longestLifetime + 300_000
 
 /**
- * The statement that revokes what a client was issued until now, by clocks a second ahead, or in the
- * second of a token of it; nothing where that token is revoked already, as newer ones may be good.
+ * The statement that revokes what a client was issued until now, and for a second more, as clocks
+ * differ. A `token` of the client is revoked too; if it is already, nothing else is, as newer ones
+ * may be good.
  */
-export const revoking = (client: string, now: number, token?: Verified) => {
+export const insertRevocation = (client: string, now: number, token?: Verified) => {
   const until = 1000 * Math.max(Math.floor(now / 1000) + 1, token?.issuedAt ?? 0)
   const unlessRevoked =
     token === undefined ? sql`` : sql`WHERE not_before < ${1000 * token.issuedAt}`
@@ -48,10 +49,10 @@ export async function revokeIssued(
 ): Promise<void> {
   const data = { client_id: client, name }
   const [{ rows }, ...announced] = await together(res.databaseOf(workspace), [
-    revoking(client, res.now(), token),
+    insertRevocation(client, res.now(), token),
     ...announce(res, workspace, { type: 'token.revoked', data }),
   ])
-  known(rows)
+  cacheRevocations(rows)
   await enqueueAnnounced(res, workspace, announced)
 }
 
@@ -61,30 +62,31 @@ const sweptMost = 1000
 export async function sweepRevocations({ directory, now }: Resources): Promise<void> {
   await directory.run(sql`
     DELETE FROM revocations WHERE client_id IN (
-      SELECT client_id FROM revocations WHERE not_before <= ${now() - kept} LIMIT ${sweptMost})`)
+      SELECT client_id FROM revocations WHERE not_before <= ${now() - keptFor} LIMIT ${sweptMost})`)
 }
 
-/** The revocations that this isolate knows, by client. */
-const untils = new Map<string, number>()
+/** The cached revocations, by client. */
+const revokedUntil = new Map<string, number>()
 let readAt = -Infinity
 let triedAt = -Infinity
-/** From the primary or a replica. */
+/** Whether they were read at all, from the primary or a replica. */
 let everRead = false
 let failing = false
 let reading = Promise.resolve()
 
-/** Adds revocations to those that this isolate knows. */
-export function known(rows: Revocation[]): void {
-  for (const { client, until } of rows) untils.set(client, Math.max(until, untils.get(client) ?? 0))
+/** Adds revocations to those that this isolate has cached. */
+export function cacheRevocations(rows: Revocation[]): void {
+  for (const { client, until } of rows)
+    revokedUntil.set(client, Math.max(until, revokedUntil.get(client) ?? 0))
 }
 
 const pauseBetweenReads = 5000
-const patience = 3000
+const waitMost = 3000
 
 /**
- * Throws `unauthenticated` for a revoked token. Reads the revocations again after
- * REVOCATIONS_SECONDS beside the request, and after twice as many before it goes on. While the
- * primary is out, those that are known hold; throws where a replica has none either.
+ * Throws `unauthenticated` for a revoked token. Cached revocations older than REVOCATIONS_SECONDS
+ * are read again beside the request; the request waits for that once they are twice as old. While
+ * the primary is out they go on to hold; throws `OutOfTime` where none were ever read.
  */
 export async function refuseRevoked(
   res: Resources,
@@ -98,15 +100,15 @@ export async function refuseRevoked(
     reading = read(res, now)
     later(reading.catch(() => undefined)) // thrown below
   }
-  if (!everRead || (age >= 2 * res.revocationsSeconds && !failing)) await whileReading()
-  if (1000 * issuedAt > (untils.get(caller.client) ?? 0)) return
-  tellRefusal(res, caller, 'revoked', later)
+  if (!everRead || (age >= 2 * res.revocationsSeconds && !failing)) await waitForReading()
+  if (1000 * issuedAt > (revokedUntil.get(caller.client) ?? 0)) return
+  announceRefusal(res, caller, 'revoked', later)
   throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
 }
 
-/** Not for ever: another request may have begun to read, and be gone. */
-async function whileReading(): Promise<void> {
-  const over = await Promise.race([reading, scheduler.wait(patience).then(() => 'over')])
+/** Not for ever: the request that began to read may be gone. */
+async function waitForReading(): Promise<void> {
+  const over = await Promise.race([reading, scheduler.wait(waitMost).then(() => 'over')])
   if (over !== undefined) failing = true
   if (!everRead) throw new OutOfTime('the revocations are not read yet')
 }
@@ -114,20 +116,21 @@ async function whileReading(): Promise<void> {
 async function read({ directoryApart }: Resources, now: number): Promise<void> {
   const { primary, replica } = directoryApart()
   try {
-    known(await listed(primary, now))
+    cacheRevocations(await listRevocations(primary, now))
     readAt = now
     failing = false
   } catch (error) {
     failing = true
     console.error(JSON.stringify({ event: 'revocations-not-read', ...faultOf(error) }))
-    if (!everRead) known(await listed(replica, now))
+    if (!everRead) cacheRevocations(await listRevocations(replica, now))
   }
   everRead = true
-  for (const [client, until] of untils) if (until <= now - kept) untils.delete(client)
+  for (const [client, until] of revokedUntil)
+    if (until <= now - keptFor) revokedUntil.delete(client)
 }
 
-const listed = (db: Db, now: number): Promise<Revocation[]> =>
+const listRevocations = (db: Db, now: number): Promise<Revocation[]> =>
   db
-    .select({ client: revocations.client, until: revocations.notBefore })
+    .select({ client: revocations.client, until: revocations.until })
     .from(revocations)
-    .where(gt(revocations.notBefore, now - kept))
+    .where(gt(revocations.until, now - keptFor))

@@ -13,15 +13,15 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number]
 
-/** What an operation needs: each scope of a list, and of a list inside it one, the narrowest first. */
+/** What an operation needs: all of a list; of a list within it any one, the narrowest first. */
 export type Needs = Scope | readonly (Scope | readonly Scope[])[]
 
-/** Of what asks about one participant, and so is all that a browser should be able to. */
+/** Questions about one participant, which are all that a browser should ask. */
 export const evaluating: Needs = [['flags:evaluate', 'groups:read']]
 
 const requirementsOf = (needs: Needs) => [needs].flat().map((need) => [need].flat())
 
-/** A scope that is missing; undefined where those held suffice. */
+/** The first scope that is missing, if any. */
 export const missingScope = (needs: Needs, held: readonly string[]): Scope | undefined =>
   requirementsOf(needs).find((oneOf) => !oneOf.some((scope) => held.includes(scope)))?.[0]
 

@@ -17,8 +17,8 @@ export interface Verified {
 }
 
 /**
- * Seconds that a token is valid at most, and unless its client says less: eight hours (Group
- * Identity API, "Authenticate with a bearer token").
+ * Seconds that a token is valid, unless its client says less: eight hours (Group Identity API,
+ * "Authenticate with a bearer token").
  */
 export const longestLifetime = 28_800
 
@@ -73,7 +73,7 @@ export async function publishedKeys(signing: Signing): Promise<JWK[]> {
   return (await cacheOf(signing).keys).published
 }
 
-/** A text as a JWS in compact form (RFC 7515 §7.1), which names its key and holds the public part. */
+/** A text as a JWS in compact form (RFC 7515 §7.1), with the public key that verifies it. */
 export async function signText(signing: Signing, text: string): Promise<string> {
   const { signing: own, published } = await cacheOf(signing).keys
   const { kty = '', crv = '', x = '' } = published[0] ?? {}
@@ -82,13 +82,13 @@ export async function signText(signing: Signing, text: string): Promise<string> 
     .sign(own.key)
 }
 
-/** What a client's next token is like. */
+/** What limits a client's next token. */
 export interface Validity {
   /** Seconds. */
   tokenLifetime: number
   /** When the client expires, in milliseconds; Infinity where it does not. */
   expiresAt: number
-  /** What it was issued up to this millisecond is refused. */
+  /** Tokens issued up to this millisecond are refused; 0 where none are. */
   revokedUntil: number
 }
 
@@ -98,7 +98,7 @@ export interface Span {
   expires: number
 }
 
-/** Of a token issued now: after a revocation of others by whatever clock, and within its client's time. */
+/** Begins after the last revocation, whose clock may be ahead, and ends no later than the client. */
 export function spanOf({ tokenLifetime, expiresAt, revokedUntil }: Validity, now: number): Span {
   return {
     issuedAt: Math.max(Math.floor(now / 1000), Math.floor(revokedUntil / 1000) + 1),
@@ -136,8 +136,8 @@ export async function issueToken(
 }
 
 /**
- * Throws `unauthenticated` unless the token is ours, unexpired and for one of our audiences; whether
- * it is revoked, others know.
+ * Throws `unauthenticated` unless the token is ours, unexpired and for one of our audiences. It may
+ * be revoked: see `refuseRevoked`.
  */
 export async function verifyToken(signing: Signing, token: string, now: number): Promise<Verified> {
   const { keys, callers } = cacheOf(signing)

@@ -1,8 +1,6 @@
 import type { Context } from 'hono'
-import type { Resources } from '../resources.ts'
+import type { Actor } from '../actor.ts'
 import type { Http } from './http.ts'
-
-type Actor = Resources['actor']
 
 /** Who sends a request, and how: a client, or the holder of a secret. */
 function actorOf(c: Context<Http>, { client, name }: Pick<Actor, 'client' | 'name'>): Actor {
@@ -16,9 +14,6 @@ function actorOf(c: Context<Http>, { client, name }: Pick<Actor, 'client' | 'nam
   }
 }
 
-/** Who has not shown yet who it is. */
-export const somebody = { name: 'unknown' }
-
-/** What the request does from here on, this caller does. */
+/** Sets who acts in the rest of the request. */
 export const actAs = (c: Context<Http>, who: Pick<Actor, 'client' | 'name'>): void =>
   c.set('res', { ...c.var.res, actor: actorOf(c, who) })

@@ -5,11 +5,11 @@ import { describeRoute, generateSpecs } from 'hono-openapi'
 import { z } from 'zod'
 import { isPassing } from '../failure.ts'
 import { resources } from '../resources.ts'
+import { isUuid } from '../text.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { confidential } from './confidential.ts'
 import { json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
-import { isUuid } from '../text.ts'
 import { health } from './health.ts'
 import type { Http } from './http.ts'
 import { onError } from './oauth/errors.ts'
@@ -25,8 +25,8 @@ import { oauth, tokenEndpoint, wellKnown } from './oauth/routes.ts'
 
 /** Measures each request, and logs a line for it, but of look-ups that succeed a share. */
 const logged = createMiddleware<Http>(async (c, next) => {
-  const named = c.req.header('transactionId') ?? ''
-  c.set('requestId', isUuid(named) ? named : crypto.randomUUID())
+  const transactionId = c.req.header('transactionId') ?? ''
+  c.set('requestId', isUuid(transactionId) ? transactionId : crypto.randomUUID())
   const res = resources(c.env, c.req.header(bookmarkHeader) ?? '')
   c.set('res', res)
   const start = performance.now()

@@ -44,7 +44,7 @@ export const jsonOrLines = (description: string, schema: z.ZodType) => ({
   },
 })
 
-/** Whether a client accepts lines of JSON: all of a list in place of a page. */
+/** Whether a client accepts lines of JSON: the whole list in place of a page. */
 export const acceptsLines = (accept: string | undefined) =>
   /\bapplication\/x-ndjson\b/i.test(accept ?? '')
 

@@ -18,6 +18,6 @@ export interface Http {
   }
 }
 
-/** Has work done that its request does not wait for. */
+/** Takes work that goes on after the answer. */
 export const afterAnswer = (c: Context<Http>) => (work: Promise<void>) =>
   c.executionCtx.waitUntil(work)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { control, problemOfName, readId, type IdProblem } from '../text.ts'
 
-/** Adds the problem that a rule of `text.ts` finds, if it does. */
+/** A refinement that refuses what a rule of `text.ts` has a problem with. */
 export const checkedBy =
   (problemOf: (text: string) => string | undefined) =>
   (text: string, { addIssue }: z.RefinementCtx): void => {

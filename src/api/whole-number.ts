@@ -1,14 +1,14 @@
 import { z } from 'zod'
 
-/** What a number that is none, too small or too large is told. */
+/** The sentences for what is not a whole number, too small, or too large. */
 interface Sentences {
-  none: string
+  notWhole: string
   small: string
   large: string
 }
 
 const sentencesOf = (min: number, max: number): Sentences => ({
-  none: 'must be a whole number',
+  notWhole: 'must be a whole number',
   small: `must be at least ${min}`,
   large: `cannot be more than ${max}`,
 })
@@ -16,10 +16,10 @@ const sentencesOf = (min: number, max: number): Sentences => ({
 /** A whole number in a query, in digits alone: `Number` takes 0x10, 1e3 and nothing at all, too. */
 export const WholeNumber = (min: number, max: number, sentences = sentencesOf(min, max)) =>
   z
-    .string(sentences.none)
+    .string(sentences.notWhole)
     .transform((text, { addIssue }) => {
       if (/^-?\d{1,16}$/.test(text)) return Number(text)
-      addIssue({ code: 'custom', message: sentences.none })
+      addIssue({ code: 'custom', message: sentences.notWhole })
       return z.NEVER
     })
     .pipe(z.number().min(min, sentences.small).max(max, sentences.large))

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** The signed sum of a day's events. Each event is in exactly one, in the order of keys. */
+/** A signed sum of a day's events. Each event is in exactly one digest, in the order of keys. */
 export interface Digest {
   /** 2026-11-28, by UTC. */
   day: string
@@ -16,7 +16,7 @@ export interface Digest {
   signature: string
 }
 
-/** What a digest's signature is of. */
+/** What is signed. */
 export const payloadOf = (
   workspace: number,
   { day, first, last, count, sha256, previous }: Omit<Digest, 'signature'>,

@@ -8,28 +8,28 @@ import { day as dayLength } from '../time.ts'
 import {
   eventColumns,
   firstKeyAt,
-  margin,
   readEvent,
+  writtenWithin,
   type EventRow,
 } from '../webhooks/event-list.ts'
 import { lineOf } from '../webhooks/record.ts'
 import { payloadOf, sha256Of, type Digest } from './digest.ts'
 
-/** A digest as it is stored, with the key of the last event of this or an earlier day. */
+/** A digest with the key of the last event of its or an earlier day. */
 type Stored = Digest & { lastKey: number }
 
-/** Milliseconds after its end that a day is summed up: no event of it is still being written. */
+/** Milliseconds after which a day that is over is summed up: all of its events are written. */
 const settled = 60 * 60_000
 
-/** Of an invocation, in which a day is summed up to its end once it has begun. */
+/** Of an invocation, which completes the day that it is at. */
 const statementsMost = 200
 const timeMost = 60_000
 const eventsPerPage = 5000
 
 /**
- * Sums up the days that are over, of each workspace with events: a digest of each day since its
- * last digest, or since its first event. Goes on in the next invocation where one is not enough,
- * and only then unless it `begins`. Safe to repeat, also at once.
+ * Makes the digests of the days that are over: of each workspace since its last digest, or since
+ * its first event. Where one invocation is not enough, the next goes on; without `begins` it does
+ * only that. Safe to repeat, also at once.
  */
 export async function makeDigests(res: Resources, { begins }: { begins: boolean }): Promise<void> {
   const db = res.directory
@@ -132,7 +132,7 @@ async function lastKeyOf(
   const [last] = await db.all<{ key: number }>(sql`
     SELECT key FROM events
     WHERE workspace_id = ${workspace} AND key > ${after}
-      AND key < ${firstKeyAt(workspace, end + margin)} AND at < ${end}
+      AND key < ${firstKeyAt(workspace, end + writtenWithin)} AND at < ${end}
     ORDER BY key DESC LIMIT 1`)
   return last?.key ?? after
 }

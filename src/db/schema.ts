@@ -9,6 +9,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/sqlite-core'
+import type { Actor } from '../actor.ts'
 import { parseJson, stringifyJson } from '../json.ts'
 
 /** JSON in which whole numbers keep all of their digits. */
@@ -18,7 +19,7 @@ const exactJson = customType<{ data: unknown; driverData: string }>({
   fromDriver: parseJson,
 })
 
-/** What is counted of a workspace, as counting its rows would read them all. */
+/** Counts of a workspace's rows: to count the rows would read them all. */
 export const workspaces = sqliteTable('workspaces', {
   id: integer('workspace_id').primaryKey(),
   users: integer('users').notNull().default(0),
@@ -34,7 +35,7 @@ export const clients = sqliteTable(
     scopes: text('scopes', { mode: 'json' }).$type<string[]>().notNull(),
     secretHash: text('secret_hash').notNull(),
     createdAt: integer('created_at').notNull(),
-    /** The secret before the last, which is good until then. */
+    /** The secret before the last rotation, which is good until then. */
     formerHash: text('former_secret_hash'),
     formerUntil: integer('former_until'),
     /** Seconds that its tokens are valid; null: eight hours. */
@@ -49,11 +50,11 @@ export const clients = sqliteTable(
   ],
 )
 
-/** Tokens of these clients that were issued up to a moment are refused; kept until they have expired. */
+/** Tokens of a client that were issued up to `until` are refused; kept until all have expired. */
 export const revocations = sqliteTable('revocations', {
   client: text('client_id').primaryKey(),
   workspace: integer('workspace_id').notNull(),
-  notBefore: integer('not_before').notNull(),
+  until: integer('not_before').notNull(),
 })
 
 /** `revision` is the live one. Keys are never reused, as `members` may outlive a group. */
@@ -109,17 +110,6 @@ export const members = sqliteTable(
     index('members_by_group').on(t.group, t.participant),
   ],
 )
-
-/** Who has requested something, and how: of what goes on by itself, only a name. */
-export interface Actor {
-  /** A client's id; undefined where no client has requested it. */
-  client?: string
-  name: string
-  /** The request's `transactionId`. */
-  transaction?: string
-  family?: 'IPv4' | 'IPv6'
-  method?: string
-}
 
 /** How a CSV file is read. */
 export interface FileFormat {
@@ -210,7 +200,7 @@ export const jobs = sqliteTable(
     audience: text('audience_id'),
     /** How the file is read; null for syncs and old jobs. */
     format: text('format', { mode: 'json' }).$type<FileFormat>(),
-    /** Null for jobs of before. */
+    /** Null for older jobs. */
     actor: text('actor', { mode: 'json' }).$type<Actor>(),
     /** Set for a job that removes the people of an erasure from its group. */
     erasure: integer('erasure_key'),
@@ -572,7 +562,7 @@ export const events = sqliteTable(
   ],
 )
 
-/** What the events of a day were, signed, so that a change of them is noticed. */
+/** A signed sum of the events of each day, so that a change of them is noticed. */
 export const eventDigests = sqliteTable(
   'event_digests',
   {
@@ -603,17 +593,17 @@ export const erasureStates = [
   'complete',
 ] as const
 
-/** What an erasure goes by, and how far the part that its state names has come. */
+/** What an erasure goes by, and how far the part of its state has come. */
 export interface ErasurePlace {
-  /** The key of the last job that was accepted before. */
+  /** The key of the last job that was accepted before the people were forgotten. */
   jobs: number
-  /** When the people were forgotten, in milliseconds. */
+  /** Milliseconds. */
   forgottenAt: number
   /** The last row, or file, that was looked through. */
   after?: typeof cronPlaces.$inferSelect.after
 }
 
-/** A request to forget people. */
+/** A request to erase people. */
 export const erasures = sqliteTable(
   'erasures',
   {
@@ -641,14 +631,14 @@ export const erasures = sqliteTable(
   ],
 )
 
-/** Whom an erasure forgets; empty once it has ended. */
+/** The ids of an erasure's people; none once it has ended. */
 export const erasurePeople = sqliteTable(
   'erasure_people',
   { erasure: integer('erasure_key').notNull(), person: text('person_id').notNull() },
   (t) => [primaryKey({ columns: [t.erasure, t.person] })],
 )
 
-/** Keyed hashes of people whom nothing of before brings back. */
+/** Keyed hashes of erased people, whom nothing older brings back. */
 export const erasedPeople = sqliteTable(
   'erased_people',
   {

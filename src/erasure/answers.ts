@@ -2,12 +2,12 @@ import { sql } from 'drizzle-orm'
 import { firstUpTo } from '../jobs/batch-size.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { Resources } from '../resources.ts'
-import { behind, commitErasure, countRemoved, unmoved, type Erasing } from './erasures.ts'
+import { commitErasure, countRemoved, goOnAfter, unmoved, type Erasing } from './erasures.ts'
 import { findMentioning, mentionsOf } from './mentions.ts'
 
 const eventsPerStep = 100
 
-/** An event has up to ten attempts to each of twenty webhooks, with a kilobyte each. */
+/** An event has up to ten attempts at each of twenty webhooks, with a kilobyte each. */
 const attemptsPerStep = 4000
 
 /** What a receiver answered to an attempt. */
@@ -24,7 +24,7 @@ export async function eraseAnswers(
   erasing: Erasing,
   invocation: Invocation,
 ): Promise<boolean> {
-  const { workspace, key, place, who } = erasing
+  const { workspace, key, place, ids } = erasing
   const db = res.databaseOf(workspace)
   const events = await db.all<{ key: number; attempts: number }>(sql`
     SELECT key, (SELECT coalesce(sum(attempts), 0)
@@ -40,7 +40,7 @@ export async function eraseAnswers(
       CROSS JOIN delivery_attempts AS a
         ON a.webhook_key = d.webhook_key AND a.event_key = d.event_key
     WHERE a.answer <> ''`)
-  const mentions = mentionsOf(who)
+  const mentions = mentionsOf(ids)
   const mentioning = await invocation.runYielding(
     findMentioning(answers, ({ answer }) => mentions(answer)),
   )
@@ -57,7 +57,7 @@ export async function eraseAnswers(
         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(found)}))`,
       countRemoved(sql`${key}`, 'answers', guard),
     ],
-    behind(erasing, last && { at: 0, key: last.key }, 'files'),
+    goOnAfter(erasing, last && { at: 0, key: last.key }, 'files'),
   )
   await invocation.took(ms, 0)
   return moved

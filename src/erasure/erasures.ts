@@ -7,10 +7,10 @@ import type { Resources } from '../resources.ts'
 
 export type Erasure = typeof erasures.$inferSelect
 
-/** An erasure that goes on, and the ids of those whom it forgets. */
+/** An erasure that goes on, and the ids of its people. */
 export interface Erasing extends Erasure {
   place: ErasurePlace
-  who: string[]
+  ids: string[]
 }
 
 export async function findErasure(
@@ -50,17 +50,17 @@ export function listErasures(
     .limit(size)
 }
 
-/** A UUID of version 7 (RFC 9562 §5.7): the index of ids has erasures in the order of time. */
+/** A UUID of version 7 (RFC 9562 §5.7), so that ids are in the order of time. */
 export function newErasureId(now: number): string {
   const time = now.toString(16).padStart(12, '0')
   return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`
 }
 
-/** A query of the `user_id` of an erasure's people. */
+/** A query of the ids of an erasure's people, as `user_id`. */
 export const peopleOf = (erasure: SQL): SQL =>
   sql`SELECT person_id AS user_id FROM erasure_people WHERE erasure_key = ${erasure}`
 
-/** Counts the rows that the statement before has changed. */
+/** Adds the rows that the statement before has changed to what is removed of a kind. */
 export const countRemoved = (erasure: SQL, kind: string, guard = sql`true`): SQL => {
   const path = `$.${kind}`
   return sql`
@@ -72,21 +72,21 @@ export const countRemoved = (erasure: SQL, kind: string, guard = sql`true`): SQL
 /** Columns of an erasure, and what they become. */
 type Changes = Partial<Pick<Erasure, 'state' | 'place' | 'removed' | 'endedAt'>>
 
-/** The next part of an erasure, from its beginning. */
-export const beginning = (
+/** Goes on with another part of the erasure, from its beginning. */
+export const beginPart = (
   { place: { jobs, forgottenAt } }: Erasing,
   state: Erasure['state'],
 ): Changes => ({ state, place: { jobs, forgottenAt } })
 
-/** The same part behind a row, or the next part where there are no more. */
-export const behind = (
+/** Goes on with this part after a row, or with the next part where no row is left. */
+export const goOnAfter = (
   erasing: Erasing,
   after: ErasurePlace['after'],
   next: Erasure['state'],
 ): Changes =>
-  after === undefined ? beginning(erasing, next) : { place: { ...erasing.place, after } }
+  after === undefined ? beginPart(erasing, next) : { place: { ...erasing.place, after } }
 
-/** Runs one step of an erasure as one batch, of which the last statement moves it. */
+/** Runs a step of an erasure as one batch, whose last statement moves the erasure. */
 export async function commitErasure(
   res: Resources,
   { key, step, id: erasureId, workspace, state }: Erasure,

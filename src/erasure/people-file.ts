@@ -5,11 +5,11 @@ import { formatOf } from '../jobs/format.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import { runAtOnce } from '../jobs/interruptible.ts'
 
-/** People of one erasure, as they are forgotten in one batch. */
+/** People of one erasure, who are forgotten in one batch. */
 const peopleMost = 1000
 
 /**
- * The ids of a small file, read as one of participants is, each once. Throws `file-empty`, and
+ * The ids of a small file, each once, read as a file of participants is. Throws `file-empty`, and
  * `invalid` for the first bad row.
  */
 export function readPeople(file: string): string[] {

@@ -7,11 +7,11 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { commitErasure, peopleOf, unmoved, type Erasing } from './erasures.ts'
 
 /**
- * Ends an erasure, once cached answers of before are too old: its ids go, and what it has removed
- * is an event.
+ * Ends an erasure once look-ups cached before it have expired: its ids go, and an event says what
+ * was removed.
  */
 export async function complete(res: Resources, erasing: Erasing): Promise<boolean> {
-  const { workspace, key, place, updatedAt } = erasing
+  const { workspace, key, place, actor, updatedAt } = erasing
   const now = res.now()
   const { lookupCacheSeconds } = res.limits
   if (now < updatedAt + 1000 * lookupCacheSeconds) {
@@ -28,7 +28,12 @@ export async function complete(res: Resources, erasing: Erasing): Promise<boolea
     [
       forgetDeletions(forgotten, place.forgottenAt),
       sql`DELETE FROM erasure_people WHERE erasure_key = ${key} AND ${guard}`,
-      ...announce(res, workspace, { type: 'person.erased', data, ...by(erasing) }, guard),
+      ...announce(
+        res,
+        workspace,
+        { type: 'person.erased', data, actor: actor ?? res.actor },
+        guard,
+      ),
     ],
     { state: 'complete', place: null, removed, endedAt: now },
   )
@@ -36,9 +41,7 @@ export async function complete(res: Resources, erasing: Erasing): Promise<boolea
   return moved
 }
 
-const by = ({ actor }: Erasing) => (actor === null ? {} : { by: actor })
-
-/** With those whom the erasure's jobs have removed from groups. */
+/** What the erasure has removed, with the memberships that its jobs have. */
 async function allRemoved(res: Resources, { workspace, key, removed }: Erasing) {
   const { memberships } = await res.databaseOf(workspace).get<{ memberships: number }>(sql`
     SELECT coalesce(sum(removed), 0) AS memberships FROM jobs WHERE erasure_key = ${key}`)

@@ -12,12 +12,12 @@ import { countRemoved, newErasureId, peopleOf, type Erasure } from './erasures.t
 
 export type RequestedErasure = Pick<Erasure, 'id' | 'people' | 'personHash' | 'state' | 'createdAt'>
 
-/** Erasures of a workspace that go on at once: uploads of all workspaces look through them. */
+/** Erasures of a workspace that go on at once, which each batch of an upload looks through. */
 const unendedMost = 1000
 
 /**
- * Forgets a person: what was accepted before brings nobody back. The same erasure as long as one
- * of the person goes on, which then forgets what came since too. Throws `jobs-waiting`.
+ * Forgets a person, whom nothing accepted before brings back, and opens the erasure that goes over
+ * all else. Where one of the person goes on, it begins again instead. Throws `jobs-waiting`.
  */
 export async function erasePerson(
   res: Resources,
@@ -27,11 +27,11 @@ export async function erasePerson(
 ): Promise<RequestedErasure> {
   const hash = personHash(res, workspace, person)
   for (;;) {
-    const known = await findUnended(res.databaseOf(workspace), workspace, hash)
-    if (known === undefined) await checkTakesErasure(res.databaseOf(workspace), workspace)
-    const request = { people: [person], personHash: hash, known, by }
+    const unended = await findUnended(res.databaseOf(workspace), workspace, hash)
+    if (unended === undefined) await checkTakesErasure(res.databaseOf(workspace), workspace)
+    const request = { people: [person], personHash: hash, unended, by }
     const requested = await forget(res, workspace, request)
-    // It may have ended, or another request have come first.
+    // It ended meanwhile, or another request came first.
     if (requested !== undefined) return requested
   }
 }
@@ -92,36 +92,36 @@ async function checkIsShort(db: Db, workspace: number, people: string[]): Promis
   })
 }
 
-interface Request {
+interface ErasureRequest {
   people: string[]
   personHash: string | null
-  /** The id of the erasure that goes on, if one does. */
-  known?: string | undefined
+  /** The id of the person's erasure that goes on, if one does. */
+  unended?: string | undefined
   by: string
 }
 
 /**
  * One batch, so that nothing that comes meanwhile is forgotten by half. Undefined, and nothing is
- * changed, where the erasure `known` has ended, or another has begun.
+ * changed, where the erasure `unended` has ended, or another has begun.
  */
 async function forget(
   res: Resources,
   workspace: number,
-  { people, personHash, known, by }: Request,
+  { people, personHash, unended, by }: ErasureRequest,
 ): Promise<RequestedErasure | undefined> {
   const db = res.databaseOf(workspace)
   const now = res.now()
-  const id = known ?? newErasureId(now)
+  const id = unended ?? newErasureId(now)
   const erasure = sql`(SELECT key FROM erasures
     WHERE workspace_id = ${workspace} AND id = ${id} AND ended_at IS NULL)`
   const forgotten = { workspace, users: peopleOf(erasure), guard: sql`true` }
   const removal = { workspace, erasure, id, people: people.length }
   const requester = { createdBy: by, actor: res.actor }
   const results: Result[] = await together(db, [
-    ...(known === undefined ? open(res, workspace, { id, people, personHash }) : []),
+    ...(unended === undefined ? open(res, workspace, { id, people, personHash }) : []),
     ...rememberPeople(res, workspace, { people, erasure }),
     ...(await forgetUsers(db, forgotten, now, (kind) => [countRemoved(erasure, kind)])),
-    openRemovals({ ...removal, by: requester }, notRemoving(erasure), now),
+    openRemovals({ ...removal, requester }, notRemoving(erasure), now),
     sql`
     UPDATE erasures SET state = 'waiting', step = step + 1, updated_at = ${now}, place = json_object(
       'jobs', (SELECT coalesce(max(key), 0) FROM jobs), 'forgottenAt', ${now})
@@ -142,7 +142,7 @@ async function forget(
 function open(
   res: Resources,
   workspace: number,
-  { id, people, personHash }: { id: string } & Pick<Request, 'people' | 'personHash'>,
+  { id, people, personHash }: { id: string } & Pick<ErasureRequest, 'people' | 'personHash'>,
 ): SQL[] {
   const now = res.now()
   const data = { erasure_id: id, people: people.length, person_hash: personHash }

@@ -3,7 +3,7 @@ import { leaveHouseholds } from '../identity/forget.ts'
 import { deleteDead } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import {
-  beginning,
+  beginPart,
   commitErasure,
   countRemoved,
   peopleOf,
@@ -11,7 +11,7 @@ import {
   type Erasing,
 } from './erasures.ts'
 
-/** Deletes what jobs have left of people in groups, and definitions made meanwhile in households. */
+/** Deletes the rows of people that jobs have left dead, and seats by definitions made meanwhile. */
 export async function eraseRows(res: Resources, erasing: Erasing): Promise<boolean> {
   const { workspace, key } = erasing
   const guard = unmoved(erasing)
@@ -24,5 +24,5 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
     countRemoved(sql`${key}`, 'former_memberships', guard),
     ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
   ]
-  return (await commitErasure(res, erasing, statements, beginning(erasing, 'jobs'))).moved
+  return (await commitErasure(res, erasing, statements, beginPart(erasing, 'jobs'))).moved
 }

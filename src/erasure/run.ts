@@ -21,26 +21,26 @@ export function runErasure(res: Resources, workspace: number, key: number): Prom
     message: { kind: 'erase-people', workspace, erasure: key },
     find: () => findErasure(db, workspace, key),
     hasEnded: ({ endedAt }) => endedAt !== null,
-    step: async (erasure, invocation) => step(res, await withPeople(db, erasure), invocation),
+    step: async (erasure, invocation) => step(res, await withIds(db, erasure), invocation),
     afterwards: () => Promise.resolve(),
   })
 }
 
-async function withPeople(db: Db, erasure: Erasure): Promise<Erasing> {
+async function withIds(db: Db, erasure: Erasure): Promise<Erasing> {
   const { key, place } = erasure
   if (place === null) throw new Error(`the erasure ${erasure.id} was not requested as a whole`)
   const rows = await db
     .select({ person: erasurePeople.person })
     .from(erasurePeople)
     .where(eq(erasurePeople.erasure, key))
-  return { ...erasure, place, who: rows.map(({ person }) => person) }
+  return { ...erasure, place, ids: rows.map(({ person }) => person) }
 }
 
 /** Takes the erasure one step further. False: it must wait, or someone else moved it. */
 async function step(res: Resources, erasing: Erasing, invocation: Invocation): Promise<boolean> {
   switch (erasing.state) {
     case 'waiting':
-      return endWaiting(res, erasing)
+      return waitForJobs(res, erasing)
     case 'rows':
       return eraseRows(res, erasing)
     case 'jobs':
@@ -58,15 +58,15 @@ async function step(res: Resources, erasing: Erasing, invocation: Invocation): P
   }
 }
 
-/** Ends once earlier jobs and its own have ended; what has failed of its own is opened again. */
-async function endWaiting(res: Resources, erasing: Erasing): Promise<boolean> {
+/** Waits for earlier jobs and its own, and opens again those of its own that failed. */
+async function waitForJobs(res: Resources, erasing: Erasing): Promise<boolean> {
   const { key, step, id, workspace, people, actor } = erasing
-  const by = { createdBy: actor?.name ?? '', actor: actor ?? { name: '' } }
-  const isFree = sql`(
+  const requester = { createdBy: actor?.name ?? '', actor: actor ?? { name: '' } }
+  const hasWaited = sql`(
     SELECT ${hasNoEarlierJob(workspace)} FROM erasures WHERE key = ${key} AND step = ${step}) = 1`
   const opens = openRemovals(
-    { workspace, erasure: sql`${key}`, id, people, by },
-    sql`${failedToRemove(sql`${key}`)} AND ${isFree}`,
+    { workspace, erasure: sql`${key}`, id, people, requester },
+    sql`${failedToRemove(sql`${key}`)} AND ${hasWaited}`,
     res.now(),
   )
   const [opened, moved] = await together(res.databaseOf(workspace), [
@@ -76,7 +76,7 @@ async function endWaiting(res: Resources, erasing: Erasing): Promise<boolean> {
       place = json_set(place, '$.jobs',
         iif(changes() > 0, (SELECT max(key) FROM jobs), place ->> 'jobs')),
       updated_at = ${res.now()}
-    WHERE key = ${key} AND ${isFree}`,
+    WHERE key = ${key} AND ${hasWaited}`,
   ])
   if (opened.rows.length > 0) await startNext(res, workspace)
   return moved.changes === 1

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { Resources } from '../resources.ts'
-import { behind, commitErasure, unmoved, type Erasing } from './erasures.ts'
+import { commitErasure, goOnAfter, unmoved, type Erasing } from './erasures.ts'
 import { mentionsOf } from './mentions.ts'
 
 const runsPerStep = 500
@@ -17,20 +17,20 @@ interface Run {
 
 /**
  * Takes people out of the next recomputes, as a value may be somebody's id. False also where one
- * goes on that stands at such a value: a cron comes back to it.
+ * stands at such a value and goes on: a cron comes back to it.
  */
 export async function eraseFromRuns(
   res: Resources,
   erasing: Erasing,
   invocation: Invocation,
 ): Promise<boolean> {
-  const { workspace, place, who } = erasing
+  const { workspace, place, ids } = erasing
   const page = await res.databaseOf(workspace).all<Run>(sql`
     SELECT key, id, ended_at IS NOT NULL AS ended, cursor, coalesce(largest, '[]') AS largest
     FROM recompute_runs INDEXED BY recompute_runs_by_id
     WHERE workspace_id = ${workspace} AND id > ${place.after?.at ?? ''}
     ORDER BY id LIMIT ${runsPerStep}`)
-  const mentions = mentionsOf(who)
+  const mentions = mentionsOf(ids)
   const found = page.filter(({ cursor, largest }) => mentions(cursor) || mentions(largest))
   if (found.some(({ ended }) => ended === 0)) return false
   const rows = found.map(({ key, cursor, largest }) => [
@@ -49,7 +49,7 @@ export async function eraseFromRuns(
       WHERE ${unmoved(erasing)}
         AND key IN (SELECT value ->> 0 FROM json_each(${JSON.stringify(rows)}))`,
     ],
-    behind(erasing, last && { at: last.id, key: 0 }, 'answers'),
+    goOnAfter(erasing, last && { at: last.id, key: 0 }, 'answers'),
   )
   await invocation.took(ms, 0)
   return moved

@@ -85,20 +85,20 @@ const undo = async (
 ): Promise<boolean> =>
   (await commitJob(res, job, [], { ...walkStart, state: 'undoing', failure })).moved
 
-/** Whether the job alone adds more than the workspace may have: the rest need not be written. */
+/** Whether the job alone adds more than the workspace may have, so that the rest can be left out. */
 const hasTooMany = ({ type, touched, groupCount }: GroupJob, { membersMax }: Limits): boolean =>
   // A REPLACE may leave more than the limit where the group had even more.
   type !== 'remove' && touched > (type === 'add' ? membersMax : Math.max(membersMax, groupCount))
 
-/** The statement that undoes a job in place of all after it, where members would be too many. */
-function undoBeyond(res: Resources, job: GroupJob, added: number): SQL[] {
+/** The statement that undoes a job where members would be too many; then those after it do nothing. */
+function undoIfTooMany(res: Resources, job: GroupJob, added: number): SQL[] {
   if (added <= 0) return []
-  const isBeyond = sql`${countMembers(job.workspace)} + ${added} > ${res.limits.membersMax}`
+  const areTooMany = sql`${countMembers(job.workspace)} + ${added} > ${res.limits.membersMax}`
   return [
     sql`
     UPDATE jobs SET state = 'undoing', failure = 'limit', cursor = ${walkStart.cursor},
       applied = ${walkStart.applied}, step = step + 1, updated_at = ${res.now()}
-    WHERE key = ${job.key} AND step = ${job.step} AND ${isBeyond}`,
+    WHERE key = ${job.key} AND step = ${job.step} AND ${areTooMany}`,
   ]
 }
 
@@ -110,8 +110,8 @@ function changesOf({ type, touched, removed, groupCount }: GroupJob) {
 }
 
 /**
- * Ends the job: every reader sees all its changes at once. Or it is undone, where the workspace
- * would have too many members.
+ * Ends the job: every reader sees all its changes at once. Where the workspace would have too many
+ * members, undoes it instead.
  */
 async function goLive(res: Resources, job: GroupJob, source: Source): Promise<boolean> {
   const { added, removed } = changesOf(job)
@@ -137,7 +137,7 @@ async function goLive(res: Resources, job: GroupJob, source: Source): Promise<bo
   }
   const events: Event[] = [{ type: 'group.participants.changed', data }, ...source.events(data)]
   const to = { state: outcomeOf(job), added, removed }
-  const undoing = undoBeyond(res, job, added - removed)
+  const undoing = undoIfTooMany(res, job, added - removed)
   const { moved, results } = await end(res, job, { statements: [...undoing, group], to, events })
   return moved || (undoing.length > 0 && results[0]?.changes === 1)
 }
@@ -178,9 +178,9 @@ async function end(
   }: { statements?: SQLWrapper[]; to: Changes; events?: Event[] },
 ): Promise<{ moved: boolean; results: Result[] }> {
   const now = res.now()
-  const by = actorOf(job)
+  const actor = actorOf(job)
   const announcing = events.flatMap((event) =>
-    announce(res, job.workspace, { ...event, by }, guardOf(jobs, job)),
+    announce(res, job.workspace, { ...event, actor }, guardOf(jobs, job)),
   )
   const { moved, results } = await commitJob(res, job, [...statements, ...announcing], {
     ...to,

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { jobs, type Actor } from '../db/schema.ts'
+import type { Actor } from '../actor.ts'
+import { jobs } from '../db/schema.ts'
 import { removeMembers } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import { commitJob } from '../jobs/apply.ts'
@@ -9,7 +10,7 @@ import type { ErasureJob, Job } from '../jobs/job.ts'
 import { insertNextJob, tally } from '../jobs/jobs.ts'
 import type { Source } from './source.ts'
 
-/** The people of an erasure, who leave the group. */
+/** The source of a job that removes an erasure's people from its group. */
 export const erasedPeople = (job: ErasureJob): Source => ({
   isAtEnd: job.scanned >= job.people,
   next: (res, invocation) => removeErased(res, job, invocation),
@@ -35,27 +36,27 @@ async function removeErased(
   return moved
 }
 
-/** A query of the people whom erasures under way forget that were requested after a job. */
+/** A query of the people of erasures under way that were requested after a job. */
 export const erasedSince = ({ workspace, key }: Pick<Job, 'workspace' | 'key'>): SQL => sql`
   SELECT p.person_id FROM erasures AS e INDEXED BY erasures_unended
     CROSS JOIN erasure_people AS p ON p.erasure_key = e.key
   WHERE e.ended_at IS NULL AND e.workspace_id = ${workspace} AND e.place ->> 'jobs' >= ${key}`
 
-/** An erasure and its people, in SQL where its key is not known yet. */
+/** An erasure for which jobs are opened; `erasure` is SQL of its key. */
 export interface Removal {
   workspace: number
   erasure: SQL
   id: string
   people: number
-  by: { createdBy: string; actor: Actor }
+  requester: { createdBy: string; actor: Actor }
 }
 
 /**
- * The statement that opens a job for each group that one of an erasure's people is in, or may come
- * to be in by jobs of before: it goes by no limit of waiting jobs. `which` is a condition on `g`.
+ * The statement that opens a job for each group `g` for which `which` holds and which has one of an
+ * erasure's people, or may get one by an earlier job. No limit of waiting jobs applies.
  */
 export const openRemovals = (
-  { workspace, erasure, id, people, by }: Removal,
+  { workspace, erasure, id, people, requester }: Removal,
   which: SQL,
   now: number,
 ): SQL<{ job: number }> =>
@@ -77,7 +78,7 @@ export const openRemovals = (
       fileName: 'erasure',
       fileKey: `erasures/${id}`,
       fileSize: people,
-      ...by,
+      ...requester,
       erasure,
     },
     { id: newIds, sliceBytes: 0, now },

@@ -18,12 +18,12 @@ export interface GroupDraft {
 export const isLive = (workspace: number) =>
   and(eq(experienceGroups.workspace, workspace), isNull(experienceGroups.deletedAt))
 
-/** The groups of a workspace, of which so many are counted at most, in SQL. */
+/** The number of groups of a workspace, counted up to `most`, in SQL. */
 export const countGroups = (workspace: number, most: number) => sql`(
   SELECT count(*) FROM (SELECT 1 FROM experience_groups
     WHERE workspace_id = ${workspace} AND deleted_at IS NULL LIMIT ${most}))`
 
-/** The participants of all of its groups, in SQL. */
+/** The number of participants of all of its groups together, in SQL. */
 export const countMembers = (workspace: number) => sql`(
   SELECT coalesce(sum(participant_count), 0) FROM experience_groups
   WHERE workspace_id = ${workspace} AND deleted_at IS NULL)`
@@ -137,7 +137,7 @@ export async function renameGroup(
     ...announce(
       res,
       workspace,
-      updated(id, changes, sql`FROM experience_groups WHERE ${isGroup}`),
+      updateEvent(id, changes, sql`FROM experience_groups WHERE ${isGroup}`),
       sql`EXISTS (SELECT 1 FROM experience_groups WHERE ${isChanged})`,
     ),
     db
@@ -152,8 +152,8 @@ export async function renameGroup(
   return group
 }
 
-/** The event of a group that becomes `after`; `row` has it as it is before. */
-function updated(id: string, after: Partial<GroupDraft>, row: SQL): Announcement {
+/** The event of a change of a group; `row` is the end of a SELECT of the group before it. */
+function updateEvent(id: string, after: Partial<GroupDraft>, row: SQL): Announcement {
   const name = after.name === undefined ? sql`name` : sql`${after.name}`
   const description = after.description === undefined ? sql`description` : sql`${after.description}`
   return {

@@ -25,7 +25,7 @@ export function isPruneDue({
 export const enqueueQuietGroups = (res: Resources): Promise<void> =>
   enqueueGroups(res, 'prune-quiet', keptFor)
 
-/** Enqueues all groups with dead rows: of some, a revision each hour removes more. */
+/** Enqueues all groups with dead rows: some change too often to be quiet. */
 export const enqueueBusyGroups = (res: Resources): Promise<void> =>
   enqueueGroups(res, 'prune-busy', 0)
 
@@ -77,7 +77,7 @@ async function lastToPrune(db: Db, group: number, now: number): Promise<number |
   return found?.through
 }
 
-/** What revisions after `through` have removed is left, also of one that went live meanwhile. */
+/** Counts as left what revisions after `through` have removed, also those that went live meanwhile. */
 const countLeft = ({ workspace, group }: Group, through: number): SQL => sql`
   UPDATE experience_groups SET removed_since_prune = coalesce((
     SELECT sum(j.removed) FROM jobs AS j WHERE j.group_key = ${group}

@@ -7,7 +7,7 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { forgetUsers } from './forget.ts'
 
 /**
- * Deletes a user, and computes what their groups share without them. Reports of before bring
+ * Deletes a user, and computes what their groups share without them. Older reports bring
  * nothing back, also those that are not written yet. Throws `not-found`.
  */
 export async function deleteUser(res: Resources, workspace: number, user: string): Promise<void> {

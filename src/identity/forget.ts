@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { subtractUsers } from './caps.ts'
 import { listDefinitions, type GroupDefinition } from './definitions.ts'
+import { subtractUsers } from './limits.ts'
 import { removeMembers } from './seat-and-share.ts'
 
 /** Users to forget: a query of `user_id`. */
@@ -11,12 +11,13 @@ export interface Forgotten {
   guard: SQL
 }
 
-/** What is counted: the rows that the statement before has deleted. */
+/** What is deleted, and counted by the statement after it. */
 export type Kind = 'households' | 'attributes' | 'users'
 
 /**
  * The statements that delete users, compute what their households share without them, and keep
- * reports of up to `at` (milliseconds) from bringing them back. `counted` gives what follows each.
+ * reports of up to `at` (milliseconds) from bringing them back. `counted` gives the statements that
+ * count a kind, which follow its deletion.
  */
 export async function forgetUsers(
   db: Db,
@@ -65,7 +66,7 @@ export async function leaveHouseholds(
   ]
 }
 
-/** A value that nobody else has would stay until the next run. */
+/** The values that nobody else has: they would stay until the next run. */
 function forgetNormalized(
   { key, workspace, source, matching }: GroupDefinition,
   users: SQL,
@@ -84,8 +85,8 @@ function forgetNormalized(
 }
 
 /**
- * The statement that takes the ids of `users` out of what keeps reports from bringing them back,
- * unless one was deleted after `at` (milliseconds).
+ * The statement that deletes what keeps older reports from bringing `users` back, but for those
+ * who were deleted after `at` (milliseconds).
  */
 export const forgetDeletions = ({ workspace, users, guard }: Forgotten, at: number): SQL => sql`
   DELETE FROM deleted_users WHERE workspace_id = ${workspace} AND user_id IN (${users})

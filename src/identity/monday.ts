@@ -9,8 +9,8 @@ const piecesMost = 60
 
 /**
  * Opens the run of the week of `at` (milliseconds) for each definition that was there: of up to
- * 30,000 in one invocation, and the next goes on. Enqueues the first of each workspace, and each
- * that ends enqueues the next. Safe to repeat.
+ * 30,000 in one invocation, and the next goes on. Enqueues the first of each workspace; each that
+ * ends enqueues the next. Safe to repeat.
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   const monday = mondayOf(at)
@@ -32,7 +32,7 @@ interface OpenedRun {
   run: number
 }
 
-/** As many of each workspace as may go on at once; their order is that of keys. */
+/** The oldest of each workspace, as many as may go on at once. */
 const firstOfEach = (opened: OpenedRun[]) =>
   [...Map.groupBy(opened, ({ workspace }) => workspace).values()].flatMap((runs) =>
     runs

@@ -1,15 +1,15 @@
 import { sql, type SQL } from 'drizzle-orm'
+import type { Actor } from '../actor.ts'
 import { findErased, nobodyErased } from '../access/erased.ts'
+import { personHash } from '../access/person-hash.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
-import type { Actor } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import { personHash } from '../access/person-hash.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
-import { addNewUsers, checkProfiles, forgetCleared, withinCaps } from './caps.ts'
 import { selectSharedNames } from './definitions.ts'
+import { addNewUsers, checkProfiles, forgetCleared, withinLimits } from './limits.ts'
 
 export interface Profile {
   user: string
@@ -55,7 +55,7 @@ export function mergeUser(
 
 /** Who has sent so many reports. */
 export interface Sender {
-  by: Actor
+  actor: Actor
   reports: number
 }
 
@@ -70,21 +70,21 @@ export async function recordReports(
   senders: Sender[] = [],
 ): Promise<Cost> {
   const isAfter = isAfterDeletion(workspace, sql`value ->> 0`, sql`value ->> 4`)
-  for (let known = nobodyErased(workspace, reports); ;) {
-    const { erased, isAll } = known
-    const left = reports.filter(({ user, at }) => at > (erased.get(user) ?? -Infinity))
-    const results = await withinCaps(res.limits, () =>
+  for (let found = nobodyErased(workspace, reports); ;) {
+    const { erased, isAll } = found
+    const accepted = reports.filter(({ user, at }) => at > (erased.get(user) ?? -Infinity))
+    const results = await withinLimits(res.limits, () =>
       together(res.databaseOf(workspace), [
-        ...reportStatements(res, workspace, left, sql`${isAfter} AND ${isAll}`),
-        ...senders.flatMap(({ by, reports }) =>
-          announce(res, workspace, { type: 'users.reported', data: { reports }, by }, isAll),
+        ...reportStatements(res, workspace, accepted, sql`${isAfter} AND ${isAll}`),
+        ...senders.flatMap(({ actor, reports }) =>
+          announce(res, workspace, { type: 'users.reported', data: { reports }, actor }, isAll),
         ),
         sql`SELECT 1 WHERE ${isAll}`,
       ]),
     )
     await enqueueAnnounced(res, workspace, results)
     if (results.at(-1)?.rows.length === 1) return costOf(results)
-    known = await findErased(res, workspace, reports)
+    found = await findErased(res, workspace, reports)
   }
 }
 
@@ -171,7 +171,7 @@ async function writeUser(
     ...reportStatements(all, workspace, [report], sql`true`),
     ...announce(res, workspace, { type: 'user.updated', data }, sql`true`),
   ]
-  const results = await withinCaps(res.limits, () =>
+  const results = await withinLimits(res.limits, () =>
     together(res.databaseOf(workspace), [...statements, ...profileQueries(workspace, user)]),
   )
   const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones

@@ -117,7 +117,7 @@ async function recomputeRange(
     const event = {
       type: 'household.recomputed',
       data: recomputedData(run),
-      by: run.actor ?? res.actor,
+      actor: run.actor ?? res.actor,
     } as const
     statements.push(...announce(res, workspace, event, guardOf(recomputeRuns, run)))
   }

@@ -10,10 +10,10 @@ import {
   bytesOf,
   countUsers,
   findRefused,
-  isOverCap,
-  type Wanted,
-  type WantedChange,
-} from './caps.ts'
+  isOverLimit,
+  type AttributeChange,
+  type UserChange,
+} from './limits.ts'
 import { recordReports, type Report, type Sender } from './profiles.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
@@ -26,16 +26,20 @@ export async function takeReports(
   workspace: number,
   reports: Report[],
 ): Promise<void> {
-  await checkRoom(res, workspace, reports)
+  await checkTakesUsers(res, workspace, reports)
   const messages = messagesOf(workspace, res.now(), withoutOvertaken(reports))
-  const by = res.actor
+  const { actor } = res
   if (messages === undefined)
-    await recordReports(res, workspace, reports, [{ by, reports: reports.length }])
-  else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by } })))
+    await recordReports(res, workspace, reports, [{ actor, reports: reports.length }])
+  else await res.events.sendBatch(messages.map((message) => ({ body: { ...message, by: actor } })))
 }
 
-/** Throws `limit` where a report is of somebody new, and the workspace has no room for one. */
-async function checkRoom(res: Resources, workspace: number, reports: Report[]): Promise<void> {
+/** Throws `limit` where a report is of somebody new, and the workspace takes no more users. */
+async function checkTakesUsers(
+  res: Resources,
+  workspace: number,
+  reports: Report[],
+): Promise<void> {
   const { usersMax: max } = res.limits
   const users = JSON.stringify(reports.map(({ user }) => user))
   const found = await res.databaseOf(workspace).all(sql`
@@ -105,7 +109,7 @@ async function writeTogether(
 ): Promise<void> {
   const [{ workspace } = { workspace: 0 }] = messages
   const reports = withoutOvertaken(messages.flatMap(reportsOf))
-  const { cost, refused } = await recordWithinCaps(
+  const { cost, refused } = await recordWithinLimits(
     res,
     workspace,
     reports,
@@ -118,7 +122,7 @@ async function writeTogether(
   await invocation.took(cost.ms, rowsOfAll(messages))
 }
 
-/** The client of each message; what only one of its requests has is left out where there are more. */
+/** The clients of messages; of one with several requests, only what these have in common. */
 function sendersOf({ actor }: Resources, messages: ReportsMessage[]): Sender[] {
   const clients = Map.groupBy(messages, ({ by = actor }) => by.client)
   return [...clients.values()].map((ofOne) => {
@@ -130,12 +134,12 @@ function sendersOf({ actor }: Resources, messages: ReportsMessage[]): Sender[] {
       name,
       ...(method !== undefined && { method }),
     }
-    return { by: ofOne.length === 1 ? by : common, reports }
+    return { actor: ofOne.length === 1 ? by : common, reports }
   })
 }
 
-/** Writes reports, but for those that would have a user or the workspace exceed a limit. */
-async function recordWithinCaps(
+/** Writes reports, but for those by which a user or the workspace would exceed a limit. */
+async function recordWithinLimits(
   res: Resources,
   workspace: number,
   reports: Report[],
@@ -144,21 +148,21 @@ async function recordWithinCaps(
   try {
     return { cost: await recordReports(res, workspace, reports, senders), refused: 0 }
   } catch (error) {
-    if (!isOverCap(error)) throw error
-    const wanted = [...Map.groupBy(reports, ({ user }) => user)].map(wantedOf)
-    const over = await findRefused(res.databaseOf(workspace), workspace, wanted, res.limits)
-    const left = reports.filter(({ user }) => !over.has(user))
-    // Others may have taken the last room meanwhile: then the messages come again.
-    if (left.length === reports.length) throw error
-    const cost = await recordReports(res, workspace, left, senders)
-    return { cost, refused: reports.length - left.length }
+    if (!isOverLimit(error)) throw error
+    const changes = [...Map.groupBy(reports, ({ user }) => user)].map(changeOfReports)
+    const over = await findRefused(res.databaseOf(workspace), workspace, changes, res.limits)
+    const accepted = reports.filter(({ user }) => !over.has(user))
+    // Nothing exceeds a limit any more: it comes again.
+    if (accepted.length === reports.length) throw error
+    const cost = await recordReports(res, workspace, accepted, senders)
+    return { cost, refused: reports.length - accepted.length }
   }
 }
 
-/** What all reports of a user write together, of which none overtakes another. */
-function wantedOf([user, reports]: [user: string, reports: Report[]]): Wanted {
+/** What the reports of a user change together, of which none overtakes another. */
+function changeOfReports([user, reports]: [user: string, reports: Report[]]): UserChange {
   const changes = reports.flatMap(({ at, changes }) =>
-    changes.map(({ name, to }): WantedChange => [
+    changes.map(({ name, to }): AttributeChange => [
       name,
       to === null ? null : bytesOf(name, columnsOf(to).value),
       at,

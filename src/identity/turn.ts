@@ -3,7 +3,7 @@ import { enqueueAll } from '../jobs/enqueue.ts'
 import { flagOf, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
-/** Runs of a workspace that go on at once: of those that a cron opened, and of the others. */
+/** Runs of a workspace that go on at once: so many that a cron opened, and so many others. */
 export const runsAtOnce = 2
 
 /** A run that may have its turn. */
@@ -13,7 +13,7 @@ export interface NextRun {
   scheduled: number
 }
 
-/** The runs of a workspace that have not ended, of a cron or not, in the order of their turns. */
+/** The runs of a workspace that have not ended, those of a cron or the others. */
 const unended = (workspace: number | SQL, scheduled: SQL) => sql`
   FROM recompute_runs AS u INDEXED BY recompute_runs_unended_by_workspace
   WHERE u.workspace_id = ${workspace} AND u.ended_at IS NULL
@@ -24,7 +24,7 @@ export const isTurn = sql`(
   SELECT u.key ${unended(sql`recompute_runs.workspace_id`, sql`(recompute_runs.week IS NOT NULL)`)}
     AND u.key < recompute_runs.key LIMIT 1 OFFSET ${runsAtOnce - 1}) IS NULL`
 
-/** Selects the run whose turn comes when one of its kind ends, beside the statement that ends it. */
+/** Selects the run whose turn comes once one of its kind has ended; in the batch of that end. */
 export const selectNext = (workspace: number, scheduled: boolean) =>
   sql<NextRun>`
   SELECT u.workspace_id AS workspace, u.key AS run, u.week IS NOT NULL AS scheduled
@@ -43,8 +43,8 @@ export const enqueueRuns = (res: Resources, runs: NextRun[]): Promise<void> =>
   )
 
 /**
- * Enqueues what may go on once a run of the workspace was ended by someone else, who may not have
- * come to do it: one at most, so that messages do not multiply.
+ * Enqueues a run whose turn has come, as who ended the run before may have failed to: one at most,
+ * so that messages do not multiply.
  */
 export async function startNextRun(res: Resources, workspace: number): Promise<void> {
   const first = (scheduled: 0 | 1) => sql`

@@ -18,11 +18,11 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
-import { checkProfiles, findRefused, isOverCap } from './caps.ts'
 import { sharedNames } from './definitions.ts'
+import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
 import { checkAcceptsFile, findUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
-import { addedAreCounted, countAdded, mayExceed, wantedBy } from './users-caps.ts'
+import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
 
 /**
@@ -82,7 +82,7 @@ async function end(
 ): Promise<boolean> {
   const now = res.now()
   const failure = state === 'failed' ? failureOf(job) : null
-  const event = { ...eventOf(job, failure), by: actorOf(job) }
+  const event = { ...eventOf(job, failure), actor: actorOf(job) }
   const events = announce(res, job.workspace, event, guardOf(jobs, job))
   const problems = failure === null ? [] : recordFileProblem(job, failure)
   const { moved, results } = await commitJob(res, job, [...problems, ...events], {
@@ -148,10 +148,10 @@ async function contentOf(
     bytesOf: ({ text }) => text.length,
     columns: () => ({ header: names, ...addedAreCounted }),
     refuse: async (error, rows) => {
-      if (!isOverCap(error)) throw error
-      const wanted = [...Map.groupBy(rows, ({ id }) => id)].map(wantedBy(names ?? [], job))
-      const over = await findRefused(db, workspace, wanted, limits)
-      // Others may have taken the last room meanwhile: then the message comes again.
+      if (!isOverLimit(error)) throw error
+      const changes = [...Map.groupBy(rows, ({ id }) => id)].map(changeOfRows(names ?? [], job))
+      const over = await findRefused(db, workspace, changes, limits)
+      // Nothing exceeds a limit any more: it comes again.
       if (over.size === 0) throw error
       const refused = rows.filter(({ id }) => over.has(id))
       return new Map(

@@ -24,7 +24,7 @@ export interface Content<Item, Of extends FileJob> {
   bytesOf?: (item: Item) => number
   /** What the slice changes in the job's row beside its counts. */
   columns?: (slice: Slice<Item>) => Changes
-  /** The items that limits refuse where a batch failed for these; throws any other error. */
+  /** The items that exceed a limit, where that failed their batch; throws any other error. */
   refuse?: (error: unknown, items: Item[]) => Promise<Map<Item, RefusedRow>>
 }
 
@@ -82,8 +82,8 @@ export async function applySlice<Item, Of extends FileJob>(
         }
       : { ...columns?.(slice), applied, reached }
     const [badRows, problems] = done ? [slice.badRows, slice.problems] : [0, []]
-    const batch = { items, problems, to: { ...to, batchIds: invocation.itemsOf(job) } }
-    const { moved, ms, refused } = await commitItems(res, current, content, { ...batch, badRows })
+    const batch = { items, problems, badRows, to: { ...to, batchIds: invocation.itemsOf(job) } }
+    const { moved, ms, refused } = await commitItems(res, current, content, batch)
     await invocation.took(ms, items.length)
     if (!moved || done || invocation.isOutOfTime()) return moved
     current = { ...current, applied, badRows: current.badRows + refused, step: current.step + 1 }
@@ -97,7 +97,7 @@ interface Batch<Item> {
   to: Changes
 }
 
-/** Runs the batch of items; where limits refuse some, that of the others. Gives how many these are. */
+/** Runs the batch of items; where some exceed a limit, that of the others. Gives how many do. */
 async function commitItems<Item, Of extends FileJob>(
   res: Resources,
   job: Of,

@@ -1,4 +1,5 @@
-import type { Actor, jobs } from '../db/schema.ts'
+import type { Actor } from '../actor.ts'
+import type { jobs } from '../db/schema.ts'
 
 /** A row of `jobs`; the source decides what some columns mean. */
 export type JobRow = typeof jobs.$inferSelect

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
+import type { Actor } from '../actor.ts'
 import { together, type Db, type Result } from '../db/connect.ts'
-import { jobProblems, jobs, problems, type Actor, type FileFormat } from '../db/schema.ts'
+import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits, Resources } from '../resources.ts'
 import { guardOf, type Checkpoint } from './checkpoint.ts'
@@ -81,7 +82,7 @@ export const countUnendedOf = (workspace: number) => sql`(
   SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NULL)`
 
-/** Bytes of the files of a workspace that wait or are being applied. */
+/** The bytes of a workspace's files that are not applied yet, in SQL. */
 export const waitingBytes = (workspace: number) => sql`(
   SELECT coalesce(sum(file_size), 0) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL
@@ -163,8 +164,8 @@ export type OpenedJob = Pick<FileJob, 'key' | 'id' | 'fileName'>
 export class UnknownOutcome extends Error {}
 
 /**
- * Runs `insertNextJob` and what `follows` in one batch, and gives the job's key, undefined where it
- * opened none, and the results where they arrived. Throws `UnknownOutcome`.
+ * Runs `insertNextJob` and what `follows` in one batch. Gives the job's key, undefined where it
+ * opened none, and the results, none where the answer was lost. Throws `UnknownOutcome`.
  */
 export async function openNextJob(
   db: Db,

@@ -83,8 +83,8 @@ export function findNextJobs(
 }
 
 /**
- * Enqueues what may start once a job of the workspace has ended. Safe to repeat: a message that only
- * `found` the end enqueues one at most, so that messages do not multiply.
+ * Enqueues what may start once a job of the workspace has ended. A message that `found` it ended
+ * already enqueues one at most, so that messages do not multiply.
  */
 export async function startNext(res: Resources, workspace: number, found = false): Promise<void> {
   const which = { now: res.now(), most: found ? 1 : atOnce + scheduledAtOnce }
@@ -94,12 +94,12 @@ export async function startNext(res: Resources, workspace: number, found = false
   await enqueueAll(res, [...next.map(messageOf), ...erasures])
 }
 
-/** Whether the jobs have ended that were accepted before the people of an erasure were forgotten. */
+/** Whether all jobs have ended that were accepted before an erasure's people were forgotten. */
 export const hasNoEarlierJob = (workspace: number) => sql`place ->> 'jobs' < coalesce((
   SELECT min(key) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL), 9e99)`
 
-/** The messages about erasures that have waited for jobs, which have ended. */
+/** The messages about erasures whose earlier jobs have all ended. */
 async function findFreedErasures(db: Db, workspace: number, most: number): Promise<Message[]> {
   const freed = await db.all<{ key: number }>(sql`
     SELECT key FROM erasures INDEXED BY erasures_unended

@@ -1,23 +1,23 @@
 import { Failure } from '../failure.ts'
 
-/** Uploads in flight of an isolate, each of which holds a part of its file in memory. */
+/** Uploads of an isolate at once, each of which holds a part of its file in memory. */
 export const uploadsMost = 8
 
 /** Of these, uploads of a workspace: the rest is left to others. */
 export const uploadsOfWorkspaceMost = 4
 
-/** Milliseconds for which an upload waits for a place, and between two looks. */
+/** Milliseconds for which an upload waits for a place, and between two tries. */
 const waitMost = 5000
-const look = 50
+const pause = 50
 
 /** Milliseconds after which an upload that moved no more is taken for dead. */
 const leaseTime = 180_000
 
-/** The place of an upload; `seen` is when it last moved. */
+/** The place of an upload; bytes last came at `movedAt` (milliseconds). */
 export interface Place {
   workspace: number
   bytes: number
-  seen: number
+  movedAt: number
 }
 
 const taken = new Set<Place>()
@@ -26,11 +26,11 @@ const waiting = new Set<{ workspace: number }>()
 const countOf = (places: Set<{ workspace: number }>, workspace: number) =>
   [...places].filter((place) => place.workspace === workspace).length
 
-/** Whether a workspace may take a place: the one with the fewest goes first. */
+/** Whether a workspace may take a place: of those that wait, the one with the fewest goes first. */
 function mayTake(workspace: number): boolean {
   const own = countOf(taken, workspace)
-  const hasLess = ({ workspace: other }: { workspace: number }) => countOf(taken, other) < own
-  return taken.size < uploadsMost && own < uploadsOfWorkspaceMost && ![...waiting].some(hasLess)
+  const hasFewer = ({ workspace: other }: { workspace: number }) => countOf(taken, other) < own
+  return taken.size < uploadsMost && own < uploadsOfWorkspaceMost && ![...waiting].some(hasFewer)
 }
 
 /**
@@ -49,10 +49,10 @@ export async function withPlace<Taken>(
   }
 }
 
-/** Counts bytes of an upload, and gives those of all of its workspace that are in flight. */
-export function moved(place: Place, bytes: number): number {
+/** Counts bytes of an upload, and gives those of all uploads of its workspace that go on. */
+export function countBytes(place: Place, bytes: number): number {
   place.bytes += bytes
-  place.seen = Date.now()
+  place.movedAt = Date.now()
   return [...taken].reduce(
     (sum, { workspace, bytes }) => sum + (workspace === place.workspace ? bytes : 0),
     0,
@@ -63,11 +63,11 @@ async function take(workspace: number): Promise<Place> {
   const waiter = { workspace }
   waiting.add(waiter)
   try {
-    for (const until = performance.now() + waitMost; ; await scheduler.wait(look)) {
+    for (const until = performance.now() + waitMost; ; await scheduler.wait(pause)) {
       const now = Date.now()
-      for (const place of taken) if (now - place.seen > leaseTime) taken.delete(place)
+      for (const place of taken) if (now - place.movedAt > leaseTime) taken.delete(place)
       if (mayTake(workspace)) {
-        const place = { workspace, bytes: 0, seen: now }
+        const place = { workspace, bytes: 0, movedAt: now }
         taken.add(place)
         return place
       }

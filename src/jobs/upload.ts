@@ -5,7 +5,7 @@ import { readFileName } from './file-name.ts'
 import { FileWriter } from './file-writer.ts'
 import { formatOf, headerModes, type HeaderMode } from './format.ts'
 import { tooManyBytes, UnknownOutcome, type StoredFile } from './jobs.ts'
-import { moved, withPlace, type Place } from './upload-places.ts'
+import { countBytes, withPlace, type Place } from './upload-places.ts'
 
 /** Parts of an upload as they arrive: fields, those of the query first, and one file in pieces. */
 export type UploadPart =
@@ -32,7 +32,7 @@ const contentTypes = new Set([
 
 /** Takes the file of an upload; `field` and `complete` may throw to refuse its fields. */
 export interface Receiver<Taken> {
-  /** Of the bytes that may wait in the workspace; the file and others in flight need some. */
+  /** Bytes that the workspace may still store, for this file and others that are being uploaded. */
   bytesLeft: number
   field?: (name: string, value: string) => unknown
   complete?: (fields: ReadonlyMap<string, string>) => void
@@ -91,7 +91,7 @@ async function store<Taken>(
       const read = await readText(bytes(), res.limits.fileBytesMax)
       head = read.head
       for await (const piece of read.text) {
-        if (moved(place, piece.length) > receiver.bytesLeft)
+        if (countBytes(place, piece.length) > receiver.bytesLeft)
           throw tooManyBytes(res.limits.waitingBytesMax)
         await file.write(piece)
       }

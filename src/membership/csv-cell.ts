@@ -5,8 +5,8 @@ export type FileFor = 'upload' | 'spreadsheet'
 const formula = /^['=+\-@\t\r\n＝＋－＠]/
 
 /**
- * An id as a cell of CSV. For a spreadsheet, an apostrophe stands before what it would run; so each
- * cell that begins with one has one more than the id.
+ * An id as a cell of CSV. For a spreadsheet, an apostrophe stands before what it would run, and
+ * before another apostrophe, so that the id can be told again.
  */
 export const cellOf = (id: string, fileFor: FileFor): string =>
   fileFor === 'spreadsheet' && formula.test(id) ? quoted(`'${id}`) : quoted(id)

@@ -1,6 +1,6 @@
 import { sql, SQL } from 'drizzle-orm'
+import type { Actor } from '../actor.ts'
 import { together, type Result } from '../db/connect.ts'
-import type { Actor } from '../db/schema.ts'
 import { faultOf } from '../failure.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
@@ -9,12 +9,12 @@ import { objects, usualTypes, type Event, type EventType } from './event.ts'
 /** Holds where the statement before has changed something. */
 const changed = sql`changes() > 0`
 
-/** An event to write. `data` and `change` may be SQL that gives JSON. */
+/** An event to write; SQL gives JSON. */
 export type Announcement = (Event | { type: EventType; data: SQL }) & {
-  /** What it was before, and is since. */
+  /** Its object before and after. */
   change?: SQL | { before: object; after: object } | undefined
   /** Who has requested it, where that is not who acts now. */
-  by?: Actor
+  actor?: Actor
 }
 
 /**
@@ -31,19 +31,9 @@ export function announce(
   return eventStatements(res, workspace, { id: newEventId(), ...event }, { guard, to })
 }
 
-/** Writes an event that no change in the database goes with. */
-export async function record(
-  res: Resources,
-  workspace: number,
-  event: Announcement,
-): Promise<void> {
-  const statements = announce(res, workspace, event, sql`true`)
-  await enqueueAnnounced(res, workspace, await together(res.databaseOf(workspace), statements))
-}
-
 export const newEventId = () => `evt_${crypto.randomUUID()}`
 
-/** The same for an event with an id, and only the webhooks `w` for which `to` holds. */
+/** The same for an event with an id, and for the webhooks `w` for which `to` holds. */
 export function eventStatements(
   res: Resources,
   workspace: number,
@@ -58,7 +48,7 @@ export function eventStatements(
   ]
 }
 
-/** The same for events of a type, one for each row of `rows`: a query of `id`, a UUID, and `data`. */
+/** The same for an event of each row of `rows`, a query of `id` (a UUID) and `data`. */
 export function announceEach(res: Resources, workspace: number, type: EventType, rows: SQL): SQL[] {
   const ofEvents = sql`(SELECT 'evt_' || id AS id, data FROM (${rows}))`
   return [
@@ -67,18 +57,28 @@ export function announceEach(res: Resources, workspace: number, type: EventType,
   ]
 }
 
-function insertEvents(
-  { now, actor }: Resources,
+/** Writes an event of which nothing else in the database changes. */
+export async function record(
+  res: Resources,
   workspace: number,
-  { type, change, by = actor }: { type: EventType } & Pick<Announcement, 'change' | 'by'>,
+  event: Announcement,
+): Promise<void> {
+  const statements = announce(res, workspace, event, sql`true`)
+  await enqueueAnnounced(res, workspace, await together(res.databaseOf(workspace), statements))
+}
+
+function insertEvents(
+  res: Resources,
+  workspace: number,
+  { type, change, actor = res.actor }: { type: EventType } & Pick<Announcement, 'change' | 'actor'>,
   rows: SQL,
 ): SQL {
   const [kind, field] = objects[type] ?? [null, null]
   return sql`
     INSERT INTO events (workspace_id, id, type, at, data,
       actor_id, actor, object_kind, object_id, change)
-    SELECT ${workspace}, id, ${type}, ${now()}, data,
-      ${by.client ?? null}, ${JSON.stringify(by)}, ${kind}, data ->> ${field}, ${jsonOf(change)}
+    SELECT ${workspace}, id, ${type}, ${res.now()}, data,
+      ${actor.client ?? null}, ${JSON.stringify(actor)}, ${kind}, data ->> ${field}, ${jsonOf(change)}
     FROM ${rows} WHERE true ON CONFLICT (workspace_id, id) DO NOTHING`
 }
 
@@ -100,7 +100,7 @@ function subscribed(type: EventType): SQL {
   AND ${usualTypes.includes(type) ? sql`(w.event_types IS NULL OR ${named})` : named}`
 }
 
-/** Enqueues the deliveries that a batch has written, by the results of `announce`. */
+/** Enqueues the deliveries that `announce` has written, by the results of its batch. */
 export async function enqueueAnnounced(
   res: Resources,
   workspace: number,

@@ -37,14 +37,14 @@ export async function deliver(res: Resources, workspace: number, webhook: number
   if (await sendDue(res, workspace, webhook)) await enqueueNext(res, workspace, webhook)
 }
 
-/** Whether it has sent anything: without a turn, or with nothing due, there is nothing to do. */
+/** Whether it has sent anything: it may have no turn, or nothing due. */
 async function sendDue(res: Resources, workspace: number, webhook: number): Promise<boolean> {
   const until = res.now() + invocationTime
   for (let begun = false; ; begun = true) {
     const claim = await claimDue(res, workspace, webhook)
     if (claim === undefined) return begun
     const outcomes = await sendAll(res, claim, until)
-    await record(res, claim, outcomes)
+    await saveSent(res, claim, outcomes)
     const sent = { attempts: outcomes.length, delivered: outcomes.filter(isDelivered).length }
     const left = claim.deliveries.length - outcomes.length
     const facts = { event: 'deliveries', workspace, webhook: claim.receiver.id }
@@ -128,7 +128,7 @@ async function sendAll(
 }
 
 /** Saves the outcomes in one batch, frees or disables the webhook, and enqueues retries. */
-async function record(res: Resources, claim: Claim, outcomes: Outcome[]): Promise<void> {
+async function saveSent(res: Resources, claim: Claim, outcomes: Outcome[]): Promise<void> {
   const { workspace, webhook, lease, receiver, deliveries } = claim
   const now = res.now()
   const nextStates = outcomes.map((outcome) => nextStateOf(outcome, now))

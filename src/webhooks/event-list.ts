@@ -15,21 +15,21 @@ export interface EventFilter {
   object?: { kind: string; id: string } | undefined
 }
 
-/** The event after which a page begins; from the oldest where nothing is said. */
-type Begun = { after?: string | undefined }
+/** The event after which a list begins; the oldest event first where nothing is said. */
+type From = { after?: string | undefined }
 
-/** Events of one page of a filter that leaves many out. */
+/** Events that are read for a page, of which a filter may leave many out. */
 const scannedMost = 2000
 
 /**
  * Events in the order in which they happened, and the id after which to go on: null at the end, if
- * there was no event. Of a filter that leaves many out, a page may be empty and go on. Throws
+ * there was no event. A page of which the filter leaves all out may be followed by others. Throws
  * `not-found` for `after`.
  */
 export async function listEvents(
   db: Db,
   workspace: number,
-  { after, size, ...filter }: EventFilter & Begun & { size: number },
+  { after, size, ...filter }: EventFilter & From & { size: number },
 ): Promise<{ events: PastEvent[]; next: string | null }> {
   const afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
   const { events, reached } = await findPage(db, workspace, filter, { afterKey, size })
@@ -43,7 +43,7 @@ const eventsPerPiece = 1000
 export async function exportEvents(
   db: Db,
   workspace: number,
-  { after, ...filter }: EventFilter & Begun,
+  { after, ...filter }: EventFilter & From,
 ): Promise<ReadableStream<Uint8Array>> {
   let afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
   const encoder = new TextEncoder()
@@ -51,8 +51,8 @@ export async function exportEvents(
     {
       async pull(controller) {
         for (;;) {
-          const of = { afterKey, size: eventsPerPiece }
-          const { events, reached } = await findPage(db, workspace, filter, of)
+          const piece = { afterKey, size: eventsPerPiece }
+          const { events, reached } = await findPage(db, workspace, filter, piece)
           if (events.length > 0) controller.enqueue(encoder.encode(events.map(lineOf).join('')))
           if (reached === undefined) return controller.close()
           afterKey = reached.key
@@ -64,7 +64,7 @@ export async function exportEvents(
   )
 }
 
-/** A page, and the last event that was looked at; undefined at the end. */
+/** A page, and the last event that was read for it; undefined at the end. */
 async function findPage(
   db: Db,
   workspace: number,
@@ -90,7 +90,7 @@ async function findPage(
   return { events, reached: end !== undefined && end.scanned === most ? end : undefined }
 }
 
-/** The keys of the next events, of which a page is a part: by the index that leaves most out. */
+/** The keys of the next events to read, by the index that leaves most out. */
 function scanOf(
   workspace: number,
   { since, until, actor, object }: EventFilter,
@@ -103,8 +103,9 @@ function scanOf(
       : actor !== undefined
         ? ['actor', sql`AND actor_id = ${actor}`]
         : ['workspace', sql``]
-  const from = since === undefined ? sql`` : sql`, ${firstKeyAt(workspace, since - margin)}`
-  const to = until === undefined ? sql`` : sql`AND key < ${firstKeyAt(workspace, until + margin)}`
+  const from = since === undefined ? sql`` : sql`, ${firstKeyAt(workspace, since - writtenWithin)}`
+  const to =
+    until === undefined ? sql`` : sql`AND key < ${firstKeyAt(workspace, until + writtenWithin)}`
   return sql`
     SELECT key FROM events INDEXED BY ${sql.raw(`events_by_${index}`)}
     WHERE workspace_id = ${workspace} ${which}
@@ -126,13 +127,13 @@ function conditionsOf({ types, since, until, actor, object }: EventFilter): SQL[
   ]
 }
 
-/** Milliseconds that an event may be written after its time, as its batch waits for the database. */
-export const margin = 5 * 60_000
+/** Milliseconds after its time that an event is written at the latest, as batches may wait. */
+export const writtenWithin = 5 * 60_000
 
 /**
- * SQL: a key of which each event before is older than `at`, or written too late by less than the
- * margin, and each event from it on is written since. Halves the keys again and again, as keys are
- * nearly in the order of time. 0 where there is no event.
+ * SQL of the key at which events come to `at`: those on the wrong side of it are less than
+ * `writtenWithin` off. A binary search, as keys are nearly in the order of time. 0 where there is no
+ * event.
  */
 export const firstKeyAt = (workspace: number, at: number): SQL => sql`(
   WITH RECURSIVE halved (low, high) AS (
@@ -169,7 +170,7 @@ export const eventColumns = (e: SQL): SQL => sql`${e}.key, ${e}.id, ${e}.type, $
 
 export const readEvent = ({ data, actor, change, ...row }: EventRow): PastEvent => ({
   ...row,
-  data: JSON.parse(data) as PastEvent['data'], // what is written
+  data: JSON.parse(data) as PastEvent['data'], // as `announce` wrote it
   actor: JSON.parse(actor ?? 'null') as PastEvent['actor'],
   change: JSON.parse(change ?? 'null') as PastEvent['change'],
 })

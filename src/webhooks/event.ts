@@ -24,7 +24,7 @@ interface OfClient {
   name: string
 }
 
-/** Why a client is let in no longer. */
+/** Why a client is refused. */
 export const refusalReasons = ['secret', 'expired', 'revoked'] as const
 
 /** Why a job failed. */
@@ -136,10 +136,7 @@ export type EventType = keyof EventData
 /** Something that has happened in a workspace. */
 export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
 
-/**
- * What an event of each type is about: the kind of thing, and the field of its data that has the
- * thing's id; null where it is about no one thing.
- */
+/** The object of each type of event: its kind, and the field of the data with its id; or none. */
 export const objects = {
   'group.created': ['group', 'group_id'],
   'group.updated': ['group', 'group_id'],
@@ -187,7 +184,7 @@ export const objects = {
 
 export const eventTypes = Object.keys(objects) as [EventType, ...EventType[]] // as its type says
 
-/** What a webhook is sent that names no types; all others are sent where they are named. */
+/** What a webhook that names no types is sent; all other types must be named. */
 export const usualTypes: readonly EventType[] = [
   'group.created',
   'group.updated',

@@ -11,7 +11,7 @@ import {
   type Announcement,
 } from './announce.ts'
 import { usualTypes, type deliveryStates, type EventType } from './event.ts'
-import { firstKeyAt, keyOf, margin } from './event-list.ts'
+import { firstKeyAt, keyOf, writtenWithin } from './event-list.ts'
 import { getWebhook } from './subscriptions.ts'
 
 export type DeliveryState = (typeof deliveryStates)[number]
@@ -35,7 +35,7 @@ export interface Delivery {
   attempts: Attempt[]
 }
 
-/** Attempts of a delivery that are shown: retries may be many. */
+/** Attempts of a delivery that are shown, as retries may be many. */
 export const attemptsMost = 20
 
 /**
@@ -125,8 +125,8 @@ export async function replay(
   const { key } = await getWebhook(db, workspace, id)
   const now = res.now()
   const since = Math.max(period.since, now - deliveryDays * day)
-  // Before it begins, as it may end anywhere.
-  await record(res, workspace, replayed(id, { since, until, only }))
+  // Before it begins, as it may break off anywhere.
+  await record(res, workspace, replayEvent(id, { since, until, only }))
   let count = 0
   let after: number | undefined = await keyBefore(db, workspace, since)
   while (after !== undefined) {
@@ -146,7 +146,7 @@ export async function replay(
             SELECT ${key}, key, ${workspace}, 'pending', 0, 0, ${now} FROM (${matching}) WHERE true
             ON CONFLICT (webhook_key, event_key) DO UPDATE
             SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
-    const [replayed, end] = await together(db, [
+    const [requeued, end] = await together(db, [
       requeue,
       sql<{ scanned: number; reached: number }>`
       SELECT count(*) AS scanned, max(key) AS reached FROM (${step})`,
@@ -155,7 +155,7 @@ export async function replay(
       scanned: number
       reached: number
     }[] = end.rows
-    count += replayed.changes
+    count += requeued.changes
     after = scanned < eventsPerStep ? undefined : reached
   }
   await enqueueDeliveries(res, [{ workspace, webhook: key }])
@@ -164,7 +164,7 @@ export async function replay(
 
 const usual = JSON.stringify(usualTypes)
 
-const replayed = (
+const replayEvent = (
   id: string,
   { since, until, only }: Parameters<typeof replay>[3],
 ): Announcement => ({
@@ -179,7 +179,7 @@ const replayed = (
 
 async function keyBefore(db: Db, workspace: number, at: number): Promise<number> {
   const first = await db.get<{ key: number }>(
-    sql`SELECT ${firstKeyAt(workspace, at - margin)} AS key`,
+    sql`SELECT ${firstKeyAt(workspace, at - writtenWithin)} AS key`,
   )
   return first.key - 1
 }

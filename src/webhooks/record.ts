@@ -1,13 +1,13 @@
-import type { Actor } from '../db/schema.ts'
+import type { Actor } from '../actor.ts'
 
-/** A row of `events`. */
+/** An event as it is stored. */
 export interface PastEvent {
   key: number
   id: string
   type: string
   at: number
   data: object
-  /** Null for events of before actors were kept. */
+  /** Null for events from before actors were kept. */
   actor: Actor | null
   objectKind: string | null
   objectId: string | null
@@ -18,8 +18,8 @@ export interface PastEvent {
 export type EventRecord = ReturnType<typeof recordOf>
 
 /**
- * An event as it is shown. Digests are over these fields in this order: a change of either makes
- * every digest of before wrong.
+ * An event as it is shown. Digests are over these fields in this order: to change either makes all
+ * earlier digests wrong.
  */
 export const recordOf = ({
   id,

@@ -3,7 +3,7 @@ import type { Resources } from '../resources.ts'
 
 const secretsPerInvocation = 1000
 
-/** Clears former secrets of webhooks, which sign no more. */
+/** Clears former secrets of webhooks, which no longer sign. */
 export async function sweepWebhookSecrets({ directory, now }: Resources): Promise<void> {
   await directory.run(sql`
     UPDATE webhooks SET former_secret = NULL, former_until = NULL WHERE key IN (

@@ -5,10 +5,10 @@ import type { Resources } from '../resources.ts'
 import { enqueueAnnounced, eventStatements, newEventId } from './announce.ts'
 import { getWebhook } from './subscriptions.ts'
 
-/** Test events of a workspace in so many seconds. */
+/** Test events of a workspace in a period, in seconds. */
 const testsMost = 60
 const testsPeriod = 3600
-/** Among so many of the last events they are looked for, which needs no index of its own. */
+/** The last events, among which these are counted: so they need no index of their own. */
 const eventsSearched = 1000
 
 /**

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
 import { enqueueDeliveries } from './announce.ts'
 
-/** Webhooks of a workspace that are sent to at the same time: they may hang. */
+/** Webhooks of a workspace that are sent to at once, as they may hang. */
 export const atOnce = 4
 
 /** Whether a workspace may send to one more webhook, in SQL. */
@@ -11,8 +11,8 @@ export const hasPlace = (workspace: number, now: number) => sql`(
   WHERE w.workspace_id = ${workspace} AND w.busy_until > ${now}) < ${atOnce}`
 
 /**
- * Enqueues the webhook of a workspace that has waited longest for its turn, once `ended` has had
- * its own. A message whose turn has not come does nothing, so that messages do not multiply.
+ * Enqueues the webhook of a workspace that has waited longest, once `ended` has had its turn. A
+ * message whose turn has not come does nothing, so that messages do not multiply.
  */
 export async function enqueueNext(res: Resources, workspace: number, ended: number): Promise<void> {
   const now = res.now()

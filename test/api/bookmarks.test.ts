@@ -104,7 +104,7 @@ describe('the OpenAPI document', () => {
       const given = Object.entries(responses).filter(
         ([, { headers = {} }]) => headers['x-served-by'],
       )
-      expect(given.map(([status]) => status[0])).toEqual(guarded ? ['2'] : [])
+      expect([...new Set(given.map(([status]) => status[0]))]).toEqual(guarded ? ['2'] : [])
     }
   })
 })

@@ -88,7 +88,7 @@ describe('a workspace', () => {
     expect(await apply(two, 'ADD', ['zoe'])).toMatchObject({ jobStatus: 'SUCCESSFUL' })
   })
 
-  it('may have fewer of them where there are more than the cap', async () => {
+  it('may have fewer of them where there are more than the limit', async () => {
     const { bank, apply } = await limited({ MEMBERS_MAX: 12 })
     const group = await bank.group()
     await apply(group, 'ADD', people('a', 12))

@@ -127,7 +127,7 @@ describe('a client who is refused', () => {
         ...(await plansOf(async (db) => {
           const told: Promise<void>[] = []
           const res = { ...resources(env), databaseOf: () => db }
-          isolate.tellRefusal(res, caller, 'secret', (work) => void told.push(work))
+          isolate.announceRefusal(res, caller, 'secret', (work) => void told.push(work))
           await Promise.all(told)
         })),
       )

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { sweepFormerSecrets } from '../../src/access/clients.ts'
+import { sweepClientSecrets } from '../../src/access/clients.ts'
 import { resources } from '../../src/resources.ts'
 import { asAdmin, call, eventually, newClient, tokenOf, type Client } from '../support/api.ts'
 import { ask, keeping, tick } from '../support/bindings.ts'
@@ -232,7 +232,7 @@ describe('every five minutes', () => {
   })
 
   it('former secrets are found by their index', async () => {
-    const [swept] = await plansOf((db) => sweepFormerSecrets({ ...resources(env), directory: db }))
+    const [swept] = await plansOf((db) => sweepClientSecrets({ ...resources(env), directory: db }))
     expect(swept?.plan.join()).toMatch(/SEARCH clients USING (COVERING )?INDEX clients_by_former/)
     expect(swept?.plan.join()).not.toMatch(/SCAN clients/)
   })

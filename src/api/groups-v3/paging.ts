@@ -7,7 +7,7 @@ const sizeMax = 2000
 
 function wholeNumber(from: number, to: number) {
   const problem = `must be a whole number from ${from} to ${to}`
-  return WholeNumber(from, to, { none: problem, small: problem, large: problem })
+  return WholeNumber(from, to, { notWhole: problem, small: problem, large: problem })
 }
 
 /** `page`, `size` and `sort`; `fields` are our columns by their names in this dialect. */

@@ -10,8 +10,8 @@ import { isJson, isMultipart } from '../valid.ts'
 type ClientFields = { client_id?: string | undefined; client_secret?: string | undefined }
 
 /**
- * What a client requests, form-encoded (RFC 6749 §4.4.2) or JSON, its credentials in the body or in
- * HTTP Basic. Throws `media-type`, `malformed`, `required`, `invalid`, `two-credentials`,
+ * The request of a client, form-encoded (RFC 6749 §4.4.2) or JSON, with its credentials in the body
+ * or in HTTP Basic. Throws `media-type`, `malformed`, `required`, `invalid`, `two-credentials`,
  * `bad-credentials`.
  */
 export async function readClientRequest<Request extends ClientFields>(
@@ -27,7 +27,7 @@ export async function readClientRequest<Request extends ClientFields>(
   if (isMultipart(contentType)) throw neither
   const text = await textOf(c, saysForm ? 'form' : 'JSON')
   const fields =
-    jsonFields(text) ?? (saysForm || knownInForm.test(text) ? formFields(text) : undefined)
+    jsonFields(text) ?? (saysForm || fieldOfForm.test(text) ? formFields(text) : undefined)
   if (fields === undefined)
     throw text.trim() === '' || isJson(contentType)
       ? new Failure({ reason: 'malformed', what: 'JSON' })
@@ -64,8 +64,8 @@ function byBasic(
   return client
 }
 
-/** Fields of which every such request has one. */
-const knownInForm = /(^|&)(grant_type|token)=/
+/** Each request has one of these fields: a form is recognised by it, whatever its Content-Type. */
+const fieldOfForm = /(^|&)(grant_type|token)=/
 
 /** Undefined where the text is no JSON object. */
 function jsonFields(text: string): Map<string, unknown> | undefined {

@@ -1,25 +1,23 @@
 import { Hono, type Context } from 'hono'
 import { describeRoute, resolver } from 'hono-openapi'
 import { z } from 'zod'
-import { authenticate } from '../../access/clients.ts'
 import { revokeToken } from '../../access/revocations.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
 import { issueToken, publishedKeys, spanOf } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
-import { actAs, somebody } from '../actor.ts'
-import type { Credentials } from '../basic.ts'
 import { boundedBody } from '../body.ts'
+import { authenticatedClient } from '../client.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
-import { afterAnswer, type Http } from '../http.ts'
+import type { Http } from '../http.ts'
 import { originOf } from '../origin.ts'
-import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
+import { limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { clients } from './clients.ts'
 import { onError } from './errors.ts'
 import { grantedScopes, readClientRequest } from './client-request.ts'
 import * as wire from './wire.ts'
 
-/** Of a client that names itself in HTTP Basic or in the body. */
+/** An operation of a client that authenticates with HTTP Basic or in the body. */
 const ownOperation = (
   operationId: string,
   summary: string,
@@ -69,22 +67,12 @@ const revokeOperation = ownOperation(
   },
 )
 
-/** The client whose credentials they are. What the request does from here on, that client does. */
-const authenticated = async (c: Context<Http>, credentials: Credentials) => {
-  const { res } = c.var
-  await limitByNamedClient(res, 'doors', credentials.id)
-  actAs(c, somebody)
-  const client = await authenticate(c.var.res, credentials, afterAnswer(c))
-  actAs(c, client)
-  return client
-}
-
 const token = async (c: Context<Http>) => {
   const { res } = c.var
   const { request, credentials } = await readClientRequest(c, wire.TokenRequest)
   const { grant_type, audience = res.signing.audiences[0] ?? '', scope } = request
   if (grant_type !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
-  const client = await authenticated(c, credentials)
+  const client = await authenticatedClient(c, credentials, 'doors')
   if (!res.signing.audiences.includes(audience))
     throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
@@ -115,7 +103,7 @@ export const oauth = new Hono<Http>()
   .route('/', tokenEndpoint)
   .post('/revoke', revokeOperation, limitedByAddress('doors'), boundedBody, async (c) => {
     const { request, credentials } = await readClientRequest(c, wire.Revocation)
-    const client = await authenticated(c, credentials)
+    const client = await authenticatedClient(c, credentials, 'doors')
     await revokeToken(c.var.res, client, request.token)
     return c.body(null, 200)
   })

@@ -54,11 +54,11 @@ export const NewClient = z.object({
     .meta({ description: 'From then on it gets no tokens, and those it has end.' }),
 })
 
-export const draftOf = (asked: z.infer<typeof NewClient>): ClientDraft => ({
-  name: asked.name,
-  scopes: asked.scopes,
-  tokenLifetime: asked.token_lifetime ?? null,
-  expiresAt: asked.expires_on === undefined ? null : Date.parse(asked.expires_on),
+export const draftOf = (client: z.infer<typeof NewClient>): ClientDraft => ({
+  name: client.name,
+  scopes: client.scopes,
+  tokenLifetime: client.token_lifetime ?? null,
+  expiresAt: client.expires_on === undefined ? null : Date.parse(client.expires_on),
 })
 
 export const ShownClient = z.object({

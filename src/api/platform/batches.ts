@@ -2,14 +2,13 @@ import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
-import { authenticate } from '../../access/clients.ts'
 import { takeReports } from '../../identity/reports.ts'
-import { actAs, somebody } from '../actor.ts'
 import { basicCredentials } from '../basic.ts'
 import { allows } from '../bearer.ts'
+import { authenticatedClient } from '../client.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
-import { afterAnswer, type Http } from '../http.ts'
-import { limitByNamedClient, limitedByAddress } from '../rate-limit.ts'
+import type { Http } from '../http.ts'
+import { limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onEventsError } from './errors.ts'
@@ -44,15 +43,11 @@ const operation = (operationId: string, summary: string, description: string) =>
 
 /** The caller by HTTP Basic, as server SDKs authenticate. */
 const basic = createMiddleware<Http>(async (c, next) => {
-  const { res } = c.var
   const credentials = basicCredentials(c.req.header('authorization') ?? '')
-  await limitByNamedClient(res, 'requests', credentials.id)
-  actAs(c, somebody)
-  const caller = await authenticate(c.var.res, credentials, afterAnswer(c))
+  const caller = await authenticatedClient(c, credentials, 'requests')
   c.set('caller', caller)
-  actAs(c, caller)
   c.set('workspace', caller.workspace)
-  c.set('db', res.databaseOf(caller.workspace))
+  c.set('db', c.var.res.databaseOf(caller.workspace))
   await next()
 })
 

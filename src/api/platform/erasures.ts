@@ -14,14 +14,14 @@ import { userIdOf } from './wire/users.ts'
 
 const scopes = ['users:write', 'groups:write'] as const
 
-/** Lets only a file pass, and one that is small. */
+/** Lets only a small file pass. */
 const smallFile = createMiddleware<Http>((c, next) => {
   if (!/^text\/csv\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
     throw new Failure({ reason: 'media-type', allowed: ['text/csv'] })
   return boundedBody(c, next)
 })
 
-/** People, of whom only an erasure goes over all that is kept. */
+/** A person, who may be a user, a participant, or both. */
 export const people = new Hono<Http>().delete(
   '/:person',
   operation('erasePerson', scopes, 'Erase a person, known or not, from all that is kept', {
@@ -40,7 +40,7 @@ export const people = new Hono<Http>().delete(
   },
 )
 
-/** Erasures, to watch them. */
+/** Erasures by file, and all erasures to watch. */
 export const erasures = new Hono<Http>()
   .post(
     '/',

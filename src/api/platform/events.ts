@@ -8,7 +8,7 @@ import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/event-list.ts'
 
-/** The events of a workspace, for clients that poll and for who asks what was done. */
+/** The events of a workspace, for clients that poll and for auditors. */
 export const events = new Hono<Http>()
   .get(
     '/',

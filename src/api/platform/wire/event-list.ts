@@ -2,11 +2,8 @@ import { z } from 'zod'
 import type { EventFilter } from '../../../webhooks/event-list.ts'
 import { recordOf, type PastEvent } from '../../../webhooks/record.ts'
 import { pageSize } from '../../keyset.ts'
+import { Time } from './values.ts'
 import { EventType } from './webhooks.ts'
-
-const time = z.iso
-  .datetime({ offset: true, error: 'must be a time such as 2026-11-24T03:00:00Z' })
-  .optional()
 
 export const EventsQuery = z.object({
   after: z
@@ -19,8 +16,8 @@ export const EventsQuery = z.object({
     .pipe(z.array(EventType))
     .optional()
     .meta({ description: 'Only these types, separated by commas; all if not given.' }),
-  since: time.meta({ description: 'Only events of this time or later.' }),
-  until: time.meta({ description: 'Only events of this time or earlier.' }),
+  since: Time.optional().meta({ description: 'Only events of this time or later.' }),
+  until: Time.optional().meta({ description: 'Only events of this time or earlier.' }),
   actor: z.string().min(1, 'must be the id of a client').optional().meta({
     description: 'Only what this client has requested, by its id.',
   }),

@@ -15,5 +15,11 @@ export function showExact(inside: unknown): unknown {
   return Object.fromEntries(Object.entries(inside).map(([key, value]) => [key, showExact(value)]))
 }
 
+/** A time in a request. */
+export const Time = z.iso.datetime({
+  offset: true,
+  error: 'must be a time such as 2026-11-24T03:00:00Z',
+})
+
 export const date = (ms: number) => new Date(ms).toISOString()
 export const dateOrNull = (ms: number | null) => (ms === null ? null : date(ms))

@@ -4,7 +4,7 @@ import type { Delivery } from '../../../webhooks/history.ts'
 import type { Subscription, SubscriptionDraft } from '../../../webhooks/subscriptions.ts'
 import { KeysetQuery, pageSize } from '../../keyset.ts'
 import { Description } from '../../name.ts'
-import { date, dateOrNull } from './values.ts'
+import { date, dateOrNull, Time } from './values.ts'
 
 export const EventType = z.enum(eventTypes, `must be one of ${eventTypes.join(', ')}`)
 
@@ -140,11 +140,8 @@ export const showDeliveries = (
 })
 
 export const Replay = z.object({
-  since: z.iso.datetime({ offset: true, error: 'must be a time such as 2026-11-24T03:00:00Z' }),
-  until: z.iso
-    .datetime({ offset: true, error: 'must be a time such as 2026-11-24T03:00:00Z' })
-    .optional()
-    .meta({ description: 'Now if not given.' }),
+  since: Time,
+  until: Time.optional().meta({ description: 'Now if not given.' }),
   only: z.enum(['failed', 'all'], 'must be failed or all'),
 })
 

@@ -19,7 +19,7 @@ const [usersMax, attributesMax, bytesMax] = [3, 3, 100]
 
 const user = fc.constantFrom('ann', 'bob', 'cat', 'dan', 'eve')
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'e')
-const text = fc.nat(80).map((length) => 'x'.repeat(length))
+const text = fc.constantFrom(0, 1, 30, 60, 80).map((length) => 'x'.repeat(length))
 const value = fc.oneof(text, fc.constantFrom(null, ['ü', 'q'.repeat(20)], 7))
 const attributes = fc.dictionary(name, value, { maxKeys: 4 })
 const what = <const What extends string>(...names: What[]) => fc.constantFrom(...names)
@@ -45,7 +45,7 @@ const largest = (measure: string) => `(SELECT coalesce(max(n), 0) FROM (
   SELECT ${measure} AS n FROM user_attributes
   WHERE workspace_id = ?1 AND value IS NOT NULL GROUP BY user_id))`
 
-async function capsHold(workspace: number): Promise<void> {
+async function limitsHold(workspace: number): Promise<void> {
   const found = await env.DB.prepare(
     `SELECT coalesce((SELECT users FROM workspaces WHERE workspace_id = ?1), 0) AS counted,
       (SELECT count(*) FROM users WHERE workspace_id = ?1) AS users,
@@ -126,16 +126,16 @@ const unlessRefused = (error: unknown) => {
     throw error
 }
 
-it('caps of users hold, and nothing that was taken fails', async () => {
+it('limits of users hold, and nothing that was taken fails', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(deed, { maxLength: 25, size: 'max' }), async (deeds) => {
       const { workspace, happens, ends } = stage()
       for (const next of deeds) {
         await happens(next).catch(unlessRefused)
-        await capsHold(workspace)
+        await limitsHold(workspace)
       }
       await ends()
-      await capsHold(workspace)
+      await limitsHold(workspace)
     }),
     runs(20),
   )

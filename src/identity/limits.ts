@@ -4,25 +4,28 @@ import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
 
-type Cap = 'users' | 'user-attributes' | 'profile-bytes'
+type Limit = 'users' | 'user-attributes' | 'profile-bytes'
 
-/** What fails in SQL, so that D1 takes the whole batch back; `capOf` reads it. */
-const refuse = (cap: Cap): SQL => sql`json_extract('{}', ${cap})`
+/** SQL that fails with the name of a limit, so that D1 takes the whole batch back. */
+const refuse = (limit: Limit): SQL => sql`json_extract('{}', ${limit})`
 
-function capOf(error: unknown): Cap | undefined {
-  const [, cap] = /bad JSON path: '([a-z-]+)'/.exec(String(error)) ?? []
-  return cap === 'users' || cap === 'user-attributes' || cap === 'profile-bytes' ? cap : undefined
+/** The limit by which `refuse` failed a batch. */
+function limitOf(error: unknown): Limit | undefined {
+  const [, name] = /bad JSON path: '([a-z-]+)'/.exec(String(error)) ?? []
+  return name === 'users' || name === 'user-attributes' || name === 'profile-bytes'
+    ? name
+    : undefined
 }
 
-/** Runs a batch that ends with checks of caps. Throws `limit`; then nothing is written. */
-export async function withinCaps<Result>(
+/** Runs a batch that checks limits. Throws `limit`; then nothing is written. */
+export async function withinLimits<Result>(
   { usersMax, userAttributesMax, profileBytesMax }: Limits,
   batch: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await batch()
   } catch (error) {
-    const what = capOf(error)
+    const what = limitOf(error)
     if (what === undefined) throw error
     const max = {
       users: usersMax,
@@ -33,15 +36,15 @@ export async function withinCaps<Result>(
   }
 }
 
-/** Whether a batch failed by a check of a cap. */
-export const isOverCap = (error: unknown): boolean =>
-  capOf(error) !== undefined || (error instanceof Failure && error.facts.reason === 'limit')
+/** Whether a batch failed because of a limit. */
+export const isOverLimit = (error: unknown): boolean =>
+  limitOf(error) !== undefined || (error instanceof Failure && error.facts.reason === 'limit')
 
-/** The users of a workspace, in SQL. */
+/** The number of users of a workspace, in SQL. */
 export const countUsers = (workspace: number): SQL => sql`coalesce(
   (SELECT users FROM workspaces WHERE workspace_id = ${workspace}), 0)`
 
-/** Adds `rows` (`SELECT … WHERE …` of a number above 0) to the users of a workspace. */
+/** Adds to the number of users of a workspace what `rows` selects as `added`. */
 export const addUsers = (workspace: number, rows: SQL, { usersMax }: Limits): SQL => sql`
   INSERT INTO workspaces (workspace_id, users)
   SELECT ${workspace}, iif(added > ${usersMax}, ${refuse('users')}, added)
@@ -53,13 +56,13 @@ export const addUsers = (workspace: number, rows: SQL, { usersMax }: Limits): SQ
 export const addNewUsers = (workspace: number, limits: Limits): SQL =>
   addUsers(workspace, sql`SELECT changes() AS added`, limits)
 
-/** Stands before the deletion of users, a query of `user_id`, and takes them from the count. */
+/** Takes users (a query of `user_id`) from the count. Stands before the statement that deletes them. */
 export const subtractUsers = (workspace: number, users: SQL, guard = sql`true`): SQL => sql`
   UPDATE workspaces SET users = max(0, users - (SELECT count(*) FROM users
     WHERE workspace_id = ${workspace} AND user_id IN (${users})))
   WHERE workspace_id = ${workspace} AND ${guard}`
 
-/** Checks what users have after the statements before. */
+/** Checks how much each user has after the statements before. */
 export const checkProfiles = (
   workspace: number,
   users: string[],
@@ -90,52 +93,52 @@ export const forgetCleared = (
         AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])})))
     WHERE nth > ${userAttributesMax})`
 
-/** What is to be written of a user: each name once. */
-export interface Wanted {
+/** Changes of a user, each of another attribute. */
+export interface UserChange {
   user: string
-  changes: WantedChange[]
+  changes: AttributeChange[]
 }
 
 /** The bytes of a name and its value, null without one, and since when it is so, in milliseconds. */
-export type WantedChange = [name: string, bytes: number | null, at: number]
+export type AttributeChange = [name: string, bytes: number | null, at: number]
 
 export const bytesOf = (name: string, value: string): number => Buffer.byteLength(name + value)
 
-/** Users of whom all that is wanted cannot be written, as they or the workspace have enough. */
+/** The users whose changes would exceed a limit, of their own or of the workspace. */
 export async function findRefused(
   db: Db,
   workspace: number,
-  wanted: Wanted[],
+  changes: UserChange[],
   { usersMax, userAttributesMax, profileBytesMax }: Limits,
 ): Promise<Set<string>> {
-  const lists = jsonLists(wanted.map(({ user, changes }) => JSON.stringify([user, changes])))
+  const lists = jsonLists(changes.map(({ user, changes }) => JSON.stringify([user, changes])))
   const { users } = await db.get<{ users: number }>(sql`SELECT ${countUsers(workspace)} AS users`)
   const refused = new Set<string>()
-  let room = usersMax - users
+  let usersLeft = usersMax - users
   for (const list of lists)
-    for (const { user, known, attributes, bytes } of await findAfter(db, workspace, list)) {
+    for (const { user, isUser, attributes, bytes } of await findAfter(db, workspace, list)) {
       const fits = attributes <= userAttributesMax && bytes <= profileBytesMax
-      if (!fits || (known === 0 && room-- <= 0)) refused.add(user)
+      if (!fits || (isUser === 0 && usersLeft-- <= 0)) refused.add(user)
     }
   return refused
 }
 
-/** What users would have after what is wanted: newer values stay. */
-function findAfter(db: Db, workspace: number, wanted: string) {
+/** What users would have after their changes: newer values stay. */
+function findAfter(db: Db, workspace: number, changes: string) {
   const bytes = sql`octet_length(a.name) + octet_length(a.value)`
   const isTheirs = sql`a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0`
   const own = sql`FROM user_attributes AS a WHERE ${isTheirs} AND a.value IS NOT NULL`
   const changed = sql`FROM json_each(r.value, '$[1]') AS c
     LEFT JOIN user_attributes AS a ON ${isTheirs} AND a.name = c.value ->> 0
     WHERE coalesce(a.updated_at <= c.value ->> 2, true)`
-  return db.all<{ user: string; known: number; attributes: number; bytes: number }>(sql`
+  return db.all<{ user: string; isUser: number; attributes: number; bytes: number }>(sql`
     SELECT r.value ->> 0 AS user,
       EXISTS (SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = r.value ->> 0)
-        AS known,
+        AS isUser,
       (SELECT count(*) ${own}) + (SELECT
         coalesce(sum((c.value ->> 1 IS NOT NULL) - (a.value IS NOT NULL)), 0) ${changed})
         AS attributes,
       (SELECT coalesce(sum(${bytes}), 0) ${own}) + (SELECT
         coalesce(sum(coalesce(c.value ->> 1, 0) - coalesce(${bytes}, 0)), 0) ${changed}) AS bytes
-    FROM json_each(${wanted}) AS r ORDER BY r.key`)
+    FROM json_each(${changes}) AS r ORDER BY r.key`)
 }

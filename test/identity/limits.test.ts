@@ -265,7 +265,7 @@ describe('values that are newer than what is written', () => {
   })
 })
 
-describe('what the caps cost', () => {
+describe('what the limits cost', () => {
   it('is a row of the count for new users, and none for others', async () => {
     const { put, patch, res } = stage({})
     const cost = async (write: () => Promise<unknown>) => {

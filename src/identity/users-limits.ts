@@ -4,15 +4,15 @@ import type { UsersFileJob } from '../jobs/job.ts'
 import type { Changes } from '../jobs/jobs.ts'
 import type { Limits } from '../resources.ts'
 import { columnsOfText, nameMax, valueMax } from './attributes.ts'
-import { addUsers, bytesOf, type Wanted, type WantedChange } from './caps.ts'
+import { addUsers, bytesOf, type AttributeChange, type UserChange } from './limits.ts'
 import { cellsOf, columnsMax, type UserRow } from './users-slice.ts'
 
-/** Bytes of a name and a text, whose characters have four at most. */
+/** Bytes of an attribute at most: a character has up to four. */
 const attributeBytesMost = 4 * (nameMax + valueMax)
 
 /**
- * Whether a file may give a user more than the limits allow: not where the workspace has few names
- * of attributes, of which one entry of the index is read each.
+ * Whether a file could give a user more than the limits allow: not where the workspace has few
+ * names of attributes. One entry of the index is read of each name.
  */
 export async function mayExceed(
   db: Db,
@@ -22,23 +22,23 @@ export async function mayExceed(
   const most = Math.min(userAttributesMax, Math.floor(profileBytesMax / attributeBytesMost))
   const next = (than: SQL) => sql`(SELECT min(name) FROM user_attributes
     INDEXED BY user_attributes_by_value WHERE workspace_id = ${workspace} AND name > ${than})`
-  const known = await db.all<{ name: string | null }>(sql`
+  const found = await db.all<{ name: string | null }>(sql`
     WITH RECURSIVE n (name) AS (
       SELECT ${next(sql`''`)} UNION ALL SELECT ${next(sql`n.name`)} FROM n WHERE name IS NOT NULL
       LIMIT ${most + 1})
     SELECT name FROM n`)
-  const names = new Set(known.flatMap(({ name }) => name ?? []))
+  const names = new Set(found.flatMap(({ name }) => name ?? []))
   // The first slice has yet to be read, and with it the header.
   if (columns === null) return names.size + columnsMax > most
   return new Set([...names, ...columns]).size > most
 }
 
-/** What the rows of a user write together, of which the last has its say. */
-export const wantedBy =
+/** What the rows of a user in a file change together: of each attribute, the last holds. */
+export const changeOfRows =
   (names: string[], { format, createdAt }: UsersFileJob) =>
-  ([user, rows]: [user: string, rows: UserRow[]]): Wanted => {
+  ([user, rows]: [user: string, rows: UserRow[]]): UserChange => {
     const changes = rows.flatMap((row) =>
-      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i): WantedChange[] => {
+      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i): AttributeChange[] => {
         const name = names[i] ?? ''
         return cell === null ? [] : [[name, bytesOf(name, columnsOfText(cell).value), createdAt]]
       }),
@@ -46,7 +46,7 @@ export const wantedBy =
     return { user, changes: [...new Map(changes.map((change) => [change[0], change])).values()] }
   }
 
-/** Counts the users that the statements before have added: of a file, `removed` are counted. */
+/** Counts the users that a file has added since; the job's `removed` is how many are counted. */
 export const countAdded = ({ key, step, workspace }: UsersFileJob, limits: Limits): SQL =>
   addUsers(
     workspace,
@@ -54,5 +54,5 @@ export const countAdded = ({ key, step, workspace }: UsersFileJob, limits: Limit
     limits,
   )
 
-/** The columns of a job of which all users are counted. */
+/** The change of a job once `countAdded` has counted all. */
 export const addedAreCounted: Changes = { removed: sql`added` }
