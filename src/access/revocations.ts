@@ -27,7 +27,7 @@ export const insertRevocation = (client: string, now: number, token?: Verified) 
     token === undefined ? sql`` : sql`WHERE not_before < ${1000 * token.issuedAt}`
   return sql<Revocation>`
     INSERT INTO revocations (client_id, workspace_id, not_before)
-    SELECT id, workspace_id, ${until} FROM clients WHERE id = ${client}
+    SELECT id, workspace_id, max(${until}, 1000 * (unixepoch() + 1)) FROM clients WHERE id = ${client}
     ON CONFLICT (client_id) DO UPDATE SET not_before = max(excluded.not_before, not_before + 1000)
     ${unlessRevoked} RETURNING client_id AS client, not_before AS until`
 }

@@ -34,6 +34,10 @@ export async function attachAudience(
   })
 }
 
+/** SQL: the group that an audience fills; null where there is none. */
+const groupOf = (workspace: number, audience: string) => sql`(SELECT id FROM experience_groups
+  WHERE workspace_id = ${workspace} AND audience_id = ${audience} AND deleted_at IS NULL)`
+
 /** Changes nothing if the group is not free, or a cycle would arise. */
 async function replaceGroup(
   res: Resources,
@@ -46,9 +50,7 @@ async function replaceGroup(
   const isFree = sql`EXISTS (SELECT 1 FROM experience_groups
     WHERE workspace_id = ${workspace} AND id = ${groupId} AND deleted_at IS NULL
       AND audience_id IS NULL) AND ${independent}`
-  const change = sql`json_object('before', json_object('group_id', (
-      SELECT id FROM experience_groups
-      WHERE workspace_id = ${workspace} AND audience_id = ${id} AND deleted_at IS NULL)),
+  const change = sql`json_object('before', json_object('group_id', ${groupOf(workspace, id)}),
     'after', json_object('group_id', ${groupId}))`
   // The event first, as it says which group it was before.
   const results = await together(db, [
@@ -76,11 +78,13 @@ export async function detachAudience(res: Resources, workspace: number, id: stri
   const db = res.databaseOf(workspace)
   const { group } = await getAudience(db, workspace, id)
   if (group === null) throw new Failure({ reason: 'not-attached', audience: id })
-  const data = { audience_id: id, group_id: group }
+  const itsGroup = groupOf(workspace, id)
+  const data = sql`json_object('audience_id', ${id}, 'group_id', ${itsGroup})`
+  // The event first, as it says which group it was.
   const results = await together(db, [
+    ...announce(res, workspace, { type: 'audience.detached', data }, sql`${itsGroup} IS NOT NULL`),
     ...withdrawSyncs(res, workspace, id, sql`true`),
     detach(workspace, id, sql`true`),
-    ...announce(res, workspace, { type: 'audience.detached', data }),
   ])
   await enqueueWithdrawn(res, workspace, results)
 }

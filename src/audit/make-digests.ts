@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import { signText } from '../access/tokens.ts'
 import { together, type Db } from '../db/connect.ts'
 import { findPlace, goOn } from '../db/cron-place.ts'
+import { faultOf, isPassing } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { day as dayLength } from '../time.ts'
 import {
@@ -41,7 +42,13 @@ export async function makeDigests(res: Resources, { begins }: { begins: boolean 
   await goOn(db, part, mayGoOn, async (from) => {
     const next = await findNext(db, from.key)
     if (next === undefined) return undefined
-    const isDone = await makeDigestsOf(res, next, { until, mayGoOn })
+    const isDone = await makeDigestsOf(res, next, { until, mayGoOn }).catch((error: unknown) => {
+      if (isPassing(error)) throw error
+      // The others' digests do not wait for what fails here; it is tried again tomorrow.
+      const { workspace } = next
+      console.error(JSON.stringify({ event: 'digests-failed', workspace, ...faultOf(error) }))
+      return true
+    })
     return isDone ? { at: 0, key: next.workspace } : from
   })
 }
@@ -84,7 +91,8 @@ async function makeDigestsOf(
   let day = last === undefined ? dayOf(since ?? res.now()) : dayAfter(last.day)
   while (day <= until) {
     if (before !== last && !mayGoOn()) return false
-    const digest = await sumUp(res, workspace, day, before)
+    const digest =
+      (await findSigned(res, workspace, day, before)) ?? (await sumUp(res, workspace, day, before))
     if (!(await store(res, workspace, digest))) return true // another invocation has made it
     before = digest
     day = dayAfter(day)
@@ -123,6 +131,31 @@ async function sumUp(
   return { ...digest, signature, lastKey: upTo }
 }
 
+/**
+ * The digest of a day whose file is there though its row is gone: a day is signed once, whatever has
+ * become of its events and of the table.
+ */
+async function findSigned(
+  res: Resources,
+  workspace: number,
+  day: string,
+  before: Stored | undefined,
+): Promise<Stored | undefined> {
+  const file = await res.files.get(fileOf(workspace, day))
+  if (file === null) return undefined
+  console.error(JSON.stringify({ event: 'digest-restored', workspace, day }))
+  const digest = await file.json<Digest>()
+  const db = res.databaseOf(workspace)
+  const after = before?.lastKey ?? 0
+  const [last] = await db.all<{ key: number }>(
+    sql`SELECT key FROM events WHERE workspace_id = ${workspace} AND id = ${digest.last}`,
+  )
+  const end = startOf(day) + dayLength
+  const lastKey =
+    last?.key ?? (digest.count === 0 ? after : await lastKeyOf(db, workspace, { after, end }))
+  return { ...digest, lastKey }
+}
+
 /** The key of the last event before the end of a day; `after` where there is none since. */
 async function lastKeyOf(
   db: Db,
@@ -155,9 +188,11 @@ async function store(res: Resources, workspace: number, digest: Stored): Promise
   return true
 }
 
+const fileOf = (workspace: number, day: string) => `audit/${workspace}/${day}.json`
+
 /** Writes the digest's file once: what is there stays. */
 async function storeFile(res: Resources, workspace: number, digest: Stored): Promise<void> {
   const { lastKey: _, ...shown } = digest
-  const name = `audit/${workspace}/${digest.day}.json`
+  const name = fileOf(workspace, digest.day)
   if ((await res.files.head(name)) === null) await res.files.put(name, JSON.stringify(shown))
 }

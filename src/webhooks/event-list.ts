@@ -32,12 +32,16 @@ export async function listEvents(
   { after, size, ...filter }: EventFilter & From & { size: number },
 ): Promise<{ events: PastEvent[]; next: string | null }> {
   const afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
-  const { events, reached } = await findPage(db, workspace, filter, { afterKey, size })
+  const { events, reached } = await findPage(db, workspace, filter, {
+    afterKey,
+    size,
+    most: scannedMost,
+  })
   return { events, next: reached?.id ?? events.at(-1)?.id ?? null }
 }
 
-/** Events of a piece of an export. */
-const eventsPerPiece = 1000
+/** The same of an export, whose invocation may have a thousand statements in all. */
+const ofExport = { size: 5000, most: 10_000 }
 
 /** All of these events as lines of JSON, queried as fast as the client reads. Throws `not-found`. */
 export async function exportEvents(
@@ -47,17 +51,22 @@ export async function exportEvents(
 ): Promise<ReadableStream<Uint8Array>> {
   let afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
   const encoder = new TextEncoder()
+  let isRead = true
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        for (;;) {
-          const piece = { afterKey, size: eventsPerPiece }
-          const { events, reached } = await findPage(db, workspace, filter, piece)
+        while (isRead) {
+          const page = await findPage(db, workspace, filter, { afterKey, ...ofExport })
+          const { events, reached } = page
+          if (!isRead) return
           if (events.length > 0) controller.enqueue(encoder.encode(events.map(lineOf).join('')))
           if (reached === undefined) return controller.close()
           afterKey = reached.key
           if (events.length > 0) return
         }
+      },
+      cancel() {
+        isRead = false
       },
     },
     { highWaterMark: 0 },
@@ -69,28 +78,37 @@ async function findPage(
   db: Db,
   workspace: number,
   filter: EventFilter,
-  { afterKey, size }: { afterKey: number; size: number },
+  { afterKey, size, most }: { afterKey: number; size: number; most: number },
 ): Promise<{ events: PastEvent[]; reached: { key: number; id: string } | undefined }> {
   const conditions = conditionsOf(filter)
-  const most = conditions.length === 0 ? size : scannedMost
-  const scan = scanOf(workspace, filter, afterKey, most)
+  const scan = scanOf(workspace, filter, afterKey, conditions.length === 0 ? size : most)
   const [page, ends] = await together(db, [
     sql<EventRow>`
     SELECT ${eventColumns(sql`e`)} FROM (${scan}) AS s CROSS JOIN events AS e ON e.key = s.key
     WHERE ${sql.join([sql`true`, ...conditions], sql` AND `)} LIMIT ${size}`,
-    sql<{ scanned: number; key: number; id: string }>`
-    SELECT s.scanned, e.key, e.id
-    FROM (SELECT count(*) AS scanned, max(key) AS last FROM (${scan})) AS s
-      CROSS JOIN events AS e ON e.key = s.last`,
+    // Where nothing is left out, a page that is not full is the last.
+    ...(conditions.length === 0 ? [] : [lastOf(scan)]),
   ])
   const events = page.rows.map(readEvent)
   const last = events.at(-1)
   if (last !== undefined && events.length === size) return { events, reached: last }
-  const [end] = ends.rows
-  return { events, reached: end !== undefined && end.scanned === most ? end : undefined }
+  const end = ends?.rows[0] as Scanned | undefined // as `lastOf` gives it
+  return { events, reached: end?.scanned === most ? end : undefined }
 }
 
-/** The keys of the next events to read, by the index that leaves most out. */
+interface Scanned {
+  scanned: number
+  key: number
+  id: string
+}
+
+/** The last event of a scan, and how many there are. */
+const lastOf = (scan: SQL) => sql<Scanned>`
+  SELECT s.scanned, e.key, e.id
+  FROM (SELECT count(*) AS scanned, max(key) AS last FROM (${scan})) AS s
+    CROSS JOIN events AS e ON e.key = s.last`
+
+/** The keys of the next events, of which a page is a part: by the index that leaves most out. */
 function scanOf(
   workspace: number,
   { since, until, actor, object }: EventFilter,

@@ -166,7 +166,28 @@ describe('events among a hundred thousand', () => {
     meter.statements = 0
     const reader = (await exportEvents(db, workspace, {})).getReader()
     await reader.read()
-    expect(meter.statements).toBe(2)
+    expect(meter.statements).toBe(1)
     await reader.cancel()
+  })
+
+  it.each([
+    ['all', {}, count],
+    ['a rare type', { types: ['group.created' as const] }, 1],
+    ['a period', { since: second(20_000) }, 80_000],
+  ])('of %s are exported by few statements', async (_, filter, about) => {
+    const { db, meter } = watched()
+    const text = await new Response(await exportEvents(db, workspace, filter)).text()
+    expect(Math.abs(text.split('\n').length - 1 - about)).toBeLessThan(10)
+    expect(meter.statements).toBeLessThan(2 * Math.ceil(count / 5000))
+  })
+
+  it('are looked for no more when who exports them goes away', async () => {
+    const { db, meter } = watched()
+    const reader = (await exportEvents(db, workspace, { types: ['job.failed'] })).getReader()
+    void reader.read()
+    await reader.cancel()
+    await scheduler.wait(1000)
+    expect(meter.statements).toBeLessThan(5)
+    expect(meter.statements).toBeLessThan(9)
   })
 })

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
@@ -185,6 +186,23 @@ describe('the largest groups of a run', () => {
     ]
     for (const _ of ['first', 'again'])
       expect(await team.recompute()).toMatchObject({ largest_groups: largest })
+  })
+
+  it('and the cursor are hidden from who may not read users', async () => {
+    const team = await opened()
+    await settle(team, Array<string>(6).fill('7 Elm St'))
+    const { id } = await team.recompute()
+    await env.DB.prepare(
+      "UPDATE recompute_runs SET state = 'failed', cursor = '7 Elm St' WHERE id = ?",
+    )
+      .bind(id)
+      .run()
+    const other = await Team.open(['groups:read', 'groups:write'], team.workspace)
+    const path = '/groups/household/runs'
+    for (const at of [path, `${path}/${String(id)}`]) {
+      expect(await (await team.call('GET', at)).text()).toMatch(/(7 Elm St.*){2}/)
+      expect(await (await other.call('GET', at)).text()).not.toContain('7 Elm St')
+    }
   })
 
   it('are none where every group has a seat for each', async () => {

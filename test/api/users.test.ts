@@ -304,3 +304,19 @@ describe('a user id', () => {
     expect(await team.profile('ann')).toMatchObject({ user_attributes: {} })
   })
 })
+
+describe('a client that may write users but not read them', () => {
+  it('is shown no value by what it writes', async () => {
+    const team = await Team.open()
+    await team.define(household)
+    await team.user('ann', { $address: 'Main St', has_dog: true })
+    await team.recompute()
+    expect(await team.profile('ann')).toMatchObject({ groups: [{ value: 'Main St' }] })
+    const writer = await Team.open(['users:write'], team.workspace)
+    for (const method of ['PATCH', 'PUT']) {
+      const answer = await said(writer.send(method, '/users/ann', { user_attributes: { a: 1 } }))
+      expect(answer).toMatchObject({ status: 200, user_id: 'ann', user_attributes: {}, groups: [] })
+    }
+    expect((await team.profile('ann'))['user_attributes']).toMatchObject({ a: 1 })
+  })
+})

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { exportJWK, generateKeyPair } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { check, read, type Digest } from '../local/audit/verify.ts'
+import { check, read, scopeOf, type Digest } from '../local/audit/verify.ts'
 import { makeDigests } from '../../src/audit/make-digests.ts'
 import type { Env } from '../../src/resources.ts'
 import { call } from '../support/api.ts'
@@ -103,7 +103,7 @@ describe('a day that is over', () => {
     const digests = await digestsOf(one)
     expect(digests.map(({ count }) => count)).toEqual([3, 1])
     const text = await exported(one)
-    expect(check(read([text, JSON.stringify(digests)])).wrong).toEqual([])
+    expect(check(read([text, JSON.stringify(digests), await jwks()])).wrong).toEqual([])
   })
 
   it('stays as it is when the cron comes twice, or twice at once', async () => {
@@ -138,7 +138,9 @@ describe('a day that is over', () => {
             const file = await env.FILES.get(`audit/${one.workspace}/${digest.day}.json`)
             expect(await file?.json()).toEqual(digest)
           }
-          expect(check(read([await exported(one), JSON.stringify(digests)])).wrong).toEqual([])
+          expect(
+            check(read([await exported(one), JSON.stringify(digests), await jwks()])).wrong,
+          ).toEqual([])
         }
   }, 60_000)
 })
@@ -163,6 +165,19 @@ describe('the digests of many workspaces', () => {
     }
     expect(await made()).toBe(many.length)
     expect(invocations).toBeGreaterThan(2)
+  })
+
+  it('are made where those of another workspace fail', async () => {
+    const [one, other] = [await team(), await team()]
+    for (const { workspace } of [one, other]) await write(workspace, [today - 1])
+    const say = (data: string) =>
+      env.DB.prepare('UPDATE events SET data = ? WHERE workspace_id = ?').bind(data, one.workspace)
+    await say('{').run()
+    await sumUp(today + 5 * 3_600_000).catch(() => undefined)
+    expect([await digestsOf(one), (await digestsOf(other)).length]).toEqual([[], 1])
+    await say('{}').run()
+    await sumUp(today + day + 5 * 3_600_000)
+    expect((await digestsOf(one)).map(({ count }) => count)).toEqual([1, 0])
   })
 
   it('of a hundred thousand events read each row a bounded number of times', async () => {
@@ -200,6 +215,8 @@ describe('the digests of many workspaces', () => {
 })
 
 describe('what was tampered with', () => {
+  const unsigned = 'without /.well-known/jwks.json anybody may have signed the digests'
+
   /** Three days of events, their export, digests and keys. */
   async function audit() {
     const one = await team()
@@ -213,13 +230,14 @@ describe('what was tampered with', () => {
     const id = (line: number) => (JSON.parse(lines[line] ?? '') as { id: string }).id
     const wrong = (lines: string[], others = digests, set: string[] = [keys]) =>
       check(read([lines.map((line) => `${line}\n`).join(''), JSON.stringify(others), ...set])).wrong
-    return { workspace: one.workspace, lines, digests, id, wrong }
+    return { workspace: one.workspace, lines, digests, keys, id, wrong }
   }
 
   it('is nothing where nothing was changed', async () => {
     const { lines, wrong, digests } = await audit()
     expect(wrong(lines)).toEqual([])
-    expect(wrong(lines, digests, [])).toEqual([])
+    expect(wrong(lines, digests, [])).toEqual([unsigned])
+    expect(wrong(lines, [...digests, ...digests])).toEqual([])
   })
 
   it('is named by day for one changed byte', async () => {
@@ -259,6 +277,27 @@ describe('what was tampered with', () => {
     expect(wrong(lines, digests.toSpliced(1, 1))).toContain('2027-03-08: the digest is missing')
   })
 
+  it('is not signed anew where digests are gone from the table', async () => {
+    const { workspace, lines, wrong, digests } = await audit()
+    for (const gone of ["day >= '2027-03-08'", 'true']) {
+      await env.DB.batch(
+        [
+          `DELETE FROM event_digests WHERE workspace_id = ? AND ${gone}`,
+          "UPDATE events SET data = '{}' WHERE workspace_id = ? AND id LIKE '%1000'",
+        ].map((query) => env.DB.prepare(query).bind(workspace)),
+      )
+      // One that was written late, after its day was summed up.
+      await write(workspace, [today - (gone === 'true' ? 2 : 1)])
+      await sumUp(today + day + 5 * 3_600_000)
+      const kept = await digestsOf(await Team.open(['audit:read'], workspace))
+      expect(kept.slice(0, 3)).toEqual(digests)
+      expect(wrong(lines, kept.slice(0, 3))).toEqual([])
+    }
+    const team = await Team.open(['audit:read'], workspace)
+    expect((await digestsOf(team)).at(-1)).toMatchObject({ day: '2027-03-10', count: 1 })
+    expect(wrong((await exported(team)).trimEnd().split('\n'))).toHaveLength(3)
+  })
+
   it('is named for a digest with another field, or signed by another key', async () => {
     const { workspace, lines, wrong, digests } = await audit()
     const [first, second, third] = digests
@@ -271,6 +310,7 @@ describe('what was tampered with', () => {
     await env.DB.prepare("DELETE FROM event_digests WHERE workspace_id = ? AND day >= '2027-03-08'")
       .bind(workspace)
       .run()
+    for (const day of ['08', '09']) await env.FILES.delete(`audit/${workspace}/2027-03-${day}.json`)
     await sumUp(today + 5 * 3_600_000, { SIGNING_KEY })
     const { results } = await env.DB.prepare(
       'SELECT day, first, last, count, sha256, previous, signature FROM event_digests WHERE workspace_id = ?',
@@ -284,14 +324,76 @@ describe('what was tampered with', () => {
       '2027-03-09: the digest follows another than that of 2027-03-08',
     ])
     expect(wrong(lines, [first, resigned, third], [])).toEqual([
+      unsigned,
       '2027-03-09: the digest follows another than that of 2027-03-08',
     ])
   })
 
+  it('is named where an export has none of the events of its digests', async () => {
+    const { lines, wrong, digests } = await audit()
+    const none = (count: number) => `the export has none of the ${count} events of the digests`
+    expect(wrong([])).toEqual([none(12)])
+    expect(wrong(lines.slice(8), digests.slice(0, 2))).toEqual([none(8)])
+    // The first and the last of a day are gone, others are there.
+    expect(wrong(lines.toSpliced(3, 1).slice(1))).toEqual([
+      '2027-03-08: before the first event ' +
+        `${(JSON.parse(lines[4] ?? '') as { id: string }).id} stand 2 lines of no digest`,
+    ])
+  })
+
+  it("is named where digests are another workspace's", async () => {
+    const [own, other] = [await audit(), await audit()]
+    const mixed = [...own.digests.slice(0, 2), ...other.digests.slice(2)]
+    expect(own.wrong([...own.lines.slice(0, 8), ...other.lines.slice(8)], mixed)).toEqual([
+      `the digests are of several workspaces: ${own.workspace}, ${other.workspace}`,
+      '2027-03-09: the digest follows another than that of 2027-03-08',
+    ])
+    expect(scopeOf(read([JSON.stringify(other.digests)]))).toBe(
+      `workspace ${other.workspace}, 2027-03-07 to 2027-03-09`,
+    )
+  })
+
+  it('is found among three hundred thousand events', async () => {
+    const { lines, digests, keys } = await audit()
+    const id = () => crypto.randomUUID()
+    const more = Array.from({ length: 300_000 }, () => `{"id": "${id()}"}\n`).join('')
+    const all = `${lines[0] ?? ''}\n${more}${lines.slice(1).join('\n')}\n`
+    const { wrong } = check(read([all, JSON.stringify(digests), keys]))
+    expect(wrong).toHaveLength(300_001)
+    expect(wrong.at(-1)).toBe('2027-03-07: 300000 lines are added')
+  }, 60_000)
+
+  it('is not a later event that a swept day leaves', async () => {
+    const one = await team()
+    await write(one.workspace, [today - 2, today + 1, today - 1, today + 2])
+    await sumUp(today + day + 5 * 3_600_000)
+    const since = `?since=${new Date(today).toISOString()}`
+    const texts = [await exported(one, since), JSON.stringify(await digestsOf(one)), await jwks()]
+    expect(check(read(texts))).toEqual({
+      wrong: [],
+      known: ["2027-03-09: older than the export's first event, not covered"],
+    })
+  })
+
+  it.each([
+    ['null', 'line 1 is no event'],
+    ['7', 'line 1 is no event'],
+    ['{"__proto__":{"id":"x"}}', 'line 1 is no event'],
+    ['{"signature":1}', 'a list has an entry that is no digest'],
+    ['[null]', 'a list has an entry that is no digest'],
+    ['[{"day":"2027-03-09","signature":"x.y"}]', '2027-03-09: the signature cannot be read'],
+    ['{"keys":7}', 'line 1 is no event'],
+    ['\u0000\ud800', 'line 1 is no event'],
+  ])('is said of a file of %j', (text, problem) => {
+    const problems = () => check(read([text])).wrong
+    if (problem.startsWith('a list')) expect(problems).toThrow(problem)
+    else expect(problems()).toContain(problem)
+  })
+
   it('is not what is older than an export, or newer than the digests', async () => {
-    const { lines, digests } = await audit()
+    const { lines, digests, keys } = await audit()
     const of = (some: string[], others = digests) =>
-      check(read([some.map((line) => `${line}\n`).join(''), JSON.stringify(others)]))
+      check(read([some.map((line) => `${line}\n`).join(''), JSON.stringify(others), keys]))
     expect(of(lines.slice(5))).toMatchObject({ wrong: [] })
     expect(of(lines.slice(5)).known.filter((one) => /not covered/.test(one))).toHaveLength(2)
     expect(of(lines, digests.slice(0, 2))).toMatchObject({ wrong: [] })

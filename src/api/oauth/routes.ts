@@ -72,11 +72,12 @@ const token = async (c: Context<Http>) => {
   const { request, credentials } = await readClientRequest(c, wire.TokenRequest)
   const { grant_type, audience = res.signing.audiences[0] ?? '', scope } = request
   if (grant_type !== 'client_credentials') throw new Failure({ reason: 'grant-unknown' })
+  // Before the client is read, as it may be deleted or revoked from then on.
+  const now = res.now()
   const client = await authenticatedClient(c, credentials, 'doors')
   if (!res.signing.audiences.includes(audience))
     throw new Failure({ reason: 'audience-unknown', audiences: res.signing.audiences })
   const scopes = grantedScopes(client.scopes, scope)
-  const now = res.now()
   const span = spanOf(client, now)
   const access_token = await issueToken(res.signing, {
     caller: { ...client, scopes },

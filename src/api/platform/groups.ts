@@ -116,8 +116,10 @@ export const groups = new Hono<Http>()
       'Form the groups of a definition again now, besides the run of every Monday',
       { schema: wire.ShownRun, status: 202 },
     ),
-    async (c) =>
-      c.json(wire.showRun(await requestRecompute(c.var.res, c.var.workspace, idOf(c))), 202),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      return c.json(wire.showRun(await requestRecompute(res, workspace, idOf(c)), caller), 202)
+    },
   )
 
   .get(
@@ -130,7 +132,7 @@ export const groups = new Hono<Http>()
     ),
     async (c) => {
       const runs = await listRuns(c.var.replica, c.var.workspace, idOf(c))
-      return c.json(runs.map(wire.showRun))
+      return c.json(runs.map((run) => wire.showRun(run, c.var.caller)))
     },
   )
 
@@ -138,8 +140,9 @@ export const groups = new Hono<Http>()
     '/:group_id/runs/:run_id',
     operation('getRun', 'groups:read', 'Get a run: its progress and its outcome', wire.ShownRun),
     async (c) => {
-      const { db, workspace } = c.var
-      return c.json(wire.showRun(await getRun(db, workspace, idOf(c), c.req.param('run_id'))))
+      const { db, workspace, caller } = c.var
+      const run = await getRun(db, workspace, idOf(c), c.req.param('run_id'))
+      return c.json(wire.showRun(run, caller))
     },
   )
 

@@ -17,16 +17,23 @@ const change = async (
   { user_attributes }: wire.UserChange,
   apply: typeof mergeUser,
 ) => {
-  const { workspace, res } = c.var
+  const { workspace, res, caller } = c.var
   const changes = readAttributes(user_attributes)
-  return c.json(wire.showUser(await apply(res, workspace, idOf(c), changes)))
+  const profile = await apply(res, workspace, idOf(c), changes)
+  const mayRead = caller.scopes.includes('users:read')
+  return c.json(wire.showUser(mayRead ? profile : { ...profile, attributes: [], groups: [] }))
 }
 
 /** Users and their attributes, own and inherited. */
 export const users = new Hono<Http>()
   .put(
     '/:user_id',
-    operation('replaceUser', 'users:write', 'Replace all attributes of a user', wire.ShownUser),
+    operation(
+      'replaceUser',
+      'users:write',
+      'Replace all attributes of a user, who is shown without them unless with users:read',
+      wire.ShownUser,
+    ),
     jsonBody,
     valid('json', wire.UserChange),
     (c) => change(c, c.req.valid('json'), replaceUser),
@@ -34,7 +41,12 @@ export const users = new Hono<Http>()
 
   .patch(
     '/:user_id',
-    operation('mergeUser', 'users:write', 'Set some attributes of a user', wire.ShownUser),
+    operation(
+      'mergeUser',
+      'users:write',
+      'Set some attributes of a user, who is shown without any unless with users:read',
+      wire.ShownUser,
+    ),
     jsonBody,
     valid('json', wire.UserChange),
     (c) => change(c, c.req.valid('json'), mergeUser),

@@ -26,37 +26,79 @@ export interface Findings {
   known: string[]
 }
 
-/** Takes the text of an export, of digests, or of a JWK Set. Throws where it is none of these. */
+/**
+ * Takes the text of an export, of digests, or of a JWK Set. Throws where it is none of these. A
+ * digest that is given twice, as its file and in a list, counts once.
+ */
 export function read(texts: string[]): Audit {
   const audit: Audit = { lines: [], digests: [], keys: [] }
   for (const text of texts) {
     const json = jsonOf(text)
-    if (Array.isArray(json)) audit.digests.push(...(json as Digest[]))
-    else if (json !== undefined && 'signature' in json)
-      audit.digests.push(json as unknown as Digest)
-    else if (json !== undefined && 'keys' in json) audit.keys.push(...(json['keys'] as Key[]))
-    else audit.lines.push(...text.split('\n').filter((line) => line !== ''))
+    if (Array.isArray(json)) audit.digests.push(...json.map(readDigest))
+    else if (isObject(json) && 'signature' in json) audit.digests.push(readDigest(json))
+    else if (isObject(json) && Array.isArray(json['keys']))
+      audit.keys.push(...json['keys'].filter(isObject))
+    else audit.lines = audit.lines.concat(text.split('\n').filter((line) => line !== ''))
   }
-  audit.digests.sort((a, b) => (a.day < b.day ? -1 : 1))
+  const apart = new Map(audit.digests.map((digest) => [JSON.stringify(fieldsOf(digest)), digest]))
+  audit.digests = [...apart.values()].sort((a, b) => (a.day < b.day ? -1 : 1))
   return audit
 }
 
-function jsonOf(text: string): Record<string, unknown> | undefined {
+function readDigest(json: unknown): Digest {
+  if (isObject(json) && typeof json['day'] === 'string' && typeof json['signature'] === 'string')
+    return json as unknown as Digest // each other field is compared with what was signed
+  throw new Error('a list has an entry that is no digest')
+}
+
+const fieldsOf = ({ day, first, last, count, sha256, previous, signature }: Digest) => [
+  day,
+  first,
+  last,
+  count,
+  sha256,
+  previous,
+  signature,
+]
+
+const isObject = (json: unknown): json is Record<string, unknown> =>
+  typeof json === 'object' && json !== null && !Array.isArray(json)
+
+function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text) as Record<string, unknown> // an export of several lines is none
+    return JSON.parse(text)
   } catch {
-    return undefined
+    return undefined // as an export of several lines is none
   }
 }
+
+/** Whose digests they are, as they say, and of which days. */
+export function scopeOf({ digests }: Audit): string {
+  const [first, last] = [digests[0], digests.at(-1)]
+  if (first === undefined || last === undefined) return 'nothing'
+  return `workspace ${workspacesOf(digests).join(', ')}, ${first.day} to ${last.day}`
+}
+
+const workspacesOf = (digests: Digest[]): string[] => [
+  ...new Set(
+    digests.map(({ signature }) => {
+      const body = jsonOf(Buffer.from(signature.split('.')[1] ?? '', 'base64url').toString())
+      return isObject(body) ? String(body['workspace']) : 'unknown'
+    }),
+  ),
+]
 
 /** Checks signatures, the chain of days, and the events of each day. */
 export function check({ lines, digests, keys }: Audit): Findings {
   const found: Findings = { wrong: [], known: [] }
   if (digests.length === 0) found.wrong.push('there is no digest')
-  for (const digest of digests) found.wrong.push(...problemsOfSignature(digest, keys))
-  found.wrong.push(...problemsOfChain(digests))
   if (keys.length === 0 && digests.length > 0)
-    found.known.push('without a JWK Set, keys are taken as the digests name them')
+    found.wrong.push('without /.well-known/jwks.json anybody may have signed the digests')
+  const workspaces = workspacesOf(digests)
+  if (workspaces.length > 1)
+    found.wrong.push(`the digests are of several workspaces: ${workspaces.join(', ')}`)
+  for (const digest of digests) found.wrong.push(...problemsOfSignature(digest, keys))
+  found.wrong = found.wrong.concat(problemsOfChain(digests))
   if (digests[0] !== undefined && digests[0].previous !== null)
     found.known.push(`digests before ${digests[0].day} are not covered`)
   checkEvents(lines, digests, found)
@@ -115,6 +157,7 @@ function checkEvents(lines: string[], digests: Digest[], found: Findings): void 
     else if (places.get(id) !== i) found.wrong.push(`${id}: there are two lines of it`)
   }
   let next: number | undefined
+  let older = ''
   for (const digest of digests) {
     const { day, first, last, count } = digest
     if (first === null || last === null) {
@@ -125,6 +168,7 @@ function checkEvents(lines: string[], digests: Digest[], found: Findings): void 
     const [begin, end] = [places.get(first), places.get(last)]
     if (next === undefined && begin === undefined) {
       // The export begins later, or within the day.
+      older = day
       found.known.push(`${day}: older than the export's first event, not covered`)
       if (end !== undefined) next = end + 1
       continue
@@ -133,11 +177,18 @@ function checkEvents(lines: string[], digests: Digest[], found: Findings): void 
     if (end === undefined) found.wrong.push(`${day}: the last event ${last} is missing`)
     const from = next ?? begin ?? 0
     const of = lines.slice(from, (end ?? from + count - 1) + 1)
-    found.wrong.push(...problemsOfDay(digest, of))
-    if (next === undefined && from > 0)
-      found.wrong.push(`${day}: before the first event ${first} stand ${from} lines of no digest`)
+    found.wrong = found.wrong.concat(problemsOfDay(digest, of))
+    // Of a day that is not covered there may be events that happened after it.
+    const strange = lines.slice(0, from).filter((line) => older === '' || dayOf(line) <= older)
+    if (next === undefined && strange.length > 0)
+      found.wrong.push(
+        `${day}: before the first event ${first} stand ${strange.length} lines of no digest`,
+      )
     next = from + of.length
   }
+  const summed = digests.reduce((sum, { count }) => sum + count, 0)
+  if (next === undefined && summed > 0)
+    found.wrong.push(`the export has none of the ${summed} events of the digests`)
   const left = lines.length - (next ?? 0)
   if (left > 0) found.known.push(`the last ${left} events are in no digest yet`)
 }
@@ -159,7 +210,7 @@ function problemsOfDay({ day, first, count, sha256 }: Digest, lines: string[]): 
 
 /** Events that are older than the one before by more than they may be written late. */
 function orderOf(day: string, lines: string[]): string[] {
-  const at = (line: string) => Date.parse(String((jsonOf(line) ?? {})['timestamp']))
+  const at = (line: string) => Date.parse(timestampOf(line))
   return lines
     .slice(1)
     .flatMap((line, i) =>
@@ -171,9 +222,14 @@ function orderOf(day: string, lines: string[]): string[] {
 
 const isAsExported = (line: string) => JSON.stringify(jsonOf(line)) === line
 
-function idOf(line: string): string | undefined {
-  const id = jsonOf(line)?.['id']
-  return typeof id === 'string' ? id : undefined
+function fieldOf(line: string, field: string): string | undefined {
+  const json = jsonOf(line)
+  const value = isObject(json) ? json[field] : undefined
+  return typeof value === 'string' ? value : undefined
 }
+
+const idOf = (line: string) => fieldOf(line, 'id')
+const timestampOf = (line: string) => fieldOf(line, 'timestamp') ?? ''
+const dayOf = (line: string) => timestampOf(line).slice(0, 10)
 
 const sha256Of = (text: string): string => createHash('sha256').update(text).digest('hex')

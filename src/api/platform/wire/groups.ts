@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Caller } from '../../../access/tokens.ts'
 import { functions } from '../../../identity/aggregate.ts'
 import { nameMax } from '../../../identity/attributes.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
@@ -151,12 +152,13 @@ export const ShownRun = z.object({
   largest_groups: z.array(z.object({ value: z.string(), users: z.int() })).meta({
     description:
       'Up to five values that more users have than a group takes, most users first. Such a value ' +
-      'often means that there is no value: see ignore_values.',
+      'often means that there is no value: see ignore_values. None without users:read.',
   }),
   groups: z.int(),
   rows_changed: z.int(),
   cursor: z.string().nullable().meta({
-    description: 'The last value that the run has processed; null once it has succeeded.',
+    description:
+      'The last value that the run has processed; null once it has succeeded, and without users:read.',
   }),
   created_on: z.iso.datetime(),
   started_on: z.iso.datetime().nullable(),
@@ -167,7 +169,8 @@ export const ShownRun = z.object({
 const cursorOf = ({ state, cursor }: Run) =>
   state === 'successful' || state === 'normalizing' || cursor === '' ? null : cursor
 
-export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
+/** Without values of users where the caller may not see them. */
+export const showRun = (run: Run, { scopes }: Caller): z.infer<typeof ShownRun> => ({
   id: run.id,
   status: statuses[run.state],
   week: run.week,
@@ -175,10 +178,10 @@ export const showRun = (run: Run): z.infer<typeof ShownRun> => ({
   users_seated: run.seated,
   users_over_limit: run.overLimit,
   users_without_value: run.withoutValue,
-  largest_groups: run.largest ?? [],
+  largest_groups: scopes.includes('users:read') ? (run.largest ?? []) : [],
   groups: run.groups,
   rows_changed: run.changed,
-  cursor: cursorOf(run),
+  cursor: scopes.includes('users:read') ? cursorOf(run) : null,
   created_on: date(run.createdAt),
   started_on: dateOrNull(run.startedAt),
   ended_on: dateOrNull(run.endedAt),
