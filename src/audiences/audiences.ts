@@ -1,4 +1,4 @@
-import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { audiences } from '../db/schema.ts'
 import { detach, enqueueWithdrawn, withdrawSyncs } from './attached-group.ts'
@@ -46,19 +46,18 @@ const audienceOf = ({ audience, group }: Row): Audience => ({
 const hasId = (workspace: number, id: string) =>
   and(eq(audiences.workspace, workspace), eq(audiences.id, id))
 
-/** The audiences of the workspace after one of them, oldest first; all of them by default. */
+/**
+ * The audiences of the workspace after one of them, oldest first; all of them by default. Throws
+ * `not-found` for that one.
+ */
 export async function listAudiences(
   db: Db,
   workspace: number,
   { after, size }: { after: string; size: number } = { after: '', size: -1 },
 ): Promise<Audience[]> {
-  const isAfter =
-    after === ''
-      ? undefined
-      : sql`${audiences.key} > (SELECT key FROM audiences
-          WHERE workspace_id = ${workspace} AND id = ${after})`
+  const afterKey = after === '' ? 0 : (await getAudience(db, workspace, after)).key
   const found = await select(db)
-    .where(and(eq(audiences.workspace, workspace), isAfter))
+    .where(and(eq(audiences.workspace, workspace), gt(audiences.key, afterKey)))
     .orderBy(asc(audiences.key))
     .limit(size)
   return found.map(audienceOf)

@@ -1,11 +1,14 @@
 import { sql } from 'drizzle-orm'
+import { firstUpTo } from '../jobs/batch-size.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { Resources } from '../resources.ts'
 import { commitErasure, countRemoved, goOnAfter, unmoved, type Erasing } from './erasures.ts'
-import { mentionsOf } from './mentions.ts'
+import { findMentioning, mentionsOf } from './mentions.ts'
 
-/** Each has up to ten attempts at each of twenty webhooks, with a kilobyte each. */
 const eventsPerStep = 100
+
+/** An event has up to ten attempts at each of twenty webhooks, with a kilobyte each. */
+const attemptsPerStep = 4000
 
 /** What a receiver answered to an attempt. */
 interface Answer {
@@ -23,10 +26,13 @@ export async function eraseAnswers(
 ): Promise<boolean> {
   const { workspace, key, place, ids } = erasing
   const db = res.databaseOf(workspace)
-  const page = await db.all<{ key: number }>(sql`
-    SELECT key FROM events INDEXED BY events_by_workspace
+  const events = await db.all<{ key: number; attempts: number }>(sql`
+    SELECT key, (SELECT coalesce(sum(attempts), 0)
+      FROM deliveries INDEXED BY deliveries_by_event WHERE event_key = events.key) AS attempts
+    FROM events INDEXED BY events_by_workspace
     WHERE workspace_id = ${workspace} AND key > ${place.after?.key ?? 0}
     ORDER BY key LIMIT ${eventsPerStep}`)
+  const page = firstUpTo(events, ({ attempts }) => attempts, attemptsPerStep)
   const answers = await db.all<Answer>(sql`
     SELECT a.webhook_key AS webhook, a.event_key AS event, a.attempt, a.answer
     FROM json_each(${JSON.stringify(page.map(({ key }) => key))}) AS e
@@ -35,9 +41,10 @@ export async function eraseAnswers(
         ON a.webhook_key = d.webhook_key AND a.event_key = d.event_key
     WHERE a.answer <> ''`)
   const mentions = mentionsOf(ids)
-  const found = answers
-    .filter(({ answer }) => mentions(answer))
-    .map(({ webhook, event, attempt }) => [webhook, event, attempt])
+  const mentioning = await invocation.runYielding(
+    findMentioning(answers, ({ answer }) => mentions(answer)),
+  )
+  const found = mentioning.map(({ webhook, event, attempt }) => [webhook, event, attempt])
   const guard = unmoved(erasing)
   const last = page.at(-1)
   const { moved, ms } = await commitErasure(

@@ -5,7 +5,7 @@ import { problemsMax } from '../jobs/jobs.ts'
 import { lettersOf } from '../jobs/header.ts'
 import type { Resources } from '../resources.ts'
 import { commitErasure, countRemoved, goOnAfter, unmoved, type Erasing } from './erasures.ts'
-import { mentionsOf } from './mentions.ts'
+import { findMentioning, mentionsOf } from './mentions.ts'
 
 const jobsPerStep = 200
 const problemsPerStep = 10_000
@@ -44,7 +44,9 @@ export async function eraseFromJobs(
     SELECT job_key AS job, line, value FROM job_problems
     WHERE value IS NOT NULL
       AND job_key IN (SELECT value FROM json_each(${JSON.stringify(some.map(({ key }) => key))}))`)
-  const found = problems.filter(({ value }) => mentions(value))
+  const found = await invocation.runYielding(
+    findMentioning(problems, ({ value }) => mentions(value)),
+  )
   const headers = new Set(ids.map(lettersOf))
   const mentioning = (column: 'fileName' | 'cursor') => some.filter((job) => mentions(job[column]))
   const guard = unmoved(erasing)

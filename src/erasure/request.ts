@@ -36,7 +36,7 @@ export async function erasePerson(
   }
 }
 
-/** The same of many people. Throws `jobs-waiting`. */
+/** The same of many people. Throws `jobs-waiting`, and `invalid` where they have too much. */
 export async function erasePeople(
   res: Resources,
   workspace: number,
@@ -44,6 +44,7 @@ export async function erasePeople(
   by: string,
 ): Promise<RequestedErasure> {
   await checkTakesErasure(res.databaseOf(workspace), workspace)
+  await checkIsShort(res.databaseOf(workspace), workspace, people)
   const requested = await forget(res, workspace, { people, personHash: null, by })
   if (requested === undefined) throw new Error('an erasure that was just requested is missing')
   return requested
@@ -59,11 +60,36 @@ async function findUnended(db: Db, workspace: number, hash: string): Promise<str
   return found?.id
 }
 
+/** Jobs of erasures that have not ended, of which one may open a thousand. */
+const jobsMost = 10_000
+
 async function checkTakesErasure(db: Db, workspace: number): Promise<void> {
-  const { unended } = await db.get<{ unended: number }>(
-    sql`SELECT count(*) AS unended ${unendedOf(workspace)}`,
-  )
+  const { unended, jobs } = await db.get<{ unended: number; jobs: number }>(sql`
+    SELECT (SELECT count(*) ${unendedOf(workspace)}) AS unended,
+      (SELECT count(*) FROM (SELECT 1 FROM jobs INDEXED BY jobs_unended_by_workspace
+        WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NOT NULL
+        LIMIT ${jobsMost})) AS jobs`)
   if (unended >= unendedMost) throw new Failure({ reason: 'jobs-waiting', max: unendedMost })
+  if (jobs >= jobsMost) throw new Failure({ reason: 'jobs-waiting', max: jobsMost })
+}
+
+/** Attributes and memberships of people who are forgotten in one batch, for which others wait. */
+export const rowsMost = 25_000
+
+async function checkIsShort(db: Db, workspace: number, people: string[]): Promise<void> {
+  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(people)}))`
+  const { found } = await db.get<{ found: number }>(sql`
+    SELECT count(*) AS found FROM (
+      SELECT 1 FROM user_attributes WHERE workspace_id = ${workspace} AND user_id IN ${ids}
+      UNION ALL SELECT 1 FROM members WHERE workspace_id = ${workspace} AND participant_id IN ${ids}
+      LIMIT ${rowsMost + 1})`)
+  // One person by itself is never too much.
+  if (people.length === 1 || found <= rowsMost) return
+  throw new Failure({
+    reason: 'invalid',
+    field: 'file',
+    problem: `names people with over ${rowsMost} attributes and groups together: send fewer ids`,
+  })
 }
 
 interface ErasureRequest {

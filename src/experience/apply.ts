@@ -86,8 +86,9 @@ const undo = async (
   (await commitJob(res, job, [], { ...walkStart, state: 'undoing', failure })).moved
 
 /** Whether the job alone adds more than the workspace may have, so that the rest can be left out. */
-const hasTooMany = ({ type, touched }: GroupJob, { membersMax }: Limits): boolean =>
-  type !== 'remove' && touched > membersMax
+const hasTooMany = ({ type, touched, groupCount }: GroupJob, { membersMax }: Limits): boolean =>
+  // A REPLACE may leave more than the limit where the group had even more.
+  type !== 'remove' && touched > (type === 'add' ? membersMax : Math.max(membersMax, groupCount))
 
 /** The statement that undoes a job where members would be too many; then those after it do nothing. */
 function undoIfTooMany(res: Resources, job: GroupJob, added: number): SQL[] {

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import type { Db } from '../db/connect.ts'
+import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../resources.ts'
 
@@ -75,13 +76,33 @@ export const checkProfiles = (
       AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])}))
     GROUP BY user_id)`
 
-/** A change of a user: names of attributes, and the bytes of those that are set. */
+/**
+ * Deletes what says since when users no longer have an attribute, but for the latest, as many as
+ * they may have: names that come and go would add up.
+ */
+export const forgetCleared = (
+  workspace: number,
+  users: string[],
+  { userAttributesMax }: Limits,
+): SQL => sql`
+  DELETE FROM user_attributes WHERE (workspace_id, user_id, name) IN (
+    SELECT workspace_id, user_id, name FROM (
+      SELECT workspace_id, user_id, name,
+        row_number() OVER (PARTITION BY user_id ORDER BY updated_at DESC, name) AS nth
+      FROM user_attributes WHERE workspace_id = ${workspace} AND value IS NULL
+        AND user_id IN (SELECT value FROM json_each(${JSON.stringify([...new Set(users)])})))
+    WHERE nth > ${userAttributesMax})`
+
+/** Changes of a user, each of another attribute. */
 export interface UserChange {
   user: string
-  set: string[]
-  cleared: string[]
-  bytes: number
+  changes: AttributeChange[]
 }
+
+/** The bytes of a name and its value, null without one, and since when it is so, in milliseconds. */
+export type AttributeChange = [name: string, bytes: number | null, at: number]
+
+export const bytesOf = (name: string, value: string): number => Buffer.byteLength(name + value)
 
 /** The users whose changes would exceed a limit, of their own or of the workspace. */
 export async function findRefused(
@@ -90,30 +111,34 @@ export async function findRefused(
   changes: UserChange[],
   { usersMax, userAttributesMax, profileBytesMax }: Limits,
 ): Promise<Set<string>> {
-  const rows = changes.map(({ user, set, cleared }) => [user, set, cleared])
-  const own = sql`FROM user_attributes AS a
-    WHERE a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0 AND a.value IS NOT NULL`
-  const [found, counted] = await together(db, [
-    sql<{ place: number; isUser: number; attributes: number; bytes: number }>`
-    SELECT r.key AS place,
+  const lists = jsonLists(changes.map(({ user, changes }) => JSON.stringify([user, changes])))
+  const { users } = await db.get<{ users: number }>(sql`SELECT ${countUsers(workspace)} AS users`)
+  const refused = new Set<string>()
+  let usersLeft = usersMax - users
+  for (const list of lists)
+    for (const { user, isUser, attributes, bytes } of await findAfter(db, workspace, list)) {
+      const fits = attributes <= userAttributesMax && bytes <= profileBytesMax
+      if (!fits || (isUser === 0 && usersLeft-- <= 0)) refused.add(user)
+    }
+  return refused
+}
+
+/** What users would have after their changes: newer values stay. */
+function findAfter(db: Db, workspace: number, changes: string) {
+  const bytes = sql`octet_length(a.name) + octet_length(a.value)`
+  const isTheirs = sql`a.workspace_id = ${workspace} AND a.user_id = r.value ->> 0`
+  const own = sql`FROM user_attributes AS a WHERE ${isTheirs} AND a.value IS NOT NULL`
+  const changed = sql`FROM json_each(r.value, '$[1]') AS c
+    LEFT JOIN user_attributes AS a ON ${isTheirs} AND a.name = c.value ->> 0
+    WHERE coalesce(a.updated_at <= c.value ->> 2, true)`
+  return db.all<{ user: string; isUser: number; attributes: number; bytes: number }>(sql`
+    SELECT r.value ->> 0 AS user,
       EXISTS (SELECT 1 FROM users WHERE workspace_id = ${workspace} AND user_id = r.value ->> 0)
         AS isUser,
-      (SELECT count(*) FROM (SELECT name ${own}
-          AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))
-        UNION SELECT value FROM json_each(r.value, '$[1]'))) AS attributes,
-      (SELECT coalesce(sum(octet_length(name) + octet_length(value)), 0) ${own}
-        AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[1]'))
-        AND a.name NOT IN (SELECT value FROM json_each(r.value, '$[2]'))) AS bytes
-    FROM json_each(${JSON.stringify(rows)}) AS r ORDER BY r.key`,
-    sql<{ users: number }>`SELECT ${countUsers(workspace)} AS users`,
-  ])
-  const [{ users } = { users: 0 }] = counted.rows
-  let usersLeft = usersMax - users
-  const refused = found.rows.flatMap(({ place, isUser, attributes, bytes }) => {
-    const change = changes[place]
-    if (change === undefined) return []
-    const fits = attributes <= userAttributesMax && bytes + change.bytes <= profileBytesMax
-    return fits && (isUser === 1 || usersLeft-- > 0) ? [] : [change.user]
-  })
-  return new Set(refused)
+      (SELECT count(*) ${own}) + (SELECT
+        coalesce(sum((c.value ->> 1 IS NOT NULL) - (a.value IS NOT NULL)), 0) ${changed})
+        AS attributes,
+      (SELECT coalesce(sum(${bytes}), 0) ${own}) + (SELECT
+        coalesce(sum(coalesce(c.value ->> 1, 0) - coalesce(${bytes}, 0)), 0) ${changed}) AS bytes
+    FROM json_each(${changes}) AS r ORDER BY r.key`)
 }

@@ -9,7 +9,7 @@ import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
 import { selectSharedNames } from './definitions.ts'
-import { addNewUsers, checkProfiles, withinLimits } from './limits.ts'
+import { addNewUsers, checkProfiles, forgetCleared, withinLimits } from './limits.ts'
 
 export interface Profile {
   user: string
@@ -37,7 +37,10 @@ export function replaceUser(
   changes: Change[],
 ): Promise<Profile> {
   const report = { user, at: res.now(), changes }
-  return writeUser(res, workspace, report, [clearOtherAttributes(workspace, report)])
+  return writeUser(res, workspace, report, [
+    clearOtherAttributes(workspace, report),
+    forgetCleared(workspace, [user], res.limits),
+  ])
 }
 
 /** Merges attributes into those that a user has. Throws `limit`. */
@@ -103,7 +106,10 @@ function reportStatements(
   isAccepted: SQL,
 ): SQL[] {
   const takenNow = now()
-  const growing = reports.filter(({ changes }) => changes.some(({ to }) => to !== null))
+  const usersOf = (which: (change: Change) => boolean) =>
+    reports.flatMap(({ user, changes }) => (changes.some(which) ? [user] : []))
+  const growing = usersOf(({ to }) => to !== null)
+  const clearing = usersOf(({ to }) => to === null)
   const users = JSON.stringify(
     reports.map(({ user, at, taken = takenNow }) => [user, taken, null, null, at]),
   )
@@ -132,15 +138,8 @@ function reportStatements(
     FROM json_each(${list}) WHERE ${isAccepted} AND ${own}
     ${keepNewest}`,
     ),
-    ...(growing.length === 0
-      ? []
-      : [
-          checkProfiles(
-            workspace,
-            growing.map(({ user }) => user),
-            limits,
-          ),
-        ]),
+    ...(clearing.length === 0 ? [] : [forgetCleared(workspace, clearing, limits)]),
+    ...(growing.length === 0 ? [] : [checkProfiles(workspace, growing, limits)]),
   ]
 }
 

@@ -6,7 +6,14 @@ import { Invocation } from '../jobs/invocation.ts'
 import type { ReportsMessage } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { columnsOf } from './attributes.ts'
-import { countUsers, findRefused, isOverLimit, type UserChange } from './limits.ts'
+import {
+  bytesOf,
+  countUsers,
+  findRefused,
+  isOverLimit,
+  type AttributeChange,
+  type UserChange,
+} from './limits.ts'
 import { recordReports, type Report, type Sender } from './profiles.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
@@ -154,16 +161,12 @@ async function recordWithinLimits(
 
 /** What the reports of a user change together, of which none overtakes another. */
 function changeOfReports([user, reports]: [user: string, reports: Report[]]): UserChange {
-  const changes = reports.flatMap((report) => report.changes)
-  const bytesOf = (text: string) => Buffer.byteLength(text)
-  return {
-    user,
-    set: changes.flatMap(({ name, to }) => (to === null ? [] : [name])),
-    cleared: changes.flatMap(({ name, to }) => (to === null ? [name] : [])),
-    bytes: changes.reduce(
-      (sum, { name, to }) =>
-        to === null ? sum : sum + bytesOf(name) + bytesOf(columnsOf(to).value),
-      0,
-    ),
-  }
+  const changes = reports.flatMap(({ at, changes }) =>
+    changes.map(({ name, to }): AttributeChange => [
+      name,
+      to === null ? null : bytesOf(name, columnsOf(to).value),
+      at,
+    ]),
+  )
+  return { user, changes }
 }

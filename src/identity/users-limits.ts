@@ -4,7 +4,7 @@ import type { UsersFileJob } from '../jobs/job.ts'
 import type { Changes } from '../jobs/jobs.ts'
 import type { Limits } from '../resources.ts'
 import { columnsOfText, nameMax, valueMax } from './attributes.ts'
-import { addUsers, type UserChange } from './limits.ts'
+import { addUsers, bytesOf, type AttributeChange, type UserChange } from './limits.ts'
 import { cellsOf, columnsMax, type UserRow } from './users-slice.ts'
 
 /** Bytes of an attribute at most: a character has up to four. */
@@ -33,17 +33,17 @@ export async function mayExceed(
   return new Set([...names, ...columns]).size > most
 }
 
-/** What the rows of a user in a file change together. */
+/** What the rows of a user in a file change together: of each attribute, the last holds. */
 export const changeOfRows =
-  (names: string[], { format }: UsersFileJob) =>
+  (names: string[], { format, createdAt }: UsersFileJob) =>
   ([user, rows]: [user: string, rows: UserRow[]]): UserChange => {
-    const cells = rows.flatMap((row) =>
-      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i) =>
-        cell === null ? [] : [[names[i] ?? '', columnsOfText(cell).value]],
-      ),
+    const changes = rows.flatMap((row) =>
+      cellsOf(row, names, format?.separator ?? ',').flatMap((cell, i): AttributeChange[] => {
+        const name = names[i] ?? ''
+        return cell === null ? [] : [[name, bytesOf(name, columnsOfText(cell).value), createdAt]]
+      }),
     )
-    const bytes = cells.flat().reduce((sum, text) => sum + Buffer.byteLength(text), 0)
-    return { user, set: cells.map(([name = '']) => name), cleared: [], bytes }
+    return { user, changes: [...new Map(changes.map((change) => [change[0], change])).values()] }
   }
 
 /** Counts the users that a file has added since; the job's `removed` is how many are counted. */

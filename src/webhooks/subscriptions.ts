@@ -1,4 +1,4 @@
-import { and, asc, eq, sql, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { webhooks } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
@@ -36,20 +36,17 @@ export interface SubscriptionDraft {
 const named = (workspace: number, id: string) =>
   and(eq(webhooks.workspace, workspace), eq(webhooks.id, id))
 
-/** The webhooks of the workspace after one of them, oldest first. */
+/** The webhooks of the workspace after one of them, oldest first. Throws `not-found` for that one. */
 export async function listWebhooks(
   db: Db,
   workspace: number,
   { after, size }: { after: string; size: number },
 ): Promise<Subscription[]> {
-  const isAfter =
-    after === ''
-      ? undefined
-      : sql`${webhooks.key} > (SELECT key FROM webhooks WHERE ${named(workspace, after)})`
+  const afterKey = after === '' ? 0 : (await getWebhook(db, workspace, after)).key
   return db
     .select(shown)
     .from(webhooks)
-    .where(and(eq(webhooks.workspace, workspace), isAfter))
+    .where(and(eq(webhooks.workspace, workspace), gt(webhooks.key, afterKey)))
     .orderBy(asc(webhooks.key))
     .limit(size)
 }

@@ -123,6 +123,24 @@ describe('a bare list', () => {
   })
 })
 
+describe('a page after something that is deleted', () => {
+  it('is refused, and does not look like the last one', async () => {
+    const { team } = await openedHooks()
+    const one = await hook(team)
+    await hook(team)
+    await team.audience('reds', teamIs('red'))
+    await team.audience('blues', teamIs('blue'))
+    for (const [list, id] of [
+      ['webhooks', one.id],
+      ['audiences', 'reds'],
+    ]) {
+      expect(await team.get(`/${list}?after=${id}`)).toHaveLength(1)
+      expect((await team.call('DELETE', `/${list}/${id}`)).status).toBe(204)
+      expect((await team.call('GET', `/${list}?after=${id}`)).status).toBe(404)
+    }
+  })
+})
+
 describe('the attempts of a delivery', () => {
   it('are the last twenty, however often it was retried', async () => {
     const { team } = await openedHooks()

@@ -6,8 +6,8 @@ import { people } from '../support/audiences.ts'
 import { ask, consume, keeping } from '../support/bindings.ts'
 
 /** A bank whose installation has these limits. */
-async function limited(vars: Partial<Env>) {
-  const bank = await Bank.open()
+async function limited(vars: Partial<Env>, of?: Bank) {
+  const bank = of ?? (await Bank.open())
   const { bound, work } = keeping(vars)
   const to = (method: string, path: string, init: RequestInit = {}) =>
     ask(
@@ -86,6 +86,19 @@ describe('a workspace', () => {
     expect(await membersOf(bank.workspace, one)).toEqual(people('c', 6))
     expect(await apply(one, 'REMOVE', people('c', 1))).toMatchObject({ jobStatus: 'SUCCESSFUL' })
     expect(await apply(two, 'ADD', ['zoe'])).toMatchObject({ jobStatus: 'SUCCESSFUL' })
+  })
+
+  it('may have fewer of them where there are more than the limit', async () => {
+    const { bank, apply } = await limited({ MEMBERS_MAX: 12 })
+    const group = await bank.group()
+    await apply(group, 'ADD', people('a', 12))
+    const { apply: lower } = await limited({ MEMBERS_MAX: 5 }, bank)
+    expect(await lower(group, 'REPLACE', people('a', 12))).toMatchObject({ removedCount: 0 })
+    const [shrunk, grown] = [people('b', 8), people('b', 9)]
+    expect(await lower(group, 'REPLACE', shrunk)).toMatchObject({ jobStatus: 'SUCCESSFUL' })
+    expect(await lower(group, 'REPLACE', grown)).toMatchObject({ jobStatus: 'FAILED' })
+    expect(await lower(group, 'REMOVE', people('b', 1))).toMatchObject({ removedCount: 1 })
+    expect(await bank.count(group)).toBe(7)
   })
 
   it('has no more of them where jobs of its groups end at once', async () => {

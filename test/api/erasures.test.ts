@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { declined, inPieces, said, time, uuid } from '../support/answers.ts'
@@ -184,6 +185,23 @@ describe('POST /erasures', () => {
     expect(errors).toEqual([{ message: expect.stringContaining(message) as string }])
     expect(await team.get('/erasures')).toEqual({ erasures: [], next: null })
     expect(await team.profile('ann')).toMatchObject({ user_id: 'ann' })
+  })
+
+  it('refuses people with too much at once, and takes them in parts', async () => {
+    const { team } = await opened()
+    const ids = Array.from({ length: 52 }, (_, i) => `person-${i}`)
+    await env.DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+      INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+      SELECT ?1, p.value, 'a' || n.i, 'x', 'string', 1 FROM json_each(?2) AS p, n`,
+    )
+      .bind(team.workspace, JSON.stringify(ids))
+      .run()
+    const message =
+      'file names people with over 25000 attributes and groups together: send fewer ids'
+    expect(await post(team, lines(ids))).toEqual({ status: 422, errors: [{ message }] })
+    expect(await post(team, lines(ids.slice(2)))).toMatchObject({ people: 50 })
+    expect(await post(team, lines(ids))).toMatchObject({ people: 52 })
   })
 
   it('refuses what is no small file of text', async () => {

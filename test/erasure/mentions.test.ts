@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mentionsOf } from '../../src/erasure/mentions.ts'
+import { findMentioning, mentionsOf } from '../../src/erasure/mentions.ts'
 
 const mentions = mentionsOf(['ann', 'josé', 'a"b', '17', '李雷', 'x\u200dy', 'o@x.de'])
 
@@ -35,6 +35,24 @@ describe('a text mentions a person', () => {
       expect(mentions(text)).toBe(false)
     },
   )
+
+  it('of a thousand of all lengths, whose search lets others go on', () => {
+    const ids = Array.from({ length: 1000 }, (_, i) => `id-${'y'.repeat(i % 40)}${i}`)
+    const answers = Array.from({ length: 500 }, (_, i) => `${'lorem '.repeat(170)} ${i}`)
+    const those = mentionsOf(ids)
+    const search = findMentioning([...answers, ...ids, 'id-yy', 'id-y420'], those)
+    let yields = 0
+    const begun = performance.now()
+    for (let next = search.next(); ; next = search.next()) {
+      if (next.done === true) {
+        expect(next.value).toEqual(ids)
+        break
+      }
+      yields++
+    }
+    expect(yields).toBe(75)
+    expect(performance.now() - begun).toBeLessThan(3000)
+  })
 
   it('never where nobody is named', () => {
     expect(mentionsOf([])('ann')).toBe(false)

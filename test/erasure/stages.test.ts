@@ -359,3 +359,19 @@ it('lets a thousand erasures of a workspace go on at once', async () => {
   await expect(erases('bob')).rejects.toMatchObject({ facts: { reason: 'jobs-waiting' } })
   expect((await erases()).id).toBe(id)
 })
+
+it('is refused where ten thousand jobs of erasures have not ended', async () => {
+  const { erases, workspace, group } = await scene()
+  const { id } = await erases()
+  await env.DB.prepare(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+    INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
+      file_size, slice_bytes, batch_ids, created_by, created_at, updated_at, erasure_key)
+    SELECT 'erasing-' || i, ?1, ?2, i + 2, 'remove', 'waiting', 'erasure', '', 1, 0, 1, '', 1, 1, 1
+    FROM n`,
+  )
+    .bind(workspace, group.key)
+    .run()
+  await expect(erases('bob')).rejects.toMatchObject({ facts: { reason: 'jobs-waiting' } })
+  expect((await erases()).id).toBe(id)
+})

@@ -124,6 +124,15 @@ describe('the users of a workspace', () => {
     await has(3)
   })
 
+  it('are refused in a file of many columns with long names', async () => {
+    const { file, has } = stage({ USERS_MAX: 1 })
+    const names = Array.from({ length: 100 }, (_, i) => `${i}`.padEnd(250, '-'))
+    const rows = people('person', 200).map((id) => [id, ...names.map(() => 'x')].join())
+    const { job } = await file(`user_id,${names.join()}\n${lines(rows)}`)
+    expect(job).toMatchObject({ state: 'partial', rows: 200, badRows: 199 })
+    await has(1)
+  })
+
   it('stay within where a file has several batches and dies', async () => {
     const { file, has } = stage({ USERS_MAX: 700, SLICE_BYTES: 4000 })
     const text = `user_id,town\n${lines(people('person', 1500).map((id) => `${id},Ulm`))}`
@@ -185,6 +194,24 @@ describe('the attributes of a user', () => {
     expect((await patch('ann', {})).attributes.map(([name]) => name)).toEqual(['more'])
   })
 
+  it('leave no more behind than so many, whoever clears them', async () => {
+    const { put, patch, take, written, workspace } = stage({ USER_ATTRIBUTES_MAX: 5 })
+    const rows = env.DB.prepare('SELECT name FROM user_attributes WHERE workspace_id = ?')
+    const names = async () => {
+      const { results } = await rows.bind(workspace).all<{ name: string }>()
+      return results.map(({ name }) => name).sort()
+    }
+    for (const from of [0, 5, 10, 15]) await put('ann', named(from, from + 5))
+    expect((await names()).length).toBe(10)
+    await patch('ann', named(30, 60, null))
+    expect((await names()).length).toBe(10)
+    await take(['ann'], named(60, 90, null))
+    expect(await written()).toEqual(new Map())
+    expect(await names()).toEqual(
+      [...Object.keys(named(15, 20)), ...Object.keys(named(60, 65))].sort(),
+    )
+  })
+
   it('are refused in a file where a row adds too many', async () => {
     const { put, file, attributesOf } = stage({ USER_ATTRIBUTES_MAX: 3 })
     await put('ann', named(0, 3))
@@ -196,6 +223,45 @@ describe('the attributes of a user', () => {
       { line: 5, problem: 'limit', value: 'ann' },
     ])
     expect([await attributesOf('ann'), await attributesOf('bob')]).toEqual([3, 3])
+  })
+})
+
+describe('values that are newer than what is written', () => {
+  const large = { text: 'x'.repeat(800) }
+
+  it('have the row of a file refused that would come beside them, and no other', async () => {
+    const { put, attributesOf, res, workspace } = stage({ PROFILE_BYTES_MAX: 1000 })
+    const text = `user_id,text,more\nann,x,${'y'.repeat(300)}\nbob,x,y\n`
+    const { key } = await receiveUsers(res, workspace, 'tester', fileParts(text))
+    await scheduler.wait(2)
+    await put('ann', large)
+    await runUsersJob(res, workspace, key)
+    const job = await findUsersJob(res.databaseOf(workspace), workspace, key)
+    expect(job).toMatchObject({ state: 'partial', badRows: 1 })
+    expect([await attributesOf('ann'), await attributesOf('bob')]).toEqual([1, 2])
+  })
+
+  it('have the event refused that would come beside them, and no other', async () => {
+    const { put, res, workspace, written, attributesOf } = stage({ PROFILE_BYTES_MAX: 1000 })
+    await put('ann', large)
+    const at = Date.now() - 1000
+    const reports = [
+      { user: 'ann', at, changes: readAttributes({ text: null, more: 'y'.repeat(300) }) },
+      { user: 'bob', at, changes: readAttributes({ more: 'y' }) },
+    ]
+    await takeReports(res, workspace, reports)
+    expect(await written()).toEqual(new Map())
+    expect([await attributesOf('ann'), await attributesOf('bob')]).toEqual([1, 1])
+  })
+
+  it('leave room for what they keep out', async () => {
+    const { put, file, attributesOf } = stage({ PROFILE_BYTES_MAX: 1000 })
+    await put('ann', large)
+    const rows = ['x', 'y', 'z'].map((letter) => `bob,${letter.repeat(400)}`)
+    expect((await file(`user_id,text\n${lines(rows)}ann,${'x'.repeat(999)}\n`)).problems).toEqual([
+      { line: 5, problem: 'limit', value: 'ann' },
+    ])
+    expect(await attributesOf('bob')).toBe(1)
   })
 })
 

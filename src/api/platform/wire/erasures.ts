@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Erasure } from '../../../erasure/erasures.ts'
-import type { RequestedErasure } from '../../../erasure/request.ts'
+import { rowsMost, type RequestedErasure } from '../../../erasure/request.ts'
 import { KeysetQuery } from '../../keyset.ts'
 import { date, dateOrNull } from './values.ts'
 
@@ -12,7 +12,9 @@ export const peopleBody = {
       schema: {
         type: 'string',
         format: 'binary',
-        description: 'An id in each row, of up to 1000 people; a header is recognised.',
+        description:
+          'An id in each row, of up to 1000 people, who have no more than ' +
+          `${rowsMost} attributes and groups together; a header is recognised.`,
       },
     },
   },
