@@ -312,7 +312,7 @@ describe('an erasure beside all else', () => {
           await scene.checkEnd()
         },
       ),
-      runs(12),
+      runs(8),
     )
   }, 240_000)
 })

@@ -127,7 +127,7 @@ describe('the dearest rule of another workspace', () => {
     const init = json('POST', { rule: dearestOf(one) })
     const headers = { ...(init.headers as Record<string, string>), authorization }
     const path = `/platform/workspaces/${hostile.workspace}/audiences/preview`
-    const asked = callWith({ QUESTION_SECONDS: 1 }, path, { ...init, headers })
+    const asked = callWith({ QUESTION_SECONDS: 0.5 }, path, { ...init, headers })
     expect(await longestWait(asked)).toBeLessThan(250)
     expect([200, 202]).toContain((await asked).status)
   })
@@ -139,7 +139,7 @@ describe('the dearest rule of another workspace', () => {
     const { workspace } = hostile
     const { rule, names } = await resolveRule(db, workspace, readRule(dearestOf(one)))
     times.length = 0
-    const question = questionOf(workspace, [rule], names, { ...limits, questionSeconds: 1 })
+    const question = questionOf(workspace, [rule], names, { ...limits, questionSeconds: 0.5 })
     await countEach(db, question).catch((error: unknown) => {
       expect(error).toMatchObject({ facts: { reason: 'out-of-time' } })
     })
@@ -148,7 +148,7 @@ describe('the dearest rule of another workspace', () => {
     console.log(
       `${question.pace.most} users at most, ${times.length} statements, ${middle} ms, ${sorted.at(-1)} ms`,
     )
-    // 100, but the yardstick is rough.
-    expect(middle).toBeLessThan(140)
+    // About 100: the yardstick is rough.
+    expect(middle).toBeLessThan(200)
   })
 })
