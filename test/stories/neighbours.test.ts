@@ -148,7 +148,7 @@ describe('the dearest rule of another workspace', () => {
     console.log(
       `${question.pace.most} users at most, ${times.length} statements, ${middle} ms, ${sorted.at(-1)} ms`,
     )
-    // About 100: the yardstick is rough.
-    expect(middle).toBeLessThan(200)
+    // About 100 on a machine of its own: the yardstick is rough.
+    expect(middle).toBeLessThan(300)
   })
 })
