@@ -312,7 +312,7 @@ describe('an erasure beside all else', () => {
           await scene.checkEnd()
         },
       ),
-      runs(8),
+      runs(5),
     )
   }, 240_000)
 })

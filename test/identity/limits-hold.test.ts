@@ -137,6 +137,6 @@ it('limits of users hold, and nothing that was taken fails', async () => {
       await ends()
       await limitsHold(workspace)
     }),
-    runs(30),
+    runs(12),
   )
 })
