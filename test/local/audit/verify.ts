@@ -1,15 +1,5 @@
-import { createHash, createPublicKey, verify, type JsonWebKey } from 'node:crypto'
-
-/** A digest as `…/events/digests` and the files of R2 have it. */
-export interface Digest {
-  day: string
-  first: string | null
-  last: string | null
-  count: number
-  sha256: string
-  previous: string | null
-  signature: string
-}
+import { createPublicKey, verify, type JsonWebKey } from 'node:crypto'
+import { sha256Of, type Digest } from '../../../src/audit/digest.ts'
 
 type Key = JsonWebKey & { kid?: string }
 
@@ -231,5 +221,3 @@ function fieldOf(line: string, field: string): string | undefined {
 const idOf = (line: string) => fieldOf(line, 'id')
 const timestampOf = (line: string) => fieldOf(line, 'timestamp') ?? ''
 const dayOf = (line: string) => timestampOf(line).slice(0, 10)
-
-const sha256Of = (text: string): string => createHash('sha256').update(text).digest('hex')
