@@ -52,9 +52,9 @@ describe('a rule in SQL', () => {
     )
     expect(scanned).toBeGreaterThan(5000)
     expect(lacking).toBeGreaterThan(20)
-    // By chance, some may have come to the same each time.
+    // By chance, one of them may have come to the same each time.
     const both = [...came.values()].filter((results) => results.size === 2).length
-    expect(both).toBeGreaterThanOrEqual(came.size - 5)
+    expect(both).toBeGreaterThanOrEqual(came.size - 3)
   }, 180_000)
 })
 

@@ -132,7 +132,7 @@ describe('the dearest rule of another workspace', () => {
     expect([200, 202]).toContain((await asked).status)
   })
 
-  it.each(dear)('takes short statements: %s', async (_, one) => {
+  it.each(dear)('takes short statements: %s', { retry: 4 }, async (_, one) => {
     const times: number[] = []
     const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
     const db = connect(env.DB, meter, ({ duration }) => times.push(duration))
@@ -148,7 +148,7 @@ describe('the dearest rule of another workspace', () => {
     console.log(
       `${question.pace.most} users at most, ${times.length} statements, ${middle} ms, ${sorted.at(-1)} ms`,
     )
-    // About 100 on a machine of its own: the yardstick is rough.
-    expect(middle).toBeLessThan(300)
+    // 100, but the yardstick is rough.
+    expect(middle).toBeLessThan(140)
   })
 })
