@@ -21,6 +21,7 @@ const shared = {
     'test/audiences/{cached-rule,compare,compile,exact,fits,limits}.test.ts',
     'test/audiences/{matches,moment,rule,text}.test.ts',
     'test/experience/*.test.ts',
+    'test/experiments/change.test.ts',
     'test/identity/{import,no-value,normalize,reports}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',
     'test/webhooks/{changed,deliver,event,schedule,soon}.test.ts',
