@@ -108,7 +108,11 @@ export const ShownDelivery = z.object({
       duration_ms: z.int(),
       answer: z
         .string()
-        .meta({ description: 'The first kilobyte of the answer, or why there was none.' }),
+        .meta({
+          description:
+            'The first kilobyte of the answer, or why there was none. Empty where it may name ' +
+            'somebody who was erased.',
+        }),
     }),
   ),
 })
