@@ -1,0 +1,176 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { getErasure } from '../../src/erasure/erasures.ts'
+import { erasePerson } from '../../src/erasure/request.ts'
+import { enqueueStalledErasures } from '../../src/erasure/stalled.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import { deleteDefinition } from '../../src/identity/erase.ts'
+import { requestRecompute } from '../../src/identity/recompute.ts'
+import type { Message } from '../../src/messages.ts'
+import { lines, membersOf } from '../support/api.ts'
+import { grouped, inStepsOf, jobsIn } from '../support/audiences.ts'
+import { hazardous, parts, unlessCrash, type Fuse } from '../support/hazard.ts'
+import { answer, answerAll } from '../support/stale.ts'
+import { emptyTables, everyRow } from '../support/store.ts'
+import { defined, writeUsers } from '../support/weeks.ts'
+import { newWorkspace } from '../support/workspaces.ts'
+
+const person = 'ann-7f3a'
+
+beforeEach(emptyTables)
+
+/** A workspace whose erasures wait at their last part until it `ends`. */
+function scene() {
+  const workspace = newWorkspace()
+  const clock = { ahead: 0 }
+  const now = () => Date.now() + clock.ahead
+  const { res, enqueued } = hazardous({ LOOKUP_CACHE_SECONDS: 30 }, { now })
+  const writer = hazardous({ USERS_PER_STEP: 1 }, { now })
+  const erasing = () => enqueued.filter(({ kind }) => kind === 'erase-people')
+  return {
+    ...{ workspace, res, enqueued, writer },
+    erases: () => erasePerson(res, workspace, person, 'tester'),
+    /** Carries the erasure on, as far as it goes, and nothing else. */
+    goesOn: async () => {
+      for (const message of erasing().slice(0, 1)) await answer(res, message)
+    },
+    stateOf: async ({ id }: { id: string }) =>
+      (await getErasure(res.databaseOf(workspace), workspace, id)).state,
+    ends: async () => {
+      clock.ahead += 11 * 60_000
+      enqueued.length = 0
+      await enqueueStalledErasures(res)
+      await answerAll(res, enqueued)
+    },
+    /** An invocation that sleeps before one of its writes until it is woken, and dies after it. */
+    sleeps: async (message: Message, at: number) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const asleep = new Promise<void>((fallen) =>
+        writer.fuse({ at, only: 'writes', until: promise, fallen }),
+      )
+      const running = answer(writer.res, message)
+      await Promise.race([asleep, running.then(() => Promise.reject(new Error('it never slept')))])
+      return async () => {
+        writer.fuse({ at: 0, only: 'writes', when: 'before' })
+        resolve()
+        await running.catch(unlessCrash)
+        writer.fuse(undefined)
+      }
+    },
+    /** An invocation that dies after one of its writes. */
+    dies: async (message: Message, at: number) => {
+      const fuse: Fuse = { at, only: 'writes', when: 'after' }
+      writer.fuse(fuse)
+      await answer(writer.res, message).then(() => {
+        throw new Error('it never died')
+      }, unlessCrash)
+    },
+  }
+}
+
+const traces = async () => [...(await everyRow())].filter((row) => row.includes(person))
+
+describe('a recompute', () => {
+  it('that slept while its value was erased does not write where it stood', async () => {
+    const { workspace, res, enqueued, erases, goesOn, stateOf, ends, sleeps } = scene()
+    await defined(res, workspace, 'household', 'mail', [])
+    await writeUsers(res, workspace, [
+      [person, { mail: person }],
+      ['bob', { mail: 'bob' }],
+      ['cid', { mail: 'cid' }],
+    ])
+    await requestRecompute(res, workspace, 'household')
+    const [message] = enqueued.splice(0)
+    if (message === undefined) throw new Error('no recompute')
+    const wakes = await sleeps(message, 1)
+    const erasure = await erases()
+    await goesOn()
+    expect(await stateOf(erasure)).toBe('receipt')
+    const kept = await traces()
+    await wakes()
+    expect(await traces()).toEqual(kept)
+    expect(enqueued).toContainEqual(message)
+    expect(enqueued).toContainEqual(message)
+    await answer(res, message)
+    const run = env.DB.prepare('SELECT state, seated FROM recompute_runs WHERE workspace_id = ?')
+    expect(await run.bind(workspace).first()).toEqual({ state: 'successful', seated: 2 })
+    await ends()
+    expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
+  })
+})
+
+describe('a later job that sweeps', () => {
+  async function sweeping() {
+    const own = scene()
+    const { workspace, res, enqueued, erases } = own
+    const group = await grouped(res, workspace)
+    const sends = (type: string, ids: string[]) => {
+      const uploaded = parts(type, lines(ids))
+      return receiveUpload(res, workspace, group.id, { createdBy: 'tester', parts: uploaded })
+    }
+    await sends('ADD', ['abe', person, 'bob', 'cid'])
+    await answerAll(res, enqueued)
+    const erasure = await erases()
+    const [, removal] = await jobsIn(workspace)
+    const { key } = await sends('REPLACE', ['bob'])
+    await answer(res, { kind: 'job', workspace, job: removal?.key ?? 0 })
+    await inStepsOf(1, workspace)
+    const message: Message = { kind: 'job', workspace, job: key }
+    return { ...own, erasure, message, members: () => membersOf(workspace, group.id) }
+  }
+
+  /** The job starts, adds, begins to sweep, and reaches the person, who is the second. */
+  const atPerson = 3
+
+  it('and dies at the person does not keep the id', async () => {
+    const { enqueued, res, dies, goesOn, ends, stateOf, erasure, message, members } =
+      await sweeping()
+    await dies(message, atPerson)
+    expect((await traces()).filter((row) => row.startsWith('jobs '))).toHaveLength(1)
+    await goesOn()
+    expect(await stateOf(erasure)).toBe('receipt')
+    expect((await traces()).filter((row) => row.startsWith('jobs '))).toEqual([])
+    expect(enqueued).toContainEqual(message)
+    await answer(res, message)
+    expect(await members()).toEqual(['bob'])
+    await ends()
+    expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
+  })
+
+  it('and sleeps before the person does not write the id', async () => {
+    const { enqueued, res, sleeps, goesOn, ends, stateOf, erasure, message, members } =
+      await sweeping()
+    const wakes = await sleeps(message, atPerson)
+    await goesOn()
+    expect(await stateOf(erasure)).toBe('receipt')
+    await wakes()
+    expect((await traces()).filter((row) => row.startsWith('jobs '))).toEqual([])
+    expect(await members()).toEqual(['abe', 'bob', 'cid'])
+    expect(enqueued).toContainEqual(message)
+    await answer(res, message)
+    expect(await members()).toEqual(['bob'])
+    await ends()
+    expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
+  })
+})
+
+describe('a deleted definition', () => {
+  it('whose rows still wait to be deleted keeps no value of the person', async () => {
+    const { workspace, res, enqueued, erases, goesOn, stateOf, ends } = scene()
+    const shared = [{ id: 'dog', type: 'boolean_or' as const }]
+    await defined(res, workspace, 'household', 'mail', shared, { matching: 'normalized' })
+    await writeUsers(res, workspace, [
+      [person, { mail: person, dog: true }],
+      ['bob', { mail: 'bob', dog: true }],
+    ])
+    await requestRecompute(res, workspace, 'household')
+    await answerAll(res, enqueued)
+    await deleteDefinition(res, workspace, 'household')
+    enqueued.length = 0
+    const erasure = await erases()
+    await goesOn()
+    expect(await stateOf(erasure)).toBe('receipt')
+    await ends()
+    expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
+  })
+})
