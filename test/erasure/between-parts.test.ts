@@ -3,13 +3,16 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { getErasure } from '../../src/erasure/erasures.ts'
 import { erasePerson } from '../../src/erasure/request.ts'
 import { enqueueStalledErasures } from '../../src/erasure/stalled.ts'
+import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
+import { requestSync } from '../../src/audiences/sync.ts'
+import { receiveUsers } from '../../src/identity/users-file.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { lines, membersOf } from '../support/api.ts'
-import { grouped, inStepsOf, jobsIn } from '../support/audiences.ts'
-import { hazardous, parts, unlessCrash, type Fuse } from '../support/hazard.ts'
+import { filling, grouped, inStepsOf, jobsIn, teamIs } from '../support/audiences.ts'
+import { fileParts, hazardous, parts, unlessCrash, type Fuse } from '../support/hazard.ts'
 import { answer, answerAll } from '../support/stale.ts'
 import { emptyTables, everyRow } from '../support/store.ts'
 import { defined, writeUsers } from '../support/weeks.ts'
@@ -38,20 +41,22 @@ function scene() {
       (await getErasure(res.databaseOf(workspace), workspace, id)).state,
     ends: async () => {
       clock.ahead += 11 * 60_000
-      enqueued.length = 0
+      await enqueueStalled(res)
       await enqueueStalledErasures(res)
-      await answerAll(res, enqueued)
+      // A part that waits enqueues its message again.
+      for (const message of enqueued.splice(0)) await answer(res, message)
     },
-    /** An invocation that sleeps before one of its writes until it is woken, and dies after it. */
+    /** An invocation that sleeps before one of its writes, until it is woken; undefined where it has fewer. */
     sleeps: async (message: Message, at: number) => {
       const { promise, resolve } = Promise.withResolvers<void>()
       const asleep = new Promise<void>((fallen) =>
         writer.fuse({ at, only: 'writes', until: promise, fallen }),
       )
       const running = answer(writer.res, message)
-      await Promise.race([asleep, running.then(() => Promise.reject(new Error('it never slept')))])
-      return async () => {
-        writer.fuse({ at: 0, only: 'writes', when: 'before' })
+      if (!(await Promise.race([asleep.then(() => true), running.then(() => false)])))
+        return undefined
+      return async (dies: boolean) => {
+        if (dies) writer.fuse({ at: 0, only: 'writes', when: 'before' })
         resolve()
         await running.catch(unlessCrash)
         writer.fuse(undefined)
@@ -87,7 +92,7 @@ describe('a recompute', () => {
     await goesOn()
     expect(await stateOf(erasure)).toBe('receipt')
     const kept = await traces()
-    await wakes()
+    await wakes?.(true)
     expect(await traces()).toEqual(kept)
     expect(enqueued).toContainEqual(message)
     expect(enqueued).toContainEqual(message)
@@ -143,7 +148,7 @@ describe('a later job that sweeps', () => {
     const wakes = await sleeps(message, atPerson)
     await goesOn()
     expect(await stateOf(erasure)).toBe('receipt')
-    await wakes()
+    await wakes?.(true)
     expect((await traces()).filter((row) => row.startsWith('jobs '))).toEqual([])
     expect(await members()).toEqual(['abe', 'bob', 'cid'])
     expect(enqueued).toContainEqual(message)
@@ -151,6 +156,63 @@ describe('a later job that sweeps', () => {
     expect(await members()).toEqual(['bob'])
     await ends()
     expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
+  })
+})
+
+describe('an earlier job', () => {
+  type Scene = ReturnType<typeof scene>
+
+  const uploads = async ({ res, workspace }: Scene, type: string): Promise<Message> => {
+    const group = await grouped(res, workspace)
+    const uploaded = parts(type, `${lines(['abe', person])}${person},x\n`)
+    const { key } = await receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: uploaded,
+    })
+    return { kind: 'job', workspace, job: key }
+  }
+  const imports = async ({ res, workspace }: Scene): Promise<Message> => {
+    const file = fileParts(`user_id,mail\nabe,abe\n${person},${person}\n${person},x,y\n`)
+    const { key } = await receiveUsers(res, workspace, 'tester', file)
+    return { kind: 'import', workspace, job: key }
+  }
+  const syncs = async ({ res, workspace }: Scene): Promise<Message> => {
+    await filling(res, workspace, 'reds', teamIs('red'))
+    const { key } = await requestSync(res, workspace, 'reds', 'tester')
+    await inStepsOf(1, workspace)
+    return { kind: 'job', workspace, job: key }
+  }
+
+  it.each([
+    ['that adds', 3, (one: Scene) => uploads(one, 'ADD')],
+    ['that removes', 3, (one: Scene) => uploads(one, 'REMOVE')],
+    ['that replaces', 5, (one: Scene) => uploads(one, 'REPLACE')],
+    ['that imports users', 3, imports],
+    ['that syncs', 4, syncs],
+  ])('%s is waited for wherever it sleeps, and keeps no id', async (_, writes, opens) => {
+    for (let at = 0; ; at++) {
+      await emptyTables()
+      const one = scene()
+      await writeUsers(one.res, one.workspace, [
+        ['abe', { team: 'red' }],
+        [person, { team: 'red' }],
+        ['bob', { team: 'red' }],
+      ])
+      const message = await opens(one)
+      one.enqueued.length = 0
+      const wakes = await one.sleeps(message, at)
+      if (wakes === undefined) {
+        expect(at).toBeGreaterThanOrEqual(writes)
+        return
+      }
+      const erasure = await one.erases()
+      await one.goesOn()
+      expect(await one.stateOf(erasure)).toBe('waiting')
+      await wakes(false)
+      await one.ends()
+      await one.ends()
+      expect([await one.stateOf(erasure), await traces()]).toEqual(['complete', []])
+    }
   })
 })
 
