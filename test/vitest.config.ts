@@ -93,7 +93,8 @@ export default defineConfig(async () => ({
           exclude: [...shared.doors, ...shared.rooms, 'test/local/*'],
         },
       },
-      { extends: true as const, test: { name: 'whole store', include: alone } },
+      // Projects run by their names: this one before `doors`, as uploads that wait would be the last.
+      { extends: true as const, test: { name: 'alone at doors', include: alone } },
     ],
   },
 }))
