@@ -1,11 +1,13 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
+import { enqueueStalledExperiments } from '../../src/experiments/stalled.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 
-const used = ['cron_places', 'experience_groups', 'group_definitions', 'jobs', 'recompute_runs']
+const used =
+  'cron_places experience_groups experiments group_definitions jobs recompute_runs'.split(' ')
 beforeEach(async () => {
   await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
@@ -21,6 +23,9 @@ const rows: Record<string, string> = {
   recompute: `INSERT INTO recompute_runs (key, id, workspace_id, definition_key, state, created_at,
       updated_at)
     SELECT i, 'run ' || i, i, i, 'waiting', 1, i / 7 FROM n`,
+  'erase-experiment': `INSERT INTO experiments (key, workspace_id, id, name, variants, control,
+      traffic, status, created_on, created_by, last_modified_on, last_modified_by, deleted_at)
+    SELECT i, 1, 'experiment ' || i, '', '[]', '', 1, 'draft', 1, '', 1, '', i / 7 FROM n`,
   'erase-definition': `INSERT INTO group_definitions (key, workspace_id, id, description,
       source_user_attribute, attributes, created_on, created_by, last_modified_on,
       last_modified_by, deleted_at)
@@ -32,10 +37,12 @@ async function enqueuedBy() {
   const { res, enqueued } = hazardous()
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledExperiments(res)
   const found = enqueued.map((message) => {
     if (message.kind === 'job') return message.job
     if (message.kind === 'erase') return message.group
     if (message.kind === 'recompute') return message.run
+    if (message.kind === 'erase-experiment') return message.experiment
     return message.kind === 'erase-definition' ? message.definition : 0
   })
   return { found, kinds: new Set(enqueued.map(({ kind }) => kind)), meter: res.meter }
@@ -72,6 +79,7 @@ it('finds stalled work by indexes alone', async () => {
   const res = { ...hazardous().res, directory: db }
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledExperiments(res)
   const stalled = statements.filter(({ query }) => query.includes('AS isFirst'))
   const plans = await Promise.all(stalled.map(planOf))
   expect(plans.map(([first]) => first)).toEqual(
@@ -80,6 +88,7 @@ it('finds stalled work by indexes alone', async () => {
       'experience_groups_deleted',
       'recompute_runs_unended',
       'group_definitions_deleted',
+      'experiments_deleted',
     ].map((index) => expect.stringContaining(`INDEX ${index} (`) as string),
   )
   for (const plan of plans) expect(plan.join()).not.toContain('TEMP B-TREE')

@@ -53,6 +53,13 @@ export const erasure = (key: number, more: Row = {}) =>
     ...{ created_at: 0, updated_at: 0, ...more },
   })
 
+export const experiment = (key: number, more: Row = {}) =>
+  insert('experiments', {
+    ...{ key, workspace_id: 1, id: `experiment ${key}`, name: '', variants: '[]', control: '' },
+    ...{ traffic: 0, status: 'draft', created_on: 0, created_by: '' },
+    ...{ last_modified_on: 0, last_modified_by: '', ...more },
+  })
+
 export const audience = (id: string, more: Row = {}) =>
   insert('audiences', {
     ...{ workspace_id: 1, id, name: '', description: '', uses: '[]', refresh: 'on_demand' },
