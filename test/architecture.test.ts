@@ -42,6 +42,8 @@ const pure = [
   'audit/digest.ts',
   'erasure/mentions.ts',
   'experience/participant.ts',
+  'experiments/change.ts',
+  'experiments/draft.ts',
   'experiments/md5.ts',
   'experiments/shard.ts',
   'experiments/split.ts',

@@ -19,11 +19,11 @@ const shared = {
     'test/webhooks/{address,announced,answers,sign,slow}.test.ts',
   ],
   rooms: [
-    'test/access/person-hash.test.ts',
     'test/audiences/{attach,cached-rule,compare,compile,cost,exact,fits}.test.ts',
     'test/audiences/{limits,matches,moment,rule,text}.test.ts',
     'test/erasure/mentions.test.ts',
     'test/experience/*.test.ts',
+    'test/experiments/change.test.ts',
     'test/identity/{aggregate,import,limits,limits-hold,meanwhile}.test.ts',
     'test/identity/{no-value,normalize,recompute,reports,runs}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',

@@ -1,5 +1,7 @@
 import { said } from './answers.ts'
 import { Bank, eventually, hasEnded, newClient } from './api.ts'
+import type { NamedDoor } from './doors.ts'
+import { halves } from './experiments.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
 
@@ -9,6 +11,7 @@ const slow = {
   import: /:import_id/,
   job: /:groupId|:jobId|:participantId/,
   erasure: /:erasure_id/,
+  experiment: /\/experiments/,
 }
 
 /** A workspace with all that the path of a request may name; given one, with all that it is about. */
@@ -28,6 +31,7 @@ export async function settled(
   const job = isAbout('job') && (await bank.apply(groupId, 'ADD', 'ann\na,b\n'))
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
+  const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
   const erasure = isAbout('erasure') && (await team.erase('nobody'))
   const ids = {
     ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
@@ -35,6 +39,7 @@ export async function settled(
     ...{ user_id: '1', name: 'household:has_dog', ...(run && { run_id: String(run['id']) }) },
     ...{ person: 'nobody', ...(erasure && { erasure_id: String(erasure['id']) }) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
+    ...(experiment_id && { experiment_id }),
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
     ...(import_id && { import_id }),
   }
@@ -47,4 +52,21 @@ async function imported(team: Team): Promise<string> {
   if (id === undefined) throw new Error(JSON.stringify(answer))
   await eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
   return String(id)
+}
+
+async function tested(team: Team, group_id: string): Promise<string> {
+  const draft = { id: 'summer', name: 'Summer', group_id, variants: halves }
+  await said(team.send('POST', '/experiments', draft))
+  await said(team.call('POST', '/experiments/summer/start'))
+  return draft.id
+}
+
+/** Makes room in such a workspace for what a door does. */
+export async function readied({ method, template }: NamedDoor, team: Team): Promise<void> {
+  if (method === 'POST' && /workspace_id\/groups$/.test(template))
+    await team.call('DELETE', '/groups/household')
+  if (template.endsWith('/:experiment_id/start'))
+    await team.call('POST', '/experiments/summer/pause')
+  if (method === 'DELETE' && template.endsWith('/:experiment_id'))
+    await team.call('POST', '/experiments/summer/end')
 }

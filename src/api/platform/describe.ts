@@ -22,6 +22,7 @@ const PlatformError = z.object({
 const tags: Record<string, string> = {
   users: 'Users',
   audiences: 'Audiences',
+  experiments: 'Experiments',
   webhooks: 'Webhooks',
   audit: 'Webhooks',
 }
