@@ -19,7 +19,6 @@ const shared = {
     'test/webhooks/{address,announced,answers,sign,slow}.test.ts',
   ],
   rooms: [
-    'test/access/person-hash.test.ts',
     'test/audiences/{attach,cached-rule,compare,compile,cost,exact,fits}.test.ts',
     'test/audiences/{limits,matches,moment,rule,text}.test.ts',
     'test/erasure/mentions.test.ts',
@@ -32,7 +31,8 @@ const shared = {
   ],
 }
 const alone = [
-  'test/api/{audience-syncs,clients,files,uploads,uploads-large,upload-places}.test.ts',
+  'test/api/{audience-syncs,clients,files,runs,uploads}.test.ts',
+  'test/api/{uploads-large,upload-places}.test.ts',
   'test/jobs/{others,upload}.test.ts',
 ]
 

@@ -59,7 +59,7 @@ async function eventsOf(workspace: number): Promise<Written[]> {
 
 const seen: number[] = []
 
-/** A workspace with all that the request may name, and a client that makes it. */
+/** A workspace with all that a request may name, and a client that makes one. */
 async function stage(door: NamedDoor) {
   const { team, bank, ids } = await settled(door.template)
   seen.push(team.workspace)

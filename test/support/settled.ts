@@ -11,7 +11,7 @@ const slow = {
   import: /:import_id/,
   job: /:groupId|:jobId|:participantId/,
   erasure: /:erasure_id/,
-  experiment: /:experiment_id/,
+  experiment: /\/experiments/,
 }
 
 /** A workspace with all that the path of a request may name; given one, with all that it is about. */
@@ -31,7 +31,7 @@ export async function settled(
   const job = isAbout('job') && (await bank.apply(groupId, 'ADD', 'ann\na,b\n'))
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
-  if (isAbout('experiment')) await started(team, await bank.group())
+  const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
   const erasure = isAbout('erasure') && (await team.erase('nobody'))
   const ids = {
     ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
@@ -39,21 +39,11 @@ export async function settled(
     ...{ user_id: '1', name: 'household:has_dog', ...(run && { run_id: String(run['id']) }) },
     ...{ person: 'nobody', ...(erasure && { erasure_id: String(erasure['id']) }) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
-    ...{ experiment_id: 'summer' },
+    ...(experiment_id && { experiment_id }),
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
     ...(import_id && { import_id }),
   }
   return { team, bank, ids }
-}
-
-/** Makes room in such a workspace for what a door does. */
-export async function readied({ method, template }: NamedDoor, team: Team): Promise<void> {
-  if (method === 'POST' && /workspace_id\/groups$/.test(template))
-    await team.call('DELETE', '/groups/household')
-  if (template.endsWith('/:experiment_id/start'))
-    await team.call('POST', '/experiments/summer/pause')
-  if (method === 'DELETE' && template.endsWith('/:experiment_id'))
-    await team.call('POST', '/experiments/summer/end')
 }
 
 async function imported(team: Team): Promise<string> {
@@ -64,9 +54,19 @@ async function imported(team: Team): Promise<string> {
   return String(id)
 }
 
-/** An experiment of a group's members. */
-async function started(team: Team, group_id: string): Promise<void> {
+async function tested(team: Team, group_id: string): Promise<string> {
   const draft = { id: 'summer', name: 'Summer', group_id, variants: halves }
   await said(team.send('POST', '/experiments', draft))
   await said(team.call('POST', '/experiments/summer/start'))
+  return draft.id
+}
+
+/** Makes room in such a workspace for what a door does. */
+export async function readied({ method, template }: NamedDoor, team: Team): Promise<void> {
+  if (method === 'POST' && /workspace_id\/groups$/.test(template))
+    await team.call('DELETE', '/groups/household')
+  if (template.endsWith('/:experiment_id/start'))
+    await team.call('POST', '/experiments/summer/pause')
+  if (method === 'DELETE' && template.endsWith('/:experiment_id'))
+    await team.call('POST', '/experiments/summer/end')
 }
