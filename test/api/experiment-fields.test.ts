@@ -191,9 +191,23 @@ describe('POST /experiments', () => {
     expect(await said(answer)).toEqual(declined(422, message))
   })
 
+  it.each(['id', 'name', 'description', 'group_id', 'unit', 'variants', 'control', 'traffic'])(
+    'refuses %s of 10,000 levels',
+    async (field) => {
+      for (const deep of [deepJson(), `[{"id":${deepJson()}},1]`]) {
+        const body = JSON.stringify({ ...draft, [field]: 0 }).replace(
+          new RegExp(`"${field}":0`),
+          `"${field}":${deep}`,
+        )
+        const { status, errors } = await said(lab.team.call('POST', '/experiments', { body }))
+        expect([status, JSON.stringify(errors)]).toEqual([422, expect.stringContaining(field)])
+      }
+    },
+  )
+
   it('takes values of each type as they are, whole numbers with all digits', async () => {
     const deep = '{"a":'.repeat(100) + '1' + '}'.repeat(100)
-    const taken = ['"é\\u0000"', '""', '12345678901234567890', '-0.5', 'false', deep]
+    const taken = ['"é\\u0000"', '"\\ud800"', '""', '12345678901234567890', '-0.5', 'false', deep]
     for (const [i, value] of taken.entries()) {
       const variants = `[{"id":"a","weight":0,"value":${value}},{"id":"b","weight":10000,"value":${value}}]`
       const headers = { 'content-type': 'application/json' }
