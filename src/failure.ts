@@ -33,9 +33,10 @@ export type Reason =
         | 'delivery'
         | 'event'
         | 'erasure'
+        | 'experiment'
       id: string
     }
-  | { reason: 'taken'; what: 'group' | 'definition' | 'audience'; name: string }
+  | { reason: 'taken'; what: 'group' | 'definition' | 'audience' | 'experiment'; name: string }
   | { reason: 'limit'; what: Limited; max: number }
   | { reason: 'rule-refused'; pointer: string; problem: string }
   | {
@@ -45,6 +46,7 @@ export type Reason =
       /** Audiences. */
       by: readonly string[]
     }
+  | { reason: 'in-experiments'; what: 'group' | 'definition'; id: string; by: readonly string[] }
   | { reason: 'cycle'; group: string; audience: string }
   | { reason: 'not-attached'; audience: string }
   | { reason: 'filled-by-audience'; audience: string; name: string }
@@ -69,6 +71,7 @@ export type Limited =
   | 'attributes'
   | 'audiences'
   | 'webhooks'
+  | 'experiments'
   | 'groups'
   | 'users'
   | 'user-attributes'

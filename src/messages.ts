@@ -24,7 +24,10 @@ type Work =
   | { kind: 'erase-definition'; workspace: number; definition: number }
   | { kind: 'erase-people'; workspace: number; erasure: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
+  | { kind: 'balance'; workspace: number; experiment: number }
+  | { kind: 'erase-experiment'; workspace: number; experiment: number }
   | ReportsMessage
+  | ExposuresMessage
 
 /** Reports of users that came in one request, at `taken` in milliseconds. */
 export interface ReportsMessage {
@@ -41,6 +44,23 @@ export interface SentReport {
   user: string
   at: number
   changes: [name: string, to: string | number | boolean | string[] | { digits: string } | null][]
+}
+
+/** Exposures that came in one request, at `taken` in milliseconds. */
+export interface ExposuresMessage {
+  kind: 'exposures'
+  workspace: number
+  taken: number
+  exposures: SentExposure[]
+}
+
+/** An exposure as it travels, by the keys of what it names. */
+export interface SentExposure {
+  experiment: number
+  version: number
+  participant: string
+  variant: string
+  at: number
 }
 
 /** A message as a log may have it: kind and keys, as its texts may be ids of people. */

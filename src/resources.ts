@@ -1,6 +1,7 @@
 import type { Actor } from './actor.ts'
 import type { Db, Meter } from './db/connect.ts'
 import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
+import { limitsOf, type Limits, type LimitVars } from './limits.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
 import {
@@ -15,7 +16,7 @@ import {
 } from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
-export interface Env extends LimiterBindings {
+export interface Env extends LimiterBindings, LimitVars {
   DB: D1Database
   FILES: R2Bucket
   WORK: Queue<Message>
@@ -28,99 +29,11 @@ export interface Env extends LimiterBindings {
   PREVIOUS_KEYS: string
   AUDIENCES: string
   ORIGIN: string
-  NAME_MAX: number
-  DESCRIPTION_MAX: number
-  JOBS_WAITING_MAX: number
-  JOBS_UNENDED_MAX: number
-  JOBS_DAYS: number
-  AUDIT_DAYS: number
-  ERASURE_DAYS: number
-  FILE_BYTES_MAX: number
-  WAITING_BYTES_MAX: number
-  UPLOAD_IDLE_SECONDS: number
-  GROUPS_MAX: number
-  MEMBERS_MAX: number
-  USERS_MAX: number
-  USER_ATTRIBUTES_MAX: number
-  PROFILE_BYTES_MAX: number
-  PARTICIPANT_MAX: number
-  BAD_ROWS_MAX_PERCENT: number
-  SLICE_BYTES: number
-  USERS_PER_STEP: number
-  TURN_MS: number
-  DEFINITIONS_MAX: number
-  SHARED_ATTRIBUTES_MAX: number
-  GROUP_USERS_MAX: number
-  AUDIENCES_MAX: number
-  RULE_COST_MAX: number
-  QUESTION_SECONDS: number
-  WEBHOOKS_MAX: number
   WEBHOOKS_LOCAL: boolean
   WEBHOOK_HOSTS: string
-  LOOKUP_CACHE_SECONDS: number
   LOG_LOOKUPS: number
   REVOCATIONS_SECONDS: number
-  RATE_LIMIT: number
-  LOOKUP_RATE_LIMIT: number
-  DOOR_RATE_LIMIT: number
-  QUESTION_RATE_LIMIT: number
-  RATE_PERIOD: number
   METRICS?: AnalyticsEngineDataset
-}
-
-export interface Limits {
-  nameMax: number
-  descriptionMax: number
-  jobsWaitingMax: number
-  /** Of a workspace. */
-  jobsUnendedMax: number
-  /** How long ended jobs and runs are kept. */
-  jobsDays: number
-  /** How long events are kept. */
-  auditDays: number
-  /** How long an older report brings nobody back who was erased. */
-  erasureDays: number
-  /** Of a file when it is unpacked. */
-  fileBytesMax: number
-  /** Of all files of a workspace that are not applied yet. */
-  waitingBytesMax: number
-  /** After which an upload ends of which nothing comes. */
-  uploadIdleSeconds: number
-  /** Of a workspace: groups, their participants together, and users. */
-  groupsMax: number
-  membersMax: number
-  usersMax: number
-  /** Of a user: attributes, and the bytes of their names and values. */
-  userAttributesMax: number
-  profileBytesMax: number
-  /** Characters of a participant's id, 64 at most. */
-  participantMax: number
-  /** A REPLACE with more bad rows changes nothing. */
-  badRowsMaxPercent: number
-  sliceBytes: number
-  usersPerStep: number
-  /** For which an invocation goes on at least, where other workspaces wait. */
-  turnMs: number
-  definitionsMax: number
-  sharedAttributesMax: number
-  groupUsersMax: number
-  audiencesMax: number
-  /** See `costShown`. */
-  ruleCostMax: number
-  /** How long a question of an audience may take. */
-  questionSeconds: number
-  webhooksMax: number
-  /** How old a cached look-up may be; 0 caches nothing. */
-  lookupCacheSeconds: number
-  /** Requests of a client in `ratePeriod` seconds. */
-  rateLimit: number
-  /** Look-ups of a client. */
-  lookupRateLimit: number
-  /** Requests of an address, and of a client it names, before who sends them is known. */
-  doorRateLimit: number
-  /** Questions of a workspace's audiences. */
-  questionRateLimit: number
-  ratePeriod: number
 }
 
 export interface Signing {
@@ -194,42 +107,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
     actor: { name: ownName },
-    // A var given on the command line or in the dashboard comes as text.
-    limits: {
-      nameMax: Number(env.NAME_MAX),
-      descriptionMax: Number(env.DESCRIPTION_MAX),
-      jobsWaitingMax: Number(env.JOBS_WAITING_MAX),
-      jobsUnendedMax: Number(env.JOBS_UNENDED_MAX),
-      jobsDays: wholeOf('JOBS_DAYS', env.JOBS_DAYS),
-      auditDays: wholeOf('AUDIT_DAYS', env.AUDIT_DAYS),
-      erasureDays: wholeOf('ERASURE_DAYS', env.ERASURE_DAYS),
-      fileBytesMax: Number(env.FILE_BYTES_MAX),
-      waitingBytesMax: Number(env.WAITING_BYTES_MAX),
-      uploadIdleSeconds: Number(env.UPLOAD_IDLE_SECONDS),
-      groupsMax: Number(env.GROUPS_MAX),
-      membersMax: Number(env.MEMBERS_MAX),
-      usersMax: Number(env.USERS_MAX),
-      userAttributesMax: Number(env.USER_ATTRIBUTES_MAX),
-      profileBytesMax: Number(env.PROFILE_BYTES_MAX),
-      participantMax: wholeOf('PARTICIPANT_MAX', env.PARTICIPANT_MAX, 64),
-      badRowsMaxPercent: Number(env.BAD_ROWS_MAX_PERCENT),
-      sliceBytes: Number(env.SLICE_BYTES),
-      usersPerStep: Number(env.USERS_PER_STEP),
-      turnMs: Number(env.TURN_MS),
-      definitionsMax: Number(env.DEFINITIONS_MAX),
-      sharedAttributesMax: Number(env.SHARED_ATTRIBUTES_MAX),
-      groupUsersMax: Number(env.GROUP_USERS_MAX),
-      audiencesMax: Number(env.AUDIENCES_MAX),
-      ruleCostMax: Number(env.RULE_COST_MAX),
-      questionSeconds: Number(env.QUESTION_SECONDS),
-      webhooksMax: Number(env.WEBHOOKS_MAX),
-      lookupCacheSeconds: Number(env.LOOKUP_CACHE_SECONDS),
-      rateLimit: Number(env.RATE_LIMIT),
-      lookupRateLimit: Number(env.LOOKUP_RATE_LIMIT),
-      doorRateLimit: Number(env.DOOR_RATE_LIMIT),
-      questionRateLimit: Number(env.QUESTION_RATE_LIMIT),
-      ratePeriod: Number(env.RATE_PERIOD),
-    },
+    limits: limitsOf(env),
     origin: originOf(env.ORIGIN),
     limiters: limitersOf(env),
     lookupsLogged: Number(env.LOG_LOOKUPS),

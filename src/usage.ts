@@ -3,7 +3,7 @@ import type { Db } from './db/connect.ts'
 import { countGroups, countMembers } from './experience/groups.ts'
 import { countUsers } from './identity/limits.ts'
 import { countUnendedOf, waitingBytes } from './jobs/jobs.ts'
-import type { Limits } from './resources.ts'
+import type { Limits } from './limits.ts'
 
 /** What a workspace has, and may have; null for what is limited for each user, which is not summed up. */
 export type Usage = Record<string, { used: number | null; cap: number }>
@@ -15,6 +15,7 @@ const ofWorkspace = {
   definitions: 'definitionsMax',
   audiences: 'audiencesMax',
   webhooks: 'webhooksMax',
+  experiments: 'experimentsMax',
   unended_jobs: 'jobsUnendedMax',
   waiting_bytes: 'waitingBytesMax',
 } as const satisfies Record<string, keyof Limits>
@@ -36,6 +37,8 @@ export async function findUsage(db: Db, workspace: number, limits: Limits): Prom
         WHERE workspace_id = ${workspace} AND deleted_at IS NULL) AS definitions,
       ${rowsOf(sql`audiences`, workspace)} AS audiences,
       ${rowsOf(sql`webhooks`, workspace)} AS webhooks,
+      (SELECT count(*) FROM experiments
+        WHERE workspace_id = ${workspace} AND deleted_at IS NULL) AS experiments,
       ${countUnendedOf(workspace)} AS unended_jobs, ${waitingBytes(workspace)} AS waiting_bytes`)
   if (used === undefined) throw new Error('a count gave no row')
   return {

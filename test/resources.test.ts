@@ -3,7 +3,8 @@ import { sql } from 'drizzle-orm'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { together } from '../src/db/connect.ts'
-import { resources, type Env, type Limits } from '../src/resources.ts'
+import type { Limits } from '../src/limits.ts'
+import { resources, type Env } from '../src/resources.ts'
 import { Bank, json, newClient, type Json } from './support/api.ts'
 import { callWith } from './support/door.ts'
 import { replicated } from './support/replicated.ts'
@@ -38,6 +39,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['ruleCostMax', 'RULE_COST_MAX', 100_000],
   ['questionSeconds', 'QUESTION_SECONDS', 20],
   ['webhooksMax', 'WEBHOOKS_MAX', 20],
+  ['experimentsMax', 'EXPERIMENTS_MAX', 100],
   ['lookupCacheSeconds', 'LOOKUP_CACHE_SECONDS', 0],
   ['rateLimit', 'RATE_LIMIT', 6000],
   ['lookupRateLimit', 'LOOKUP_RATE_LIMIT', 600_000],

@@ -7,6 +7,8 @@ export const scopes = [
   'audiences:write',
   'webhooks:read',
   'webhooks:write',
+  'experiments:read',
+  'experiments:write',
   'flags:evaluate',
   'audit:read',
 ] as const

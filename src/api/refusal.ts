@@ -15,15 +15,15 @@ export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   return undefined
 }
 
-const audiencesMost = 10
+const namedMost = 10
 
-/** Audiences as a part of a sentence. */
-export function audiencesNamed(ids: readonly string[]): string {
+/** What uses something, as a part of a sentence. */
+export function named(kind: 'audience' | 'experiment', ids: readonly string[]): string {
   const [only = ''] = ids
-  if (ids.length === 1) return `the audience ${only}`
-  const named = ids.slice(0, ids.length > audiencesMost ? audiencesMost : -1)
-  const last = ids.length > audiencesMost ? `${ids.length - audiencesMost} more` : ids.at(-1)
-  return `the audiences ${named.join(', ')} and ${last ?? ''}`
+  if (ids.length === 1) return `the ${kind} ${only}`
+  const first = ids.slice(0, ids.length > namedMost ? namedMost : -1)
+  const last = ids.length > namedMost ? `${ids.length - namedMost} more` : ids.at(-1)
+  return `the ${kind}s ${first.join(', ')} and ${last ?? ''}`
 }
 
 /** The last route of each dialect. */

@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory'
 import { decodeField, make, type MultipartError, type PartInfo } from 'multipasta'
 import { Failure } from '../failure.ts'
-import type { Limits } from '../resources.ts'
+import type { Limits } from '../limits.ts'
 import { gunzipped } from '../jobs/decode.ts'
 import type { UploadPart } from '../jobs/upload.ts'
 import { isPacked } from './body.ts'

@@ -693,3 +693,124 @@ export const deliveryAttempts = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.webhook, t.event, t.attempt] })],
 )
+
+export const experimentStatuses = ['draft', 'running', 'paused', 'ended'] as const
+export type ExperimentStatus = (typeof experimentStatuses)[number]
+
+/** An arm as it is stored: shards from `from` up to `to` of the split, and a value of JSON. */
+export interface StoredVariant {
+  id: string
+  from: number
+  to: number
+  value: string | number | bigint | boolean | object
+}
+
+/** Shares are in hundredths of a percent. */
+export const experiments = sqliteTable(
+  'experiments',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    id: text('id').notNull(),
+    name: text('name').notNull(),
+    description: text('description'),
+    /** The id of the experience group whose members are eligible; null: everybody. */
+    group: text('group_id'),
+    /** The id of the definition whose groups are drawn; null: participants are. */
+    unit: text('unit_definition'),
+    variants: exactJson('variants').$type<StoredVariant[]>().notNull(),
+    control: text('control').notNull(),
+    traffic: integer('traffic').notNull(),
+    layer: text('layer_id'),
+    layerFrom: integer('layer_from'),
+    layerTo: integer('layer_to'),
+    holdout: text('holdout_id'),
+    holdoutShare: integer('holdout_share'),
+    status: text('status', { enum: experimentStatuses }).notNull(),
+    version: integer('version').notNull().default(1),
+    createdAt: integer('created_on').notNull(),
+    createdBy: text('created_by').notNull(),
+    updatedAt: integer('last_modified_on').notNull(),
+    updatedBy: text('last_modified_by').notNull(),
+    /** The version of which an event has told that its exposures do not fit its weights. */
+    imbalancedVersion: integer('imbalanced_version'),
+    deletedAt: integer('deleted_at'),
+  },
+  (t) => [
+    uniqueIndex('experiments_by_id')
+      .on(t.workspace, t.id)
+      .where(sql`deleted_at IS NULL`),
+    index('experiments_running')
+      .on(t.key)
+      .where(sql`status = 'running' AND deleted_at IS NULL`),
+    index('experiments_deleted')
+      .on(t.deletedAt)
+      .where(sql`deleted_at IS NOT NULL`),
+  ],
+)
+
+/** Who gets an arm whatever is drawn. */
+export const experimentForced = sqliteTable(
+  'experiment_forced',
+  {
+    experiment: integer('experiment_key').notNull(),
+    participant: text('participant_id').notNull(),
+    variant: text('variant').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.experiment, t.participant] })],
+)
+
+/** Members in each arm, in the order of the arms. */
+export interface BalanceCount {
+  version: number
+  revision: number
+  members: number
+  observed: number[]
+}
+
+/** How the members of a running experiment's group fall into its arms: guarded by `step`, as jobs are. */
+export const experimentBalances = sqliteTable(
+  'experiment_balances',
+  {
+    experiment: integer('experiment_key').primaryKey(),
+    workspace: integer('workspace_id').notNull(),
+    state: text('state', { enum: ['waiting', 'counting', 'complete'] }).notNull(),
+    step: integer('step').notNull().default(0),
+    /** What is counted up to the participant `after`. */
+    progress: text('progress', { mode: 'json' }).$type<BalanceCount & { after: string }>(),
+    /** The last that was complete. */
+    result: text('result', { mode: 'json' }).$type<BalanceCount>(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (t) => [
+    index('experiment_balances_unended')
+      .on(t.updatedAt)
+      .where(sql`state <> 'complete'`),
+  ],
+)
+
+/** The first exposure of each participant to a version. */
+export const exposures = sqliteTable(
+  'exposures',
+  {
+    experiment: integer('experiment_key').notNull(),
+    participant: text('participant_id').notNull(),
+    version: integer('version').notNull(),
+    variant: text('variant').notNull(),
+    at: integer('at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.experiment, t.participant, t.version] })],
+)
+
+/** Rows of `exposures`, counted: of a day in UTC. */
+export const exposureCounts = sqliteTable(
+  'exposure_counts',
+  {
+    experiment: integer('experiment_key').notNull(),
+    version: integer('version').notNull(),
+    day: text('day').notNull(),
+    variant: text('variant').notNull(),
+    participants: integer('participants').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.experiment, t.version, t.day, t.variant] })],
+)

@@ -3,7 +3,8 @@ import type { Db } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import { nameOfAudience } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
-import type { Limits, Resources } from '../resources.ts'
+import type { Limits } from '../limits.ts'
+import type { Resources } from '../resources.ts'
 import { readGroupJob } from '../jobs/job.ts'
 import {
   checkTakesFile,

@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { jobs } from '../db/schema.ts'
 import { addMembers, listed, removeMembers, upsertMembers } from '../membership/members.ts'
-import type { Limits } from '../resources.ts'
+import type { Limits } from '../limits.ts'
 import { applySlice, deleteFile, type Content } from '../jobs/apply.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import type { ParticipantsFileJob } from '../jobs/job.ts'

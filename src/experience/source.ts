@@ -1,6 +1,7 @@
 import type { Changes } from '../jobs/jobs.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import type { Limits, Resources } from '../resources.ts'
+import type { Limits } from '../limits.ts'
+import type { Resources } from '../resources.ts'
 import type { Applied, Event } from '../webhooks/event.ts'
 import type { GroupJob } from './jobs.ts'
 

@@ -3,7 +3,8 @@ import { together, type Db } from '../db/connect.ts'
 import { groupDefinitions, type SharedAttribute } from '../db/schema.ts'
 import { checkUnused, namesOfShared, unused } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
-import type { Limits, Resources } from '../resources.ts'
+import type { Limits } from '../limits.ts'
+import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 
 export type GroupDefinition = typeof groupDefinitions.$inferSelect

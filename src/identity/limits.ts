@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
-import type { Limits } from '../resources.ts'
+import type { Limits } from '../limits.ts'
 
 type Limit = 'users' | 'user-attributes' | 'profile-bytes'
 

@@ -2,7 +2,8 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import type { Limits, Resources } from '../resources.ts'
+import type { Limits } from '../limits.ts'
+import type { Resources } from '../resources.ts'
 import { readUsersJob, usersQueue, type UsersFileJob } from '../jobs/job.ts'
 import {
   checkTakesFile,

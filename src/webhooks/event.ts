@@ -39,7 +39,7 @@ export const failureReasons = [
 ] as const
 
 interface OfUser {
-  /** See access/person-hash.ts. */
+  /** See person-hash.ts. */
   person_hash: string
 }
 interface OfAudience {
@@ -95,6 +95,15 @@ export interface EventData {
   'audience.exported': OfAudience
   'sync.requested': OfAudience & { job_id: string }
   'audience.synced': Applied & OfAudience
+  'experiment.created': OfExperiment
+  'experiment.updated': OfExperiment & { version: number }
+  'experiment.started': OfExperiment & { version: number }
+  'experiment.paused': OfExperiment
+  'experiment.ended': OfExperiment
+  'experiment.deleted': OfExperiment
+  'experiment.exported': OfExperiment & { what: 'assignments' | 'exposures' }
+  'experiment.imbalanced': Imbalanced
+  'exposures.reported': { exposures: number }
   'erasure.requested': ErasureRequested
   'person.erased': Erased
   'webhook.created': OfWebhook
@@ -112,6 +121,17 @@ export interface EventData {
   'client.deleted': OfClient
   'token.revoked': OfClient
   'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
+}
+
+interface OfExperiment {
+  experiment_id: string
+}
+
+interface Imbalanced extends OfExperiment {
+  version: number
+  /** Participants who were exposed to each arm. */
+  observed: Record<string, number>
+  p: number
 }
 
 interface ErasureRequested {
@@ -173,6 +193,15 @@ export const objects = {
   'webhook.replayed': ['webhook', 'webhook_id'],
   'webhook.test': ['webhook', 'webhook_id'],
   'delivery.retried': ['webhook', 'webhook_id'],
+  'experiment.created': ['experiment', 'experiment_id'],
+  'experiment.updated': ['experiment', 'experiment_id'],
+  'experiment.started': ['experiment', 'experiment_id'],
+  'experiment.paused': ['experiment', 'experiment_id'],
+  'experiment.ended': ['experiment', 'experiment_id'],
+  'experiment.deleted': ['experiment', 'experiment_id'],
+  'experiment.exported': ['experiment', 'experiment_id'],
+  'experiment.imbalanced': ['experiment', 'experiment_id'],
+  'exposures.reported': null,
   'erasure.requested': ['erasure', 'erasure_id'],
   'person.erased': ['erasure', 'erasure_id'],
   'client.created': ['client', 'client_id'],
@@ -196,6 +225,10 @@ export const usualTypes: readonly EventType[] = [
   'definition.deleted',
   'household.recomputed',
   'audience.synced',
+  'experiment.started',
+  'experiment.paused',
+  'experiment.ended',
+  'experiment.imbalanced',
   'webhook.disabled',
   'webhook.test',
 ]

@@ -59,9 +59,9 @@ async function eventsOf(workspace: number): Promise<Written[]> {
 
 const seen: number[] = []
 
-/** A workspace with all that a request may name, and a client that makes one. */
+/** A workspace with all that the request may name, and a client that makes it. */
 async function stage({ method, template }: NamedDoor) {
-  const { team, bank, ids } = await settled()
+  const { team, bank, ids } = await settled(template)
   seen.push(team.workspace)
   await team.user(person, { has_dog: value })
   await bank.apply(ids['groupId'] ?? '', 'ADD', `${person}\n`)

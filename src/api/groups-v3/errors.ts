@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Problem } from '../../jobs/problem.ts'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { audiencesNamed, refusalOf } from '../refusal.ts'
+import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 /** The names that fields have in this dialect. */
@@ -10,6 +10,13 @@ const fieldNames: Record<string, string> = { name: 'groupName', description: 'gr
 const fieldNameOf = (field: string) => fieldNames[field] ?? field
 
 const saveAsCsv = 'Save it as CSV, one participant id to a line, and upload that.'
+
+const takenNames = {
+  group: 'A group with name',
+  definition: 'A group definition with id',
+  audience: 'An audience with id',
+  experiment: 'An experiment with id',
+} as const
 
 type Refusal = [status: 400 | 401 | 429, code: '2000' | '2001' | '2003' | '2004', message: string]
 
@@ -35,7 +42,7 @@ function answerTo(facts: Reason): Refusal {
     case 'invalid':
       return [400, '2000', `${fieldNameOf(facts.field)} ${facts.problem}`]
     case 'taken':
-      return [400, '2004', `A group with name ${facts.name} already exists.`]
+      return [400, '2004', `${takenNames[facts.what]} ${facts.name} already exists.`]
     case 'media-type':
       return [400, '2000', `Content-Type must be ${facts.allowed.join(' or ')}`]
     case 'malformed':
@@ -85,7 +92,13 @@ function answerTo(facts: Reason): Refusal {
       return [
         400,
         '2001',
-        `groupId ${facts.id} is used by ${audiencesNamed(facts.by)}: change or delete what uses it first.`,
+        `groupId ${facts.id} is used by ${named('audience', facts.by)}: change or delete what uses it first.`,
+      ]
+    case 'in-experiments':
+      return [
+        400,
+        '2001',
+        `groupId ${facts.id} is used by ${named('experiment', facts.by)}: end them first.`,
       ]
     case 'rule-refused':
     case 'out-of-time':

@@ -73,6 +73,7 @@ function answerTo(facts: Reason): Refusal {
     case 'rule-refused':
     case 'out-of-time':
     case 'in-use':
+    case 'in-experiments':
     case 'cycle':
     case 'not-attached':
     case 'filled-by-audience':

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { audiencesNamed, refusalOf } from '../refusal.ts'
+import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429 | 503, message: string]
@@ -11,6 +11,7 @@ const limitNames = {
   attributes: 'attributes of a group',
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
+  experiments: 'experiments in a workspace',
   groups: 'experience groups in a workspace',
   users: 'users in a workspace',
   'user-attributes': 'attributes of a user',
@@ -23,6 +24,13 @@ const kindNames = {
   definition: 'group definition',
   attribute: 'shared attribute',
   audience: 'audience',
+} as const
+
+const takenNames = {
+  group: 'A group',
+  definition: 'A group',
+  audience: 'An audience',
+  experiment: 'An experiment',
 } as const
 
 /** Refusals as Group Identity words them ("Error handling"). */
@@ -78,16 +86,18 @@ function answerTo(facts: Reason): Refusal {
     case 'invalid':
       return [422, `${facts.field} ${facts.problem}`]
     case 'taken':
-      return [
-        422,
-        `${facts.what === 'audience' ? 'An audience' : 'A group'} with id ${facts.name} already exists`,
-      ]
+      return [422, `${takenNames[facts.what]} with id ${facts.name} already exists`]
     case 'rule-refused':
       return [422, `${facts.pointer} ${facts.problem}`]
     case 'in-use':
       return [
         422,
-        `The ${kindNames[facts.what]} ${facts.id} is used by ${audiencesNamed(facts.by)}`,
+        `The ${kindNames[facts.what]} ${facts.id} is used by ${named('audience', facts.by)}`,
+      ]
+    case 'in-experiments':
+      return [
+        422,
+        `The ${kindNames[facts.what]} ${facts.id} is used by ${named('experiment', facts.by)}`,
       ]
     case 'cycle':
       return [

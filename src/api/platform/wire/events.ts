@@ -23,6 +23,8 @@ const Applied = z.object({
 const Person = z.object({
   person_hash: z.string().meta({ description: 'Stands for the user, whose id no event has.' }),
 })
+const Experiment = z.object({ experiment_id: z.string() })
+const OfVersion = Experiment.extend({ version: z.int() })
 const Audience = z.object({ audience_id: z.string() })
 const Filled = Audience.extend({ group_id: z.uuid() })
 const Webhook = z.object({ webhook_id: z.uuid() })
@@ -109,6 +111,25 @@ const types = {
   'webhook.deleted': ['A webhook was deleted', Webhook],
   'webhook.enabled': ['A webhook was enabled', Webhook],
   'webhook.paused': ['A webhook was disabled by a request', Webhook],
+  'experiment.created': ['An experiment was created', Experiment],
+  'experiment.updated': ['An experiment was changed', OfVersion],
+  'experiment.started': ['An experiment was started, or goes on after a pause', OfVersion],
+  'experiment.paused': ['An experiment was paused', Experiment],
+  'experiment.ended': ['An experiment was ended', Experiment],
+  'experiment.deleted': ['An experiment was deleted', Experiment],
+  'experiment.exported': [
+    'The arms of a group, or the exposures, were exported as a file',
+    Experiment.extend({ what: z.enum(['assignments', 'exposures']) }),
+  ],
+  'experiment.imbalanced': [
+    'So many participants were exposed to each arm that the weights do not explain it (p < 0.001): ' +
+      'a sample ratio mismatch; sent once for each version',
+    OfVersion.extend({ observed: z.record(z.string(), z.int()), p: z.number() }),
+  ],
+  'exposures.reported': [
+    'Exposures to the arms of experiments were written',
+    z.object({ exposures: z.int() }),
+  ],
   'erasure.requested': ['The erasure of people was requested', Erasure],
   'person.erased': [
     'People were erased: how many things of each kind; digest is the SHA-256 of the other fields as ' +

@@ -1,0 +1,93 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import type { experiments } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import { parseJson } from '../json.ts'
+import type { Split, Variant } from './split.ts'
+
+type Stored = typeof experiments.$inferSelect
+
+/** Who is drawn into which arm, and what people call it. */
+export interface Experiment extends Split {
+  key: number
+  name: string
+  description: string | null
+  /** The id of the experience group whose members are eligible; null: everybody is. */
+  group: string | null
+  /** The id of the definition whose groups are drawn; null: participants are. */
+  unit: string | null
+  createdAt: number
+  createdBy: string
+  updatedAt: number
+  updatedBy: string
+}
+
+/** The columns of an experiment `e`. */
+export const columns = sql`e.key, e.id, e.name, e.description, e.group_id AS "group",
+  e.unit_definition AS unit, e.variants, e.control, e.traffic, e.layer_id AS layer,
+  e.layer_from AS layerFrom, e.layer_to AS layerTo, e.holdout_id AS holdout,
+  e.holdout_share AS holdoutShare, e.status, e.version, e.created_on AS createdAt,
+  e.created_by AS createdBy, e.last_modified_on AS updatedAt, e.last_modified_by AS updatedBy`
+
+export type ExperimentRow = Omit<
+  Stored,
+  'variants' | 'workspace' | 'imbalancedVersion' | 'deletedAt'
+> & {
+  variants: string
+}
+
+export function experimentOf({
+  variants,
+  layer,
+  layerFrom,
+  layerTo,
+  holdout,
+  holdoutShare,
+  ...row
+}: ExperimentRow): Experiment {
+  return {
+    ...row,
+    variants: parseJson(variants) as Variant[], // only variants are written
+    layer: layer === null ? null : { id: layer, from: layerFrom ?? 0, to: layerTo ?? 0 },
+    holdout: holdout === null ? null : { id: holdout, share: holdoutShare ?? 0 },
+  }
+}
+
+/** The experiments `e` of a workspace, as the end of a SELECT. */
+export const experimentsOf = (workspace: number): SQL =>
+  sql`experiments AS e WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL`
+
+/** Whom each arm is forced on, by its id. */
+export type Forced = Map<string, string[]>
+
+/** An experiment, and whom its arms are forced on. Throws `not-found`. */
+export async function getExperiment(
+  db: Db,
+  workspace: number,
+  id: string,
+): Promise<Experiment & { forced: Forced }> {
+  const only = sql`${experimentsOf(workspace)} AND e.id = ${id}`
+  const [found, forced] = await together(db, [
+    sql<ExperimentRow>`SELECT ${columns} FROM ${only}`,
+    sql<{ variant: string; participant: string }>`
+    SELECT f.variant, f.participant_id AS participant
+    FROM (SELECT e.key FROM ${only}) AS e
+      CROSS JOIN experiment_forced AS f ON f.experiment_key = e.key`,
+  ])
+  const [row] = found.rows
+  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'experiment', id })
+  const byVariant = Map.groupBy(forced.rows, ({ variant }) => variant)
+  const ids = [...byVariant].map(([variant, rows]): [string, string[]] => [
+    variant,
+    rows.map(({ participant }) => participant),
+  ])
+  return { ...experimentOf(row), forced: new Map(ids) }
+}
+
+/** The experiments of a workspace, in the order in which they were made. */
+export async function listExperiments(db: Db, workspace: number): Promise<Experiment[]> {
+  const rows = await db.all<ExperimentRow>(
+    sql`SELECT ${columns} FROM ${experimentsOf(workspace)} ORDER BY e.key`,
+  )
+  return rows.map(experimentOf)
+}

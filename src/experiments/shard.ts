@@ -1,0 +1,19 @@
+import { md5Head } from './md5.ts'
+
+/** Shards of a salt: one for each hundredth of a percent. */
+export const shards = 10_000
+
+/**
+ * Where a key falls among the shards of a salt, the same for ever: `md5-shard-v1` (Eppo's "Universal
+ * Flag Configuration", shards; README, "The split").
+ */
+export const shardOf = (salt: string, key: string): number => md5Head(`${salt}-${key}`) % shards
+
+/** Shards from `from` up to `to`, which is not among them. */
+export interface Shards {
+  from: number
+  to: number
+}
+
+export const isWithin = (shard: number, { from, to }: Shards): boolean =>
+  from <= shard && shard < to
