@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { costOf } from '../../src/audiences/cost.ts'
 import { explainUser, type Explained } from '../../src/audiences/explain.ts'
-import { countUsers } from '../../src/audiences/query.ts'
 import { expand } from '../../src/audiences/expand.ts'
+import { usersMost } from '../../src/audiences/pace.ts'
+import { countUsers } from '../../src/audiences/query.ts'
 import { operators, type Rule } from '../../src/audiences/rule.ts'
 import { Failure } from '../../src/failure.ts'
 import { inBytes } from '../support/town.ts'
@@ -10,9 +12,6 @@ import { audiences, population, rule } from './arbitrary.ts'
 import { evaluate, lacks, type Population } from './evaluate.ts'
 import { resolved, belonging, db, populate } from './populate.ts'
 import { runs } from '../support/property.ts'
-
-/** Households so large that each condition on members is a part, which is asked by itself. */
-const inParts = { groupUsersMax: 10_000, questionSeconds: 20 }
 
 describe('a rule in SQL', () => {
   it('holds for exactly the users for whom its evaluation in memory holds', async () => {
@@ -40,11 +39,10 @@ describe('a rule in SQL', () => {
               users: matching,
               count: matching.length,
             })
-            expect(await countUsers(db, workspace, question, inParts)).toBe(matching.length)
-            for (const [i, user] of ids.slice(0, 3).entries()) {
-              const asked = i === 0 ? { user, allowed: inParts } : { user }
-              expect(await explainUser(db, workspace, question, asked)).toEqual(expected.get(user))
-            }
+            for (const id of ids.slice(0, 3))
+              expect(await explainUser(db, workspace, question, { user: id })).toEqual(
+                expected.get(id),
+              )
             for (const one of expected.values())
               for (const { rule, result } of nodesOf(one)) {
                 came.get(rule.operator)?.add(result)
@@ -60,6 +58,41 @@ describe('a rule in SQL', () => {
     // By chance, one of them may have come to the same each time.
     const both = [...came.values()].filter((results) => results.size === 2).length
     expect(both).toBeGreaterThanOrEqual(came.size - 3)
+  }, 180_000)
+
+  it('holds for the same users where it is asked about each in parts', async () => {
+    // So large households that each condition on members is dear.
+    const allowed = { groupUsersMax: 10_000, questionSeconds: 20 }
+    let inParts = 0
+    let holding = 0
+    await fc.assert(
+      fc.asyncProperty(
+        population,
+        audiences,
+        fc.array(rule, { minLength: 12, maxLength: 12 }),
+        async (people, audiences, rules) => {
+          const workspace = await populate(people)
+          for (const rule of rules) {
+            const question = await resolvedIfAllowed(workspace, rule, audiences, people)
+            if (typeof question === 'string') continue
+            if (usersMost(costOf(question.rule, allowed)) > 0) continue
+            const expected = people.users.map(({ id }) => evaluate(question.rule, id, people))
+            const matching = expected.filter(({ result }) => result).length
+            expect(await countUsers(db, workspace, question, allowed)).toBe(matching)
+            const user = people.users[0]?.id
+            if (user !== undefined)
+              expect(await explainUser(db, workspace, question, { user, allowed })).toEqual(
+                expected[0],
+              )
+            inParts++
+            holding += matching
+          }
+        },
+      ),
+      runs(6),
+    )
+    expect(inParts).toBeGreaterThan(5)
+    expect(holding).toBeGreaterThan(5)
   }, 180_000)
 })
 
