@@ -19,7 +19,7 @@ export type Columns = (revision: SQL) => SQL
 /** What a file says of each member. */
 export interface Lines<More> {
   header: string
-  columns?: Columns
+  columns?: Columns | undefined
   lineOf: (member: Member<More>, fileFor: FileFor) => string
 }
 

@@ -6,6 +6,7 @@ import { unknownOperation } from '../refusal.ts'
 import { onError } from './errors.ts'
 import { audiences } from './audiences.ts'
 import { audienceUsers } from './audience-users.ts'
+import { balance } from './balance.ts'
 import { deliveries } from './deliveries.ts'
 import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
@@ -29,6 +30,7 @@ export const platform = new Hono<Http>()
   .route('/erasures', erasures)
   .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
+  .route('/experiments', balance)
   .route('/webhooks', webhooks)
   .route('/webhooks', deliveries)
   .route('/events', events)
