@@ -9,6 +9,8 @@ import { enqueueStalledErasures } from './erasure/stalled.ts'
 import { sweepErasures } from './erasure/sweep.ts'
 import { enqueueDueBalances, enqueueStalledBalances } from './experiments/balance-stalled.ts'
 import { runBalance } from './experiments/count-balance.ts'
+import { eraseExperiment } from './experiments/erase.ts'
+import { enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
@@ -74,6 +76,7 @@ export default {
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
       enqueueStalledErasures: () => enqueueStalledErasures(res),
+      enqueueStalledExperiments: () => enqueueStalledExperiments(res),
       enqueueStalledBalances: () => enqueueStalledBalances(res),
       enqueueQuietGroups: () => enqueueQuietGroups(res),
       sweepEvents: () => sweepEvents(res),
@@ -169,6 +172,8 @@ async function handle(res: Resources, message: Message): Promise<void> {
       return runRecompute(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
+    case 'erase-experiment':
+      return eraseExperiment(res, message.workspace, message.experiment)
     case 'erase-people':
       return runErasure(res, message.workspace, message.erasure)
     case 'balance':
