@@ -7,6 +7,10 @@ import { sourceOf } from './audiences/apply.ts'
 import { runErasure } from './erasure/run.ts'
 import { enqueueStalledErasures } from './erasure/stalled.ts'
 import { sweepErasures } from './erasure/sweep.ts'
+import { enqueueDueBalances, enqueueStalledBalances } from './experiments/balance-stalled.ts'
+import { runBalance } from './experiments/count-balance.ts'
+import { eraseExperiment } from './experiments/erase.ts'
+import { enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
@@ -61,13 +65,19 @@ export default {
   async scheduled(controller, env) {
     const res = resources(env)
     if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
-    if (controller.cron === '* * * * *') return deliverDue(res)
+    if (controller.cron === '* * * * *')
+      return inTurn(controller.cron, {
+        deliverDue: () => deliverDue(res),
+        enqueueDueBalances: () => enqueueDueBalances(res),
+      })
     const daily = controller.cron === '0 4 * * *'
     await inTurn(controller.cron, {
       enqueueStalled: () => enqueueStalled(res),
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
       enqueueStalledErasures: () => enqueueStalledErasures(res),
+      enqueueStalledExperiments: () => enqueueStalledExperiments(res),
+      enqueueStalledBalances: () => enqueueStalledBalances(res),
       enqueueQuietGroups: () => enqueueQuietGroups(res),
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
@@ -162,8 +172,12 @@ async function handle(res: Resources, message: Message): Promise<void> {
       return runRecompute(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
+    case 'erase-experiment':
+      return eraseExperiment(res, message.workspace, message.experiment)
     case 'erase-people':
       return runErasure(res, message.workspace, message.erasure)
+    case 'balance':
+      return runBalance(res, message)
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:
