@@ -41,6 +41,7 @@ const pure = [
   'audit/digest.ts',
   'erasure/mentions.ts',
   'experience/participant.ts',
+  'experiments/explain.ts',
   'experiments/md5.ts',
   'experiments/shard.ts',
   'experiments/split.ts',

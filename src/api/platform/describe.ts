@@ -24,6 +24,8 @@ const tags: Record<string, string> = {
   audiences: 'Audiences',
   webhooks: 'Webhooks',
   audit: 'Webhooks',
+  experiments: 'Experiments',
+  flags: 'Experiments',
 }
 
 /**
@@ -42,6 +44,7 @@ type Answer =
       requestBody?: typeof usersBody | typeof peopleBody
       /** By the first scope where it is not given. */
       tag?: string
+      description?: string
     }
 
 /** The guard and the description of an operation. */
@@ -51,12 +54,14 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, goesOn, status, csv, lines, timed, requestBody, tag } = shapeOf(answer)
+  const { schema, goesOn, status, csv, lines, timed, requestBody, tag, description } =
+    shapeOf(answer)
   const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
   const [first = ''] = [needs].flat(2)
   return guarded(needs, {
     operationId,
     summary,
+    ...(description !== undefined && { description }),
     tags: [tag ?? tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
     ...(requestBody !== undefined && { requestBody }),
     responses: {
