@@ -7,6 +7,8 @@ import { sourceOf } from './audiences/apply.ts'
 import { runErasure } from './erasure/run.ts'
 import { enqueueStalledErasures } from './erasure/stalled.ts'
 import { sweepErasures } from './erasure/sweep.ts'
+import { eraseExperiment } from './experiments/erase.ts'
+import { enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
@@ -68,6 +70,7 @@ export default {
       enqueueStalledRuns: () => enqueueStalledRuns(res),
       beginMissedWeek: () => beginMissedWeek(res),
       enqueueStalledErasures: () => enqueueStalledErasures(res),
+      enqueueStalledExperiments: () => enqueueStalledExperiments(res),
       enqueueQuietGroups: () => enqueueQuietGroups(res),
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
@@ -162,6 +165,8 @@ async function handle(res: Resources, message: Message): Promise<void> {
       return runRecompute(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
+    case 'erase-experiment':
+      return eraseExperiment(res, message.workspace, message.experiment)
     case 'erase-people':
       return runErasure(res, message.workspace, message.erasure)
     case 'deliver':

@@ -41,6 +41,8 @@ const pure = [
   'audit/digest.ts',
   'erasure/mentions.ts',
   'experience/participant.ts',
+  'experiments/change.ts',
+  'experiments/draft.ts',
   'experiments/explain.ts',
   'experiments/md5.ts',
   'experiments/shard.ts',

@@ -106,7 +106,7 @@ const tags = [
   },
   { name: 'Users', description: 'Users and their attributes: one by one, by events and by files' },
   { name: 'Audiences', description: 'Users who match a rule, and the groups that audiences fill' },
-  { name: 'Experiments', description: 'A/B tests: who is drawn into which variant' },
+  { name: 'Experiments', description: 'A/B tests and gradual rollouts over groups' },
   { name: 'Webhooks', description: 'Events, and the URLs that they are sent to' },
   { name: 'Erasures', description: 'People who are erased from all that is kept' },
   { name: 'Service', description: 'The state of the service, and this document' },

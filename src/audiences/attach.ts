@@ -1,11 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
+import { retried } from '../db/retried.ts'
 import { getGroup } from '../experience/groups.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { announce } from '../webhooks/announce.ts'
 import { attach, detach, enqueueWithdrawn, withdrawSyncs } from './attached-group.ts'
-import { exists, getAudience, listAudiences, retried, type Audience } from './audiences.ts'
+import { exists, getAudience, listAudiences, type Audience } from './audiences.ts'
 import { checkCycle, isIndependent } from './cycle.ts'
 import { periodOf } from './refresh-period.ts'
 

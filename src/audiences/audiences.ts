@@ -1,5 +1,6 @@
 import { and, asc, eq, gt, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
+import { retried } from '../db/retried.ts'
 import { audiences } from '../db/schema.ts'
 import { detach, enqueueWithdrawn, withdrawSyncs } from './attached-group.ts'
 import { Failure } from '../failure.ts'
@@ -68,15 +69,6 @@ export async function getAudience(db: Db, workspace: number, id: string): Promis
   const [found] = await select(db).where(hasId(workspace, id))
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'audience', id })
   return audienceOf(found)
-}
-
-/** Repeats an attempt that gave undefined, as concurrent changes have made its statement void. */
-export async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
-  for (let tries = 0; tries < 5; tries++) {
-    const done = await attempt()
-    if (done !== undefined) return done
-  }
-  throw new Error('concurrent changes got in the way five times')
 }
 
 /** Throws `taken`, `limit`, and `rule-refused`. */

@@ -38,6 +38,53 @@ export const namesOfShared = (definition: string, shared: SQL): SQL =>
 export const namesOfDefinition = (definition: string, shared: SQL): SQL =>
   sql`(kind = 'group' AND name = ${definition} OR ${namesOfShared(definition, shared)})`
 
+/** Whether an experiment `e` draws, or may again: it keeps what it uses meanwhile. */
+export const isUnderWay = sql`e.deleted_at IS NULL AND e.status IN ('running', 'paused')`
+
+const columns = { group: sql`e.group_id`, definition: sql`e.unit_definition` }
+
+/** Experiments under way that use a group or a definition. */
+const experimentsWith = (workspace: number, what: keyof typeof columns, id: string): SQL =>
+  sql`FROM experiments AS e
+    WHERE e.workspace_id = ${workspace} AND ${isUnderWay} AND ${columns[what]} = ${id}`
+
+/** Whether there are none: a condition of the statement that deletes what they would use. */
+export const outsideExperiments = (
+  workspace: number,
+  what: keyof typeof columns,
+  id: string,
+): SQL => sql`(SELECT 1 ${experimentsWith(workspace, what, id)} LIMIT 1) IS NULL`
+
+/** Throws `in-experiments` where there are such. */
+export async function checkOutsideExperiments(
+  db: Db,
+  workspace: number,
+  what: keyof typeof columns,
+  id: string,
+): Promise<void> {
+  const using = await db.all<{ id: string }>(
+    sql`SELECT e.id ${experimentsWith(workspace, what, id)} ORDER BY 1`,
+  )
+  if (using.length === 0) return
+  throw new Failure({ reason: 'in-experiments', what, id, by: using.map(({ id }) => id) })
+}
+
+/** Whether no experiment has the id: groups and experiments are asked for by one name. */
+export const isNoExperiment = (workspace: number, id: string): SQL =>
+  sql`(SELECT 1 FROM experiments AS e
+    WHERE e.workspace_id = ${workspace} AND e.id = ${id} AND e.deleted_at IS NULL) IS NULL`
+
+/** Throws `taken` where one has it. */
+export async function checkNoExperiment(db: Db, workspace: number, id: string): Promise<void> {
+  const [free] = await db.all(sql`SELECT 1 WHERE ${isNoExperiment(workspace, id)}`)
+  if (free === undefined) throw new Failure({ reason: 'taken', what: 'experiment', name: id })
+}
+
+/** Whether no experience group has the name. */
+export const isNoGroupName = (workspace: number, name: string): SQL =>
+  sql`(SELECT 1 FROM experience_groups AS g
+    WHERE g.workspace_id = ${workspace} AND g.name = ${name} AND g.deleted_at IS NULL) IS NULL`
+
 /** The name of an audience that uses something; its id once it is deleted. */
 export async function nameOfAudience(db: Db, workspace: number, id: string): Promise<string> {
   const [audience] = await db

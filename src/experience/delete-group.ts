@@ -1,7 +1,13 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
-import { checkUnused, namesOfGroup, unused } from '../db/uses.ts'
+import {
+  checkOutsideExperiments,
+  checkUnused,
+  namesOfGroup,
+  outsideExperiments,
+  unused,
+} from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
 import { announce, announceEach, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -9,7 +15,7 @@ import { getGroup, isLive } from './groups.ts'
 
 /**
  * Deletes a group for every reader at once and cancels its jobs; the queue deletes its rows. Throws
- * `not-found`, and `in-use` by an audience's rule.
+ * `not-found`, `in-use` by an audience's rule, and `in-experiments`.
  */
 export async function deleteGroup(res: Resources, workspace: number, id: string): Promise<void> {
   const db = res.databaseOf(workspace)
@@ -20,7 +26,14 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
     db
       .update(experienceGroups)
       .set({ deletedAt: now })
-      .where(and(isLive(workspace), eq(experienceGroups.key, key), unused(workspace, names))),
+      .where(
+        and(
+          isLive(workspace),
+          eq(experienceGroups.key, key),
+          unused(workspace, names),
+          outsideExperiments(workspace, 'group', id),
+        ),
+      ),
     ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
     ...announceEach(
       res,
@@ -44,6 +57,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
   ])
   if (results[0].changes === 0) {
     await checkUnused(db, workspace, names, { what: 'group', id })
+    await checkOutsideExperiments(db, workspace, 'group', id)
     return deleteGroup(res, workspace, id)
   }
   await enqueueAnnounced(res, workspace, results)

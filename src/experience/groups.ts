@@ -1,6 +1,7 @@
 import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups } from '../db/schema.ts'
+import { checkNoExperiment, isNoExperiment } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
@@ -31,7 +32,7 @@ export const countMembers = (workspace: number) => sql`(
 
 /**
  * Throws `required`, `invalid` or `too-long` for a text that the limits of the installation refuse,
- * `taken` where another group has the name, and `limit`.
+ * `taken` where another group or an experiment has the name, and `limit`.
  */
 export async function createGroup(
   res: Resources,
@@ -55,7 +56,8 @@ export async function createGroup(
       (id, workspace_id, name, description, type, platform, created_at, updated_at)
     SELECT ${id}, ${workspace}, ${draft.name}, ${draft.description}, ${draft.type},
       ${draft.platform}, ${now}, ${now}
-    WHERE ${countGroups(workspace, groupsMax)} < ${groupsMax} ON CONFLICT DO NOTHING`,
+    WHERE ${countGroups(workspace, groupsMax)} < ${groupsMax}
+      AND ${isNoExperiment(workspace, draft.name)} ON CONFLICT DO NOTHING`,
     ...announce(res, workspace, {
       type: 'group.created',
       data: { group_id: id, name: draft.name },
@@ -66,11 +68,9 @@ export async function createGroup(
       .select({ id: experienceGroups.id })
       .from(experienceGroups)
       .where(and(isLive(workspace), eq(experienceGroups.name, draft.name)))
-    throw new Failure(
-      same === undefined
-        ? { reason: 'limit', what: 'groups', max: groupsMax }
-        : { reason: 'taken', what: 'group', name: draft.name },
-    )
+    if (same !== undefined) throw new Failure({ reason: 'taken', what: 'group', name: draft.name })
+    await checkNoExperiment(db, workspace, draft.name)
+    throw new Failure({ reason: 'limit', what: 'groups', max: groupsMax })
   }
   await enqueueAnnounced(res, workspace, results)
   return getGroup(db, workspace, id)
@@ -130,7 +130,8 @@ export async function renameGroup(
   const isFree = sql`NOT EXISTS (
     SELECT 1 FROM experience_groups AS other
     WHERE other.workspace_id = ${workspace} AND other.name = ${name}
-      AND other.deleted_at IS NULL AND other.id <> ${id})`
+      AND other.deleted_at IS NULL AND other.id <> ${id})
+    AND ${isNoExperiment(workspace, name ?? '')}`
   const changes = { ...described, ...(name !== undefined && { name }) }
   const isChanged = and(isGroup, name === undefined ? undefined : isFree)
   // The event first, as it says what the group was before.
@@ -147,8 +148,10 @@ export async function renameGroup(
       .where(isChanged),
   ])
   const group = await getGroup(db, workspace, id)
-  if (results.at(-1)?.changes === 0)
+  if (results.at(-1)?.changes === 0) {
+    await checkNoExperiment(db, workspace, name ?? group.name)
     throw new Failure({ reason: 'taken', what: 'group', name: name ?? group.name })
+  }
   await enqueueAnnounced(res, workspace, results)
   return group
 }

@@ -60,12 +60,10 @@ export const experimentsOf = (workspace: number): SQL =>
 /** Whom each arm is forced on, by its id. */
 export type Forced = Map<string, string[]>
 
-/** An experiment, and whom its arms are forced on. Throws `not-found`. */
-export async function getExperiment(
-  db: Db,
-  workspace: number,
-  id: string,
-): Promise<Experiment & { forced: Forced }> {
+export type WithForced = Experiment & { forced: Forced }
+
+/** Throws `not-found`. */
+export async function getExperiment(db: Db, workspace: number, id: string): Promise<WithForced> {
   const only = sql`${experimentsOf(workspace)} AND e.id = ${id}`
   const [found, forced] = await together(db, [
     sql<ExperimentRow>`SELECT ${columns} FROM ${only}`,
@@ -91,3 +89,11 @@ export async function listExperiments(db: Db, workspace: number): Promise<Experi
   )
   return rows.map(experimentOf)
 }
+
+/** Whether an experiment `e` is as it was read: no two changes of one have the same time. */
+export const isUnchanged = ({ key, updatedAt }: Experiment): SQL =>
+  sql`e.key = ${key} AND e.deleted_at IS NULL AND e.last_modified_on = ${updatedAt}`
+
+/** The columns that say who has changed an experiment, and when. */
+export const modified = (now: number, by: string): SQL =>
+  sql`last_modified_on = max(${now}, last_modified_on + 1), last_modified_by = ${by}`

@@ -1,7 +1,13 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { costOf, together } from '../db/connect.ts'
 import { groupDefinitions } from '../db/schema.ts'
-import { checkUnused, namesOfDefinition, unused } from '../db/uses.ts'
+import {
+  checkOutsideExperiments,
+  checkUnused,
+  namesOfDefinition,
+  outsideExperiments,
+  unused,
+} from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
@@ -12,7 +18,7 @@ import { startNextRun } from './turn.ts'
 
 /**
  * Deletes a definition for every reader at once and ends its runs; the queue deletes its rows.
- * Throws `not-found`, and `in-use` by an audience's rule.
+ * Throws `not-found`, `in-use` by an audience's rule, and `in-experiments`.
  */
 export async function deleteDefinition(
   res: Resources,
@@ -27,12 +33,20 @@ export async function deleteDefinition(
     db
       .update(groupDefinitions)
       .set({ deletedAt: now })
-      .where(and(isLive(workspace), eq(groupDefinitions.key, key), unused(workspace, names))),
+      .where(
+        and(
+          isLive(workspace),
+          eq(groupDefinitions.key, key),
+          unused(workspace, names),
+          outsideExperiments(workspace, 'definition', id),
+        ),
+      ),
     ...announce(res, workspace, { type: 'definition.deleted', data: { definition_id: id } }),
     cancelRuns(db, workspace, key, now),
   ])
   if (results[0].changes === 0) {
     await checkUnused(db, workspace, names, { what: 'definition', id })
+    await checkOutsideExperiments(db, workspace, 'definition', id)
     return deleteDefinition(res, workspace, id)
   }
   await enqueueAnnounced(res, workspace, results)

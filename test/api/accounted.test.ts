@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { asAdmin, call, eventually, json, newClient, tokenOf } from '../support/api.ts'
 import { eventDoors, groupDoors, knock, workspaceDoors, type NamedDoor } from '../support/doors.ts'
 import { platformScopes } from '../support/identity.ts'
-import { settled } from '../support/settled.ts'
+import { readied, settled } from '../support/settled.ts'
 
 interface Written {
   type: string
@@ -60,13 +60,12 @@ async function eventsOf(workspace: number): Promise<Written[]> {
 const seen: number[] = []
 
 /** A workspace with all that a request may name, and a client that makes one. */
-async function stage({ method, template }: NamedDoor) {
+async function stage(door: NamedDoor) {
   const { team, bank, ids } = await settled()
   seen.push(team.workspace)
   await team.user(person, { has_dog: value })
   await bank.apply(ids['groupId'] ?? '', 'ADD', `${person}\n`)
-  if (method === 'POST' && /workspace_id\/groups$/.test(template))
-    await team.call('DELETE', '/groups/household')
+  await readied(door, team)
   const client = await newClient(platformScopes, team.workspace)
   const others = { user_id: person, person, participantId: person }
   // An audience is attached to another group than its own.

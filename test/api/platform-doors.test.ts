@@ -5,7 +5,7 @@ import { declined, deepJson, said } from '../support/answers.ts'
 import { call, newClient, tokenOf, type Client } from '../support/api.ts'
 import { choicesOf, eventDoors, knock, withoutOne, workspaceDoors } from '../support/doors.ts'
 import { platformScopes as scopes, type Team } from '../support/identity.ts'
-import { settled } from '../support/settled.ts'
+import { readied, settled } from '../support/settled.ts'
 import { wrongTokens } from '../support/tokens.ts'
 
 const unauthorized = declined(401, 'Unauthorized')
@@ -31,6 +31,8 @@ const stateOf = (whose: Team) =>
       '/users/1',
       '/imports',
       '/audiences',
+      '/experiments',
+      '/experiments/summer',
       '/webhooks',
       `/events?types=${ofNoClient.join()}`,
     ].map((path) => whose.get<unknown>(path)),
@@ -63,8 +65,7 @@ describe.each(workspaceDoors)('$name', (door) => {
 
   it.each(choicesOf(door))('opens to a token with nothing but %s %s', async (...held) => {
     const { team: owner, ids: own } = method === 'GET' ? { team, ids } : await settled()
-    if (method === 'POST' && template.endsWith('/groups'))
-      await owner.call('DELETE', '/groups/household')
+    if (method !== 'GET') await readied(door, owner)
     const token = await tokenOf(await newClient(held, owner.workspace))
     for (const slash of method === 'GET' ? ['', '/'] : [''])
       expect(

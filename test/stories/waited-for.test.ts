@@ -20,7 +20,8 @@ type Knock = Pick<NamedDoor, 'name' | 'method' | 'template' | 'query' | 'init'> 
 
 /** Those that others take something away from come before them. */
 const placeOf = ({ name, method, template }: Knock): number => {
-  if (name.endsWith('/disable') || name.startsWith('PATCH')) return 1
+  if (/\/(disable|pause)$/.test(name) || name.startsWith('PATCH')) return 1
+  if (name.endsWith('/end')) return 2
   if (method === 'DELETE') return name.endsWith('/experience-group') ? 2 : 3
   return name === 'POST /platform/workspaces/:workspace_id/groups' ? 4 : 0
 }
@@ -55,7 +56,7 @@ const fromReplica = [
   ...[
     ...['/groups', '/groups/:group_id/runs', '/groups/:group_id/instances'],
     ...['/imports', '/users/:user_id', '/users/:user_id/attributes/:name/explain'],
-    ...['/audiences', '/audiences/overlap', '/audiences/:audience_id/count'],
+    ...['/experiments', '/audiences', '/audiences/overlap', '/audiences/:audience_id/count'],
     ...['/audiences/:audience_id/users', '/audiences/:audience_id/users/:user_id'],
     ...['/webhooks', '/webhooks/:webhook_id/deliveries', '/events'],
     ...['/events/digests', '/usage', '/erasures'],

@@ -64,6 +64,14 @@ const audience = {
   rule: { operator: 'equals', attribute: 'has_dog', value: true },
 }
 
+const experiment = {
+  name: 'Autumn',
+  variants: [
+    { id: 'red', weight: 2500, value: 'value-zq7', forced: ['ann'] },
+    { id: 'blue', weight: 7500 },
+  ],
+}
+
 const webhook = { url: `${env.RECEIVER}/in/door` }
 
 const ofWorkspaces: Record<string, Door> = {
@@ -120,6 +128,29 @@ const ofWorkspaces: Record<string, Door> = {
   },
   'DELETE /audiences/:audience_id/experience-group': { ...filling, status: 204 },
   'POST /audiences/:audience_id/sync': { ...filling, init: { method: 'POST' }, status: 202 },
+  'GET /experiments': { scope: 'experiments:read' },
+  'POST /experiments': {
+    scope: 'experiments:write',
+    ...takes('POST', { id: 'autumn', ...experiment }),
+  },
+  'GET /experiments/:experiment_id': { scope: 'experiments:read' },
+  'PUT /experiments/:experiment_id': {
+    scope: 'experiments:write',
+    ...takes('PUT', { ...experiment, new_version: true, control: 'blue' }),
+  },
+  'POST /experiments/:experiment_id/start': {
+    scope: 'experiments:write',
+    init: { method: 'POST' },
+  },
+  'POST /experiments/:experiment_id/pause': {
+    scope: 'experiments:write',
+    init: { method: 'POST' },
+  },
+  'POST /experiments/:experiment_id/end': {
+    scope: 'experiments:write',
+    init: { method: 'POST' },
+  },
+  'DELETE /experiments/:experiment_id': { scope: 'experiments:write', status: 204 },
   'GET /webhooks': { scope: 'webhooks:read' },
   'POST /webhooks': { scope: 'webhooks:write', ...takes('POST', webhook), status: 201 },
   'GET /webhooks/:webhook_id': { scope: 'webhooks:read' },

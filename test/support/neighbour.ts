@@ -131,6 +131,17 @@ export const history: Step[] = [
     await of.told('attach', of.team.send('PUT', path, { groupId: of.ids['larks'] }))
     await of.told('sync', of.team.call('POST', '/audiences/coupon/sync'))
   },
+  async (of) => {
+    const variants = [
+      { id: 'red', weight: 2500, value: mark, forced: ['ann'] },
+      { id: 'blue', weight: 7500 },
+    ]
+    const draft = { id: 'summer', name: mark, group_id: of.ids['owls'], variants }
+    await of.told('experiment', of.team.send('POST', '/experiments', draft))
+    of.ids['experiment_id'] = 'summer'
+    await of.told('start', of.team.call('POST', '/experiments/summer/start'))
+    await of.told('traffic', of.team.send('PUT', '/experiments/summer', { traffic: 500 }))
+  },
   upload('owls', 'REPLACE', 'ann\ndan\n'),
   upload('owls', 'REMOVE', 'ann\nzoe\n'),
   async (of) => {

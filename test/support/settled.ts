@@ -1,5 +1,7 @@
 import { said } from './answers.ts'
 import { Bank, eventually, hasEnded, newClient } from './api.ts'
+import type { NamedDoor } from './doors.ts'
+import { halves } from './experiments.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
 
@@ -20,6 +22,9 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
   const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
+  const tested = { group_id: await bank.group(), variants: halves }
+  await said(team.send('POST', '/experiments', { id: 'summer', name: 'Summer', ...tested }))
+  await said(team.call('POST', '/experiments/summer/start'))
   const { id: erasure_id } = await team.erase('nobody')
   const ids = {
     ...{ groupId, jobId: String(jobId), participantId: 'ann', key: groupId },
@@ -27,7 +32,18 @@ export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<s
     ...{ import_id: String(import_id), user_id: '1', name: 'household:has_dog' },
     ...{ person: 'nobody', erasure_id: String(erasure_id) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
+    ...{ experiment_id: 'summer' },
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
   }
   return { team, bank, ids }
+}
+
+/** Makes room in such a workspace for what a door does. */
+export async function readied({ method, template }: NamedDoor, team: Team): Promise<void> {
+  if (method === 'POST' && /workspace_id\/groups$/.test(template))
+    await team.call('DELETE', '/groups/household')
+  if (template.endsWith('/:experiment_id/start'))
+    await team.call('POST', '/experiments/summer/pause')
+  if (method === 'DELETE' && template.endsWith('/:experiment_id'))
+    await team.call('POST', '/experiments/summer/end')
 }

@@ -7,6 +7,7 @@ import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/assignments.ts'
+import { idOf } from './wire/experiments.ts'
 import { split } from './wire/split.ts'
 
 const evaluating: Needs = [['flags:evaluate', 'experiments:read']]
@@ -22,8 +23,8 @@ export const assignments = new Hono<Http>()
     cached,
     async (c) => {
       const { replica, workspace } = c.var
-      const { experiment_id: id, participant_id: participant } = c.req.param()
-      const assignment = await getAssignment(replica, workspace, id, participant)
+      const participant = c.req.param('participant_id')
+      const assignment = await getAssignment(replica, workspace, idOf(c), participant)
       return c.json(wire.showAssignment(participant, assignment))
     },
   )
@@ -38,8 +39,8 @@ export const assignments = new Hono<Http>()
     ),
     async (c) => {
       const { replica, workspace, caller } = c.var
-      const { experiment_id: id, participant_id: participant } = c.req.param()
-      const explained = await explainAssignment(replica, workspace, id, participant)
+      const participant = c.req.param('participant_id')
+      const explained = await explainAssignment(replica, workspace, idOf(c), participant)
       const mayRead = caller.scopes.includes('users:read')
       return c.json(wire.showExplanation(participant, explained, mayRead))
     },

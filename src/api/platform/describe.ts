@@ -22,9 +22,9 @@ const PlatformError = z.object({
 const tags: Record<string, string> = {
   users: 'Users',
   audiences: 'Audiences',
+  experiments: 'Experiments',
   webhooks: 'Webhooks',
   audit: 'Webhooks',
-  experiments: 'Experiments',
   flags: 'Experiments',
 }
 

@@ -27,10 +27,10 @@ const kindNames = {
 } as const
 
 const takenNames = {
-  group: 'A group',
-  definition: 'A group',
-  audience: 'An audience',
-  experiment: 'An experiment',
+  group: 'An experience group with name',
+  definition: 'A group with id',
+  audience: 'An audience with id',
+  experiment: 'An experiment with id',
 } as const
 
 /** Refusals as Group Identity words them ("Error handling"). */
@@ -86,7 +86,7 @@ function answerTo(facts: Reason): Refusal {
     case 'invalid':
       return [422, `${facts.field} ${facts.problem}`]
     case 'taken':
-      return [422, `${takenNames[facts.what]} with id ${facts.name} already exists`]
+      return [422, `${takenNames[facts.what]} ${facts.name} already exists`]
     case 'rule-refused':
       return [422, `${facts.pointer} ${facts.problem}`]
     case 'in-use':

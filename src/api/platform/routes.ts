@@ -10,6 +10,7 @@ import { audienceUsers } from './audience-users.ts'
 import { deliveries } from './deliveries.ts'
 import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
+import { experiments } from './experiments.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { usage } from './usage.ts'
@@ -17,7 +18,7 @@ import { users } from './users.ts'
 import { webhooks } from './webhooks.ts'
 import { ownWorkspace } from './workspace.ts'
 
-/** Group Identity, users, audiences and webhooks: all below the path of a workspace. */
+/** Group Identity, users, audiences, experiments and webhooks: all below the path of a workspace. */
 export const platform = new Hono<Http>()
   .onError(onError)
   .use(bearer, rateLimited, ownWorkspace)
@@ -30,6 +31,7 @@ export const platform = new Hono<Http>()
   .route('/erasures', erasures)
   .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
+  .route('/experiments', experiments)
   .route('/experiments', assignments)
   .route('/webhooks', webhooks)
   .route('/webhooks', deliveries)

@@ -1,0 +1,129 @@
+import { Hono, type Context } from 'hono'
+import { z } from 'zod'
+import { createExperiment } from '../../experiments/create.ts'
+import { deleteExperiment } from '../../experiments/erase.ts'
+import { getExperiment, listExperiments, type WithForced } from '../../experiments/experiments.ts'
+import { setStatus } from '../../experiments/status.ts'
+import { updateExperiment } from '../../experiments/update.ts'
+import type { Http } from '../http.ts'
+import { jsonBody, valid } from '../valid.ts'
+import { operation } from './describe.ts'
+import * as wire from './wire/experiments.ts'
+
+const showOne = (c: Context<Http>, experiment: WithForced) =>
+  c.json(wire.showExperiment(experiment, experiment.forced))
+
+/** Experiments: who takes part, in which arms, and since when. */
+export const experiments = new Hono<Http>()
+  .get(
+    '/',
+    operation(
+      'listExperiments',
+      'experiments:read',
+      'List the experiments, without whom their variants are forced on',
+      z.array(wire.ShownExperiment),
+    ),
+    async (c) => {
+      const listed = await listExperiments(c.var.replica, c.var.workspace)
+      return c.json(listed.map((experiment) => wire.showExperiment(experiment)))
+    },
+  )
+
+  .post(
+    '/',
+    operation(
+      'createExperiment',
+      'experiments:write',
+      'Create an experiment as a draft',
+      wire.ShownExperiment,
+    ),
+    jsonBody,
+    valid('json', wire.NewExperiment),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      const { id, ...draft } = c.req.valid('json')
+      const given = { draft: wire.changeOf(draft), by: caller.name }
+      return showOne(c, await createExperiment(res, workspace, id, given))
+    },
+  )
+
+  .get(
+    '/:experiment_id',
+    operation('getExperiment', 'experiments:read', 'Get an experiment', wire.ShownExperiment),
+    async (c) => showOne(c, await getExperiment(c.var.db, c.var.workspace, wire.idOf(c))),
+  )
+
+  .put(
+    '/:experiment_id',
+    operation(
+      'changeExperiment',
+      'experiments:write',
+      'Change an experiment; what is not given stays, and null removes',
+      wire.ShownExperiment,
+    ),
+    jsonBody,
+    valid('json', wire.ExperimentChanges),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      const given = { change: wire.changeOf(c.req.valid('json')), by: caller.name }
+      return showOne(c, await updateExperiment(res, workspace, wire.idOf(c), given))
+    },
+  )
+
+  .delete(
+    '/:experiment_id',
+    operation(
+      'deleteExperiment',
+      'experiments:write',
+      'Delete an experiment that is a draft or has ended, and all that is kept of it',
+    ),
+    async (c) => {
+      await deleteExperiment(c.var.res, c.var.workspace, wire.idOf(c))
+      return c.body(null, 204)
+    },
+  )
+
+  .post(
+    '/:experiment_id/start',
+    operation(
+      'startExperiment',
+      'experiments:write',
+      'Start an experiment, or let it go on after a pause',
+      wire.ShownExperiment,
+    ),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      const next = { to: 'running', by: caller.name } as const
+      return showOne(c, await setStatus(res, workspace, wire.idOf(c), next))
+    },
+  )
+
+  .post(
+    '/:experiment_id/pause',
+    operation(
+      'pauseExperiment',
+      'experiments:write',
+      'Pause an experiment: until it goes on, nobody has a variant',
+      wire.ShownExperiment,
+    ),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      const next = { to: 'paused', by: caller.name } as const
+      return showOne(c, await setStatus(res, workspace, wire.idOf(c), next))
+    },
+  )
+
+  .post(
+    '/:experiment_id/end',
+    operation(
+      'endExperiment',
+      'experiments:write',
+      'End an experiment that has started, for good',
+      wire.ShownExperiment,
+    ),
+    async (c) => {
+      const { res, workspace, caller } = c.var
+      const next = { to: 'ended', by: caller.name } as const
+      return showOne(c, await setStatus(res, workspace, wire.idOf(c), next))
+    },
+  )

@@ -1,0 +1,11 @@
+/** Each but the last is in the way of one that is going on, and so has succeeded itself. */
+const triesMost = 20
+
+/** Repeats an attempt that gave undefined, as concurrent changes have made its statement void. */
+export async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
+  for (let tries = 0; tries < triesMost; tries++) {
+    const done = await attempt()
+    if (done !== undefined) return done
+  }
+  throw new Error(`concurrent changes got in the way ${triesMost} times`)
+}

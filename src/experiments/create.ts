@@ -1,0 +1,90 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { retried } from '../db/retried.ts'
+import { isNoExperiment, isNoGroupName } from '../db/uses.ts'
+import { Failure } from '../failure.ts'
+import { stringifyJson } from '../json.ts'
+import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { blank, changed, type ExperimentChange, type Settings } from './change.ts'
+import { experimentsOf, getExperiment, type WithForced } from './experiments.ts'
+import { force } from './forced.ts'
+import { checkGround, stands } from './ground.ts'
+
+/**
+ * Keeps a new experiment as a draft; `by` names the client. Throws `taken` where an experiment has
+ * the id, or a group its name, `limit`, and `invalid` for a field.
+ */
+export async function createExperiment(
+  res: Resources,
+  workspace: number,
+  id: string,
+  { draft, by }: { draft: ExperimentChange; by: string },
+): Promise<WithForced> {
+  const made = changed(blank(id), draft, res.limits.participantMax)
+  const db = res.databaseOf(workspace)
+  const { experimentsMax: max } = res.limits
+  const place = placeOf(workspace, made)
+  const isFree = sql`${place.count} < ${max} AND ${place.isNew} AND ${place.isNoGroup}
+    AND ${stands(workspace, place.ground)}`
+  const key = sql`SELECT e.key FROM ${experimentsOf(workspace)} AND e.id = ${id} AND changes() > 0`
+  return retried(async () => {
+    // The statements themselves check, so that no other request can come between.
+    const results = await together(db, [
+      ...announce(
+        res,
+        workspace,
+        { type: 'experiment.created', data: { experiment_id: id } },
+        isFree,
+      ),
+      insert(workspace, made, { at: res.now(), by, guard: isFree }),
+      force(key, draft.variants ?? [], made.forced),
+    ])
+    if (results.at(-2)?.changes === 0) {
+      await checkPlace(db, workspace, made, max)
+      return undefined
+    }
+    await enqueueAnnounced(res, workspace, results)
+    return getExperiment(db, workspace, id)
+  })
+}
+
+/** What must be so for a new experiment to find its place. */
+const placeOf = (workspace: number, { id, group, unit }: Settings) => ({
+  count: sql`(SELECT count(*) FROM ${experimentsOf(workspace)})`,
+  isNew: isNoExperiment(workspace, id),
+  isNoGroup: isNoGroupName(workspace, id),
+  // What it shares with others matters once it starts.
+  ground: { id, group, unit, layer: null, holdout: null },
+})
+
+/** Throws why there was no place. */
+async function checkPlace(db: Db, workspace: number, made: Settings, max: number): Promise<void> {
+  const { count, isNew, isNoGroup, ground } = placeOf(workspace, made)
+  const name = made.id
+  const [found] = await db.all<{ count: number; isNew: number; isNoGroup: number }>(
+    sql`SELECT ${count} AS count, ${isNew} AS isNew, ${isNoGroup} AS isNoGroup`,
+  )
+  if (found?.isNew === 0) throw new Failure({ reason: 'taken', what: 'experiment', name })
+  if (found?.isNoGroup === 0) throw new Failure({ reason: 'taken', what: 'group', name })
+  await checkGround(db, workspace, ground)
+  if (found !== undefined && found.count >= max)
+    throw new Failure({ reason: 'limit', what: 'experiments', max })
+}
+
+function insert(
+  workspace: number,
+  { layer, holdout, ...made }: Settings,
+  { at, by, guard }: { at: number; by: string; guard: SQL },
+): SQL {
+  return sql`
+  INSERT INTO experiments (workspace_id, id, name, description, group_id, unit_definition,
+    variants, control, traffic, layer_id, layer_from, layer_to, holdout_id, holdout_share,
+    status, version, created_on, created_by, last_modified_on, last_modified_by)
+  SELECT ${workspace}, ${made.id}, ${made.name}, ${made.description}, ${made.group}, ${made.unit},
+    ${stringifyJson(made.variants)}, ${made.control}, ${made.traffic},
+    ${layer?.id ?? null}, ${layer?.from ?? null}, ${layer?.to ?? null},
+    ${holdout?.id ?? null}, ${holdout?.share ?? null},
+    ${made.status}, ${made.version}, ${at}, ${by}, ${at}, ${by}
+  WHERE ${guard}`
+}

@@ -1,0 +1,73 @@
+import { sql } from 'drizzle-orm'
+import { together } from '../db/connect.ts'
+import { retried } from '../db/retried.ts'
+import type { ExperimentStatus } from '../db/schema.ts'
+import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced, type Announcement } from '../webhooks/announce.ts'
+import { invalid } from './draft.ts'
+import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
+import { checkGround, stands } from './ground.ts'
+
+type Next = Exclude<ExperimentStatus, 'draft'>
+
+const nexts: Record<ExperimentStatus, readonly Next[]> = {
+  draft: ['running'],
+  running: ['paused', 'ended'],
+  paused: ['running', 'ended'],
+  ended: [],
+}
+
+/**
+ * Starts, pauses or ends an experiment, which is left alone where it is so already; `by` names the
+ * client. Throws `not-found`, `invalid` where its status allows none of that, and, of one to be
+ * started, for a field that it cannot stand on.
+ */
+export async function setStatus(
+  res: Resources,
+  workspace: number,
+  id: string,
+  { to, by }: { to: Next; by: string },
+): Promise<WithForced> {
+  const db = res.databaseOf(workspace)
+  return retried(async () => {
+    const before = await getExperiment(db, workspace, id)
+    if (before.status === to) return before
+    if (!nexts[before.status].includes(to)) throw refusalOf(before.status, to)
+    const isReady = to === 'running' ? stands(workspace, before) : sql`true`
+    const results = await together(db, [
+      sql`
+      UPDATE experiments AS e SET status = ${to}, ${modified(res.now(), by)}
+      WHERE ${isUnchanged(before)} AND ${isReady}`,
+      ...announce(res, workspace, eventOf(before, to)),
+    ])
+    if (results[0].changes === 0) {
+      if (to === 'running') await checkGround(db, workspace, before)
+      return undefined
+    }
+    await enqueueAnnounced(res, workspace, results)
+    return getExperiment(db, workspace, id)
+  })
+}
+
+function eventOf({ id, version, status }: WithForced, to: Next): Announcement {
+  const change = { before: { status }, after: { status: to } }
+  const data = { experiment_id: id }
+  switch (to) {
+    case 'running':
+      return { type: 'experiment.started', data: { ...data, version }, change }
+    case 'paused':
+      return { type: 'experiment.paused', data, change }
+    case 'ended':
+      return { type: 'experiment.ended', data, change }
+  }
+}
+
+const verbs = { running: 'started', paused: 'paused', ended: 'ended' } as const
+
+const refusalOf = (status: ExperimentStatus, to: Next) =>
+  invalid(
+    'status',
+    status === 'ended'
+      ? `is ended: an experiment that has ended cannot be ${verbs[to]}`
+      : `is ${status}: only an experiment that was started can be ${verbs[to]}`,
+  )

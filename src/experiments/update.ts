@@ -1,0 +1,71 @@
+import { sql } from 'drizzle-orm'
+import { together } from '../db/connect.ts'
+import { retried } from '../db/retried.ts'
+import { stringifyJson } from '../json.ts'
+import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { changed, changeOf, type ExperimentChange, type Settings } from './change.ts'
+import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
+import { force, release } from './forced.ts'
+import { checkGround, stands, type Ground } from './ground.ts'
+
+/** `by` names the client. Throws `not-found`, and `invalid` for a field. */
+export async function updateExperiment(
+  res: Resources,
+  workspace: number,
+  id: string,
+  { change, by }: { change: ExperimentChange; by: string },
+): Promise<WithForced> {
+  const db = res.databaseOf(workspace)
+  return retried(async () => {
+    const before = await getExperiment(db, workspace, id)
+    const after = changed(before, change, res.limits.participantMax)
+    const ground = newGroundOf(before, after)
+    const isReady = sql`${isUnchanged(before)} AND ${stands(workspace, ground)}`
+    const key = sql`SELECT e.key FROM experiments AS e WHERE ${isReady}`
+    const given = change.variants
+    const { layer, holdout } = after
+    // The row last, as all others go by what it was.
+    const results = await together(db, [
+      ...announce(
+        res,
+        workspace,
+        {
+          type: 'experiment.updated',
+          data: { experiment_id: id, version: after.version },
+          change: changeOf(before, after),
+        },
+        sql`(${key}) IS NOT NULL`,
+      ),
+      ...(given === undefined
+        ? []
+        : [release(key, given, after.forced), force(key, given, after.forced)]),
+      sql`
+      UPDATE experiments AS e SET name = ${after.name}, description = ${after.description},
+        group_id = ${after.group}, unit_definition = ${after.unit},
+        variants = ${stringifyJson(after.variants)}, control = ${after.control},
+        traffic = ${after.traffic}, layer_id = ${layer?.id ?? null},
+        layer_from = ${layer?.from ?? null}, layer_to = ${layer?.to ?? null},
+        holdout_id = ${holdout?.id ?? null}, holdout_share = ${holdout?.share ?? null},
+        version = ${after.version}, ${modified(res.now(), by)}
+      WHERE ${isReady}`,
+    ])
+    if (results.at(-1)?.changes === 0) {
+      await checkGround(db, workspace, ground)
+      return undefined
+    }
+    await enqueueAnnounced(res, workspace, results)
+    return getExperiment(db, workspace, id)
+  })
+}
+
+/** What it must stand on now: a draft on what it newly names, an ended one on nothing. */
+function newGroundOf(before: Settings, after: Settings): Ground {
+  const { id, status, group, unit, layer, holdout } = after
+  if (status === 'running' || status === 'paused') return { id, group, unit, layer, holdout }
+  return {
+    ...{ id, layer: null, holdout: null },
+    group: group === before.group ? null : group,
+    unit: unit === before.unit ? null : unit,
+  }
+}
