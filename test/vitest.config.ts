@@ -12,6 +12,7 @@ const shared = {
   doors: [
     'test/*.test.ts',
     'test/{api,jobs}/*.test.ts',
+    'test/experiments/shard.test.ts',
     'test/membership/export.test.ts',
     'test/stories/{coupon,lookup-during,one-revision,upload}.test.ts',
     'test/stories/{openfeature,openfeature-web,users-file,webhook}.test.ts',
@@ -21,6 +22,7 @@ const shared = {
     'test/audiences/{cached-rule,compare,compile,exact,fits,limits}.test.ts',
     'test/audiences/{matches,moment,rule,text}.test.ts',
     'test/experience/*.test.ts',
+    'test/experiments/{drawn,eppo,md5}.test.ts',
     'test/identity/{import,no-value,normalize,reports}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',
     'test/webhooks/{changed,deliver,event,schedule,soon}.test.ts',
