@@ -108,18 +108,22 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(name),
+          !/\/(recompute|sync|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(
+            name,
+          ),
       )
     }
   })
 
-  it('describes participants and users of an audience as a file too', () => {
+  it('describes participants, users, arms and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)
     expect(files.sort()).toEqual([
       'GET /groups/v3/groups/{groupId}/participants',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
+      'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/assignments',
+      'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/exposures',
     ])
   })
 
