@@ -1,5 +1,7 @@
 import { sql } from 'drizzle-orm'
+import { moveBalances } from '../experiments/forget.ts'
 import { leaveHouseholds } from '../identity/forget.ts'
+import { enqueueAll } from '../jobs/enqueue.ts'
 import { deleteDead } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import {
@@ -11,7 +13,10 @@ import {
   type Erasing,
 } from './erasures.ts'
 
-/** Deletes the rows of people that jobs have left dead, and seats by definitions made meanwhile. */
+/**
+ * Deletes the rows of people that jobs have left dead, and seats by definitions made meanwhile.
+ * Balances stand at none of them from here on.
+ */
 export async function eraseRows(res: Resources, erasing: Erasing): Promise<boolean> {
   const { workspace, key } = erasing
   const guard = unmoved(erasing)
@@ -24,5 +29,12 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
     countRemoved(sql`${key}`, 'former_memberships', guard),
     ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
   ]
-  return (await commitErasure(res, erasing, statements, beginPart(erasing, 'jobs'))).moved
+  const all = [...statements, moveBalances(workspace, people, guard)]
+  const { moved, results } = await commitErasure(res, erasing, all, beginPart(erasing, 'jobs'))
+  const balances = (results[statements.length]?.rows ?? []) as { experiment: number }[] // its columns
+  await enqueueAll(
+    res,
+    balances.map(({ experiment }) => ({ kind: 'balance', workspace, experiment })),
+  )
+  return moved
 }
