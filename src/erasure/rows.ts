@@ -1,7 +1,10 @@
 import { sql } from 'drizzle-orm'
-import { moveBalances } from '../experiments/forget.ts'
+import { voidScans } from '../experience/erased-people.ts'
+import { voidCounts } from '../experiments/forget.ts'
 import { leaveHouseholds } from '../identity/forget.ts'
+import { enqueueRuns, voidReads, type NextRun } from '../identity/turn.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
+import { messageOf, type JobAddress } from '../jobs/turn.ts'
 import { deleteDead } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import {
@@ -15,7 +18,7 @@ import {
 
 /**
  * Deletes the rows of people that jobs have left dead, and seats by definitions made meanwhile.
- * Balances stand at none of them from here on.
+ * Whoever has read those rows before writes nothing of it, and is enqueued to read again.
  */
 export async function eraseRows(res: Resources, erasing: Erasing): Promise<boolean> {
   const { workspace, key } = erasing
@@ -25,16 +28,22 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
   const users = sql`${people} AND NOT EXISTS (SELECT 1 FROM users AS u
     WHERE u.workspace_id = ${workspace} AND u.user_id = person_id)`
   const statements = [
+    voidScans(workspace, people, guard),
+    voidReads(workspace, guard),
+    voidCounts(workspace, people, guard),
     ...deleteDead(workspace, people, guard),
     countRemoved(sql`${key}`, 'former_memberships', guard),
     ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
   ]
-  const all = [...statements, moveBalances(workspace, people, guard)]
-  const { moved, results } = await commitErasure(res, erasing, all, beginPart(erasing, 'jobs'))
-  const balances = (results[statements.length]?.rows ?? []) as { experiment: number }[] // its columns
+  const to = beginPart(erasing, 'jobs')
+  const { moved, results } = await commitErasure(res, erasing, statements, to)
+  const [jobs, runs, balances] = results
+  await enqueueAll(res, ((jobs?.rows ?? []) as JobAddress[]).map(messageOf)) // as they return
+  await enqueueRuns(res, (runs?.rows ?? []) as NextRun[]) // as they return
+  const counting = (balances?.rows ?? []) as { workspace: number; experiment: number }[] // as they return
   await enqueueAll(
     res,
-    balances.map(({ experiment }) => ({ kind: 'balance', workspace, experiment })),
+    counting.map((balance) => ({ kind: 'balance', ...balance })),
   )
   return moved
 }

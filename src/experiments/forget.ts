@@ -44,12 +44,12 @@ export function forgetParticipants(
 }
 
 /**
- * The statement that keeps balances from standing at people, a query of `user_id`, and what is being
- * counted now from being written. Gives those that are to be carried on.
+ * The statement that makes void what balances have read of their group's members, as a range may end
+ * with one of these people; those that stand there begin again. They are to be enqueued.
  */
-export const moveBalances = (workspace: number, people: SQL, guard: SQL) =>
-  sql<{ experiment: number }>`
+export const voidCounts = (workspace: number, people: SQL, guard: SQL) =>
+  sql<{ workspace: number; experiment: number }>`
   UPDATE experiment_balances SET step = step + 1,
     progress = iif(progress ->> 'after' IN (${people}), NULL, progress)
   WHERE experiment_key IN (${live(workspace)}) AND state = 'counting' AND ${guard}
-  RETURNING experiment_key AS experiment`
+  RETURNING workspace_id AS workspace, experiment_key AS experiment`
