@@ -1,13 +1,21 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { enqueueStalledBalances } from '../../src/experiments/balance-stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { enqueueStalledExperiments } from '../../src/experiments/stalled.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 
-const used =
-  'cron_places experience_groups experiments group_definitions jobs recompute_runs'.split(' ')
+const used = [
+  'cron_places',
+  'experience_groups',
+  'experiments',
+  'group_definitions',
+  'jobs',
+  'recompute_runs',
+  'experiment_balances',
+]
 beforeEach(async () => {
   await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
@@ -30,6 +38,8 @@ const rows: Record<string, string> = {
       source_user_attribute, attributes, created_on, created_by, last_modified_on,
       last_modified_by, deleted_at)
     SELECT i, 1, 'definition ' || i, '', 'a', '[]', 1, '', 1, '', i / 7 FROM n`,
+  balance: `INSERT INTO experiment_balances (experiment_key, workspace_id, state, updated_at)
+    SELECT i, i, 'waiting', i / 7 FROM n`,
 }
 
 /** The numbers of what an invocation enqueues, and what that costs. */
@@ -38,11 +48,13 @@ async function enqueuedBy() {
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
   await enqueueStalledExperiments(res)
+  await enqueueStalledBalances(res)
   const found = enqueued.map((message) => {
     if (message.kind === 'job') return message.job
     if (message.kind === 'erase') return message.group
     if (message.kind === 'recompute') return message.run
     if (message.kind === 'erase-experiment') return message.experiment
+    if (message.kind === 'balance') return message.experiment
     return message.kind === 'erase-definition' ? message.definition : 0
   })
   return { found, kinds: new Set(enqueued.map(({ kind }) => kind)), meter: res.meter }
@@ -80,6 +92,7 @@ it('finds stalled work by indexes alone', async () => {
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
   await enqueueStalledExperiments(res)
+  await enqueueStalledBalances(res)
   const stalled = statements.filter(({ query }) => query.includes('AS isFirst'))
   const plans = await Promise.all(stalled.map(planOf))
   expect(plans.map(([first]) => first)).toEqual(
@@ -89,6 +102,7 @@ it('finds stalled work by indexes alone', async () => {
       'recompute_runs_unended',
       'group_definitions_deleted',
       'experiments_deleted',
+      'experiment_balances_unended',
     ].map((index) => expect.stringContaining(`INDEX ${index} (`) as string),
   )
   for (const plan of plans) expect(plan.join()).not.toContain('TEMP B-TREE')

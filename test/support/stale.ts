@@ -1,4 +1,5 @@
 import { sourceOf } from '../../src/audiences/apply.ts'
+import { runBalance } from '../../src/experiments/count-balance.ts'
 import { runErasure } from '../../src/erasure/run.ts'
 import { eraseExperiment } from '../../src/experiments/erase.ts'
 import { runJob } from '../../src/experience/apply.ts'
@@ -35,6 +36,8 @@ export async function answer(res: Resources, message: Message): Promise<void> {
       return eraseExperiment(res, workspace, message.experiment)
     case 'erase-people':
       return runErasure(res, workspace, message.erasure)
+    case 'balance':
+      return runBalance(res, message)
     case 'deliver':
       return send(res, workspace, message.webhook)
   }
