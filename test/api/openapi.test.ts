@@ -108,7 +108,9 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(name),
+          !/\/(recompute|sync|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(
+            name,
+          ),
       )
     }
   })
