@@ -108,7 +108,7 @@ async function deleteAll(workspace: number, ids: Record<string, string>): Promis
 }
 
 const others = eventTypes.filter((type) => !/exported$|^client/.test(type)).join()
-const readsByPost = /(preview|memberships|evaluate\/flags(\/:key)?)$/
+const readsByPost = /(preview|memberships|assignments|evaluate\/flags(\/:key)?)$/
 const csv = { accept: 'text/csv' }
 const reads: (NamedDoor & { headers?: Record<string, string> })[] = [
   ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3')),

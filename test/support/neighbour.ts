@@ -30,6 +30,7 @@ export class Neighbour {
     this.bank = bank
     this.ids = {
       ...{ workspace_id: String(team.workspace), participantId: 'ann', user_id: 'ann', mpid: '5' },
+      participant_id: 'ann',
       ...{ org_id: '1', account_id: '2', name: 'household:has_dog', person: 'ann' },
       ...{ client_id: team.client.id, token: team.token },
     }
