@@ -43,6 +43,7 @@ const pure = [
   'erasure/mentions.ts',
   'experience/participant.ts',
   'experiments/change.ts',
+  'experiments/chi-squared.ts',
   'experiments/draft.ts',
   'experiments/explain.ts',
   'experiments/md5.ts',

@@ -26,13 +26,16 @@ export const json = (description: string, schema: z.ZodType) => ({
   content: { 'application/json': { schema: resolver(schema) } },
 })
 
+/** An answer in CSV. */
+export const csvFile = (description: string) => ({
+  description,
+  content: { 'text/csv': { schema: { type: 'string' as const, format: 'binary' } } },
+})
+
 /** An answer in JSON, or in CSV where the client accepts that. */
 export const jsonOrCsv = (description: string, schema: z.ZodType) => ({
   description,
-  content: {
-    ...json(description, schema).content,
-    'text/csv': { schema: { type: 'string' as const, format: 'binary' } },
-  },
+  content: { ...json(description, schema).content, ...csvFile(description).content },
 })
 
 /** An answer in JSON, or in lines of JSON where the client accepts them. */

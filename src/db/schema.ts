@@ -760,24 +760,30 @@ export const experimentForced = sqliteTable(
   (t) => [primaryKey({ columns: [t.experiment, t.participant] })],
 )
 
-/** Members in each arm, in the order of the arms. */
+/** `due`: a cron asks for it; `waiting`: somebody does. */
+export const balanceStates = ['due', 'waiting', 'counting', 'complete'] as const
+
+/** How many members are drawn into each arm of an experiment as it was last modified at a moment. */
 export interface BalanceCount {
   version: number
+  modifiedAt: number
   revision: number
   members: number
-  observed: number[]
+  arms: { id: string; weight: number; observed: number }[]
 }
 
-/** How the members of a running experiment's group fall into its arms: guarded by `step`, as jobs are. */
+/** How the members of an experiment's group fall into its arms: guarded by `step`, as jobs are. */
 export const experimentBalances = sqliteTable(
   'experiment_balances',
   {
     experiment: integer('experiment_key').primaryKey(),
     workspace: integer('workspace_id').notNull(),
-    state: text('state', { enum: ['waiting', 'counting', 'complete'] }).notNull(),
+    state: text('state', { enum: balanceStates }).notNull(),
     step: integer('step').notNull().default(0),
-    /** What is counted up to the participant `after`. */
-    progress: text('progress', { mode: 'json' }).$type<BalanceCount & { after: string }>(),
+    /** What is counted up to the participant `after`, since `begunAt`. */
+    progress: text('progress', { mode: 'json' }).$type<
+      BalanceCount & { after: string; begunAt: number }
+    >(),
     /** The last that was complete. */
     result: text('result', { mode: 'json' }).$type<BalanceCount>(),
     updatedAt: integer('updated_at').notNull(),

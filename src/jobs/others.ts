@@ -47,12 +47,14 @@ export async function othersWait(
 
 /**
  * Where another workspace waits, and this one has work under way already, sends the message again
- * in a second, once. Gives whether it did: then the message is dealt with.
+ * in a second, once; a balance also where nothing else is. Gives whether it did: then the message is
+ * dealt with.
  */
 export async function letsOthersGo(res: Resources, message: Message): Promise<boolean> {
   const { workspace, scheduled = false, hasLetOthersGo = false } = message
   if (scheduled || hasLetOthersGo || message.kind === 'deliver') return false
-  if (!(await othersWait(res, workspace, isUnderWay(sql`${workspace}`)))) return false
+  const condition = message.kind === 'balance' ? sql`true` : isUnderWay(sql`${workspace}`)
+  if (!(await othersWait(res, workspace, condition))) return false
   await enqueue(res, { ...message, hasLetOthersGo: true }, pause)
   return true
 }

@@ -1,20 +1,38 @@
-import { sql } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { sql, type SQL } from 'drizzle-orm'
+import { costOf, together, type Cost, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { cellOf, type FileFor } from './csv-cell.ts'
-import { groupOf, listMembers } from './lookup.ts'
+import { groupOf } from './lookup.ts'
 
 /** Members of one piece of an export: larger ones hardly save time. */
 const membersPerPiece = 4_000
 
-/** The group's rows no longer say who was in it at the revision of the export. */
+/** The group's rows no longer say who was in it at the revision that is read. */
 export class RevisionChanged extends Error {}
+
+/** A member, and columns that were asked for. */
+export type Member<More = object> = { id: string } & More
+
+/** Columns of a row `m` of members and its group `g`, at a revision. */
+export type Columns = (revision: SQL) => SQL
+
+/** What a file says of each member. */
+export interface Lines<More> {
+  header: string
+  columns?: Columns | undefined
+  lineOf: (member: Member<More>, fileFor: FileFor) => string
+}
+
+const idsAlone: Lines<object> = {
+  header: 'ParticipantId',
+  lineOf: ({ id }, fileFor) => cellOf(id, fileFor),
+}
 
 /**
  * The members after `after` as CSV, all of one revision: the stream fails with `RevisionChanged`
  * once a second later upload writes. Throws `not-found`.
  */
-export async function exportMembers(
+export async function exportMembers<More = object>(
   db: Db,
   workspace: number,
   groupId: string,
@@ -22,23 +40,24 @@ export async function exportMembers(
     after,
     fileFor = 'upload',
     piece = membersPerPiece,
-  }: { after: string; fileFor?: FileFor; piece?: number },
+    lines,
+  }: { after: string; fileFor?: FileFor; piece?: number; lines?: Lines<More> },
 ): Promise<{ revision: number; file: ReadableStream<Uint8Array> }> {
-  const first = await listMembers(db, workspace, groupId, { after, size: piece })
-  const { revision } = first.group
-  let next: string[] | undefined = first.participants
+  const { header, columns, lineOf } = lines ?? idsAlone
+  const read = (from: { revision?: number; after: string }) =>
+    membersAt<More>(db, workspace, groupId, { ...from, size: piece, columns })
+  const first = await read({ after })
+  const { revision } = first
+  let next: Member<More>[] | undefined = first.members
   const encoder = new TextEncoder()
   const file = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const members =
-          next ?? (await membersAt(db, workspace, groupId, { revision, after, size: piece }))
-        const lines = members.map((id) => `${cellOf(id, fileFor)}\n`).join('')
-        controller.enqueue(
-          encoder.encode(members === first.participants ? `ParticipantId\n${lines}` : lines),
-        )
+        const members = next ?? (await read({ revision, after })).members
+        const text = members.map((member) => `${lineOf(member, fileFor)}\n`).join('')
+        controller.enqueue(encoder.encode(members === first.members ? `${header}\n${text}` : text))
         next = undefined
-        after = members.at(-1) ?? after
+        after = members.at(-1)?.id ?? after
         if (members.length < piece) controller.close()
       },
     },
@@ -48,17 +67,20 @@ export async function exportMembers(
 }
 
 /**
- * Rows keep an earlier revision until a second job has written since; undone jobs leave no trace.
- * Throws `RevisionChanged`, `not-found`.
+ * Members at a revision, the live one where none is named. Rows keep an earlier revision until a
+ * second job has written since, for twelve hours; undone jobs leave no trace. Throws
+ * `RevisionChanged`, `not-found`.
  */
-async function membersAt(
+export async function membersAt<More = object>(
   db: Db,
   workspace: number,
   groupId: string,
-  { revision, after, size }: { revision: number; after: string; size: number },
-): Promise<string[]> {
+  from: { revision?: number; after: string; size: number; columns?: Columns | undefined },
+): Promise<{ revision: number; members: Member<More>[]; cost: Cost }> {
+  const { after, size, columns } = from
   const group = groupOf(workspace, groupId)
-  const [groups, members] = await together(db, [
+  const revision = from.revision === undefined ? sql`g.revision` : sql`${from.revision}`
+  const results = await together(db, [
     sql<{ live: number; written: number }>`
     SELECT g.revision AS live,
       (SELECT count(*) FROM (SELECT 1 FROM jobs AS j
@@ -66,16 +88,20 @@ async function membersAt(
           AND NOT (j.revision < g.revision AND j.state IN ('failed', 'cancelled'))
         LIMIT 2)) AS written
     FROM ${group}`,
-    sql<{ id: string }>`
-    SELECT m.participant_id AS id FROM (SELECT key FROM ${group}) AS g
+    sql<Member<More>>`
+    SELECT m.participant_id AS id ${columns === undefined ? sql`` : sql`, ${columns(revision)}`}
+    FROM (SELECT key, revision FROM ${group}) AS g
       CROSS JOIN members AS m INDEXED BY members_by_group
         ON m.group_key = g.key AND m.participant_id > ${after}
     WHERE m.added_rev <= ${revision} AND (m.removed_rev IS NULL OR m.removed_rev > ${revision})
     ORDER BY m.participant_id LIMIT ${size}`,
   ])
+  const [groups, members] = results
   const [found] = groups.rows
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'group', id: groupId })
-  if (found.live !== revision && found.written > 1)
-    throw new RevisionChanged(`the group is at revision ${found.live}, the file at ${revision}`)
-  return members.rows.map(({ id }) => id)
+  const { live, written } = found
+  const at = from.revision ?? live
+  if (live !== at && written > 1)
+    throw new RevisionChanged(`the group is at revision ${live}, and ${at} is read`)
+  return { revision: at, members: members.rows, cost: costOf(results) }
 }

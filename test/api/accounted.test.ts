@@ -23,7 +23,9 @@ const asking = /\/(memberships|preview|assignments)$/
 
 const csv = { init: { headers: { accept: 'text/csv' } } }
 const exports = [...groupDoors.slice(0, groupDoors.length / 3), ...workspaceDoors]
-  .filter(({ name }) => /^GET .*(:groupId\/participants|:audience_id\/users)$/.test(name))
+  .filter(({ name }) =>
+    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/exposures)$/.test(name),
+  )
   .map((door) => ({ ...door, ...csv }))
 
 const changing = [

@@ -115,13 +115,15 @@ describe('GET /openapi.json', () => {
     }
   })
 
-  it('describes participants and users of an audience as a file too', () => {
+  it('describes participants, users, arms and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)
     expect(files.sort()).toEqual([
       'GET /groups/v3/groups/{groupId}/participants',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
+      'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/assignments',
+      'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/exposures',
     ])
   })
 

@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
+import { requestBalance } from '../../src/experiments/balance.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { othersWait } from '../../src/jobs/others.ts'
@@ -11,6 +12,7 @@ import { consume, keeping } from '../support/bindings.ts'
 import { parts } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { plansOf } from '../support/plans.ts'
+import { experiment } from '../support/rows.ts'
 import { uploaded } from '../support/uploads.ts'
 import { defined } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -97,6 +99,29 @@ describe('a message of a busy workspace', () => {
     await upload(res, newWorkspace())
     await consume('work', [message], bound)
     expect(await stateOf(second)).toBe('successful')
+  })
+})
+
+describe('a message of a balance', () => {
+  it('lets another workspace go first, though nothing else is under way', async () => {
+    const { bound, work, res } = await busy()
+    await env.DB.prepare('DELETE FROM jobs').run()
+    const workspace = newWorkspace()
+    const { id } = await grouped(res, workspace)
+    await experiment(7, { workspace_id: workspace, group_id: id }).run()
+    await requestBalance(res, workspace, 'experiment-7')
+    const { key } = await upload(res, newWorkspace())
+    const [message] = work.map(({ message }) => message)
+    if (message === undefined) throw new Error('no balance was enqueued')
+    work.length = 0
+    const stateNow = () =>
+      env.DB.prepare('SELECT state FROM experiment_balances').first<string>('state')
+    await consume('work', [message], bound)
+    const again = { ...message, hasLetOthersGo: true }
+    expect([await stateNow(), work]).toEqual(['waiting', [{ message: again, delaySeconds: 1 }]])
+    await env.DB.prepare('DELETE FROM jobs WHERE key = ?').bind(key).run()
+    await consume('work', [again], bound)
+    expect(await stateNow()).toBe('complete')
   })
 })
 

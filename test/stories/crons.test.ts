@@ -10,7 +10,9 @@ import {
   delivery,
   erasure,
   event,
+  experiment,
   group,
+  insert,
   job,
   run,
   webhook,
@@ -30,6 +32,11 @@ const [mondays, mornings, everyFive, everyMinute] = [
 ] as const
 const others = [mornings, everyFive]
 
+const balance = (experiment_key: number, more: Record<string, unknown> = {}) =>
+  insert('experiment_balances', {
+    ...{ experiment_key, workspace_id: 1, state: 'waiting', updated_at: 0, ...more },
+  })
+
 /** Work of each kind, last moved at a moment, and other work behind it. */
 const stalledAt = (at: number) => {
   const [moved, made] = [{ updated_at: at }, { created_on: wednesday }]
@@ -39,6 +46,7 @@ const stalledAt = (at: number) => {
     ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
     ...[definition(31, made), definition(32, { ...made, deleted_at: at })],
     ...[run(41, 31, moved), run(42, 31, moved), erasure(51, moved)],
+    ...[balance(81, moved), balance(82, { ...moved, state: 'complete' })],
   ])
 }
 
@@ -49,10 +57,11 @@ const stalled = [
   { kind: 'recompute', workspace: 1, run: 41 },
   { kind: 'erase-definition', workspace: 1, definition: 32 },
   { kind: 'erase-people', workspace: 1, erasure: 51 },
+  { kind: 'balance', workspace: 1, experiment: 81 },
 ].map((message) => ({ ...message, stalled: true }))
 
 const used =
-  `audiences cron_places deliveries erasures events experience_groups group_definitions jobs recompute_runs
+  `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances group_definitions jobs recompute_runs
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {
@@ -113,6 +122,7 @@ describe.each(others)('%s', (cron) => {
     const sync = { audience_id: 'owls', created_by: 'refresh', updated_at: at }
     await env.DB.batch([
       ...[group(11), group(12), job(21, 11, sync), job(22, 12, { ...sync, created_by: 'ann' })],
+      ...[balance(81, { state: 'due', updated_at: at }), balance(82, { updated_at: at })],
       ...[definition(31, { created_on: wednesday }), definition(32, { created_on: wednesday })],
       ...[run(41, 31, { updated_at: at, week: '2020-W01' }), run(42, 32, { updated_at: at })],
     ])
@@ -121,10 +131,12 @@ describe.each(others)('%s', (cron) => {
     expect(scheduled).toEqual([
       { kind: 'job', job: 21, ...flags },
       { kind: 'recompute', run: 41, ...flags },
+      { kind: 'balance', experiment: 81, ...flags },
     ])
     expect(work).toEqual([
       { kind: 'job', job: 22, stalled: true, workspace: 1 },
       { kind: 'recompute', run: 42, stalled: true, workspace: 1 },
+      { kind: 'balance', experiment: 82, stalled: true, workspace: 1 },
     ])
   })
 
@@ -163,6 +175,7 @@ describe.each(others)('%s', (cron) => {
     ['enqueueStalledRuns', /FROM recompute_runs WHERE ended_at IS NULL/],
     ['beginMissedWeek', /FROM group_definitions AS d WHERE d\.key > /],
     ['enqueueStalledErasures', /FROM erasures WHERE ended_at IS NULL/],
+    ['enqueueStalledBalances', /FROM experiment_balances WHERE state/],
     ['refreshDue', /audiences/],
     ['sweepEvents', /FROM events ORDER BY key/],
   ])('goes on after %s has failed, which it logs once', async (part, query) => {
@@ -176,6 +189,7 @@ describe.each(others)('%s', (cron) => {
         enqueueStalled: ['job', 'import', 'erase'],
         enqueueStalledRuns: ['recompute', 'erase-definition'],
         enqueueStalledErasures: ['erase-people'],
+        enqueueStalledBalances: ['balance'],
       }[part] ?? []
     const others = stalled.filter(({ kind }) => !missed.includes(kind))
     expect(messages(work)).toEqual(others)
@@ -225,5 +239,67 @@ describe(everyMinute, () => {
     const deliveries = [{ kind: 'deliver', workspace: 1, webhook: 71 }]
     expect(await comes(everyMinute)).toEqual({ work: [], scheduled: [], deliveries })
     expect([await count('events'), await count('recompute_runs')]).toEqual([1, 2])
+  })
+
+  /** A complete balance of an experiment, at revision 1 of its group unless `more` says otherwise. */
+  const counted = (experiment: number, more: object = {}) => {
+    const result = JSON.stringify({ version: 1, modifiedAt: 0, revision: 1, ...more })
+    return balance(experiment, { state: 'complete', result })
+  }
+
+  it('has balances counted that are not of the live revision or experiment', async () => {
+    const [on, off] = [{ group_id: 'group 11' }, { group_id: 'group 12' }]
+    await env.DB.batch([
+      ...[group(11, { revision: 1 }), group(12, { revision: 1, deleted_at: 1 })],
+      ...[experiment(81, on), experiment(82, on), experiment(83, on), experiment(84, on)],
+      ...[counted(82), counted(83, { revision: 0 }), counted(84, { modifiedAt: 7 })],
+      ...[experiment(85, { ...on, status: 'paused' }), experiment(86, { ...on, status: 'draft' })],
+      ...[experiment(87, off), experiment(88), experiment(89, { ...on, deleted_at: 1 })],
+      ...[experiment(90, on), balance(90), experiment(91, { ...on, workspace_id: 2 })],
+    ])
+    const { work, scheduled } = await comes(everyMinute)
+    const flags = { workspace: 1, scheduled: true }
+    expect([work, scheduled]).toEqual([
+      [],
+      [81, 83, 84].map((experiment) => ({ kind: 'balance', experiment, ...flags })),
+    ])
+    const { results } = await env.DB.prepare(
+      "SELECT experiment_key AS key FROM experiment_balances WHERE state = 'due' ORDER BY 1",
+    ).all()
+    expect(results).toEqual([{ key: 81 }, { key: 83 }, { key: 84 }])
+    // They are not requested again.
+    expect((await comes(everyMinute)).scheduled).toEqual([])
+  })
+
+  it('looks at forty experiments, and at the next ones in the next minute', async () => {
+    const on = { group_id: 'group 11' }
+    await env.DB.batch([
+      group(11, { revision: 1 }),
+      ...Array.from({ length: 90 }, (_, i) => experiment(100 + i, on)),
+    ])
+    const minutes = [
+      (await comes(everyMinute)).scheduled.length,
+      (await comes(everyMinute)).scheduled.length,
+      (await comes(everyMinute)).scheduled.length,
+    ]
+    expect(minutes).toEqual([40, 40, 10])
+    await env.DB.prepare('DELETE FROM experiment_balances').run()
+    expect((await comes(everyMinute)).scheduled).toHaveLength(40)
+  })
+
+  it.each([
+    ['deliverDue', /FROM deliveries/],
+    ['enqueueDueBalances', /INDEXED BY experiments_running/],
+  ])('goes on after %s has failed, which it logs once', async (part, query) => {
+    await env.DB.batch([
+      ...[event(61, 0), webhook(71), delivery(71, 61, wednesday)],
+      ...[group(11), experiment(81, { group_id: 'group 11' })],
+    ])
+    const { bound, scheduled, deliveries } = keeping({ DB: failing(query) })
+    await tick(everyMinute, bound, wednesday)
+    const facts = { cron: everyMinute, part, error: 'no such luck' }
+    expect(log.events('cron-failed')).toMatchObject([facts])
+    const isFirst = part === 'deliverDue'
+    expect([deliveries.length, scheduled.length]).toEqual(isFirst ? [0, 1] : [1, 0])
   })
 })

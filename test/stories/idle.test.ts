@@ -2,6 +2,10 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
+import {
+  enqueueDueBalances,
+  enqueueStalledBalances,
+} from '../../src/experiments/balance-stalled.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
@@ -16,9 +20,10 @@ const day = 86_400_000
 const monday = mondayIn(1)
 const now = monday + 2 * day
 
-const used = `audiences cron_places experience_groups deliveries events group_definitions recompute_runs webhooks`
+const used = `audiences cron_places experience_groups deliveries events experiments
+  experiment_balances group_definitions recompute_runs webhooks`
 beforeEach(async () => {
-  await env.DB.batch(used.split(' ').map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await env.DB.batch(used.split(/\s+/).map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
 
 const seed = (count: number, insert: string) =>
@@ -69,6 +74,21 @@ async function audiences(count: number, at: number) {
   )
 }
 
+/** Running ones, the balances of which are as their groups are. */
+async function experiments(count: number) {
+  await seed(
+    count,
+    `INSERT INTO experiments (key, workspace_id, id, name, group_id, variants, control, traffic, status,
+      created_on, created_by, last_modified_on, last_modified_by)
+    SELECT i, i, 'price', '', 'group ' || i, '[]', '', 10000, 'running', 0, '', 0, '' FROM n`,
+  )
+  await seed(
+    count,
+    `INSERT INTO experiment_balances (experiment_key, workspace_id, state, result, updated_at)
+    SELECT i, i, 'complete', '{"revision":0,"modifiedAt":0}', 0 FROM n`,
+  )
+}
+
 async function cost(what: (res: ReturnType<typeof hazardous>['res']) => Promise<void>, at = now) {
   const { res, enqueued, deliveriesEnqueued } = hazardous({}, { now: () => at })
   await what(res)
@@ -76,9 +96,15 @@ async function cost(what: (res: ReturnType<typeof hazardous>['res']) => Promise<
   return { ...res.meter, enqueued, deliveriesEnqueued }
 }
 
+const everyMinute = async (res: Parameters<typeof deliverDue>[0]) => {
+  await deliverDue(res)
+  await enqueueDueBalances(res)
+}
+
 const everyFive = async (res: Parameters<typeof enqueueStalled>[0]) => {
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledBalances(res)
   await refreshDue(res, now)
   await sweepEvents(res)
   await sweepJobs(res)
@@ -136,12 +162,13 @@ it('reads few rows while 10,000 of each kind have nothing due', async () => {
   await webhooks(10_000)
   await deliveries(50, now + 1)
   await audiences(10_000, now)
+  await experiments(10_000)
   await cost((res) => beginWeek(res, monday))
   await env.DB.prepare(
     `UPDATE recompute_runs SET state = 'successful', ended_at = ${monday}, updated_at = ${monday}`,
   ).run()
   const five = await cost(everyFive)
-  const one = await cost(deliverDue)
+  const one = await cost(everyMinute)
   console.log(`every five minutes ${five.rowsRead} rows read, every minute ${one.rowsRead}`)
   expect([...five.enqueued, ...one.deliveriesEnqueued]).toEqual([])
   expect(one.rowsRead + five.rowsRead / 5).toBeLessThan(400)

@@ -1,11 +1,19 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { enqueueStalledBalances } from '../../src/experiments/balance-stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 
-const used = ['cron_places', 'experience_groups', 'group_definitions', 'jobs', 'recompute_runs']
+const used = [
+  'cron_places',
+  'experience_groups',
+  'group_definitions',
+  'jobs',
+  'recompute_runs',
+  'experiment_balances',
+]
 beforeEach(async () => {
   await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
@@ -25,6 +33,8 @@ const rows: Record<string, string> = {
       source_user_attribute, attributes, created_on, created_by, last_modified_on,
       last_modified_by, deleted_at)
     SELECT i, 1, 'definition ' || i, '', 'a', '[]', 1, '', 1, '', i / 7 FROM n`,
+  balance: `INSERT INTO experiment_balances (experiment_key, workspace_id, state, updated_at)
+    SELECT i, i, 'waiting', i / 7 FROM n`,
 }
 
 /** The numbers of what an invocation enqueues, and what that costs. */
@@ -32,10 +42,12 @@ async function enqueuedBy() {
   const { res, enqueued } = hazardous()
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledBalances(res)
   const found = enqueued.map((message) => {
     if (message.kind === 'job') return message.job
     if (message.kind === 'erase') return message.group
     if (message.kind === 'recompute') return message.run
+    if (message.kind === 'balance') return message.experiment
     return message.kind === 'erase-definition' ? message.definition : 0
   })
   return { found, kinds: new Set(enqueued.map(({ kind }) => kind)), meter: res.meter }
@@ -72,6 +84,7 @@ it('finds stalled work by indexes alone', async () => {
   const res = { ...hazardous().res, directory: db }
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledBalances(res)
   const stalled = statements.filter(({ query }) => query.includes('AS isFirst'))
   const plans = await Promise.all(stalled.map(planOf))
   expect(plans.map(([first]) => first)).toEqual(
@@ -80,6 +93,7 @@ it('finds stalled work by indexes alone', async () => {
       'experience_groups_deleted',
       'recompute_runs_unended',
       'group_definitions_deleted',
+      'experiment_balances_unended',
     ].map((index) => expect.stringContaining(`INDEX ${index} (`) as string),
   )
   for (const plan of plans) expect(plan.join()).not.toContain('TEMP B-TREE')

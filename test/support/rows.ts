@@ -53,6 +53,18 @@ export const erasure = (key: number, more: Row = {}) =>
     ...{ created_at: 0, updated_at: 0, ...more },
   })
 
+export const halves = [
+  { id: 'control', from: 0, to: 5000, value: 'control' },
+  { id: 'treatment', from: 5000, to: 10_000, value: 'treatment' },
+]
+
+export const experiment = (key: number, more: Row = {}) =>
+  insert('experiments', {
+    ...{ key, workspace_id: 1, id: `experiment-${key}`, name: '', status: 'running' },
+    ...{ variants: JSON.stringify(halves), control: 'control', traffic: 10_000 },
+    ...{ created_on: 0, created_by: '', last_modified_on: 0, last_modified_by: '', ...more },
+  })
+
 export const audience = (id: string, more: Row = {}) =>
   insert('audiences', {
     ...{ workspace_id: 1, id, name: '', description: '', uses: '[]', refresh: 'on_demand' },

@@ -1,4 +1,5 @@
 import { sourceOf } from '../../src/audiences/apply.ts'
+import { runBalance } from '../../src/experiments/count-balance.ts'
 import { runErasure } from '../../src/erasure/run.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
@@ -32,6 +33,8 @@ export async function answer(res: Resources, message: Message): Promise<void> {
       return eraseDefinition(res, workspace, message.definition)
     case 'erase-people':
       return runErasure(res, workspace, message.erasure)
+    case 'balance':
+      return runBalance(res, message)
     case 'deliver':
       return send(res, workspace, message.webhook)
   }

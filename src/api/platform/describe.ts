@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Needs } from '../../access/scopes.ts'
 import {
+  csvFile,
   guarded,
   json,
   jsonOrCsv,
@@ -30,7 +31,8 @@ const tags: Record<string, string> = {
 
 /**
  * The schema of an answer, or more: `csv`, `lines` where it may be these, `goesOn` of a 202 that tells
- * where it goes on, `timed` where there may be no time for it. No schema: an empty 204.
+ * where it goes on, `timed` where there may be no time for it. No schema: a file where it is `csv`, or an empty
+ * 204, or `status`.
  */
 type Answer =
   | z.ZodType
@@ -57,6 +59,8 @@ export const operation = (
   const { schema, goesOn, status, csv, lines, timed, requestBody, tag, description } =
     shapeOf(answer)
   const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
+  const answered =
+    schema !== undefined ? body('Done', schema) : csv === true ? csvFile('Done') : undefined
   const [first = ''] = [needs].flat(2)
   return guarded(needs, {
     operationId,
@@ -65,9 +69,9 @@ export const operation = (
     tags: [tag ?? tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
     ...(requestBody !== undefined && { requestBody }),
     responses: {
-      ...(schema === undefined
-        ? { 204: { description: 'Done' } }
-        : { [status ?? 200]: body('Done', schema) }),
+      ...(answered === undefined
+        ? { [status ?? 204]: { description: 'Done' } }
+        : { [status ?? 200]: answered }),
       ...(goesOn !== undefined && { 202: goingOn(goesOn) }),
       ...refusals,
       ...(timed === true && { 503: outOfTime }),

@@ -7,10 +7,12 @@ import { onError } from './errors.ts'
 import { assignments } from './assignments.ts'
 import { audiences } from './audiences.ts'
 import { audienceUsers } from './audience-users.ts'
+import { balance } from './balance.ts'
 import { deliveries } from './deliveries.ts'
 import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
 import { experiments } from './experiments.ts'
+import { exposures, fromBrowsers } from './exposures.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { usage } from './usage.ts'
@@ -21,6 +23,7 @@ import { ownWorkspace } from './workspace.ts'
 /** Group Identity, users, audiences, experiments and webhooks: all below the path of a workspace. */
 export const platform = new Hono<Http>()
   .onError(onError)
+  .use('/experiments/exposures', fromBrowsers)
   .use(bearer, rateLimited, ownWorkspace)
   .route('/groups', groups)
   .route('/usage', usage)
@@ -32,7 +35,9 @@ export const platform = new Hono<Http>()
   .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
   .route('/experiments', experiments)
+  .route('/experiments', balance)
   .route('/experiments', assignments)
+  .route('/experiments', exposures)
   .route('/webhooks', webhooks)
   .route('/webhooks', deliveries)
   .route('/events', events)

@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import type { Balance } from '../../../experiments/balance.ts'
+import { FileFor, KeysetQuery } from '../../keyset.ts'
+
+export const AssignmentsQuery = KeysetQuery('participant', 'the last of a file that broke off')
+  .pick({ after: true })
+  .extend({ for: FileFor })
+
+export const ShownBalance = z.object({
+  version: z.int().meta({ description: 'The version of the experiment that was counted.' }),
+  revision: z
+    .int()
+    .nullable()
+    .meta({ description: 'The revision of its group; null before anything was counted.' }),
+  status: z.enum(['none', 'waiting', 'counting', 'complete']).meta({
+    description:
+      'none: nobody has requested a balance; waiting, counting: one is computed, and all else is ' +
+      'of the one before; complete: this is the last that was requested.',
+  }),
+  members: z.int().nullable().meta({ description: 'All members of the group.' }),
+  variants: z
+    .array(
+      z.object({
+        id: z.string(),
+        expected: z.number().nullable().meta({
+          description: 'Of all who were drawn into an arm, as many as its weight says.',
+        }),
+        observed: z
+          .int()
+          .nullable()
+          .meta({
+            description:
+              'Who was drawn into it, though it may not run yet: participants, or households with ' +
+              'members in the group. Forced participants are not drawn.',
+          }),
+      }),
+    )
+    .meta({ description: 'In the order of the variants; without numbers before any was counted.' }),
+  chi_squared: z.number().nullable(),
+  p: z
+    .number()
+    .nullable()
+    .meta({
+      description:
+        "How likely numbers are at least as far from the expected, by Pearson's test with as many " +
+        'degrees of freedom as there are variants with a weight, less one.',
+    }),
+  srm: z
+    .boolean()
+    .nullable()
+    .meta({
+      description:
+        'A sample ratio mismatch: p is below 0.001, and eight or more are expected in each variant; ' +
+        'or somebody is in one of no weight.',
+    }),
+})
+
+export const showBalance = ({
+  experiment,
+  state,
+  result,
+}: Balance): z.infer<typeof ShownBalance> => {
+  const status = state === null ? 'none' : state === 'due' ? 'waiting' : state
+  if (result === undefined)
+    return {
+      ...{ version: experiment.version, revision: null, status, members: null },
+      variants: experiment.variants.map(({ id }) => ({ id, expected: null, observed: null })),
+      ...{ chi_squared: null, p: null, srm: null },
+    }
+  const { version, revision, members, arms, expected, chiSquared, p, srm } = result
+  return {
+    ...{ version, revision, status, members },
+    variants: arms.map(({ id, observed }, i) => ({ id, expected: expected[i] ?? 0, observed })),
+    ...{ chi_squared: chiSquared, p, srm },
+  }
+}

@@ -1,0 +1,149 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import type { BalanceCount, experimentBalances } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import { enqueue } from '../jobs/enqueue.ts'
+import { stalledAfter } from '../jobs/stalled.ts'
+import { groupOf } from '../membership/lookup.ts'
+import { flagOf, type Message } from '../messages.ts'
+import type { Resources } from '../resources.ts'
+import { fitOf, type Fit } from './chi-squared.ts'
+import {
+  columns,
+  experimentOf,
+  experimentsOf,
+  type Experiment,
+  type ExperimentRow,
+} from './experiments.ts'
+
+type Stored = typeof experimentBalances.$inferSelect
+
+export type BalanceState = Stored['state']
+
+/** How the members of an experiment's group fall into its arms. */
+export interface Balance {
+  experiment: Experiment
+  /** Of the last that was requested; null: none was. */
+  state: BalanceState | null
+  /** The last that was complete, and how well it fits. */
+  result: (BalanceCount & Fit) | undefined
+}
+
+/** The id of the group in which everybody has an arm. Throws `invalid` where there is none. */
+export function groupIn({ group }: Experiment): string {
+  if (group !== null) return group
+  const problem = 'is not set: without a group, nobody knows who could take part'
+  throw new Failure({ reason: 'invalid', field: 'group_id', problem })
+}
+
+interface Row {
+  state: BalanceState
+  result: string | null
+  updatedAt: number
+}
+
+/** Selects an experiment and its balance, each if it is there. */
+function selectBalance(workspace: number, id: string) {
+  const only = sql`${experimentsOf(workspace)} AND e.id = ${id}`
+  return [
+    sql<ExperimentRow>`SELECT ${columns} FROM ${only}`,
+    sql<Row>`
+    SELECT b.state, b.result, b.updated_at AS updatedAt
+    FROM (SELECT e.key FROM ${only}) AS e
+      CROSS JOIN experiment_balances AS b ON b.experiment_key = e.key`,
+  ] as const
+}
+
+function balanceOf(
+  id: string,
+  [experiment]: ExperimentRow[],
+  [row]: Row[],
+): Balance & { updatedAt: number } {
+  if (experiment === undefined) throw new Failure({ reason: 'not-found', what: 'experiment', id })
+  const read = experimentOf(experiment)
+  groupIn(read)
+  const result =
+    row === undefined || row.result === null ? undefined : (JSON.parse(row.result) as BalanceCount) // only counts are written
+  return {
+    experiment: read,
+    state: row?.state ?? null,
+    result: result && { ...result, ...fitOf(result.arms) },
+    updatedAt: row?.updatedAt ?? 0,
+  }
+}
+
+/** Throws `not-found`, and `invalid` for an experiment without a group. */
+export async function getBalance(db: Db, workspace: number, id: string): Promise<Balance> {
+  const [experiments, balances] = await together(db, selectBalance(workspace, id))
+  return balanceOf(id, experiments.rows, balances.rows)
+}
+
+/**
+ * The statement that has balances computed anew, of experiments `e` with a group for which `which`
+ * holds; one that has not ended goes on. Gives those that begin.
+ */
+export const requestBalances = (which: SQL, state: 'due' | 'waiting', now: number) =>
+  sql<{ workspace: number; key: number }>`
+  INSERT INTO experiment_balances (experiment_key, workspace_id, state, updated_at)
+  SELECT e.key, e.workspace_id, ${state}, ${now} FROM experiments AS e
+  WHERE e.deleted_at IS NULL AND e.group_id IS NOT NULL AND ${which}
+  ON CONFLICT (experiment_key) DO UPDATE
+  SET state = excluded.state, step = step + 1, progress = NULL, updated_at = excluded.updated_at
+  WHERE experiment_balances.state = 'complete'
+    OR (experiment_balances.state = 'due' AND excluded.state = 'waiting')
+  RETURNING workspace_id AS workspace, experiment_key AS key`
+
+/** What carries on a balance in a state. */
+export const balanceMessage = (
+  { workspace, key }: { workspace: number; key: number },
+  state: BalanceState,
+): Message => ({ kind: 'balance', workspace, experiment: key, ...flagOf(state === 'due') })
+
+/** Milliseconds after which a request enqueues a balance again that nothing has moved. */
+const quietFor = 60_000
+
+/**
+ * Has the balance of an experiment computed anew; one that has not ended goes on. Throws `not-found`,
+ * also for its group, and `invalid` for an experiment without one.
+ */
+export async function requestBalance(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<Balance> {
+  const db = res.databaseOf(workspace)
+  const { experiment } = await getBalance(db, workspace, id)
+  const group = groupIn(experiment)
+  const found = await db.all(sql`SELECT 1 FROM ${groupOf(workspace, group)}`)
+  if (found.length === 0) throw new Failure({ reason: 'not-found', what: 'group', id: group })
+  const now = res.now()
+  const [begun, experiments, balances] = await together(db, [
+    requestBalances(sql`e.key = ${experiment.key}`, 'waiting', now),
+    ...selectBalance(workspace, id),
+  ])
+  const requested = balanceOf(id, experiments.rows, balances.rows)
+  const { state, updatedAt } = requested
+  if (state !== null && (begun.rows.length > 0 || updatedAt < now - quietFor))
+    await enqueue(res, balanceMessage({ workspace, key: experiment.key }, state))
+  return requested
+}
+
+/** The balances `b` of a workspace's experiments, as the end of a SELECT. */
+const balancesOf = (workspace: number): SQL => sql`
+  experiments AS x CROSS JOIN experiment_balances AS b ON b.experiment_key = x.key
+  WHERE x.workspace_id = ${workspace} AND x.deleted_at IS NULL`
+
+/** Whether a balance of a workspace may begin: one is counted at a time; a stalled one gives way. */
+export const isTurn = (workspace: number, now: number): SQL => sql`NOT EXISTS (
+  SELECT 1 FROM ${balancesOf(workspace)}
+    AND b.state = 'counting' AND b.updated_at > ${now - stalledAfter})`
+
+/** Enqueues the balance whose turn has come, if one waits: those that people wait for first. */
+export async function startNextBalance(res: Resources, workspace: number): Promise<void> {
+  const [next] = await res.databaseOf(workspace).all<{ key: number; state: BalanceState }>(sql`
+    SELECT b.experiment_key AS key, b.state FROM ${balancesOf(workspace)}
+      AND b.state IN ('due', 'waiting') AND ${isTurn(workspace, res.now())}
+    ORDER BY b.state = 'due', b.updated_at LIMIT 1`)
+  if (next !== undefined)
+    await enqueue(res, balanceMessage({ workspace, key: next.key }, next.state))
+}

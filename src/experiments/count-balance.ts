@@ -1,0 +1,197 @@
+import { sql } from 'drizzle-orm'
+import { costOf, together, type Cost } from '../db/connect.ts'
+import type { experimentBalances } from '../db/schema.ts'
+import { Failure } from '../failure.ts'
+import { carryOnSteps } from '../jobs/carry-on.ts'
+import type { Interruptible } from '../jobs/interruptible.ts'
+import type { Invocation } from '../jobs/invocation.ts'
+import { membersAt, RevisionChanged, type Member } from '../membership/export.ts'
+import { flagOf, type Message, type MessageOf } from '../messages.ts'
+import type { Resources } from '../resources.ts'
+import { isTurn, startNextBalance, type BalanceState } from './balance.ts'
+import { columns, experimentOf, type Experiment, type ExperimentRow } from './experiments.ts'
+import { assigning } from './split.ts'
+import { drawnColumns, type Drawn } from './unit.ts'
+
+type Progress = NonNullable<(typeof experimentBalances.$inferSelect)['progress']>
+
+/** A balance, and its experiment as it is now. */
+interface Counting {
+  workspace: number
+  key: number
+  state: BalanceState
+  step: number
+  progress: Progress | undefined
+  experiment: Experiment | undefined
+  mayBegin: boolean
+}
+
+/** Members of the first step. */
+const membersFirst = 4000
+
+/** Milliseconds for which a revision is counted that is live no more: its rows are kept for longer. */
+const countedFor = 3_600_000
+
+/** Carries a balance on, a range of members per step. */
+export function runBalance(
+  res: Resources,
+  { workspace, experiment, scheduled }: MessageOf<'balance'> & Pick<Message, 'scheduled'>,
+): Promise<void> {
+  const message: Message = { kind: 'balance', workspace, experiment, ...flagOf(scheduled) }
+  return carryOnSteps(res, message, async (invocation) => {
+    const counting = await find(res, workspace, experiment)
+    if (counting !== undefined && counting.state !== 'complete')
+      return counting.mayBegin && step(res, counting, invocation)
+    await startNextBalance(res, workspace)
+    return false
+  })
+}
+
+async function find(res: Resources, workspace: number, key: number): Promise<Counting | undefined> {
+  const [balances, experiments] = await together(res.databaseOf(workspace), [
+    sql<Pick<Counting, 'state' | 'step'> & { progress: string | null; mayBegin: number }>`
+    SELECT state, step, progress,
+      iif(state = 'counting', 1, ${isTurn(workspace, res.now())}) AS mayBegin
+    FROM experiment_balances WHERE experiment_key = ${key}`,
+    sql<ExperimentRow>`
+    SELECT ${columns} FROM experiments AS e
+    WHERE e.key = ${key} AND e.workspace_id = ${workspace} AND e.deleted_at IS NULL`,
+  ])
+  const [row] = balances.rows
+  if (row === undefined) return undefined
+  return {
+    ...row,
+    ...{ workspace, key },
+    mayBegin: row.mayBegin === 1,
+    progress: row.progress === null ? undefined : (JSON.parse(row.progress) as Progress), // only that is written
+    experiment: experiments.rows.map(experimentOf)[0],
+  }
+}
+
+/** Counts one range of members. False: someone else moved it. */
+async function step(res: Resources, counting: Counting, invocation: Invocation): Promise<boolean> {
+  const { experiment } = counting
+  const size = invocation.items(membersFirst)
+  const range = experiment && (await readRange(res, counting, experiment, size))
+  if (experiment === undefined || range === undefined) return drop(res, counting)
+  const counted = await invocation.runYielding(count(experiment, range))
+  const { moved, ms } = await move(res, counting, { ...range, counted, size })
+  await invocation.took(ms, size)
+  return moved
+}
+
+/** A range of members, and what is counted before it. */
+interface Range {
+  progress: Progress
+  members: Member<Drawn>[]
+  cost: Cost
+}
+
+/**
+ * The next members at the revision that is counted: from the first again, and the live one, where the
+ * experiment has changed or rows tell that revision no more. Undefined without a group.
+ */
+async function readRange(
+  res: Resources,
+  { workspace, key, progress }: Pick<Counting, 'workspace' | 'key' | 'progress'>,
+  experiment: Experiment,
+  size: number,
+): Promise<Range | undefined> {
+  if (experiment.group === null) return undefined
+  const now = res.now()
+  const goesOn =
+    progress?.modifiedAt === experiment.updatedAt && now - progress.begunAt < countedFor
+  const before = goesOn ? progress : undefined
+  try {
+    const { revision, members, cost } = await membersAt<Drawn>(
+      res.databaseOf(workspace),
+      workspace,
+      experiment.group,
+      {
+        ...(before !== undefined && { revision: before.revision }),
+        after: before?.after ?? '',
+        size,
+        columns: drawnColumns(workspace, { key, unit: experiment.unit }),
+      },
+    )
+    return { progress: before ?? begun(experiment, revision, now), members, cost }
+  } catch (error) {
+    if (error instanceof RevisionChanged)
+      return readRange(res, { workspace, key, progress: undefined }, experiment, size)
+    if (error instanceof Failure) return undefined
+    throw error
+  }
+}
+
+const begun = (
+  { version, updatedAt, variants }: Experiment,
+  revision: number,
+  now: number,
+): Progress => ({
+  ...{ version, modifiedAt: updatedAt, revision, begunAt: now, after: '', members: 0 },
+  arms: variants.map(({ id, from, to }) => ({ id, weight: to - from, observed: 0 })),
+})
+
+/** Members that are counted between two yields: some milliseconds. */
+const countedAtOnce = 2000
+
+/** Counts whom the split draws: forced members are not drawn, and a household is, once. */
+function* count(experiment: Experiment, { progress, members }: Range): Interruptible<Progress> {
+  // As if it ran: balance is there to be seen before anybody is assigned.
+  const assign = assigning({ ...experiment, status: 'running' })
+  const observed = new Map(progress.arms.map((arm) => [arm.id, arm.observed]))
+  for (const [i, { id, forced, household = id, again = 0 }] of members.entries()) {
+    if (i % countedAtOnce === countedAtOnce - 1) yield
+    if (forced === 1 || again === 1) continue
+    const { variant } = assign({ forced: null, member: true, key: household })
+    if (variant !== undefined) observed.set(variant.id, (observed.get(variant.id) ?? 0) + 1)
+  }
+  return {
+    ...progress,
+    after: members.at(-1)?.id ?? progress.after,
+    members: progress.members + members.length,
+    arms: progress.arms.map((arm) => ({ ...arm, observed: observed.get(arm.id) ?? 0 })),
+  }
+}
+
+/** Writes what is counted, unless someone else has. The database's milliseconds are of the whole step. */
+async function move(
+  res: Resources,
+  { workspace, key, step, state, experiment }: Counting,
+  { counted, members, cost, size }: Range & { counted: Progress; size: number },
+): Promise<{ moved: boolean; ms: number }> {
+  const now = res.now()
+  const isLast = members.length < size
+  const { after: _, begunAt: __, ...result } = counted
+  const written = isLast
+    ? sql`state = 'complete', progress = NULL, result = ${JSON.stringify(result)}`
+    : sql`state = 'counting', progress = ${JSON.stringify(counted)}`
+  const results = await together(res.databaseOf(workspace), [
+    sql`
+    UPDATE experiment_balances SET ${written}, step = step + 1, updated_at = ${now}
+    WHERE experiment_key = ${key} AND step = ${step}
+      AND (state = 'counting' OR ${isTurn(workspace, now)})`,
+  ])
+  const own = costOf(results)
+  const whole = {
+    ms: cost.ms + own.ms,
+    rowsRead: cost.rowsRead + own.rowsRead,
+    rowsWritten: cost.rowsWritten + own.rowsWritten,
+  }
+  const moved = results[0].changes === 1
+  const facts = { event: 'balance-step', workspace, experimentId: experiment?.id, step, state }
+  console.info(JSON.stringify({ ...facts, last: isLast, moved, ...whole }))
+  res.measure({ kind: 'step', work: 'balance', state, ...whole })
+  return { moved, ms: whole.ms }
+}
+
+/** Nothing is left to count: the experiment or its group is gone. */
+async function drop(
+  res: Resources,
+  { workspace, key, step }: Pick<Counting, 'workspace' | 'key' | 'step'>,
+): Promise<boolean> {
+  await res
+    .databaseOf(workspace)
+    .run(sql`DELETE FROM experiment_balances WHERE experiment_key = ${key} AND step = ${step}`)
+  return true
+}
