@@ -150,6 +150,17 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:write',
     init: { method: 'POST' },
   },
+  'GET /experiments/:experiment_id/assignments/:participant_id': {
+    scope: 'flags:evaluate',
+    or: 'experiments:read',
+  },
+  'GET /experiments/:experiment_id/assignments/:participant_id/explain': {
+    scope: 'experiments:read',
+  },
+  'POST /experiments/assignments': {
+    scope: 'experiments:read',
+    ...takes('POST', { participant_ids: ['ann'] }),
+  },
   'POST /experiments/exposures': {
     scope: 'flags:evaluate',
     or: 'experiments:write',
