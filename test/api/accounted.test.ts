@@ -19,11 +19,13 @@ const person = '777000777000123'
 const value = 'value-zq7'
 
 /** POST requests that only ask. */
-const asking = /\/(memberships|preview)$/
+const asking = /\/(memberships|preview|balance)$/
 
 const csv = { init: { headers: { accept: 'text/csv' } } }
 const exports = [...groupDoors.slice(0, groupDoors.length / 3), ...workspaceDoors]
-  .filter(({ name }) => /^GET .*(:groupId\/participants|:audience_id\/users)$/.test(name))
+  .filter(({ name }) =>
+    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/assignments)$/.test(name),
+  )
   .map((door) => ({ ...door, ...csv }))
 
 const changing = [

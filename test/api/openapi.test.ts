@@ -77,6 +77,8 @@ describe('GET /openapi.json', () => {
       for (const [status, { content }] of Object.entries(responses))
         if (status === '204' || empty.test(`${name} ${status}`))
           expect(content, `${name} ${status}`).toBeUndefined()
+        else if (status === '200' && files.test(name))
+          expect(Object.keys(content ?? {}), name).toEqual(['text/csv'])
         else expect(content?.['application/json']?.schema, `${name} ${status}`).toBeDefined()
     }
   })
@@ -108,18 +110,19 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(name),
+          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(name),
       )
     }
   })
 
-  it('describes participants and users of an audience as a file too', () => {
+  it('describes lists that are files too, and what is nothing but a file', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)
     expect(files.sort()).toEqual([
       'GET /groups/v3/groups/{groupId}/participants',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
+      'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/assignments',
     ])
   })
 
