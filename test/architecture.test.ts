@@ -20,9 +20,10 @@ const ranks = [
   ['audit', 'experience', 'identity'],
   ['access'],
   ['membership', 'webhooks', 'jobs'],
+  ['person-hash'],
   ['resources'],
   ['db', 'limits', 'metrics'],
-  ['failure', 'json', 'messages', 'text', 'time', 'vars'],
+  ['failure', 'json', 'messages', 'spellings', 'text', 'time', 'vars'],
   ['actor'],
 ]
 const roomOf = (path: string) => path.split('/')[0]?.replace('.ts', '') ?? ''
@@ -55,6 +56,7 @@ const pure = [
   'identity/week.ts',
   'webhooks/address.ts',
   'webhooks/event.ts',
+  'webhooks/phrases.ts',
   'webhooks/record.ts',
   'webhooks/schedule.ts',
   'webhooks/sign.ts',
@@ -78,6 +80,7 @@ const pure = [
   'limits.ts',
   'messages.ts',
   'metrics.ts',
+  'spellings.ts',
   'text.ts',
   'time.ts',
   'vars.ts',

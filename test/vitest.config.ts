@@ -13,17 +13,21 @@ const shared = {
     'test/*.test.ts',
     'test/{api,jobs}/*.test.ts',
     'test/membership/export.test.ts',
-    'test/stories/{coupon,lookup-during,one-revision,upload}.test.ts',
+    'test/stories/{coupon,deletion,lookup-during,lost-answers,one-revision}.test.ts',
+    'test/stories/{refused-deletion,upload}.test.ts',
     'test/stories/{openfeature,openfeature-web,users-file,webhook}.test.ts',
     'test/webhooks/{address,announced,answers,sign,slow}.test.ts',
   ],
   rooms: [
-    'test/audiences/{cached-rule,compare,compile,exact,fits,limits}.test.ts',
-    'test/audiences/{matches,moment,rule,text}.test.ts',
+    'test/audiences/{attach,cached-rule,compare,compile,cost,exact,fits}.test.ts',
+    'test/audiences/{limits,matches,moment,rule,text}.test.ts',
+    'test/erasure/mentions.test.ts',
     'test/experience/*.test.ts',
-    'test/identity/{import,no-value,normalize,reports}.test.ts',
+    'test/experiments/change.test.ts',
+    'test/identity/{aggregate,import,limits,limits-hold,meanwhile}.test.ts',
+    'test/identity/{no-value,normalize,recompute,reports,runs}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',
-    'test/webhooks/{changed,deliver,event,schedule,soon}.test.ts',
+    'test/webhooks/{changed,event,nothing-lost,schedule,soon}.test.ts',
   ],
 }
 const alone = [
@@ -93,7 +97,8 @@ export default defineConfig(async () => ({
           exclude: [...shared.doors, ...shared.rooms, 'test/local/*'],
         },
       },
-      { extends: true as const, test: { name: 'whole store', include: alone } },
+      // Projects run by their names: this one before `doors`, as uploads that wait would be the last.
+      { extends: true as const, test: { name: 'alone at doors', include: alone } },
     ],
   },
 }))

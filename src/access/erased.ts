@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
-import { personHash } from './person-hash.ts'
+import { personHash } from '../person-hash.ts'
 
 /** That something was so of a user, and when, in milliseconds. */
 interface Reported {

@@ -1,4 +1,4 @@
-/** Each but the last is in the way of one that is going on, and so has succeeded itself. */
+/** Each that is void met a change that succeeded: so many at once are not to be expected. */
 const triesMost = 20
 
 /** Repeats an attempt that gave undefined, as concurrent changes have made its statement void. */

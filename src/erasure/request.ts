@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { personHash } from '../access/person-hash.ts'
+import { personHash } from '../person-hash.ts'
 import { together, type Db, type Result } from '../db/connect.ts'
 import { notRemoving, openRemovals } from '../experience/erased-people.ts'
 import { Failure } from '../failure.ts'

@@ -1,5 +1,9 @@
 import { sql } from 'drizzle-orm'
+import { voidScans } from '../experience/erased-people.ts'
 import { leaveHouseholds } from '../identity/forget.ts'
+import { enqueueRuns, voidReads, type NextRun } from '../identity/turn.ts'
+import { enqueueAll } from '../jobs/enqueue.ts'
+import { messageOf, type JobAddress } from '../jobs/turn.ts'
 import { deleteDead } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
 import {
@@ -11,7 +15,10 @@ import {
   type Erasing,
 } from './erasures.ts'
 
-/** Deletes the rows of people that jobs have left dead, and seats by definitions made meanwhile. */
+/**
+ * Deletes the rows of people that jobs have left dead, and seats by definitions made meanwhile.
+ * Whoever has read those rows before writes nothing of it, and is enqueued to read again.
+ */
 export async function eraseRows(res: Resources, erasing: Erasing): Promise<boolean> {
   const { workspace, key } = erasing
   const guard = unmoved(erasing)
@@ -20,9 +27,16 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
   const users = sql`${people} AND NOT EXISTS (SELECT 1 FROM users AS u
     WHERE u.workspace_id = ${workspace} AND u.user_id = person_id)`
   const statements = [
+    voidScans(workspace, people, guard),
+    voidReads(workspace, guard),
     ...deleteDead(workspace, people, guard),
     countRemoved(sql`${key}`, 'former_memberships', guard),
     ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
   ]
-  return (await commitErasure(res, erasing, statements, beginPart(erasing, 'jobs'))).moved
+  const to = beginPart(erasing, 'jobs')
+  const { moved, results } = await commitErasure(res, erasing, statements, to)
+  const [jobs, runs] = results
+  await enqueueAll(res, ((jobs?.rows ?? []) as JobAddress[]).map(messageOf)) // as they return
+  await enqueueRuns(res, (runs?.rows ?? []) as NextRun[]) // as they return
+  return moved
 }

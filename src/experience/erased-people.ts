@@ -8,6 +8,7 @@ import { guardOf } from '../jobs/checkpoint.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { ErasureJob, Job } from '../jobs/job.ts'
 import { insertNextJob, tally } from '../jobs/jobs.ts'
+import { isScheduled, type JobAddress } from '../jobs/turn.ts'
 import type { Source } from './source.ts'
 
 /** The source of a job that removes an erasure's people from its group. */
@@ -41,6 +42,18 @@ export const erasedSince = ({ workspace, key }: Pick<Job, 'workspace' | 'key'>):
   SELECT p.person_id FROM erasures AS e INDEXED BY erasures_unended
     CROSS JOIN erasure_people AS p ON p.erasure_key = e.key
   WHERE e.ended_at IS NULL AND e.workspace_id = ${workspace} AND e.place ->> 'jobs' >= ${key}`
+
+/**
+ * The statement that makes void what jobs have read that scan their group's members, as a range may
+ * end with one of these people; those who stand there begin again. They are to be enqueued.
+ */
+export const voidScans = (workspace: number, people: SQL, guard: SQL) =>
+  sql<JobAddress>`
+  UPDATE jobs INDEXED BY jobs_unended_by_workspace SET step = step + 1,
+    applied = iif(cursor IN (${people}), 0, applied), cursor = iif(cursor IN (${people}), '', cursor)
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL AND state IN ('sweeping', 'undoing')
+    AND ${guard}
+  RETURNING workspace_id AS workspace, key, type, ${isScheduled()} AS scheduled`
 
 /** An erasure for which jobs are opened; `erasure` is SQL of its key. */
 export interface Removal {

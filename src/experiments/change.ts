@@ -65,7 +65,7 @@ export function changed(
     unit: or(change.unit, before.unit),
     variants,
     forced: given === undefined ? before.forced : readForced(given, before.forced, participantMax),
-    control: or(change.control, before.control || (variants[0]?.id ?? '')),
+    control: change.control ?? controlAfter(before, variants),
     traffic: or(change.traffic, before.traffic),
     layer: or(change.layer, before.layer),
     holdout: or(change.holdout, before.holdout),
@@ -77,6 +77,13 @@ export function changed(
   if (newVersion) return { ...after, version: before.version + 1 }
   checkNobodyMoves(before, after)
   return after
+}
+
+/** A draft whose control is gone has another, as nobody has got its value. */
+function controlAfter({ status, control }: Settings, variants: Variant[]): string {
+  const [first] = variants
+  const stays = status !== 'draft' || variants.some(({ id }) => id === control)
+  return stays ? control : (first?.id ?? control)
 }
 
 const isUnderWay = ({ status }: Settings) => status === 'running' || status === 'paused'

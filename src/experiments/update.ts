@@ -19,6 +19,7 @@ export async function updateExperiment(
   const db = res.databaseOf(workspace)
   return retried(async () => {
     const before = await getExperiment(db, workspace, id)
+    if (Object.values(change).every((field) => field === undefined)) return before
     const after = changed(before, change, res.limits.participantMax)
     const ground = newGroundOf(before, after)
     const isReady = sql`${isUnchanged(before)} AND ${stands(workspace, ground)}`

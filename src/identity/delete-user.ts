@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { personHash } from '../access/person-hash.ts'
+import { personHash } from '../person-hash.ts'
 import { together } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'

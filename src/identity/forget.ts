@@ -59,10 +59,24 @@ export async function leaveHouseholds(
       ...counted('households'),
       ...forgetNormalized(definition, users, guard),
     ]),
+    ...leaveDeleted({ workspace, users, guard }),
+  ]
+}
+
+/** The same of deleted definitions, whose rows the queue may not have deleted yet. */
+function leaveDeleted({ workspace, users, guard }: Forgotten): SQL[] {
+  const isOfDeleted = sql`${guard} AND definition_key IN (
+    SELECT key FROM group_definitions INDEXED BY group_definitions_deleted
+    WHERE deleted_at IS NOT NULL AND workspace_id = ${workspace})`
+  return [
     sql`
-    DELETE FROM identity_members WHERE user_id IN (${users}) AND ${guard} AND definition_key IN (
-      SELECT key FROM group_definitions INDEXED BY group_definitions_deleted
-      WHERE deleted_at IS NOT NULL AND workspace_id = ${workspace})`,
+    DELETE FROM group_attributes WHERE (definition_key, value) IN (
+      SELECT definition_key, value FROM identity_members
+      WHERE user_id IN (${users}) AND ${isOfDeleted})`,
+    sql`DELETE FROM identity_members WHERE user_id IN (${users}) AND ${isOfDeleted}`,
+    sql`
+    DELETE FROM normalized_values WHERE ${isOfDeleted} AND value IN (SELECT value
+      FROM user_attributes WHERE workspace_id = ${workspace} AND user_id IN (${users}))`,
   ]
 }
 

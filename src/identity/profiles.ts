@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Actor } from '../actor.ts'
 import { findErased, nobodyErased } from '../access/erased.ts'
-import { personHash } from '../access/person-hash.ts'
+import { personHash } from '../person-hash.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'

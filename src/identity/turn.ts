@@ -30,7 +30,17 @@ export const selectNext = (workspace: number, scheduled: boolean) =>
   SELECT u.workspace_id AS workspace, u.key AS run, u.week IS NOT NULL AS scheduled
   ${unended(workspace, sql`${Number(scheduled)}`)} ORDER BY u.key LIMIT 1 OFFSET ${runsAtOnce}`
 
-/** Enqueues runs whose turn has come. */
+/**
+ * The statement that makes void what runs under way have read, as a range may end with the value of
+ * somebody who is erased. They are to be enqueued, as who moves them finds them moved.
+ */
+export const voidReads = (workspace: number, guard: SQL) =>
+  sql<NextRun>`
+  UPDATE recompute_runs INDEXED BY recompute_runs_unended_by_workspace SET step = step + 1
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL AND state <> 'waiting' AND ${guard}
+  RETURNING workspace_id AS workspace, key AS run, week IS NOT NULL AS scheduled`
+
+/** Enqueues runs whose turn has come, or that somebody else has moved. */
 export const enqueueRuns = (res: Resources, runs: NextRun[]): Promise<void> =>
   enqueueAll(
     res,

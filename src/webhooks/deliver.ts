@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced, enqueueDeliveries } from './announce.ts'
+import { comparable, someErased } from './kept-answers.ts'
 import { delaysOf, disableAfter } from './schedule.ts'
 import { isDelivered, nextStateOf, saveOutcomes, type Claimed, type Outcome } from './outcomes.ts'
 import { isHung, send, type Receiver } from './send.ts'
@@ -27,6 +28,8 @@ interface Claim {
   lease: number
   receiver: Receiver
   deliveries: Claimed[]
+  /** Whether somebody of the workspace was erased before. */
+  someErased: boolean
 }
 
 /**
@@ -85,8 +88,9 @@ async function claimDue(
     sql`
     UPDATE deliveries SET attempts = attempts + 1, tries = tries + 1
     WHERE webhook_key = ${webhook} AND event_key IN (${first}) AND changes() > 0`,
-    sql<{ id: string; url: string } & Parameters<typeof secretsAt>[0]>`
-    SELECT id, url, secret, former_secret AS former, former_until AS formerUntil
+    sql<{ id: string; url: string; someErased: number } & Parameters<typeof secretsAt>[0]>`
+    SELECT id, url, secret, former_secret AS former, former_until AS formerUntil,
+      ${someErased(workspace)} AS someErased
     FROM webhooks WHERE key = ${webhook} AND busy_until = ${lease}`,
     sql<Claimed>`
     SELECT d.event_key AS event, d.attempts AS attempt, d.tries, e.id,
@@ -106,6 +110,7 @@ async function claimDue(
     lease,
     receiver: { id: row.id, url: row.url, secrets: secretsAt(row, now) },
     deliveries: deliveries.rows,
+    someErased: row.someErased === 1,
   }
 }
 
@@ -131,6 +136,9 @@ async function sendAll(
 async function saveSent(res: Resources, claim: Claim, outcomes: Outcome[]): Promise<void> {
   const { workspace, webhook, lease, receiver, deliveries } = claim
   const now = res.now()
+  const kept = claim.someErased
+    ? await comparable(res, workspace, outcomes)
+    : { outcomes, nameErased: someErased(workspace) }
   const nextStates = outcomes.map((outcome) => nextStateOf(outcome, now))
   const gone = outcomes.some(({ status }) => status === 410)
   const someDelivered = outcomes.some(isDelivered)
@@ -151,7 +159,7 @@ async function saveSent(res: Resources, claim: Claim, outcomes: Outcome[]): Prom
     }),
   ]
   const results = await together(res.databaseOf(workspace), [
-    ...saveOutcomes(webhook, deliveries, outcomes, nextStates),
+    ...saveOutcomes(webhook, deliveries, kept, nextStates),
     sql`UPDATE webhooks SET failing_since = ${failingSince} WHERE ${claimed}`,
     ...(gone
       ? disable('gone', sql`true`)

@@ -39,7 +39,7 @@ export const failureReasons = [
 ] as const
 
 interface OfUser {
-  /** See access/person-hash.ts. */
+  /** See person-hash.ts. */
   person_hash: string
 }
 interface OfAudience {

@@ -46,13 +46,20 @@ const isUpToDate = (rows: unknown[][]): SQL => sql`
       OR (value ->> 3 = deliveries.attempts AND value ->> 4 = deliveries.tries)
     FROM json_each(${JSON.stringify(rows)}) WHERE value ->> 0 = deliveries.event_key)`
 
+/** Outcomes as they are saved, and SQL: whether their answers name somebody who was erased. */
+export interface Kept {
+  outcomes: Outcome[]
+  nameErased: SQL
+}
+
 /**
- * The statements that save attempts and next states; what was claimed and not sent is as before.
+ * The statements that save attempts and next states, without answers where these name somebody who
+ * was erased; what was claimed and not sent is as before.
  */
 export function saveOutcomes(
   webhook: number,
   claimed: Claimed[],
-  outcomes: Outcome[],
+  { outcomes, nameErased }: Kept,
   nextStates: NextState[],
 ): SQL[] {
   const attempts = outcomes.map(({ event, attempt, at, status, duration, answer }) => [
@@ -77,7 +84,8 @@ export function saveOutcomes(
   return [
     sql`
     INSERT INTO delivery_attempts (webhook_key, event_key, attempt, at, status, duration, answer)
-    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    SELECT ${webhook}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+      iif(${nameErased}, '', value ->> 5)
     FROM json_each(${JSON.stringify(attempts)})
     WHERE EXISTS
       (SELECT 1 FROM deliveries WHERE webhook_key = ${webhook} AND event_key = value ->> 0)

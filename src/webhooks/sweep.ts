@@ -10,7 +10,9 @@ const sweepsPerInvocation = 50
 /** Deletes deliveries after thirty days, and events after AUDIT_DAYS, in bounded steps. */
 export async function sweepEvents(res: Resources): Promise<void> {
   const db = res.directory
-  await repeat(() => sweepDeliveries(db, res.now() - deliveryDays * day))
+  // No longer than their events, by which they are found.
+  const days = Math.min(deliveryDays, res.limits.auditDays)
+  await repeat(() => sweepDeliveries(db, res.now() - days * day))
   // Whole days, as digests are of days.
   const today = res.now() - (res.now() % day)
   await repeat(() => sweepOldest(db, today - res.limits.auditDays * day))

@@ -63,7 +63,7 @@ const seen: number[] = []
 
 /** A workspace with all that a request may name, and a client that makes one. */
 async function stage(door: NamedDoor) {
-  const { team, bank, ids } = await settled()
+  const { team, bank, ids } = await settled(door.template)
   seen.push(team.workspace)
   await team.user(person, { has_dog: value })
   await bank.apply(ids['groupId'] ?? '', 'ADD', `${person}\n`)

@@ -63,6 +63,7 @@ describe('GET /openapi.json', () => {
       [/ \/health$/, ['503']],
       [/\/audiences\/(preview|overlap|.*\/(count|users.*))$/, ['503']],
     ]
+    const files = /\/assignments$/
     const empty = / \/v2\/.* 202$|\/oauth\/revoke 200$/
     for (const [name, { responses }] of operations) {
       const statuses = Object.keys(responses)
@@ -110,7 +111,9 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(name),
+          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(
+            name,
+          ),
       )
     }
   })

@@ -64,7 +64,7 @@ describe.each(workspaceDoors)('$name', (door) => {
   const { method, template, status = 200 } = door
 
   it.each(choicesOf(door))('opens to a token with nothing but %s %s', async (...held) => {
-    const { team: owner, ids: own } = method === 'GET' ? { team, ids } : await settled()
+    const { team: owner, ids: own } = method === 'GET' ? { team, ids } : await settled(template)
     if (method !== 'GET') await readied(door, owner)
     const token = await tokenOf(await newClient(held, owner.workspace))
     for (const slash of method === 'GET' ? ['', '/'] : [''])

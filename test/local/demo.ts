@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { getToken, Groups, registerClient } from './api.ts'
+import { experiment } from './experiment.ts'
 import { Expectations } from './expectations.ts'
 import { automation } from './automation.ts'
 import { tick } from './clock.ts'
@@ -30,10 +31,11 @@ const chapters = [
   couponAWeekLater,
   automation,
   feature,
+  experiment,
 ]
 
 /**
- * `npm run demo`: groups, households, audiences, webhooks and flags on its own server; `--keep`
+ * `npm run demo`: groups, households, audiences, webhooks, flags and an experiment on its own server; `--keep`
  * leaves it running.
  */
 await main(async () => {

@@ -59,6 +59,22 @@ export interface Audience {
   refresh: 'on_demand' | 'weekly' | 'daily'
 }
 
+export interface Experiment {
+  id: string
+  name: string
+  group_id: string
+  variants: { id: string; weight: number; value: string }[]
+  traffic: number
+}
+
+export interface Balance {
+  status: 'waiting' | 'counting' | 'complete'
+  members: number
+  variants: { id: string; expected: number; observed: number }[]
+  p: number | null
+  srm: boolean
+}
+
 /** The limit of `POST /v2/bulkevents`; a hundred of ours stay far below 256 KB. */
 const batchesMost = 100
 
@@ -208,6 +224,25 @@ export class Platform {
   async sync(audience: string): Promise<string> {
     return (await this.#call<{ job_id: string }>(`/audiences/${audience}/sync`, { method: 'POST' }))
       .job_id
+  }
+
+  async createExperiment(experiment: Experiment): Promise<void> {
+    await this.#call('/experiments', json('POST', experiment))
+  }
+
+  async startExperiment(id: string): Promise<void> {
+    await this.#call(`/experiments/${id}/start`, { method: 'POST' })
+  }
+
+  async changeExperiment(id: string, change: Partial<Experiment>): Promise<void> {
+    await this.#call(`/experiments/${id}`, json('PUT', change))
+  }
+
+  /** Polls until all members of the group are counted. */
+  async balance(id: string): Promise<Balance> {
+    const read = () => this.#call<Balance>(`/experiments/${id}/balance`)
+    const progress = ({ status }: Balance) => ({ ended: status === 'complete', step: status })
+    return watch({ name: `The balance of ${id}`, read, progress }, 50, () => undefined)
   }
 
   /** Subscribes a URL to events of a type, and returns the secret. */

@@ -155,7 +155,7 @@ function sentence({ addedCount, removedCount, unchangedCount, failedRecordsCount
   return `${said.join(', ')}.`
 }
 
-const customers = (from: number, to: number) =>
+export const customers = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `customer-${String(from + i).padStart(6, '0')}`)
 
 function* pieces(file: Buffer): Generator<Buffer> {

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
-import { Bank, lines } from '../support/api.ts'
-import { hook, hookScopes, tried, tryOut } from '../support/hooks.ts'
+import { Bank, eventually, lines } from '../support/api.ts'
+import { deliveriesOf, hook, hookScopes, tried, tryOut } from '../support/hooks.ts'
 import { household, Team } from '../support/identity.ts'
 import { everyRow } from '../support/store.ts'
 
@@ -75,6 +75,26 @@ describe('an erased person', () => {
     expect([await bank.members(one), await bank.count(one)]).toEqual([['bob', 'dan'], 2])
     expect([await bank.members(removed), await bank.count(removed)]).toEqual([['bob'], 1])
     expect(await team.profile('bob')).toMatchObject({ user_attributes: { mail: 'bob' } })
+  })
+
+  it('is not named by what a receiver answers later', async () => {
+    const { team } = await opened()
+    const one = await hook(team)
+    await team.erase(person)
+    const before = (await traces()).length
+    const answered = async (body: string) => {
+      await one.receiver.answers({ status: 200, body })
+      const event = await tryOut(team, one)
+      const deliveries = await eventually(
+        () => deliveriesOf(team, one),
+        ({ deliveries }) =>
+          deliveries.some(({ id, status }) => id === event && status === 'delivered'),
+      )
+      return deliveries.deliveries.find(({ id }) => id === event)?.attempts
+    }
+    expect(await answered(`no user ${person}`)).toMatchObject([{ status_code: 200, answer: '' }])
+    expect(await answered('no user Zoé-7f3')).toMatchObject([{ answer: 'no user Zoé-7f3' }])
+    expect([before, await traces()]).toEqual([0, []])
   })
 
   it('does not come back by an event of before, and does by one of later', async () => {

@@ -5,37 +5,60 @@ import { halves } from './experiments.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
 
-/** A workspace with all that the path of a request may name. */
-export async function settled(): Promise<{ team: Team; bank: Bank; ids: Record<string, string> }> {
+/** What takes long to come about, and the paths that are about it. */
+const slow = {
+  run: /:group_id|:user_id|:person|\/erasures/,
+  import: /:import_id/,
+  job: /:groupId|:jobId|:participantId/,
+  erasure: /:erasure_id/,
+  experiment: /\/experiments/,
+}
+
+/** A workspace with all that the path of a request may name; given one, with all that it is about. */
+export async function settled(
+  path?: string,
+): Promise<{ team: Team; bank: Bank; ids: Record<string, string> }> {
+  const isAbout = (what: keyof typeof slow) => path === undefined || slow[what].test(path)
   const team = await Team.open(hookScopes)
   const bank = await Bank.open(undefined, team.workspace)
   const one = await hook(team)
   const other = await newClient(undefined, team.workspace)
   await team.define(household)
   await team.user('1', { $address: '123 Main St', has_dog: true })
-  const run = await team.recompute()
-  const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
-  const { id: import_id, ...imported } = await said(team.call('PUT', '/users', file))
-  if (import_id === undefined) throw new Error(JSON.stringify(imported))
-  await eventually(() => team.get(`/imports/${String(import_id)}`), hasEnded)
+  const run = isAbout('run') && (await team.recompute())
+  const import_id = isAbout('import') && (await imported(team))
   const [groupId, experience_group] = [await bank.group(), await bank.group()]
-  const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
+  const job = isAbout('job') && (await bank.apply(groupId, 'ADD', 'ann\na,b\n'))
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
-  const tested = { group_id: await bank.group(), variants: halves }
-  await said(team.send('POST', '/experiments', { id: 'summer', name: 'Summer', ...tested }))
-  await said(team.call('POST', '/experiments/summer/start'))
-  const { id: erasure_id } = await team.erase('nobody')
+  const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
+  const erasure = isAbout('erasure') && (await team.erase('nobody'))
   const ids = {
-    ...{ groupId, jobId: String(jobId), participantId: 'ann', key: groupId },
-    ...{ workspace_id: String(team.workspace), group_id: household.id, run_id: String(run['id']) },
-    ...{ import_id: String(import_id), user_id: '1', name: 'household:has_dog' },
-    ...{ person: 'nobody', erasure_id: String(erasure_id) },
+    ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
+    ...{ workspace_id: String(team.workspace), group_id: household.id },
+    ...{ user_id: '1', name: 'household:has_dog', ...(run && { run_id: String(run['id']) }) },
+    ...{ person: 'nobody', ...(erasure && { erasure_id: String(erasure['id']) }) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
-    ...{ experiment_id: 'summer' },
+    ...(experiment_id && { experiment_id }),
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
+    ...(import_id && { import_id }),
   }
   return { team, bank, ids }
+}
+
+async function imported(team: Team): Promise<string> {
+  const file = { body: 'user_id,color\n1,red\n', headers: { 'content-type': 'text/csv' } }
+  const { id, ...answer } = await said(team.call('PUT', '/users', file))
+  if (id === undefined) throw new Error(JSON.stringify(answer))
+  await eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
+  return String(id)
+}
+
+async function tested(team: Team, group_id: string): Promise<string> {
+  const draft = { id: 'summer', name: 'Summer', group_id, variants: halves }
+  await said(team.send('POST', '/experiments', draft))
+  await said(team.call('POST', '/experiments/summer/start'))
+  return draft.id
 }
 
 /** Makes room in such a workspace for what a door does. */

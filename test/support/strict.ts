@@ -31,20 +31,18 @@ type Queried = Pick<D1Database, 'prepare' | 'batch'>
 
 /** `ran` counts the statements of the invocation. */
 export function strictDatabase(d1: D1Database, ran = { statements: 0 }): D1Database {
-  return new Proxy(d1, {
-    get(target, key) {
-      const own: Partial<D1Database> = {
-        ...queried(target, ran),
-        withSession: (...from) => {
-          const session = target.withSession(...from)
-          const strictly = queried(session, ran)
-          return new Proxy(session, {
-            get: (inner, key) => strictly[key as keyof Queried] ?? bound(inner, key),
-          })
-        },
-      }
-      return own[key as keyof D1Database] ?? bound(target, key)
+  const own: Partial<D1Database> = {
+    ...queried(d1, ran),
+    withSession: (...from) => {
+      const session = d1.withSession(...from)
+      const strictly = queried(session, ran)
+      return new Proxy(session, {
+        get: (inner, key) => strictly[key as keyof Queried] ?? bound(inner, key),
+      })
     },
+  }
+  return new Proxy(d1, {
+    get: (target, key) => own[key as keyof D1Database] ?? bound(target, key),
   })
 }
 

@@ -69,6 +69,13 @@ describe('the sweep', () => {
     expect((await left())[0]).toEqual([0, 0])
   })
 
+  it('deletes deliveries with their events where AUDIT_DAYS are fewer', async () => {
+    await happened([8 * day, 6 * day].map((age) => ({ age, workspace: 1, attempts: 2 })))
+    const { res } = hazardous({ AUDIT_DAYS: 7 }, { now: () => now })
+    await sweepEvents(res)
+    expect(await left()).toEqual([[6 * day], [6 * day], [6 * day, 6 * day]])
+  })
+
   it('keeps a young event that was written before an old one', async () => {
     await happened([401 * day, 1, 401 * day, 2].map((age) => ({ age, workspace: 1 })))
     await sweep()

@@ -92,7 +92,7 @@ export const ExperimentSettings = z.object({
     }),
   control: AnyCase.optional().meta({
     description:
-      'The variant whose value they get who take no part. If it was never given, the first.',
+      'The variant whose value they get who take no part. Of a new experiment by default the first.',
   }),
   traffic: Share('Shards, from the first, that take part.').optional(),
   layer: Layer.refine(({ from, to }) => from < to, {
@@ -143,6 +143,7 @@ export const changeOf = ({
   ...settings
 }: z.infer<typeof ExperimentChanges>): ExperimentChange => ({
   ...settings,
+  description: settings.description === '' ? null : settings.description,
   group: group_id,
   unit: unit === participants ? null : unit,
   newVersion: new_version,

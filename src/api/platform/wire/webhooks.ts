@@ -106,9 +106,11 @@ export const ShownDelivery = z.object({
       timestamp: z.iso.datetime(),
       status_code: z.int().nullable(),
       duration_ms: z.int(),
-      answer: z
-        .string()
-        .meta({ description: 'The first kilobyte of the answer, or why there was none.' }),
+      answer: z.string().meta({
+        description:
+          'The first kilobyte of the answer, or why there was none. Empty where it may name ' +
+          'somebody who was erased.',
+      }),
     }),
   ),
 })

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { Resources } from '../resources.ts'
+import type { Resources } from './resources.ts'
 
 /**
  * Stands for a person where the id must not be kept: HMAC-SHA-256, so that nobody without the key

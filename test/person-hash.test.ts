@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { personHash } from '../../src/access/person-hash.ts'
+import { personHash } from '../src/person-hash.ts'
 
 const personKey = 'k'.repeat(32)
 
