@@ -34,6 +34,7 @@ export type Reason =
         | 'event'
         | 'erasure'
         | 'experiment'
+        | 'flag'
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience' | 'experiment'; name: string }

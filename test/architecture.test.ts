@@ -45,6 +45,7 @@ const pure = [
   'experiments/change.ts',
   'experiments/chi-squared.ts',
   'experiments/draft.ts',
+  'experiments/explain.ts',
   'experiments/md5.ts',
   'experiments/shard.ts',
   'experiments/split.ts',

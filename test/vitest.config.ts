@@ -12,6 +12,7 @@ const shared = {
   doors: [
     'test/*.test.ts',
     'test/{api,jobs}/*.test.ts',
+    'test/experiments/shard.test.ts',
     'test/membership/export.test.ts',
     'test/stories/{coupon,deletion,lookup-during,lost-answers,one-revision}.test.ts',
     'test/stories/{refused-deletion,upload}.test.ts',
@@ -23,7 +24,7 @@ const shared = {
     'test/audiences/{limits,matches,moment,rule,text}.test.ts',
     'test/erasure/mentions.test.ts',
     'test/experience/*.test.ts',
-    'test/experiments/change.test.ts',
+    'test/experiments/{change,chi-squared,drawn,eppo,md5}.test.ts',
     'test/identity/{aggregate,import,limits,limits-hold,meanwhile}.test.ts',
     'test/identity/{no-value,normalize,recompute,reports,runs}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',

@@ -97,7 +97,8 @@ const tags = [
   { name: 'Experience Groups', description: 'Groups kept by hand: uploads, jobs and look-ups' },
   {
     name: 'OpenFeature',
-    description: 'Groups as feature flags, by the OpenFeature Remote Evaluation Protocol (OFREP)',
+    description:
+      'Groups and experiments as feature flags, by the OpenFeature Remote Evaluation Protocol (OFREP)',
   },
   {
     name: 'Group Identity',

@@ -100,7 +100,9 @@ async function workspaceKeyOf(c: Context<Http>): Promise<string> {
 async function requestKeyOf(c: Context<Http>): Promise<string> {
   const body = c.req.method === 'POST' ? `/${await hashOf(await c.req.text())}` : ''
   // Encoded, as a cache may take addresses for the same that differ in slashes alone.
-  return `${c.req.method}${body}/${encodeURIComponent(pathAndQuery(c))}`
+  // What people share a household by is shown to some callers alone.
+  const shown = c.var.caller.scopes.includes('users:read') ? '/users' : ''
+  return `${c.req.method}${body}${shown}/${encodeURIComponent(pathAndQuery(c))}`
 }
 
 function store(key: string, answer: Answer): void {

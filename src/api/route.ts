@@ -10,10 +10,12 @@ const lookups = [
   '/groups/:groupId/participants/:participantId',
   '/participants/:participantId/groups',
   '/memberships',
+  '/experiments/:experiment_id/assignments/:participant_id',
+  '/experiments/assignments',
   '/ofrep/v1/evaluate/flags/:key',
   '/ofrep/v1/evaluate/flags',
 ]
 
-/** Whether a route is a look-up of who is in which group, requested far more often than all else. */
+/** Whether a route is a look-up of who is in which group or arm, requested far more often than all else. */
 export const isLookup = (route: string | undefined): boolean =>
   lookups.some((path) => route?.endsWith(path))

@@ -10,11 +10,11 @@ export interface LiveGroup {
   revision: number
 }
 
-// Of a row `m` of members and its group `g`.
-const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
+/** Of a row `m` of members and its group `g`. */
+export const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
 
 /** The id as files have it; empty, which is in no group, where no file can have it. */
-function storedIdOf(participant: string): string {
+export function storedIdOf(participant: string): string {
   const read = readId(participant, Infinity)
   return 'id' in read ? read.id : ''
 }
@@ -53,25 +53,43 @@ export async function findGroupsOf(
   return { groups: groups.sort(byName), next }
 }
 
-/**
- * Whether a participant is in a group, by its id, or by spellings of its id or name. Throws
- * `not-found` with the id or `key`.
- */
+/** A group, by its id, or by spellings of its id or name. */
+export type NamedGroup = { id: string } | { key: string; spellings: readonly string[] }
+
+/** A group, and whether a participant is in it. */
+export type Member = LiveGroup & { member: boolean }
+
+export type MemberRow = LiveGroup & { member: number }
+
+export const memberOf = ({ member, ...group }: MemberRow): Member => ({
+  ...group,
+  member: member === 1,
+})
+
+/** Whether a participant is in a group. Throws `not-found` with the id or `key`. */
 export async function getMember(
   db: Db,
   workspace: number,
-  group: { id: string } | { key: string; spellings: readonly string[] },
+  group: NamedGroup,
   participant: string,
-): Promise<LiveGroup & { member: boolean }> {
-  const [id, key] =
-    'id' in group
-      ? [group.id, keyById(workspace, group.id)]
-      : [group.key, keyBySpelling(workspace, group.spellings)]
-  const [found] = await db.all<LiveGroup & { member: number }>(sql`
-    SELECT g.id, g.name, g.revision, ${isMember(storedIdOf(participant))} AS member
-    FROM experience_groups AS g WHERE g.key = ${key}`)
+): Promise<Member> {
+  const [found] = await db.all<MemberRow>(selectMember(workspace, group, participant))
+  const id = 'id' in group ? group.id : group.key
   if (found === undefined) throw new Failure({ reason: 'not-found', what: 'group', id })
-  return { ...found, member: found.member === 1 }
+  return memberOf(found)
+}
+
+/** Selects a group, and whether a participant is in it. */
+export function selectMember(
+  workspace: number,
+  group: NamedGroup,
+  participant: string,
+): SQL<MemberRow> {
+  const key =
+    'id' in group ? keyById(workspace, group.id) : keyBySpelling(workspace, group.spellings)
+  return sql<MemberRow>`
+    SELECT g.id, g.name, g.revision, ${isMember(storedIdOf(participant))} AS member
+    FROM experience_groups AS g WHERE g.key = ${key}`
 }
 
 const keyById = (workspace: number, id: string): SQL =>
@@ -97,25 +115,43 @@ export async function listGroupsWithMember(
   db: Db,
   workspace: number,
   participant: string,
-): Promise<(LiveGroup & { member: boolean })[]> {
-  const memberOf = sql`
+): Promise<Member[]> {
+  const named = await db.all<MemberRow>(selectGroupsWithMember(workspace, participant))
+  return withOwnGroups(db, workspace, participant, named)
+}
+
+const keysOfGroupsOf = (workspace: number, participant: string): SQL => sql`
     SELECT m.group_key FROM members AS m CROSS JOIN experience_groups AS g ON g.key = m.group_key
     WHERE m.workspace_id = ${workspace} AND m.participant_id = ${storedIdOf(participant)}
       AND ${isIn}`
-  const named = await db.all<LiveGroup & { member: number }>(sql`
-    SELECT id, name, revision, key IN (${memberOf}) AS member FROM experience_groups
-    WHERE workspace_id = ${workspace} AND deleted_at IS NULL ORDER BY name LIMIT ${groupsMost}`)
-  const groups = named.map(({ member, ...group }) => ({ ...group, member: member === 1 }))
+
+/** Selects the first thousand groups by name, for `withOwnGroups`. */
+export const selectGroupsWithMember = (workspace: number, participant: string): SQL<MemberRow> =>
+  sql<MemberRow>`
+    SELECT id, name, revision, key IN (${keysOfGroupsOf(workspace, participant)}) AS member
+    FROM experience_groups
+    WHERE workspace_id = ${workspace} AND deleted_at IS NULL ORDER BY name LIMIT ${groupsMost}`
+
+/** The groups; where they are a thousand, those that the participant is in come first. */
+export async function withOwnGroups(
+  db: Db,
+  workspace: number,
+  participant: string,
+  named: MemberRow[],
+): Promise<Member[]> {
+  const groups = named.map(memberOf)
   if (named.length < groupsMost) return groups
   const own = await db.all<LiveGroup>(sql`
     SELECT id, name, revision FROM experience_groups
-    WHERE key IN (${memberOf} LIMIT ${groupsMost}) AND deleted_at IS NULL`)
+    WHERE key IN (${keysOfGroupsOf(workspace, participant)} LIMIT ${groupsMost})
+      AND deleted_at IS NULL`)
   const first = own.map((group) => ({ ...group, member: true }))
   const others = groups.filter(({ member }) => !member)
   return [...first, ...others].slice(0, groupsMost).sort(byName)
 }
 
-const isMember = (participant: string): SQL => sql`
+/** Whether a participant, by its stored id, is in the group `g`. */
+export const isMember = (participant: string): SQL => sql`
   EXISTS (SELECT 1 FROM members AS m
     WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant}
       AND m.group_key = g.key AND ${isIn})`

@@ -136,7 +136,7 @@ describe('a refusal', () => {
       status: 404,
       key,
       errorCode: 'FLAG_NOT_FOUND',
-      errorDetails: `There is no group ${key}`,
+      errorDetails: `There is no flag ${key}`,
     })
     expect(await said(call(`${flags}/${written}`, { method: 'POST' }))).toMatchObject({
       status: 401,

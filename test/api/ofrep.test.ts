@@ -74,7 +74,7 @@ describe('POST /ofrep/v1/evaluate/flags/{key}', () => {
         status: 404,
         key,
         errorCode: 'FLAG_NOT_FOUND',
-        errorDetails: `There is no group ${key}`,
+        errorDetails: `There is no flag ${key}`,
       })
   })
 

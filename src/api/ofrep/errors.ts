@@ -17,7 +17,7 @@ function answerTo(facts: Reason): Refusal {
     case 'forbidden':
       return [403, 'GENERAL', `The token lacks the scope ${facts.scope}`]
     case 'not-found':
-      return [404, 'FLAG_NOT_FOUND', `There is no group ${facts.id}`]
+      return [404, 'FLAG_NOT_FOUND', `There is no flag ${facts.id}`]
     case 'operation-unknown':
       return [404, 'GENERAL', `There is no operation ${facts.method} ${facts.path}`]
     case 'too-many-requests':

@@ -30,7 +30,7 @@ export function routedPath(url: string, path: string): string {
   return flag === undefined ? path : prefix + encodeURIComponent(flag.key.toWellFormed())
 }
 
-/** The spelling by which a group was found. */
+/** The spelling by which a group or an experiment was found. */
 export const spelled = (
   { key, spellings }: RequestedFlag,
   { id, name }: { id: string; name: string },

@@ -1,8 +1,8 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { cors } from 'hono/cors'
 import type { z } from 'zod'
 import { evaluating } from '../../access/scopes.ts'
-import { getMember, listGroupsWithMember } from '../../membership/lookup.ts'
+import { getFlag, listFlags } from '../../experiments/lookup.ts'
 import { bearer } from '../bearer.ts'
 import { bookmarkHeader, servedByHeader } from '../bookmark.ts'
 import { guarded, json, rateLimitExceeded } from '../describe.ts'
@@ -12,7 +12,7 @@ import { unknownOperation } from '../refusal.ts'
 import { cached } from '../cached.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { onError } from './errors.ts'
-import { requestedFlag, spelled } from './key.ts'
+import { requestedFlag } from './key.ts'
 import { withEtag } from './etag.ts'
 import * as wire from './wire.ts'
 
@@ -38,23 +38,27 @@ const operation = (
   })
 
 const oneFlag = {
-  summary: 'Check whether a participant is in a group',
+  summary: 'Check whether a participant is in a group, or which variant of an experiment it has',
   description:
-    "The key is the group's id, in any case, or its name, percent-encoded or not. Slashes and " +
-    'question marks are part of it. A name with `#`, or with `.` or `..` between slashes, must be ' +
-    'encoded as a whole; the id always works.',
+    "The key is a group's id, in any case, or its name, or an experiment's id, percent-encoded or " +
+    'not. Slashes and question marks are part of it. A name with `#`, or with `.` or `..` between ' +
+    'slashes, must be encoded as a whole; the id always works. A group is found before an experiment.',
 }
 
 const allFlags = {
-  summary: 'Check for each group of the workspace whether a participant is in it',
+  summary:
+    'Check for each group whether a participant is in it, for each experiment which variant it has',
   description:
     'Each group stands in the list twice: under its id and under its name. Of more than 1,000 ' +
-    'groups, those that the participant is in come first. Without a targetingKey, ' +
+    'groups, those that the participant is in come first. Experiments follow. Without a targetingKey, ' +
     'each flag is the error TARGETING_KEY_MISSING. A request with the ETag of the answer before in ' +
     '`If-None-Match` is answered by 304 if nothing has changed.',
 }
 
-/** Groups as boolean flags for any OpenFeature SDK (OFREP 0.3.0). */
+/** Whether the caller is shown by what the members of a household are one. */
+const mayRead = (c: Context<Http>) => c.var.caller.scopes.includes('users:read')
+
+/** Groups as boolean flags, and experiments, for any OpenFeature SDK (OFREP 0.3.0). */
 export const ofrep = new Hono<Http>()
   .onError(onError)
   // A browser's preflight has no token.
@@ -83,8 +87,8 @@ export const ofrep = new Hono<Http>()
       const { replica, workspace } = c.var
       const flag = requestedFlag(c.req.url) ?? { key: '', spellings: [] }
       const participant = wire.getParticipant(c.req.valid('json'))
-      const group = await getMember(replica, workspace, flag, participant)
-      return c.json(wire.showFlag(spelled(flag, group), group))
+      const found = await getFlag(replica, workspace, flag, participant)
+      return c.json(wire.showFlag(flag, found, mayRead(c)))
     },
   )
 
@@ -97,8 +101,8 @@ export const ofrep = new Hono<Http>()
     cached,
     async (c) => {
       const participant = wire.findParticipant(c.req.valid('json'))
-      const groups = await listGroupsWithMember(c.var.replica, c.var.workspace, participant ?? '')
-      return c.json(wire.showFlags(groups, participant))
+      const flags = await listFlags(c.var.replica, c.var.workspace, participant ?? '')
+      return c.json(wire.showFlags(flags, participant, mayRead(c)))
     },
   )
 

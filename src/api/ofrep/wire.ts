@@ -1,7 +1,11 @@
 import { z } from 'zod'
+import type { Assignment, Flag } from '../../experiments/lookup.ts'
+import { valueOf } from '../../experiments/split.ts'
 import { Failure } from '../../failure.ts'
-import type { LiveGroup } from '../../membership/lookup.ts'
+import type { Member } from '../../membership/lookup.ts'
 import { canonical } from '../../text.ts'
+import { showExact } from '../platform/wire/values.ts'
+import { spelled, type RequestedFlag } from './key.ts'
 
 /** The context of an evaluation (OFREP 0.3.0), of which only `targetingKey` counts. */
 const Context = z.looseObject({
@@ -26,11 +30,11 @@ export function getParticipant(evaluation: z.infer<typeof Evaluation>): string {
   return participant
 }
 
-const Key = z
-  .string()
-  .meta({ description: "The flag's key as requested: the group's id or its name." })
+const Key = z.string().meta({
+  description: "The flag's key as requested: a group's id or its name, or an experiment's id.",
+})
 
-export const ShownFlag = z.object({
+const GroupFlag = z.object({
   key: Key,
   value: z.boolean(),
   reason: z.literal('TARGETING_MATCH'),
@@ -38,19 +42,95 @@ export const ShownFlag = z.object({
   metadata: z.object({ groupId: z.uuid(), groupName: z.string(), revision: z.int() }),
 })
 
-type Evaluated = LiveGroup & { member: boolean }
+/** As OpenFeature names metadata ("Appendix D: Observability"). */
+const ExperimentMetadata = z.object({
+  version: z.int().meta({ description: 'Of the experiment.' }),
+  contextId: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        "What is hashed: the participant's id, or the value of its household, which only a token " +
+        'with users:read is shown.',
+    }),
+  flagSetId: z.uuid().optional().meta({ description: "The experiment's group, if it has one." }),
+})
+
+const ExperimentFlag = z.object({
+  key: Key,
+  value: z
+    .union([z.string(), z.number(), z.boolean(), z.record(z.string(), z.unknown())])
+    .meta({ description: "The variant's; the control's where there is none." }),
+  reason: z.enum(['SPLIT', 'TARGETING_MATCH', 'STATIC', 'DISABLED']).meta({
+    description:
+      'TARGETING_MATCH: the variant is forced. STATIC: the participant takes no part. DISABLED: the ' +
+      'experiment is not running.',
+  }),
+  variant: z.string().optional(),
+  metadata: ExperimentMetadata,
+})
+
+export const ShownFlag = z.union([GroupFlag, ExperimentFlag])
 
 /** A group as a flag; `key` is that of the request. */
-export const showFlag = (
+const showGroup = (
   key: string,
-  { id, name, revision, member }: Evaluated,
-): z.infer<typeof ShownFlag> => ({
+  { id, name, revision, member }: Member,
+): z.infer<typeof GroupFlag> => ({
   key,
   value: member,
   reason: 'TARGETING_MATCH',
   variant: member ? 'member' : 'other',
   metadata: { groupId: id, groupName: name, revision },
 })
+
+/** An experiment as a flag. `mayRead`: whether the caller is shown by what a household is shared. */
+const showExperiment = (
+  key: string,
+  assignment: Assignment,
+  mayRead: boolean,
+): z.infer<typeof ExperimentFlag> => ({
+  key,
+  value: showExact(valueOf(assignment.experiment, assignment)) as Value, // checked at creation
+  reason: reasonOf(assignment),
+  ...(assignment.variant !== undefined && { variant: assignment.variant.id }),
+  metadata: showMetadata(assignment, mayRead),
+})
+
+type Value = z.infer<typeof ExperimentFlag>['value']
+
+function reasonOf({ reason }: Assignment): z.infer<typeof ExperimentFlag>['reason'] {
+  switch (reason) {
+    case 'SPLIT':
+      return 'SPLIT'
+    case 'FORCED':
+      return 'TARGETING_MATCH'
+    case 'NOT_RUNNING':
+      return 'DISABLED'
+    default:
+      return 'STATIC'
+  }
+}
+
+const showMetadata = (
+  { experiment: { version, group, unit }, candidate: { key } }: Assignment,
+  mayRead: boolean,
+): z.infer<typeof ExperimentMetadata> => ({
+  version,
+  ...(key !== null && (mayRead || unit === null) && { contextId: key }),
+  ...(group !== null && { flagSetId: group }),
+})
+
+/** A flag under the spelling of the request by which it was found. */
+export function showFlag(
+  requested: RequestedFlag,
+  flag: Flag,
+  mayRead: boolean,
+): z.infer<typeof ShownFlag> {
+  if ('group' in flag) return showGroup(spelled(requested, flag.group), flag.group)
+  const { id } = flag.assignment.experiment
+  return showExperiment(spelled(requested, { id, name: id }), flag.assignment, mayRead)
+}
 
 const codes = z.enum([
   'PARSE_ERROR',
@@ -64,9 +144,11 @@ export const EvaluationError = z.object({ key: Key, errorCode: codes, errorDetai
 export const BulkError = EvaluationError.omit({ key: true })
 
 export const ShownFlags = z.object({
-  flags: z
-    .array(z.union([ShownFlag, EvaluationError]))
-    .meta({ description: 'Each group twice: under its id, and under its name.' }),
+  flags: z.array(z.union([ShownFlag, EvaluationError])).meta({
+    description:
+      'Each group twice: under its id, and under its name. Then each experiment, unless a group ' +
+      'bears its id.',
+  }),
   metadata: z
     .object({ targetingKey: z.string() })
     .optional()
@@ -75,28 +157,33 @@ export const ShownFlags = z.object({
 
 export const targetingKeyMissing = 'context.targetingKey must name the participant'
 
-/** All groups as flags; without a participant, each is an error. */
+/** All groups and experiments as flags; without a participant, each is an error. */
 export function showFlags(
-  groups: Evaluated[],
+  { groups, assignments }: { groups: Member[]; assignments: Assignment[] },
   participant: string | undefined,
+  mayRead: boolean,
 ): z.infer<typeof ShownFlags> {
-  const flags = [...byKey(groups)]
+  const ofGroups = byKey(groups)
+  const others = assignments.filter(({ experiment }) => !ofGroups.has(experiment.id))
   if (participant === undefined)
     return {
-      flags: flags.map(([key]) => ({
+      flags: [...ofGroups.keys(), ...others.map(({ experiment }) => experiment.id)].map((key) => ({
         key,
         errorCode: 'TARGETING_KEY_MISSING',
         errorDetails: targetingKeyMissing,
       })),
     }
   return {
-    flags: flags.map(([key, group]) => showFlag(key, group)),
+    flags: [
+      ...[...ofGroups].map(([key, group]) => showGroup(key, group)),
+      ...others.map((one) => showExperiment(one.experiment.id, one, mayRead)),
+    ],
     metadata: { targetingKey: participant },
   }
 }
 
 /** Groups by id and by name, where a name that is another group's id means that group. */
-function byKey(groups: Evaluated[]): Map<string, Evaluated> {
+function byKey(groups: Member[]): Map<string, Member> {
   const byId = new Map(groups.map((group) => [group.id, group]))
   return new Map(
     groups.flatMap((group) => [

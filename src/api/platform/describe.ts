@@ -26,6 +26,7 @@ const tags: Record<string, string> = {
   experiments: 'Experiments',
   webhooks: 'Webhooks',
   audit: 'Webhooks',
+  flags: 'Experiments',
 }
 
 /**
@@ -44,6 +45,7 @@ type Answer =
       requestBody?: typeof usersBody | typeof peopleBody
       /** By the first scope where it is not given. */
       tag?: string
+      description?: string
     }
 
 /** The guard and the description of an operation. */
@@ -53,7 +55,8 @@ export const operation = (
   summary: string,
   answer: Answer = {},
 ) => {
-  const { schema, goesOn, status, csv, lines, timed, requestBody, tag } = shapeOf(answer)
+  const { schema, goesOn, status, csv, lines, timed, requestBody, tag, description } =
+    shapeOf(answer)
   const body = csv === true ? jsonOrCsv : lines === true ? jsonOrLines : json
   const answered =
     schema !== undefined ? body('Done', schema) : csv === true ? csvFile('Done') : undefined
@@ -61,6 +64,7 @@ export const operation = (
   return guarded(needs, {
     operationId,
     summary,
+    ...(description !== undefined && { description }),
     tags: [tag ?? tags[first.split(':')[0] ?? ''] ?? 'Group Identity'],
     ...(requestBody !== undefined && { requestBody }),
     responses: {

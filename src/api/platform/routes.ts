@@ -4,6 +4,7 @@ import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { onError } from './errors.ts'
+import { assignments } from './assignments.ts'
 import { audiences } from './audiences.ts'
 import { audienceUsers } from './audience-users.ts'
 import { balance } from './balance.ts'
@@ -32,6 +33,7 @@ export const platform = new Hono<Http>()
   .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
   .route('/experiments', experiments)
+  .route('/experiments', assignments)
   .route('/experiments', balance)
   .route('/webhooks', webhooks)
   .route('/webhooks', deliveries)

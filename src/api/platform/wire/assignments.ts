@@ -1,0 +1,205 @@
+import { z } from 'zod'
+import type { Assignments } from '../../../experiments/assignments.ts'
+import type { Check } from '../../../experiments/explain.ts'
+import type { Experiment } from '../../../experiments/experiments.ts'
+import type { Assignment } from '../../../experiments/lookup.ts'
+import { reasons, valueOf, type Assigned } from '../../../experiments/split.ts'
+import { showExact } from './values.ts'
+
+/** What a variant gives. */
+export const ArmValue = z
+  .union([z.string(), z.number(), z.boolean(), z.record(z.string(), z.unknown())])
+  .meta({ description: "The variant's value; the control's where the variant is null." })
+
+const Arm = z.object({
+  variant: z.string().nullable().meta({ description: 'null for those who take no part.' }),
+  value: ArmValue,
+  reason: z.enum(reasons).meta({
+    description:
+      'SPLIT and FORCED have a variant. NO_UNIT: a person of no household, or an id that nobody can have.',
+  }),
+})
+
+const Version = z
+  .int()
+  .meta({ description: 'Of the experiment: with each version, all participants are drawn anew.' })
+
+const Revision = z.int().optional().meta({
+  description: 'The live revision of the group, of which the answer is; only where it has a group.',
+})
+
+export const ShownAssignment = Arm.extend({
+  experiment_id: z.string(),
+  participant_id: z.string().meta({ description: 'As requested.' }),
+  version: Version,
+  revision: Revision,
+})
+
+const showArm = (experiment: Experiment, assigned: Assigned): z.infer<typeof Arm> => ({
+  variant: assigned.variant?.id ?? null,
+  value: showExact(valueOf(experiment, assigned)) as z.infer<typeof ArmValue>, // checked at creation
+  reason: assigned.reason,
+})
+
+const showRevision = (revision: number | null) => (revision === null ? {} : { revision })
+
+export const showAssignment = (
+  participant: string,
+  assignment: Assignment,
+): z.infer<typeof ShownAssignment> => ({
+  experiment_id: assignment.experiment.id,
+  participant_id: participant,
+  ...showArm(assignment.experiment, assignment),
+  version: assignment.experiment.version,
+  ...showRevision(assignment.revision),
+})
+
+const Passed = z.boolean().meta({
+  description:
+    'Whether the participant goes on to the next check. The first that is not passed decides.',
+})
+const Shard = z.int().min(0).max(9999)
+const Bound = z.int().min(0).max(10_000)
+const HiddenShard = Shard.nullable().meta({
+  description: 'null where it is of a household, and the token lacks users:read.',
+})
+const Salt = z.string().meta({ description: 'What is hashed: the salt, `-`, and the key.' })
+
+const draw = <Name extends string>(check: Name, description: string) =>
+  z
+    .object({
+      check: z.literal(check),
+      passed: Passed,
+      salt: Salt,
+      shard: HiddenShard,
+      from: Bound,
+      to: Bound,
+    })
+    .meta({ description })
+
+const ShownCheck = z.discriminatedUnion('check', [
+  z.object({
+    check: z.literal('running'),
+    passed: Passed,
+    status: z.enum(['draft', 'running', 'paused', 'ended']),
+  }),
+  z
+    .object({ check: z.literal('forced'), passed: Passed, variant: z.string().nullable() })
+    .meta({ description: 'Not passed by those on whom a variant is forced: they have it.' }),
+  z.object({ check: z.literal('group'), passed: Passed, group_id: z.uuid().nullable() }),
+  z.object({
+    check: z.literal('unit'),
+    passed: Passed,
+    unit: z.string(),
+    key: z.string().nullable().meta({
+      description:
+        "The participant's id, or its household's value, which only a token with users:read is shown.",
+    }),
+  }),
+  draw('holdout', 'Where the experiment has one. Passed from the share of the holdout on.'),
+  draw('layer', 'Where the experiment has one.'),
+  draw('traffic', 'Those below the traffic take part.'),
+  z.object({
+    check: z.literal('split'),
+    passed: Passed,
+    salt: Salt,
+    shard: HiddenShard,
+    variants: z.array(z.object({ id: z.string(), from: Bound, to: Bound })),
+  }),
+])
+
+export const ShownExplanation = ShownAssignment.extend({
+  checks: z.array(ShownCheck).meta({
+    description:
+      'In their order, also those after the one that decides. A draw is passed where `shard` is ' +
+      '`from` or more, and less than `to`. Who has no key is in no draw.',
+  }),
+})
+
+/** `mayRead`: whether the caller may know what people share a household by. */
+export const showExplanation = (
+  participant: string,
+  assignment: Assignment & { checks: Check[] },
+  mayRead: boolean,
+): z.infer<typeof ShownExplanation> => ({
+  ...showAssignment(participant, assignment),
+  checks: assignment.checks.map((check) =>
+    showCheck(check, mayRead || assignment.experiment.unit === null),
+  ),
+})
+
+/** Shards are hidden with their key: a few of them tell it from all others. */
+function showCheck(check: Check, withKey: boolean): z.infer<typeof ShownCheck> {
+  const { passed } = check
+  switch (check.check) {
+    case 'running':
+    case 'forced':
+      return check
+    case 'group':
+      return { check: 'group', passed, group_id: check.group }
+    case 'unit': {
+      const { unit, key } = check
+      return { check: 'unit', passed, unit: unit ?? 'participant', key: withKey ? key : null }
+    }
+    case 'split': {
+      const variants = check.variants.map(({ id, from, to }) => ({ id, from, to }))
+      const shard = withKey ? check.shard : null
+      return { check: 'split', passed, salt: check.salt, shard, variants }
+    }
+    default: {
+      const { check: name, salt, from, to } = check
+      return { check: name, passed, salt, shard: withKey ? check.shard : null, from, to }
+    }
+  }
+}
+
+export const AssignmentsRequest = z.object({
+  participant_ids: z
+    .array(z.string())
+    .min(1, 'must name at least one')
+    .max(1000, 'cannot name more than 1000'),
+  experiment_ids: z
+    .array(z.string())
+    .max(100, 'cannot name more than 100')
+    .nullish()
+    .meta({ description: 'Only these experiments; all that are no drafts if not given.' }),
+})
+
+export const ShownAssignments = z.object({
+  assignments: z.array(
+    z.object({
+      participant_id: z.string(),
+      experiments: z.record(z.string(), Arm).meta({ description: 'By the ids of experiments.' }),
+    }),
+  ),
+  experiments: z.array(z.object({ id: z.string(), version: Version, revision: Revision })),
+})
+
+/** Arms of an experiment that are alike are shown by one object. */
+export function showAssignments({
+  experiments,
+  assignments,
+}: Assignments): z.infer<typeof ShownAssignments> {
+  const shown = experiments.map((experiment) => ({ experiment, arms: new Map<string, ShownArm>() }))
+  const show = (assigned: Assigned[]) =>
+    shown.map(({ experiment, arms }, i): [string, ShownArm] => {
+      const one = assigned[i] ?? { variant: undefined, reason: 'NOT_RUNNING' }
+      const alike = `${one.reason} ${one.variant?.id ?? ''}`
+      const arm = arms.get(alike) ?? showArm(experiment, one)
+      arms.set(alike, arm)
+      return [experiment.id, arm]
+    })
+  return {
+    assignments: assignments.map(({ participant, assigned }) => ({
+      participant_id: participant,
+      experiments: Object.fromEntries(show(assigned)),
+    })),
+    experiments: experiments.map(({ id, version, revision }) => ({
+      id,
+      version,
+      ...showRevision(revision),
+    })),
+  }
+}
+
+type ShownArm = z.infer<typeof Arm>

@@ -1,0 +1,188 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import { letOthersIn } from '../jobs/let-others-in.ts'
+import { stringifyJson } from '../json.ts'
+import { isIn } from '../membership/lookup.ts'
+import {
+  columns,
+  experimentOf,
+  experimentsOf,
+  type Experiment,
+  type ExperimentRow,
+} from './experiments.ts'
+import { joinGroup, subjectOf } from './lookup.ts'
+import { assigning, valueOf, type Assigned, type Candidate } from './split.ts'
+
+/** Experiments of one answer. */
+export const experimentsMost = 100
+
+/** Characters of all values of one answer. */
+const valuesMost = 16 * 1024 * 1024
+
+/** Arms that are assigned before others are let in: some hundredths of a second. */
+const assignedAtOnce = 10_000
+/** Milliseconds of a pause, at most. */
+const pause = 20
+
+/** An experiment, and the live revision of its group. */
+export type Located = Experiment & { revision: number | null }
+
+export interface Assignments {
+  experiments: Located[]
+  /** The arms of each participant, in the order of `experiments`. */
+  assignments: { participant: string; assigned: Assigned[] }[]
+}
+
+/**
+ * The arms of each participant, in the order and spelling of `participants`: of the experiments
+ * `ids`, or of all that are no drafts, by id. Throws `not-found` for one of `ids`, and `invalid`
+ * where all or their values are too many.
+ */
+export async function findAssignments(
+  db: Db,
+  workspace: number,
+  participants: string[],
+  ids: string[] | undefined,
+): Promise<Assignments> {
+  const subjects = participants.map(subjectOf)
+  const { rows, candidatesOf } = await query(db, workspace, subjects, ids)
+  const experiments = rows.map(locatedOf)
+  const unknown = ids?.find((id) => !experiments.some((one) => one.id === id))
+  if (unknown !== undefined)
+    throw new Failure({ reason: 'not-found', what: 'experiment', id: unknown })
+  if (experiments.length > experimentsMost)
+    throw new Failure({
+      reason: 'invalid',
+      field: 'experiment_ids',
+      problem: `must name some, as there are more than ${experimentsMost} experiments`,
+    })
+
+  const each = experiments.map((experiment) => {
+    const candidate = candidatesOf(experiment)
+    const assign = assigning(experiment)
+    return { assignTo: (place: number) => assign(candidate(place)), length: lengths(experiment) }
+  })
+  const assignments: Assignments['assignments'] = []
+  let unpaused = 0
+  let values = 0
+  for (const [place, participant] of participants.entries()) {
+    const assigned = each.map(({ assignTo }) => assignTo(place))
+    assignments.push({ participant, assigned })
+    assigned.forEach((arm, i) => (values += each[i]?.length(arm) ?? 0))
+    if (values > valuesMost)
+      throw new Failure({
+        reason: 'invalid',
+        field: 'participant_ids',
+        problem: 'have arms with too long values: ask for fewer at a time',
+      })
+    unpaused += assigned.length
+    if (unpaused < assignedAtOnce) continue
+    unpaused = 0
+    await letOthersIn(pause)
+  }
+  return { experiments, assignments }
+}
+
+type Row = ExperimentRow & { revision: number | null }
+
+const locatedOf = ({ revision, ...row }: Row): Located => ({ ...experimentOf(row), revision })
+
+/** How long the value of an assignment is as JSON. */
+function lengths(experiment: Experiment): (assigned: Assigned) => number {
+  const known = new Map<string | undefined, number>()
+  return (assigned) => {
+    const id = assigned.variant?.id
+    const length = known.get(id) ?? stringifyJson(valueOf(experiment, assigned)).length
+    known.set(id, length)
+    return length
+  }
+}
+
+/** Experiments, and what is known of the participant at a place of `subjects`: in one batch. */
+async function query(
+  db: Db,
+  workspace: number,
+  subjects: string[],
+  ids: string[] | undefined,
+): Promise<{
+  rows: Row[]
+  candidatesOf: (experiment: Experiment) => (place: number) => Candidate
+}> {
+  const which =
+    ids === undefined
+      ? sql`e.status <> 'draft'`
+      : sql`e.id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`
+  // Nothing else is asked of those that are not running.
+  const most = experimentsMost + 1
+  const running = sql`${experimentsOf(workspace)} AND ${which} AND e.status = 'running' LIMIT ${most}`
+  const people = sql`json_each(${JSON.stringify(subjects)}) AS p`
+  const [experiments, members, forced, households] = await together(db, [
+    sql<Row>`
+    SELECT ${columns}, g.revision FROM experiments AS e ${joinGroup}
+    WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL AND ${which}
+    ORDER BY e.id LIMIT ${most}`,
+    selectMembers(workspace, running, people),
+    selectForced(running, people),
+    selectHouseholds(workspace, running, people),
+  ])
+  const placesOf = new Map(
+    members.rows.map(({ group, places }) => [
+      group,
+      new Set(JSON.parse(places) as number[]), // of `json_group_array`
+    ]),
+  )
+  const forcedOf = Map.groupBy(forced.rows, ({ experiment }) => experiment)
+  const valuesOf = Map.groupBy(households.rows, ({ unit }) => unit)
+  return {
+    rows: experiments.rows,
+    candidatesOf: ({ key, group, unit }) => {
+      const places = group === null ? undefined : (placesOf.get(group) ?? new Set())
+      const variants = new Map(forcedOf.get(key)?.map((row) => [row.place, row.variant]))
+      const values = unit === null ? subjects : householdsOf(valuesOf.get(unit) ?? [])
+      return (place) => ({
+        forced: variants.get(place) ?? null,
+        member: places?.has(place) ?? true,
+        key: values[place] || null,
+      })
+    },
+  }
+}
+
+/** The household of each place that has one. */
+function householdsOf(rows: { place: number; value: string }[]): string[] {
+  const values: string[] = []
+  for (const { place, value } of rows) values[place] = value
+  return values
+}
+
+/** Places of the people who are in each group of the experiments. */
+const selectMembers = (workspace: number, running: SQL, people: SQL) =>
+  sql<{ group: string; places: string }>`
+    SELECT g.id AS "group", (
+      SELECT json_group_array(p.key) FROM ${people}
+        CROSS JOIN members AS m ON m.workspace_id = ${workspace}
+          AND m.participant_id = p.value AND m.group_key = g.key
+      WHERE ${isIn}) AS places
+    FROM experience_groups AS g
+    WHERE g.workspace_id = ${workspace} AND g.deleted_at IS NULL
+      AND g.id IN (SELECT e.group_id FROM ${running})`
+
+/** Whom of the people arms are forced on; experiments that force none are left out at once. */
+const selectForced = (running: SQL, people: SQL) =>
+  sql<{ experiment: number; place: number; variant: string }>`
+    SELECT e.key AS experiment, p.key AS place, f.variant
+    FROM (SELECT e.key FROM ${running}) AS e
+      CROSS JOIN ${people}
+      CROSS JOIN experiment_forced AS f ON f.experiment_key = e.key AND f.participant_id = p.value
+    WHERE (SELECT 1 FROM experiment_forced WHERE experiment_key = e.key LIMIT 1) IS NOT NULL`
+
+/** The households of the people, of each definition whose groups are drawn. */
+const selectHouseholds = (workspace: number, running: SQL, people: SQL) =>
+  sql<{ unit: string; place: number; value: string }>`
+    SELECT d.id AS unit, p.key AS place, i.value
+    FROM group_definitions AS d
+      CROSS JOIN ${people}
+      CROSS JOIN identity_members AS i ON i.definition_key = d.key AND i.user_id = p.value
+    WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL
+      AND d.id IN (SELECT e.unit_definition FROM ${running})`

@@ -1,0 +1,42 @@
+import type { ExperimentStatus } from '../db/schema.ts'
+import { isWithin, shardOf } from './shard.ts'
+import {
+  drawnOf,
+  splitSalt,
+  type Candidate,
+  type Drawn,
+  type Split,
+  type Variant,
+} from './split.ts'
+
+/** A check, and whether a candidate goes on to the next: the first that it fails decides. */
+export type Check =
+  | { check: 'running'; passed: boolean; status: ExperimentStatus }
+  /** Fails where an arm is forced. */
+  | { check: 'forced'; passed: boolean; variant: string | null }
+  | { check: 'group'; passed: boolean; group: string | null }
+  | { check: 'unit'; passed: boolean; unit: string | null; key: string | null }
+  | Omit<Drawn, 'otherwise'>
+  | { check: 'split'; passed: boolean; salt: string; shard: number; variants: Variant[] }
+
+/** Who is eligible, and what is drawn. */
+type Explained = Split & { group: string | null; unit: string | null }
+
+/** The checks in their order; draws only of a candidate who has a key. */
+export function checksOf(of: Explained, { forced, member, key }: Candidate): Check[] {
+  const forcedInto = of.variants.find(({ id }) => id === forced)?.id ?? null
+  const checks: Check[] = [
+    { check: 'running', passed: of.status === 'running', status: of.status },
+    { check: 'forced', passed: forcedInto === null, variant: forcedInto },
+    { check: 'group', passed: member, group: of.group },
+    { check: 'unit', passed: key !== null, unit: of.unit, key },
+  ]
+  return key === null ? checks : [...checks, ...drawnOf(of, key), splitOf(of, key)]
+}
+
+function splitOf({ variants, ...of }: Explained, key: string): Check {
+  const salt = splitSalt(of)
+  const shard = shardOf(salt, key)
+  const passed = variants.some((variant) => isWithin(shard, variant))
+  return { check: 'split', passed, salt, shard, variants }
+}
