@@ -239,6 +239,27 @@ describe('GET /experiments/:experiment_id/assignments', () => {
     )
   })
 
+  it('says what the look-up says of each', async () => {
+    const lab = await Lab.open()
+    const members = [...somebody.slice(0, 60), '__proto__', 'josé', '😀']
+    const [control, treatment] = halves
+    await lab.running('price', {
+      ...{ group_id: await lab.group(members), traffic: 6000 },
+      ...{ layer: { id: 'page', from: 1000, to: 9000 }, holdout: { id: 'all', share: 500 } },
+      variants: [control, { ...treatment, forced: ['person-00003', 'stranger'] }],
+    })
+    const { assignments } = await said(
+      lab.send('POST', '/assignments', { participant_ids: members, experiment_ids: ['price'] }),
+    )
+    const looked = (assignments as { participant_id: string; experiments: Record<string, Json> }[])
+      .map(({ participant_id, experiments }): [string, string] => [
+        participant_id,
+        String(experiments['price']?.['variant'] ?? ''),
+      ])
+      .sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+    expect(await contentOf(lab, 'price')).toBe(csv(looked))
+  })
+
   it('gives a household one arm, and none to those without', async () => {
     const lab = await Lab.open()
     const { team } = lab

@@ -63,7 +63,7 @@ describe('GET /openapi.json', () => {
       [/ \/health$/, ['503']],
       [/\/audiences\/(preview|overlap|.*\/(count|users.*))$/, ['503']],
     ]
-    const files = /\/assignments$/
+    const files = /^GET .*\/assignments$/
     const empty = / \/v2\/.* 202$|\/oauth\/revoke 200$/
     for (const [name, { responses }] of operations) {
       const statuses = Object.keys(responses)
