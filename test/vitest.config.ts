@@ -32,7 +32,8 @@ const shared = {
   ],
 }
 const alone = [
-  'test/api/{audience-syncs,clients,files,uploads,uploads-large,upload-places}.test.ts',
+  'test/api/{audience-syncs,clients,files,runs,uploads}.test.ts',
+  'test/api/{uploads-large,upload-places}.test.ts',
   'test/jobs/{others,upload}.test.ts',
 ]
 
