@@ -12,6 +12,7 @@ import { runBalance } from './experiments/count-balance.ts'
 import { eraseExperiment } from './experiments/erase.ts'
 import { enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
+import { writeExposures } from './experiments/exposures.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
@@ -34,7 +35,14 @@ import { measureState } from './jobs/state.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
-import { factsOf, revivedWithin, sequelOf, type Message, type ReportsMessage } from './messages.ts'
+import {
+  factsOf,
+  isOfEvents,
+  revivedWithin,
+  sequelOf,
+  type EventsMessage,
+  type Message,
+} from './messages.ts'
 import { resources, type Env, type Resources } from './resources.ts'
 
 export default {
@@ -46,11 +54,11 @@ export default {
     for (const { body, attempts } of batch.messages)
       if (dead && attempts === 1)
         res.measure({ kind: 'message', work: body.kind, outcome: 'dead', attempts })
-    await handleReports(res, batch.queue, batch.messages.filter(hasReports))
+    await handleEvents(res, batch.queue, batch.messages)
     // Other queues have batches of one, but for dead letters of deliveries, which are dropped.
     await Promise.all(
       batch.messages.map(async (message) => {
-        if (hasReports(message)) return
+        if (isOfEvents(message.body)) return
         const res = resources(env)
         try {
           await (dead ? handleDeadLetter(res, message.body) : handle(res, message.body))
@@ -118,8 +126,8 @@ async function followUp(
   const passing = isPassing(error)
   const dead = queue.endsWith('-dead')
   const sequel = sequelOf(body, { attempts, passing, dead })
-  // A dead letter of reports is tried again for days.
-  const waits = passing || (dead && body.kind === 'reports')
+  // Dead letters of events are tried again for days.
+  const waits = passing || (dead && isOfEvents(body))
   const outcome = sequel.then === 'give-up' ? 'lost' : waits ? 'waits' : 'failed'
   const event = outcome === 'waits' ? 'message-waits' : 'message-failed'
   console.error(JSON.stringify({ event, queue, attempts, ...factsOf(body), ...faultOf(error) }))
@@ -135,25 +143,26 @@ async function followUp(
     )
 }
 
-const hasReports = (
-  message: globalThis.Message<Message>,
-): message is globalThis.Message<ReportsMessage> => message.body.kind === 'reports'
-
-/** Writes the reports of messages, dead letters too, and sees to it that those that failed come again. */
-async function handleReports(
+/** Writes what events say, dead letters too, and sees to it that messages that failed come again. */
+async function handleEvents(
   res: Resources,
   queue: string,
-  messages: globalThis.Message<ReportsMessage>[],
+  messages: readonly globalThis.Message<Message>[],
 ): Promise<void> {
-  const bodies = messages.map(({ body }) => body)
-  const failed = await writeReports(res, bodies)
+  const events = messages.flatMap((message) =>
+    isOfEvents(message.body) ? [{ message, body: message.body }] : [],
+  )
+  const bodies = events.map(({ body }) => body)
+  const reports = bodies.filter((body) => body.kind === 'reports')
+  const exposures = bodies.filter((body) => body.kind === 'exposures')
+  const failed = new Map<EventsMessage, unknown>([
+    ...(await writeReports(res, reports)),
+    ...(await writeExposures(res, exposures)),
+  ])
   await Promise.all(
-    messages.map((message, i) => {
-      const body = bodies[i]
-      return body !== undefined && failed.has(body)
-        ? followUp(res, queue, message, failed.get(body))
-        : message.ack()
-    }),
+    events.map(({ message, body }) =>
+      failed.has(body) ? followUp(res, queue, message, failed.get(body)) : message.ack(),
+    ),
   )
 }
 

@@ -52,7 +52,14 @@ export interface ExposuresMessage {
   workspace: number
   taken: number
   exposures: SentExposure[]
+  by: Actor
 }
+
+/** Of what is in no table before it is written. */
+export type EventsMessage = ReportsMessage | ExposuresMessage
+
+export const isOfEvents = (message: Message): message is Message & EventsMessage =>
+  message.kind === 'reports' || message.kind === 'exposures'
 
 /** An exposure as it travels, by the keys of what it names. */
 export interface SentExposure {
@@ -76,9 +83,30 @@ export const flagOf = (scheduled: number | boolean | undefined): Pick<Message, '
 /** Messages of one `sendBatch` at most (Cloudflare Queues, "Limits"). */
 export const sendBatchMost = 100
 
-/** Bytes of the reports of a message, and of a `sendBatch`, which take 128 and 256 KB with what is around. */
-export const messageBytesMost = 120_000
-export const sendBatchBytesMost = 240_000
+/** Bytes of the items of a message, and of a `sendBatch`, which take 128 and 256 KB with what is around. */
+const messageBytesMost = 120_000
+const sendBatchBytesMost = 240_000
+
+/**
+ * Items for as few messages as they fit in; undefined where one is too large for a message, or all
+ * of them for one `sendBatch`.
+ */
+export function forMessages<Item>(items: Item[]): Item[][] | undefined {
+  const messages: Item[][] = []
+  let [ofMessage, ofAll] = [messageBytesMost, 0]
+  for (const item of items) {
+    const bytes = Buffer.byteLength(JSON.stringify(item)) + 1 // and its comma
+    ofMessage += bytes
+    ofAll += bytes
+    if (bytes > messageBytesMost || ofAll > sendBatchBytesMost) return undefined
+    if (ofMessage > messageBytesMost) {
+      messages.push([])
+      ofMessage = bytes
+    }
+    messages.at(-1)?.push(item)
+  }
+  return messages
+}
 
 /** Seconds before a message that failed is tried again: 2, 4, 8 … and at most five minutes. */
 export const retryDelay = (attempts: number) => Math.min(2 ** attempts, 300)
@@ -116,9 +144,9 @@ export function sequelOf(
   { attempts, passing, dead }: { attempts: number; passing: boolean; dead: boolean },
 ): Sequel {
   const { waited = 0, stalled = false, kind } = message
-  if (dead && kind === 'reports' && attempts > deadRetriesMost) return { then: 'give-up' }
-  if (dead && (passing || kind === 'reports'))
-    return { then: 'retry', delaySeconds: waitDelay(attempts - 1) }
+  const onlyHere = isOfEvents(message)
+  if (dead && onlyHere && attempts > deadRetriesMost) return { then: 'give-up' }
+  if (dead && (passing || onlyHere)) return { then: 'retry', delaySeconds: waitDelay(attempts - 1) }
   if (!passing || dead || waited >= waitsMost)
     return { then: 'retry', delaySeconds: retryDelay(attempts) }
   if (!stalled && kind !== 'deliver')

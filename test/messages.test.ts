@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { isPassing } from '../src/failure.ts'
-import { sequelOf, type Message } from '../src/messages.ts'
+import { forMessages, sequelOf, type Message } from '../src/messages.ts'
 
 const job = { kind: 'job', workspace: 1, job: 2 } as const
 const reports: Message = { kind: 'reports', workspace: 1, taken: 1, reports: [] }
+const exposures: Message = {
+  ...{ kind: 'exposures', workspace: 1, taken: 1, exposures: [], by: { name: 'x' } },
+}
 const webhook: Message = { kind: 'deliver', workspace: 1, webhook: 2 }
 
 const passing = (message: Message, attempts = 1, dead = false) =>
@@ -81,7 +84,7 @@ describe('a message', () => {
     },
   )
 
-  it('of reports is sent again as work is, and tried longer dead', () => {
+  it.each([reports, exposures])('of $kind is sent again, and tried longer dead', (reports) => {
     expect(passing(reports)).toMatchObject({ then: 'send-again', delaySeconds: 2 })
     expect(failing(reports, 3)).toEqual({ then: 'retry', delaySeconds: 8 })
     expect(failing(reports, 1, true)).toEqual({ then: 'retry', delaySeconds: 2 })
@@ -94,5 +97,26 @@ describe('a message', () => {
     expect(passing(job, 1, true)).toEqual({ then: 'retry', delaySeconds: 2 })
     expect(passing(webhook, 50, true)).toEqual({ then: 'retry', delaySeconds: 3600 })
     expect(failing(job, 50, true)).toEqual({ then: 'retry', delaySeconds: 300 })
+  })
+})
+
+describe('items of messages', () => {
+  const sizes = (items: string[]) => forMessages(items)?.map(({ length }) => length)
+  /** With its quotes and a comma. */
+  const item = (bytes: number) => 'é'.repeat((bytes - 4) / 2) + 'x'
+
+  it('fill a message before the next, in their order', () => {
+    expect(forMessages([])).toEqual([])
+    expect(sizes(Array<string>(13).fill(item(10_000)))).toEqual([12, 1])
+    const large = item(119_996)
+    expect(forMessages(['a', large, 'b'])).toEqual([['a', large], ['b']])
+    expect(sizes(['a', item(119_998), 'b'])).toEqual([1, 1, 1])
+  })
+
+  it('are none where one is too large, or all of them', () => {
+    expect(sizes([item(120_000)])).toEqual([1])
+    expect(sizes([item(120_002)])).toBeUndefined()
+    expect(sizes(Array<string>(24).fill(item(10_000)))).toEqual([12, 12])
+    expect(sizes(Array<string>(25).fill(item(10_000)))).toBeUndefined()
   })
 })

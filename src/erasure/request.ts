@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { personHash } from '../person-hash.ts'
 import { together, type Db, type Result } from '../db/connect.ts'
 import { notRemoving, openRemovals } from '../experience/erased-people.ts'
+import { exposuresOf, forgetParticipants } from '../experiments/forget.ts'
 import { Failure } from '../failure.ts'
 import { forgetUsers } from '../identity/forget.ts'
 import { enqueue } from '../jobs/enqueue.ts'
@@ -73,22 +74,24 @@ async function checkTakesErasure(db: Db, workspace: number): Promise<void> {
   if (jobs >= jobsMost) throw new Failure({ reason: 'jobs-waiting', max: jobsMost })
 }
 
-/** Attributes and memberships of people who are forgotten in one batch, for which others wait. */
+/** Attributes, memberships and exposures of people who are forgotten in one batch, for which others wait. */
 export const rowsMost = 25_000
 
 async function checkIsShort(db: Db, workspace: number, people: string[]): Promise<void> {
-  const ids = sql`(SELECT value FROM json_each(${JSON.stringify(people)}))`
+  const list = JSON.stringify(people)
+  const ids = sql`(SELECT value FROM json_each(${list}))`
   const { found } = await db.get<{ found: number }>(sql`
     SELECT count(*) AS found FROM (
       SELECT 1 FROM user_attributes WHERE workspace_id = ${workspace} AND user_id IN ${ids}
       UNION ALL SELECT 1 FROM members WHERE workspace_id = ${workspace} AND participant_id IN ${ids}
+      UNION ALL SELECT 1 ${exposuresOf(workspace, sql`SELECT value AS user_id FROM json_each(${list})`)}
       LIMIT ${rowsMost + 1})`)
   // One person by itself is never too much.
   if (people.length === 1 || found <= rowsMost) return
   throw new Failure({
     reason: 'invalid',
     field: 'file',
-    problem: `names people with over ${rowsMost} attributes and groups together: send fewer ids`,
+    problem: `names people with over ${rowsMost} attributes, groups and exposures together: send fewer ids`,
   })
 }
 
@@ -121,6 +124,7 @@ async function forget(
     ...(unended === undefined ? open(res, workspace, { id, people, personHash }) : []),
     ...rememberPeople(res, workspace, { people, erasure }),
     ...(await forgetUsers(db, forgotten, now, (kind) => [countRemoved(erasure, kind)])),
+    ...forgetParticipants(workspace, peopleOf(erasure), (kind) => [countRemoved(erasure, kind)]),
     openRemovals({ ...removal, requester }, notRemoving(erasure), now),
     sql`
     UPDATE erasures SET state = 'waiting', step = step + 1, updated_at = ${now}, place = json_object(

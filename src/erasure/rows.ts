@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { voidScans } from '../experience/erased-people.ts'
+import { voidCounts } from '../experiments/forget.ts'
 import { leaveHouseholds } from '../identity/forget.ts'
 import { enqueueRuns, voidReads, type NextRun } from '../identity/turn.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
@@ -29,14 +30,20 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
   const statements = [
     voidScans(workspace, people, guard),
     voidReads(workspace, guard),
+    voidCounts(workspace, people, guard),
     ...deleteDead(workspace, people, guard),
     countRemoved(sql`${key}`, 'former_memberships', guard),
     ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
   ]
   const to = beginPart(erasing, 'jobs')
   const { moved, results } = await commitErasure(res, erasing, statements, to)
-  const [jobs, runs] = results
+  const [jobs, runs, balances] = results
   await enqueueAll(res, ((jobs?.rows ?? []) as JobAddress[]).map(messageOf)) // as they return
   await enqueueRuns(res, (runs?.rows ?? []) as NextRun[]) // as they return
+  const counting = (balances?.rows ?? []) as { workspace: number; experiment: number }[] // as they return
+  await enqueueAll(
+    res,
+    counting.map((balance) => ({ kind: 'balance', ...balance })),
+  )
   return moved
 }

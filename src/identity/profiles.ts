@@ -1,10 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm'
-import type { Actor } from '../actor.ts'
 import { findErased, nobodyErased } from '../access/erased.ts'
 import { personHash } from '../person-hash.ts'
 import { costOf, together, type Cost, type Db, type Results } from '../db/connect.ts'
 import { jsonLists } from '../db/json-lists.ts'
 import { Failure } from '../failure.ts'
+import type { Sender } from '../jobs/write-messages.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
@@ -53,12 +53,6 @@ export function mergeUser(
   return writeUser(res, workspace, { user, at: res.now(), changes }, [])
 }
 
-/** Who has sent so many reports. */
-export interface Sender {
-  actor: Actor
-  reports: number
-}
-
 /**
  * Writes reports, all or none; what is newer already, or a user deleted or erased since, stays as
  * it is. Throws `limit`.
@@ -76,7 +70,7 @@ export async function recordReports(
     const results = await withinLimits(res.limits, () =>
       together(res.databaseOf(workspace), [
         ...reportStatements(res, workspace, accepted, sql`${isAfter} AND ${isAll}`),
-        ...senders.flatMap(({ actor, reports }) =>
+        ...senders.flatMap(({ actor, items: reports }) =>
           announce(res, workspace, { type: 'users.reported', data: { reports }, actor }, isAll),
         ),
         sql`SELECT 1 WHERE ${isAll}`,

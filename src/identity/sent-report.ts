@@ -1,9 +1,4 @@
-import {
-  messageBytesMost,
-  sendBatchBytesMost,
-  type ReportsMessage,
-  type SentReport,
-} from '../messages.ts'
+import { forMessages, type ReportsMessage, type SentReport } from '../messages.ts'
 import { valueOf, type Change, type StoredValue } from './attributes.ts'
 import type { Report } from './profiles.ts'
 
@@ -18,21 +13,10 @@ export function messagesOf(
   taken: number,
   reports: Report[],
 ): ReportsMessage[] | undefined {
-  const messages: ReportsMessage[] = []
-  let [ofMessage, ofAll] = [messageBytesMost, 0]
-  for (const report of reports) {
-    const sent = toSent(report)
-    const bytes = Buffer.byteLength(JSON.stringify(sent)) + 1 // and its comma
-    ofMessage += bytes
-    ofAll += bytes
-    if (bytes > messageBytesMost || ofAll > sendBatchBytesMost) return undefined
-    if (ofMessage > messageBytesMost) {
-      messages.push({ kind: 'reports', workspace, taken, reports: [] })
-      ofMessage = bytes
-    }
-    messages.at(-1)?.reports.push(sent)
-  }
-  return messages
+  return forMessages(reports.map(toSent))?.map((some) => ({
+    ...{ kind: 'reports', workspace, taken },
+    reports: some,
+  }))
 }
 
 /** The reports of a message as they were taken. */

@@ -1,11 +1,11 @@
 import { faultOf } from '../failure.ts'
-import { factsOf, sendBatchMost, type Message } from '../messages.ts'
+import { factsOf, isOfEvents, sendBatchMost, type Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 
 /** Work of crons has a queue of its own: theirs may be thousands, and people wait for the others. */
-export function queueOf(res: Resources, { kind, scheduled = false }: Message): Queue<Message> {
-  if (kind === 'reports') return res.events
-  return scheduled ? res.scheduled : res.work
+export function queueOf(res: Resources, message: Message): Queue<Message> {
+  if (isOfEvents(message)) return res.events
+  return message.scheduled === true ? res.scheduled : res.work
 }
 
 /** Enqueues work that is in the database already: if the queue fails, a cron finds it stalled. */

@@ -24,7 +24,9 @@ const asking = /\/(memberships|preview|balance)$/
 const csv = { init: { headers: { accept: 'text/csv' } } }
 const exports = [...groupDoors.slice(0, groupDoors.length / 3), ...workspaceDoors]
   .filter(({ name }) =>
-    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/assignments)$/.test(name),
+    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/(assignments|exposures))$/.test(
+      name,
+    ),
   )
   .map((door) => ({ ...door, ...csv }))
 

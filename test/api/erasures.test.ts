@@ -37,6 +37,7 @@ describe('DELETE /people/{person}', () => {
       completed_on: expect.stringMatching(time) as string,
       removed: {
         ...{ users: 1, attributes: 1, memberships: 0, former_memberships: 0 },
+        ...{ forced_variants: 0, exposures: 0 },
         ...{ refused_rows: 0, file_names: 0, answers: 0, files: 0 },
       },
     })
@@ -198,7 +199,7 @@ describe('POST /erasures', () => {
       .bind(team.workspace, JSON.stringify(ids))
       .run()
     const message =
-      'file names people with over 25000 attributes and groups together: send fewer ids'
+      'file names people with over 25000 attributes, groups and exposures together: send fewer ids'
     expect(await post(team, lines(ids))).toEqual({ status: 422, errors: [{ message }] })
     expect(await post(team, lines(ids.slice(2)))).toMatchObject({ people: 50 })
     expect(await post(team, lines(ids))).toMatchObject({ people: 52 })

@@ -118,7 +118,7 @@ describe('GET /openapi.json', () => {
     }
   })
 
-  it('describes lists that are files too, and what is nothing but a file', () => {
+  it('describes participants, users, arms and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)
@@ -126,6 +126,7 @@ describe('GET /openapi.json', () => {
       'GET /groups/v3/groups/{groupId}/participants',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
       'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/assignments',
+      'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/exposures',
     ])
   })
 

@@ -5,6 +5,7 @@ import { findUsage } from '../../src/usage.ts'
 import { Bank } from '../support/api.ts'
 import { teamIs } from '../support/audiences.ts'
 import { household, Team } from '../support/identity.ts'
+import { halves } from '../support/experiments.ts'
 import { openedHooks, hook } from '../support/hooks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 

@@ -17,6 +17,7 @@ import type { Resources } from '../../src/resources.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { grouped, jobsIn } from '../support/audiences.ts'
 import { fileParts, hazardous, parts } from '../support/hazard.ts'
+import { staged } from '../support/exposures.ts'
 import { planOf, watched } from '../support/plans.ts'
 import { answer, answerAll } from '../support/stale.ts'
 import { emptyTables } from '../support/store.ts'
@@ -283,6 +284,40 @@ describe('the last parts of an erasure', () => {
       cursor: '',
       largest: '[{"value":"annex","users":11}]',
     })
+  })
+
+  it('move balances on that stand at the person, and stop what is counted', async () => {
+    const { res, enqueued, erases, stateOf, workspace } = await scene()
+    const [at, beside] = [
+      await staged(res, workspace, 'at', { arms: ['a', 'b'] }),
+      await staged(res, workspace, 'beside', { arms: ['a', 'b'] }),
+    ]
+    for (const [key, after] of [
+      [at, 'ann'],
+      [beside, 'bob'],
+    ])
+      await env.DB.prepare(
+        `INSERT INTO experiment_balances (experiment_key, workspace_id, state, step, progress, updated_at)
+        VALUES (?, ?, 'counting', 7, json_object('after', ?), 1)`,
+      )
+        .bind(key, workspace, after)
+        .run()
+    const erasure = await erases()
+    await answerAll(res, enqueued.splice(0, 1))
+    const message = enqueued.at(-1)
+    if (message?.kind !== 'erase-people') throw new Error('no erasure')
+    await runErasure(res, workspace, message.erasure)
+    expect(await stateOf(erasure)).toBe('complete')
+    const balances = env.DB.prepare(
+      'SELECT step, progress FROM experiment_balances WHERE workspace_id = ? ORDER BY experiment_key',
+    ).bind(workspace)
+    expect((await balances.all()).results).toEqual([
+      { step: 8, progress: null },
+      { step: 8, progress: '{"after":"bob"}' },
+    ])
+    expect(enqueued.filter(({ kind }) => kind === 'balance')).toEqual(
+      [at, beside].map((experiment) => ({ kind: 'balance', workspace, experiment })),
+    )
   })
 
   it('wait until no cached answer is as old', async () => {

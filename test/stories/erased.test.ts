@@ -1,29 +1,36 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
-import { Bank, eventually, lines } from '../support/api.ts'
+import { eventually, lines, type Bank } from '../support/api.ts'
+import { consume, keeping } from '../support/bindings.ts'
+import { Lab } from '../support/experiments.ts'
+import { reports, seen } from '../support/exposures.ts'
 import { deliveriesOf, hook, hookScopes, tried, tryOut } from '../support/hooks.ts'
-import { household, Team } from '../support/identity.ts'
+import { household, type Team } from '../support/identity.ts'
 import { everyRow } from '../support/store.ts'
 
 /** An id that has more than one spelling, and nobody else's. */
 const person = 'Zoé-7f3a'
-const spellings = [person, person.normalize('NFD'), 'Zo\\u00e9-7f3a', 'Zo%C3%A9-7f3a']
+const spellingsOf = (id: string) => [
+  ...[id, id.normalize('NFD'), id.replace('é', '\\u00e9'), encodeURIComponent(id)],
+]
 
 /** Rows and files that have the id, however it is spelled. */
-async function traces(): Promise<string[]> {
+async function traces(id = person): Promise<string[]> {
   const { objects } = await env.FILES.list()
   const files = await Promise.all(
     objects.map(async ({ key }) => `${key} ${(await (await env.FILES.get(key))?.text()) ?? ''}`),
   )
+  const spellings = spellingsOf(id)
   return [...(await everyRow()), ...files].filter((text) =>
     spellings.some((id) => text.includes(id) || text.normalize('NFC').includes(id)),
   )
 }
 
 async function opened() {
-  const team = await Team.open(hookScopes)
-  return { team, bank: await Bank.open(undefined, team.workspace) }
+  const lab = await Lab.open(hookScopes)
+  const { team, bank } = lab
+  return { lab, team, bank }
 }
 
 const upload = async (bank: Bank, group: string, type: string, file: string, name?: string) =>
@@ -43,7 +50,7 @@ const imported = async (team: Team, body: string, query?: string) => {
 
 describe('an erased person', () => {
   it('stands nowhere, in no spelling, and all others stand as before', async () => {
-    const { team, bank } = await opened()
+    const { lab, team, bank } = await opened()
     await team.define({ ...household, source_user_attribute: 'mail', matching: 'normalized' })
     await team.user(person, { mail: person, has_dog: true })
     await team.user('bob', { mail: 'bob', has_dog: true })
@@ -60,15 +67,30 @@ describe('an erased person', () => {
     await bank.call('DELETE', `/groups/${deleted}`)
     await upload(bank, one, 'ADD', `bob\n${person},x\n"${person}",y\n`, `of ${person}.csv`)
     await upload(bank, one, 'REPLACE', `bob\ndan\n${person}\n`)
+    const arms = [
+      { id: 'control', weight: 5000, forced: [person, 'tess'] },
+      { id: 'treatment', weight: 5000 },
+    ]
+    await lab.running('forced', { variants: arms })
+    await lab.running('exposed')
+    await reports(lab, [
+      seen('exposed', person, 'control', '2026-03-01T10:00:00Z'),
+      seen('exposed', 'bob', 'control', '2026-03-01T11:00:00Z'),
+    ])
     const receiving = await hook(team)
     await receiving.receiver.answers({ status: 500, body: '{"for":"Zo\\u00e9-7f3a"}' })
     await tryOut(team, receiving)
     await tried(team, receiving, 1)
-    expect((await traces()).length).toBeGreaterThan(8)
+    expect((await traces()).length).toBeGreaterThan(10)
 
     const shown = await team.erase(person)
     expect(await traces()).toEqual([])
     expect(shown['removed']).toMatchObject({ users: 1, households: 1, memberships: 1 })
+    expect(shown['removed']).toMatchObject({ forced_variants: 1, exposures: 1 })
+    expect(await team.get('/experiments/exposed/exposures')).toMatchObject({
+      variants: [{ participants: 1 }, { participants: 0 }],
+      days: [{ day: '2026-03-01', variants: { control: 1 } }],
+    })
     const kinds = shown['removed'] as Record<string, number>
     for (const kind of ['former_memberships', 'refused_rows', 'file_names', 'answers'])
       expect({ kind, some: (kinds[kind] ?? 0) > 0 }).toEqual({ kind, some: true })
@@ -112,6 +134,59 @@ describe('an erased person', () => {
     expect(await traces()).toEqual([])
     await says('Kiel')
     expect(await team.profile(person)).toMatchObject({ user_attributes: { city: 'Kiel' } })
+  })
+
+  it('does not come back by an exposure of before, and does by one of later', async () => {
+    const { lab, team } = await opened()
+    const noe = 'Noé-9b2c'
+    await lab.running('exposed')
+    await reports(lab, [seen('exposed', noe, 'control')])
+    const waiting = Date.now()
+    await scheduler.wait(2)
+    await team.erase(noe)
+    const { workspace } = team
+    const shown = () => team.get('/experiments/exposed/exposures')
+    const none = { variants: [{ participants: 0 }, { participants: 0 }], days: [] }
+    expect(await shown()).toMatchObject(none)
+    // It was accepted before, and its message is late.
+    const { results } = await env.DB.prepare('SELECT key FROM experiments WHERE workspace_id = ?')
+      .bind(workspace)
+      .all<{ key: number }>()
+    const [{ key } = { key: 0 }] = results
+    const exposure = {
+      experiment: key,
+      version: 1,
+      participant: noe,
+      variant: 'control',
+      at: waiting,
+    }
+    const message = { workspace, taken: waiting, by: { name: 'tester' }, exposures: [exposure] }
+    await consume('events', [{ kind: 'exposures', ...message }], keeping().bound)
+    await reports(lab, [seen('exposed', noe, 'control', new Date(waiting).toISOString())])
+    expect(await traces(noe)).toEqual([])
+    expect(await shown()).toMatchObject(none)
+    await reports(lab, [seen('exposed', noe, 'treatment')])
+    expect(await shown()).toMatchObject({ variants: [{ participants: 0 }, { participants: 1 }] })
+  })
+
+  it('is taken out of exposures by a file of people, and no user by its deletion', async () => {
+    const { lab, team } = await opened()
+    await lab.running('exposed')
+    const people = ['ann', 'bob', 'cid']
+    await reports(
+      lab,
+      people.map((one) => seen('exposed', one, 'control')),
+    )
+    for (const one of people) await team.user(one, { city: 'Ulm' })
+    await team.call('DELETE', '/users/ann')
+    const participants = async () =>
+      (await team.get<{ variants: unknown[] }>('/experiments/exposed/exposures')).variants[0]
+    expect(await participants()).toEqual({ id: 'control', participants: 3 })
+    const headers = { 'content-type': 'text/csv' }
+    const { id } = await said(team.call('POST', '/erasures', { body: 'bob\ncid\n', headers }))
+    const { removed } = await team.erased(String(id))
+    expect(removed).toMatchObject({ exposures: 2, forced_variants: 0 })
+    expect(await participants()).toEqual({ id: 'control', participants: 1 })
   })
 
   it('comes back by files of later, as somebody new', async () => {

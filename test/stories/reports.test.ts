@@ -2,8 +2,11 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Message } from '../../src/messages.ts'
 import { isEmpty } from '../support/answers.ts'
-import { consume, keeping, type Kept } from '../support/bindings.ts'
+import { json } from '../support/api.ts'
+import { ask, consume, keeping, type Kept } from '../support/bindings.ts'
 import { ann, at } from '../support/events.ts'
+import { Lab } from '../support/experiments.ts'
+import { seen, storedExposures } from '../support/exposures.ts'
 import { Team } from '../support/identity.ts'
 import { logged } from '../support/log.ts'
 import { outAfter } from '../support/outage.ts'
@@ -115,6 +118,70 @@ describe('messages of the queue of events', () => {
     const out = { ...env, DB: outAfter(0).db, EVENTS }
     const outcome = await consume('events', [{ ...message(team.workspace), waited: 3 }], out)
     expect(await outcome()).toEqual({ acked: [], retried: [[0, 16]] })
+  })
+})
+
+describe('messages of both kinds', () => {
+  /** A running experiment, and messages of exposures to it: one of those is refused by the database. */
+  async function exposing() {
+    const lab = await Lab.open()
+    await lab.running('colours')
+    const { bound, events } = keeping()
+    const { workspace, token } = lab.team
+    const { headers, ...init } = json('POST', { exposures: [seen('colours', 'zoe', 'control')] })
+    const all = { ...(headers as Record<string, string>), authorization: `Bearer ${token}` }
+    const path = `/platform/workspaces/${workspace}/experiments/exposures`
+    await isEmpty(ask(path, { ...init, headers: all }, bound), 202)
+    const [good] = events.splice(0)
+    if (good?.message.kind !== 'exposures') throw new Error('no exposures were taken')
+    const [one] = good.message.exposures
+    const bad = {
+      ...good.message,
+      exposures: [{ ...one, participant: 'yan', at: null }],
+    } as unknown as Message
+    const exposed = async () => (await storedExposures(workspace)).rows.map(({ who }) => who)
+    return { ...lab, bound, events, good: good.message, bad, exposed }
+  }
+
+  it('are written beside each other, and those that fail retried alone', async () => {
+    const { team, bound, good, bad, exposed } = await exposing()
+    const { workspace } = team
+    const bodies = [bad, message(workspace, 'ann'), good, poison(workspace)]
+    const outcome = await consume('events', bodies, bound)
+    const { acked, retried } = await outcome()
+    expect([acked, retried.toSorted()]).toEqual([
+      [1, 2],
+      [
+        [0, 2],
+        [3, 2],
+      ],
+    ])
+    expect([await known(team), await exposed()]).toEqual([['ann'], ['zoe']])
+  })
+
+  it('wait on the queue of events while the database is out', async () => {
+    const { team, bound, events, good, exposed } = await exposing()
+    const outage = outAfter(0)
+    const out = { ...bound, DB: outage.db }
+    const outcome = await consume('events', [good, message(team.workspace, 'ann')], out)
+    expect(await outcome()).toEqual({ acked: [0, 1], retried: [] })
+    expect(await exposed()).toEqual([])
+    const waiting = events.map(({ message }) => message)
+    expect(waiting.map(({ kind }) => kind).sort()).toEqual(['exposures', 'reports'])
+    await consume('events', waiting, bound)
+    expect([await known(team), await exposed()]).toEqual([['ann'], ['zoe']])
+  })
+
+  it('are tried again as dead letters, and logged once they are lost', async () => {
+    const { bound, good, bad, exposed } = await exposing()
+    const outcome = await consume('events-dead', [good, bad], bound)
+    expect(await outcome()).toEqual({ acked: [0], retried: [[1, 2]] })
+    expect(await exposed()).toEqual(['zoe'])
+    expect(log.events('message-failed')).toEqual([])
+    const lost = await consume('events-dead', [bad], bound, 101)
+    expect(await lost()).toEqual({ acked: [0], retried: [] })
+    expect(log.events('message-failed')).toMatchObject([{ kind: 'exposures', attempts: 101 }])
+    expect(log.lines().filter((line) => line.includes('zoe'))).toEqual([])
   })
 })
 

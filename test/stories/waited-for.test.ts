@@ -58,6 +58,7 @@ const fromReplica = [
     ...['/imports', '/users/:user_id', '/users/:user_id/attributes/:name/explain'],
     ...['/experiments', '/audiences', '/audiences/overlap', '/audiences/:audience_id/count'],
     ...['/audiences/:audience_id/users', '/audiences/:audience_id/users/:user_id'],
+    '/experiments/:experiment_id/exposures',
     ...['/webhooks', '/webhooks/:webhook_id/deliveries', '/events'],
     ...['/events/digests', '/usage', '/erasures'],
   ].map((path) => `GET /platform/workspaces/:workspace_id${path}`),

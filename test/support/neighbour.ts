@@ -141,6 +141,9 @@ export const history: Step[] = [
     of.ids['experiment_id'] = 'summer'
     await of.told('start', of.team.call('POST', '/experiments/summer/start'))
     await of.told('traffic', of.team.send('PUT', '/experiments/summer', { traffic: 500 }))
+    const exposed = { experiment_id: 'summer', participant_id: 'bob', variant: 'blue' }
+    const exposures = [{ ...exposed, at: '2026-03-01T10:00:00Z' }]
+    await of.told('exposure', of.team.send('POST', '/experiments/exposures', { exposures }))
   },
   upload('owls', 'REPLACE', 'ann\ndan\n'),
   upload('owls', 'REMOVE', 'ann\nzoe\n'),

@@ -1,10 +1,10 @@
-import type { Message } from '../../src/messages.ts'
+import { isOfEvents, type Message } from '../../src/messages.ts'
 import { eventually } from './api.ts'
 
-/** Messages of reports that the queue was given, and those that were acknowledged. */
+/** Messages of events that the queue was given, and those that were acknowledged. */
 const count = { sent: 0, written: 0 }
 
-/** The queue of reports, which counts what it is given. */
+/** The queue of events, which counts what it is given. */
 export const countingQueue = (queue: Queue<Message>): Queue<Message> =>
   new Proxy(queue, {
     get(target, key) {
@@ -17,10 +17,10 @@ export const countingQueue = (queue: Queue<Message>): Queue<Message> =>
     },
   })
 
-/** A batch whose acknowledged reports are counted. */
+/** A batch whose acknowledged events are counted. */
 export function counted(batch: MessageBatch<Message>): MessageBatch<Message> {
   for (const message of batch.messages) {
-    if (message.body.kind !== 'reports') continue
+    if (!isOfEvents(message.body)) continue
     const ack = message.ack.bind(message)
     message.ack = () => {
       ack()
@@ -32,7 +32,7 @@ export function counted(batch: MessageBatch<Message>): MessageBatch<Message> {
 
 export const countOfReports = () => ({ ...count })
 
-/** Waits until all reports that were taken are written. */
+/** Waits until all events that were taken are written. */
 export const allWritten = () =>
   eventually(
     () => Promise.resolve(countOfReports()),

@@ -31,7 +31,8 @@ const tags: Record<string, string> = {
 
 /**
  * The schema of an answer, or more: `csv`, `lines` where it may be these, `goesOn` of a 202 that tells
- * where it goes on, `timed` where there may be no time for it. No schema: a file where it is `csv`, or an empty 204.
+ * where it goes on, `timed` where there may be no time for it. No schema: a file where it is `csv`, or an empty
+ * 204, or `status`.
  */
 type Answer =
   | z.ZodType
@@ -69,7 +70,7 @@ export const operation = (
     ...(requestBody !== undefined && { requestBody }),
     responses: {
       ...(answered === undefined
-        ? { 204: { description: 'Done' } }
+        ? { [status ?? 204]: { description: 'Done' } }
         : { [status ?? 200]: answered }),
       ...(goesOn !== undefined && { 202: goingOn(goesOn) }),
       ...refusals,

@@ -12,6 +12,7 @@ import { deliveries } from './deliveries.ts'
 import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
 import { experiments } from './experiments.ts'
+import { exposures, fromBrowsers } from './exposures.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { usage } from './usage.ts'
@@ -22,6 +23,7 @@ import { ownWorkspace } from './workspace.ts'
 /** Group Identity, users, audiences, experiments and webhooks: all below the path of a workspace. */
 export const platform = new Hono<Http>()
   .onError(onError)
+  .use('/experiments/exposures', fromBrowsers)
   .use(bearer, rateLimited, ownWorkspace)
   .route('/groups', groups)
   .route('/usage', usage)
@@ -33,8 +35,9 @@ export const platform = new Hono<Http>()
   .route('/audiences', audienceUsers)
   .route('/audiences', audiences)
   .route('/experiments', experiments)
-  .route('/experiments', assignments)
   .route('/experiments', balance)
+  .route('/experiments', assignments)
+  .route('/experiments', exposures)
   .route('/webhooks', webhooks)
   .route('/webhooks', deliveries)
   .route('/events', events)

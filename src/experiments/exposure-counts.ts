@@ -1,0 +1,101 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db, type Results } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import type { Limits } from '../limits.ts'
+import { fitOf, type Arm, type Fit } from './chi-squared.ts'
+
+/** An arm, and how many participants saw it. */
+export interface ExposedArm extends Arm {
+  id: string
+}
+
+/** Who was exposed to the current version of an experiment. */
+export interface Exposed {
+  key: number
+  id: string
+  version: number
+  /** The id of the definition whose households are drawn; null: participants are. */
+  unit: string | null
+  arms: ExposedArm[]
+}
+
+/** The day in UTC of a moment in milliseconds, in SQL. */
+export const dayOf = (at: SQL): SQL => sql`date(${at} / 1000.0, 'unixepoch')`
+
+/** The queries that `exposedOf` reads: of the experiments `e` for which `which` holds. */
+export const exposedQueries = (which: SQL) =>
+  [
+    sql<Omit<Exposed, 'arms'> & { arms: string }>`
+    SELECT e.key, e.id, e.version, e.unit_definition AS unit,
+      (SELECT json_group_array(json_array(value ->> 'id', (value ->> 'to') - (value ->> 'from')))
+        FROM json_each(e.variants)) AS arms
+    FROM experiments AS e WHERE ${which}`,
+    sql<{ key: number; variant: string; participants: number }>`
+    SELECT e.key, c.variant, sum(c.participants) AS participants
+    FROM (SELECT e.key, e.version FROM experiments AS e WHERE ${which}) AS e
+      CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = e.version
+    GROUP BY e.key, c.variant`,
+  ] as const
+
+export function exposedOf([found, counts]: Results<ReturnType<typeof exposedQueries>>): Exposed[] {
+  const byExperiment = Map.groupBy(counts.rows, ({ key }) => key)
+  return found.rows.map(({ arms, ...experiment }) => {
+    const observed = new Map(
+      byExperiment.get(experiment.key)?.map((row) => [row.variant, row.participants]),
+    )
+    const all = JSON.parse(arms) as [id: string, weight: number][] // as the query makes it
+    return {
+      ...experiment,
+      arms: all.map(([id, weight]) => ({ id, weight, observed: observed.get(id) ?? 0 })),
+    }
+  })
+}
+
+/**
+ * How well exposures fit weights. Members of a household come together, and so count as one: how
+ * many they are is not known, so that as many as a household may have do.
+ */
+export const fitOfExposed = (
+  { arms, unit }: Exposed,
+  { groupUsersMax }: Pick<Limits, 'groupUsersMax'>,
+): Fit =>
+  fitOf(
+    unit === null ? arms : arms.map((arm) => ({ ...arm, observed: arm.observed / groupUsersMax })),
+  )
+
+/** How many participants saw each arm for the first time on a day. */
+export interface ExposedDay {
+  day: string
+  variants: [id: string, participants: number][]
+}
+
+/** Days of an answer at most, the last: of variants there may be a hundred. */
+export const daysMost = 400
+
+/** Who was exposed to the current version, by arm, and by day in their order. Throws `not-found`. */
+export async function getExposed(
+  db: Db,
+  workspace: number,
+  id: string,
+): Promise<Exposed & { days: ExposedDay[] }> {
+  const only = sql`e.workspace_id = ${workspace} AND e.deleted_at IS NULL AND e.id = ${id}`
+  const counts = sql`(SELECT e.key, e.version FROM experiments AS e WHERE ${only}) AS e
+    CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = e.version
+      AND c.participants > 0`
+  const [found, totals, byDay] = await together(db, [
+    ...exposedQueries(only),
+    sql<{ day: string; variant: string; participants: number }>`
+    SELECT c.day, c.variant, c.participants FROM ${counts}
+    WHERE c.day IN (SELECT DISTINCT c.day FROM ${counts} ORDER BY c.day DESC LIMIT ${daysMost})`,
+  ])
+  const [exposed] = exposedOf([found, totals])
+  if (exposed === undefined) throw new Failure({ reason: 'not-found', what: 'experiment', id })
+  const days = [...Map.groupBy(byDay.rows, ({ day }) => day)].sort(([a], [b]) => (a < b ? -1 : 1))
+  return {
+    ...exposed,
+    days: days.map(([day, rows]) => ({
+      day,
+      variants: rows.map(({ variant, participants }) => [variant, participants]),
+    })),
+  }
+}

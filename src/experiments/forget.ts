@@ -1,0 +1,55 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { dayOf } from './exposure-counts.ts'
+
+/** What is deleted of people, and counted by the statement after it. */
+export type KindOfParticipant = 'forced_variants' | 'exposures'
+
+/** The experiments of a workspace that are there, and those whose rows are being deleted. */
+const live = (workspace: number): SQL => sql`
+  SELECT key FROM experiments INDEXED BY experiments_by_id
+  WHERE workspace_id = ${workspace} AND deleted_at IS NULL`
+const deleted = (workspace: number): SQL => sql`
+  SELECT key FROM experiments INDEXED BY experiments_deleted
+  WHERE workspace_id = ${workspace} AND deleted_at IS NOT NULL`
+
+/** The exposures `x` of people, a query of `user_id`, as the end of a SELECT. */
+export const exposuresOf = (workspace: number, people: SQL): SQL => sql`
+  FROM (${live(workspace)}) AS e CROSS JOIN (${people}) AS p
+    CROSS JOIN exposures AS x ON x.experiment_key = e.key AND x.participant_id = p.user_id`
+
+/**
+ * The statements that take people, a query of `user_id`, out of all experiments of a workspace.
+ * `counted` gives the statements that count a kind, which follow its deletion.
+ */
+export function forgetParticipants(
+  workspace: number,
+  people: SQL,
+  counted: (kind: KindOfParticipant) => SQL[],
+): SQL[] {
+  const theirs = sql`(experiment_key, participant_id) IN (
+    SELECT e.key, p.user_id FROM (${live(workspace)} UNION ALL ${deleted(workspace)}) AS e
+      CROSS JOIN (${people}) AS p)`
+  return [
+    sql`DELETE FROM experiment_forced WHERE ${theirs}`,
+    ...counted('forced_variants'),
+    sql`
+    INSERT INTO exposure_counts (experiment_key, version, day, variant, participants)
+    SELECT x.experiment_key, x.version, ${dayOf(sql`x.at`)}, x.variant, -count(*)
+    ${exposuresOf(workspace, people)} WHERE true GROUP BY 1, 2, 3, 4
+    ON CONFLICT (experiment_key, version, day, variant) DO UPDATE
+    SET participants = participants + excluded.participants`,
+    sql`DELETE FROM exposures WHERE ${theirs}`,
+    ...counted('exposures'),
+  ]
+}
+
+/**
+ * The statement that makes void what balances have read of their group's members, as a range may end
+ * with one of these people; those that stand there begin again. They are to be enqueued.
+ */
+export const voidCounts = (workspace: number, people: SQL, guard: SQL) =>
+  sql<{ workspace: number; experiment: number }>`
+  UPDATE experiment_balances SET step = step + 1,
+    progress = iif(progress ->> 'after' IN (${people}), NULL, progress)
+  WHERE experiment_key IN (${live(workspace)}) AND state = 'counting' AND ${guard}
+  RETURNING workspace_id AS workspace, experiment_key AS experiment`

@@ -1,0 +1,38 @@
+import { sql } from 'drizzle-orm'
+import { together } from '../db/connect.ts'
+import type { Resources } from '../resources.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { fitOfExposed, type Exposed } from './exposure-counts.ts'
+
+/**
+ * Writes an event for each version whose exposures its weights do not explain: once, however often
+ * and at once it is called.
+ */
+export async function tellImbalanced(
+  res: Resources,
+  workspace: number,
+  exposed: Exposed[],
+): Promise<void> {
+  for (const one of exposed) {
+    const { p, srm } = fitOfExposed(one, res.limits)
+    if (srm) await tell(res, workspace, one, p)
+  }
+}
+
+async function tell(
+  res: Resources,
+  workspace: number,
+  { key, id, version, arms }: Exposed,
+  p: number,
+): Promise<void> {
+  const counts = Object.fromEntries(arms.map(({ id, observed }) => [id, observed]))
+  const data = { experiment_id: id, version, observed: counts, p }
+  const results = await together(res.databaseOf(workspace), [
+    sql`
+    UPDATE experiments SET imbalanced_version = ${version}
+    WHERE key = ${key} AND workspace_id = ${workspace} AND deleted_at IS NULL
+      AND version = ${version} AND coalesce(imbalanced_version, 0) < ${version}`,
+    ...announce(res, workspace, { type: 'experiment.imbalanced', data }),
+  ])
+  await enqueueAnnounced(res, workspace, results)
+}

@@ -1,0 +1,63 @@
+import { sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import type { SentExposure } from '../messages.ts'
+import type { Resources } from '../resources.ts'
+import { experimentsOf, type Experiment } from './experiments.ts'
+
+/** That a participant saw an arm, by its ids; `at` in milliseconds, now where nothing is said. */
+export interface Exposure {
+  experiment: string
+  participant: string
+  variant: string
+  at?: number | undefined
+}
+
+/** Milliseconds by which the clock of who reports may be ahead. */
+const aheadMost = 5 * 60_000
+
+/**
+ * Exposures to the version of now, by keys. Throws `invalid` with the field of the first that names
+ * no experiment, a draft, no arm of it, or a time to come.
+ */
+export async function resolveExposures(
+  { databaseOf, now }: Pick<Resources, 'databaseOf' | 'now'>,
+  workspace: number,
+  exposures: Exposure[],
+): Promise<SentExposure[]> {
+  // From the primary: a replica may not know yet what has just begun.
+  const known = await findExposable(databaseOf(workspace), workspace, exposures)
+  const taken = now()
+  return exposures.map(({ experiment, participant, variant, at = taken }, i) => {
+    const refuse = (field: 'experiment_id' | 'variant' | 'at', problem: string) =>
+      new Failure({ reason: 'invalid', field: `exposures.${i}.${field}`, problem })
+    const found = known.get(experiment)
+    if (found === undefined) throw refuse('experiment_id', 'names no experiment')
+    if (found.status === 'draft')
+      throw refuse('experiment_id', 'names a draft, which nobody can see')
+    if (!found.variants.has(variant)) throw refuse('variant', 'names no variant of the experiment')
+    if (at > taken + aheadMost) throw refuse('at', 'lies in the future')
+    const { key, version } = found
+    return { experiment: key, version, participant, variant, at: Math.min(at, taken) }
+  })
+}
+
+type Exposable = Pick<Experiment, 'key' | 'id' | 'status' | 'version'> & { variants: Set<string> }
+
+async function findExposable(
+  db: Db,
+  workspace: number,
+  exposures: Exposure[],
+): Promise<Map<string, Exposable>> {
+  const ids = JSON.stringify([...new Set(exposures.map(({ experiment }) => experiment))])
+  const rows = await db.all<Omit<Exposable, 'variants'> & { variants: string }>(sql`
+    SELECT e.key, e.id, e.status, e.version,
+      (SELECT json_group_array(value ->> 'id') FROM json_each(e.variants)) AS variants
+    FROM ${experimentsOf(workspace)} AND e.id IN (SELECT value FROM json_each(${ids}))`)
+  return new Map(
+    rows.map(({ variants, ...row }) => [
+      row.id,
+      { ...row, variants: new Set(JSON.parse(variants) as string[]) }, // as the query makes it
+    ]),
+  )
+}
