@@ -161,6 +161,13 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:read',
     ...takes('POST', { participant_ids: ['ann'] }),
   },
+  'POST /experiments/:experiment_id/balance': {
+    scope: 'experiments:write',
+    init: { method: 'POST' },
+    status: 202,
+  },
+  'GET /experiments/:experiment_id/balance': { scope: 'experiments:read' },
+  'GET /experiments/:experiment_id/assignments': { scope: 'experiments:read' },
   'POST /experiments/exposures': {
     scope: 'flags:evaluate',
     or: 'experiments:write',
