@@ -1,7 +1,15 @@
 import { env } from 'cloudflare:workers'
 import { tables } from './store.ts'
 
-const keys = ['key', 'group_key', 'job_key', 'definition_key', 'webhook_key', 'event_key']
+const keys = [
+  'key',
+  'group_key',
+  'job_key',
+  'definition_key',
+  'experiment_key',
+  'webhook_key',
+  'event_key',
+]
 
 /** The second twin has other people. */
 const people = ['user_id', 'participant_id']
