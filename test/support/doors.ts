@@ -157,6 +157,17 @@ const ofWorkspaces: Record<string, Door> = {
   },
   'GET /experiments/:experiment_id/balance': { scope: 'experiments:read' },
   'GET /experiments/:experiment_id/assignments': { scope: 'experiments:read' },
+  'GET /experiments/:experiment_id/assignments/:participant_id': {
+    scope: 'flags:evaluate',
+    or: 'experiments:read',
+  },
+  'GET /experiments/:experiment_id/assignments/:participant_id/explain': {
+    scope: 'experiments:read',
+  },
+  'POST /experiments/assignments': {
+    scope: 'experiments:read',
+    ...takes('POST', { participant_ids: ['ann'] }),
+  },
   'POST /experiments/exposures': {
     scope: 'flags:evaluate',
     or: 'experiments:write',

@@ -2,12 +2,7 @@ import { env } from 'cloudflare:workers'
 import { tables } from './store.ts'
 
 const keys = [
-  'key',
-  'group_key',
-  'job_key',
-  'definition_key',
-  'experiment_key',
-  'webhook_key',
+  ...['key', 'group_key', 'job_key', 'definition_key', 'experiment_key', 'webhook_key'],
   'event_key',
 ]
 
@@ -31,6 +26,8 @@ const others: Record<string, Record<string, string>> = {
   group_attributes: { value: `value || '~'` },
   recompute_runs: { groups: 'groups + 7', seated: 'seated + 7' },
   audiences: { name: `'another'`, description: `'another'` },
+  experiments: { description: `'another'`, traffic: 'traffic - 5000' },
+  experiment_forced: { variant: `iif(variant = 'red', 'blue', 'red')` },
   webhooks: { description: `'another'` },
   events: { data: `json_set(data, '$.another', 1)` },
   delivery_attempts: { answer: `'another'` },
