@@ -150,13 +150,6 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:write',
     init: { method: 'POST' },
   },
-  'POST /experiments/:experiment_id/balance': {
-    scope: 'experiments:write',
-    init: { method: 'POST' },
-    status: 202,
-  },
-  'GET /experiments/:experiment_id/balance': { scope: 'experiments:read' },
-  'GET /experiments/:experiment_id/assignments': { scope: 'experiments:read' },
   'GET /experiments/:experiment_id/assignments/:participant_id': {
     scope: 'flags:evaluate',
     or: 'experiments:read',
@@ -168,6 +161,13 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:read',
     ...takes('POST', { participant_ids: ['ann'] }),
   },
+  'POST /experiments/:experiment_id/balance': {
+    scope: 'experiments:write',
+    init: { method: 'POST' },
+    status: 202,
+  },
+  'GET /experiments/:experiment_id/balance': { scope: 'experiments:read' },
+  'GET /experiments/:experiment_id/assignments': { scope: 'experiments:read' },
   'POST /experiments/exposures': {
     scope: 'flags:evaluate',
     or: 'experiments:write',
