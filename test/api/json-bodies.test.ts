@@ -49,6 +49,7 @@ const send = (door: NamedDoor, body: Uint8Array<ArrayBuffer>, more: Record<strin
         group_id: 'household',
         user_id: '1',
         audience_id: 'coupon',
+        experiment_id: 'summer',
         webhook_id: crypto.randomUUID(),
         key: 'owls',
       },

@@ -338,6 +338,47 @@ walk('what audiences answer is as the document says', async () => {
   await request('DELETE', audience)
 })
 
+walk('what experiments answer is as the document says', async () => {
+  const team = await Team.open()
+  const bank = await Bank.open(undefined, team.workspace)
+  const request = requester(() => ({ authorization: `Bearer ${team.token}` }), {
+    workspace_id: String(team.workspace),
+    experiment_id: 'full',
+  })
+  const root = '/platform/workspaces/{workspace_id}/experiments'
+  const one = `${root}/{experiment_id}`
+  const [red, blue] = [
+    { id: 'red', weight: 1 },
+    { id: 'blue', weight: 9999 },
+  ]
+  const valued = (value: unknown, other = value) => [
+    { ...red, value, forced: ['ann'] },
+    { ...blue, value: other },
+  ]
+  const more = {
+    ...{ description: 'x', group_id: await bank.group(), traffic: 7, control: 'blue' },
+    ...{ layer: { id: 'page', from: 0, to: 1 }, holdout: { id: 'h1', share: 1 } },
+  }
+  for (const draft of [
+    ...[{}, { id: 'plain', name: 'x', variants: [red] }, { id: 'full', name: 'x', variants: [] }],
+    ...[true, 1.5, 'x', { deep: [{ a: null }] }].map((value, i) => ({
+      ...{ id: `typed-${i}`, name: 'x', variants: valued(value) },
+    })),
+    { id: 'full', name: 'x', variants: [red, blue], ...more },
+    { id: 'full', name: 'x', variants: [red, blue] },
+  ])
+    await request('POST', root, {}, json('POST', draft))
+  await request('GET', root)
+  for (const ids of [{ experiment_id: 'full' }, { experiment_id: 'nowhere' }]) {
+    await request('GET', one, ids)
+    await request('PUT', one, ids, json('PUT', { traffic: 8, holdout: null }))
+    for (const what of ['pause', 'start', 'pause', 'end', 'start'])
+      await request('POST', `${one}/${what}`, ids)
+    await request('PUT', one, ids, json('PUT', { traffic: 9 }))
+  }
+  for (let i = 0; i < 2; i++) await request('DELETE', one)
+})
+
 walk('what webhooks answer is as the document says', async () => {
   const team = await Team.open()
   const receiver = new Receiver()

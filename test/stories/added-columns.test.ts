@@ -5,7 +5,7 @@ import { day } from '../../src/time.ts'
 import { usualTypes } from '../../src/webhooks/event.ts'
 import { addColumns, tables } from '../support/added-columns.ts'
 import { isEmpty, said } from '../support/answers.ts'
-import { asAdmin, Bank, call, lines, type Json } from '../support/api.ts'
+import { asAdmin, Bank, call, eventually, lines, type Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'
 import { hazardous } from '../support/hazard.ts'
 import { hook, hookScopes, tried, type Hook } from '../support/hooks.ts'
@@ -67,7 +67,7 @@ describe('a version on the tables of a later one', () => {
 
   it('finds columns that it does not know in each table', async () => {
     const names = await tables()
-    expect(names).toHaveLength(27)
+    expect(names).toHaveLength(32)
     const query = "SELECT count(*) AS n FROM pragma_table_info(?) WHERE name GLOB 'extra*'"
     const found = await env.DB.batch<{ n: number }>(
       names.map((name) => env.DB.prepare(query).bind(name)),
@@ -147,6 +147,35 @@ describe('a version on the tables of a later one', () => {
     await tried(team, webhook, 2 * events.length)
   })
 
+  it('keeps experiments, and whom they force arms on', async () => {
+    const variants = [
+      { id: 'red', weight: 5000, forced: ['ann', 'bob'] },
+      { id: 'blue', weight: 5000 },
+    ]
+    const draft = { id: 'summer', name: 'Summer', group_id: group, unit: 'household', variants }
+    expect(await said(team.send('POST', '/experiments', draft))).toMatchObject({ status: 'draft' })
+    const start = team.call('POST', '/experiments/summer/start')
+    expect(await said(start)).toMatchObject({ status: 'running' })
+    const change = { variants: [{ ...variants[0], forced: ['bob'] }, variants[1]], traffic: 7 }
+    expect(await said(team.send('PUT', '/experiments/summer', change))).toMatchObject({
+      traffic: 7,
+      variants: [{ forced: ['bob'] }, { forced: [] }],
+    })
+  })
+
+  it('counts how they split their group, and who saw an arm', async () => {
+    await said(team.call('POST', '/experiments/summer/balance'))
+    const balance = () => team.get('/experiments/summer/balance')
+    const shown = await eventually(balance, ({ status }) => status === 'complete')
+    expect(shown).toMatchObject({ members: 1 })
+    const exposures = [{ experiment_id: 'summer', participant_id: 'ann', variant: 'red' }]
+    await isEmpty(team.send('POST', '/experiments/exposures', { exposures }), 202)
+    await eventually(
+      () => team.get('/experiments/summer/exposures'),
+      ({ variants }) => (variants as Json[])[0]?.['participants'] === 1,
+    )
+  })
+
   it('refuses the token of a client that is deleted', async () => {
     const other = await Team.open(undefined, team.workspace)
     expect((await other.call('GET', '/groups')).status).toBe(200)
@@ -165,6 +194,8 @@ describe('a version on the tables of a later one', () => {
 
   it('deletes all of it', async () => {
     await isEmpty(team.call('DELETE', '/audiences/owners'), 204)
+    await said(team.call('POST', '/experiments/summer/end'))
+    await isEmpty(team.call('DELETE', '/experiments/summer'), 204)
     expect((await bank.call('DELETE', `/groups/${group}`)).status).toBe(200)
     await isEmpty(team.call('DELETE', '/groups/household'), 204)
     await isEmpty(team.call('DELETE', `/webhooks/${webhook.id}`), 204)

@@ -298,6 +298,7 @@ describe('a message that failed for good', () => {
       { kind: 'erase', workspace, group: key },
       { kind: 'erase-people', workspace, erasure: 1 },
       { kind: 'erase-definition', workspace, definition: 1 },
+      { kind: 'erase-experiment', workspace, experiment: 1 },
     ] satisfies Message[])
       await answered('work-dead', message, bound)
     expect(sent()).toEqual([])

@@ -46,6 +46,7 @@ const stalledAt = (at: number) => {
     ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
     ...[definition(31, made), definition(32, { ...made, deleted_at: at })],
     ...[run(41, 31, moved), run(42, 31, moved), erasure(51, moved)],
+    ...[experiment(81), experiment(82, { deleted_at: at })],
     ...[balance(81, moved), balance(82, { ...moved, state: 'complete' })],
   ])
 }
@@ -57,11 +58,13 @@ const stalled = [
   { kind: 'recompute', workspace: 1, run: 41 },
   { kind: 'erase-definition', workspace: 1, definition: 32 },
   { kind: 'erase-people', workspace: 1, erasure: 51 },
+  { kind: 'erase-experiment', workspace: 1, experiment: 82 },
   { kind: 'balance', workspace: 1, experiment: 81 },
 ].map((message) => ({ ...message, stalled: true }))
 
 const used =
-  `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances group_definitions jobs recompute_runs
+  `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances
+  group_definitions jobs recompute_runs
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {
@@ -175,6 +178,7 @@ describe.each(others)('%s', (cron) => {
     ['enqueueStalledRuns', /FROM recompute_runs WHERE ended_at IS NULL/],
     ['beginMissedWeek', /FROM group_definitions AS d WHERE d\.key > /],
     ['enqueueStalledErasures', /FROM erasures WHERE ended_at IS NULL/],
+    ['enqueueStalledExperiments', /FROM experiments WHERE deleted_at IS NOT NULL/],
     ['enqueueStalledBalances', /FROM experiment_balances WHERE state/],
     ['refreshDue', /audiences/],
     ['sweepEvents', /FROM events ORDER BY key/],
@@ -189,6 +193,7 @@ describe.each(others)('%s', (cron) => {
         enqueueStalled: ['job', 'import', 'erase'],
         enqueueStalledRuns: ['recompute', 'erase-definition'],
         enqueueStalledErasures: ['erase-people'],
+        enqueueStalledExperiments: ['erase-experiment'],
         enqueueStalledBalances: ['balance'],
       }[part] ?? []
     const others = stalled.filter(({ kind }) => !missed.includes(kind))

@@ -2,18 +2,13 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { enqueueStalledBalances } from '../../src/experiments/balance-stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
+import { enqueueStalledExperiments } from '../../src/experiments/stalled.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 
-const used = [
-  'cron_places',
-  'experience_groups',
-  'group_definitions',
-  'jobs',
-  'recompute_runs',
-  'experiment_balances',
-]
+const used = `cron_places experience_groups experiments experiment_balances group_definitions jobs
+  recompute_runs`.split(/\s+/)
 beforeEach(async () => {
   await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
@@ -29,6 +24,9 @@ const rows: Record<string, string> = {
   recompute: `INSERT INTO recompute_runs (key, id, workspace_id, definition_key, state, created_at,
       updated_at)
     SELECT i, 'run ' || i, i, i, 'waiting', 1, i / 7 FROM n`,
+  'erase-experiment': `INSERT INTO experiments (key, workspace_id, id, name, variants, control,
+      traffic, status, created_on, created_by, last_modified_on, last_modified_by, deleted_at)
+    SELECT i, 1, 'experiment ' || i, '', '[]', '', 1, 'draft', 1, '', 1, '', i / 7 FROM n`,
   'erase-definition': `INSERT INTO group_definitions (key, workspace_id, id, description,
       source_user_attribute, attributes, created_on, created_by, last_modified_on,
       last_modified_by, deleted_at)
@@ -42,11 +40,13 @@ async function enqueuedBy() {
   const { res, enqueued } = hazardous()
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledExperiments(res)
   await enqueueStalledBalances(res)
   const found = enqueued.map((message) => {
     if (message.kind === 'job') return message.job
     if (message.kind === 'erase') return message.group
     if (message.kind === 'recompute') return message.run
+    if (message.kind === 'erase-experiment') return message.experiment
     if (message.kind === 'balance') return message.experiment
     return message.kind === 'erase-definition' ? message.definition : 0
   })
@@ -84,6 +84,7 @@ it('finds stalled work by indexes alone', async () => {
   const res = { ...hazardous().res, directory: db }
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
+  await enqueueStalledExperiments(res)
   await enqueueStalledBalances(res)
   const stalled = statements.filter(({ query }) => query.includes('AS isFirst'))
   const plans = await Promise.all(stalled.map(planOf))
@@ -93,6 +94,7 @@ it('finds stalled work by indexes alone', async () => {
       'experience_groups_deleted',
       'recompute_runs_unended',
       'group_definitions_deleted',
+      'experiments_deleted',
       'experiment_balances_unended',
     ].map((index) => expect.stringContaining(`INDEX ${index} (`) as string),
   )

@@ -1,4 +1,8 @@
 import { expect } from 'vitest'
+import type { ExperimentChange } from '../../src/experiments/change.ts'
+import { createExperiment } from '../../src/experiments/create.ts'
+import { setStatus } from '../../src/experiments/status.ts'
+import type { Resources } from '../../src/resources.ts'
 import { Bank, lines, type Json } from './api.ts'
 import { Team } from './identity.ts'
 
@@ -73,3 +77,22 @@ export class Lab {
     return JSON.parse(text) as Json
   }
 }
+
+/** A draft by the rooms alone, in a workspace that may have no client. */
+export const drafted = (
+  res: Resources,
+  workspace: number,
+  id: string,
+  more: ExperimentChange = {},
+) =>
+  createExperiment(res, workspace, id, {
+    draft: { name: id, variants: halves, ...more },
+    by: 'tester',
+  })
+
+export const turned = (
+  res: Resources,
+  workspace: number,
+  id: string,
+  to: 'running' | 'paused' | 'ended' = 'running',
+) => setStatus(res, workspace, id, { to, by: 'tester' })

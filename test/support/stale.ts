@@ -1,6 +1,7 @@
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runBalance } from '../../src/experiments/count-balance.ts'
 import { runErasure } from '../../src/erasure/run.ts'
+import { eraseExperiment } from '../../src/experiments/erase.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { pruneGroup } from '../../src/experience/prune.ts'
@@ -31,6 +32,8 @@ export async function answer(res: Resources, message: Message): Promise<void> {
       return eraseGroup(res, workspace, message.group)
     case 'erase-definition':
       return eraseDefinition(res, workspace, message.definition)
+    case 'erase-experiment':
+      return eraseExperiment(res, workspace, message.experiment)
     case 'erase-people':
       return runErasure(res, workspace, message.erasure)
     case 'balance':
