@@ -133,6 +133,14 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:write',
     ...takes('POST', { id: 'autumn', ...experiment }),
   },
+  'POST /experiments/exposures': {
+    scope: 'flags:evaluate',
+    or: 'experiments:write',
+    ...takes('POST', {
+      exposures: [{ experiment_id: 'summer', participant_id: 'ann', variant: 'control' }],
+    }),
+    status: 202,
+  },
   'GET /experiments/:experiment_id': { scope: 'experiments:read' },
   'PUT /experiments/:experiment_id': {
     scope: 'experiments:write',
@@ -149,14 +157,6 @@ const ofWorkspaces: Record<string, Door> = {
   'POST /experiments/:experiment_id/end': {
     scope: 'experiments:write',
     init: { method: 'POST' },
-  },
-  'POST /experiments/exposures': {
-    scope: 'flags:evaluate',
-    or: 'experiments:write',
-    ...takes('POST', {
-      exposures: [{ experiment_id: 'summer', participant_id: 'ann', variant: 'control' }],
-    }),
-    status: 202,
   },
   'GET /experiments/:experiment_id/exposures': { scope: 'experiments:read' },
   'DELETE /experiments/:experiment_id': { scope: 'experiments:write', status: 204 },
