@@ -16,7 +16,8 @@ const shared = {
     'test/membership/export.test.ts',
     'test/stories/{coupon,deletion,lookup-during,lost-answers,one-revision}.test.ts',
     'test/stories/{refused-deletion,upload}.test.ts',
-    'test/stories/{openfeature,openfeature-web,users-file,webhook}.test.ts',
+    'test/stories/{openfeature,openfeature-experiments,openfeature-web}.test.ts',
+    'test/stories/{users-file,webhook}.test.ts',
     'test/webhooks/{address,announced,answers,sign,slow}.test.ts',
   ],
   rooms: [

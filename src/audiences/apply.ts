@@ -14,7 +14,7 @@ import type { Invocation } from '../jobs/invocation.ts'
 import { scannedTo, type AudienceJob } from '../jobs/job.ts'
 import { problemsMax, tally } from '../jobs/jobs.ts'
 import type { ResolvedRule, Compiled } from './compile.ts'
-import { costOf } from './cost.ts'
+import { costsOf, sumOf, type LeafCost } from './cost.ts'
 import { holdsFor } from './explain.ts'
 import { isParticipantId, participantIdProblem } from './participant-id.ts'
 import { firstMissing, referencesOf } from './references.ts'
@@ -47,12 +47,13 @@ export async function applyAudience(
   const { limits } = res
   const resolved = await readRule(db, job)
   if (resolved === undefined) return false
-  const cost = costOf(resolved.rule, limits)
-  const size = Math.min(invocation.itemsOf(job), usersPerStepMax, usersMost(cost))
-  const part = await readPart(db, job, resolved, { size, limits })
+  const costs = costsOf(resolved.rule, limits)
+  const most = Math.max(usersMost(sumOf(costs)), 1)
+  const size = Math.min(invocation.itemsOf(job), usersPerStepMax, most)
+  const part = await readPart(db, job, resolved, { size, costs, limits })
   const references = referencesOf(resolved.rule, resolved.names)
   const compiled = references.every(({ exists }) => exists)
-    ? await compilePart(db, job, resolved, { part, limits })
+    ? await compilePart(db, job, resolved, { part, costs, limits })
     : undefined
   const statements =
     compiled === undefined ? [] : writePart(job, compiled, part, limits.participantMax)
@@ -114,7 +115,7 @@ interface Part extends Range {
   scanned: number
   /** How many of them have an id that no participant can have. */
   refused: number
-  /** The only user, whose lists take a statement each. */
+  /** The only user, who takes statements of their own: for long lists, or a dear rule. */
   heavy: string | undefined
 }
 
@@ -142,10 +143,10 @@ async function readPart(
   db: Db,
   { workspace, lastUser: after }: AudienceJob,
   resolved: ResolvedRule,
-  { size, limits }: { size: number; limits: Limits },
+  { size, costs, limits }: { size: number; costs: LeafCost[]; limits: Limits },
 ): Promise<Part> {
-  const lists = listsOf(resolved, limits.groupUsersMax)
-  const most = usersMost(costOf(resolved.rule, limits))
+  const lists = listsOf(resolved, costs)
+  const most = usersMost(sumOf(costs))
   // Without a last user, the part goes to the end.
   const select = (weighed: boolean) => sql<Scanned>`
     WITH ${listsTable(workspace, lists)}
@@ -171,16 +172,16 @@ interface Scanned {
   listed: number
 }
 
-/** The rule for a part; of a user with long lists, what has come of it. */
+/** The rule for a part; of a user who takes statements of their own, what has come of it. */
 async function compilePart(
   db: Db,
   { workspace }: AudienceJob,
   resolved: ResolvedRule,
-  { part, limits }: { part: Part; limits: Limits },
+  { part, costs, limits }: { part: Part; costs: LeafCost[]; limits: Limits },
 ): Promise<Compiled> {
   if (part.heavy === undefined) return compileQuery(resolved)
-  const pace = new Pace(costOf(resolved.rule, limits), limits.questionSeconds)
-  const holds = await holdsFor(db, workspace, resolved, { user: part.heavy, pace })
+  const pace = new Pace(sumOf(costs), limits.questionSeconds)
+  const holds = await holdsFor(db, workspace, resolved, { user: part.heavy, pace, costs })
   return { condition: holds ? '1' : '0', constants: [] }
 }
 

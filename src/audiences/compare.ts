@@ -3,7 +3,7 @@ import { momentOf } from './moment.ts'
 import { compilePattern, type Constants } from './pattern.ts'
 import type { Condition, Scalar } from './rule.ts'
 
-type Comparison = Extract<Condition, { value: unknown }>
+export type Comparison = Extract<Condition, { value: unknown }>
 
 /**
  * Compiles comparisons with a row of a view of readings: `t` is the folded text, `b` that trimmed,
@@ -42,6 +42,23 @@ export const comparisonCompiler =
         return anyText(rule.value, (text) => compilePattern(text, constants))
     }
   }
+
+/** Whether a comparison reads the column `m`, and `d`. */
+export function readsOf({ operator, value }: Comparison): { moment: boolean; digits: boolean } {
+  switch (operator) {
+    case 'contains':
+    case 'not_contains':
+    case 'starts_with':
+    case 'ends_with':
+    case 'matches':
+      return { moment: false, digits: false }
+  }
+  const values = Array.isArray(value) ? value : [value]
+  return {
+    moment: values.some((one) => typeof one === 'string' && momentOf(one) !== undefined),
+    digits: values.some((one) => isNumber(one) && exactly(one).digits !== undefined),
+  }
+}
 
 const anyText = (value: Scalar, test: (text: string) => string): string =>
   joined(

@@ -1,5 +1,6 @@
 import { valueMax } from '../identity/attributes.ts'
 import { lengthOf } from '../text.ts'
+import { readsOf, type Comparison } from './compare.ts'
 import { isWild, partsOf, readPattern, type Piece } from './pattern.ts'
 import { isLeaf, nodesOf, ruleRefused, type Condition, type Rule } from './rule.ts'
 
@@ -30,12 +31,15 @@ export const costsOf = (rule: Rule, { groupUsersMax }: Pick<Budget, 'groupUsersM
     if (!isLeaf(leaf)) return []
     const look = 'attribute' in leaf ? lookOf(leaf) : seat
     const user = membersOf === undefined ? look : seat + look * groupUsersMax
-    const statement = leafStatement + ('value' in leaf ? item * itemsOf(leaf.value) : 0)
+    const statement = leafStatement + ('value' in leaf ? ofValues(leaf) : 0)
     return [{ statement, user, look, pointer }]
   })
 
 export const costOf = (rule: Rule, budget: Pick<Budget, 'groupUsersMax'>): Cost =>
-  costsOf(rule, budget).reduce(
+  sumOf(costsOf(rule, budget))
+
+export const sumOf = (costs: Cost[]): Cost =>
+  costs.reduce(
     (sum, { statement, user }) => ({
       statement: sum.statement + statement,
       user: sum.user + user,
@@ -68,12 +72,19 @@ const dearest = (costs: LeafCost[], by: (cost: LeafCost) => number): LeafCost =>
 
 // Measured on one core, beside other work; a machine of its own takes half as long.
 const leafStatement = 200
+const moment = 300
+const digits = 450
 const item = 2
 const row = 16
 const reading = 30
 const seat = 15
 
-const itemsOf = (value: unknown) => (Array.isArray(value) ? value.length : 0)
+/** SQLite compiles the reading of moments and of digits anew for each condition. */
+function ofValues(comparison: Comparison): number {
+  const reads = readsOf(comparison)
+  const items = Array.isArray(comparison.value) ? comparison.value.length : 0
+  return item * items + (reads.moment ? moment : 0) + (reads.digits ? digits : 0)
+}
 
 /** Of a condition on a value of 4,096 characters. */
 function lookOf(condition: Condition): number {

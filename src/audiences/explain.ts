@@ -2,7 +2,7 @@ import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { valueOf, type StoredValue, type Value } from '../identity/attributes.ts'
 import type { ResolvedRule } from './compile.ts'
-import { costOf } from './cost.ts'
+import { costsOf, sumOf, type LeafCost } from './cost.ts'
 import { definitionKey, readOutcomes, type OutcomeRow } from './outcomes.ts'
 import { Pace, usual } from './pace.ts'
 import { isLeaf, isMembersRule, leafCount, type Leaf, type MembersRule, type Rule } from './rule.ts'
@@ -26,9 +26,9 @@ interface Outcome {
 }
 
 /**
- * Whether a user belongs to an audience, and why: one round trip unless lists are long, which reads
- * only the user and the user's households. Throws `not-found` for an unknown user, `rule-refused`,
- * and `out-of-time`.
+ * Whether a user belongs to an audience, and why: one round trip unless the rule is dear or lists
+ * are long, which reads only the user and the user's households. Throws `not-found` for an unknown
+ * user, `rule-refused`, and `out-of-time`.
  */
 export async function explainUser(
   db: Db,
@@ -36,23 +36,25 @@ export async function explainUser(
   resolved: ResolvedRule,
   { user, allowed = usual }: { user: string; allowed?: typeof usual },
 ): Promise<Explained> {
-  const pace = new Pace(costOf(resolved.rule, allowed), allowed.questionSeconds)
-  const rows = await readOutcomes(db, workspace, resolved, { user, seen: true, pace })
+  const costs = costsOf(resolved.rule, allowed)
+  const pace = new Pace(sumOf(costs), allowed.questionSeconds)
+  const asked = { user, seen: true, pace, costs }
+  const rows = await readOutcomes(db, workspace, resolved, asked)
   if (rows === 'unknown') throw new Failure({ reason: 'not-found', what: 'user', id: user })
   if (rows === 'out-of-time') throw new Failure({ reason: 'out-of-time', scanned: 0 })
   return explained(rows, resolved, user)
 }
 
-/** Whether a rule holds for a user, whose lists may be long. Throws `out-of-time`. */
+/** Whether a rule holds for a user; it may be dear, or lists long. Throws `out-of-time`. */
 export async function holdsFor(
   db: Db,
   workspace: number,
   resolved: ResolvedRule,
-  { user, pace }: { user: string; pace: Pace },
+  asked: { user: string; pace: Pace; costs: LeafCost[] },
 ): Promise<boolean> {
-  const rows = await readOutcomes(db, workspace, resolved, { user, seen: false, pace })
+  const rows = await readOutcomes(db, workspace, resolved, { ...asked, seen: false })
   if (rows === 'out-of-time') throw new Failure({ reason: 'out-of-time', scanned: 0 })
-  return rows !== 'unknown' && explained(rows, resolved, user).result
+  return rows !== 'unknown' && explained(rows, resolved, asked.user).result
 }
 
 const explained = (rows: OutcomeRow[], { rule, names }: ResolvedRule, user: string): Explained =>

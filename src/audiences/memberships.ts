@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts'
 import { firstUpTo } from '../jobs/batch-size.ts'
 import { listAudiences, type Audience } from './audiences.ts'
 import type { ResolvedRule, Names } from './compile.ts'
-import { checkCost, costOf, costShown, type Budget, type Cost } from './cost.ts'
+import { checkCost, costShown, costsOf, sumOf, type Budget, type LeafCost } from './cost.ts'
 import { holdsFor } from './explain.ts'
 import { Pace, statementTime, usersMost, type Allowed } from './pace.ts'
 import { parameters } from './parameters.ts'
@@ -18,7 +18,7 @@ import { namesIn } from './resolve.ts'
 interface Asked {
   audience: Audience
   resolved: ResolvedRule
-  cost: Cost
+  costs: LeafCost[]
 }
 
 /**
@@ -40,24 +40,24 @@ export async function audiencesOf(
     const resolved = tryResolve(audience, { rules, names, limits })
     return resolved === undefined
       ? []
-      : [{ audience, resolved, cost: costOf(resolved.rule, limits) }]
+      : [{ audience, resolved, costs: costsOf(resolved.rule, limits) }]
   })
   const pace = new Pace({ statement: 0, user: 1 }, limits.questionSeconds)
   const found: Audience[] = []
   for (let scanned = 0; left.length > 0;) {
     if (scanned > 0 && pace.isOver()) throw new Failure({ reason: 'out-of-time', scanned: 0 })
     await pace.turn()
-    const some = firstUpTo(left, ({ cost }) => costShown(cost), 1000 * statementTime)
+    const some = firstUpTo(left, ({ costs }) => costShown(sumOf(costs)), 1000 * statementTime)
     const answers = await together(
       db,
-      some.map((one) => selectBelongs(workspace, user, one, limits)),
+      some.map((one) => selectBelongs(workspace, user, one)),
     )
     pace.took(spent(answers).ms, 0)
-    for (const [i, { audience, resolved }] of some.entries()) {
+    for (const [i, { audience, resolved, costs }] of some.entries()) {
       const belongs = answers[i]?.rows[0]?.belongs ?? null
-      // Null: the lists take a statement each.
+      // Null: the rule, or lists, take statements of their own.
       if (belongs === 1) found.push(audience)
-      else if (belongs === null && (await holdsFor(db, workspace, resolved, { user, pace })))
+      else if (belongs === null && (await holdsFor(db, workspace, resolved, { user, pace, costs })))
         found.push(audience)
     }
     scanned += some.length
@@ -66,15 +66,11 @@ export async function audiencesOf(
   return found
 }
 
-function selectBelongs(
-  workspace: number,
-  user: string,
-  { resolved, cost }: Asked,
-  { groupUsersMax }: Budget,
-) {
+function selectBelongs(workspace: number, user: string, { resolved, costs }: Asked) {
+  const most = usersMost(sumOf(costs))
+  if (most === 0) return sql<{ belongs: number | null }>`SELECT NULL AS belongs`
   const { condition, constants, references } = compileQuery(resolved)
-  const lists = listsOf(resolved, groupUsersMax)
-  const most = usersMost(cost)
+  const lists = listsOf(resolved, costs)
   return sql<{ belongs: number | null }>`
     WITH ${parameters(workspace, constants)}, ${listsTable(workspace, lists)}
     SELECT CASE WHEN u.weight > ${most} THEN NULL

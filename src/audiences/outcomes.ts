@@ -1,11 +1,11 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import { costOf as spent, together, type Db } from '../db/connect.ts'
 import { stringifyJson } from '../json.ts'
 import { compiler, sharedBy, type Names, type ResolvedRule } from './compile.ts'
-import { costShown, costsOf, type LeafCost } from './cost.ts'
-import { statementTime, usual, type Pace } from './pace.ts'
+import { costShown, sumOf, type LeafCost } from './cost.ts'
+import { firstPart, statementTime, type Pace } from './pace.ts'
 import { parameters } from './parameters.ts'
-import { areListed, listsOf, listsTable, weightOfList } from './range.ts'
+import { areListed, listsOf, listsTable, weightOfList, type MaybeList } from './range.ts'
 import { asIndex, firstMissing, referencesOf, refuseMissing } from './references.ts'
 import { isLeaf, nodesOf, type Leaf } from './rule.ts'
 
@@ -47,48 +47,51 @@ interface Asked {
   /** Whether values are asked for, too. */
   seen: boolean
   pace: Pace
+  /** Of the rule. */
+  costs: LeafCost[]
 }
 
-/** Leaves of each statement but the first. */
+/** Leaves of a statement at most, once lists are long. */
 const leavesAtOnce = 10
 
 /**
- * The outcomes of a rule's leaves for a user, and for each member; undefined for an unknown user. It
- * takes one statement, or more where lists are long. Throws `rule-refused`; `isOver` when there is
- * no time for all of them.
+ * The outcomes of a rule's leaves for a user, and for each member. It takes one statement, or more
+ * where the rule is dear or lists are long, each as of its own moment. Throws `rule-refused`;
+ * `out-of-time` where lists are so long that there is no time for all of them.
  */
 export async function readOutcomes(
   db: Db,
   workspace: number,
   resolved: ResolvedRule,
-  { user, seen, pace }: Asked,
+  { user, seen, pace, costs }: Asked,
 ): Promise<OutcomeRow[] | 'unknown' | 'out-of-time'> {
   const leaves = leafQueries(resolved)
-  const costs = costsOf(resolved.rule, usual)
+  const cost = sumOf(costs)
+  const lists = listsOf(resolved, costs)
   const references = referencesOf(resolved.rule, resolved.names)
   const rows: OutcomeRow[] = []
   let place: Place = { leaf: 0, user: '' }
-  let end = leaves.length
+  let areLong = false
   while (place.leaf < leaves.length) {
-    if (rows.length > 0 && pace.isOver()) return 'out-of-time'
+    if (areLong && pace.isOver()) return 'out-of-time'
     await pace.turn()
+    const left = costs.slice(place.leaf, areLong ? place.leaf + leavesAtOnce : leaves.length)
+    const end = place.leaf + firstPart(left, cost).length
     const part = { from: place.leaf, end, after: place.user, user, seen }
     const [known, found] = await together(db, [
       sql<{ missing: number | null }>`
       SELECT ${firstMissing(workspace, references, asIndex)} AS missing FROM users
       WHERE workspace_id = ${workspace} AND user_id = ${user}`,
-      selectOutcomes(workspace, { leaves, costs, resolved }, part),
+      selectOutcomes(workspace, { names: resolved.names, leaves, costs, lists }, part),
     ])
     if (known.rows[0] === undefined) return 'unknown'
     refuseMissing(references[known.rows[0].missing ?? -1])
-    pace.took(found.meta.duration, 0)
+    pace.took(spent([known, found]).ms, 0, 2)
     rows.push(...found.rows)
     const last = found.rows.at(-1)
-    place =
-      last === undefined || last.rows === null || last.rows === found.rows.length
-        ? { leaf: end, user: '' }
-        : { leaf: last.leaf, user: last.user }
-    end = Math.min(place.leaf + leavesAtOnce, leaves.length)
+    const wasCut = last !== undefined && last.rows !== null && last.rows !== found.rows.length
+    place = wasCut ? { leaf: last.leaf, user: last.user } : { leaf: end, user: '' }
+    areLong ||= wasCut
   }
   return rows
 }
@@ -97,6 +100,13 @@ export async function readOutcomes(
 interface Place {
   leaf: number
   user: string
+}
+
+interface Leaves {
+  names: Names
+  leaves: LeafQuery[]
+  costs: LeafCost[]
+  lists: MaybeList[]
 }
 
 interface Part {
@@ -110,11 +120,11 @@ interface Part {
 /** A query of the outcomes of some leaves, as many as a statement can of `rows`; null: all. */
 function selectOutcomes(
   workspace: number,
-  { leaves, costs, resolved }: { leaves: LeafQuery[]; costs: LeafCost[]; resolved: ResolvedRule },
+  { names, leaves, costs, lists }: Leaves,
   { from, end, after, user, seen }: Part,
 ): SQL<OutcomeRow & { rows: number | null }> {
   const constants: unknown[] = []
-  const compileLeaf = compiler(resolved.names, constants)
+  const compileLeaf = compiler(names, constants)
   const part = leaves.slice(from, end)
   const cases = part.map(({ leaf }, i) => `WHEN ${from + i} THEN ${compileLeaf(leaf, 's.user_id')}`)
   const listed = part.map(({ leaf: _, ...one }, i) => ({ ...one, look: costs[from + i]?.look }))
@@ -135,7 +145,7 @@ function selectOutcomes(
   const people = selectPeople(user, { leaves: stringifyJson(listed), from, after })
   return sql`
     WITH ${parameters(workspace, constants)},
-      ${listsTable(workspace, listsOf(resolved, usual.groupUsersMax))}
+      ${listsTable(workspace, lists)}
     SELECT s.leaf, s.members_of AS membersOf, s.user_id AS user, s.rows,
       CASE s.leaf ${sql.raw(cases.join(' '))} END AS result,
       ${seen ? either(value(sql`coalesce(a.sent, a.value)`), value(sql`CAST(a.result AS TEXT)`)) : sql`NULL`} AS saw

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { compile, compiler, type ResolvedRule, type Compiled, type Names } from './compile.ts'
-import { costOf } from './cost.ts'
+import { costsOf, sumOf, type LeafCost } from './cost.ts'
 import { holdsFor } from './explain.ts'
 import { Pace, usual, type Allowed } from './pace.ts'
 import { parameters } from './parameters.ts'
@@ -25,7 +25,6 @@ export const compileQuery = ({ rule, names }: ResolvedRule): Query => ({
 export interface Question {
   workspace: number
   rules: Rule[]
-  names: Names
   conditions: string[]
   constants: unknown[]
   references: Reference[]
@@ -33,27 +32,36 @@ export interface Question {
   /** Whether users are weighed by their lists: once there are some. */
   weighed: boolean
   pace: Pace
+  /** Each rule as it is asked about a user who takes statements of their own. */
+  byLeaves: { resolved: ResolvedRule; costs: LeafCost[] }[]
 }
 
 export function questionOf(
   workspace: number,
   rules: Rule[],
   names: Names,
-  { groupUsersMax, questionSeconds }: Allowed,
+  allowed: Allowed,
 ): Question {
   const constants: unknown[] = []
   const compileRule = compiler(names, constants)
   const all: ResolvedRule = { rule: { operator: 'and', expressions: rules }, names }
+  const byLeaves = rules.map((rule) => {
+    return { resolved: { rule, names }, costs: costsOf(rule, allowed) }
+  })
+  const costs = byLeaves.flatMap(({ costs }) => costs)
+  const pace = new Pace(sumOf(costs), allowed.questionSeconds)
+  const isWhole = pace.most > 0
   return {
     workspace,
     rules,
-    names,
-    conditions: rules.map((rule) => compileRule(rule, 'u.user_id')),
+    // Of a rule that is asked in parts, a range only finds the user.
+    conditions: rules.map((rule) => (isWhole ? compileRule(rule, 'u.user_id') : '0')),
     constants,
     references: referencesOf(all.rule, names),
-    lists: listsOf(all, groupUsersMax),
+    lists: isWhole ? listsOf(all, costs) : [],
     weighed: false,
-    pace: new Pace(costOf(all.rule, { groupUsersMax }), questionSeconds),
+    pace,
+    byLeaves,
   }
 }
 
@@ -75,7 +83,7 @@ export async function findNext(
   question: Question,
   { after, size, listed }: { after: string; size?: number; listed: boolean },
 ): Promise<Found> {
-  const { workspace, pace, references, rules, names } = question
+  const { workspace, pace, references } = question
   const range = { after, size: Math.min(size ?? pace.size, pace.size) }
   await pace.turn()
   const [answer] = await together(db, [selectFound(question, range, listed)])
@@ -96,8 +104,8 @@ export async function findNext(
   }
   if (row.heavy === null) return found
   const each: number[] = []
-  for (const rule of rules)
-    each.push(Number(await holdsFor(db, workspace, { rule, names }, { user: row.heavy, pace })))
+  for (const { resolved, costs } of question.byLeaves)
+    each.push(Number(await holdsFor(db, workspace, resolved, { user: row.heavy, pace, costs })))
   const all = each.every((one) => one === 1)
   return { ...found, each, all: Number(all), users: all && listed ? [row.heavy] : [] }
 }
@@ -110,7 +118,7 @@ interface Row {
   last: string
   /** Whether another user follows. */
   more: number
-  /** A user whose lists take a statement each. */
+  /** A user who takes statements of their own: for long lists, or a dear rule. */
   heavy: string | null
   /** Whether users are to be weighed. */
   listed: number
@@ -129,7 +137,8 @@ function selectFound(
   const sums = conditions.map((_, i) => `coalesce(sum(c${i}), 0)`)
   const all = sql.raw(conditions.map((_, i) => `c${i}`).join(' AND '))
   const users = listed ? sql`json_group_array(id) FILTER (WHERE ${all})` : sql`'[]'`
-  // The inner LIMIT keeps SQLite from merging the subquery, which would repeat each condition.
+  // The inner LIMIT keeps SQLite from merging the subquery, which would repeat each condition; as a
+  // parameter, it would make SQLite compile the statement twice.
   return sql<Row>`
   WITH ${parameters(workspace, constants)}, ${listsTable(workspace, lists)}
   SELECT *, ${areListed} AS listed, EXISTS (SELECT 1 FROM users AS next
@@ -139,7 +148,7 @@ function selectFound(
       ${users} AS users, count(*) AS scanned, max(id) AS last,
       max(iif(weight > ${pace.most}, id, NULL)) AS heavy
     FROM (SELECT u.user_id AS id, u.weight, ${sql.raw(columns.join())}
-      FROM (${selectRange(workspace, lists, range, weighed)}) AS u LIMIT ${range.size}))`
+      FROM (${selectRange(workspace, lists, range, weighed)}) AS u LIMIT ${sql.raw(`${range.size}`)}))`
 }
 
 /** How many users of the workspace belong to an audience. Throws as `countEach` does. */

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { sharedBy, type ResolvedRule } from './compile.ts'
-import { costOf, costsOf } from './cost.ts'
+import { sumOf, type LeafCost } from './cost.ts'
 import { isLeaf, nodesOf } from './rule.ts'
 
 /** `size` users after one, in the order of ids: fewer where they have long lists. */
@@ -20,11 +20,9 @@ export interface MaybeList {
   share: number
 }
 
-/** The lists that a rule may look at. */
-export function listsOf({ rule, names }: ResolvedRule, groupUsersMax: number): MaybeList[] {
-  const budget = { groupUsersMax }
-  const { user: total } = costOf(rule, budget)
-  const costs = costsOf(rule, budget)
+/** The lists that a rule of these costs may look at. */
+export function listsOf({ rule, names }: ResolvedRule, costs: LeafCost[]): MaybeList[] {
+  const { user: total } = sumOf(costs)
   const lists = new Map<string, MaybeList>()
   for (const [i, { rule: leaf, membersOf }] of [...nodesOf(rule)]
     .filter(({ rule }) => isLeaf(rule))

@@ -3,7 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { letOthersIn } from '../jobs/let-others-in.ts'
 import { stringifyJson } from '../json.ts'
-import { isIn } from '../membership/lookup.ts'
+import { isMember } from '../membership/lookup.ts'
 import {
   columns,
   experimentOf,
@@ -74,7 +74,7 @@ export async function findAssignments(
       throw new Failure({
         reason: 'invalid',
         field: 'participant_ids',
-        problem: 'have arms with too long values: ask for fewer at a time',
+        problem: 'have variants with too long values: ask for fewer at a time',
       })
     unpaused += assigned.length
     if (unpaused < assignedAtOnce) continue
@@ -117,32 +117,26 @@ async function query(
   const most = experimentsMost + 1
   const running = sql`${experimentsOf(workspace)} AND ${which} AND e.status = 'running' LIMIT ${most}`
   const people = sql`json_each(${JSON.stringify(subjects)}) AS p`
-  const [experiments, members, forced, households] = await together(db, [
+  const [experiments, known, households] = await together(db, [
     sql<Row>`
     SELECT ${columns}, g.revision FROM experiments AS e ${joinGroup}
     WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL AND ${which}
     ORDER BY e.id LIMIT ${most}`,
-    selectMembers(workspace, running, people),
-    selectForced(running, people),
+    selectKnown(running, people),
     selectHouseholds(workspace, running, people),
   ])
-  const placesOf = new Map(
-    members.rows.map(({ group, places }) => [
-      group,
-      new Set(JSON.parse(places) as number[]), // of `json_group_array`
-    ]),
-  )
-  const forcedOf = Map.groupBy(forced.rows, ({ experiment }) => experiment)
+  const knownOf = new Map(known.rows.map(({ experiment, places }) => [experiment, places]))
   const valuesOf = Map.groupBy(households.rows, ({ unit }) => unit)
   return {
     rows: experiments.rows,
     candidatesOf: ({ key, group, unit }) => {
-      const places = group === null ? undefined : (placesOf.get(group) ?? new Set())
-      const variants = new Map(forcedOf.get(key)?.map((row) => [row.place, row.variant]))
+      const places = new Map(
+        JSON.parse(knownOf.get(key) ?? '[]') as [number, string | null][], // of `json_group_array`
+      )
       const values = unit === null ? subjects : householdsOf(valuesOf.get(unit) ?? [])
       return (place) => ({
-        forced: variants.get(place) ?? null,
-        member: places?.has(place) ?? true,
+        forced: places.get(place) ?? null,
+        member: group === null || places.has(place),
         key: values[place] || null,
       })
     },
@@ -156,26 +150,20 @@ function householdsOf(rows: { place: number; value: string }[]): string[] {
   return values
 }
 
-/** Places of the people who are in each group of the experiments. */
-const selectMembers = (workspace: number, running: SQL, people: SQL) =>
-  sql<{ group: string; places: string }>`
-    SELECT g.id AS "group", (
-      SELECT json_group_array(p.key) FROM ${people}
-        CROSS JOIN members AS m ON m.workspace_id = ${workspace}
-          AND m.participant_id = p.value AND m.group_key = g.key
-      WHERE ${isIn}) AS places
-    FROM experience_groups AS g
-    WHERE g.workspace_id = ${workspace} AND g.deleted_at IS NULL
-      AND g.id IN (SELECT e.group_id FROM ${running})`
-
-/** Whom of the people arms are forced on; experiments that force none are left out at once. */
-const selectForced = (running: SQL, people: SQL) =>
-  sql<{ experiment: number; place: number; variant: string }>`
-    SELECT e.key AS experiment, p.key AS place, f.variant
-    FROM (SELECT e.key FROM ${running}) AS e
-      CROSS JOIN ${people}
-      CROSS JOIN experiment_forced AS f ON f.experiment_key = e.key AND f.participant_id = p.value
-    WHERE (SELECT 1 FROM experiment_forced WHERE experiment_key = e.key LIMIT 1) IS NOT NULL`
+/**
+ * Of each experiment the places of the people who are in its group, or on whom an arm is forced, with
+ * that arm. Rows read: of each experiment two for each of the people.
+ */
+const selectKnown = (running: SQL, people: SQL) =>
+  sql<{ experiment: number; places: string }>`
+    SELECT e.key AS experiment, (
+      SELECT json_group_array(json_array(p.key, f.variant)) FROM ${people}
+        LEFT JOIN experiment_forced AS f
+          ON f.experiment_key = e.key AND f.participant_id = p.value
+      WHERE f.variant IS NOT NULL OR ${isMember(sql`p.value`)}) AS places
+    FROM (SELECT e.key, e.workspace_id, e.group_id FROM ${running}) AS e ${joinGroup}
+    WHERE g.key IS NOT NULL
+      OR (SELECT 1 FROM experiment_forced WHERE experiment_key = e.key LIMIT 1) IS NOT NULL`
 
 /** The households of the people, of each definition whose groups are drawn. */
 const selectHouseholds = (workspace: number, running: SQL, people: SQL) =>

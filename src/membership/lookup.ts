@@ -10,8 +10,8 @@ export interface LiveGroup {
   revision: number
 }
 
-/** Of a row `m` of members and its group `g`. */
-export const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
+// Of a row `m` of members and its group `g`.
+const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
 
 /** The id as files have it; empty, which is in no group, where no file can have it. */
 export function storedIdOf(participant: string): string {
@@ -151,7 +151,7 @@ export async function withOwnGroups(
 }
 
 /** Whether a participant, by its stored id, is in the group `g`. */
-export const isMember = (participant: string): SQL => sql`
+export const isMember = (participant: string | SQL): SQL => sql`
   EXISTS (SELECT 1 FROM members AS m
     WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant}
       AND m.group_key = g.key AND ${isIn})`

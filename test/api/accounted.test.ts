@@ -19,7 +19,7 @@ const person = '777000777000123'
 const value = 'value-zq7'
 
 /** POST requests that only ask. */
-const asking = /\/(memberships|preview)$/
+const asking = /\/(memberships|preview|assignments)$/
 
 const csv = { init: { headers: { accept: 'text/csv' } } }
 const exports = [...groupDoors.slice(0, groupDoors.length / 3), ...workspaceDoors]

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
 import { Bank, lines, newClient, tokenOf } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
+import { Lab } from '../support/experiments.ts'
 import { Team } from '../support/identity.ts'
 
 const caching = { LOOKUP_CACHE_SECONDS: 60 }
@@ -73,6 +74,20 @@ describe('a look-up that may be a minute old', () => {
     const exact = await request(path, init, {})
     expect(exact.headers.get('age')).toBeNull()
     expect(await exact.json()).not.toEqual(content)
+  })
+
+  it('repeats the variant of a participant too', async () => {
+    const lab = await Lab.open()
+    const group_id = await lab.group(['ann'])
+    await lab.running('checkout', { group_id })
+    const path = `/platform/workspaces/${lab.team.workspace}/experiments/checkout/assignments/ann`
+    const headers = { ...lab.bank.headers(), authorization: `Bearer ${lab.team.token}` }
+    const ask = (vars: object) => request(path, {}, vars, headers)
+    const first = await said(ask(caching))
+    expect(first).toMatchObject({ reason: 'SPLIT', revision: 1 })
+    await lab.bank.apply(group_id, 'REPLACE', 'bob\n')
+    expect(await said(ask(caching))).toEqual(first)
+    expect(await said(ask({}))).toMatchObject({ reason: 'NOT_IN_GROUP', revision: 2 })
   })
 
   it('is queried anew for a bookmark, and kept for others', async () => {

@@ -293,7 +293,7 @@ describe('GET /.well-known', () => {
       revocation_endpoint: 'https://coterie.test/oauth/revoke',
       revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     })
-    const scopes = ['groups', 'users', 'audiences', 'webhooks'].flatMap((room) => [
+    const scopes = ['groups', 'users', 'audiences', 'webhooks', 'experiments'].flatMap((room) => [
       `${room}:read`,
       `${room}:write`,
     ])

@@ -1,6 +1,7 @@
 import { registerSchema, validate } from '@hyperjump/json-schema/openapi-3-1'
 import { beforeAll, expect, it } from 'vitest'
 import { asAdmin, Bank, call, eventually, hasEnded, json, type Json } from '../support/api.ts'
+import { Lab } from '../support/experiments.ts'
 import { household, Team } from '../support/identity.ts'
 import { published, type Operation } from '../support/openapi.ts'
 import { attempted, Receiver } from '../support/receiver.ts'
@@ -409,6 +410,45 @@ walk('what OpenFeature is answered is as the document says', async () => {
   const writer = await Bank.open(['groups:write'], bank.workspace)
   for (const authorization of ['Bearer x', `Bearer ${writer.token}`])
     await refusals(request, '/ofrep', { headers: { authorization } })
+})
+
+walk('what is answered of variants is as the document says', async () => {
+  const lab = await Lab.open()
+  const group_id = await lab.group(['ann'])
+  await lab.team.define(household)
+  await lab.team.user('ann', { $address: 'A' })
+  await lab.team.recompute()
+  const shares = { holdout: { id: 'h', share: 1 }, layer: { id: 'l', from: 0, to: 9999 } }
+  const values = { string: 'é', number: 1.5, boolean: true, object: { list: [null, 'x'] } }
+  const experiments = [...Object.keys(values), 'homes']
+  for (const [id, value] of Object.entries(values)) {
+    const variants = ['a', 'b'].map((arm) => ({ id: arm, weight: 5000, value, forced: [arm] }))
+    await lab.running(id, { group_id, variants })
+  }
+  await lab.running('homes', { ...shares, unit: 'household' })
+
+  const root = '/platform/workspaces/{workspace_id}/experiments'
+  const ids = { workspace_id: String(lab.team.workspace), participant_id: 'ann' }
+  const request = requester(() => ({ authorization: `Bearer ${lab.team.token}` }), ids)
+  const one = `${root}/{experiment_id}/assignments/{participant_id}`
+  for (const experiment_id of [...experiments, 'unknown'])
+    for (const participant_id of ['ann', 'a', 'stranger'])
+      for (const path of [one, `${one}/explain`])
+        await request('GET', path, { experiment_id, participant_id })
+  for (const body of [{}, { experiment_ids: ['unknown'] }, { experiment_ids: ['homes'] }])
+    await request(
+      'POST',
+      `${root}/assignments`,
+      {},
+      json('POST', { participant_ids: ['ann', 'a', 'stranger'], ...body }),
+    )
+  await request('POST', `${root}/assignments`, {}, json('POST', {}))
+  for (const targetingKey of ['ann', 'a', 'stranger', undefined]) {
+    const asked = json('POST', { context: { targetingKey } })
+    await request('POST', '/ofrep/v1/evaluate/flags', {}, asked)
+    for (const key of [...experiments, 'unknown'])
+      await request('POST', '/ofrep/v1/evaluate/flags/{key}', { key }, asked)
+  }
 })
 
 it('each operation of the document was requested', async () => {

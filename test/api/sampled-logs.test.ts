@@ -15,6 +15,8 @@ const lookups = [
     `GET ${face}/participants/:participantId/groups`,
     `POST ${face}/memberships`,
   ]),
+  'GET /platform/workspaces/:workspace_id/experiments/:experiment_id/assignments/:participant_id',
+  'POST /platform/workspaces/:workspace_id/experiments/assignments',
   'POST /ofrep/v1/evaluate/flags/:key',
   'POST /ofrep/v1/evaluate/flags',
 ]

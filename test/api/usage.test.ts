@@ -5,6 +5,7 @@ import { findUsage } from '../../src/usage.ts'
 import { Bank } from '../support/api.ts'
 import { teamIs } from '../support/audiences.ts'
 import { household, Team } from '../support/identity.ts'
+import { halves } from '../support/experiments.ts'
 import { openedHooks, hook } from '../support/hooks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -16,6 +17,7 @@ it('tells each figure of a workspace beside its cap', async () => {
   await team.define(household)
   await team.audience('reds', teamIs('red'))
   await hook(team)
+  await team.send('POST', '/experiments', { id: 'summer', name: 'Summer', variants: halves })
   await (await Bank.open()).group()
   expect(await team.get('/usage')).toEqual({
     groups: { used: 2, cap: 1000 },
@@ -24,6 +26,7 @@ it('tells each figure of a workspace beside its cap', async () => {
     definitions: { used: 1, cap: 1 },
     audiences: { used: 1, cap: 100 },
     webhooks: { used: 1, cap: 20 },
+    experiments: { used: 1, cap: 100 },
     unended_jobs: { used: 0, cap: 200 },
     waiting_bytes: { used: 0, cap: 53_687_091_200 },
     user_attributes: { used: null, cap: 500 },

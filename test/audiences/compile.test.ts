@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { costOf } from '../../src/audiences/cost.ts'
 import { explainUser, type Explained } from '../../src/audiences/explain.ts'
 import { expand } from '../../src/audiences/expand.ts'
+import { usersMost } from '../../src/audiences/pace.ts'
+import { countUsers } from '../../src/audiences/query.ts'
 import { operators, type Rule } from '../../src/audiences/rule.ts'
 import { Failure } from '../../src/failure.ts'
 import { inBytes } from '../support/town.ts'
@@ -55,6 +58,41 @@ describe('a rule in SQL', () => {
     // By chance, one of them may have come to the same each time.
     const both = [...came.values()].filter((results) => results.size === 2).length
     expect(both).toBeGreaterThanOrEqual(came.size - 3)
+  }, 180_000)
+
+  it('holds for the same users where it is asked about each in parts', async () => {
+    // So large households that each condition on members is dear.
+    const allowed = { groupUsersMax: 10_000, questionSeconds: 20 }
+    let inParts = 0
+    let holding = 0
+    await fc.assert(
+      fc.asyncProperty(
+        population,
+        audiences,
+        fc.array(rule, { minLength: 12, maxLength: 12 }),
+        async (people, audiences, rules) => {
+          const workspace = await populate(people)
+          for (const rule of rules) {
+            const question = await resolvedIfAllowed(workspace, rule, audiences, people)
+            if (typeof question === 'string') continue
+            if (usersMost(costOf(question.rule, allowed)) > 0) continue
+            const expected = people.users.map(({ id }) => evaluate(question.rule, id, people))
+            const matching = expected.filter(({ result }) => result).length
+            expect(await countUsers(db, workspace, question, allowed)).toBe(matching)
+            const user = people.users[0]?.id
+            if (user !== undefined)
+              expect(await explainUser(db, workspace, question, { user, allowed })).toEqual(
+                expected[0],
+              )
+            inParts++
+            holding += matching
+          }
+        },
+      ),
+      runs(6),
+    )
+    expect(inParts).toBeGreaterThan(5)
+    expect(holding).toBeGreaterThan(5)
   }, 180_000)
 })
 

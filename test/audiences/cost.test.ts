@@ -37,6 +37,18 @@ describe('the cost of a rule', () => {
     expect(shown(list(1000)) - shown(list(1))).toBe(2 * 999)
   })
 
+  it('grows with a moment, and with an integer beyond 64 bits', () => {
+    const of = (operator: string, value: unknown) => shown(or({ ...equals, operator, value }))
+    for (const operator of ['equals', 'not_equals', 'less_than', 'greater_than_equal']) {
+      expect(of(operator, '2026-11-01')).toBe(530)
+      expect(of(operator, 10n ** 30n)).toBe(680)
+      expect(of(operator, '2026-11-31')).toBe(230)
+      expect(of(operator, 2 ** 62)).toBe(230)
+    }
+    expect(of('not_in', ['x', '2026-11-01', 5, '2026-11-02', 1e30])).toBe(980 + 2 * 5)
+    expect(of('starts_with', '2026-11-01')).toBe(230)
+  })
+
   it('grows with the longest piece of a pattern, and with the pieces of a long one', () => {
     const of = (pattern: string) => shown(or(matches(pattern)))
     expect(of('*aaaa*')).toBeGreaterThan(of('*a*'))
@@ -62,6 +74,10 @@ describe('a rule within the budget', () => {
     [
       '20 long lists',
       many(20, () => ({ ...equals, operator: 'in', value: Array(1000).fill('x') })),
+    ],
+    [
+      '100 lists of values of every type',
+      many(100, () => ({ ...equals, operator: 'in', value: ['x', '2026-11-01', 5, 1e30, true] })),
     ],
     ['a long pattern', or(matches(`*${'some words of a sentence '.repeat(40)}*and more*`))],
     ['a pattern of 4,096 question marks', or(matches('?'.repeat(4096)))],

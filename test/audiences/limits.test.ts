@@ -266,6 +266,11 @@ describe('the largest rule that may be', () => {
       b: 2,
       both: 1,
     })
+    expect(await overlap({ db, workspace, limits }, 'left', 'left')).toEqual({
+      a: 2,
+      b: 2,
+      both: 2,
+    })
     expect((await audiencesOf(db, workspace, 'bob', limits)).map(({ id }) => id)).toEqual([
       'left',
       'right',

@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { checkCost } from '../../src/audiences/cost.ts'
+import { explainUser } from '../../src/audiences/explain.ts'
 import { countEach, questionOf } from '../../src/audiences/query.ts'
 import { resolveRule } from '../../src/audiences/resolve.ts'
 import { readRule } from '../../src/audiences/rule.ts'
-import { connect } from '../../src/db/connect.ts'
+import { connect, type Db } from '../../src/db/connect.ts'
 import { Failure } from '../../src/failure.ts'
 import { resources } from '../../src/resources.ts'
 import { Bank, call, json, lines, type Json } from '../support/api.ts'
@@ -15,6 +16,7 @@ import { Team } from '../support/identity.ts'
 const { limits } = resources(env)
 const users = 2000
 const long = 'a'.repeat(4095)
+const everyType = ['É', '2026-11-01', 5, 1e30, true]
 const over = (expression: Json): Json => ({ operator: 'any_member', group: 'home', expression })
 const on = (attribute: string, operator: string, value: unknown): Json => ({
   operator,
@@ -27,6 +29,11 @@ const dear: [title: string, one: (i: number) => Json][] = [
   ['question marks', () => on('text', 'matches', `*${'a?'.repeat(23)}b*`)],
   ['a question mark, of members', (i) => over(on('text', 'matches', `*a?b${i % 10}*`))],
   ['many pieces', () => on('text', 'matches', `${'*a'.repeat(90)}b*`)],
+  ['many pieces, of members', () => over(on('text', 'matches', `${'*a'.repeat(90)}b*`))],
+  [
+    'pieces with question marks, of members',
+    () => over(on('text', 'matches', `${'*a?a'.repeat(9)}b*`)),
+  ],
   ['pieces with question marks', () => on('text', 'matches', `${'*a?a'.repeat(9)}b*`)],
   ['long texts within', (i) => on('text', 'contains', `${'a'.repeat(2000)}b${i}`)],
   [
@@ -45,6 +52,9 @@ const dear: [title: string, one: (i: number) => Json][] = [
   ['numbers', (i) => on('accented', 'less_than', i)],
   ['numbers of members', (i) => over(on('accented', 'greater_than', i))],
   ['times', (i) => on('accented', 'less_than', `2026-11-${10 + (i % 20)}`)],
+  ['times of members', (i) => over(on('accented', 'less_than', `2026-11-${10 + (i % 20)}`))],
+  ['values of every type', () => on('accented', 'in', everyType)],
+  ['values of every type, of members', () => over(on('accented', 'in', everyType))],
 ]
 
 /** The dearest rule of these conditions. */
@@ -104,20 +114,42 @@ async function longestWait(work: Promise<unknown>): Promise<number> {
   return longest
 }
 
-/** How many times as long a statement takes as on a machine of its own, by the best of short ones. */
+/** Milliseconds of a statement whose time is in proportion to `rows`. */
+async function takes(rows: number): Promise<number> {
+  const { meta } = await env.DB.prepare(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+      SELECT count(*) FROM n`,
+  )
+    .bind(rows)
+    .all()
+  return meta.duration
+}
+
+/** How many times as long statements take as on a machine of its own, by the best of short ones. */
 async function slowness(): Promise<number> {
-  const taking = async (rows: number) => {
-    const { meta } = await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-        SELECT count(*) FROM n`,
-    )
-      .bind(rows)
-      .all()
-    return meta.duration
-  }
+  const best: number[] = []
+  for (let i = 0; i < 20; i++) best.push(await takes(30_000))
   const some: number[] = []
-  for (let i = 0; i < 20; i++) some.push(await taking(100_000))
-  return Math.max((await taking(600_000)) / (6 * Math.min(...some)), 1)
+  for (let i = 0; i < 4; i++) some.push(await takes(600_000))
+  return Math.max(dearOf(some) / (20 * Math.min(...best)), 1)
+}
+
+/** A database, and how long each batch of it takes. */
+function timed(): { db: Db; times: number[] } {
+  const times: number[] = []
+  const batch = async <T>(statements: D1PreparedStatement[]) => {
+    const results = await env.DB.batch<T>(statements)
+    times.push(results.reduce((sum, { meta }) => sum + meta.duration, 0))
+    return results
+  }
+  const queried = { prepare: (query: string) => env.DB.prepare(query), batch }
+  return { db: connect(queried, { statements: 0, rowsRead: 0, rowsWritten: 0 }), times }
+}
+
+/** The upper quartile: where a user takes several batches, the first finds no more than the user. */
+function dearOf(times: number[]): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  return sorted[Math.floor((3 * sorted.length) / 4)] ?? Infinity
 }
 
 describe('the dearest rule of another workspace', () => {
@@ -129,13 +161,13 @@ describe('the dearest rule of another workspace', () => {
     const path = `/platform/workspaces/${hostile.workspace}/audiences/preview`
     const asked = callWith({ QUESTION_SECONDS: 0.5 }, path, { ...init, headers })
     expect(await longestWait(asked)).toBeLessThan(250)
-    expect([200, 202]).toContain((await asked).status)
+    const answer = await asked
+    expect([200, 202]).toContain(answer.status)
+    expect((await answer.json<Json>())['scanned']).toBeGreaterThan(0)
   })
 
-  it.each(dear)('takes short statements: %s', { retry: 4 }, async (_, one) => {
-    const times: number[] = []
-    const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-    const db = connect(env.DB, meter, ({ duration }) => times.push(duration))
+  it.each(dear)('takes short batches: %s', { retry: 4 }, async (_, one) => {
+    const { db, times } = timed()
     const { workspace } = hostile
     const { rule, names } = await resolveRule(db, workspace, readRule(dearestOf(one)))
     times.length = 0
@@ -143,12 +175,15 @@ describe('the dearest rule of another workspace', () => {
     await countEach(db, question).catch((error: unknown) => {
       expect(error).toMatchObject({ facts: { reason: 'out-of-time' } })
     })
-    const sorted = times.toSorted((a, b) => a - b)
-    const middle = (sorted[Math.floor(sorted.length / 2)] ?? Infinity) / (await slowness())
+    const counting = dearOf(times.splice(0))
+    for (const user of people('user', 5))
+      await explainUser(db, workspace, { rule, names }, { user })
+    const explaining = dearOf(times)
+    const slow = await slowness()
     console.log(
-      `${question.pace.most} users at most, ${times.length} statements, ${middle} ms, ${sorted.at(-1)} ms`,
+      `${question.pace.most} users at most, ${counting} ms, ${explaining} ms to explain, ${slow} times as slow`,
     )
-    // 100, but the yardstick is rough.
-    expect(middle).toBeLessThan(140)
+    expect(counting / slow).toBeLessThan(100)
+    expect(explaining / slow).toBeLessThan(100)
   })
 })

@@ -1,29 +1,9 @@
-import { OFREPWebProvider } from '@openfeature/ofrep-web-provider'
-import { ErrorCode, OpenFeature, type Client, type Provider } from '@openfeature/web-sdk'
+import { ErrorCode, OpenFeature, type Client } from '@openfeature/web-sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Bank, call } from '../support/api.ts'
+import { Bank } from '../support/api.ts'
+import { page } from '../support/openfeature.ts'
 
-const origin = 'https://coterie.test'
 const name = 'night owls/ü'
-
-/**
- * The SDK of a page, which fetches all flags at log-in and log-out, and none at each evaluation.
- */
-async function page(token: string): Promise<Client> {
-  const provider = new OFREPWebProvider({
-    baseUrl: origin,
-    headers: [['authorization', `Bearer ${token}`]],
-    fetchImplementation: async (input: RequestInfo | URL) => {
-      const request = new Request(input)
-      const { method, headers } = request
-      return call(request.url.replace(origin, ''), { method, headers, body: await request.text() })
-    },
-    cacheMode: 'disabled',
-  })
-  // Its types do not distinguish an optional member from an undefined one.
-  await OpenFeature.setProviderAndWait(provider as Provider)
-  return OpenFeature.getClient()
-}
 
 describe('the web SDK of OpenFeature', () => {
   let bank: Bank

@@ -1,29 +1,8 @@
-import { OFREPProvider } from '@openfeature/ofrep-provider'
-import { ErrorCode, OpenFeature, type Client } from '@openfeature/server-sdk'
+import { ErrorCode, type Client } from '@openfeature/server-sdk'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Bank, call, newClient, tokenOf } from '../support/api.ts'
+import { Bank, newClient, tokenOf } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
-
-type Fetching = (path: string, init: RequestInit) => Promise<Response>
-
-/** The SDK of an application: its provider has this Worker's address and a token. */
-async function client(token: string, fetching: Fetching = call): Promise<Client> {
-  const fetchImplementation = async (input: RequestInfo | URL) => {
-    const request = new Request(input)
-    return fetching(request.url.replace('https://coterie.test', ''), {
-      method: request.method,
-      headers: request.headers,
-      body: await request.text(),
-    })
-  }
-  const domain = crypto.randomUUID()
-  const headers = { authorization: `Bearer ${token}` }
-  await OpenFeature.setProviderAndWait(
-    domain,
-    new OFREPProvider({ baseUrl: 'https://coterie.test', headers, fetchImplementation }),
-  )
-  return OpenFeature.getClient(domain)
-}
+import { application } from '../support/openfeature.ts'
 
 const ann = { targetingKey: 'ann', plan: 'gold', since: new Date(0), nested: { tags: ['x', null] } }
 
@@ -33,7 +12,7 @@ describe('the server SDK of OpenFeature', () => {
   let sdk: Client
   beforeAll(async () => {
     ;({ bank, group: owls } = await Bank.withGroup('night owls/ü', 'ann\n'))
-    sdk = await client(bank.token)
+    sdk = await application(bank.token)
   })
 
   it('says that a participant is in a group, and in which', async () => {
@@ -99,14 +78,14 @@ describe('the server SDK of OpenFeature', () => {
   it('falls back where its token is wrong or lacks the scope', async () => {
     const writer = await tokenOf(await newClient(['groups:write'], bank.workspace))
     for (const token of ['x', `${bank.token}x`, writer]) {
-      const details = await (await client(token)).getBooleanDetails(owls, false, ann)
+      const details = await (await application(token)).getBooleanDetails(owls, false, ann)
       expect(details).toMatchObject({ value: false, reason: 'ERROR', errorCode: ErrorCode.GENERAL })
     }
   })
 
   it('stops asking when it is refused for asking too often', async () => {
     let requests = 0
-    const busy = await client((await Bank.open()).token, (path, init) => {
+    const busy = await application((await Bank.open()).token, (path, init) => {
       requests++
       return callWith({ RATE_LIMITED: true }, path, init)
     })

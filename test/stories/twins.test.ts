@@ -5,6 +5,9 @@ import { requestSync } from '../../src/audiences/sync.ts'
 import { listGroups } from '../../src/experience/groups.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
+import { createExperiment } from '../../src/experiments/create.ts'
+import { deleteExperiment } from '../../src/experiments/erase.ts'
+import { setStatus } from '../../src/experiments/status.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
@@ -35,8 +38,8 @@ async function settle(): Promise<void> {
 
 /** Something of each kind, and what a request may name. */
 async function build(workspace: number): Promise<Record<string, string>> {
-  const draft = { url: `${env.RECEIVER}/in/twins`, description: '', eventTypes: null }
-  const webhook = await createWebhook(res, workspace, draft, 'tester')
+  const hook = { url: `${env.RECEIVER}/in/twins`, description: '', eventTypes: null }
+  const webhook = await createWebhook(res, workspace, hook, 'tester')
   const people = ['ann', 'bob', 'cid'].map(
     (one, i) => [one, { street: 'ash', team: 'red', has_dog: i === 0 }] as [string, object],
   )
@@ -61,6 +64,13 @@ async function build(workspace: number): Promise<Record<string, string>> {
     ],
   })
   await requestSync(res, workspace, 'coupon', 'tester')
+  const variants = [
+    { id: 'red', weight: 5000, forced: ['cid'] },
+    { id: 'blue', weight: 5000 },
+  ]
+  const draft = { name: 'n', group: group.id, unit: 'household', variants }
+  await createExperiment(res, workspace, 'summer', { draft, by: 'tester' })
+  await setStatus(res, workspace, 'summer', { to: 'running', by: 'tester' })
   await settle()
   await answerAll(res, deliveriesEnqueued)
   const [event] = await res.directory.$client
@@ -85,6 +95,8 @@ async function build(workspace: number): Promise<Record<string, string>> {
     account_id: '2',
     name: 'household:has_dog',
     audience_id: 'mates',
+    experiment_id: 'summer',
+    participant_id: 'ann',
     experience_group: spare.id,
     webhook_id: webhook.id,
     delivery_id: event?.id ?? '',
@@ -95,6 +107,8 @@ async function build(workspace: number): Promise<Record<string, string>> {
 /** Deletes all that `build` has made. */
 async function deleteAll(workspace: number, ids: Record<string, string>): Promise<void> {
   const db = res.databaseOf(workspace)
+  await setStatus(res, workspace, 'summer', { to: 'ended', by: 'tester' })
+  await deleteExperiment(res, workspace, 'summer')
   await deleteAudience(res, workspace, 'mates')
   const page = { page: 0, size: 100, sort: { field: 'name', descending: false } } as const
   for (const { id } of (await listGroups(db, workspace, page)).items)
@@ -108,7 +122,7 @@ async function deleteAll(workspace: number, ids: Record<string, string>): Promis
 }
 
 const others = eventTypes.filter((type) => !/exported$|^client/.test(type)).join()
-const readsByPost = /(preview|memberships|evaluate\/flags(\/:key)?)$/
+const readsByPost = /(preview|memberships|assignments|evaluate\/flags(\/:key)?)$/
 const csv = { accept: 'text/csv' }
 const reads: (NamedDoor & { headers?: Record<string, string> })[] = [
   ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3')),

@@ -56,13 +56,16 @@ const fromReplica = [
   ...[
     ...['/groups', '/groups/:group_id/runs', '/groups/:group_id/instances'],
     ...['/imports', '/users/:user_id', '/users/:user_id/attributes/:name/explain'],
-    ...['/experiments', '/audiences', '/audiences/overlap', '/audiences/:audience_id/count'],
+    ...['/experiments', '/experiments/:experiment_id/assignments/:participant_id'],
+    '/experiments/:experiment_id/assignments/:participant_id/explain',
+    ...['/audiences', '/audiences/overlap', '/audiences/:audience_id/count'],
     ...['/audiences/:audience_id/users', '/audiences/:audience_id/users/:user_id'],
     '/experiments/:experiment_id/exposures',
     ...['/webhooks', '/webhooks/:webhook_id/deliveries', '/events'],
     ...['/events/digests', '/usage', '/erasures'],
   ].map((path) => `GET /platform/workspaces/:workspace_id${path}`),
   'POST /platform/workspaces/:workspace_id/audiences/preview',
+  'POST /platform/workspaces/:workspace_id/experiments/assignments',
 ]
 
 /** Which ask no database. */

@@ -158,6 +158,17 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:write',
     init: { method: 'POST' },
   },
+  'GET /experiments/:experiment_id/assignments/:participant_id': {
+    scope: 'flags:evaluate',
+    or: 'experiments:read',
+  },
+  'GET /experiments/:experiment_id/assignments/:participant_id/explain': {
+    scope: 'experiments:read',
+  },
+  'POST /experiments/assignments': {
+    scope: 'experiments:read',
+    ...takes('POST', { participant_ids: ['ann'] }),
+  },
   'GET /experiments/:experiment_id/exposures': { scope: 'experiments:read' },
   'DELETE /experiments/:experiment_id': { scope: 'experiments:write', status: 204 },
   'GET /webhooks': { scope: 'webhooks:read' },

@@ -30,6 +30,7 @@ export class Neighbour {
     this.bank = bank
     this.ids = {
       ...{ workspace_id: String(team.workspace), participantId: 'ann', user_id: 'ann', mpid: '5' },
+      participant_id: 'ann',
       ...{ org_id: '1', account_id: '2', name: 'household:has_dog', person: 'ann' },
       ...{ client_id: team.client.id, token: team.token },
     }
@@ -180,9 +181,13 @@ export async function lastAnswers(of: Neighbour): Promise<Record<string, string>
     await of.told(one, team.call('GET', `/users/${one}`))
   const participantIds = ['ann', 'bob', 'dan', 'zoe']
   await of.told('memberships', bank.send('POST', '/memberships', { participantIds }))
+  const participant_ids = participantIds
+  await of.told('assignments', team.send('POST', '/experiments/assignments', { participant_ids }))
   const asked = json('POST', { context: { targetingKey: 'ann' } })
   const headers = { ...(asked.headers as Record<string, string>), authorization }
-  for (const [what, path] of Object.entries({ flags: '', owls: '/owls', larks: `/${larks}` }))
+  for (const [what, path] of Object.entries({
+    ...{ flags: '', owls: '/owls', larks: `/${larks}`, summer: '/summer' },
+  }))
     await of.told(`flag ${what}`, call(`/ofrep/v1/evaluate/flags${path}`, { ...asked, headers }))
   of.answers['rows'] = await rowsOf(team.workspace)
   return unnamed(of)

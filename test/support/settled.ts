@@ -39,7 +39,7 @@ export async function settled(
     ...{ user_id: '1', name: 'household:has_dog', ...(run && { run_id: String(run['id']) }) },
     ...{ person: 'nobody', ...(erasure && { erasure_id: String(erasure['id']) }) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
-    ...(experiment_id && { experiment_id }),
+    ...(experiment_id && { experiment_id, participant_id: 'ann' }),
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
     ...(import_id && { import_id }),
   }

@@ -1,7 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { tables } from './store.ts'
 
-const keys = ['key', 'group_key', 'job_key', 'definition_key', 'webhook_key', 'event_key']
+const keys = [
+  ...['key', 'group_key', 'job_key', 'definition_key', 'experiment_key', 'webhook_key'],
+  'event_key',
+]
 
 /** The second twin has other people. */
 const people = ['user_id', 'participant_id']
@@ -23,6 +26,8 @@ const others: Record<string, Record<string, string>> = {
   group_attributes: { value: `value || '~'` },
   recompute_runs: { groups: 'groups + 7', seated: 'seated + 7' },
   audiences: { name: `'another'`, description: `'another'` },
+  experiments: { description: `'another'`, traffic: 'traffic - 5000' },
+  experiment_forced: { variant: `iif(variant = 'red', 'blue', 'red')` },
   webhooks: { description: `'another'` },
   events: { data: `json_set(data, '$.another', 1)` },
   delivery_attempts: { answer: `'another'` },
