@@ -62,14 +62,18 @@ function balanceOf(
   if (experiment === undefined) throw new Failure({ reason: 'not-found', what: 'experiment', id })
   const read = experimentOf(experiment)
   groupIn(read)
-  const result =
-    row === undefined || row.result === null ? undefined : (JSON.parse(row.result) as BalanceCount) // only counts are written
   return {
     experiment: read,
     state: row?.state ?? null,
-    result: result && { ...result, ...fitOf(result.arms) },
+    result: resultOf(row?.result ?? null),
     updatedAt: row?.updatedAt ?? 0,
   }
+}
+
+function resultOf(text: string | null): Balance['result'] {
+  if (text === null) return undefined
+  const count = JSON.parse(text) as BalanceCount // only counts are written
+  return { ...count, ...fitOf(count.arms) }
 }
 
 /** Throws `not-found`, and `invalid` for an experiment without a group. */

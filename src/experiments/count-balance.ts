@@ -26,8 +26,9 @@ interface Counting {
   mayBegin: boolean
 }
 
-/** Members of the first step. */
+/** Members of the first step, and at most: larger steps hardly save time. */
 const membersFirst = 4000
+const membersMost = 20_000
 
 /** Milliseconds for which a revision is counted that is live no more: its rows are kept for longer. */
 const countedFor = 3_600_000
@@ -71,7 +72,7 @@ async function find(res: Resources, workspace: number, key: number): Promise<Cou
 /** Counts one range of members. False: someone else moved it. */
 async function step(res: Resources, counting: Counting, invocation: Invocation): Promise<boolean> {
   const { experiment } = counting
-  const size = invocation.items(membersFirst)
+  const size = Math.min(invocation.items(membersFirst), membersMost)
   const range = experiment && (await readRange(res, counting, experiment, size))
   if (experiment === undefined || range === undefined) return drop(res, counting)
   const counted = await invocation.runYielding(count(experiment, range))

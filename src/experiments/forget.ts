@@ -51,5 +51,5 @@ export const voidCounts = (workspace: number, people: SQL, guard: SQL) =>
   sql<{ workspace: number; experiment: number }>`
   UPDATE experiment_balances SET step = step + 1,
     progress = iif(progress ->> 'after' IN (${people}), NULL, progress)
-  WHERE experiment_key IN (${live(workspace)}) AND state = 'counting' AND ${guard}
+  WHERE experiment_key IN (${live(workspace)}) AND state <> 'complete' AND ${guard}
   RETURNING workspace_id AS workspace, experiment_key AS experiment`

@@ -1,9 +1,11 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { retried } from '../db/retried.ts'
 import type { ExperimentStatus } from '../db/schema.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced, type Announcement } from '../webhooks/announce.ts'
+import { balanceMessage, requestBalances } from './balance.ts'
 import { invalid } from './draft.ts'
 import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
 import { checkGround, stands } from './ground.ts'
@@ -18,9 +20,9 @@ const nexts: Record<ExperimentStatus, readonly Next[]> = {
 }
 
 /**
- * Starts, pauses or ends an experiment, which is left alone where it is so already; `by` names the
- * client. Throws `not-found`, `invalid` where its status allows none of that, and, of one to be
- * started, for a field that it cannot stand on.
+ * Starts, pauses or ends an experiment, which is left alone where it is so already, and has its
+ * balance computed at its start; `by` names the client. Throws `not-found`, `invalid` where its
+ * status allows none of that, and, of one to be started, for a field that it cannot stand on.
  */
 export async function setStatus(
   res: Resources,
@@ -39,15 +41,20 @@ export async function setStatus(
       UPDATE experiments AS e SET status = ${to}, ${modified(res.now(), by)}
       WHERE ${isUnchanged(before)} AND ${isReady}`,
       ...announce(res, workspace, eventOf(before, to)),
+      ...(to === 'running' ? [requestBalances(isRunning(before), 'waiting', res.now())] : []),
     ])
     if (results[0].changes === 0) {
       if (to === 'running') await checkGround(db, workspace, before)
       return undefined
     }
     await enqueueAnnounced(res, workspace, results)
+    if (to === 'running' && before.group !== null)
+      await enqueue(res, balanceMessage({ workspace, key: before.key }, 'waiting'))
     return getExperiment(db, workspace, id)
   })
 }
+
+const isRunning = ({ key }: WithForced): SQL => sql`e.key = ${key} AND e.status = 'running'`
 
 function eventOf({ id, version, status }: WithForced, to: Next): Announcement {
   const change = { before: { status }, after: { status: to } }

@@ -19,12 +19,14 @@ const person = '777000777000123'
 const value = 'value-zq7'
 
 /** POST requests that only ask. */
-const asking = /\/(memberships|preview|assignments)$/
+const asking = /\/(memberships|preview|assignments|balance)$/
 
 const csv = { init: { headers: { accept: 'text/csv' } } }
 const exports = [...groupDoors.slice(0, groupDoors.length / 3), ...workspaceDoors]
   .filter(({ name }) =>
-    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/exposures)$/.test(name),
+    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/(assignments|exposures))$/.test(
+      name,
+    ),
   )
   .map((door) => ({ ...door, ...csv }))
 

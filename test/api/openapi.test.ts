@@ -63,6 +63,7 @@ describe('GET /openapi.json', () => {
       [/ \/health$/, ['503']],
       [/\/audiences\/(preview|overlap|.*\/(count|users.*))$/, ['503']],
     ]
+    const files = /^GET .*\/assignments$/
     const empty = / \/v2\/.* 202$|\/oauth\/revoke 200$/
     for (const [name, { responses }] of operations) {
       const statuses = Object.keys(responses)
@@ -77,6 +78,8 @@ describe('GET /openapi.json', () => {
       for (const [status, { content }] of Object.entries(responses))
         if (status === '204' || empty.test(`${name} ${status}`))
           expect(content, `${name} ${status}`).toBeUndefined()
+        else if (status === '200' && files.test(name))
+          expect(Object.keys(content ?? {}), name).toEqual(['text/csv'])
         else expect(content?.['application/json']?.schema, `${name} ${status}`).toBeDefined()
     }
   })
@@ -108,7 +111,7 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(
+          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|\{client_id\}\/revoke)$/.test(
             name,
           ),
       )

@@ -19,8 +19,8 @@ let other: Team
 let wrong: [why: string, token: string][]
 let wide: Client
 
-/** Clients are made here, and refused. */
-const ofNoClient = eventTypes.filter((type) => !/^(client|token)\./.test(type))
+/** Clients are made here, and refused; who comes in may export. */
+const ofNoClient = eventTypes.filter((type) => !/^(client|token)\.|\.exported$/.test(type))
 
 /** All that a caller who should not have come in could have changed. */
 const stateOf = (whose: Team) =>

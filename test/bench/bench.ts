@@ -5,6 +5,7 @@ import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
 import { audiences } from './audiences.ts'
 import { during } from './during.ts'
+import { experiments } from './experiments.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
@@ -26,6 +27,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['lookups', lookups],
   ['audiences', audiences],
   ['webhooks', webhooks],
+  ['experiments', experiments],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

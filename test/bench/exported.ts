@@ -92,13 +92,14 @@ async function measure(folder: string, members: number, rounds: number): Promise
   return { exports, selects, idle, after }
 }
 
-async function timed(thing: () => void | Promise<void>): Promise<number> {
+/** Seconds. */
+export async function timed(thing: () => void | Promise<void>): Promise<number> {
   const start = performance.now()
   await thing()
   return (performance.now() - start) / 1000
 }
 
-async function download(url: string, token: string, path: string): Promise<void> {
+export async function download(url: string, token: string, path: string): Promise<void> {
   const headers = {
     Authorization: `Bearer ${token}`,
     transactionId: randomUUID(),

@@ -54,7 +54,22 @@ export const membershipsRequests = (
     )
   })
 
-const post = (path: string, headers: Headers, body: object, expected: object): Question => ({
+/** Who of the participants is in a group that all are in. */
+export const membershipsOf = (
+  headers: Headers,
+  { id }: FullGroup,
+  participantIds: string[],
+): Question =>
+  post(
+    '/groups/v3/memberships',
+    headers,
+    { participantIds, groupIds: [id] },
+    {
+      memberships: participantIds.map((participantId) => ({ participantId, groupIds: [id] })),
+    },
+  )
+
+export const post = (path: string, headers: Headers, body: object, expected: object): Question => ({
   path,
   headers: { ...headers, 'Content-Type': 'application/json' },
   method: 'POST',

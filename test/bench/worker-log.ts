@@ -14,6 +14,8 @@ interface Line {
   event: string
   runId?: string
   jobId?: string
+  experimentId?: string
+  last?: boolean
   status?: string | number
   method?: string
   route?: string
@@ -34,7 +36,7 @@ export class WorkerLog {
   /** For a server's output. */
   readonly add = (text: string): void => {
     if (!text.startsWith('{"event":')) return
-    const line = JSON.parse(text) as Line // the lines of src/jobs/checkpoint.ts and src/api/app.ts
+    const line = JSON.parse(text) as Line // the lines of src/jobs/checkpoint.ts, src/experiments/count-balance.ts and src/api/app.ts
     this.#lines.push({ ...line, at: performance.now() })
   }
 
@@ -55,6 +57,19 @@ export class WorkerLog {
     const steps = (line: Line) => line.event === 'job-step' && line.jobId === jobId
     const lines = await this.#once(steps, (found) => ended.test(`${found.at(-1)?.status}`))
     return Math.max(...lines.map(({ ms }) => ms))
+  }
+
+  /** The same of a balance that is complete. */
+  async longestOfBalance(experimentId: string): Promise<number> {
+    const steps = (line: Line) =>
+      line.event === 'balance-step' && line.experimentId === experimentId
+    const lines = await this.#once(steps, (found) => found.at(-1)?.last === true)
+    return Math.max(...lines.map(({ ms }) => ms))
+  }
+
+  /** Begins anew. */
+  forget(): void {
+    this.#lines.length = 0
   }
 
   /** Rows read for each GET of a route below a workspace, of so many. */

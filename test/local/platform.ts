@@ -238,6 +238,11 @@ export class Platform {
     await this.#call(`/experiments/${id}`, json('PUT', change))
   }
 
+  /** Has the members of the group counted anew. */
+  async requestBalance(id: string): Promise<void> {
+    await this.#call(`/experiments/${id}/balance`, { method: 'POST' })
+  }
+
   /** Polls until all members of the group are counted. */
   async balance(id: string): Promise<Balance> {
     const read = () => this.#call<Balance>(`/experiments/${id}/balance`)

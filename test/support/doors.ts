@@ -169,6 +169,13 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:read',
     ...takes('POST', { participant_ids: ['ann'] }),
   },
+  'POST /experiments/:experiment_id/balance': {
+    scope: 'experiments:write',
+    init: { method: 'POST' },
+    status: 202,
+  },
+  'GET /experiments/:experiment_id/balance': { scope: 'experiments:read' },
+  'GET /experiments/:experiment_id/assignments': { scope: 'experiments:read' },
   'GET /experiments/:experiment_id/exposures': { scope: 'experiments:read' },
   'DELETE /experiments/:experiment_id': { scope: 'experiments:write', status: 204 },
   'GET /webhooks': { scope: 'webhooks:read' },

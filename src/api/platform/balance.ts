@@ -5,6 +5,7 @@ import type { Http } from '../http.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/balance.ts'
+import { idOf } from './wire/experiments.ts'
 
 /** How a group falls into the arms of an experiment: in numbers, and one by one. */
 export const balance = new Hono<Http>()
@@ -18,7 +19,7 @@ export const balance = new Hono<Http>()
     ),
     async (c) => {
       const { res, workspace } = c.var
-      const requested = await requestBalance(res, workspace, c.req.param('experiment_id'))
+      const requested = await requestBalance(res, workspace, idOf(c))
       return c.json(wire.showBalance(requested), 202)
     },
   )
@@ -33,7 +34,7 @@ export const balance = new Hono<Http>()
     ),
     async (c) => {
       const { db, workspace } = c.var
-      return c.json(wire.showBalance(await getBalance(db, workspace, c.req.param('experiment_id'))))
+      return c.json(wire.showBalance(await getBalance(db, workspace, idOf(c))))
     },
   )
 
@@ -49,7 +50,7 @@ export const balance = new Hono<Http>()
     async (c) => {
       const { res, workspace } = c.var
       const { after, for: fileFor } = c.req.valid('query')
-      const id = c.req.param('experiment_id')
+      const id = idOf(c)
       const file = await exportAssignments(res, workspace, id, { after, fileFor })
       return c.body(file, 200, {
         'Content-Type': 'text/csv; charset=utf-8',
