@@ -199,7 +199,7 @@ describe('a balance', () => {
     ['its experiment has no group any more', ({ set }) => set('group_id = NULL')],
     ['its group is deleted', ({ res, workspace, group }) => deleteGroup(res, workspace, group.id)],
   ])('is given up where %s', async (_, goes) => {
-    const at = await scene()
+    const at = await scene({ status: 'draft' })
     await at.run(oneStep)
     await goes(at)
     await at.run()

@@ -163,19 +163,16 @@ describe('a version on the tables of a later one', () => {
     })
   })
 
-  it('counts members by arm, and who was exposed', async () => {
-    const experiment = '/experiments/summer'
-    expect((await team.call('POST', `${experiment}/balance`)).status).toBe(202)
+  it('counts how they split their group, and who saw an arm', async () => {
+    await said(team.call('POST', '/experiments/summer/balance'))
+    const balance = () => team.get('/experiments/summer/balance')
+    const shown = await eventually(balance, ({ status }) => status === 'complete')
+    expect(shown).toMatchObject({ members: 1 })
+    const exposures = [{ experiment_id: 'summer', participant_id: 'ann', variant: 'red' }]
+    await isEmpty(team.send('POST', '/experiments/exposures', { exposures }), 202)
     await eventually(
-      () => team.get(`${experiment}/balance`),
-      ({ status }) => status === 'complete',
-    )
-    const seen = { experiment_id: 'summer', participant_id: 'sue', variant: 'red' }
-    const exposures = team.send('POST', '/experiments/exposures', { exposures: [seen] })
-    expect((await exposures).status).toBe(202)
-    await eventually(
-      () => team.get(`${experiment}/exposures`),
-      ({ days }) => (days as unknown[]).length === 1,
+      () => team.get('/experiments/summer/exposures'),
+      ({ variants }) => (variants as Json[])[0]?.['participants'] === 1,
     )
   })
 

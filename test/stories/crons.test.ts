@@ -46,7 +46,7 @@ const stalledAt = (at: number) => {
     ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
     ...[definition(31, made), definition(32, { ...made, deleted_at: at })],
     ...[run(41, 31, moved), run(42, 31, moved), erasure(51, moved)],
-    ...[experiment(95), experiment(96, { deleted_at: at })],
+    ...[experiment(81), experiment(82, { deleted_at: at })],
     ...[balance(81, moved), balance(82, { ...moved, state: 'complete' })],
   ])
 }
@@ -58,12 +58,13 @@ const stalled = [
   { kind: 'recompute', workspace: 1, run: 41 },
   { kind: 'erase-definition', workspace: 1, definition: 32 },
   { kind: 'erase-people', workspace: 1, erasure: 51 },
-  { kind: 'erase-experiment', workspace: 1, experiment: 96 },
+  { kind: 'erase-experiment', workspace: 1, experiment: 82 },
   { kind: 'balance', workspace: 1, experiment: 81 },
 ].map((message) => ({ ...message, stalled: true }))
 
 const used =
-  `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances group_definitions jobs recompute_runs
+  `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances
+  group_definitions jobs recompute_runs
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {

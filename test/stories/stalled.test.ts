@@ -7,15 +7,8 @@ import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 
-const used = [
-  'cron_places',
-  'experience_groups',
-  'experiments',
-  'group_definitions',
-  'jobs',
-  'recompute_runs',
-  'experiment_balances',
-]
+const used = `cron_places experience_groups experiments experiment_balances group_definitions jobs
+  recompute_runs`.split(/\s+/)
 beforeEach(async () => {
   await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
