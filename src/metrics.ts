@@ -10,7 +10,7 @@ export const points = {
     blobs: ['route', 'method', 'fault'],
     doubles: ['status', 'ms', 'rowsRead', 'rowsWritten', 'statements'],
   },
-  /** One batch of a job, a recompute, a balance or reports. */
+  /** One batch of a job, a recompute, a balance, reports or exposures. */
   step: { blobs: ['work', 'state'], doubles: ['ms', 'rowsRead', 'rowsWritten'] },
   /** Deliveries to a webhook that were claimed at once. */
   deliveries: { blobs: [], doubles: ['attempts', 'delivered'] },

@@ -38,7 +38,8 @@ export const writeExposures = (
   messages: ExposuresMessage[],
 ): Promise<Map<ExposuresMessage, unknown>> =>
   writeMessages(res, messages, {
-    rowsOf: (message) => exposuresOf(message).length,
+    // Each is looked for and written.
+    rowsOf: (message) => 2 * exposuresOf(message).length,
     write: async (res, workspace, messages) => {
       const exposures = messages.flatMap(exposuresOf)
       const senders = sendersOf(res, messages, ({ exposures }) => exposures.length)

@@ -225,9 +225,9 @@ describe('exposures that are taken', () => {
 })
 
 /** A running experiment, and messages of exposures to it. */
-async function scene(vars: Parameters<typeof hazardous>[0] = {}) {
+async function scene(...hands: Parameters<typeof hazardous>) {
   const workspace = newWorkspace()
-  const hazard = hazardous(vars)
+  const hazard = hazardous(...hands)
   const key = await staged(hazard.res, workspace, 'colours', { arms })
   const message = (
     who: string[],
@@ -313,6 +313,16 @@ describe('a batch of exposures', () => {
     expect(await storedExposures(workspace)).toEqual({ rows: [], counts: [] })
   })
 
+  it('leaves out people of the moment of their erasure, and not of later', async () => {
+    const now = Date.UTC(2026, 2, 1)
+    const { res, message, workspace, listed } = await scene({}, { now: () => now })
+    await erasePerson(res, workspace, 'ann', 'tester')
+    await writeExposures(res, [message(['ann', 'bob'], 'control', now)])
+    expect(await listed()).toEqual(['bob'])
+    await writeExposures(res, [message(['ann'], 'control', now + 1)])
+    expect(await listed()).toEqual(['ann', 'bob'])
+  })
+
   it("leaves out another workspace's experiment", async () => {
     const [mine, theirs] = [await scene(), await scene()]
     const stray = { ...theirs.message(['ann'], 'control'), workspace: mine.workspace }
@@ -353,6 +363,17 @@ describe('exposures that the weights do not explain', () => {
   it('are not told of a version that has been replaced', async () => {
     const { res, message, events, workspace } = await scene()
     await redrawn(res, workspace, 'colours')
+    await writeExposures(res, [message(some(40), 'control')])
+    expect(await events('experiment.imbalanced')).toEqual([])
+  })
+
+  it('are not told of a version that is replaced before they are', async () => {
+    const { res, message, events, workspace, meanwhile } = await scene()
+    const other = hazardous()
+    meanwhile(async () => {
+      meanwhile(undefined)
+      await redrawn(other.res, workspace, 'colours')
+    })
     await writeExposures(res, [message(some(40), 'control')])
     expect(await events('experiment.imbalanced')).toEqual([])
   })

@@ -29,7 +29,7 @@ job() {
 
 # TOKEN of a client of workspace 1 that may do everything.
 login() {
-  scopes='"groups:read","groups:write","users:read","users:write","audiences:read","audiences:write","webhooks:read","webhooks:write"'
+  scopes='"groups:read","groups:write","users:read","users:write","audiences:read","audiences:write","webhooks:read","webhooks:write","experiments:read","experiments:write"'
   CLIENT=$(curl -sS "$URL/oauth/clients" -H "Authorization: Bearer $ADMIN" -H 'Content-Type: application/json' \
     -d "{\"workspace_id\": 1, \"name\": \"me\", \"scopes\": [$scopes]}") &&
     ID=$(printf %s "$CLIENT" | field client_id) && SECRET=$(printf %s "$CLIENT" | field client_secret) &&

@@ -2,11 +2,19 @@ import type { Client } from '@openfeature/server-sdk'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { call, newClient, tokenOf, type Json } from '../support/api.ts'
 import { Lab } from '../support/experiments.ts'
+import readme from '../../README.md?raw'
 import { exposing } from '../support/exposing.ts'
+import source from '../support/exposing.ts?raw'
 import { storedExposures } from '../support/exposures.ts'
 import { allWritten } from '../support/taken.ts'
 
 const url = 'https://coterie.test'
+
+it('is the hook that README shows', () => {
+  const [, shown = ''] = /```ts\n(client\.addHooks[^]*?)```/.exec(readme) ?? []
+  const lines = (text: string) => text.trim().split(/\n\s*/)
+  expect(lines(source).join('\n')).toContain(lines(shown).join('\n'))
+})
 
 describe('the server SDK of OpenFeature with a hook that reports exposures', () => {
   let lab: Lab

@@ -133,6 +133,14 @@ const ofWorkspaces: Record<string, Door> = {
     scope: 'experiments:write',
     ...takes('POST', { id: 'autumn', ...experiment }),
   },
+  'POST /experiments/exposures': {
+    scope: 'flags:evaluate',
+    or: 'experiments:write',
+    ...takes('POST', {
+      exposures: [{ experiment_id: 'summer', participant_id: 'ann', variant: 'control' }],
+    }),
+    status: 202,
+  },
   'GET /experiments/:experiment_id': { scope: 'experiments:read' },
   'PUT /experiments/:experiment_id': {
     scope: 'experiments:write',
@@ -168,14 +176,6 @@ const ofWorkspaces: Record<string, Door> = {
   },
   'GET /experiments/:experiment_id/balance': { scope: 'experiments:read' },
   'GET /experiments/:experiment_id/assignments': { scope: 'experiments:read' },
-  'POST /experiments/exposures': {
-    scope: 'flags:evaluate',
-    or: 'experiments:write',
-    ...takes('POST', {
-      exposures: [{ experiment_id: 'summer', participant_id: 'ann', variant: 'control' }],
-    }),
-    status: 202,
-  },
   'GET /experiments/:experiment_id/exposures': { scope: 'experiments:read' },
   'DELETE /experiments/:experiment_id': { scope: 'experiments:write', status: 204 },
   'GET /webhooks': { scope: 'webhooks:read' },

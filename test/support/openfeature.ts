@@ -27,7 +27,10 @@ export async function application(token: string, fetching: Fetching = call): Pro
   return Server.getClient(domain)
 }
 
-/** The SDK of a page, which fetches all flags at log-in and log-out, and none at each evaluation. */
+/**
+ * The SDK of a page that nobody is logged in to: it fetches all flags at log-in and log-out, and none at
+ * each evaluation.
+ */
 export async function page(token: string): Promise<Page> {
   const provider = new OFREPWebProvider({
     baseUrl: origin,
@@ -35,6 +38,7 @@ export async function page(token: string): Promise<Page> {
     fetchImplementation: fetchingBy(call),
     cacheMode: 'disabled',
   })
+  await Web.clearContext()
   // Its types do not distinguish an optional member from an undefined one.
   await Web.setProviderAndWait(provider as Provider)
   return Web.getClient()
