@@ -44,7 +44,7 @@ const pure = [
   'experience/participant.ts',
   'experiments/change.ts',
   'experiments/chi-squared.ts',
-  'experiments/draft.ts',
+  'experiments/variants.ts',
   'experiments/explain.ts',
   'experiments/md5.ts',
   'experiments/shard.ts',

@@ -25,7 +25,7 @@ const shared = {
     'test/audiences/{limits,matches,moment,rule,text}.test.ts',
     'test/erasure/mentions.test.ts',
     'test/experience/*.test.ts',
-    'test/experiments/{change,chi-squared,drawn,eppo,exposures,md5}.test.ts',
+    'test/experiments/{change,chi-squared,eppo,exposures,md5,split}.test.ts',
     'test/identity/{aggregate,import,limits,limits-hold,meanwhile}.test.ts',
     'test/identity/{no-value,normalize,recompute,reports,runs}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',

@@ -5,9 +5,9 @@ import {
   invalid,
   layOut,
   readForced,
-  valueOf,
+  valueAfter,
   type GivenVariant,
-} from './draft.ts'
+} from './variants.ts'
 import type { Experiment, Forced } from './experiments.ts'
 import { shards } from './shard.ts'
 import type { Variant } from './split.ts'
@@ -29,7 +29,7 @@ export interface ExperimentChange {
   traffic?: number | undefined
   layer?: Settings['layer'] | undefined
   holdout?: Settings['holdout'] | undefined
-  /** All participants may be drawn anew. */
+  /** Draws all participants anew, so that all settings may change. */
   newVersion?: boolean | undefined
 }
 
@@ -40,7 +40,8 @@ export const blank = (id: string): Settings => ({
   forced: new Map(),
 })
 
-const or = <Value>(to: Value | undefined, from: Value): Value => (to === undefined ? from : to)
+const or = <Value>(given: Value | undefined, before: Value): Value =>
+  given === undefined ? before : given
 
 /**
  * An experiment after a change. Throws `invalid` for a field that is wrong or that may not change
@@ -86,9 +87,11 @@ function controlAfter({ status, control }: Settings, variants: Variant[]): strin
   return stays ? control : (first?.id ?? control)
 }
 
-const isUnderWay = ({ status }: Settings) => status === 'running' || status === 'paused'
+/** Whether an experiment draws, or may again. */
+export const isUnderWay = ({ status }: Pick<Settings, 'status'>): boolean =>
+  status === 'running' || status === 'paused'
 
-/** Arms keep their shards while their version is drawn by. */
+/** Arms are laid out anew for a draft and for a new version; otherwise they keep their shards. */
 function variantsAfter(before: Settings, given: GivenVariant[], newVersion: boolean): Variant[] {
   if (before.status === 'draft' || (isUnderWay(before) && newVersion))
     return layOut(given, before.variants)
@@ -99,7 +102,7 @@ function variantsAfter(before: Settings, given: GivenVariant[], newVersion: bool
     const variant = i === undefined ? undefined : given[i]
     if (variant === undefined) throw movesPeople('variants')
     if (variant.weight !== arm.to - arm.from) throw movesPeople(`variants.${i}.weight`)
-    return { ...arm, value: valueOf(variant, before.variants) }
+    return { ...arm, value: valueAfter(variant, before.variants) }
   })
 }
 
@@ -110,7 +113,7 @@ const movesPeople = (field: string) =>
       'with "new_version": true all are drawn anew, as long as it has not ended',
   )
 
-/** Changes of these take people from their arms, or give them others. */
+/** Throws for a change that would take people from their arms, or give them others. */
 function checkNobodyMoves(before: Settings, after: Settings): void {
   if (after.unit !== before.unit) throw movesPeople('unit')
   if (after.group !== before.group) throw movesPeople('group_id')
@@ -118,6 +121,7 @@ function checkNobodyMoves(before: Settings, after: Settings): void {
   if (!isSame(after.holdout, before.holdout)) throw movesPeople('holdout')
 }
 
+/** Throws for a change of an ended experiment, but of its name and description. */
 function checkEnded(before: Settings, after: Settings, newVersion: boolean): void {
   const over = (field: string) => invalid(field, 'cannot change, as the experiment has ended')
   if (newVersion) throw over('new_version')
@@ -135,7 +139,10 @@ const listed = (forced: Forced) =>
   [...forced].flatMap(([variant, ids]) => ids.map((id) => `${id}\0${variant}`)).sort()
 
 /** What an event says of a change: no values, and nobody's id. */
-export function changeOf(before: Settings, after: Settings): { before: object; after: object } {
+export function eventChangeOf(
+  before: Settings,
+  after: Settings,
+): { before: object; after: object } {
   const values = (of: Settings) => of.variants.map(({ id, value }) => [id, value])
   return {
     before: settingsOf(before),

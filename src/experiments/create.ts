@@ -9,10 +9,10 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { blank, changed, type ExperimentChange, type Settings } from './change.ts'
 import { experimentsOf, getExperiment, type WithForced } from './experiments.ts'
 import { force } from './forced.ts'
-import { checkGround, stands } from './ground.ts'
+import { checkRequirements, requirementsMet } from './requirements.ts'
 
 /**
- * Keeps a new experiment as a draft; `by` names the client. Throws `taken` where an experiment has
+ * Creates an experiment as a draft; `by` names the client. Throws `taken` where an experiment has
  * the id, or a group its name, `limit`, and `invalid` for a field.
  */
 export async function createExperiment(
@@ -24,9 +24,9 @@ export async function createExperiment(
   const made = changed(blank(id), draft, res.limits.participantMax)
   const db = res.databaseOf(workspace)
   const { experimentsMax: max } = res.limits
-  const place = placeOf(workspace, made)
-  const isFree = sql`${place.count} < ${max} AND ${place.isNew} AND ${place.isNoGroup}
-    AND ${stands(workspace, place.ground)}`
+  const { count, isNew, isNoGroup, requirements } = conditionsOf(workspace, made)
+  const mayBeCreated = sql`${count} < ${max} AND ${isNew} AND ${isNoGroup}
+    AND ${requirementsMet(workspace, requirements)}`
   const key = sql`SELECT e.key FROM ${experimentsOf(workspace)} AND e.id = ${id} AND changes() > 0`
   return retried(async () => {
     // The statements themselves check, so that no other request can come between.
@@ -35,13 +35,13 @@ export async function createExperiment(
         res,
         workspace,
         { type: 'experiment.created', data: { experiment_id: id } },
-        isFree,
+        mayBeCreated,
       ),
-      insert(workspace, made, { at: res.now(), by, guard: isFree }),
+      insert(workspace, made, { at: res.now(), by, guard: mayBeCreated }),
       force(key, draft.variants ?? [], made.forced),
     ])
     if (results.at(-2)?.changes === 0) {
-      await checkPlace(db, workspace, made, max)
+      await checkConditions(db, workspace, made, max)
       return undefined
     }
     await enqueueAnnounced(res, workspace, results)
@@ -49,25 +49,30 @@ export async function createExperiment(
   })
 }
 
-/** What must be so for a new experiment to find its place. */
-const placeOf = (workspace: number, { id, group, unit }: Settings) => ({
+/** What must hold for an experiment to be created. */
+const conditionsOf = (workspace: number, { id, group, unit }: Settings) => ({
   count: sql`(SELECT count(*) FROM ${experimentsOf(workspace)})`,
   isNew: isNoExperiment(workspace, id),
   isNoGroup: isNoGroupName(workspace, id),
-  // What it shares with others matters once it starts.
-  ground: { id, group, unit, layer: null, holdout: null },
+  // Layer and holdout are checked once it starts.
+  requirements: { id, group, unit, layer: null, holdout: null },
 })
 
-/** Throws why there was no place. */
-async function checkPlace(db: Db, workspace: number, made: Settings, max: number): Promise<void> {
-  const { count, isNew, isNoGroup, ground } = placeOf(workspace, made)
+/** Throws for the first condition that does not hold. */
+async function checkConditions(
+  db: Db,
+  workspace: number,
+  made: Settings,
+  max: number,
+): Promise<void> {
+  const { count, isNew, isNoGroup, requirements } = conditionsOf(workspace, made)
   const name = made.id
   const [found] = await db.all<{ count: number; isNew: number; isNoGroup: number }>(
     sql`SELECT ${count} AS count, ${isNew} AS isNew, ${isNoGroup} AS isNoGroup`,
   )
   if (found?.isNew === 0) throw new Failure({ reason: 'taken', what: 'experiment', name })
   if (found?.isNoGroup === 0) throw new Failure({ reason: 'taken', what: 'group', name })
-  await checkGround(db, workspace, ground)
+  await checkRequirements(db, workspace, requirements)
   if (found !== undefined && found.count >= max)
     throw new Failure({ reason: 'limit', what: 'experiments', max })
 }

@@ -5,12 +5,13 @@ import { carryOnSteps } from '../jobs/carry-on.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { invalid } from './draft.ts'
+import { isUnderWay } from './change.ts'
+import { invalid } from './variants.ts'
 import { getExperiment, isUnchanged } from './experiments.ts'
 
 /**
  * Deletes an experiment for every reader at once; the queue deletes its rows. Throws `not-found`,
- * and `invalid` for one that draws, or may again.
+ * and `invalid` for one that is running or paused.
  */
 export async function deleteExperiment(
   res: Resources,
@@ -21,7 +22,7 @@ export async function deleteExperiment(
   await retried(async () => {
     const before = await getExperiment(db, workspace, id)
     const { key, status } = before
-    if (status === 'running' || status === 'paused')
+    if (isUnderWay(before))
       throw invalid('status', `is ${status}: end the experiment before you delete it`)
     const results = await together(db, [
       sql`UPDATE experiments AS e SET deleted_at = ${res.now()} WHERE ${isUnchanged(before)}`,

@@ -57,6 +57,11 @@ export function experimentOf({
 export const experimentsOf = (workspace: number): SQL =>
   sql`experiments AS e WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL`
 
+/** Joins the group `g`, if any, of an experiment `e`. */
+export const joinGroup = sql`
+  LEFT JOIN experience_groups AS g
+    ON g.workspace_id = e.workspace_id AND g.id = e.group_id AND g.deleted_at IS NULL`
+
 /** Whom each arm is forced on, by its id. */
 export type Forced = Map<string, string[]>
 

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import type { GivenVariant } from './draft.ts'
+import type { GivenVariant } from './variants.ts'
 import type { Forced } from './experiments.ts'
 
 /** Whom a request forces arms on; it leaves those of the others as they are. */

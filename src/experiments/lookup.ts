@@ -1,17 +1,15 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { together, type Db } from '../db/connect.ts'
+import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { isMember, storedIdOf } from '../membership/lookup.ts'
+import { isTooLong } from '../text.ts'
 import {
-  isMember,
-  memberOf,
-  selectGroupsWithMember,
-  selectMember,
-  storedIdOf,
-  withOwnGroups,
-  type Member,
-} from '../membership/lookup.ts'
-import { canonical, isTooLong, isUuid } from '../text.ts'
-import { columns, experimentOf, type Experiment, type ExperimentRow } from './experiments.ts'
+  columns,
+  experimentOf,
+  joinGroup,
+  type Experiment,
+  type ExperimentRow,
+} from './experiments.ts'
 import { checksOf, type Check } from './explain.ts'
 import { assigning, type Assigned, type Candidate } from './split.ts'
 
@@ -23,7 +21,7 @@ export interface Assignment extends Assigned {
   revision: number | null
 }
 
-type Row = ExperimentRow & {
+export type AssignmentRow = ExperimentRow & {
   revision: number | null
   forced: string | null
   member: number
@@ -39,13 +37,12 @@ export function subjectOf(participant: string): string {
   return isTooLong(id, idMax) ? '' : id
 }
 
-/** The experiment's group `g`, if it has one. */
-export const joinGroup = sql`
-  LEFT JOIN experience_groups AS g
-    ON g.workspace_id = e.workspace_id AND g.id = e.group_id AND g.deleted_at IS NULL`
-
 /** Selects experiments, and what is known of a participant in each; `which` are conditions on `e`. */
-const selectCandidates = (workspace: number, subject: string, which: SQL): SQL<Row> => sql<Row>`
+export const selectAssignments = (
+  workspace: number,
+  subject: string,
+  which: SQL,
+): SQL<AssignmentRow> => sql<AssignmentRow>`
   SELECT ${columns}, g.revision, f.variant AS forced, ${isMember(subject)} AS member,
     (SELECT i.value FROM group_definitions AS d
         CROSS JOIN identity_members AS i ON i.definition_key = d.key AND i.user_id = ${subject}
@@ -56,8 +53,8 @@ const selectCandidates = (workspace: number, subject: string, which: SQL): SQL<R
       ON f.experiment_key = e.key AND f.participant_id = ${subject}
   WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL ${which}`
 
-function assignmentOf(
-  { revision, forced, member, household, ...row }: Row,
+export function assignmentOf(
+  { revision, forced, member, household, ...row }: AssignmentRow,
   subject: string,
 ): Assignment {
   const experiment = experimentOf(row)
@@ -66,7 +63,7 @@ function assignmentOf(
   return { experiment, candidate, revision, ...assigning(experiment)(candidate) }
 }
 
-const withId = (id: string): SQL => sql`AND e.id = ${id}`
+export const withId = (id: string): SQL => sql`AND e.id = ${id}`
 
 /** The arm of a participant. Throws `not-found`. */
 export async function getAssignment(
@@ -76,7 +73,7 @@ export async function getAssignment(
   participant: string,
 ): Promise<Assignment> {
   const subject = subjectOf(participant)
-  const [row] = await db.all<Row>(selectCandidates(workspace, subject, withId(id)))
+  const [row] = await db.all<AssignmentRow>(selectAssignments(workspace, subject, withId(id)))
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'experiment', id })
   return assignmentOf(row, subject)
 }
@@ -90,55 +87,4 @@ export async function explainAssignment(
 ): Promise<Assignment & { checks: Check[] }> {
   const assignment = await getAssignment(db, workspace, id, participant)
   return { ...assignment, checks: checksOf(assignment.experiment, assignment.candidate) }
-}
-
-/** What a flag tells of a participant: whether it is in a group, or its arm. */
-export type Flag = { group: Member } | { assignment: Assignment }
-
-const idPattern = /^[a-z\d_.-]{3,64}$/
-
-export const isExperimentId = (text: string): boolean => idPattern.test(text) && !isUuid(text)
-
-/** The flag of a key: a group, by its id or name, or else an experiment. Throws `not-found`. */
-export async function getFlag(
-  db: Db,
-  workspace: number,
-  flag: { key: string; spellings: readonly string[] },
-  participant: string,
-): Promise<Flag> {
-  const subject = subjectOf(participant)
-  const id = flag.spellings.map(canonical).find(isExperimentId)
-  const [groups, experiments] = await together(db, [
-    selectMember(workspace, flag, participant),
-    ...(id === undefined ? [] : [selectCandidates(workspace, subject, withId(id))]),
-  ])
-  const [group] = groups.rows
-  if (group !== undefined) return { group: memberOf(group) }
-  const [row] = experiments?.rows ?? []
-  if (row !== undefined) return { assignment: assignmentOf(row, subject) }
-  throw new Failure({ reason: 'not-found', what: 'flag', id: flag.key })
-}
-
-/** Experiments of one answer. */
-const experimentsMost = 1000
-
-/**
- * The groups of the workspace, as `listGroupsWithMember` lists them, and its experiments by id, with
- * what they tell of a participant.
- */
-export async function listFlags(
-  db: Db,
-  workspace: number,
-  participant: string,
-): Promise<{ groups: Member[]; assignments: Assignment[] }> {
-  const subject = subjectOf(participant)
-  const some = sql`ORDER BY e.id LIMIT ${experimentsMost}`
-  const [named, experiments] = await together(db, [
-    selectGroupsWithMember(workspace, participant),
-    selectCandidates(workspace, subject, some),
-  ])
-  return {
-    groups: await withOwnGroups(db, workspace, participant, named.rows),
-    assignments: experiments.rows.map((row) => assignmentOf(row, subject)),
-  }
 }

@@ -6,9 +6,9 @@ import { enqueue } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced, type Announcement } from '../webhooks/announce.ts'
 import { balanceMessage, requestBalances } from './balance.ts'
-import { invalid } from './draft.ts'
+import { invalid } from './variants.ts'
 import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
-import { checkGround, stands } from './ground.ts'
+import { checkRequirements, requirementsMet } from './requirements.ts'
 
 type Next = Exclude<ExperimentStatus, 'draft'>
 
@@ -22,7 +22,7 @@ const nexts: Record<ExperimentStatus, readonly Next[]> = {
 /**
  * Starts, pauses or ends an experiment, which is left alone where it is so already, and has its
  * balance computed at its start; `by` names the client. Throws `not-found`, `invalid` where its
- * status allows none of that, and, of one to be started, for a field that it cannot stand on.
+ * status allows none of that, and, of one to be started, for a requirement that is not met.
  */
 export async function setStatus(
   res: Resources,
@@ -35,7 +35,7 @@ export async function setStatus(
     const before = await getExperiment(db, workspace, id)
     if (before.status === to) return before
     if (!nexts[before.status].includes(to)) throw refusalOf(before.status, to)
-    const isReady = to === 'running' ? stands(workspace, before) : sql`true`
+    const isReady = to === 'running' ? requirementsMet(workspace, before) : sql`true`
     const results = await together(db, [
       sql`
       UPDATE experiments AS e SET status = ${to}, ${modified(res.now(), by)}
@@ -44,7 +44,7 @@ export async function setStatus(
       ...(to === 'running' ? [requestBalances(isRunning(before), 'waiting', res.now())] : []),
     ])
     if (results[0].changes === 0) {
-      if (to === 'running') await checkGround(db, workspace, before)
+      if (to === 'running') await checkRequirements(db, workspace, before)
       return undefined
     }
     await enqueueAnnounced(res, workspace, results)

@@ -4,10 +4,16 @@ import { retried } from '../db/retried.ts'
 import { stringifyJson } from '../json.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { changed, changeOf, type ExperimentChange, type Settings } from './change.ts'
+import {
+  changed,
+  eventChangeOf,
+  isUnderWay,
+  type ExperimentChange,
+  type Settings,
+} from './change.ts'
 import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
 import { force, release } from './forced.ts'
-import { checkGround, stands, type Ground } from './ground.ts'
+import { checkRequirements, requirementsMet, type Requirements } from './requirements.ts'
 
 /** `by` names the client. Throws `not-found`, and `invalid` for a field. */
 export async function updateExperiment(
@@ -21,12 +27,12 @@ export async function updateExperiment(
     const before = await getExperiment(db, workspace, id)
     if (Object.values(change).every((field) => field === undefined)) return before
     const after = changed(before, change, res.limits.participantMax)
-    const ground = newGroundOf(before, after)
-    const isReady = sql`${isUnchanged(before)} AND ${stands(workspace, ground)}`
+    const requirements = requirementsOf(before, after)
+    const isReady = sql`${isUnchanged(before)} AND ${requirementsMet(workspace, requirements)}`
     const key = sql`SELECT e.key FROM experiments AS e WHERE ${isReady}`
     const given = change.variants
     const { layer, holdout } = after
-    // The row last, as all others go by what it was.
+    // The row last, as the other statements check that it is as it was read.
     const results = await together(db, [
       ...announce(
         res,
@@ -34,7 +40,7 @@ export async function updateExperiment(
         {
           type: 'experiment.updated',
           data: { experiment_id: id, version: after.version },
-          change: changeOf(before, after),
+          change: eventChangeOf(before, after),
         },
         sql`(${key}) IS NOT NULL`,
       ),
@@ -52,7 +58,7 @@ export async function updateExperiment(
       WHERE ${isReady}`,
     ])
     if (results.at(-1)?.changes === 0) {
-      await checkGround(db, workspace, ground)
+      await checkRequirements(db, workspace, requirements)
       return undefined
     }
     await enqueueAnnounced(res, workspace, results)
@@ -60,10 +66,10 @@ export async function updateExperiment(
   })
 }
 
-/** What it must stand on now: a draft on what it newly names, an ended one on nothing. */
-function newGroundOf(before: Settings, after: Settings): Ground {
-  const { id, status, group, unit, layer, holdout } = after
-  if (status === 'running' || status === 'paused') return { id, group, unit, layer, holdout }
+/** What must be met now: of a draft what it newly names; of an ended one nothing, as it cannot change. */
+function requirementsOf(before: Settings, after: Settings): Requirements {
+  const { id, group, unit, layer, holdout } = after
+  if (isUnderWay(after)) return { id, group, unit, layer, holdout }
   return {
     ...{ id, layer: null, holdout: null },
     group: group === before.group ? null : group,

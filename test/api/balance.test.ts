@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { exportAssignments } from '../../src/experiments/export.ts'
+import { exportAssignments } from '../../src/experiments/export-assignments.ts'
 import { resources } from '../../src/resources.ts'
 import { declined, said } from '../support/answers.ts'
 import { eventually, lines, type Json } from '../support/api.ts'

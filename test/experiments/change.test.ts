@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   blank,
   changed,
-  changeOf,
+  eventChangeOf,
   type ExperimentChange,
   type Settings,
 } from '../../src/experiments/change.ts'
@@ -32,7 +32,9 @@ const layer = fc
   .map(([id, a, b]) => ({ id, from: Math.min(a, b), to: Math.max(a, b) + 1 }))
 
 /** What a client may ask for; arms are those of the experiment, in some order and with some weights. */
-const changeOfArms = (arms: { id: string; weight: number }[]): fc.Arbitrary<ExperimentChange> =>
+const eventChangeOfArms = (
+  arms: { id: string; weight: number }[],
+): fc.Arbitrary<ExperimentChange> =>
   fc.oneof(
     fc.record({ traffic: share }),
     fc.record({ traffic: share, layer }),
@@ -49,7 +51,7 @@ const history = weights.chain((of) =>
   fc.record({
     of: fc.constant(of),
     begin: layer,
-    changes: fc.array(changeOfArms(armsOf(of)), { maxLength: 12 }),
+    changes: fc.array(eventChangeOfArms(armsOf(of)), { maxLength: 12 }),
   }),
 )
 
@@ -182,7 +184,7 @@ describe('what an event says of a change', () => {
       ],
     ]
     for (const [change, expected] of cases) {
-      const said = changeOf(before, changed(before, change, idMax))
+      const said = eventChangeOf(before, changed(before, change, idMax))
       expect(said.after).toMatchObject(expected)
       expect(JSON.stringify(said)).not.toMatch(/secret|-7/)
     }

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import { checkGround } from '../../src/experiments/ground.ts'
+import { checkRequirements } from '../../src/experiments/requirements.ts'
 import { checkNoExperiment, checkOutsideExperiments, isNoGroupName } from '../../src/db/uses.ts'
 import type { Db } from '../../src/db/connect.ts'
 import { plansOf } from '../support/plans.ts'
@@ -11,7 +11,7 @@ const ground = {
 }
 
 const reads: [string, (db: Db) => Promise<unknown>][] = [
-  ['the ground of an experiment', (db) => checkGround(db, 1, ground).catch(() => {})],
+  ['the ground of an experiment', (db) => checkRequirements(db, 1, ground).catch(() => {})],
   ['who uses a group', (db) => checkOutsideExperiments(db, 1, 'group', 'x')],
   ['who uses a definition', (db) => checkOutsideExperiments(db, 1, 'definition', 'x')],
   ['whether an id is free', (db) => checkNoExperiment(db, 1, 'x')],

@@ -2,10 +2,8 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
-import {
-  enqueueDueBalances,
-  enqueueStalledBalances,
-} from '../../src/experiments/balance-stalled.ts'
+import { enqueueDueBalances } from '../../src/experiments/due-balances.ts'
+import { enqueueStalledBalances } from '../../src/experiments/stalled.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'

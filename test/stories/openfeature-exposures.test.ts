@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { call, newClient, tokenOf, type Json } from '../support/api.ts'
 import { Lab } from '../support/experiments.ts'
 import readme from '../../README.md?raw'
-import { exposing } from '../support/exposing.ts'
-import source from '../support/exposing.ts?raw'
+import { reportingClient } from '../support/exposure-hook.ts'
+import source from '../support/exposure-hook.ts?raw'
 import { storedExposures } from '../support/exposures.ts'
 import { allWritten } from '../support/taken.ts'
 
@@ -52,7 +52,7 @@ describe('the server SDK of OpenFeature with a hook that reports exposures', () 
       traffic: 0,
     })
     const token = await tokenOf(await newClient(['flags:evaluate'], workspace))
-    client = await exposing({ url, workspace, token }, send)
+    client = await reportingClient({ url, workspace, token }, send)
   })
 
   it('reports each participant who was drawn, once, with the variant they got', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { Assignment, Flag } from '../../experiments/lookup.ts'
+import type { Flag } from '../../experiments/flags.ts'
+import type { Assignment } from '../../experiments/lookup.ts'
 import { valueOf } from '../../experiments/split.ts'
 import { Failure } from '../../failure.ts'
 import type { Member } from '../../membership/lookup.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Needs } from '../../access/scopes.ts'
-import { findAssignments } from '../../experiments/assignments.ts'
+import { findAssignments } from '../../experiments/lookup-many.ts'
 import { explainAssignment, getAssignment } from '../../experiments/lookup.ts'
 import { cached } from '../cached.ts'
 import type { Http } from '../http.ts'

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { getBalance, requestBalance } from '../../experiments/balance.ts'
-import { exportAssignments } from '../../experiments/export.ts'
+import { exportAssignments } from '../../experiments/export-assignments.ts'
 import type { Http } from '../http.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'

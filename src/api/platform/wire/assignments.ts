@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Assignments } from '../../../experiments/assignments.ts'
+import type { Assignments } from '../../../experiments/lookup-many.ts'
 import type { Check } from '../../../experiments/explain.ts'
 import type { Experiment } from '../../../experiments/experiments.ts'
 import type { Assignment } from '../../../experiments/lookup.ts'

@@ -65,7 +65,7 @@ describe('a refusal', () => {
         }),
     ],
     [
-      'other ground',
+      'a group that is not there',
       facts('invalid', 'group_id'),
       (at) =>
         updated(res, at, 'first', { group: 'none', newVersion: true, variants: forcing(['cid']) }),

@@ -1,28 +1,16 @@
 import { sql } from 'drizzle-orm'
 import { goOn, type Place } from '../db/cron-place.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
-import { enqueueStalledOf } from '../jobs/stalled.ts'
 import type { Resources } from '../resources.ts'
-import { balanceMessage, requestBalances, type BalanceState } from './balance.ts'
-
-/** Enqueues balances that nothing has moved for a while. */
-export const enqueueStalledBalances = (res: Resources): Promise<void> =>
-  enqueueStalledOf<{ workspace: number; key: number; state: BalanceState }>(res, {
-    part: 'stalled-balances',
-    columns: sql`workspace, state`,
-    from: sql`FROM (
-      SELECT experiment_key AS key, workspace_id AS workspace, state, updated_at
-      FROM experiment_balances WHERE state <> 'complete') WHERE true`,
-    at: sql`updated_at`,
-    messageOf: ({ state, ...balance }) => balanceMessage(balance, state),
-  })
+import { balanceMessage, requestBalances } from './balance.ts'
+import { joinGroup } from './experiments.ts'
 
 /** Running experiments that are looked at in a minute: a cron reads five rows of each. */
 const experimentsPerMinute = 40
 
 /**
- * Has the balance of running experiments computed anew which is not of the live revision of their
- * group, or of the experiment as it is now: so many in a minute, the next ones in the next.
+ * Has balances of running experiments computed anew where the group has a newer revision, or the
+ * experiment has changed. Each minute goes on after the experiments of the minute before.
  */
 export const enqueueDueBalances = (res: Resources): Promise<void> =>
   goOn(res.directory, 'due-balances', 1, async ({ key: after }) => {
@@ -34,8 +22,7 @@ export const enqueueDueBalances = (res: Resources): Promise<void> =>
         FROM experiments INDEXED BY experiments_running
         WHERE status = 'running' AND deleted_at IS NULL AND key > ${after}
         ORDER BY key LIMIT ${experimentsPerMinute}) AS e
-        LEFT JOIN experience_groups AS g
-          ON g.workspace_id = e.workspace_id AND g.id = e.group_id AND g.deleted_at IS NULL
+        ${joinGroup}
         LEFT JOIN experiment_balances AS b ON b.experiment_key = e.key
       ORDER BY e.key`)
     const due = looked.filter((row) => row.due === 1)

@@ -2,13 +2,13 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { isUnderWay } from '../db/uses.ts'
 import type { Settings } from './change.ts'
-import { invalid } from './draft.ts'
+import { invalid } from './variants.ts'
 
-/** What an experiment stands on. */
-export type Ground = Pick<Settings, 'id' | 'group' | 'unit' | 'layer' | 'holdout'>
+/** What an experiment needs of others: that they exist, and leave it its layer and holdout. */
+export type Requirements = Pick<Settings, 'id' | 'group' | 'unit' | 'layer' | 'holdout'>
 
-/** What is wrong with it, in SQL: each is null where nothing is. */
-function problemsOf(workspace: number, { id, group, unit, layer, holdout }: Ground) {
+/** The id of what is missing or in the way, in SQL: null where nothing is. */
+function problemsOf(workspace: number, { id, group, unit, layer, holdout }: Requirements) {
   const isOther = sql`e.workspace_id = ${workspace} AND e.id <> ${id} AND ${isUnderWay}`
   return {
     group: missing(
@@ -38,15 +38,19 @@ function problemsOf(workspace: number, { id, group, unit, layer, holdout }: Grou
 const missing = (id: string | null, found: SQL) =>
   id === null ? sql`NULL` : sql`iif((${found}) IS NULL, ${id}, NULL)`
 
-/** Whether an experiment can stand on it: a condition of the statement that has it do so. */
-export function stands(workspace: number, ground: Ground): SQL {
-  const { group, unit, layer, holdout } = problemsOf(workspace, ground)
+/** Whether requirements are met: a condition of the statement that makes them the experiment's. */
+export function requirementsMet(workspace: number, requirements: Requirements): SQL {
+  const { group, unit, layer, holdout } = problemsOf(workspace, requirements)
   return sql`coalesce(${group}, ${unit}, ${layer}, ${holdout}) IS NULL`
 }
 
-/** Throws `invalid` where it cannot. */
-export async function checkGround(db: Db, workspace: number, ground: Ground): Promise<void> {
-  const { group, unit, layer, holdout } = problemsOf(workspace, ground)
+/** Throws `invalid` for the first that is not met. */
+export async function checkRequirements(
+  db: Db,
+  workspace: number,
+  requirements: Requirements,
+): Promise<void> {
+  const { group, unit, layer, holdout } = problemsOf(workspace, requirements)
   const [found] = await db.all<Record<keyof ReturnType<typeof problemsOf>, string | null>>(
     sql`SELECT ${group} AS "group", ${unit} AS unit, ${layer} AS layer, ${holdout} AS holdout`,
   )

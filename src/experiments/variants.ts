@@ -42,12 +42,12 @@ export function layOut(given: GivenVariant[], before: readonly Variant[]): Varia
   return given.map((variant) => {
     const from = to
     to += variant.weight
-    return { id: variant.id, from, to, value: valueOf(variant, before) }
+    return { id: variant.id, from, to, value: valueAfter(variant, before) }
   })
 }
 
-/** Checked by `checkValues`. */
-export const valueOf = ({ id, value }: GivenVariant, before: readonly Variant[]): ArmValue =>
+/** The value of an arm after a change; `checkValues` has checked its type. */
+export const valueAfter = ({ id, value }: GivenVariant, before: readonly Variant[]): ArmValue =>
   (value as ArmValue | undefined) ?? before.find((arm) => arm.id === id)?.value ?? id
 
 /**
@@ -59,7 +59,7 @@ export function checkValues(given: GivenVariant[], before: readonly Variant[]): 
   let type = first && typeOf(first.value)
   for (const [i, variant] of given.entries()) {
     const field = `variants.${i}.value`
-    const value = variant.value === null ? null : valueOf(variant, before)
+    const value = variant.value === null ? null : valueAfter(variant, before)
     const own = typeOf(value)
     if (own === undefined)
       throw invalid(field, 'must be a string, a number, a boolean or an object')
@@ -69,7 +69,7 @@ export function checkValues(given: GivenVariant[], before: readonly Variant[]): 
     const problem = problemWithin(value)
     if (problem !== undefined) throw invalid(field, problem)
   }
-  const values = given.map((variant) => valueOf(variant, before))
+  const values = given.map((variant) => valueAfter(variant, before))
   if (encoder.encode(stringifyJson(values)).length > valueBytesMax)
     throw invalid('variants', `cannot have values of more than ${valueBytesMax} bytes together`)
 }
@@ -85,7 +85,7 @@ function typeOf(value: unknown): ValueType | undefined {
     : undefined
 }
 
-/** What no answer could carry. */
+/** Why a value cannot be shown again as it was given. */
 function problemWithin(value: unknown, depth = 0): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value))
     return 'cannot have a number beyond what a double takes, or of more than 400 characters'
@@ -98,7 +98,7 @@ function problemWithin(value: unknown, depth = 0): string | undefined {
   return undefined
 }
 
-/** Whom the arms are forced on, by ids as files have them. Throws `invalid`. */
+/** Whom the arms are forced on after a change, by ids as files have them. Throws `invalid`. */
 export function readForced(given: GivenVariant[], before: Forced, participantMax: number): Forced {
   const into = new Map<string, string>()
   for (const { id, forced } of given)

@@ -8,10 +8,11 @@ import {
   columns,
   experimentOf,
   experimentsOf,
+  joinGroup,
   type Experiment,
   type ExperimentRow,
 } from './experiments.ts'
-import { joinGroup, subjectOf } from './lookup.ts'
+import { subjectOf } from './lookup.ts'
 import { assigning, valueOf, type Assigned, type Candidate } from './split.ts'
 
 /** Experiments of one answer. */
@@ -26,10 +27,10 @@ const assignedAtOnce = 10_000
 const pause = 20
 
 /** An experiment, and the live revision of its group. */
-export type Located = Experiment & { revision: number | null }
+type WithRevision = Experiment & { revision: number | null }
 
 export interface Assignments {
-  experiments: Located[]
+  experiments: WithRevision[]
   /** The arms of each participant, in the order of `experiments`. */
   assignments: { participant: string; assigned: Assigned[] }[]
 }
@@ -47,7 +48,7 @@ export async function findAssignments(
 ): Promise<Assignments> {
   const subjects = participants.map(subjectOf)
   const { rows, candidatesOf } = await query(db, workspace, subjects, ids)
-  const experiments = rows.map(locatedOf)
+  const experiments = rows.map(withRevision)
   const unknown = ids?.find((id) => !experiments.some((one) => one.id === id))
   if (unknown !== undefined)
     throw new Failure({ reason: 'not-found', what: 'experiment', id: unknown })
@@ -86,7 +87,10 @@ export async function findAssignments(
 
 type Row = ExperimentRow & { revision: number | null }
 
-const locatedOf = ({ revision, ...row }: Row): Located => ({ ...experimentOf(row), revision })
+const withRevision = ({ revision, ...row }: Row): WithRevision => ({
+  ...experimentOf(row),
+  revision,
+})
 
 /** How long the value of an assignment is as JSON. */
 function lengths(experiment: Experiment): (assigned: Assigned) => number {

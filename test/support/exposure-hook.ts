@@ -7,7 +7,7 @@ import {
 } from '@openfeature/server-sdk'
 
 /** A client of OpenFeature that reports who saw which variant, to the workspace below `url`. */
-export async function exposing(
+export async function reportingClient(
   { url, workspace, token }: { url: string; workspace: number; token: string },
   send: typeof fetch = fetch,
 ): Promise<Client> {
