@@ -16,6 +16,6 @@ const lookups = [
   '/ofrep/v1/evaluate/flags',
 ]
 
-/** Whether a route is a look-up of who is in which group or arm, requested far more often than all else. */
+/** Whether a route is a look-up of who is in which group or variant, requested far more often than all else. */
 export const isLookup = (route: string | undefined): boolean =>
   lookups.some((path) => route?.endsWith(path))

@@ -697,7 +697,7 @@ export const deliveryAttempts = sqliteTable(
 export const experimentStatuses = ['draft', 'running', 'paused', 'ended'] as const
 export type ExperimentStatus = (typeof experimentStatuses)[number]
 
-/** An arm as it is stored: shards from `from` up to `to` of the split, and a value of JSON. */
+/** A variant as it is stored: shards from `from` up to `to` of the split, and a value of JSON. */
 export interface StoredVariant {
   id: string
   from: number
@@ -749,7 +749,7 @@ export const experiments = sqliteTable(
   ],
 )
 
-/** Who gets an arm whatever is drawn. */
+/** Who gets a variant whatever is drawn. */
 export const experimentForced = sqliteTable(
   'experiment_forced',
   {
@@ -763,16 +763,16 @@ export const experimentForced = sqliteTable(
 /** `due`: a cron asks for it; `waiting`: somebody does. */
 export const balanceStates = ['due', 'waiting', 'counting', 'complete'] as const
 
-/** How many members are drawn into each arm of an experiment as it was last modified at a moment. */
+/** How many members are drawn into each variant of an experiment as it was last modified at a moment. */
 export interface BalanceCount {
   version: number
   modifiedAt: number
   revision: number
   members: number
-  arms: { id: string; weight: number; observed: number }[]
+  variants: { id: string; weight: number; observed: number }[]
 }
 
-/** How the members of an experiment's group fall into its arms: guarded by `step`, as jobs are. */
+/** How the members of an experiment's group fall into its variants: guarded by `step`, as jobs are. */
 export const experimentBalances = sqliteTable(
   'experiment_balances',
   {

@@ -20,17 +20,17 @@ type Stored = typeof experimentBalances.$inferSelect
 
 export type BalanceState = Stored['state']
 
-/** How the members of an experiment's group fall into its arms. */
+/** How the members of an experiment's group fall into its variants. */
 export interface Balance {
   experiment: Experiment
-  /** Of the last that was requested; null: none was. */
+  /** Null: none was requested. */
   state: BalanceState | null
-  /** The last that was complete, and how well it fits. */
+  /** Of the last that was complete. */
   result: (BalanceCount & Fit) | undefined
 }
 
-/** The id of the group in which everybody has an arm. Throws `invalid` where there is none. */
-export function groupIn({ group }: Experiment): string {
+/** The id of the experiment's group. Throws `invalid` where it has none. */
+export function requiredGroup({ group }: Experiment): string {
   if (group !== null) return group
   const problem = 'is not set: without a group, nobody knows who could take part'
   throw new Failure({ reason: 'invalid', field: 'group_id', problem })
@@ -61,7 +61,7 @@ function balanceOf(
 ): Balance & { updatedAt: number } {
   if (experiment === undefined) throw new Failure({ reason: 'not-found', what: 'experiment', id })
   const read = experimentOf(experiment)
-  groupIn(read)
+  requiredGroup(read)
   return {
     experiment: read,
     state: row?.state ?? null,
@@ -73,7 +73,7 @@ function balanceOf(
 function resultOf(text: string | null): Balance['result'] {
   if (text === null) return undefined
   const count = JSON.parse(text) as BalanceCount // only counts are written
-  return { ...count, ...fitOf(count.arms) }
+  return { ...count, ...fitOf(count.variants) }
 }
 
 /** Throws `not-found`, and `invalid` for an experiment without a group. */
@@ -83,8 +83,8 @@ export async function getBalance(db: Db, workspace: number, id: string): Promise
 }
 
 /**
- * The statement that has balances computed anew, of experiments `e` with a group for which `which`
- * holds; one that has not ended goes on. Gives those that begin.
+ * The statement that opens balances of the experiments `e` with a group for which `which` holds; one
+ * that is not complete goes on. Gives those that it opens.
  */
 export const requestBalances = (which: SQL, state: 'due' | 'waiting', now: number) =>
   sql<{ workspace: number; key: number }>`
@@ -97,17 +97,17 @@ export const requestBalances = (which: SQL, state: 'due' | 'waiting', now: numbe
     OR (experiment_balances.state = 'due' AND excluded.state = 'waiting')
   RETURNING workspace_id AS workspace, experiment_key AS key`
 
-/** What carries on a balance in a state. */
+/** The message that carries a balance on; `due` goes behind what people wait for. */
 export const balanceMessage = (
   { workspace, key }: { workspace: number; key: number },
   state: BalanceState,
 ): Message => ({ kind: 'balance', workspace, experiment: key, ...flagOf(state === 'due') })
 
-/** Milliseconds after which a request enqueues a balance again that nothing has moved. */
+/** Milliseconds without a step after which a request enqueues the balance again. */
 const quietFor = 60_000
 
 /**
- * Has the balance of an experiment computed anew; one that has not ended goes on. Throws `not-found`,
+ * Opens the balance of an experiment; one that is not complete goes on. Throws `not-found`,
  * also for its group, and `invalid` for an experiment without one.
  */
 export async function requestBalance(
@@ -117,7 +117,7 @@ export async function requestBalance(
 ): Promise<Balance> {
   const db = res.databaseOf(workspace)
   const { experiment } = await getBalance(db, workspace, id)
-  const group = groupIn(experiment)
+  const group = requiredGroup(experiment)
   const found = await db.all(sql`SELECT 1 FROM ${groupOf(workspace, group)}`)
   if (found.length === 0) throw new Failure({ reason: 'not-found', what: 'group', id: group })
   const now = res.now()
@@ -137,7 +137,7 @@ const balancesOf = (workspace: number): SQL => sql`
   experiments AS x CROSS JOIN experiment_balances AS b ON b.experiment_key = x.key
   WHERE x.workspace_id = ${workspace} AND x.deleted_at IS NULL`
 
-/** Whether a balance of a workspace may begin: one is counted at a time; a stalled one gives way. */
+/** Whether a balance of a workspace may begin: one is counted at a time, unless it has stalled. */
 export const isTurn = (workspace: number, now: number): SQL => sql`NOT EXISTS (
   SELECT 1 FROM ${balancesOf(workspace)}
     AND b.state = 'counting' AND b.updated_at > ${now - stalledAfter})`

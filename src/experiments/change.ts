@@ -45,7 +45,7 @@ const or = <Value>(given: Value | undefined, before: Value): Value =>
 
 /**
  * An experiment after a change. Throws `invalid` for a field that is wrong or that may not change
- * now: who has an arm keeps it, unless all are to be drawn anew.
+ * now: who has a variant keeps it, unless all are to be drawn anew.
  */
 export function changed(
   before: Settings,
@@ -91,29 +91,29 @@ function controlAfter({ status, control }: Settings, variants: Variant[]): strin
 export const isUnderWay = ({ status }: Pick<Settings, 'status'>): boolean =>
   status === 'running' || status === 'paused'
 
-/** Arms are laid out anew for a draft and for a new version; otherwise they keep their shards. */
+/** Variants are laid out anew for a draft and for a new version; otherwise they keep their shards. */
 function variantsAfter(before: Settings, given: GivenVariant[], newVersion: boolean): Variant[] {
   if (before.status === 'draft' || (isUnderWay(before) && newVersion))
     return layOut(given, before.variants)
   const places = new Map(given.map((variant, i) => [variant.id, i]))
   if (given.length !== before.variants.length) throw movesPeople('variants')
-  return before.variants.map((arm) => {
-    const i = places.get(arm.id)
+  return before.variants.map((own) => {
+    const i = places.get(own.id)
     const variant = i === undefined ? undefined : given[i]
     if (variant === undefined) throw movesPeople('variants')
-    if (variant.weight !== arm.to - arm.from) throw movesPeople(`variants.${i}.weight`)
-    return { ...arm, value: valueAfter(variant, before.variants) }
+    if (variant.weight !== own.to - own.from) throw movesPeople(`variants.${i}.weight`)
+    return { ...own, value: valueAfter(variant, before.variants) }
   })
 }
 
 const movesPeople = (field: string) =>
   invalid(
     field,
-    'cannot change once the experiment has started, as participants would change arms: ' +
+    'cannot change once the experiment has started, as participants would get other variants: ' +
       'with "new_version": true all are drawn anew, as long as it has not ended',
   )
 
-/** Throws for a change that would take people from their arms, or give them others. */
+/** Throws for a change that would take people from their variants, or give them others. */
 function checkNobodyMoves(before: Settings, after: Settings): void {
   if (after.unit !== before.unit) throw movesPeople('unit')
   if (after.group !== before.group) throw movesPeople('group_id')
@@ -134,7 +134,7 @@ function checkEnded(before: Settings, after: Settings, newVersion: boolean): voi
 
 const isSame = (one: unknown, other: unknown) => stringifyJson(one) === stringifyJson(other)
 
-/** Whom arms are forced on, in an order of their own. */
+/** Whom variants are forced on, in an order of their own. */
 const listed = (forced: Forced) =>
   [...forced].flatMap(([variant, ids]) => ids.map((id) => `${id}\0${variant}`)).sort()
 

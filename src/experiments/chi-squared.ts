@@ -1,14 +1,14 @@
 import { shards } from './shard.ts'
 
-/** How many of an arm were expected, by its weight in hundredths of a percent, and came. */
-export interface Arm {
+/** How many of a variant were expected, by its weight in hundredths of a percent, and came. */
+export interface VariantCount {
   weight: number
   observed: number
 }
 
 /** How well counts fit weights. */
 export interface Fit {
-  /** In the order of the arms: of all who came, as many as the weight says. */
+  /** In the order of the variants: of all who came, as many as the weight says. */
   expected: number[]
   chiSquared: number
   /** How likely counts are at least as far off, where people were drawn by the weights. */
@@ -17,28 +17,32 @@ export interface Fit {
   srm: boolean
 }
 
-/** Below which p tells a mismatch, and how many each arm must expect for p to be trusted. */
+/** Below which p tells a mismatch, and how many each variant must expect for p to be trusted. */
 const mismatchBelow = 0.001
 const expectedLeast = 8
 
 /**
  * Pearson's test of counts against weights. What must be expected is counted, and not what came: an
- * arm that nobody reaches is the worst mismatch. An arm of no weight is no part of the test, and
+ * variant that nobody reaches is the worst mismatch. A variant of no weight is no part of the test, and
  * whoever is in it is a mismatch.
  */
-export function fitOf(arms: Arm[]): Fit {
-  const drawn = arms.filter(({ weight }) => weight > 0)
+export function fitOf(variants: VariantCount[]): Fit {
+  const drawn = variants.filter(({ weight }) => weight > 0)
   const total = drawn.reduce((sum, { observed }) => sum + observed, 0)
-  const expectedOf = ({ weight }: Arm) => (total * weight) / shards
+  const expectedOf = ({ weight }: VariantCount) => (total * weight) / shards
   const chiSquared =
     total === 0
       ? 0
-      : drawn.reduce((sum, arm) => sum + (arm.observed - expectedOf(arm)) ** 2 / expectedOf(arm), 0)
+      : drawn.reduce(
+          (sum, variant) =>
+            sum + (variant.observed - expectedOf(variant)) ** 2 / expectedOf(variant),
+          0,
+        )
   const p = survivalOf(chiSquared, drawn.length - 1)
-  const strays = arms.some(({ weight, observed }) => weight === 0 && observed > 0)
-  const isLarge = drawn.every((arm) => expectedOf(arm) >= expectedLeast)
+  const strays = variants.some(({ weight, observed }) => weight === 0 && observed > 0)
+  const isLarge = drawn.every((variant) => expectedOf(variant) >= expectedLeast)
   const srm = strays || (isLarge && p < mismatchBelow)
-  return { expected: arms.map(expectedOf), chiSquared, p, srm }
+  return { expected: variants.map(expectedOf), chiSquared, p, srm }
 }
 
 /**

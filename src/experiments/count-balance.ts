@@ -11,7 +11,7 @@ import type { Resources } from '../resources.ts'
 import { isTurn, startNextBalance, type BalanceState } from './balance.ts'
 import { columns, experimentOf, type Experiment, type ExperimentRow } from './experiments.ts'
 import { assigning } from './split.ts'
-import { drawnColumns, type Drawn } from './unit.ts'
+import { drawnColumns, type DrawnMember } from './unit.ts'
 
 type Progress = NonNullable<(typeof experimentBalances.$inferSelect)['progress']>
 
@@ -26,11 +26,11 @@ interface Counting {
   mayBegin: boolean
 }
 
-/** Members of the first step, and at most: larger steps hardly save time. */
+/** Members of the first step, and of any: larger steps hardly save time. */
 const membersFirst = 4000
 const membersMost = 20_000
 
-/** Milliseconds for which a revision is counted that is live no more: its rows are kept for longer. */
+/** Milliseconds for which one revision is counted: its rows are kept longer, though it may not be live any more. */
 const countedFor = 3_600_000
 
 /** Carries a balance on, a range of members per step. */
@@ -84,13 +84,13 @@ async function step(res: Resources, counting: Counting, invocation: Invocation):
 /** A range of members, and what is counted before it. */
 interface Range {
   progress: Progress
-  members: Member<Drawn>[]
+  members: Member<DrawnMember>[]
   cost: Cost
 }
 
 /**
- * The next members at the revision that is counted: from the first again, and the live one, where the
- * experiment has changed or rows tell that revision no more. Undefined without a group.
+ * The next members at the revision that is counted. Where the experiment has changed, or rows of that
+ * revision may be gone, the first members at the live one. Undefined without a group.
  */
 async function readRange(
   res: Resources,
@@ -104,7 +104,7 @@ async function readRange(
     progress?.modifiedAt === experiment.updatedAt && now - progress.begunAt < countedFor
   const before = goesOn ? progress : undefined
   try {
-    const { revision, members, cost } = await membersAt<Drawn>(
+    const { revision, members, cost } = await membersAt<DrawnMember>(
       res.databaseOf(workspace),
       workspace,
       experiment.group,
@@ -130,17 +130,17 @@ const begun = (
   now: number,
 ): Progress => ({
   ...{ version, modifiedAt: updatedAt, revision, begunAt: now, after: '', members: 0 },
-  arms: variants.map(({ id, from, to }) => ({ id, weight: to - from, observed: 0 })),
+  variants: variants.map(({ id, from, to }) => ({ id, weight: to - from, observed: 0 })),
 })
 
 /** Members that are counted between two yields: some milliseconds. */
 const countedAtOnce = 2000
 
-/** Counts whom the split draws: forced members are not drawn, and a household is, once. */
+/** Counts whom the split draws: no forced member, and a household once. */
 function* count(experiment: Experiment, { progress, members }: Range): Interruptible<Progress> {
-  // As if it ran: balance is there to be seen before anybody is assigned.
+  // As if it ran, so that a draft can be checked before it starts.
   const assign = assigning({ ...experiment, status: 'running' })
-  const observed = new Map(progress.arms.map((arm) => [arm.id, arm.observed]))
+  const observed = new Map(progress.variants.map((variant) => [variant.id, variant.observed]))
   for (const [i, { id, forced, household = id, again = 0 }] of members.entries()) {
     if (i % countedAtOnce === countedAtOnce - 1) yield
     if (forced === 1 || again === 1) continue
@@ -151,11 +151,14 @@ function* count(experiment: Experiment, { progress, members }: Range): Interrupt
     ...progress,
     after: members.at(-1)?.id ?? progress.after,
     members: progress.members + members.length,
-    arms: progress.arms.map((arm) => ({ ...arm, observed: observed.get(arm.id) ?? 0 })),
+    variants: progress.variants.map((variant) => ({
+      ...variant,
+      observed: observed.get(variant.id) ?? 0,
+    })),
   }
 }
 
-/** Writes what is counted, unless someone else has. The database's milliseconds are of the whole step. */
+/** Writes what is counted, unless someone else has; `ms` is the database's time for the whole step. */
 async function move(
   res: Resources,
   { workspace, key, step, state, experiment }: Counting,

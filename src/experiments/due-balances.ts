@@ -9,7 +9,7 @@ import { joinGroup } from './experiments.ts'
 const experimentsPerMinute = 40
 
 /**
- * Has balances of running experiments computed anew where the group has a newer revision, or the
+ * Has balances of running experiments opened where the group has a newer revision, or the
  * experiment has changed. Each minute goes on after the experiments of the minute before.
  */
 export const enqueueDueBalances = (res: Resources): Promise<void> =>

@@ -7,7 +7,7 @@ import type { Split, Variant } from './split.ts'
 
 type Stored = typeof experiments.$inferSelect
 
-/** Who is drawn into which arm, and what people call it. */
+/** Who is drawn into which variant, and what people call it. */
 export interface Experiment extends Split {
   key: number
   name: string
@@ -62,7 +62,7 @@ export const joinGroup = sql`
   LEFT JOIN experience_groups AS g
     ON g.workspace_id = e.workspace_id AND g.id = e.group_id AND g.deleted_at IS NULL`
 
-/** Whom each arm is forced on, by its id. */
+/** Whom each variant is forced on, by its id. */
 export type Forced = Map<string, string[]>
 
 export type WithForced = Experiment & { forced: Forced }

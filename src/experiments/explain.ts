@@ -1,25 +1,25 @@
 import type { ExperimentStatus } from '../db/schema.ts'
 import { isWithin, shardOf } from './shard.ts'
 import {
-  drawnOf,
+  drawResultsOf,
   splitSalt,
   type Candidate,
-  type Drawn,
+  type DrawResult,
   type Split,
   type Variant,
 } from './split.ts'
 
-/** A check, and whether a candidate goes on to the next: the first that it fails decides. */
+/** `passed`: the candidate goes on to the next check. The first that it fails decides. */
 export type Check =
   | { check: 'running'; passed: boolean; status: ExperimentStatus }
-  /** Fails where an arm is forced. */
+  /** Fails where a variant is forced. */
   | { check: 'forced'; passed: boolean; variant: string | null }
   | { check: 'group'; passed: boolean; group: string | null }
   | { check: 'unit'; passed: boolean; unit: string | null; key: string | null }
-  | Omit<Drawn, 'otherwise'>
+  | Omit<DrawResult, 'otherwise'>
   | { check: 'split'; passed: boolean; salt: string; shard: number; variants: Variant[] }
 
-/** Who is eligible, and what is drawn. */
+/** What of an experiment decides, with its group and unit to name them. */
 type Explained = Split & { group: string | null; unit: string | null }
 
 /** The checks in their order; draws only of a candidate who has a key. */
@@ -31,7 +31,7 @@ export function checksOf(of: Explained, { forced, member, key }: Candidate): Che
     { check: 'group', passed: member, group: of.group },
     { check: 'unit', passed: key !== null, unit: of.unit, key },
   ]
-  return key === null ? checks : [...checks, ...drawnOf(of, key), splitOf(of, key)]
+  return key === null ? checks : [...checks, ...drawResultsOf(of, key), splitOf(of, key)]
 }
 
 function splitOf({ variants, ...of }: Explained, key: string): Check {

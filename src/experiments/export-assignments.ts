@@ -2,15 +2,15 @@ import { cellOf, type FileFor } from '../membership/csv-cell.ts'
 import { exportMembers, type Lines } from '../membership/export.ts'
 import type { Resources } from '../resources.ts'
 import { record } from '../webhooks/announce.ts'
-import { groupIn } from './balance.ts'
+import { requiredGroup } from './balance.ts'
 import { getExperiment, type Experiment, type Forced } from './experiments.ts'
 import { assigning } from './split.ts'
 import { householdColumn } from './unit.ts'
 
 /**
- * A CSV file of a group's members after `after` and their arms: of one revision, of the experiment
- * as it is now. The export is an event before its first byte. Throws
- * `not-found`, also for its group, and `invalid` for an experiment without one.
+ * A CSV file of the members of the experiment's group and their variants, from the member after
+ * `after` on: of one revision, and of the experiment as it is now. The export is an event before its
+ * first byte. Throws `not-found`, also for the group, and `invalid` where there is none.
  */
 export async function exportAssignments(
   res: Resources,
@@ -22,13 +22,13 @@ export async function exportAssignments(
   const db = res.databaseOf(workspace)
   const experiment = await getExperiment(db, workspace, id)
   const lines = linesOf(workspace, experiment)
-  const { file } = await exportMembers(db, workspace, groupIn(experiment), { ...from, lines })
+  const { file } = await exportMembers(db, workspace, requiredGroup(experiment), { ...from, lines })
   const data = { experiment_id: id, what: 'assignments' as const }
   await record(res, workspace, { type: 'experiment.exported', data })
   return file
 }
 
-/** A member's arm, which is empty for those who have none. */
+/** A member's variant, which is empty for those who have none. */
 function linesOf(
   workspace: number,
   experiment: Experiment & { forced: Forced },

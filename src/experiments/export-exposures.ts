@@ -10,7 +10,7 @@ import { experimentsOf } from './experiments.ts'
 const rowsPerPiece = 4_000
 
 /**
- * A CSV file of who was exposed to the current version, to which arm and when first. The export is
+ * A CSV file of who was exposed to the current version, to which variant and when first. The export is
  * an event before its first byte. Throws `not-found`.
  */
 export async function exportExposures(

@@ -2,10 +2,10 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db, type Results } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
-import { fitOf, type Arm, type Fit } from './chi-squared.ts'
+import { fitOf, type VariantCount, type Fit } from './chi-squared.ts'
 
-/** An arm, and how many participants saw it. */
-export interface ExposedArm extends Arm {
+/** A variant, and how many participants saw it. */
+export interface ExposedVariant extends VariantCount {
   id: string
 }
 
@@ -16,7 +16,7 @@ export interface Exposed {
   version: number
   /** The id of the definition whose households are drawn; null: participants are. */
   unit: string | null
-  arms: ExposedArm[]
+  variants: ExposedVariant[]
 }
 
 /** The day in UTC of a moment in milliseconds, in SQL. */
@@ -25,10 +25,10 @@ export const dayOf = (at: SQL): SQL => sql`date(${at} / 1000.0, 'unixepoch')`
 /** The queries that `exposedOf` reads: of the experiments `e` for which `which` holds. */
 export const exposedQueries = (which: SQL) =>
   [
-    sql<Omit<Exposed, 'arms'> & { arms: string }>`
+    sql<Omit<Exposed, 'variants'> & { variants: string }>`
     SELECT e.key, e.id, e.version, e.unit_definition AS unit,
       (SELECT json_group_array(json_array(value ->> 'id', (value ->> 'to') - (value ->> 'from')))
-        FROM json_each(e.variants)) AS arms
+        FROM json_each(e.variants)) AS variants
     FROM experiments AS e WHERE ${which}`,
     sql<{ key: number; variant: string; participants: number }>`
     SELECT e.key, c.variant, sum(c.participants) AS participants
@@ -39,14 +39,14 @@ export const exposedQueries = (which: SQL) =>
 
 export function exposedOf([found, counts]: Results<ReturnType<typeof exposedQueries>>): Exposed[] {
   const byExperiment = Map.groupBy(counts.rows, ({ key }) => key)
-  return found.rows.map(({ arms, ...experiment }) => {
+  return found.rows.map(({ variants, ...experiment }) => {
     const observed = new Map(
       byExperiment.get(experiment.key)?.map((row) => [row.variant, row.participants]),
     )
-    const all = JSON.parse(arms) as [id: string, weight: number][] // as the query makes it
+    const all = JSON.parse(variants) as [id: string, weight: number][] // as the query makes it
     return {
       ...experiment,
-      arms: all.map(([id, weight]) => ({ id, weight, observed: observed.get(id) ?? 0 })),
+      variants: all.map(([id, weight]) => ({ id, weight, observed: observed.get(id) ?? 0 })),
     }
   })
 }
@@ -56,14 +56,16 @@ export function exposedOf([found, counts]: Results<ReturnType<typeof exposedQuer
  * many they are is not known, so that as many as a household may have do.
  */
 export const fitOfExposed = (
-  { arms, unit }: Exposed,
+  { variants, unit }: Exposed,
   { groupUsersMax }: Pick<Limits, 'groupUsersMax'>,
 ): Fit =>
   fitOf(
-    unit === null ? arms : arms.map((arm) => ({ ...arm, observed: arm.observed / groupUsersMax })),
+    unit === null
+      ? variants
+      : variants.map((variant) => ({ ...variant, observed: variant.observed / groupUsersMax })),
   )
 
-/** How many participants saw each arm for the first time on a day. */
+/** How many participants saw each variant for the first time on a day. */
 export interface ExposedDay {
   day: string
   variants: [id: string, participants: number][]
@@ -72,7 +74,7 @@ export interface ExposedDay {
 /** Days of an answer at most, the last: of variants there may be a hundred. */
 export const daysMost = 400
 
-/** Who was exposed to the current version, by arm, and by day in their order. Throws `not-found`. */
+/** Who was exposed to the current version, by variant, and by day in their order. Throws `not-found`. */
 export async function getExposed(
   db: Db,
   workspace: number,

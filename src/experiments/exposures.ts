@@ -53,7 +53,7 @@ const exposuresOf = ({ exposures }: ExposuresMessage): SentExposure[] => [...exp
 
 /**
  * Writes exposures, all or none: of a participant and a version the first that is written counts.
- * Who was erased since is left out, and so are those whom an arm is forced on: they test.
+ * Who was erased since is left out, and so are those whom a variant is forced on: they test.
  */
 async function recordExposures(
   res: Resources,

@@ -11,7 +11,7 @@ import {
 import { canonical, isUuid } from '../text.ts'
 import { assignmentOf, selectAssignments, subjectOf, withId, type Assignment } from './lookup.ts'
 
-/** What a flag tells of a participant: whether it is in a group, or its arm. */
+/** What a flag tells of a participant: whether it is in a group, or its variant. */
 export type Flag = { group: Member } | { assignment: Assignment }
 
 const idPattern = /^[a-z\d_.-]{3,64}$/

@@ -22,10 +22,10 @@ export async function tellImbalanced(
 async function tell(
   res: Resources,
   workspace: number,
-  { key, id, version, arms }: Exposed,
+  { key, id, version, variants }: Exposed,
   p: number,
 ): Promise<void> {
-  const counts = Object.fromEntries(arms.map(({ id, observed }) => [id, observed]))
+  const counts = Object.fromEntries(variants.map(({ id, observed }) => [id, observed]))
   const data = { experiment_id: id, version, observed: counts, p }
   const results = await together(res.databaseOf(workspace), [
     sql`

@@ -21,7 +21,7 @@ export const experimentsMost = 100
 /** Characters of all values of one answer. */
 const valuesMost = 16 * 1024 * 1024
 
-/** Arms that are assigned before others are let in: some hundredths of a second. */
+/** Variants that are assigned before others are let in: some hundredths of a second. */
 const assignedAtOnce = 10_000
 /** Milliseconds of a pause, at most. */
 const pause = 20
@@ -31,12 +31,12 @@ type WithRevision = Experiment & { revision: number | null }
 
 export interface Assignments {
   experiments: WithRevision[]
-  /** The arms of each participant, in the order of `experiments`. */
+  /** The variants of each participant, in the order of `experiments`. */
   assignments: { participant: string; assigned: Assigned[] }[]
 }
 
 /**
- * The arms of each participant, in the order and spelling of `participants`: of the experiments
+ * The variants of each participant, in the order and spelling of `participants`: of the experiments
  * `ids`, or of all that are no drafts, by id. Throws `not-found` for one of `ids`, and `invalid`
  * where all or their values are too many.
  */
@@ -70,7 +70,7 @@ export async function findAssignments(
   for (const [place, participant] of participants.entries()) {
     const assigned = each.map(({ assignTo }) => assignTo(place))
     assignments.push({ participant, assigned })
-    assigned.forEach((arm, i) => (values += each[i]?.length(arm) ?? 0))
+    assigned.forEach((variant, i) => (values += each[i]?.length(variant) ?? 0))
     if (values > valuesMost)
       throw new Failure({
         reason: 'invalid',
@@ -155,8 +155,8 @@ function householdsOf(rows: { place: number; value: string }[]): string[] {
 }
 
 /**
- * Of each experiment the places of the people who are in its group, or on whom an arm is forced, with
- * that arm. Rows read: of each experiment two for each of the people.
+ * Of each experiment the places of the people who are in its group, or on whom a variant is forced, with
+ * that variant. Rows read: of each experiment two for each of the people.
  */
 const selectKnown = (running: SQL, people: SQL) =>
   sql<{ experiment: number; places: string }>`

@@ -13,7 +13,7 @@ import {
 import { checksOf, type Check } from './explain.ts'
 import { assigning, type Assigned, type Candidate } from './split.ts'
 
-/** The arm of a participant, and all that it follows from: of one moment. */
+/** The variant of a participant, and all that it follows from: of one moment. */
 export interface Assignment extends Assigned {
   experiment: Experiment
   candidate: Candidate
@@ -65,7 +65,7 @@ export function assignmentOf(
 
 export const withId = (id: string): SQL => sql`AND e.id = ${id}`
 
-/** The arm of a participant. Throws `not-found`. */
+/** The variant of a participant. Throws `not-found`. */
 export async function getAssignment(
   db: Db,
   workspace: number,
@@ -78,7 +78,7 @@ export async function getAssignment(
   return assignmentOf(row, subject)
 }
 
-/** The arm of a participant, and each check that it follows from. Throws `not-found`. */
+/** The variant of a participant, and each check that it follows from. Throws `not-found`. */
 export async function explainAssignment(
   db: Db,
   workspace: number,

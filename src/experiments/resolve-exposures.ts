@@ -5,7 +5,7 @@ import type { SentExposure } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { experimentsOf, type Experiment } from './experiments.ts'
 
-/** That a participant saw an arm, by its ids; `at` in milliseconds, now where nothing is said. */
+/** That a participant saw a variant, by its ids; `at` in milliseconds, now where nothing is said. */
 export interface Exposure {
   experiment: string
   participant: string
@@ -18,7 +18,7 @@ const aheadMost = 5 * 60_000
 
 /**
  * Exposures to the version of now, by keys. Throws `invalid` with the field of the first that names
- * no experiment, a draft, no arm of it, or a time to come.
+ * no experiment, a draft, no variant of it, or a time to come.
  */
 export async function resolveExposures(
   { databaseOf, now }: Pick<Resources, 'databaseOf' | 'now'>,

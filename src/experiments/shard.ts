@@ -1,11 +1,11 @@
 import { md5Head } from './md5.ts'
 
-/** Shards of a salt: one for each hundredth of a percent. */
+/** How many shards a salt has: each is a hundredth of a percent. */
 export const shards = 10_000
 
 /**
- * Where a key falls among the shards of a salt, the same for ever: `md5-shard-v1` (Eppo's "Universal
- * Flag Configuration", shards; README, "The split").
+ * The shard of a key under a salt, the same for ever: `md5-shard-v1` (Eppo's "Universal Flag
+ * Configuration", shards).
  */
 export const shardOf = (salt: string, key: string): number => md5Head(`${salt}-${key}`) % shards
 

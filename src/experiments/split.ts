@@ -1,33 +1,29 @@
-import type { ExperimentStatus } from '../db/schema.ts'
+import type { ExperimentStatus, StoredVariant } from '../db/schema.ts'
 import { isWithin, shardOf, shards, type Shards } from './shard.ts'
 
-/** What an arm gives: JSON of one type in all arms of an experiment. */
-export type ArmValue = string | number | bigint | boolean | object
+export type Variant = StoredVariant
 
-/** An arm, and which shards of the split are its own. */
-export interface Variant extends Shards {
-  id: string
-  value: ArmValue
-}
+/** What a variant gives: JSON of one type in all variants of an experiment. */
+export type VariantValue = Variant['value']
 
-/** As much of an experiment as assigns its arms. */
+/** What of an experiment decides who has which variant. */
 export interface Split {
   id: string
   status: ExperimentStatus
   version: number
   variants: Variant[]
-  /** The id of the arm whose value they get who take no part. */
+  /** The id of the variant whose value those get who take no part. */
   control: string
-  /** Shards that take part, from the first. */
+  /** How many shards take part, from the first on. */
   traffic: number
   layer: (Shards & { id: string }) | null
-  /** Shards that take no part, from the first. */
+  /** `share`: how many shards take no part, from the first on. */
   holdout: { id: string; share: number } | null
 }
 
 /** What is known of a participant at one moment. */
 export interface Candidate {
-  /** The id of the arm that it is forced into. */
+  /** The id of the variant that it is forced into. */
   forced: string | null
   /** Whether it is in the experiment's group; true where there is none. */
   member: boolean
@@ -46,28 +42,28 @@ export const reasons = [
   'NOT_IN_TRAFFIC',
 ] as const
 
-export type AssignmentReason = (typeof reasons)[number]
+type AssignmentReason = (typeof reasons)[number]
 
-/** An arm, or why there is none. */
+/** A variant, or why there is none. */
 export interface Assigned {
   variant: Variant | undefined
   reason: AssignmentReason
 }
 
-/** A draw of a key: those within the shards go on. */
+/** One draw: a key whose shard is from `from` up to `to` goes on, any other has the reason `otherwise`. */
 interface Draw extends Shards {
   check: 'holdout' | 'layer' | 'traffic'
   salt: string
   otherwise: AssignmentReason
 }
 
-/** A draw as it came out for a key. */
-export interface Drawn extends Draw {
+/** The result of a draw for a key. */
+export interface DrawResult extends Draw {
   shard: number
   passed: boolean
 }
 
-/** The draws of an experiment before that of its arm, in their order. */
+/** The draws before that of the variant, in their order. */
 function drawsOf({ id, version, traffic, layer, holdout }: Split): Draw[] {
   const draws: Draw[] = []
   if (holdout !== null)
@@ -96,41 +92,41 @@ function drawsOf({ id, version, traffic, layer, holdout }: Split): Draw[] {
   return draws
 }
 
-/** The salt of the draw of an arm: another one for each version, so that all are drawn anew. */
+/** The salt by which the variant is drawn: with each version another, so that all are drawn anew. */
 export const splitSalt = ({ id, version }: Pick<Split, 'id' | 'version'>): string =>
   `split-${id}-v${version}`
 
 const isAll = ({ from, to }: Shards): boolean => from === 0 && to === shards
 
-/** Assigns arms of an experiment: of the same candidate, always the same. */
+/** A function that assigns variants of an experiment: to the same candidate always the same. */
 export function assigning(split: Split): (candidate: Candidate) => Assigned {
   const none = (reason: AssignmentReason): Assigned => ({ variant: undefined, reason })
   if (split.status !== 'running') return () => none('NOT_RUNNING')
-  const arms = new Map(split.variants.map((variant) => [variant.id, variant]))
+  const variants = new Map(split.variants.map((variant) => [variant.id, variant]))
   const draws = drawsOf(split).filter((draw) => !isAll(draw))
   const salt = splitSalt(split)
   return ({ forced, member, key }) => {
-    const forcedInto = forced === null ? undefined : arms.get(forced)
+    const forcedInto = forced === null ? undefined : variants.get(forced)
     if (forcedInto !== undefined) return { variant: forcedInto, reason: 'FORCED' }
     if (!member) return none('NOT_IN_GROUP')
     if (key === null) return none('NO_UNIT')
     const failed = draws.find((draw) => !isWithin(shardOf(draw.salt, key), draw))
     if (failed !== undefined) return none(failed.otherwise)
-    return { variant: armOf(split.variants, shardOf(salt, key)), reason: 'SPLIT' }
+    return { variant: variantOf(split.variants, shardOf(salt, key)), reason: 'SPLIT' }
   }
 }
 
-/** Each draw of a key before that of its arm, whether or not one before has decided. */
-export const drawnOf = (split: Split, key: string): Drawn[] =>
+/** The results of all draws before that of the variant, also after one that decides. */
+export const drawResultsOf = (split: Split, key: string): DrawResult[] =>
   drawsOf(split).map((draw) => {
     const shard = shardOf(draw.salt, key)
     return { ...draw, shard, passed: isWithin(shard, draw) }
   })
 
-/** Ranges of arms cover all shards, so that each has one. */
-const armOf = (variants: Variant[], shard: number): Variant | undefined =>
+/** Found for each shard, as the ranges of variants cover all of them. */
+const variantOf = (variants: Variant[], shard: number): Variant | undefined =>
   variants.find((variant) => isWithin(shard, variant))
 
-/** The value of an assignment: that of the control where there is no arm. */
-export const valueOf = ({ control, variants }: Split, { variant }: Assigned): ArmValue =>
+/** The value of an assignment: that of the control where there is no variant. */
+export const valueOf = ({ control, variants }: Split, { variant }: Assigned): VariantValue =>
   variant?.value ?? variants.find(({ id }) => id === control)?.value ?? ''

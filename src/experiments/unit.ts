@@ -5,7 +5,7 @@ const definitionOf = (workspace: number, unit: string): SQL => sql`(
   SELECT d.key FROM group_definitions AS d
   WHERE d.workspace_id = ${workspace} AND d.id = ${unit} AND d.deleted_at IS NULL)`
 
-/** The household of a member `m`, as a column; undefined where participants are drawn. */
+/** The column of the household of a member `m`; undefined where participants are drawn. */
 export const householdColumn = (workspace: number, unit: string | null): Columns | undefined =>
   unit === null
     ? undefined
@@ -14,12 +14,13 @@ export const householdColumn = (workspace: number, unit: string | null): Columns
     WHERE h.definition_key = ${definitionOf(workspace, unit)}
       AND h.user_id = m.participant_id) AS household`
 
-/** What is known of a member who is drawn. */
-export interface Drawn {
+/** What of a member decides whether the split draws it. */
+export interface DrawnMember {
+  /** 1 where a variant is forced. */
   forced: number
   /** Undefined where participants are drawn. */
   household?: string | null
-  /** Whether its household is drawn with an earlier member. */
+  /** 1 where its household is drawn with an earlier member. */
   again?: number
 }
 
@@ -27,7 +28,7 @@ const isForced = (experiment: number, participant: SQL): SQL => sql`EXISTS (
   SELECT 1 FROM experiment_forced AS f
   WHERE f.experiment_key = ${experiment} AND f.participant_id = ${participant})`
 
-/** Columns of `Drawn`, of a member `m`. A household is drawn with its first member who is not forced. */
+/** Columns of `DrawnMember`, of a member `m`. A household is drawn with its first member who is not forced. */
 export function drawnColumns(
   workspace: number,
   { key, unit }: { key: number; unit: string | null },

@@ -3,14 +3,14 @@ import { stringifyJson } from '../json.ts'
 import { readId } from '../text.ts'
 import type { Forced } from './experiments.ts'
 import { shards } from './shard.ts'
-import type { ArmValue, Variant } from './split.ts'
+import type { VariantValue, Variant } from './split.ts'
 
-/** An arm as a client gives it. */
+/** A variant as a client gives it. */
 export interface GivenVariant {
   id: string
   /** Shards of the split. */
   weight: number
-  /** JSON; left out: as before, or else the arm's id. */
+  /** JSON; left out: as before, or else the variant's id. */
   value?: unknown
   /** Participants; left out: as before. */
   forced?: string[] | undefined
@@ -25,7 +25,7 @@ export const invalid = (field: string, problem: string) =>
 
 const encoder = new TextEncoder()
 
-/** Checks the arms of a request by themselves. Throws `invalid`. */
+/** Checks the variants of a request by themselves. Throws `invalid`. */
 export function checkVariants(given: GivenVariant[]): void {
   const ids = new Set<string>()
   for (const [i, { id }] of given.entries()) {
@@ -36,7 +36,7 @@ export function checkVariants(given: GivenVariant[]): void {
   if (sum !== shards) throw invalid('variants', `must have weights that sum to ${shards}`)
 }
 
-/** Arms with ranges in their order, which cover all shards. */
+/** Variants with ranges in their order, which cover all shards. */
 export function layOut(given: GivenVariant[], before: readonly Variant[]): Variant[] {
   let to = 0
   return given.map((variant) => {
@@ -46,13 +46,13 @@ export function layOut(given: GivenVariant[], before: readonly Variant[]): Varia
   })
 }
 
-/** The value of an arm after a change; `checkValues` has checked its type. */
-export const valueAfter = ({ id, value }: GivenVariant, before: readonly Variant[]): ArmValue =>
-  (value as ArmValue | undefined) ?? before.find((arm) => arm.id === id)?.value ?? id
+/** The value of a variant after a change; `checkValues` has checked its type. */
+export const valueAfter = ({ id, value }: GivenVariant, before: readonly Variant[]): VariantValue =>
+  (value as VariantValue | undefined) ?? before.find((variant) => variant.id === id)?.value ?? id
 
 /**
  * Checks values: of one type, which they had before if there was any. Throws `invalid`, by the
- * place of an arm in the request.
+ * place of a variant in the request.
  */
 export function checkValues(given: GivenVariant[], before: readonly Variant[]): void {
   const [first] = before
@@ -98,7 +98,7 @@ function problemWithin(value: unknown, depth = 0): string | undefined {
   return undefined
 }
 
-/** Whom the arms are forced on after a change, by ids as files have them. Throws `invalid`. */
+/** Whom the variants are forced on after a change, by ids as files have them. Throws `invalid`. */
 export function readForced(given: GivenVariant[], before: Forced, participantMax: number): Forced {
   const into = new Map<string, string>()
   for (const { id, forced } of given)

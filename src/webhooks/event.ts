@@ -129,7 +129,7 @@ interface OfExperiment {
 
 interface Imbalanced extends OfExperiment {
   version: number
-  /** Participants who were exposed to each arm. */
+  /** Participants who were exposed to each variant. */
   observed: Record<string, number>
   p: number
 }

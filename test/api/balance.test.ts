@@ -203,7 +203,7 @@ const csv = (rows: [string, string][]) =>
   `participant_id,variant\n${lines(rows.map((row) => row.join()))}`
 
 describe('GET /experiments/:experiment_id/assignments', () => {
-  it('lists each member with its arm, in the order of ids', async () => {
+  it('lists each member with its variant, in the order of ids', async () => {
     const lab = await Lab.open()
     await lab.running('price', { group_id: await lab.group(somebody), traffic: 5000 })
     const answer = await file(lab, 'price')
@@ -217,7 +217,7 @@ describe('GET /experiments/:experiment_id/assignments', () => {
     expect(await (await file(lab, 'price', '', { headers: {} })).text()).toContain('person-00000,')
   })
 
-  it('keeps ids as they are, and has forced members in their arms', async () => {
+  it('keeps ids as they are, and has forced members in their variants', async () => {
     const lab = await Lab.open()
     const [control, treatment] = halves
     const members = ['"a;b"', '=1+1', '__proto__', 'constructor', 'josé', '李雷', '😀']
@@ -260,7 +260,7 @@ describe('GET /experiments/:experiment_id/assignments', () => {
     expect(await contentOf(lab, 'price')).toBe(csv(looked))
   })
 
-  it('gives a household one arm, and none to those without', async () => {
+  it('gives a household one variant, and none to those without', async () => {
     const lab = await Lab.open()
     const { team } = lab
     await team.define(household)
@@ -297,7 +297,7 @@ describe('GET /experiments/:experiment_id/assignments', () => {
     expect(await contentOf(lab, 'price', '?after=bob')).toBe(csv([]))
   })
 
-  it('has no arms while the experiment does not run', async () => {
+  it('has no variants while the experiment does not run', async () => {
     const lab = await Lab.open()
     await lab.draft('price', { group_id: await lab.group(['ann', 'bob']) })
     const none = csv([
@@ -337,7 +337,7 @@ describe('GET /experiments/:experiment_id/assignments', () => {
   })
 })
 
-describe('a file of arms that has begun', () => {
+describe('a file of variants that has begun', () => {
   /** A file of more than a piece, the first of which has been read. */
   async function begun() {
     const lab = await Lab.open()

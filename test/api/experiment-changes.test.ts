@@ -8,7 +8,7 @@ const notFound = declined(404, 'Not found')
 const movesPeople = (field: string) =>
   declined(
     422,
-    `${field} cannot change once the experiment has started, as participants would change arms: ` +
+    `${field} cannot change once the experiment has started, as participants would get other variants: ` +
       'with "new_version": true all are drawn anew, as long as it has not ended',
   )
 const over = (field: string) => declined(422, `${field} cannot change, as the experiment has ended`)
@@ -77,7 +77,7 @@ describe('PUT /experiments/{id}', () => {
       { id: 'control', weight: 5000, value: 1, forced: ['Zoé', 'dan'].sort() },
       { ...third, forced: [] },
     ])
-    // One who moves from an arm to another, and one whose arm is gone.
+    // One who moves from a variant to another, and one whose variant is gone.
     const moved = arms({ forced: ['bob'] }, { forced: ['cid'] })
     const shown = await lab.change('full', { variants: moved })
     expect(variantsOf(shown).map(({ forced }) => forced)).toEqual([['bob'], ['cid']])

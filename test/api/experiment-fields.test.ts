@@ -241,7 +241,7 @@ describe('POST /experiments', () => {
     },
   )
 
-  it('takes 100 arms, and a thousand forced ids of one', async () => {
+  it('takes 100 variants, and a thousand forced ids of one', async () => {
     const variants = many(100, (i) => ({
       id: `arm-${i}`,
       weight: 100,

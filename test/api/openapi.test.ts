@@ -118,7 +118,7 @@ describe('GET /openapi.json', () => {
     }
   })
 
-  it('describes participants, users, arms and exposures as files too', () => {
+  it('describes participants, users, variants and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)

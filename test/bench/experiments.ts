@@ -18,17 +18,17 @@ const questions = 1000
 const checked = 100
 const number = new Intl.NumberFormat('en')
 
-/** Arms beside look-ups of the same members; and all arms of a large group, as a file and counted. */
+/** Variants beside look-ups of the same members; and all variants of a large group, as a file and counted. */
 export async function experiments(folder: string, size = full): Promise<Row[]> {
   return [...(await assigned(join(folder, 'state'), size)), ...(await whole(folder, size))]
 }
 
-const arms = [
+const variants = [
   { id: 'control', weight: 5000, value: 'blue' },
   { id: 'treatment', weight: 5000, value: 'green' },
 ]
 
-/** The arm of a key in such an experiment, by another MD5 than the Worker's. */
+/** The variant of a key in such an experiment, by another MD5 than the Worker's. */
 function armOf(experiment: string, key: string): string {
   const digest = createHash('md5').update(`split-${experiment}-v1-${key}`).digest()
   return digest.readUInt32BE(0) % 10_000 < 5000 ? 'control' : 'treatment'
@@ -37,7 +37,7 @@ function armOf(experiment: string, key: string): string {
 const begin = async (platform: Platform, { id, name }: FullGroup): Promise<void> => {
   const experiment = experimentOf(name)
   await platform.createExperiment({
-    ...{ id: experiment, name, group_id: id, variants: arms, traffic: 10_000 },
+    ...{ id: experiment, name, group_id: id, variants, traffic: 10_000 },
   })
   await platform.startExperiment(experiment)
   await platform.balance(experiment)
@@ -54,7 +54,7 @@ async function assigned(stateDir: string, size: typeof full): Promise<Row[]> {
   const server = await startServer({ stateDir })
   const { platform, headers } = await enter(server)
   for (const group of groups) await begin(platform, group)
-  const [member, arm, memberships, assignments] = await loadInTurn(
+  const [member, variant, memberships, assignments] = await loadInTurn(
     [
       await target(server, memberRequests(groups, headers, questions)),
       await target(server, armRequests(groups, headers)),
@@ -65,8 +65,8 @@ async function assigned(stateDir: string, size: typeof full): Promise<Row[]> {
   )
   await server.stop()
   return [
-    ...loadRows('arm of a participant', arm, member),
-    ...loadRows('arms of 100 at once', assignments, memberships),
+    ...loadRows('variant of a participant', variant, member),
+    ...loadRows('variants of 100 at once', assignments, memberships),
   ]
 }
 
@@ -114,7 +114,7 @@ function armsOf(headers: Headers, group: FullGroup, participants: string[]): Que
   const experiment = experimentOf(group.name)
   const assignments = participants.map((participant_id) => {
     const variant = armOf(experiment, participant_id)
-    const { value } = arms.find(({ id }) => id === variant) ?? {}
+    const { value } = variants.find(({ id }) => id === variant) ?? {}
     return { participant_id, experiments: { [experiment]: { variant, value, reason: 'SPLIT' } } }
   })
   const body = { participant_ids: participants, experiment_ids: [experiment] }
@@ -147,7 +147,7 @@ function loadRows(what: string, measured: Load | undefined, baseline: Load | und
   ]
 }
 
-/** A large group: its file with arms beside that of ids alone, and its balance. */
+/** A large group: its file with variants beside that of ids alone, and its balance. */
 async function whole(folder: string, { exported, rounds }: typeof full): Promise<Row[]> {
   const stateDir = join(folder, 'whole')
   const [plain, withArms] = [join(folder, 'ids.csv'), join(folder, 'arms.csv')]
@@ -174,7 +174,7 @@ async function whole(folder: string, { exported, rounds }: typeof full): Promise
   checkArms(experiment, plain, withArms)
   return [
     {
-      figure: `export of ${number.format(exported)} with arms`,
+      figure: `export of ${number.format(exported)} with variants`,
       measured: median(files.arms),
       baseline: median(files.ids),
       ...{ beside: 'ids alone', unit: 's', by: 'ratio', most: 1.5 },
@@ -183,7 +183,7 @@ async function whole(folder: string, { exported, rounds }: typeof full): Promise
       figure: `balance of ${number.format(exported)}`,
       measured: median(counts.map(({ seconds }) => seconds)),
       baseline: median(files.arms),
-      ...{ beside: 'export with arms', unit: 's', by: 'itself', most: 10 },
+      ...{ beside: 'export with variants', unit: 's', by: 'itself', most: 10 },
     },
     {
       figure: 'longest step of a balance',
@@ -215,5 +215,5 @@ function checkArms(experiment: string, plain: string, withArms: string): void {
   const [, ...ids] = readFileSync(plain, 'utf8').trimEnd().split('\n')
   const expected = ids.map((id) => `${id},${armOf(experiment, id)}\n`).join('')
   if (readFileSync(withArms, 'utf8') !== `participant_id,variant\n${expected}`)
-    throw new Error('The export has other arms than MD5 says')
+    throw new Error('The export has other variants than MD5 says')
 }

@@ -74,7 +74,7 @@ const oneStep = 2
 
 const counted = (revision: number, members: number, observed: number[]) => ({
   ...{ version: 1, modifiedAt: 0, revision, members },
-  arms: halves.map(({ id }, i) => ({ id, weight: 5000, observed: observed[i] })),
+  variants: halves.map(({ id }, i) => ({ id, weight: 5000, observed: observed[i] })),
 })
 
 const complete = (count: object) => ({ state: 'complete', progress: null, result: count })
@@ -168,7 +168,7 @@ describe('a balance', () => {
     expect(await stored()).toEqual(complete(counted(0, 100, halvesOf(id, somebody.slice(0, 100)))))
   })
 
-  it('leaves forced members to their arms, and counts them as members', async () => {
+  it('leaves forced members to their variants, and counts them as members', async () => {
     const { run, stored, key, id } = await scene()
     const forced = somebody.slice(0, 1000)
     await env.DB.prepare(

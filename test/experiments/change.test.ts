@@ -14,7 +14,7 @@ import { runs } from '../support/property.ts'
 const idMax = 32
 const people = Array.from({ length: 300 }, (_, i) => `person-${i}-é`)
 
-/** Weights of so many arms that sum to 10,000: the gaps between random cuts. */
+/** Weights of so many variants that sum to 10,000: the gaps between random cuts. */
 const weights = fc.integer({ min: 2, max: 100 }).chain((arms) =>
   fc
     .array(fc.integer({ min: 0, max: 10_000 }), { minLength: arms - 1, maxLength: arms - 1 })
@@ -31,7 +31,7 @@ const layer = fc
   .tuple(fc.constantFrom('page', 'basket'), share, share)
   .map(([id, a, b]) => ({ id, from: Math.min(a, b), to: Math.max(a, b) + 1 }))
 
-/** What a client may ask for; arms are those of the experiment, in some order and with some weights. */
+/** What a client may ask for; variants are those of the experiment, in some order and with some weights. */
 const eventChangeOfArms = (
   arms: { id: string; weight: number }[],
 ): fc.Arbitrary<ExperimentChange> =>
@@ -73,7 +73,7 @@ function after(before: Settings, change: ExperimentChange): Settings {
   }
 }
 
-/** The arms that people have, who need not be members. */
+/** The variants that people have, who need not be members. */
 function drawnBy(settings: Settings): Map<string, string> {
   const assign = assigning(settings)
   const arms = new Map<string, string>()
@@ -95,7 +95,7 @@ function covers(variants: readonly Variant[]): boolean {
 }
 
 describe('a change of a running experiment', () => {
-  it('moves nobody to another arm, whatever is asked for', () => {
+  it('moves nobody to another variant, whatever is asked for', () => {
     let moves = 0
     fc.assert(
       fc.property(history, ({ of, begin, changes }) => {
@@ -151,7 +151,7 @@ describe('a change of a running experiment', () => {
   })
 })
 
-describe('the ranges of arms', () => {
+describe('the ranges of variants', () => {
   it('cover all shards in the order given, without overlap', () => {
     fc.assert(
       fc.property(weights, (of) => {

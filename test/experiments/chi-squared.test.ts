@@ -128,7 +128,7 @@ describe('a fit', () => {
     expect(fitOf(halves(5165, 4835)).p).toBeLessThan(0.001)
   })
 
-  it('has none before each arm can expect eight', () => {
+  it('has none before each variant can expect eight', () => {
     expect(fitOf(halves(15, 0))).toMatchObject({ expected: [7.5, 7.5], srm: false })
     expect(fitOf(halves(16, 0))).toMatchObject({ expected: [8, 8], srm: true })
     const small = [
@@ -138,14 +138,14 @@ describe('a fit', () => {
     expect(fitOf(small)).toMatchObject({ srm: false })
   })
 
-  it('leaves an arm of no weight out, unless somebody is in it', () => {
+  it('leaves a variant of no weight out, unless somebody is in it', () => {
     const even = fitOf(halves(500, 500))
     const third = (observed: number) => fitOf([...halves(500, 500), { weight: 0, observed }])
     expect(third(0)).toEqual({ ...even, expected: [500, 500, 0] })
     expect(third(1)).toEqual({ ...even, expected: [500, 500, 0], srm: true })
   })
 
-  it('is even where nobody came, and where one arm has all the weight', () => {
+  it('is even where nobody came, and where one variant has all the weight', () => {
     const even = { chiSquared: 0, p: 1, srm: false }
     expect(fitOf(halves(0, 0))).toEqual({ ...even, expected: [0, 0] })
     expect(fitOf([{ weight: 10_000, observed: 90 }])).toEqual({ ...even, expected: [90] })

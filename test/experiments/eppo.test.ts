@@ -10,7 +10,7 @@ import { checksOf } from '../../src/experiments/explain.ts'
 import { assigning, type Split } from '../../src/experiments/split.ts'
 import { runs } from '../support/property.ts'
 
-/** An experiment as a flag of Eppo's: each arm is a split of one allocation. */
+/** An experiment as a flag of Eppo's: each variant is a split of one allocation. */
 const flagOf = ({ id, version, variants, traffic, layer, holdout, status }: Split): Flag => ({
   key: id,
   enabled: status === 'running',
@@ -48,7 +48,7 @@ async function theirs(split: Split): Promise<(subject: string) => string> {
 const id = fc.stringMatching(/^[a-z0-9_.-]{3,64}$/)
 const share = fc.integer({ min: 0, max: 10_000 })
 
-/** Arms between distinct shards, one of which may have none. */
+/** Variants between distinct shards, one of which may have none. */
 const variants = fc.uniqueArray(share, { maxLength: 98 }).map((cuts) => {
   const all = [0, ...cuts.sort((a, b) => a - b), 10_000]
   return all.slice(1).map((to, i) => ({ id: `arm-${i}`, value: i, from: all[i] ?? 0, to }))
@@ -80,7 +80,7 @@ const subjects = fc.uniqueArray(
 const free = { forced: null, member: true }
 
 describe("Eppo's client", () => {
-  it('assigns the same arms', async () => {
+  it('assigns the same variants', async () => {
     const seen = new Set<string>()
     await fc.assert(
       fc.asyncProperty(split, subjects, async (experiment, keys) => {

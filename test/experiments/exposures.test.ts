@@ -211,12 +211,12 @@ describe('exposures that are taken', () => {
         await deliver([messages()], null)
         expect(await storedExposures(other)).toEqual(theirs)
         for (const id of ids) {
-          const { version, arms } = await getExposed(res.databaseOf(workspace), workspace, id)
+          const { version, variants } = await getExposed(res.databaseOf(workspace), workspace, id)
           const own = [...model.rows.values()].filter(
             (row) => names.get(row.experiment) === id && row.version === version,
           )
-          for (const arm of arms)
-            expect(arm.observed).toBe(own.filter(({ variant }) => variant === arm.id).length)
+          for (const one of variants)
+            expect(one.observed).toBe(own.filter(({ variant }) => variant === one.id).length)
         }
       }),
       runs(25),
@@ -378,7 +378,7 @@ describe('exposures that the weights do not explain', () => {
     expect(await events('experiment.imbalanced')).toEqual([])
   })
 
-  it('are told of arms whose ids look like prototypes', async () => {
+  it('are told of variants whose ids look like prototypes', async () => {
     const { res, message, events } = await scene()
     await writeExposures(res, [message(some(40), '__proto__')])
     const [told] = await events('experiment.imbalanced')

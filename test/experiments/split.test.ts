@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { assigning, type Assigned, type Split } from '../../src/experiments/split.ts'
 import { runs } from '../support/property.ts'
 
-/** Arms of these weights. */
+/** Variants of these weights. */
 function experiment(id: string, weights: number[], more: Partial<Split> = {}): Split {
   let to = 0
   const variants = weights.map((weight, i) => {
@@ -64,7 +64,7 @@ describe('a million random ids', () => {
   const few = [5000, 3000, 1999, 1]
   const many = Array.from({ length: 100 }, () => 100)
 
-  it('fall into arms by their weights, in one experiment whatever in another', () => {
+  it('fall into variants by their weights, in one experiment whatever in another', () => {
     const inFew = armsOf(experiment('checkout', few))
     const inMany = armsOf(experiment('check-out', many))
     const table = few.map(() => many.map(() => 0))
@@ -81,7 +81,7 @@ describe('a million random ids', () => {
       const observed = table.reduce((total, row) => total + (row[i] ?? 0), 0)
       expectBinomial(observed, million, weight / 10_000)
     }
-    // The smallest arm has one of each cell, which χ² is not for.
+    // The smallest variant has one of each cell, which χ² is not for.
     expectIndependent(table.slice(0, 3))
   })
 })
@@ -115,7 +115,7 @@ describe('random ids', () => {
       expectBinomial(takes[i] ?? 0, count, 0.95 * share)
   })
 
-  it('are drawn anew for each version: whether they take part, and into which arm', () => {
+  it('are drawn anew for each version: whether they take part, and into which variant', () => {
     const weights = [2000, 3000, 5000]
     const versions = [1, 2].map((version) =>
       armsOf(experiment('checkout', weights, { version, traffic: 6000 })),
@@ -135,7 +135,7 @@ describe('the traffic of an experiment', () => {
   const traffics = fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 2, maxLength: 12 })
   const people = [...randomIds(500)]
 
-  it('moves nobody to another arm, and takes the newest away first', () => {
+  it('moves nobody to another variant, and takes the newest away first', () => {
     const seen = new Set<string>()
     fc.assert(
       fc.property(traffics, fc.integer({ min: 1, max: 9 }), (steps, version) => {

@@ -8,7 +8,7 @@ import { customers } from './uploads.ts'
 const id = 'checkout-button'
 const traffic = 2000
 
-/** Chapter: the uploaded group is split into two arms; then more of it takes part. */
+/** Chapter: the uploaded group is split into two variants; then more of it takes part. */
 export async function experiment(stage: Stage): Promise<void> {
   const { url, token, platform, group, expect } = stage
   console.log(bold(`The experiment ${id}: of a fifth of the group, half see a green button`))
@@ -33,7 +33,7 @@ export async function experiment(stage: Stage): Promise<void> {
   for (const { person, value, variant } of before)
     console.log(`   ${person} is in ${variant}, and sees a ${value} button`)
   expect.compare(
-    'how they came to their arms',
+    'how they came to their variants',
     { reasons: before.map(({ reason }) => reason) },
     { reasons: people.map(() => 'SPLIT') },
   )
@@ -42,7 +42,7 @@ export async function experiment(stage: Stage): Promise<void> {
   await platform.changeExperiment(id, { traffic: 10_000 })
   const after = await armsOf(client)
   console.log(`   The three are still in ${after.map(({ variant }) => variant).join(', ')}`)
-  expect.compare('the arms, with more traffic', { arms: after }, { arms: before })
+  expect.compare('the variants, with more traffic', { variants: after }, { variants: before })
 }
 
 /** Three of the group who take part from the beginning: anybody can tell who does. */

@@ -147,7 +147,7 @@ describe('a version on the tables of a later one', () => {
     await tried(team, webhook, 2 * events.length)
   })
 
-  it('keeps experiments, and whom they force arms on', async () => {
+  it('keeps experiments, and whom they force variants on', async () => {
     const variants = [
       { id: 'red', weight: 5000, forced: ['ann', 'bob'] },
       { id: 'blue', weight: 5000 },
@@ -163,7 +163,7 @@ describe('a version on the tables of a later one', () => {
     })
   })
 
-  it('counts how they split their group, and who saw an arm', async () => {
+  it('counts how they split their group, and who saw a variant', async () => {
     await said(team.call('POST', '/experiments/summer/balance'))
     const balance = () => team.get('/experiments/summer/balance')
     const shown = await eventually(balance, ({ status }) => status === 'complete')

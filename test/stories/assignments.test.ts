@@ -76,13 +76,13 @@ describe('a household', () => {
     for (const [person, $address] of Object.entries(home)) await lab.team.user(person, { $address })
   }
 
-  /** Two addresses that are drawn into different arms. */
+  /** Two addresses that are drawn into different variants. */
   const homes = (experiment: string): [string, string] => [
     someone((home) => halfOf(experiment, home) === 'control'),
     someone((home) => halfOf(experiment, home) === 'treatment'),
   ]
 
-  it('has one arm, those who move in have it, and those who move out have another', async () => {
+  it('has one variant, those who move in have it, and those who move out have another', async () => {
     const lab = await Lab.open()
     await lab.team.define(household)
     const [elm, oak] = homes('street')

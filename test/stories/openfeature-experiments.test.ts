@@ -33,7 +33,7 @@ beforeAll(async () => {
   await lab.draft('draft', arms('in', 'out'))
 })
 
-/** What somebody is told, of two values of two equal arms. */
+/** What somebody is told, of two values of two equal variants. */
 const drawn = (experiment: string, person: string, values: readonly [unknown, unknown]) => {
   const isFirst = shard(`split-${experiment}-v1`, person) < 5000
   return { value: values[isFirst ? 0 : 1], variant: isFirst ? 'a' : 'b', reason: 'SPLIT' }

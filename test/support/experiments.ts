@@ -6,7 +6,7 @@ import type { Resources } from '../../src/resources.ts'
 import { Bank, lines, type Json } from './api.ts'
 import { Team } from './identity.ts'
 
-/** Two arms of equal weight. */
+/** Two variants of equal weight. */
 export const halves = [
   { id: 'control', weight: 5000 },
   { id: 'treatment', weight: 5000 },
@@ -33,7 +33,7 @@ export class Lab {
     return group
   }
 
-  /** A draft of two equal arms, unless `more` says otherwise. */
+  /** A draft of two equal variants, unless `more` says otherwise. */
   async draft(id: string, more: Json = {}): Promise<Json> {
     return this.done('POST', '', { id, name: id, variants: halves, ...more })
   }

@@ -48,7 +48,7 @@ export async function storedExposures(workspace: number): Promise<StoredExposure
 
 const equal = (arms: string[]) => arms.map((id) => ({ id, weight: 10_000 / arms.length }))
 
-/** A running experiment of equal arms, of which the first may be forced on some; gives its key. */
+/** A running experiment of equal variants, of which the first may be forced on some; gives its key. */
 export async function staged(
   res: Resources,
   workspace: number,

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 export const shard = (salt: string, key: string): number =>
   createHash('md5').update(`${salt}-${key}`).digest().readUInt32BE() % 10_000
 
-/** Which of two equal arms, `control` and `treatment`, a key falls into. */
+/** Which of two equal variants, `control` and `treatment`, a key falls into. */
 export const halfOf = (experiment: string, key: string, version = 1): string =>
   shard(`split-${experiment}-v${version}`, key) < 5000 ? 'control' : 'treatment'
 

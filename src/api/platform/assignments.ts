@@ -12,7 +12,7 @@ import { split } from './wire/split.ts'
 
 const evaluating: Needs = [['flags:evaluate', 'experiments:read']]
 
-/** Who is drawn into which arm, from a replica near the caller. */
+/** Who is drawn into which variant, from a replica near the caller. */
 export const assignments = new Hono<Http>()
   .get(
     '/:experiment_id/assignments/:participant_id',

@@ -7,7 +7,7 @@ import { operation } from './describe.ts'
 import * as wire from './wire/balance.ts'
 import { idOf } from './wire/experiments.ts'
 
-/** How a group falls into the arms of an experiment: in numbers, and one by one. */
+/** How a group falls into the variants of an experiment: in numbers, and one by one. */
 export const balance = new Hono<Http>()
   .post(
     '/:experiment_id/balance',

@@ -13,7 +13,7 @@ import * as wire from './wire/experiments.ts'
 const showOne = (c: Context<Http>, experiment: WithForced) =>
   c.json(wire.showExperiment(experiment, experiment.forced))
 
-/** Experiments: who takes part, in which arms, and since when. */
+/** Experiments: who takes part, in which variants, and since when. */
 export const experiments = new Hono<Http>()
   .get(
     '/',

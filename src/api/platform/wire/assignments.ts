@@ -7,13 +7,13 @@ import { reasons, valueOf, type Assigned } from '../../../experiments/split.ts'
 import { showExact } from './values.ts'
 
 /** What a variant gives. */
-export const ArmValue = z
+export const VariantValue = z
   .union([z.string(), z.number(), z.boolean(), z.record(z.string(), z.unknown())])
   .meta({ description: "The variant's value; the control's where the variant is null." })
 
-const Arm = z.object({
+const ShownAssigned = z.object({
   variant: z.string().nullable().meta({ description: 'null for those who take no part.' }),
-  value: ArmValue,
+  value: VariantValue,
   reason: z.enum(reasons).meta({
     description:
       'SPLIT and FORCED have a variant. NO_UNIT: a person of no household, or an id that nobody can have.',
@@ -28,16 +28,19 @@ const Revision = z.int().optional().meta({
   description: 'The live revision of the group, of which the answer is; only where it has a group.',
 })
 
-export const ShownAssignment = Arm.extend({
+export const ShownAssignment = ShownAssigned.extend({
   experiment_id: z.string(),
   participant_id: z.string().meta({ description: 'As requested.' }),
   version: Version,
   revision: Revision,
 })
 
-const showArm = (experiment: Experiment, assigned: Assigned): z.infer<typeof Arm> => ({
+const showAssigned = (
+  experiment: Experiment,
+  assigned: Assigned,
+): z.infer<typeof ShownAssigned> => ({
   variant: assigned.variant?.id ?? null,
-  value: showExact(valueOf(experiment, assigned)) as z.infer<typeof ArmValue>, // checked at creation
+  value: showExact(valueOf(experiment, assigned)) as z.infer<typeof VariantValue>, // checked at creation
   reason: assigned.reason,
 })
 
@@ -49,7 +52,7 @@ export const showAssignment = (
 ): z.infer<typeof ShownAssignment> => ({
   experiment_id: assignment.experiment.id,
   participant_id: participant,
-  ...showArm(assignment.experiment, assignment),
+  ...showAssigned(assignment.experiment, assignment),
   version: assignment.experiment.version,
   ...showRevision(assignment.revision),
 })
@@ -169,25 +172,30 @@ export const ShownAssignments = z.object({
   assignments: z.array(
     z.object({
       participant_id: z.string(),
-      experiments: z.record(z.string(), Arm).meta({ description: 'By the ids of experiments.' }),
+      experiments: z
+        .record(z.string(), ShownAssigned)
+        .meta({ description: 'By the ids of experiments.' }),
     }),
   ),
   experiments: z.array(z.object({ id: z.string(), version: Version, revision: Revision })),
 })
 
-/** Arms of an experiment that are alike are shown by one object. */
+/** Variants of an experiment that are alike are shown by one object. */
 export function showAssignments({
   experiments,
   assignments,
 }: Assignments): z.infer<typeof ShownAssignments> {
-  const shown = experiments.map((experiment) => ({ experiment, arms: new Map<string, ShownArm>() }))
+  const shown = experiments.map((experiment) => ({
+    experiment,
+    variants: new Map<string, ShownAssigned>(),
+  }))
   const show = (assigned: Assigned[]) =>
-    shown.map(({ experiment, arms }, i): [string, ShownArm] => {
+    shown.map(({ experiment, variants }, i): [string, ShownAssigned] => {
       const one = assigned[i] ?? { variant: undefined, reason: 'NOT_RUNNING' }
       const alike = `${one.reason} ${one.variant?.id ?? ''}`
-      const arm = arms.get(alike) ?? showArm(experiment, one)
-      arms.set(alike, arm)
-      return [experiment.id, arm]
+      const variant = variants.get(alike) ?? showAssigned(experiment, one)
+      variants.set(alike, variant)
+      return [experiment.id, variant]
     })
   return {
     assignments: assignments.map(({ participant, assigned }) => ({
@@ -202,4 +210,4 @@ export function showAssignments({
   }
 }
 
-type ShownArm = z.infer<typeof Arm>
+type ShownAssigned = z.infer<typeof ShownAssigned>

@@ -23,7 +23,7 @@ export const ShownBalance = z.object({
       z.object({
         id: z.string(),
         expected: z.number().nullable().meta({
-          description: 'Of all who were drawn into an arm, as many as its weight says.',
+          description: 'Of all who were drawn into a variant, as many as its weight says.',
         }),
         observed: z
           .int()
@@ -67,10 +67,10 @@ export const showBalance = ({
       variants: experiment.variants.map(({ id }) => ({ id, expected: null, observed: null })),
       ...{ chi_squared: null, p: null, srm: null },
     }
-  const { version, revision, members, arms, expected, chiSquared, p, srm } = result
+  const { version, revision, members, variants, expected, chiSquared, p, srm } = result
   return {
     ...{ version, revision, status, members },
-    variants: arms.map(({ id, observed }, i) => ({ id, expected: expected[i] ?? 0, observed })),
+    variants: variants.map(({ id, observed }, i) => ({ id, expected: expected[i] ?? 0, observed })),
     ...{ chi_squared: chiSquared, p, srm },
   }
 }

@@ -118,16 +118,16 @@ const types = {
   'experiment.ended': ['An experiment was ended', Experiment],
   'experiment.deleted': ['An experiment was deleted', Experiment],
   'experiment.exported': [
-    'The arms of a group, or the exposures, were exported as a file',
+    'The variants of the members of a group, or the exposures, were exported as a file',
     Experiment.extend({ what: z.enum(['assignments', 'exposures']) }),
   ],
   'experiment.imbalanced': [
-    'So many participants were exposed to each arm that the weights do not explain it (p < 0.001): ' +
+    'So many participants were exposed to each variant that the weights do not explain it (p < 0.001): ' +
       'a sample ratio mismatch; sent once for each version',
     OfVersion.extend({ observed: z.record(z.string(), z.int()), p: z.number() }),
   ],
   'exposures.reported': [
-    'Exposures to the arms of experiments were written',
+    'Exposures to the variants of experiments were written',
     z.object({ exposures: z.int() }),
   ],
   'erasure.requested': ['The erasure of people was requested', Erasure],

@@ -89,10 +89,10 @@ export function showExposures(
   limits: Parameters<typeof fitOfExposed>[1],
 ): z.infer<typeof ShownExposures> {
   const { chiSquared, p, srm } = fitOfExposed(exposed, limits)
-  const { version, arms, days } = exposed
+  const { version, variants, days } = exposed
   return {
     version,
-    variants: arms.map(({ id, observed }) => ({ id, participants: observed })),
+    variants: variants.map(({ id, observed }) => ({ id, participants: observed })),
     days: days.map(({ day, variants }) => ({ day, variants: Object.fromEntries(variants) })),
     ...{ chi_squared: chiSquared, p, srm },
   }
