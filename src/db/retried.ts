@@ -1,7 +1,7 @@
-/** Each that is void met a change that succeeded: so many at once are not to be expected. */
+/** An attempt is void because another change succeeded: so many at once are not expected. */
 const triesMost = 20
 
-/** Repeats an attempt that gave undefined, as concurrent changes have made its statement void. */
+/** Repeats an attempt until it gives something: undefined means that another change came first. */
 export async function retried<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
   for (let tries = 0; tries < triesMost; tries++) {
     const done = await attempt()

@@ -732,7 +732,7 @@ export const experiments = sqliteTable(
     createdBy: text('created_by').notNull(),
     updatedAt: integer('last_modified_on').notNull(),
     updatedBy: text('last_modified_by').notNull(),
-    /** The version of which an event has told that its exposures do not fit its weights. */
+    /** The version of which an event `experiment.imbalanced` was written. */
     imbalancedVersion: integer('imbalanced_version'),
     deletedAt: integer('deleted_at'),
   },
@@ -760,10 +760,10 @@ export const experimentForced = sqliteTable(
   (t) => [primaryKey({ columns: [t.experiment, t.participant] })],
 )
 
-/** `due`: a cron asks for it; `waiting`: somebody does. */
+/** `due`: requested by a cron; `waiting`: requested by a client. */
 export const balanceStates = ['due', 'waiting', 'counting', 'complete'] as const
 
-/** How many members are drawn into each variant of an experiment as it was last modified at a moment. */
+/** How many members are drawn into each variant; `modifiedAt`: of the experiment as it was then. */
 export interface BalanceCount {
   version: number
   modifiedAt: number

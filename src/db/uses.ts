@@ -38,25 +38,25 @@ export const namesOfShared = (definition: string, shared: SQL): SQL =>
 export const namesOfDefinition = (definition: string, shared: SQL): SQL =>
   sql`(kind = 'group' AND name = ${definition} OR ${namesOfShared(definition, shared)})`
 
-/** Whether an experiment `e` draws, or may again: it keeps what it uses meanwhile. */
+/** Whether an experiment `e` is running or paused: what it uses must stay. */
 export const isUnderWay = sql`e.deleted_at IS NULL AND e.status IN ('running', 'paused')`
 
 const columns = { group: sql`e.group_id`, definition: sql`e.unit_definition` }
 
-/** Experiments under way that use a group or a definition. */
+/** Running and paused experiments that use a group or a definition. */
 const experimentsWith = (workspace: number, what: keyof typeof columns, id: string): SQL =>
   sql`FROM experiments AS e
     WHERE e.workspace_id = ${workspace} AND ${isUnderWay} AND ${columns[what]} = ${id}`
 
-/** Whether there are none: a condition of the statement that deletes what they would use. */
-export const outsideExperiments = (
+/** Whether no such experiment uses it: a condition of the statement that deletes it. */
+export const unusedByExperiments = (
   workspace: number,
   what: keyof typeof columns,
   id: string,
 ): SQL => sql`(SELECT 1 ${experimentsWith(workspace, what, id)} LIMIT 1) IS NULL`
 
-/** Throws `in-experiments` where there are such. */
-export async function checkOutsideExperiments(
+/** Throws `in-experiments` where one uses it. */
+export async function checkUnusedByExperiments(
   db: Db,
   workspace: number,
   what: keyof typeof columns,
@@ -69,7 +69,7 @@ export async function checkOutsideExperiments(
   throw new Failure({ reason: 'in-experiments', what, id, by: using.map(({ id }) => id) })
 }
 
-/** Whether no experiment has the id: groups and experiments are asked for by one name. */
+/** Whether no experiment has the id: OFREP asks for a group's name and an experiment's id alike. */
 export const isNoExperiment = (workspace: number, id: string): SQL =>
   sql`(SELECT 1 FROM experiments AS e
     WHERE e.workspace_id = ${workspace} AND e.id = ${id} AND e.deleted_at IS NULL) IS NULL`

@@ -2,10 +2,10 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { experienceGroups, jobs } from '../db/schema.ts'
 import {
-  checkOutsideExperiments,
+  checkUnusedByExperiments,
   checkUnused,
   namesOfGroup,
-  outsideExperiments,
+  unusedByExperiments,
   unused,
 } from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
@@ -31,7 +31,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
           isLive(workspace),
           eq(experienceGroups.key, key),
           unused(workspace, names),
-          outsideExperiments(workspace, 'group', id),
+          unusedByExperiments(workspace, 'group', id),
         ),
       ),
     ...announce(res, workspace, { type: 'group.deleted', data: { group_id: id } }),
@@ -57,7 +57,7 @@ export async function deleteGroup(res: Resources, workspace: number, id: string)
   ])
   if (results[0].changes === 0) {
     await checkUnused(db, workspace, names, { what: 'group', id })
-    await checkOutsideExperiments(db, workspace, 'group', id)
+    await checkUnusedByExperiments(db, workspace, 'group', id)
     return deleteGroup(res, workspace, id)
   }
   await enqueueAnnounced(res, workspace, results)

@@ -87,7 +87,7 @@ function controlAfter({ status, control }: Settings, variants: Variant[]): strin
   return stays ? control : (first?.id ?? control)
 }
 
-/** Whether an experiment draws, or may again. */
+/** Whether an experiment is running or paused. */
 export const isUnderWay = ({ status }: Pick<Settings, 'status'>): boolean =>
   status === 'running' || status === 'paused'
 

@@ -5,7 +5,7 @@ import type { Limits } from '../limits.ts'
 import { fitOf, type VariantCount, type Fit } from './chi-squared.ts'
 
 /** A variant, and how many participants saw it. */
-export interface ExposedVariant extends VariantCount {
+interface ExposedVariant extends VariantCount {
   id: string
 }
 
@@ -52,8 +52,8 @@ export function exposedOf([found, counts]: Results<ReturnType<typeof exposedQuer
 }
 
 /**
- * How well exposures fit weights. Members of a household come together, and so count as one: how
- * many they are is not known, so that as many as a household may have do.
+ * How well exposures fit weights. Members of a household come together: where households are drawn,
+ * each is taken to have as many as it may, so that none makes a mismatch by its size.
  */
 export const fitOfExposed = (
   { variants, unit }: Exposed,

@@ -7,7 +7,7 @@ import { forMessages, type ExposuresMessage, type SentExposure } from '../messag
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { dayOf, exposedOf, exposedQueries } from './exposure-counts.ts'
-import { tellImbalanced } from './imbalanced.ts'
+import { announceImbalanced } from './imbalanced.ts'
 import { resolveExposures, type Exposure } from './resolve-exposures.ts'
 
 /**
@@ -38,7 +38,7 @@ export const writeExposures = (
   messages: ExposuresMessage[],
 ): Promise<Map<ExposuresMessage, unknown>> =>
   writeMessages(res, messages, {
-    // Each is looked for and written.
+    // A row of the exposure, and one of its count.
     rowsOf: (message) => 2 * exposuresOf(message).length,
     write: async (res, workspace, messages) => {
       const exposures = messages.flatMap(exposuresOf)
@@ -52,8 +52,8 @@ export const writeExposures = (
 const exposuresOf = ({ exposures }: ExposuresMessage): SentExposure[] => [...exposures.values()]
 
 /**
- * Writes exposures, all or none: of a participant and a version the first that is written counts.
- * Who was erased since is left out, and so are those whom a variant is forced on: they test.
+ * Writes exposures, all or none: of a participant and a version the first that is written counts. Left
+ * out are people who were erased since, and testers, on whom a variant is forced.
  */
 async function recordExposures(
   res: Resources,
@@ -64,7 +64,7 @@ async function recordExposures(
   const db = res.databaseOf(workspace)
   const people = exposures.map(({ participant, at }) => ({ user: participant, at }))
   const keys = JSON.stringify([...new Set(exposures.map(({ experiment }) => experiment))])
-  const untold = exposedQueries(sql`e.key IN (SELECT value FROM json_each(${keys}))
+  const unannounced = exposedQueries(sql`e.key IN (SELECT value FROM json_each(${keys}))
     AND ${isOf(workspace)} AND coalesce(e.imbalanced_version, 0) < e.version`)
   for (let found = nobodyErased(workspace, people); ;) {
     const { erased, isAll } = found
@@ -84,11 +84,11 @@ async function recordExposures(
         ),
       ),
       sql`SELECT 1 WHERE ${isAll}`,
-      ...untold,
+      ...unannounced,
     ])
     await enqueueAnnounced(res, workspace, results)
-    const [written, ...exposed] = results.slice(-3) as Results<[SQL, ...typeof untold]> // the last
-    await tellImbalanced(res, workspace, exposedOf(exposed))
+    const [written, ...exposed] = results.slice(-3) as Results<[SQL, ...typeof unannounced]> // the last
+    await announceImbalanced(res, workspace, exposedOf(exposed))
     if (written.rows.length === 1) return costOf(results)
     found = await findErased(res, workspace, people)
   }

@@ -2,13 +2,13 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { GivenVariant } from './variants.ts'
 import type { Forced } from './experiments.ts'
 
-/** Whom a request forces variants on; it leaves those of the others as they are. */
+/** Whom variants are forced on anew: those of variants of which a request says so. */
 const rowsOf = (given: GivenVariant[], forced: Forced): [participant: string, variant: string][] =>
   given.flatMap(({ id, forced: ids }) =>
     ids === undefined ? [] : (forced.get(id) ?? []).map((one): [string, string] => [one, id]),
   )
 
-/** The statement that forces variants on whom a request names; `experiment` is a query of its `key`. */
+/** The statement that forces variants on whom a request names; `experiment` is a query of one `key`. */
 export const force = (experiment: SQL, given: GivenVariant[], forced: Forced): SQL => sql`
   INSERT INTO experiment_forced (experiment_key, participant_id, variant)
   SELECT e.key, f.value ->> 0, f.value ->> 1
@@ -17,7 +17,7 @@ export const force = (experiment: SQL, given: GivenVariant[], forced: Forced): S
   WHERE true ON CONFLICT (experiment_key, participant_id)
     DO UPDATE SET variant = excluded.variant WHERE variant <> excluded.variant`
 
-/** The statement, before that one, that releases whom no variant is forced on any more. */
+/** The statement, before that of `force`, that releases whom a request no longer names. */
 export function release(experiment: SQL, given: GivenVariant[], forced: Forced): SQL {
   const left = given.flatMap(({ id, forced: ids }) => (ids === undefined ? [id] : []))
   const named = rowsOf(given, forced).map(([participant]) => participant)

@@ -1,10 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { dayOf } from './exposure-counts.ts'
 
-/** What is deleted of people, and counted by the statement after it. */
-export type KindOfParticipant = 'forced_variants' | 'exposures'
+/** What is deleted, and counted by the statement after it. */
+type Kind = 'forced_variants' | 'exposures'
 
-/** The experiments of a workspace that are there, and those whose rows are being deleted. */
+/** Experiments of a workspace, and those that are deleted but still have rows. */
 const live = (workspace: number): SQL => sql`
   SELECT key FROM experiments INDEXED BY experiments_by_id
   WHERE workspace_id = ${workspace} AND deleted_at IS NULL`
@@ -24,7 +24,7 @@ export const exposuresOf = (workspace: number, people: SQL): SQL => sql`
 export function forgetParticipants(
   workspace: number,
   people: SQL,
-  counted: (kind: KindOfParticipant) => SQL[],
+  counted: (kind: Kind) => SQL[],
 ): SQL[] {
   const theirs = sql`(experiment_key, participant_id) IN (
     SELECT e.key, p.user_id FROM (${live(workspace)} UNION ALL ${deleted(workspace)}) AS e
@@ -44,8 +44,8 @@ export function forgetParticipants(
 }
 
 /**
- * The statement that makes void what balances have read of their group's members, as a range may end
- * with one of these people; those that stand there begin again. They are to be enqueued.
+ * The statement that voids what balances have read, as it may end with one of these people. A balance
+ * whose checkpoint is one of them begins again. Gives those to enqueue.
  */
 export const voidCounts = (workspace: number, people: SQL, guard: SQL) =>
   sql<{ workspace: number; experiment: number }>`

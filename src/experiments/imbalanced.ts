@@ -5,21 +5,21 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { fitOfExposed, type Exposed } from './exposure-counts.ts'
 
 /**
- * Writes an event for each version whose exposures its weights do not explain: once, however often
- * and at once it is called.
+ * Writes an event of each version whose weights do not explain its exposures: one, also where calls
+ * repeat or meet.
  */
-export async function tellImbalanced(
+export async function announceImbalanced(
   res: Resources,
   workspace: number,
   exposed: Exposed[],
 ): Promise<void> {
   for (const one of exposed) {
     const { p, srm } = fitOfExposed(one, res.limits)
-    if (srm) await tell(res, workspace, one, p)
+    if (srm) await announceOne(res, workspace, one, p)
   }
 }
 
-async function tell(
+async function announceOne(
   res: Resources,
   workspace: number,
   { key, id, version, variants }: Exposed,

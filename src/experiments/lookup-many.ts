@@ -15,13 +15,13 @@ import {
 import { subjectOf } from './lookup.ts'
 import { assigning, valueOf, type Assigned, type Candidate } from './split.ts'
 
-/** Experiments of one answer. */
+/** Experiments of one answer of many participants. */
 export const experimentsMost = 100
 
 /** Characters of all values of one answer. */
 const valuesMost = 16 * 1024 * 1024
 
-/** Variants that are assigned before others are let in: some hundredths of a second. */
+/** Assignments before others are let in: they take some hundredths of a second. */
 const assignedAtOnce = 10_000
 /** Milliseconds of a pause, at most. */
 const pause = 20
@@ -62,7 +62,10 @@ export async function findAssignments(
   const each = experiments.map((experiment) => {
     const candidate = candidatesOf(experiment)
     const assign = assigning(experiment)
-    return { assignTo: (place: number) => assign(candidate(place)), length: lengths(experiment) }
+    return {
+      assignTo: (place: number) => assign(candidate(place)),
+      lengthOf: valueLengths(experiment),
+    }
   })
   const assignments: Assignments['assignments'] = []
   let unpaused = 0
@@ -70,7 +73,7 @@ export async function findAssignments(
   for (const [place, participant] of participants.entries()) {
     const assigned = each.map(({ assignTo }) => assignTo(place))
     assignments.push({ participant, assigned })
-    assigned.forEach((variant, i) => (values += each[i]?.length(variant) ?? 0))
+    assigned.forEach((variant, i) => (values += each[i]?.lengthOf(variant) ?? 0))
     if (values > valuesMost)
       throw new Failure({
         reason: 'invalid',
@@ -93,7 +96,7 @@ const withRevision = ({ revision, ...row }: Row): WithRevision => ({
 })
 
 /** How long the value of an assignment is as JSON. */
-function lengths(experiment: Experiment): (assigned: Assigned) => number {
+function valueLengths(experiment: Experiment): (assigned: Assigned) => number {
   const known = new Map<string | undefined, number>()
   return (assigned) => {
     const id = assigned.variant?.id

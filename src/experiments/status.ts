@@ -10,9 +10,10 @@ import { invalid } from './variants.ts'
 import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
 import { checkRequirements, requirementsMet } from './requirements.ts'
 
+/** What a client may set. */
 type Next = Exclude<ExperimentStatus, 'draft'>
 
-const nexts: Record<ExperimentStatus, readonly Next[]> = {
+const nextStatuses: Record<ExperimentStatus, readonly Next[]> = {
   draft: ['running'],
   running: ['paused', 'ended'],
   paused: ['running', 'ended'],
@@ -20,9 +21,9 @@ const nexts: Record<ExperimentStatus, readonly Next[]> = {
 }
 
 /**
- * Starts, pauses or ends an experiment, which is left alone where it is so already, and has its
- * balance computed at its start; `by` names the client. Throws `not-found`, `invalid` where its
- * status allows none of that, and, of one to be started, for a requirement that is not met.
+ * Starts, pauses or ends an experiment, and leaves it as it is where it has that status already. A
+ * start opens its balance. `by` names the client. Throws `not-found`, `invalid` where its status does
+ * not allow it, and, at a start, for a requirement that is not met.
  */
 export async function setStatus(
   res: Resources,
@@ -34,7 +35,7 @@ export async function setStatus(
   return retried(async () => {
     const before = await getExperiment(db, workspace, id)
     if (before.status === to) return before
-    if (!nexts[before.status].includes(to)) throw refusalOf(before.status, to)
+    if (!nextStatuses[before.status].includes(to)) throw refusalOf(before.status, to)
     const isReady = to === 'running' ? requirementsMet(workspace, before) : sql`true`
     const results = await together(db, [
       sql`

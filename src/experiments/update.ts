@@ -15,7 +15,7 @@ import { getExperiment, isUnchanged, modified, type WithForced } from './experim
 import { force, release } from './forced.ts'
 import { checkRequirements, requirementsMet, type Requirements } from './requirements.ts'
 
-/** `by` names the client. Throws `not-found`, and `invalid` for a field. */
+/** Changes an experiment; `by` names the client. Throws `not-found`, and `invalid` for a field. */
 export async function updateExperiment(
   res: Resources,
   workspace: number,

@@ -2,10 +2,10 @@ import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { costOf, together } from '../db/connect.ts'
 import { groupDefinitions } from '../db/schema.ts'
 import {
-  checkOutsideExperiments,
+  checkUnusedByExperiments,
   checkUnused,
   namesOfDefinition,
-  outsideExperiments,
+  unusedByExperiments,
   unused,
 } from '../db/uses.ts'
 import type { Resources } from '../resources.ts'
@@ -38,7 +38,7 @@ export async function deleteDefinition(
           isLive(workspace),
           eq(groupDefinitions.key, key),
           unused(workspace, names),
-          outsideExperiments(workspace, 'definition', id),
+          unusedByExperiments(workspace, 'definition', id),
         ),
       ),
     ...announce(res, workspace, { type: 'definition.deleted', data: { definition_id: id } }),
@@ -46,7 +46,7 @@ export async function deleteDefinition(
   ])
   if (results[0].changes === 0) {
     await checkUnused(db, workspace, names, { what: 'definition', id })
-    await checkOutsideExperiments(db, workspace, 'definition', id)
+    await checkUnusedByExperiments(db, workspace, 'definition', id)
     return deleteDefinition(res, workspace, id)
   }
   await enqueueAnnounced(res, workspace, results)

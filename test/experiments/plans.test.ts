@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { checkRequirements } from '../../src/experiments/requirements.ts'
-import { checkNoExperiment, checkOutsideExperiments, isNoGroupName } from '../../src/db/uses.ts'
+import { checkNoExperiment, checkUnusedByExperiments, isNoGroupName } from '../../src/db/uses.ts'
 import type { Db } from '../../src/db/connect.ts'
 import { plansOf } from '../support/plans.ts'
 
@@ -12,8 +12,8 @@ const ground = {
 
 const reads: [string, (db: Db) => Promise<unknown>][] = [
   ['the ground of an experiment', (db) => checkRequirements(db, 1, ground).catch(() => {})],
-  ['who uses a group', (db) => checkOutsideExperiments(db, 1, 'group', 'x')],
-  ['who uses a definition', (db) => checkOutsideExperiments(db, 1, 'definition', 'x')],
+  ['who uses a group', (db) => checkUnusedByExperiments(db, 1, 'group', 'x')],
+  ['who uses a definition', (db) => checkUnusedByExperiments(db, 1, 'definition', 'x')],
   ['whether an id is free', (db) => checkNoExperiment(db, 1, 'x')],
   ['whether a name is free', (db) => db.all(sql`SELECT ${isNoGroupName(1, 'x')}`)],
 ]

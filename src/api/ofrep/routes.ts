@@ -55,8 +55,8 @@ const allFlags = {
     '`If-None-Match` is answered by 304 if nothing has changed.',
 }
 
-/** Whether the caller is shown by what the members of a household are one. */
-const mayRead = (c: Context<Http>) => c.var.caller.scopes.includes('users:read')
+/** Whether the caller may see the values by which households form. */
+const mayReadUsers = (c: Context<Http>) => c.var.caller.scopes.includes('users:read')
 
 /** Groups as boolean flags, and experiments, for any OpenFeature SDK (OFREP 0.3.0). */
 export const ofrep = new Hono<Http>()
@@ -88,7 +88,7 @@ export const ofrep = new Hono<Http>()
       const flag = requestedFlag(c.req.url) ?? { key: '', spellings: [] }
       const participant = wire.getParticipant(c.req.valid('json'))
       const found = await getFlag(replica, workspace, flag, participant)
-      return c.json(wire.showFlag(flag, found, mayRead(c)))
+      return c.json(wire.showFlag(flag, found, mayReadUsers(c)))
     },
   )
 
@@ -102,7 +102,7 @@ export const ofrep = new Hono<Http>()
     async (c) => {
       const participant = wire.findParticipant(c.req.valid('json'))
       const flags = await listFlags(c.var.replica, c.var.workspace, participant ?? '')
-      return c.json(wire.showFlags(flags, participant, mayRead(c)))
+      return c.json(wire.showFlags(flags, participant, mayReadUsers(c)))
     },
   )
 

@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import type { Flag } from '../../experiments/flags.ts'
 import type { Assignment } from '../../experiments/lookup.ts'
-import { valueOf } from '../../experiments/split.ts'
 import { Failure } from '../../failure.ts'
 import type { Member } from '../../membership/lookup.ts'
 import { canonical } from '../../text.ts'
-import { showExact } from '../platform/wire/values.ts'
+import { showValue, VariantValue } from '../platform/wire/assignments.ts'
 import { spelled, type RequestedFlag } from './key.ts'
 
 /** The context of an evaluation (OFREP 0.3.0), of which only `targetingKey` counts. */
@@ -59,9 +58,7 @@ const ExperimentMetadata = z.object({
 
 const ExperimentFlag = z.object({
   key: Key,
-  value: z
-    .union([z.string(), z.number(), z.boolean(), z.record(z.string(), z.unknown())])
-    .meta({ description: "The variant's; the control's where there is none." }),
+  value: VariantValue,
   reason: z.enum(['SPLIT', 'TARGETING_MATCH', 'STATIC', 'DISABLED']).meta({
     description:
       'TARGETING_MATCH: the variant is forced. STATIC: the participant takes no part. DISABLED: the ' +
@@ -85,20 +82,18 @@ const showGroup = (
   metadata: { groupId: id, groupName: name, revision },
 })
 
-/** An experiment as a flag. `mayRead`: whether the caller is shown by what a household is shared. */
+/** An experiment as a flag. `mayReadUsers`: whether the caller may see values that form households. */
 const showExperiment = (
   key: string,
   assignment: Assignment,
-  mayRead: boolean,
+  mayReadUsers: boolean,
 ): z.infer<typeof ExperimentFlag> => ({
   key,
-  value: showExact(valueOf(assignment.experiment, assignment)) as Value, // checked at creation
+  value: showValue(assignment.experiment, assignment),
   reason: reasonOf(assignment),
   ...(assignment.variant !== undefined && { variant: assignment.variant.id }),
-  metadata: showMetadata(assignment, mayRead),
+  metadata: showMetadata(assignment, mayReadUsers),
 })
-
-type Value = z.infer<typeof ExperimentFlag>['value']
 
 function reasonOf({ reason }: Assignment): z.infer<typeof ExperimentFlag>['reason'] {
   switch (reason) {
@@ -115,10 +110,10 @@ function reasonOf({ reason }: Assignment): z.infer<typeof ExperimentFlag>['reaso
 
 const showMetadata = (
   { experiment: { version, group, unit }, candidate: { key } }: Assignment,
-  mayRead: boolean,
+  mayReadUsers: boolean,
 ): z.infer<typeof ExperimentMetadata> => ({
   version,
-  ...(key !== null && (mayRead || unit === null) && { contextId: key }),
+  ...(key !== null && (mayReadUsers || unit === null) && { contextId: key }),
   ...(group !== null && { flagSetId: group }),
 })
 
@@ -126,11 +121,11 @@ const showMetadata = (
 export function showFlag(
   requested: RequestedFlag,
   flag: Flag,
-  mayRead: boolean,
+  mayReadUsers: boolean,
 ): z.infer<typeof ShownFlag> {
   if ('group' in flag) return showGroup(spelled(requested, flag.group), flag.group)
   const { id } = flag.assignment.experiment
-  return showExperiment(spelled(requested, { id, name: id }), flag.assignment, mayRead)
+  return showExperiment(spelled(requested, { id, name: id }), flag.assignment, mayReadUsers)
 }
 
 const codes = z.enum([
@@ -162,7 +157,7 @@ export const targetingKeyMissing = 'context.targetingKey must name the participa
 export function showFlags(
   { groups, assignments }: { groups: Member[]; assignments: Assignment[] },
   participant: string | undefined,
-  mayRead: boolean,
+  mayReadUsers: boolean,
 ): z.infer<typeof ShownFlags> {
   const ofGroups = byKey(groups)
   const others = assignments.filter(({ experiment }) => !ofGroups.has(experiment.id))
@@ -177,7 +172,7 @@ export function showFlags(
   return {
     flags: [
       ...[...ofGroups].map(([key, group]) => showGroup(key, group)),
-      ...others.map((one) => showExperiment(one.experiment.id, one, mayRead)),
+      ...others.map((one) => showExperiment(one.experiment.id, one, mayReadUsers)),
     ],
     metadata: { targetingKey: participant },
   }

@@ -1,5 +1,4 @@
 import { Hono } from 'hono'
-import type { Needs } from '../../access/scopes.ts'
 import { findAssignments } from '../../experiments/lookup-many.ts'
 import { explainAssignment, getAssignment } from '../../experiments/lookup.ts'
 import { cached } from '../cached.ts'
@@ -10,16 +9,19 @@ import * as wire from './wire/assignments.ts'
 import { idOf } from './wire/experiments.ts'
 import { split } from './wire/split.ts'
 
-const evaluating: Needs = [['flags:evaluate', 'experiments:read']]
-
 /** Who is drawn into which variant, from a replica near the caller. */
 export const assignments = new Hono<Http>()
   .get(
     '/:experiment_id/assignments/:participant_id',
-    operation('getAssignment', evaluating, 'Get the variant of a participant', {
-      schema: wire.ShownAssignment,
-      description: split,
-    }),
+    operation(
+      'getAssignment',
+      [['flags:evaluate', 'experiments:read']],
+      'Get the variant of a participant',
+      {
+        schema: wire.ShownAssignment,
+        description: split,
+      },
+    ),
     cached,
     async (c) => {
       const { replica, workspace } = c.var
@@ -41,8 +43,8 @@ export const assignments = new Hono<Http>()
       const { replica, workspace, caller } = c.var
       const participant = c.req.param('participant_id')
       const explained = await explainAssignment(replica, workspace, idOf(c), participant)
-      const mayRead = caller.scopes.includes('users:read')
-      return c.json(wire.showExplanation(participant, explained, mayRead))
+      const mayReadUsers = caller.scopes.includes('users:read')
+      return c.json(wire.showExplanation(participant, explained, mayReadUsers))
     },
   )
 

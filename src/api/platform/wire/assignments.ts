@@ -6,10 +6,9 @@ import type { Assignment } from '../../../experiments/lookup.ts'
 import { reasons, valueOf, type Assigned } from '../../../experiments/split.ts'
 import { showExact } from './values.ts'
 
-/** What a variant gives. */
 export const VariantValue = z
   .union([z.string(), z.number(), z.boolean(), z.record(z.string(), z.unknown())])
-  .meta({ description: "The variant's value; the control's where the variant is null." })
+  .meta({ description: "The variant's value; the control's where there is no variant." })
 
 const ShownAssigned = z.object({
   variant: z.string().nullable().meta({ description: 'null for those who take no part.' }),
@@ -35,12 +34,19 @@ export const ShownAssignment = ShownAssigned.extend({
   revision: Revision,
 })
 
+/** The value of an assignment, with all digits of numbers. */
+export const showValue = (
+  experiment: Experiment,
+  assigned: Assigned,
+): z.infer<typeof VariantValue> =>
+  showExact(valueOf(experiment, assigned)) as z.infer<typeof VariantValue> // checked at creation
+
 const showAssigned = (
   experiment: Experiment,
   assigned: Assigned,
 ): z.infer<typeof ShownAssigned> => ({
   variant: assigned.variant?.id ?? null,
-  value: showExact(valueOf(experiment, assigned)) as z.infer<typeof VariantValue>, // checked at creation
+  value: showValue(experiment, assigned),
   reason: assigned.reason,
 })
 
@@ -119,15 +125,15 @@ export const ShownExplanation = ShownAssignment.extend({
   }),
 })
 
-/** `mayRead`: whether the caller may know what people share a household by. */
+/** `mayReadUsers`: whether the caller may see the values by which households form. */
 export const showExplanation = (
   participant: string,
   assignment: Assignment & { checks: Check[] },
-  mayRead: boolean,
+  mayReadUsers: boolean,
 ): z.infer<typeof ShownExplanation> => ({
   ...showAssignment(participant, assignment),
   checks: assignment.checks.map((check) =>
-    showCheck(check, mayRead || assignment.experiment.unit === null),
+    showCheck(check, mayReadUsers || assignment.experiment.unit === null),
   ),
 })
 

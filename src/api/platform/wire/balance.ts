@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Balance } from '../../../experiments/balance.ts'
 import { FileFor, KeysetQuery } from '../../keyset.ts'
+import { p, srm } from './fit.ts'
 
 export const AssignmentsQuery = KeysetQuery('participant', 'the last of a file that broke off')
   .pick({ after: true })
@@ -37,22 +38,8 @@ export const ShownBalance = z.object({
     )
     .meta({ description: 'In the order of the variants; without numbers before any was counted.' }),
   chi_squared: z.number().nullable(),
-  p: z
-    .number()
-    .nullable()
-    .meta({
-      description:
-        "How likely numbers are at least as far from the expected, by Pearson's test with as many " +
-        'degrees of freedom as there are variants with a weight, less one.',
-    }),
-  srm: z
-    .boolean()
-    .nullable()
-    .meta({
-      description:
-        'A sample ratio mismatch: p is below 0.001, and eight or more are expected in each variant; ' +
-        'or somebody is in one of no weight.',
-    }),
+  p: z.number().nullable().meta({ description: p }),
+  srm: z.boolean().nullable().meta({ description: srm }),
 })
 
 export const showBalance = ({
@@ -67,10 +54,10 @@ export const showBalance = ({
       variants: experiment.variants.map(({ id }) => ({ id, expected: null, observed: null })),
       ...{ chi_squared: null, p: null, srm: null },
     }
-  const { version, revision, members, variants, expected, chiSquared, p, srm } = result
+  const { version, revision, members, variants, expected } = result
   return {
     ...{ version, revision, status, members },
     variants: variants.map(({ id, observed }, i) => ({ id, expected: expected[i] ?? 0, observed })),
-    ...{ chi_squared: chiSquared, p, srm },
+    ...{ chi_squared: result.chiSquared, p: result.p, srm: result.srm },
   }
 }

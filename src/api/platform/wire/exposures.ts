@@ -9,6 +9,7 @@ import type { Exposure } from '../../../experiments/resolve-exposures.ts'
 import { userMax } from '../../../identity/attributes.ts'
 import { readId } from '../../../text.ts'
 import { FileFor } from '../../keyset.ts'
+import { p, srm } from './fit.ts'
 import { Time } from './values.ts'
 
 const ParticipantId = z.string().transform((text, { addIssue }) => {
@@ -77,23 +78,20 @@ export const ShownExposures = z.object({
       'Of the participants against the weights. Where households are drawn, whose members come ' +
       'together, they count as if each had as many as it may.',
   }),
-  p: z.number(),
-  srm: z.boolean().meta({
-    description:
-      'A sample ratio mismatch: p is below 0.001, and at least 8 are expected in each variant.',
-  }),
+  p: z.number().meta({ description: p }),
+  srm: z.boolean().meta({ description: srm }),
 })
 
 export function showExposures(
   exposed: Exposed & { days: ExposedDay[] },
   limits: Parameters<typeof fitOfExposed>[1],
 ): z.infer<typeof ShownExposures> {
-  const { chiSquared, p, srm } = fitOfExposed(exposed, limits)
+  const fit = fitOfExposed(exposed, limits)
   const { version, variants, days } = exposed
   return {
     version,
     variants: variants.map(({ id, observed }) => ({ id, participants: observed })),
     days: days.map(({ day, variants }) => ({ day, variants: Object.fromEntries(variants) })),
-    ...{ chi_squared: chiSquared, p, srm },
+    ...{ chi_squared: fit.chiSquared, p: fit.p, srm: fit.srm },
   }
 }
