@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { exportAssignments } from '../../experiments/export-assignments.ts'
 import { findAssignments } from '../../experiments/lookup-many.ts'
 import { explainAssignment, getAssignment } from '../../experiments/lookup.ts'
 import { cached } from '../cached.ts'
@@ -9,7 +10,7 @@ import * as wire from './wire/assignments.ts'
 import { idOf } from './wire/experiments.ts'
 import { split } from './wire/split.ts'
 
-/** Who is drawn into which variant, from a replica near the caller. */
+/** Who has which variant. Look-ups are answered by a replica near the caller, a file by the primary. */
 export const assignments = new Hono<Http>()
   .get(
     '/:experiment_id/assignments/:participant_id',
@@ -65,5 +66,26 @@ export const assignments = new Hono<Http>()
       return c.json(
         wire.showAssignments(await findAssignments(replica, workspace, participant_ids, ids)),
       )
+    },
+  )
+
+  .get(
+    '/:experiment_id/assignments',
+    operation(
+      'exportAssignments',
+      'experiments:read',
+      'Export the members of the group and their variants as CSV: participant_id,variant',
+      { csv: true },
+    ),
+    valid('query', wire.AssignmentsQuery),
+    async (c) => {
+      const { res, workspace } = c.var
+      const { after, for: fileFor } = c.req.valid('query')
+      const id = idOf(c)
+      const file = await exportAssignments(res, workspace, id, { after, fileFor })
+      return c.body(file, 200, {
+        'Content-Type': 'text/csv; charset=utf-8',
+        'Content-Disposition': 'attachment; filename="assignments.csv"',
+      })
     },
   )

@@ -1,13 +1,11 @@
 import { Hono } from 'hono'
 import { getBalance, requestBalance } from '../../experiments/balance.ts'
-import { exportAssignments } from '../../experiments/export-assignments.ts'
 import type { Http } from '../http.ts'
-import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/balance.ts'
 import { idOf } from './wire/experiments.ts'
 
-/** How a group falls into the variants of an experiment: in numbers, and one by one. */
+/** How many members of a group fall into each variant of an experiment. */
 export const balance = new Hono<Http>()
   .post(
     '/:experiment_id/balance',
@@ -35,26 +33,5 @@ export const balance = new Hono<Http>()
     async (c) => {
       const { db, workspace } = c.var
       return c.json(wire.showBalance(await getBalance(db, workspace, idOf(c))))
-    },
-  )
-
-  .get(
-    '/:experiment_id/assignments',
-    operation(
-      'exportAssignments',
-      'experiments:read',
-      'Export the members of the group and their variants as CSV: participant_id,variant',
-      { csv: true },
-    ),
-    valid('query', wire.AssignmentsQuery),
-    async (c) => {
-      const { res, workspace } = c.var
-      const { after, for: fileFor } = c.req.valid('query')
-      const id = idOf(c)
-      const file = await exportAssignments(res, workspace, id, { after, fileFor })
-      return c.body(file, 200, {
-        'Content-Type': 'text/csv; charset=utf-8',
-        'Content-Disposition': 'attachment; filename="assignments.csv"',
-      })
     },
   )

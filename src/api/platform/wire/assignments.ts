@@ -4,6 +4,7 @@ import type { Check } from '../../../experiments/explain.ts'
 import type { Experiment } from '../../../experiments/experiments.ts'
 import type { Assignment } from '../../../experiments/lookup.ts'
 import { reasons, valueOf, type Assigned } from '../../../experiments/split.ts'
+import { FileFor, KeysetQuery } from '../../keyset.ts'
 import { showExact } from './values.ts'
 
 export const VariantValue = z
@@ -161,6 +162,10 @@ function showCheck(check: Check, withKey: boolean): z.infer<typeof ShownCheck> {
     }
   }
 }
+
+export const AssignmentsQuery = KeysetQuery('participant', 'the last of a file that broke off')
+  .pick({ after: true })
+  .extend({ for: FileFor })
 
 export const AssignmentsRequest = z.object({
   participant_ids: z

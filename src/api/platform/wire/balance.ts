@@ -1,11 +1,6 @@
 import { z } from 'zod'
 import type { Balance } from '../../../experiments/balance.ts'
-import { FileFor, KeysetQuery } from '../../keyset.ts'
 import { p, srm } from './fit.ts'
-
-export const AssignmentsQuery = KeysetQuery('participant', 'the last of a file that broke off')
-  .pick({ after: true })
-  .extend({ for: FileFor })
 
 export const ShownBalance = z.object({
   version: z.int().meta({ description: 'The version of the experiment that was counted.' }),
