@@ -189,18 +189,18 @@ export async function goOnCounting(
   sampleSize = 0,
 ): Promise<Counted> {
   let { after } = counted
-  const so = { ...counted }
+  const total = { ...counted }
   do {
     if (after === undefined) break
-    const listed = so.sample.length < sampleSize
+    const listed = total.sample.length < sampleSize
     const found: Found = await findNext(db, question, { after, listed })
-    so.scanned += found.scanned
-    so.each = so.each.map((count, i) => count + (found.each[i] ?? 0))
-    so.all += found.all
-    so.sample = [...so.sample, ...found.users].slice(0, sampleSize)
+    total.scanned += found.scanned
+    total.each = total.each.map((count, i) => count + (found.each[i] ?? 0))
+    total.all += found.all
+    total.sample = [...total.sample, ...found.users].slice(0, sampleSize)
     after = found.last
   } while (!question.pace.isOver())
-  return { ...so, after }
+  return { ...total, after }
 }
 
 /** Counts to the end. Throws `out-of-time`, and `rule-refused`. */

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced, enqueueDeliveries } from './announce.ts'
-import { comparable, someErased } from './kept-answers.ts'
+import { answersToKeep, someErased } from './kept-answers.ts'
 import { delaysOf, disableAfter } from './schedule.ts'
 import { isDelivered, nextStateOf, saveOutcomes, type Claimed, type Outcome } from './outcomes.ts'
 import { isHung, send, type Receiver } from './send.ts'
@@ -137,7 +137,7 @@ async function saveSent(res: Resources, claim: Claim, outcomes: Outcome[]): Prom
   const { workspace, webhook, lease, receiver, deliveries } = claim
   const now = res.now()
   const kept = claim.someErased
-    ? await comparable(res, workspace, outcomes)
+    ? await answersToKeep(res, workspace, outcomes)
     : { outcomes, nameErased: someErased(workspace) }
   const nextStates = outcomes.map((outcome) => nextStateOf(outcome, now))
   const gone = outcomes.some(({ status }) => status === 410)

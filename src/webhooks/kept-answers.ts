@@ -15,10 +15,10 @@ const phrasesMost = 5000
 const hashedAtOnce = 500
 
 /**
- * The outcomes without answers that are too long to compare, and SQL: whether any other one names
- * somebody who was erased. Of them hashes alone are known, so that all phrases are hashed.
+ * The outcomes to save, without answers that have too many phrases, and SQL: whether any other answer
+ * names somebody who was erased. Of erased people only hashes are known, so all phrases are hashed.
  */
-export async function comparable(
+export async function answersToKeep(
   res: Resources,
   workspace: number,
   outcomes: Outcome[],

@@ -284,7 +284,7 @@ describe('GET …/experiments/{id}/exposures', () => {
 })
 
 describe('experiment.imbalanced', () => {
-  it('is told once for each version, however often more come', async () => {
+  it('is announced once for each version, however many more come', async () => {
     const lab = await Lab.open()
     await lab.running('uneven')
     const some = (n: number, word: string) =>

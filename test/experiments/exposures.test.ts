@@ -339,14 +339,14 @@ describe('a batch of exposures', () => {
 })
 
 describe('exposures that the weights do not explain', () => {
-  it('are told once by two invocations at once', async () => {
+  it('are announced once by two invocations at once', async () => {
     const { res, message, events } = await scene()
     const messages = some(4, 'm').map((word) => [message(some(20, word), 'control')])
     await Promise.all(messages.map((group) => writeExposures(res, group)))
     expect(await events('experiment.imbalanced')).toHaveLength(1)
   })
 
-  it('are told once, wherever an invocation dies', async () => {
+  it('are announced once, wherever an invocation dies', async () => {
     for (const { at, when } of failures(4)) {
       const { res, message, events, fuse } = await scene()
       const messages = [message(some(20), 'control')]
@@ -360,14 +360,14 @@ describe('exposures that the weights do not explain', () => {
     }
   })
 
-  it('are not told of a version that has been replaced', async () => {
+  it('are not announced of a version that has been replaced', async () => {
     const { res, message, events, workspace } = await scene()
     await redrawn(res, workspace, 'colours')
     await writeExposures(res, [message(some(40), 'control')])
     expect(await events('experiment.imbalanced')).toEqual([])
   })
 
-  it('are not told of a version that is replaced before they are', async () => {
+  it('are not announced of a version that is replaced before they are', async () => {
     const { res, message, events, workspace, meanwhile } = await scene()
     const other = hazardous()
     meanwhile(async () => {
@@ -378,7 +378,7 @@ describe('exposures that the weights do not explain', () => {
     expect(await events('experiment.imbalanced')).toEqual([])
   })
 
-  it('are told of variants whose ids look like prototypes', async () => {
+  it('are announced of variants whose ids look like prototypes', async () => {
     const { res, message, events } = await scene()
     await writeExposures(res, [message(some(40), '__proto__')])
     const [told] = await events('experiment.imbalanced')
