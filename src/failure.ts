@@ -88,6 +88,10 @@ export class Failure extends Error {
   }
 }
 
+/** The refusal of a field of the request, which reads on from its name: `must be …`. */
+export const invalid = (field: string, problem: string): Failure =>
+  new Failure({ reason: 'invalid', field, problem })
+
 /**
  * An error as a log may have it: of drizzle's only the cause, as their message lists the query's
  * parameters, people's ids among them.

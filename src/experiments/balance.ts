@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { BalanceCount, experimentBalances } from '../db/schema.ts'
-import { Failure } from '../failure.ts'
+import { Failure, invalid } from '../failure.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { stalledAfter } from '../jobs/stalled.ts'
 import { groupOf } from '../membership/lookup.ts'
@@ -32,8 +32,7 @@ export interface Balance {
 /** The id of the experiment's group. Throws `invalid` where it has none. */
 export function requiredGroup({ group }: Experiment): string {
   if (group !== null) return group
-  const problem = 'is not set: without a group, nobody knows who could take part'
-  throw new Failure({ reason: 'invalid', field: 'group_id', problem })
+  throw invalid('group_id', 'is not set: without a group, nobody knows who could take part')
 }
 
 interface Row {

@@ -1,8 +1,8 @@
+import { invalid } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import {
   checkValues,
   checkVariants,
-  invalid,
   layOut,
   readForced,
   valueAfter,

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm'
 import { costOf, together } from '../db/connect.ts'
 import { retried } from '../db/retried.ts'
+import { invalid } from '../failure.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { isUnderWay } from './change.ts'
-import { invalid } from './variants.ts'
 import { getExperiment, isUnchanged } from './experiments.ts'
 
 /**

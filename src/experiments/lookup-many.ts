@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { Failure } from '../failure.ts'
+import { Failure, invalid } from '../failure.ts'
 import { letOthersIn } from '../jobs/let-others-in.ts'
 import { stringifyJson } from '../json.ts'
 import { isMember } from '../membership/lookup.ts'
@@ -53,11 +53,10 @@ export async function findAssignments(
   if (unknown !== undefined)
     throw new Failure({ reason: 'not-found', what: 'experiment', id: unknown })
   if (experiments.length > experimentsMost)
-    throw new Failure({
-      reason: 'invalid',
-      field: 'experiment_ids',
-      problem: `must name some, as there are more than ${experimentsMost} experiments`,
-    })
+    throw invalid(
+      'experiment_ids',
+      `must name some, as there are more than ${experimentsMost} experiments`,
+    )
 
   const each = experiments.map((experiment) => {
     const candidate = candidatesOf(experiment)
@@ -75,11 +74,10 @@ export async function findAssignments(
     assignments.push({ participant, assigned })
     assigned.forEach((variant, i) => (values += each[i]?.lengthOf(variant) ?? 0))
     if (values > valuesMost)
-      throw new Failure({
-        reason: 'invalid',
-        field: 'participant_ids',
-        problem: 'have variants with too long values: ask for fewer at a time',
-      })
+      throw invalid(
+        'participant_ids',
+        'have variants with too long values: ask for fewer at a time',
+      )
     unpaused += assigned.length
     if (unpaused < assignedAtOnce) continue
     unpaused = 0

@@ -1,8 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { isUnderWay } from '../db/uses.ts'
+import { invalid } from '../failure.ts'
 import type { Settings } from './change.ts'
-import { invalid } from './variants.ts'
 
 /** What an experiment needs of others: that they exist, and leave it its layer and holdout. */
 export type Requirements = Pick<Settings, 'id' | 'group' | 'unit' | 'layer' | 'holdout'>

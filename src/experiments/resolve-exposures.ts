@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { Failure } from '../failure.ts'
+import { invalid } from '../failure.ts'
 import type { SentExposure } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { experimentsOf, type Experiment } from './experiments.ts'
@@ -30,7 +30,7 @@ export async function resolveExposures(
   const taken = now()
   return exposures.map(({ experiment, participant, variant, at = taken }, i) => {
     const refuse = (field: 'experiment_id' | 'variant' | 'at', problem: string) =>
-      new Failure({ reason: 'invalid', field: `exposures.${i}.${field}`, problem })
+      invalid(`exposures.${i}.${field}`, problem)
     const found = known.get(experiment)
     if (found === undefined) throw refuse('experiment_id', 'names no experiment')
     if (found.status === 'draft')

@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { invalid } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import { readId } from '../text.ts'
 import type { Forced } from './experiments.ts'
@@ -19,9 +19,6 @@ export interface GivenVariant {
 /** Bytes of all values of an experiment as JSON, and levels of objects and lists in one. */
 const valueBytesMax = 16 * 1024
 const valueDepthMax = 100
-
-export const invalid = (field: string, problem: string) =>
-  new Failure({ reason: 'invalid', field, problem })
 
 const encoder = new TextEncoder()
 
