@@ -11,9 +11,9 @@ import { getExperiment, isUnchanged, modified, type WithForced } from './experim
 import { checkRequirements, requirementsMet } from './requirements.ts'
 
 /** What a client may set. */
-type Next = Exclude<ExperimentStatus, 'draft'>
+export type NextStatus = Exclude<ExperimentStatus, 'draft'>
 
-const nextStatuses: Record<ExperimentStatus, readonly Next[]> = {
+const nextStatuses: Record<ExperimentStatus, readonly NextStatus[]> = {
   draft: ['running'],
   running: ['paused', 'ended'],
   paused: ['running', 'ended'],
@@ -29,7 +29,7 @@ export async function setStatus(
   res: Resources,
   workspace: number,
   id: string,
-  { to, by }: { to: Next; by: string },
+  { to, by }: { to: NextStatus; by: string },
 ): Promise<WithForced> {
   const db = res.databaseOf(workspace)
   return retried(async () => {
@@ -57,7 +57,7 @@ export async function setStatus(
 
 const isRunning = ({ key }: WithForced): SQL => sql`e.key = ${key} AND e.status = 'running'`
 
-function eventOf({ id, version, status }: WithForced, to: Next): Announcement {
+function eventOf({ id, version, status }: WithForced, to: NextStatus): Announcement {
   const change = { before: { status }, after: { status: to } }
   const data = { experiment_id: id }
   switch (to) {
@@ -72,7 +72,7 @@ function eventOf({ id, version, status }: WithForced, to: Next): Announcement {
 
 const verbs = { running: 'started', paused: 'paused', ended: 'ended' } as const
 
-const refusalOf = (status: ExperimentStatus, to: Next) =>
+const refusalOf = (status: ExperimentStatus, to: NextStatus) =>
   invalid(
     'status',
     status === 'ended'

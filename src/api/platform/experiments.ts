@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { createExperiment } from '../../experiments/create.ts'
 import { deleteExperiment } from '../../experiments/erase.ts'
 import { getExperiment, listExperiments, type WithForced } from '../../experiments/experiments.ts'
-import { setStatus } from '../../experiments/status.ts'
+import { setStatus, type NextStatus } from '../../experiments/status.ts'
 import { updateExperiment } from '../../experiments/update.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -13,7 +13,13 @@ import * as wire from './wire/experiments.ts'
 const showOne = (c: Context<Http>, experiment: WithForced) =>
   c.json(wire.showExperiment(experiment, experiment.forced))
 
-/** Experiments: who takes part, in which variants, and since when. */
+/** A handler that gives an experiment a status. */
+const set = (to: NextStatus) => async (c: Context<Http, '/:experiment_id'>) => {
+  const { res, workspace, caller } = c.var
+  return showOne(c, await setStatus(res, workspace, wire.idOf(c), { to, by: caller.name }))
+}
+
+/** Experiments: what they split, into which variants, and whether they run. */
 export const experiments = new Hono<Http>()
   .get(
     '/',
@@ -91,11 +97,7 @@ export const experiments = new Hono<Http>()
       'Start an experiment, or let it go on after a pause',
       wire.ShownExperiment,
     ),
-    async (c) => {
-      const { res, workspace, caller } = c.var
-      const next = { to: 'running', by: caller.name } as const
-      return showOne(c, await setStatus(res, workspace, wire.idOf(c), next))
-    },
+    set('running'),
   )
 
   .post(
@@ -106,11 +108,7 @@ export const experiments = new Hono<Http>()
       'Pause an experiment: until it goes on, nobody has a variant',
       wire.ShownExperiment,
     ),
-    async (c) => {
-      const { res, workspace, caller } = c.var
-      const next = { to: 'paused', by: caller.name } as const
-      return showOne(c, await setStatus(res, workspace, wire.idOf(c), next))
-    },
+    set('paused'),
   )
 
   .post(
@@ -121,9 +119,5 @@ export const experiments = new Hono<Http>()
       'End an experiment that has started, for good',
       wire.ShownExperiment,
     ),
-    async (c) => {
-      const { res, workspace, caller } = c.var
-      const next = { to: 'ended', by: caller.name } as const
-      return showOne(c, await setStatus(res, workspace, wire.idOf(c), next))
-    },
+    set('ended'),
   )
