@@ -142,12 +142,14 @@ export const isTurn = (workspace: number, now: number): SQL => sql`NOT EXISTS (
   SELECT 1 FROM ${balancesOf(workspace)}
     AND b.state = 'counting' AND b.updated_at > ${now - stalledAfter})`
 
-/** Enqueues the balance whose turn has come, if one waits: those that people wait for first. */
-export async function startNextBalance(res: Resources, workspace: number): Promise<void> {
+/** The balance whose turn has come, if one waits: those that people wait for first. */
+export async function findNextBalance(
+  res: Resources,
+  workspace: number,
+): Promise<{ workspace: number; key: number; state: BalanceState } | undefined> {
   const [next] = await res.databaseOf(workspace).all<{ key: number; state: BalanceState }>(sql`
     SELECT b.experiment_key AS key, b.state FROM ${balancesOf(workspace)}
       AND b.state IN ('due', 'waiting') AND ${isTurn(workspace, res.now())}
     ORDER BY b.state = 'due', b.updated_at LIMIT 1`)
-  if (next !== undefined)
-    await enqueue(res, balanceMessage({ workspace, key: next.key }, next.state))
+  return next && { workspace, ...next }
 }
