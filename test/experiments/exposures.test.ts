@@ -415,7 +415,7 @@ describe('exposures as a file', () => {
     const reading = { ...res, replicaOf: res.databaseOf }
     for (const piece of [1, 3, 23, 24]) {
       const file = await exportExposures(reading, workspace, 'colours', {
-        fileFor: 'upload',
+        ...{ after: '', fileFor: 'upload' },
         piece,
       })
       expect(await new Response(file).text()).toBe(
@@ -438,7 +438,7 @@ it('asks by indexes alone', async () => {
   await writeExposures(seen, [message(some(20), 'control')])
   await getExposed(db, workspace, 'colours')
   await new Response(
-    await exportExposures(seen, workspace, 'colours', { fileFor: 'upload' }),
+    await exportExposures(seen, workspace, 'colours', { after: '', fileFor: 'upload' }),
   ).text()
   expect(statements.length).toBeGreaterThan(12)
   for (const one of statements) {
