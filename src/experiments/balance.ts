@@ -132,21 +132,26 @@ export async function requestBalance(
 }
 
 /** The balances `b` of a workspace's experiments, as the end of a SELECT. */
-const balancesOf = (workspace: number): SQL => sql`
+export const balancesOf = (workspace: number | SQL): SQL => sql`
   experiments AS x CROSS JOIN experiment_balances AS b ON b.experiment_key = x.key
   WHERE x.workspace_id = ${workspace} AND x.deleted_at IS NULL`
 
 /** Whether a balance of a workspace may begin: one is counted at a time, unless it has stalled. */
-export const isTurn = (workspace: number, now: number): SQL => sql`NOT EXISTS (
+export const isTurn = (workspace: number | SQL, now: number): SQL => sql`NOT EXISTS (
   SELECT 1 FROM ${balancesOf(workspace)}
     AND b.state = 'counting' AND b.updated_at > ${now - stalledAfter})`
 
-/** Enqueues the balance whose turn has come, if one waits: those that people wait for first. */
-export async function startNextBalance(res: Resources, workspace: number): Promise<void> {
+/** The order in which balances are counted: those that people wait for first. */
+export const inTurn = (balance: SQL): SQL => sql`${balance}.state = 'due', ${balance}.updated_at`
+
+/** The balance whose turn has come, if one waits. */
+export async function findNextBalance(
+  res: Resources,
+  workspace: number,
+): Promise<{ workspace: number; key: number; state: BalanceState } | undefined> {
   const [next] = await res.databaseOf(workspace).all<{ key: number; state: BalanceState }>(sql`
     SELECT b.experiment_key AS key, b.state FROM ${balancesOf(workspace)}
       AND b.state IN ('due', 'waiting') AND ${isTurn(workspace, res.now())}
-    ORDER BY b.state = 'due', b.updated_at LIMIT 1`)
-  if (next !== undefined)
-    await enqueue(res, balanceMessage({ workspace, key: next.key }, next.state))
+    ORDER BY ${inTurn(sql`b`)} LIMIT 1`)
+  return next && { workspace, ...next }
 }

@@ -3,12 +3,13 @@ import { costOf, together, type Cost } from '../db/connect.ts'
 import type { experimentBalances } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 import type { Interruptible } from '../jobs/interruptible.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import { membersAt, RevisionChanged, type Member } from '../membership/export.ts'
 import { flagOf, type Message, type MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { isTurn, startNextBalance, type BalanceState } from './balance.ts'
+import { balanceMessage, findNextBalance, isTurn, type BalanceState } from './balance.ts'
 import { columns, experimentOf, type Experiment, type ExperimentRow } from './experiments.ts'
 import { assigning } from './split.ts'
 import { drawnColumns, type DrawnMember } from './unit.ts'
@@ -43,7 +44,8 @@ export function runBalance(
     const counting = await find(res, workspace, experiment)
     if (counting !== undefined && counting.state !== 'complete')
       return counting.mayBegin && step(res, counting, invocation)
-    await startNextBalance(res, workspace)
+    const next = await findNextBalance(res, workspace)
+    if (next !== undefined) await enqueue(res, balanceMessage(next, next.state))
     return false
   })
 }
@@ -69,12 +71,13 @@ async function find(res: Resources, workspace: number, key: number): Promise<Cou
   }
 }
 
-/** Counts one range of members. False: someone else moved it. */
+/** Counts one range of members. False: someone else moved it, or is to go first. */
 async function step(res: Resources, counting: Counting, invocation: Invocation): Promise<boolean> {
   const { experiment } = counting
   const size = Math.min(invocation.items(membersFirst), membersMost)
   const range = experiment && (await readRange(res, counting, experiment, size))
   if (experiment === undefined || range === undefined) return drop(res, counting)
+  if (range === 'void') return beginAgain(res, counting)
   const counted = await invocation.runYielding(count(experiment, range))
   const { moved, ms } = await move(res, counting, { ...range, counted, size })
   await invocation.took(ms, size)
@@ -89,39 +92,54 @@ interface Range {
 }
 
 /**
- * The next members at the revision that is counted. Where the experiment has changed, or rows of that
- * revision may be gone, the first members at the live one. Undefined without a group.
+ * The next members at the revision that is counted. Void where the experiment has changed, or rows of
+ * that revision may be gone; undefined without a group.
  */
 async function readRange(
   res: Resources,
-  { workspace, key, progress }: Pick<Counting, 'workspace' | 'key' | 'progress'>,
+  { workspace, key, progress }: Counting,
   experiment: Experiment,
   size: number,
-): Promise<Range | undefined> {
-  if (experiment.group === null) return undefined
+): Promise<Range | 'void' | undefined> {
+  const { group, unit, updatedAt } = experiment
+  if (group === null) return undefined
   const now = res.now()
-  const goesOn =
-    progress?.modifiedAt === experiment.updatedAt && now - progress.begunAt < countedFor
-  const before = goesOn ? progress : undefined
+  if (progress && (progress.modifiedAt !== updatedAt || now - progress.begunAt >= countedFor))
+    return 'void'
   try {
     const { revision, members, cost } = await membersAt<DrawnMember>(
       res.databaseOf(workspace),
       workspace,
-      experiment.group,
+      group,
       {
-        ...(before !== undefined && { revision: before.revision }),
-        after: before?.after ?? '',
+        ...(progress !== undefined && { revision: progress.revision }),
+        after: progress?.after ?? '',
         size,
-        columns: drawnColumns(workspace, { key, unit: experiment.unit }),
+        columns: drawnColumns(workspace, { key, unit }),
       },
     )
-    return { progress: before ?? begun(experiment, revision, now), members, cost }
+    return { progress: progress ?? begun(experiment, revision, now), members, cost }
   } catch (error) {
-    if (error instanceof RevisionChanged)
-      return readRange(res, { workspace, key, progress: undefined }, experiment, size)
+    if (error instanceof RevisionChanged) return 'void'
     if (error instanceof Failure) return undefined
     throw error
   }
+}
+
+/**
+ * Drops what is counted, and lets others of the workspace that wait go first: a group that changes
+ * faster than it is counted would keep them from their turn.
+ */
+async function beginAgain(res: Resources, { workspace, key, step }: Counting): Promise<boolean> {
+  const { meta } = await res.databaseOf(workspace).run(sql`
+    UPDATE experiment_balances
+    SET state = 'due', progress = NULL, step = step + 1, updated_at = ${res.now()}
+    WHERE experiment_key = ${key} AND step = ${step}`)
+  if (meta.changes === 0) return false
+  const next = await findNextBalance(res, workspace)
+  if (next?.key === key) return true
+  if (next !== undefined) await enqueue(res, balanceMessage(next, next.state))
+  return false
 }
 
 const begun = (

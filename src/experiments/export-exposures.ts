@@ -10,14 +10,14 @@ import { experimentsOf } from './experiments.ts'
 const rowsPerPiece = 4_000
 
 /**
- * A CSV file of who was exposed to the current version, to which variant and when first. The export is
- * an event before its first byte. Throws `not-found`.
+ * A CSV file of who after `after` was exposed to the current version, to which variant and when first.
+ * The export is an event before its first byte. Throws `not-found`.
  */
 export async function exportExposures(
   res: Resources,
   workspace: number,
   id: string,
-  { fileFor, piece = rowsPerPiece }: { fileFor: FileFor; piece?: number },
+  { after: from, fileFor, piece = rowsPerPiece }: From,
 ): Promise<ReadableStream<Uint8Array>> {
   const db = res.replicaOf(workspace)
   const [found] = await db.all<{ key: number; version: number }>(
@@ -27,7 +27,7 @@ export async function exportExposures(
   const data = { experiment_id: id, what: 'exposures' as const }
   await record(res, workspace, { type: 'experiment.exported', data })
   const encoder = new TextEncoder()
-  let after: Place | undefined = { participant: '', version: 0 }
+  let after: Place | undefined = { participant: from, version: Number.MAX_SAFE_INTEGER }
   return new ReadableStream<Uint8Array>(
     {
       start: (controller) =>
@@ -47,6 +47,12 @@ export async function exportExposures(
     },
     { highWaterMark: 0 },
   )
+}
+
+interface From {
+  after: string
+  fileFor: FileFor
+  piece?: number
 }
 
 const lineOf = ({ participant, variant, at }: Row, fileFor: FileFor): string =>

@@ -22,6 +22,21 @@ export interface Exposed {
 /** The day in UTC of a moment in milliseconds, in SQL. */
 export const dayOf = (at: SQL): SQL => sql`date(${at} / 1000.0, 'unixepoch')`
 
+/** The `day` of rows that count all days: a writer reads only these, however many days there are. */
+const allDays = ''
+
+/**
+ * The statement that adds to the counts of days, and of all days: `counted` is a query of
+ * `experiment`, `version`, `day`, `variant` and `participants`.
+ */
+export const addCounts = (counted: SQL): SQL => sql`
+  INSERT INTO exposure_counts (experiment_key, version, day, variant, participants)
+  SELECT experiment, version, iif(whole.value, ${allDays}, day), variant, sum(participants)
+  FROM (${counted}) CROSS JOIN json_each('[0, 1]') AS whole
+  WHERE true GROUP BY 1, 2, 3, 4
+  ON CONFLICT (experiment_key, version, day, variant) DO UPDATE
+  SET participants = participants + excluded.participants`
+
 /** The queries that `exposedOf` reads: of the experiments `e` for which `which` holds. */
 export const exposedQueries = (which: SQL) =>
   [
@@ -31,10 +46,10 @@ export const exposedQueries = (which: SQL) =>
         FROM json_each(e.variants)) AS variants
     FROM experiments AS e WHERE ${which}`,
     sql<{ key: number; variant: string; participants: number }>`
-    SELECT e.key, c.variant, sum(c.participants) AS participants
+    SELECT e.key, c.variant, c.participants
     FROM (SELECT e.key, e.version FROM experiments AS e WHERE ${which}) AS e
       CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = e.version
-    GROUP BY e.key, c.variant`,
+        AND c.day = ${allDays}`,
   ] as const
 
 export function exposedOf([found, counts]: Results<ReturnType<typeof exposedQueries>>): Exposed[] {
@@ -83,7 +98,7 @@ export async function getExposed(
   const only = sql`e.workspace_id = ${workspace} AND e.deleted_at IS NULL AND e.id = ${id}`
   const counts = sql`(SELECT e.key, e.version FROM experiments AS e WHERE ${only}) AS e
     CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = e.version
-      AND c.participants > 0`
+      AND c.day > ${allDays} AND c.participants > 0`
   const [found, totals, byDay] = await together(db, [
     ...exposedQueries(only),
     sql<{ day: string; variant: string; participants: number }>`

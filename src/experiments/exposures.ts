@@ -6,7 +6,7 @@ import { sendersOf, writeMessages, type Sender } from '../jobs/write-messages.ts
 import { forMessages, type ExposuresMessage, type SentExposure } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { dayOf, exposedOf, exposedQueries } from './exposure-counts.ts'
+import { addCounts, dayOf, exposedOf, exposedQueries } from './exposure-counts.ts'
 import { announceImbalanced } from './imbalanced.ts'
 import { resolveExposures, type Exposure } from './resolve-exposures.ts'
 
@@ -38,7 +38,7 @@ export const writeExposures = (
   messages: ExposuresMessage[],
 ): Promise<Map<ExposuresMessage, unknown>> =>
   writeMessages(res, messages, {
-    // A row of the exposure, and one of its count.
+    // Each is looked up, and written.
     rowsOf: (message) => 2 * exposuresOf(message).length,
     write: async (res, workspace, messages) => {
       const exposures = messages.flatMap(exposuresOf)
@@ -118,15 +118,13 @@ function writeRows(workspace: number, list: string, isAccepted: SQL): SQL[] {
       SELECT 1 FROM experiment_forced AS f
       WHERE f.experiment_key = e.key AND f.participant_id = x.value ->> 1)`
   return [
-    sql`
-    INSERT INTO exposure_counts (experiment_key, version, day, variant, participants)
-    SELECT e.key, x.value ->> 2, ${dayOf(sql`(x.value ->> 4)`)}, x.value ->> 3, count(*) ${accepted}
+    addCounts(sql`
+    SELECT e.key AS experiment, x.value ->> 2 AS version, ${dayOf(sql`(x.value ->> 4)`)} AS day,
+      x.value ->> 3 AS variant, count(*) AS participants ${accepted}
       AND NOT EXISTS (SELECT 1 FROM exposures AS seen
         WHERE seen.experiment_key = e.key AND seen.participant_id = x.value ->> 1
           AND seen.version = x.value ->> 2)
-    GROUP BY 1, 2, 3, 4
-    ON CONFLICT (experiment_key, version, day, variant) DO UPDATE
-    SET participants = participants + excluded.participants`,
+    GROUP BY 1, 2, 3, 4`),
     sql`
     INSERT INTO exposures (experiment_key, participant_id, version, variant, at)
     SELECT e.key, x.value ->> 1, x.value ->> 2, x.value ->> 3, x.value ->> 4 ${accepted}

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { dayOf } from './exposure-counts.ts'
+import { addCounts, dayOf } from './exposure-counts.ts'
 
 /** What is deleted, and counted by the statement after it. */
 type Kind = 'forced_variants' | 'exposures'
@@ -32,12 +32,10 @@ export function forgetParticipants(
   return [
     sql`DELETE FROM experiment_forced WHERE ${theirs}`,
     ...counted('forced_variants'),
-    sql`
-    INSERT INTO exposure_counts (experiment_key, version, day, variant, participants)
-    SELECT x.experiment_key, x.version, ${dayOf(sql`x.at`)}, x.variant, -count(*)
-    ${exposuresOf(workspace, people)} WHERE true GROUP BY 1, 2, 3, 4
-    ON CONFLICT (experiment_key, version, day, variant) DO UPDATE
-    SET participants = participants + excluded.participants`,
+    addCounts(sql`
+    SELECT x.experiment_key AS experiment, x.version, ${dayOf(sql`x.at`)} AS day, x.variant,
+      -count(*) AS participants
+    ${exposuresOf(workspace, people)} GROUP BY 1, 2, 3, 4`),
     sql`DELETE FROM exposures WHERE ${theirs}`,
     ...counted('exposures'),
   ]
@@ -51,5 +49,6 @@ export const voidCounts = (workspace: number, people: SQL, guard: SQL) =>
   sql<{ workspace: number; experiment: number }>`
   UPDATE experiment_balances SET step = step + 1,
     progress = iif(progress ->> 'after' IN (${people}), NULL, progress)
-  WHERE experiment_key IN (${live(workspace)}) AND state <> 'complete' AND ${guard}
+  WHERE experiment_key IN (${live(workspace)} UNION ALL ${deleted(workspace)})
+    AND state <> 'complete' AND ${guard}
   RETURNING workspace_id AS workspace, experiment_key AS experiment`

@@ -18,7 +18,7 @@ const aheadMost = 5 * 60_000
 
 /**
  * Exposures to the version of now, by keys. Throws `invalid` with the field of the first that names
- * no experiment, a draft, no variant of it, or a time to come.
+ * no experiment, a draft, no variant of it, a time to come, or one of before 1970.
  */
 export async function resolveExposures(
   { databaseOf, now }: Pick<Resources, 'databaseOf' | 'now'>,
@@ -37,6 +37,7 @@ export async function resolveExposures(
       throw refuse('experiment_id', 'names a draft, which nobody can see')
     if (!found.variants.has(variant)) throw refuse('variant', 'names no variant of the experiment')
     if (at > taken + aheadMost) throw refuse('at', 'lies in the future')
+    if (at < 0) throw refuse('at', 'lies before 1970')
     const { key, version } = found
     return { experiment: key, version, participant, variant, at: Math.min(at, taken) }
   })

@@ -128,6 +128,7 @@ describe('POST …/experiments/exposures', () => {
     ['draft', { experiment_id: 'draft' }, 'experiment_id names a draft, which nobody can see'],
     ['unknown variant', { variant: 'b' }, 'variant names no variant of the experiment'],
     ['time to come', { at: '2999-01-01T00:00:00Z' }, 'at lies in the future'],
+    ['time of before clocks', { at: '0000-01-01T00:00:00+01:00' }, 'at lies before 1970'],
     ['word for a time', { at: 'today' }, 'at must be a time such as 2026-11-24T03:00:00Z'],
     ['day for a time', { at: '2026-11-24' }, 'at must be a time such as 2026-11-24T03:00:00Z'],
     [
@@ -271,6 +272,21 @@ describe('GET …/experiments/{id}/exposures', () => {
       data,
       data,
     ])
+  })
+
+  it('as text/csv goes on after the last of a file that broke off', async () => {
+    await lab.running('broken')
+    const at = '2026-03-01T10:00:00Z'
+    const all = ['ann', 'bob', 'cy'].map((who) => seen('broken', who, 'control', at))
+    await reports(lab, all)
+    await lab.change('broken', { new_version: true })
+    await reports(lab, all)
+    expect(await csvOf(lab, 'broken', '?after=bob')).toBe(
+      'participant_id,variant,first_exposed_on\ncy,control,2026-03-01T10:00:00.000Z\n',
+    )
+    expect(await csvOf(lab, 'broken', '?after=cy')).toBe(
+      'participant_id,variant,first_exposed_on\n',
+    )
   })
 
   it('is 404 for an unknown one, also as a file, which is no event', async () => {

@@ -288,13 +288,16 @@ describe('the last parts of an erasure', () => {
 
   it('move balances on that stand at the person, and stop what is counted', async () => {
     const { res, enqueued, erases, stateOf, workspace } = await scene()
-    const [at, beside] = [
+    const [at, beside, gone] = [
       await staged(res, workspace, 'at', { arms: ['a', 'b'] }),
       await staged(res, workspace, 'beside', { arms: ['a', 'b'] }),
+      await staged(res, workspace, 'gone', { arms: ['a', 'b'] }),
     ]
+    await env.DB.prepare('UPDATE experiments SET deleted_at = 1 WHERE key = ?').bind(gone).run()
     for (const [key, after] of [
       [at, 'ann'],
       [beside, 'bob'],
+      [gone, 'ann'],
     ])
       await env.DB.prepare(
         `INSERT INTO experiment_balances (experiment_key, workspace_id, state, step, progress, updated_at)
@@ -314,9 +317,10 @@ describe('the last parts of an erasure', () => {
     expect((await balances.all()).results).toEqual([
       { step: 8, progress: null },
       { step: 8, progress: '{"after":"bob"}' },
+      { step: 8, progress: null },
     ])
     expect(enqueued.filter(({ kind }) => kind === 'balance')).toEqual(
-      [at, beside].map((experiment) => ({ kind: 'balance', workspace, experiment })),
+      [at, beside, gone].map((experiment) => ({ kind: 'balance', workspace, experiment })),
     )
   })
 

@@ -351,6 +351,26 @@ describe('balances of a workspace', () => {
     ])
   })
 
+  it('go first where another has to begin anew', async () => {
+    const { res, enqueued, run, experiment, workspace, stored, upload, key } = await scene()
+    await run(oneStep)
+    const other = await experiment()
+    await res.databaseOf(workspace).all(requestBalances(sql`e.key = ${other.key}`, 'due', 1))
+    await upload('ADD', ['zoe'])
+    await upload('ADD', ['zora'])
+    enqueued.length = 0
+    await run()
+    expect([await stored(key), await stored(other.key)]).toMatchObject([
+      { state: 'due', progress: null },
+      { state: 'due' },
+    ])
+    await answerAll(res, enqueued)
+    expect([await stored(key), await stored(other.key)]).toMatchObject([
+      { state: 'complete', result: { revision: 2, members: 10_002 } },
+      { state: 'complete' },
+    ])
+  })
+
   it('go on after one that is gone', async () => {
     const { res, enqueued, set, experiment, workspace, message, stored } = await scene()
     const other = await experiment()

@@ -259,12 +259,27 @@ describe('a batch of exposures', () => {
     const { res } = hazardous()
     const messages = [message(some(500, 'a'), 'control'), message(some(500, 'b'), '__proto__')]
     expect(await writeExposures(res, messages)).toEqual(new Map())
-    // Two counts, and four of one event.
-    expect([res.meter.statements, res.meter.rowsWritten]).toEqual([7, 1006])
+    // Two counts of a day, two of all, and four of one event.
+    expect([res.meter.statements, res.meter.rowsWritten]).toEqual([7, 1008])
     // A row of the list and its experiment, twice; whether it is there, and forced, is no row.
     expect(res.meter.rowsRead).toBeLessThan(6_200)
     await writeExposures(res, messages)
-    expect([res.meter.statements, res.meter.rowsWritten]).toEqual([14, 1006 + 4])
+    expect([res.meter.statements, res.meter.rowsWritten]).toEqual([14, 1008 + 4])
+  })
+
+  it('reads few rows, however many days came before', async () => {
+    const { res, message, workspace } = await scene()
+    const { exposures, ...rest } = message(some(2000), 'control')
+    const spread = exposures.map((one, i) => ({
+      ...{ ...one, at: one.at - i * 24 * hour },
+      variant: arms[i % 2] ?? '',
+    }))
+    await writeExposures(res, [{ ...rest, exposures: spread }])
+    res.meter.rowsRead = 0
+    await writeExposures(res, [message(['one-more'], 'control')])
+    expect(res.meter.rowsRead).toBeLessThan(60)
+    const exposed = await getExposed(res.databaseOf(workspace), workspace, 'colours')
+    expect(exposed.variants.map(({ observed }) => observed)).toEqual([1001, 1000])
   })
 
   it('is one event of its sender, and writes nothing else', async () => {
@@ -400,7 +415,7 @@ describe('exposures as a file', () => {
     const reading = { ...res, replicaOf: res.databaseOf }
     for (const piece of [1, 3, 23, 24]) {
       const file = await exportExposures(reading, workspace, 'colours', {
-        fileFor: 'upload',
+        ...{ after: '', fileFor: 'upload' },
         piece,
       })
       expect(await new Response(file).text()).toBe(
@@ -423,7 +438,7 @@ it('asks by indexes alone', async () => {
   await writeExposures(seen, [message(some(20), 'control')])
   await getExposed(db, workspace, 'colours')
   await new Response(
-    await exportExposures(seen, workspace, 'colours', { fileFor: 'upload' }),
+    await exportExposures(seen, workspace, 'colours', { after: '', fileFor: 'upload' }),
   ).text()
   expect(statements.length).toBeGreaterThan(12)
   for (const one of statements) {

@@ -72,6 +72,28 @@ describe.each(Object.entries(rows))('stalled work (%s)', (kind, statement) => {
   })
 })
 
+it('of the balances of a workspace is the one whose turn it is', async () => {
+  await env.DB.batch([
+    env.DB.prepare(`${numbers} ${rows['balance']}`).bind(120),
+    env.DB.prepare(
+      `${numbers} ${rows['erase-experiment']?.replace("'', i / 7 FROM", "'', NULL FROM")}`,
+    ).bind(110),
+    env.DB.prepare('UPDATE experiment_balances SET workspace_id = 1 WHERE experiment_key <= 110'),
+    env.DB.prepare("UPDATE experiment_balances SET state = 'due' WHERE experiment_key < 9"),
+  ])
+  expect((await enqueuedBy()).found).toEqual([9, ...upTo(110, 120)])
+  const counts = (at: number) =>
+    env.DB.prepare(
+      "UPDATE experiment_balances SET state = 'counting', updated_at = ? WHERE experiment_key = 50",
+    )
+      .bind(at)
+      .run()
+  await counts(Date.now())
+  expect((await enqueuedBy()).found).toEqual(upTo(110, 120))
+  await counts(7)
+  expect((await enqueuedBy()).found).toEqual([9, 50, ...upTo(110, 120)])
+})
+
 it('of a queue is its first, though hundreds wait behind others', async () => {
   await env.DB.prepare(`${numbers} ${rows['job']}`).bind(900).run()
   await env.DB.prepare('UPDATE jobs SET group_key = 1, revision = key WHERE key <= 800').run()

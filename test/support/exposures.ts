@@ -40,7 +40,7 @@ export async function storedExposures(workspace: number): Promise<StoredExposure
     env.DB.prepare(
       `SELECT e.id, c.version, c.day, c.variant, c.participants FROM exposure_counts AS c
        JOIN experiments AS e ON e.key = c.experiment_key
-       WHERE e.workspace_id = ? AND c.participants <> 0 ORDER BY 1, 2, 3, 4`,
+       WHERE e.workspace_id = ? AND c.participants <> 0 AND c.day <> '' ORDER BY 1, 2, 3, 4`,
     ).bind(workspace),
   ])
   return { rows: rows?.results ?? [], counts: counts?.results ?? [] }

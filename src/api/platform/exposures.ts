@@ -63,8 +63,8 @@ export const exposures = new Hono<Http>()
     async (c, next) => {
       if (!acceptsCsv(c.req.header('accept'))) return next()
       const { res, workspace } = c.var
-      const { for: fileFor } = c.req.valid('query')
-      return c.body(await exportExposures(res, workspace, idOf(c), { fileFor }), 200, {
+      const { after, for: fileFor } = c.req.valid('query')
+      return c.body(await exportExposures(res, workspace, idOf(c), { after, fileFor }), 200, {
         'Content-Type': 'text/csv; charset=utf-8',
         'Content-Disposition': 'attachment; filename="exposures.csv"',
       })

@@ -8,7 +8,7 @@ import {
 import type { Exposure } from '../../../experiments/resolve-exposures.ts'
 import { userMax } from '../../../identity/attributes.ts'
 import { readId } from '../../../text.ts'
-import { FileFor } from '../../keyset.ts'
+import { FileFor, KeysetQuery } from '../../keyset.ts'
 import { p, srm } from './fit.ts'
 import { Time } from './values.ts'
 
@@ -52,7 +52,9 @@ export const exposureOf = ({
   at: at === undefined ? undefined : Date.parse(at),
 })
 
-export const ExposuresQuery = z.object({ for: FileFor })
+export const ExposuresQuery = KeysetQuery('participant', 'the last of a text/csv that broke off')
+  .pick({ after: true })
+  .extend({ for: FileFor })
 
 const Participants = z.int().min(0)
 
