@@ -29,7 +29,7 @@ interface Counting {
 
 /** Members of the first step, and of any: larger steps hardly save time. */
 const membersFirst = 4000
-const membersMost = 20_000
+const membersMost = 10_000
 
 /** Milliseconds for which one revision is counted: its rows are kept longer, though it may not be live any more. */
 const countedFor = 3_600_000
