@@ -40,7 +40,7 @@ export const cached = createMiddleware<Http>(async (c, next) => {
     return c.body(hit.body, 200, { 'Content-Type': hit.contentType, Age: `${ageOf(hit)}` })
   }
 
-  // Before it is queried, as a group may be deleted or a person erased meanwhile.
+  // Before it is queried, as what it is of may be deleted or erased meanwhile.
   const at = res.now()
   await next()
   c.res.headers.set('Age', '0')
@@ -56,8 +56,8 @@ export const cached = createMiddleware<Http>(async (c, next) => {
 })
 
 /**
- * Answers nothing from before a group was deleted or a person erased: here at once, in this data
- * centre soon. Also after a refusal: the request before may have done it, and its answer been lost.
+ * Answers nothing from before a group or an experiment was deleted or a person erased: here at once,
+ * in this data centre soon. Also after a refusal: the request before may have done it, and its answer been lost.
  */
 export const forgetsCached = createMiddleware<Http>(async (c, next) => {
   await next()

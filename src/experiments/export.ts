@@ -3,7 +3,7 @@ import { exportMembers, type Lines } from '../membership/export.ts'
 import type { Resources } from '../resources.ts'
 import { record } from '../webhooks/announce.ts'
 import { groupIn } from './balance.ts'
-import { getExperiment, type Experiment, type Forced } from './experiments.ts'
+import { getExperiment, type WithForced } from './experiments.ts'
 import { assigning } from './split.ts'
 import { householdColumn } from './unit.ts'
 
@@ -21,7 +21,7 @@ export async function exportAssignments(
   // From the primary: replicas may reach a revision at different times.
   const db = res.databaseOf(workspace)
   const experiment = await getExperiment(db, workspace, id)
-  const lines = linesOf(workspace, experiment)
+  const lines = linesOf(workspace, experiment, from.fileFor)
   const { file } = await exportMembers(db, workspace, groupIn(experiment), { ...from, lines })
   const data = { experiment_id: id, what: 'assignments' as const }
   await record(res, workspace, { type: 'experiment.exported', data })
@@ -31,19 +31,21 @@ export async function exportAssignments(
 /** A member's arm, which is empty for those who have none. */
 function linesOf(
   workspace: number,
-  experiment: Experiment & { forced: Forced },
+  experiment: WithForced,
+  fileFor: FileFor,
 ): Lines<{ household?: string | null }> {
   const assign = assigning(experiment)
   const forcedInto = new Map(
     [...experiment.forced].flatMap(([variant, ids]) => ids.map((id) => [id, variant] as const)),
   )
+  const cells = new Map(experiment.variants.map(({ id }) => [id, cellOf(id, fileFor)]))
   return {
     header: 'participant_id,variant',
     columns: householdColumn(workspace, experiment.unit),
-    lineOf: ({ id, household = id }, fileFor) => {
+    lineOf: ({ id, household = id }) => {
       const forced = forcedInto.get(id) ?? null
       const { variant } = assign({ forced, member: true, key: household })
-      return `${cellOf(id, fileFor)},${variant === undefined ? '' : cellOf(variant.id, fileFor)}`
+      return `${cellOf(id, fileFor)},${variant === undefined ? '' : cells.get(variant.id)}`
     },
   }
 }

@@ -11,19 +11,22 @@ const wordAt = Uint8Array.from({ length: 64 }, (_, i) => {
 const encoder = new TextEncoder()
 /** Characters of the texts that share a buffer: ids and salts are shorter. */
 const shortMost = 1024
-const shared = new Uint8Array(bytesFor(shortMost))
+const shared = new Int32Array(bytesFor(shortMost) / 4)
+const sharedBytes = new Uint8Array(shared.buffer)
 
 /**
  * The first four bytes of the MD5 (RFC 1321) of a text in UTF-8, as an unsigned big-endian integer.
  * Our own, as an export takes millions of them: the maintained libraries take several times as long.
  */
 export function md5Head(text: string): number {
-  const words = wordsOf(text)
+  const isShort = text.length <= shortMost
+  const words = isShort ? shared : new Int32Array(bytesFor(text.length) / 4)
+  const end = fill(words, isShort ? sharedBytes : new Uint8Array(words.buffer), text)
   let a0 = 0x67452301
   let b0 = 0xefcdab89 | 0
   let c0 = 0x98badcfe | 0
   let d0 = 0x10325476
-  for (let block = 0; block < words.length; block += 16) {
+  for (let block = 0; block < end; block += 16) {
     let a = a0
     let b = b0
     let c = c0
@@ -59,17 +62,18 @@ function bytesFor(characters: number): number {
   return (3 * characters + 8 + 64) & ~63
 }
 
-/** A text as MD5 takes it: in UTF-8, a one, zeros, and its length in bits, in blocks of 16 words. */
-function wordsOf(text: string): Int32Array {
-  const bytes = text.length <= shortMost ? shared : new Uint8Array(bytesFor(text.length))
+/**
+ * Writes a text as MD5 takes it: in UTF-8, a one, zeros, and its length in bits, in blocks of 16
+ * words. Gives how many words that takes.
+ */
+function fill(words: Int32Array, bytes: Uint8Array, text: string): number {
   const length = encode(text, bytes)
-  const end = (length + 8 + 64) & ~63
+  const end = ((length + 8 + 64) >> 6) << 4
   bytes[length] = 0x80
-  bytes.fill(0, length + 1, end)
-  const words = new Int32Array(bytes.buffer, 0, end / 4)
-  words[words.length - 2] = length << 3
-  words[words.length - 1] = length >>> 29
-  return words
+  for (let i = length + 1; i < end * 4; i++) bytes[i] = 0
+  words[end - 2] = length << 3
+  words[end - 1] = length >>> 29
+  return end
 }
 
 /** Writes a text in UTF-8, and gives its length in bytes. */

@@ -1,6 +1,7 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { declined, said } from '../support/answers.ts'
-import { Bank, call, newClient, tokenOf, type Json } from '../support/api.ts'
+import { Bank, call, json, newClient, tokenOf, type Json } from '../support/api.ts'
+import { callWith } from '../support/door.ts'
 import { halves, Lab } from '../support/experiments.ts'
 import { household, Team } from '../support/identity.ts'
 import { halfOf, shard, someone } from '../support/shards.ts'
@@ -393,6 +394,23 @@ describe('POST …/experiments/assignments', () => {
     )
     const fewer = await many({ participant_ids: participant_ids.slice(0, 500) }, rich)
     expect(fewer).toMatchObject({ status: 200 })
+  })
+
+  it('makes a long answer piece by piece, as it would take all memory', async () => {
+    const rich = await Lab.open()
+    const variants = halves.map((half) => ({ ...half, value: { text: '李'.repeat(1000) } }))
+    await rich.running('rich', { variants })
+    const people = Array.from({ length: 1000 }, (_, i) => `person-${i}`)
+    const init = json('POST', { participant_ids: people })
+    const headers = { ...init.headers, authorization: `Bearer ${rich.team.token}` }
+    const place = `/platform/workspaces/${rich.team.workspace}/experiments/assignments`
+    const texts = vi.spyOn(JSON, 'stringify')
+    const answer = await callWith({}, place, { ...init, headers })
+    const lengths = texts.mock.results.map(({ value }) => String(value).length)
+    texts.mockRestore()
+    expect(Math.max(...lengths)).toBeLessThan(100_000)
+    const { assignments } = await answer.json<{ assignments: Json[] }>()
+    expect(assignments.map((one) => one['participant_id'])).toEqual(people)
   })
 })
 

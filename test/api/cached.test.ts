@@ -119,6 +119,24 @@ describe('a look-up that may be a minute old', () => {
     expect((await request(ours)).headers.get('age')).not.toBeNull()
   })
 
+  it('is queried anew once an experiment is deleted', async () => {
+    const lab = await Lab.open()
+    await lab.running('passing')
+    await lab.end('passing')
+    const headers = { ...lab.bank.headers(), authorization: `Bearer ${lab.team.token}` }
+    const answerTo = (url: string, init?: RequestInit) => request(url, init, caching, headers)
+    const experiment = `/platform/workspaces/${lab.team.workspace}/experiments/passing`
+    const path = `${experiment}/assignments/ann`
+    const flag = '/ofrep/v1/evaluate/flags/passing'
+    const context = post({ context: { targetingKey: 'ann' } })
+    expect(await said(answerTo(path))).toMatchObject({ reason: 'NOT_RUNNING' })
+    expect(await said(answerTo(flag, context))).toMatchObject({ reason: 'DISABLED' })
+    expect((await answerTo(experiment, { method: 'DELETE' })).status).toBe(204)
+    expect((await answerTo(path)).status).toBe(404)
+    await lab.group(['ann'], 'passing')
+    expect(await said(answerTo(flag, context))).toMatchObject({ value: true })
+  })
+
   it('is queried anew once a person is erased', async () => {
     const { bank: other, group } = await Bank.withGroup('kites', 'ann\nbob\n')
     const team = await Team.open(undefined, other.workspace)

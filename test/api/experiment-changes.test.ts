@@ -228,6 +228,14 @@ describe('PUT /experiments/{id}', () => {
     })
   })
 
+  it('takes fifty changes at once', async () => {
+    const lab = await Lab.open()
+    await lab.running('plain')
+    const changes = Array.from({ length: 50 }, () => lab.change('plain', { new_version: true }))
+    await Promise.all(changes)
+    expect(await lab.get('plain')).toMatchObject({ version: 51 })
+  })
+
   it('finds none of another name', async () => {
     const lab = await Lab.open()
     for (const id of ['other', '__proto__', 'x', '%00'])

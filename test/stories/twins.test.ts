@@ -171,7 +171,8 @@ const writes = [
 async function change(ids: Record<string, string>): Promise<Record<string, string>> {
   const allEnded = async () => {
     const unended = `SELECT (SELECT count(*) FROM jobs WHERE workspace_id = ?1 AND ended_at IS NULL)
-      + (SELECT count(*) FROM recompute_runs WHERE workspace_id = ?1 AND ended_at IS NULL) AS n`
+      + (SELECT count(*) FROM recompute_runs WHERE workspace_id = ?1 AND ended_at IS NULL)
+      + (SELECT count(*) FROM experiment_balances WHERE workspace_id = ?1 AND state <> 'complete') AS n`
     const left = env.DB.prepare(unended).bind(Number(ids['workspace_id']))
     await eventually(
       () => left.first('n'),

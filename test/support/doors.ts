@@ -144,7 +144,13 @@ const ofWorkspaces: Record<string, Door> = {
   'GET /experiments/:experiment_id': { scope: 'experiments:read' },
   'PUT /experiments/:experiment_id': {
     scope: 'experiments:write',
-    ...takes('PUT', { ...experiment, new_version: true, control: 'blue' }),
+    ...takes('PUT', {
+      new_version: true,
+      variants: [
+        { id: 'control', weight: 2500, value: 'value-zq7', forced: ['ann'] },
+        { id: 'treatment', weight: 7500 },
+      ],
+    }),
   },
   'POST /experiments/:experiment_id/start': {
     scope: 'experiments:write',

@@ -141,6 +141,11 @@ export const history: Step[] = [
     await of.told('experiment', of.team.send('POST', '/experiments', draft))
     of.ids['experiment_id'] = 'summer'
     await of.told('start', of.team.call('POST', '/experiments/summer/start'))
+    // Counted before anything else changes, as a balance is of its moment.
+    await eventually(
+      () => of.team.get('/experiments/summer/balance'),
+      ({ status }) => status === 'complete',
+    )
     await of.told('traffic', of.team.send('PUT', '/experiments/summer', { traffic: 500 }))
     const exposed = { experiment_id: 'summer', participant_id: 'bob', variant: 'blue' }
     const exposures = [{ ...exposed, at: '2026-03-01T10:00:00Z' }]

@@ -27,6 +27,7 @@ const others: Record<string, Record<string, string>> = {
   recompute_runs: { groups: 'groups + 7', seated: 'seated + 7' },
   audiences: { name: `'another'`, description: `'another'` },
   experiments: { description: `'another'`, traffic: 'traffic - 5000' },
+  experiment_balances: { result: `json_set(result, '$.members', 77)` },
   experiment_forced: { variant: `iif(variant = 'red', 'blue', 'red')` },
   webhooks: { description: `'another'` },
   events: { data: `json_set(data, '$.another', 1)` },

@@ -4,6 +4,7 @@ import { findAssignments } from '../../experiments/assignments.ts'
 import { explainAssignment, getAssignment } from '../../experiments/lookup.ts'
 import { cached } from '../cached.ts'
 import type { Http } from '../http.ts'
+import { streamed } from '../streamed.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/assignments.ts'
@@ -60,8 +61,8 @@ export const assignments = new Hono<Http>()
       const { participant_ids, experiment_ids } = c.req.valid('json')
       const { replica, workspace } = c.var
       const ids = experiment_ids ?? undefined
-      return c.json(
-        wire.showAssignments(await findAssignments(replica, workspace, participant_ids, ids)),
-      )
+      const found = await findAssignments(replica, workspace, participant_ids, ids)
+      const body = streamed(wire.showAssignments(found))
+      return c.body(body, 200, { 'Content-Type': 'application/json' })
     },
   )

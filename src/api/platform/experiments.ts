@@ -5,6 +5,7 @@ import { deleteExperiment } from '../../experiments/erase.ts'
 import { getExperiment, listExperiments, type WithForced } from '../../experiments/experiments.ts'
 import { setStatus } from '../../experiments/status.ts'
 import { updateExperiment } from '../../experiments/update.ts'
+import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
@@ -77,6 +78,7 @@ export const experiments = new Hono<Http>()
       'experiments:write',
       'Delete an experiment that is a draft or has ended, and all that is kept of it',
     ),
+    forgetsCached,
     async (c) => {
       await deleteExperiment(c.var.res, c.var.workspace, wire.idOf(c))
       return c.body(null, 204)

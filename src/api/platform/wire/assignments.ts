@@ -175,31 +175,32 @@ export const ShownAssignments = z.object({
   experiments: z.array(z.object({ id: z.string(), version: Version, revision: Revision })),
 })
 
-/** Arms of an experiment that are alike are shown by one object. */
-export function showAssignments({
-  experiments,
-  assignments,
-}: Assignments): z.infer<typeof ShownAssignments> {
-  const shown = experiments.map((experiment) => ({ experiment, arms: new Map<string, ShownArm>() }))
-  const show = (assigned: Assigned[]) =>
-    shown.map(({ experiment, arms }, i): [string, ShownArm] => {
-      const one = assigned[i] ?? { variant: undefined, reason: 'NOT_RUNNING' }
-      const alike = `${one.reason} ${one.variant?.id ?? ''}`
-      const arm = arms.get(alike) ?? showArm(experiment, one)
-      arms.set(alike, arm)
-      return [experiment.id, arm]
-    })
-  return {
-    assignments: assignments.map(({ participant, assigned }) => ({
-      participant_id: participant,
-      experiments: Object.fromEntries(show(assigned)),
-    })),
-    experiments: experiments.map(({ id, version, revision }) => ({
-      id,
-      version,
-      ...showRevision(revision),
-    })),
+/** `ShownAssignments` as JSON, in parts. */
+export function* showAssignments({ experiments, assignments }: Assignments): Generator<string> {
+  const shown = experiments.map(shownArms)
+  yield '{"assignments":['
+  for (const [i, { participant, assigned }] of assignments.entries()) {
+    const arms = shown.map((show, place) => show(assigned[place] ?? none)).join(',')
+    const id = JSON.stringify(participant)
+    yield `${i === 0 ? '' : ','}{"participant_id":${id},"experiments":{${arms}}}`
   }
+  const located = experiments.map(({ id, version, revision }) => ({
+    ...{ id, version },
+    ...showRevision(revision),
+  }))
+  yield `],"experiments":${JSON.stringify(located)}}`
 }
 
-type ShownArm = z.infer<typeof Arm>
+const none: Assigned = { variant: undefined, reason: 'NOT_RUNNING' }
+
+/** Shows an arm of an experiment under its id: those that are alike by one text. */
+function shownArms(experiment: Experiment): (assigned: Assigned) => string {
+  const id = JSON.stringify(experiment.id)
+  const texts = new Map<string, string>()
+  return (assigned) => {
+    const alike = `${assigned.reason} ${assigned.variant?.id ?? ''}`
+    const text = texts.get(alike) ?? `${id}:${JSON.stringify(showArm(experiment, assigned))}`
+    texts.set(alike, text)
+    return text
+  }
+}
