@@ -29,7 +29,7 @@ interface Counting {
 
 /** Members of the first step, and at most: larger steps hardly save time. */
 const membersFirst = 4000
-const membersMost = 20_000
+const membersMost = 10_000
 
 /** Milliseconds for which a revision is counted that is live no more: its rows are kept for longer. */
 const countedFor = 3_600_000
