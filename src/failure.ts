@@ -73,6 +73,7 @@ export type Limited =
   | 'audiences'
   | 'webhooks'
   | 'experiments'
+  | 'exposures'
   | 'groups'
   | 'users'
   | 'user-attributes'

@@ -30,6 +30,7 @@ export interface LimitVars {
   QUESTION_SECONDS: number
   WEBHOOKS_MAX: number
   EXPERIMENTS_MAX: number
+  EXPOSURES_MAX: number
   LOOKUP_CACHE_SECONDS: number
   RATE_LIMIT: number
   LOOKUP_RATE_LIMIT: number
@@ -81,6 +82,8 @@ export interface Limits {
   questionSeconds: number
   webhooksMax: number
   experimentsMax: number
+  /** Of all experiments of a workspace. */
+  exposuresMax: number
   /** How old a cached look-up may be; 0 caches nothing. */
   lookupCacheSeconds: number
   /** Requests of a client in `ratePeriod` seconds. */
@@ -124,6 +127,7 @@ export const limitsOf = (vars: LimitVars): Limits => ({
   questionSeconds: Number(vars.QUESTION_SECONDS),
   webhooksMax: Number(vars.WEBHOOKS_MAX),
   experimentsMax: wholeOf('EXPERIMENTS_MAX', vars.EXPERIMENTS_MAX),
+  exposuresMax: wholeOf('EXPOSURES_MAX', vars.EXPOSURES_MAX),
   lookupCacheSeconds: Number(vars.LOOKUP_CACHE_SECONDS),
   rateLimit: Number(vars.RATE_LIMIT),
   lookupRateLimit: Number(vars.LOOKUP_RATE_LIMIT),

@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from './db/connect.ts'
 import { countGroups, countMembers } from './experience/groups.ts'
+import { countExposures } from './experiments/exposure-counts.ts'
 import { countUsers } from './identity/limits.ts'
 import { countUnendedOf, waitingBytes } from './jobs/jobs.ts'
 import type { Limits } from './limits.ts'
@@ -16,6 +17,7 @@ const ofWorkspace = {
   audiences: 'audiencesMax',
   webhooks: 'webhooksMax',
   experiments: 'experimentsMax',
+  exposures: 'exposuresMax',
   unended_jobs: 'jobsUnendedMax',
   waiting_bytes: 'waitingBytesMax',
 } as const satisfies Record<string, keyof Limits>
@@ -39,6 +41,7 @@ export async function findUsage(db: Db, workspace: number, limits: Limits): Prom
       ${rowsOf(sql`webhooks`, workspace)} AS webhooks,
       (SELECT count(*) FROM experiments
         WHERE workspace_id = ${workspace} AND deleted_at IS NULL) AS experiments,
+      ${countExposures(workspace)} AS exposures,
       ${countUnendedOf(workspace)} AS unended_jobs, ${waitingBytes(workspace)} AS waiting_bytes`)
   if (used === undefined) throw new Error('a count gave no row')
   return {

@@ -40,6 +40,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['questionSeconds', 'QUESTION_SECONDS', 20],
   ['webhooksMax', 'WEBHOOKS_MAX', 20],
   ['experimentsMax', 'EXPERIMENTS_MAX', 100],
+  ['exposuresMax', 'EXPOSURES_MAX', 20_000_000],
   ['lookupCacheSeconds', 'LOOKUP_CACHE_SECONDS', 0],
   ['rateLimit', 'RATE_LIMIT', 6000],
   ['lookupRateLimit', 'LOOKUP_RATE_LIMIT', 600_000],

@@ -808,7 +808,7 @@ export const exposures = sqliteTable(
   (t) => [primaryKey({ columns: [t.experiment, t.participant, t.version] })],
 )
 
-/** Rows of `exposures`, counted: of a day in UTC, and of all days, whose day is ''. */
+/** Rows of `exposures`, counted: of a day in UTC, of all days, whose day is '', and of all versions, the version 0. */
 export const exposureCounts = sqliteTable(
   'exposure_counts',
   {

@@ -25,14 +25,22 @@ export const dayOf = (at: SQL): SQL => sql`date(${at} / 1000.0, 'unixepoch')`
 /** The `day` of rows that count all days: a writer reads only these, however many days there are. */
 const allDays = ''
 
+/** The exposures of a workspace, as its experiments count them together. */
+export const countExposures = (workspace: number): SQL => sql`(
+  SELECT coalesce(sum(c.participants), 0) FROM experiments AS e
+    CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = 0
+      AND c.day = ${allDays}
+  WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL)`
+
 /**
- * The statement that adds to the counts of days, and of all days: `counted` is a query of
+ * The statement that adds to the counts of days, of all days, and of all versions: `counted` is a query of
  * `experiment`, `version`, `day`, `variant` and `participants`.
  */
 export const addCounts = (counted: SQL): SQL => sql`
   INSERT INTO exposure_counts (experiment_key, version, day, variant, participants)
-  SELECT experiment, version, iif(whole.value, ${allDays}, day), variant, sum(participants)
-  FROM (${counted}) CROSS JOIN json_each('[0, 1]') AS whole
+  SELECT experiment, iif(part.value = 2, 0, version), iif(part.value > 0, ${allDays}, day),
+    iif(part.value = 2, '', variant), sum(participants)
+  FROM (${counted}) CROSS JOIN json_each('[0, 1, 2]') AS part
   WHERE true GROUP BY 1, 2, 3, 4
   ON CONFLICT (experiment_key, version, day, variant) DO UPDATE
   SET participants = participants + excluded.participants`

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
-import type { Db } from '../db/connect.ts'
-import { invalid } from '../failure.ts'
+import { together, type Db } from '../db/connect.ts'
+import { Failure, invalid } from '../failure.ts'
 import type { SentExposure } from '../messages.ts'
 import type { Resources } from '../resources.ts'
+import { countExposures } from './exposure-counts.ts'
 import { experimentsOf, type Experiment } from './experiments.ts'
 
 /** That a participant saw a variant, by its ids; `at` in milliseconds, now where nothing is said. */
@@ -18,15 +19,18 @@ const aheadMost = 5 * 60_000
 
 /**
  * Exposures to the version of now, by keys. Throws `invalid` with the field of the first that names
- * no experiment, a draft, no variant of it, a time to come, or one of before 1970.
+ * no experiment, a draft, no variant of it, a time to come, or one of before 1970; and `limit`
+ * where the workspace would have too many.
  */
 export async function resolveExposures(
-  { databaseOf, now }: Pick<Resources, 'databaseOf' | 'now'>,
+  { databaseOf, now, limits }: Pick<Resources, 'databaseOf' | 'now' | 'limits'>,
   workspace: number,
   exposures: Exposure[],
 ): Promise<SentExposure[]> {
   // From the primary: a replica may not know yet what has just begun.
-  const known = await findExposable(databaseOf(workspace), workspace, exposures)
+  const { known, count } = await findExposable(databaseOf(workspace), workspace, exposures)
+  const { exposuresMax: max } = limits
+  if (count + exposures.length > max) throw new Failure({ reason: 'limit', what: 'exposures', max })
   const taken = now()
   return exposures.map(({ experiment, participant, variant, at = taken }, i) => {
     const refuse = (field: 'experiment_id' | 'variant' | 'at', problem: string) =>
@@ -49,16 +53,20 @@ async function findExposable(
   db: Db,
   workspace: number,
   exposures: Exposure[],
-): Promise<Map<string, Exposable>> {
+): Promise<{ known: Map<string, Exposable>; count: number }> {
   const ids = JSON.stringify([...new Set(exposures.map(({ experiment }) => experiment))])
-  const rows = await db.all<Omit<Exposable, 'variants'> & { variants: string }>(sql`
+  const [found, counted] = await together(db, [
+    sql<Omit<Exposable, 'variants'> & { variants: string }>`
     SELECT e.key, e.id, e.status, e.version,
       (SELECT json_group_array(value ->> 'id') FROM json_each(e.variants)) AS variants
-    FROM ${experimentsOf(workspace)} AND e.id IN (SELECT value FROM json_each(${ids}))`)
-  return new Map(
-    rows.map(({ variants, ...row }) => [
+    FROM ${experimentsOf(workspace)} AND e.id IN (SELECT value FROM json_each(${ids}))`,
+    sql<{ count: number }>`SELECT ${countExposures(workspace)} AS count`,
+  ])
+  const known = new Map(
+    found.rows.map(({ variants, ...row }) => [
       row.id,
       { ...row, variants: new Set(JSON.parse(variants) as string[]) }, // as the query makes it
     ]),
   )
+  return { known, count: counted.rows[0]?.count ?? 0 }
 }

@@ -167,6 +167,38 @@ describe('POST …/experiments/exposures', () => {
     await isEmpty(post(...Array<Json>(1000).fill(good)), 202)
   })
 
+  it('is refused where a workspace would have too many', async () => {
+    const full = await Lab.open()
+    for (const id of ['first', 'second']) await full.running(id)
+    await reports(full, [seen('first', 'ann', 'control'), seen('second', 'ann', 'treatment')])
+    await reports(full, [seen('first', 'ann', 'control')])
+    await full.change('second', { new_version: true })
+    const { bound, events } = keeping({ EXPOSURES_MAX: 3 })
+    const report = (...exposures: Json[]) => {
+      const init = json('POST', { exposures })
+      const authorization = `Bearer ${full.team.token}`
+      const headers = { ...(init.headers as Record<string, string>), authorization }
+      const path = `/platform/workspaces/${full.team.workspace}/experiments/exposures`
+      return ask(path, { ...init, headers }, bound)
+    }
+    const two = [seen('first', 'bob', 'control'), seen('first', 'cy', 'control')]
+    expect(await said(report(...two))).toEqual(
+      refusal('The number of exposures in a workspace is limited to 3'),
+    )
+    await isEmpty(report(seen('first', 'bob', 'control')), 202)
+    await consume(
+      'events',
+      events.map(({ message }) => message),
+      bound,
+    )
+    expect(await full.team.get('/usage')).toMatchObject({
+      exposures: { used: 3, cap: 20_000_000 },
+    })
+    await full.end('first')
+    await isEmpty(full.send('DELETE', '/first'), 204)
+    await isEmpty(report(seen('second', 'bob', 'control'), seen('second', 'cy', 'control')), 202)
+  })
+
   it('takes a thousand of long ids, which no call of the queue does', async () => {
     await lab.running('wide')
     const many = Array.from({ length: 1000 }, (_, i) =>

@@ -27,6 +27,7 @@ it('tells each figure of a workspace beside its cap', async () => {
     audiences: { used: 1, cap: 100 },
     webhooks: { used: 1, cap: 20 },
     experiments: { used: 1, cap: 100 },
+    exposures: { used: 0, cap: 20_000_000 },
     unended_jobs: { used: 0, cap: 200 },
     waiting_bytes: { used: 0, cap: 53_687_091_200 },
     user_attributes: { used: null, cap: 500 },

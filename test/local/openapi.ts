@@ -12,7 +12,7 @@ const { app } = (await import(source)) as { app: App } // what it exports
 const vars = {
   ...{ AUDIENCES: '', PREVIOUS_KEYS: '[]', PARTICIPANT_MAX: 32, JOBS_DAYS: 30 },
   ...{ AUDIT_DAYS: 400, ERASURE_DAYS: 400 },
-  ...{ REVOCATIONS_SECONDS: 20, EXPERIMENTS_MAX: 100 },
+  ...{ REVOCATIONS_SECONDS: 20, EXPERIMENTS_MAX: 100, EXPOSURES_MAX: 1 },
   ADMIN_TOKEN: 'not used by this program, but long',
   PERSON_KEY: 'not used by this program, but long',
 }

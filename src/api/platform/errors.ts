@@ -12,6 +12,7 @@ const limitNames = {
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
   experiments: 'experiments in a workspace',
+  exposures: 'exposures in a workspace',
   groups: 'experience groups in a workspace',
   users: 'users in a workspace',
   'user-attributes': 'attributes of a user',
