@@ -1,4 +1,4 @@
-import { invalid } from '../failure.ts'
+import { Failure, invalid } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import {
   checkValues,
@@ -31,6 +31,14 @@ export interface ExperimentChange {
   holdout?: Settings['holdout'] | undefined
   /** Draws all participants anew, so that all settings may change. */
   newVersion?: boolean | undefined
+}
+
+/** A change, and who requests it. */
+export interface Requested {
+  change: ExperimentChange
+  /** The client's name. */
+  by: string
+  mayReadUsers: boolean
 }
 
 /** An experiment of which nothing is said yet, as a draft. */
@@ -88,6 +96,12 @@ function controlAfter({ status, control }: Settings, variants: Variant[]): strin
 }
 
 /** Whether an experiment is running or paused. */
+/** Who chooses how households are drawn can tell an address from a list of guesses. Throws `forbidden`. */
+export function checkMayDraw({ unit }: Pick<Settings, 'unit'>, mayReadUsers: boolean): void {
+  if (unit !== null && !mayReadUsers)
+    throw new Failure({ reason: 'forbidden', scope: 'users:read' })
+}
+
 export const isUnderWay = ({ status }: Pick<Settings, 'status'>): boolean =>
   status === 'running' || status === 'paused'
 

@@ -6,22 +6,23 @@ import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { blank, changed, type ExperimentChange, type Settings } from './change.ts'
+import { blank, changed, checkMayDraw, type Requested, type Settings } from './change.ts'
 import { experimentsOf, getExperiment, type WithForced } from './experiments.ts'
 import { force } from './forced.ts'
 import { checkRequirements, requirementsMet } from './requirements.ts'
 
 /**
- * Creates an experiment as a draft; `by` names the client. Throws `taken` where an experiment has
- * the id, or a group its name, `limit`, and `invalid` for a field.
+ * Creates an experiment as a draft. Throws `taken` where an experiment has
+ * the id, or a group its name, `limit`, `invalid` for a field, and `forbidden`.
  */
 export async function createExperiment(
   res: Resources,
   workspace: number,
   id: string,
-  { draft, by }: { draft: ExperimentChange; by: string },
+  { change: draft, by, mayReadUsers }: Requested,
 ): Promise<WithForced> {
   const made = changed(blank(id), draft, res.limits.participantMax)
+  checkMayDraw(made, mayReadUsers)
   const db = res.databaseOf(workspace)
   const { experimentsMax: max } = res.limits
   const { count, isNew, isNoGroup, requirements } = conditionsOf(workspace, made)

@@ -6,27 +6,29 @@ import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import {
   changed,
+  checkMayDraw,
   eventChangeOf,
   isUnderWay,
-  type ExperimentChange,
+  type Requested,
   type Settings,
 } from './change.ts'
 import { getExperiment, isUnchanged, modified, type WithForced } from './experiments.ts'
 import { force, release } from './forced.ts'
 import { checkRequirements, requirementsMet, type Requirements } from './requirements.ts'
 
-/** Changes an experiment; `by` names the client. Throws `not-found`, and `invalid` for a field. */
+/** Changes an experiment. Throws `not-found`, `invalid` for a field, and `forbidden`. */
 export async function updateExperiment(
   res: Resources,
   workspace: number,
   id: string,
-  { change, by }: { change: ExperimentChange; by: string },
+  { change, by, mayReadUsers }: Requested,
 ): Promise<WithForced> {
   const db = res.databaseOf(workspace)
   return retried(async () => {
     const before = await getExperiment(db, workspace, id)
     if (Object.values(change).every((field) => field === undefined)) return before
     const after = changed(before, change, res.limits.participantMax)
+    checkMayDraw(before.unit === null ? after : before, mayReadUsers)
     const requirements = requirementsOf(before, after)
     const isReady = sql`${isUnchanged(before)} AND ${requirementsMet(workspace, requirements)}`
     const key = sql`SELECT e.key FROM experiments AS e WHERE ${isReady}`

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { declined, isEmpty, refused, said } from '../support/answers.ts'
 import type { Bank, Json } from '../support/api.ts'
-import { Lab } from '../support/experiments.ts'
-import { household } from '../support/identity.ts'
+import { halves, Lab } from '../support/experiments.ts'
+import { household, Team } from '../support/identity.ts'
 
 const noGroup = declined(422, 'group_id is not the id of an experience group')
 const noUnit = declined(422, 'unit must be participant or the id of a group definition')
@@ -116,6 +116,22 @@ describe('the unit of an experiment', () => {
     expect(await start(lab, 'plain')).toEqual(noUnit)
     await lab.change('plain', { unit: 'participant' })
     await lab.start('plain')
+  })
+
+  it('is a household only for who may read users', async () => {
+    const lab = await Lab.open()
+    await lab.team.define(household)
+    const writer = await Team.open(['experiments:write'], lab.team.workspace)
+    const send = async (method: string, path: string, body: Json) =>
+      (await writer.send(method, `/experiments${path}`, body)).status
+    const drawn = { id: 'drawn', name: 'Drawn', unit: 'household', variants: halves }
+    expect(await send('POST', '', drawn)).toBe(403)
+    expect(await send('POST', '', { ...drawn, id: 'plain', unit: 'participant' })).toBe(200)
+    expect(await send('PUT', '/plain', { unit: 'household' })).toBe(403)
+    await lab.running('one', { unit: 'household' })
+    expect(await send('PUT', '/one', { new_version: true })).toBe(403)
+    expect(await lab.get('one')).toMatchObject({ version: 1 })
+    expect(await send('POST', '/one/pause', {})).toBe(200)
   })
 
   it('cannot be deleted while one is running or paused', async () => {

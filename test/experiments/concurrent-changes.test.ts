@@ -18,7 +18,7 @@ import { defined } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 const updated = (res: Resources, at: number, id: string, change: ExperimentChange) =>
-  updateExperiment(res, at, id, { change, by: 'tester' })
+  updateExperiment(res, at, id, { change, by: 'tester', mayReadUsers: true })
 
 const named = (name: string) => ({ name, type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' })
 const page = (from: number, to: number) => ({ layer: { id: 'page', from, to } })

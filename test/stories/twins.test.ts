@@ -69,7 +69,11 @@ async function build(workspace: number): Promise<Record<string, string>> {
     { id: 'blue', weight: 5000 },
   ]
   const draft = { name: 'n', group: group.id, unit: 'household', variants }
-  await createExperiment(res, workspace, 'summer', { draft, by: 'tester' })
+  await createExperiment(res, workspace, 'summer', {
+    change: draft,
+    by: 'tester',
+    mayReadUsers: true,
+  })
   await setStatus(res, workspace, 'summer', { to: 'running', by: 'tester' })
   await settle()
   await answerAll(res, deliveriesEnqueued)

@@ -86,8 +86,8 @@ export const drafted = (
   more: ExperimentChange = {},
 ) =>
   createExperiment(res, workspace, id, {
-    draft: { name: id, variants: halves, ...more },
-    by: 'tester',
+    ...{ change: { name: id, variants: halves, ...more }, by: 'tester' },
+    mayReadUsers: true,
   })
 
 export const turned = (

@@ -58,11 +58,15 @@ export async function staged(
   const [first, ...others] = equal(arms)
   const variants = first === undefined ? [] : [{ ...first, forced }, ...others]
   const by = 'tester'
-  const { key } = await createExperiment(res, workspace, id, { draft: { name: id, variants }, by })
+  const { key } = await createExperiment(res, workspace, id, {
+    ...{ change: { name: id, variants }, by, mayReadUsers: true },
+  })
   await setStatus(res, workspace, id, { to: 'running', by })
   return key
 }
 
 /** Draws all anew. */
 export const redrawn = (res: Resources, workspace: number, id: string): Promise<unknown> =>
-  updateExperiment(res, workspace, id, { change: { newVersion: true }, by: 'tester' })
+  updateExperiment(res, workspace, id, {
+    ...{ change: { newVersion: true }, by: 'tester', mayReadUsers: true },
+  })

@@ -40,6 +40,7 @@ interface Rows {
     over: number
     changed: number
   }
+  experiments: { key: number; id: string; status: string; version: number }
   webhooks: { key: number; id: string; url: string; types: string | null; disabled: string | null }
 }
 
@@ -51,7 +52,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
     env.DB.prepare(
       `SELECT key, id, ${columns} FROM ${table} WHERE workspace_id = ? ORDER BY key`,
     ).bind(workspace)
-  const [groups, jobs, definitions, runs, webhooks] = await env.DB.batch([
+  const [groups, jobs, definitions, runs, experiments, webhooks] = await env.DB.batch([
     of('name, updated_at AS updated, revision, deleted_at AS deleted', 'experience_groups'),
     of(
       'group_key AS "group", type, state, failure, revision, rows, bad_rows AS bad, added, removed',
@@ -62,6 +63,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
       'definition_key AS definition, state, groups, seated, over_limit AS over, changed',
       'recompute_runs',
     ),
+    of('status, version', 'experiments'),
     of('url, event_types AS types, disabled', 'webhooks'),
   ])
   // The columns selected above.
@@ -72,6 +74,7 @@ export async function momentOf(workspace: number): Promise<Moment> {
     jobs: byKey(jobs),
     definitions: byKey(definitions),
     runs: byKey(runs),
+    experiments: byKey(experiments),
     webhooks: byKey(webhooks),
   }
 }
@@ -115,6 +118,14 @@ export function changesBetween(before: Moment, after: Moment): Announced[] {
     const counts = { groups, users_seated: seated, users_over_limit: over, rows_changed: changed }
     const data = { definition_id: after.definitions.get(definition)?.id, run_id: id, ...counts }
     announced.push({ type: 'household.recomputed', data })
+  }
+  for (const [key, { id, status, version }] of after.experiments) {
+    if (status === (before.experiments.get(key)?.status ?? 'draft')) continue
+    const data = { experiment_id: id }
+    if (status === 'running')
+      announced.push({ type: 'experiment.started', data: { ...data, version } })
+    else
+      announced.push({ type: status === 'paused' ? 'experiment.paused' : 'experiment.ended', data })
   }
   for (const [key, { id, disabled }] of after.webhooks)
     if (

@@ -21,6 +21,7 @@ import {
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
 import { faults } from '../support/deliveries.ts'
+import { turned } from '../support/experiments.ts'
 import { hazardous, parts, type Fault } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
 import { momentOf } from './changes.ts'
@@ -36,6 +37,7 @@ export type Deed =
       what: 'deletes a group' | 'redefines' | 'undefines' | 'recomputes' | 'gives a job up'
       pick: number
     }
+  | { what: 'starts an experiment' | 'pauses an experiment' | 'ends an experiment'; pick: number }
   | { what: 'uploads'; pick: number; type: string; ids: string[]; badRows: number }
   | { what: 'opens a webhook'; types: EventType[] | null }
   | { what: 'replaces a webhook'; pick: number; types: EventType[] | null }
@@ -92,6 +94,18 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
         'recomputes',
         'undefines',
         'gives a job up',
+      ),
+      pick,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      what: one(
+        'starts an experiment',
+        'starts an experiment',
+        'pauses an experiment',
+        'ends an experiment',
       ),
       pick,
     }),
@@ -225,10 +239,13 @@ export const changing = [
   'undefines',
 ]
 
+/** Changes that are none where all is so already. */
+export const setting = ['starts an experiment', 'pauses an experiment', 'ends an experiment']
+
 let urls = 0
 
 export async function does({ res, workspace }: Scene, deed: Deed): Promise<unknown> {
-  const { groups, jobs, definitions, webhooks } = await momentOf(workspace)
+  const { groups, jobs, definitions, experiments, webhooks } = await momentOf(workspace)
   /** Usually an existing id, sometimes a deleted or unknown one. */
   const of = (rows: Map<number, { id: string; deleted?: number | null }>) => {
     const pick = 'pick' in deed ? deed.pick : 0
@@ -279,6 +296,12 @@ export async function does({ res, workspace }: Scene, deed: Deed): Promise<unkno
       return deleteDefinition(res, workspace, of(definitions))
     case 'recomputes':
       return requestRecompute(res, workspace, of(definitions))
+    case 'starts an experiment':
+      return turned(res, workspace, of(experiments), 'running')
+    case 'pauses an experiment':
+      return turned(res, workspace, of(experiments), 'paused')
+    case 'ends an experiment':
+      return turned(res, workspace, of(experiments), 'ended')
     case 'opens a webhook':
       return createWebhook(res, workspace, draft(), 'tester')
     case 'replaces a webhook':

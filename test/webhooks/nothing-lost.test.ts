@@ -18,10 +18,12 @@ import {
   happening,
   hour,
   scene,
+  setting,
   type Answer,
   type Happening,
   type Scene,
 } from './histories.ts'
+import { drafted } from '../support/experiments.ts'
 import { runs } from '../support/property.ts'
 
 /** What became of a deed. */
@@ -161,6 +163,7 @@ async function live(at: Scene, witness: Witness, next: Happening): Promise<void>
   )
   silence(false)
   fuse(undefined)
+  if (setting.includes(next.deed.what)) return
   if (!changing.includes(next.deed.what)) return expect(changes).toBe(0)
   const count = (what: Became) => became.filter((one) => one === what).length
   for (const what of became) saw(what)
@@ -243,6 +246,13 @@ const everything: [Happening[], Answer[]] = [
     { then: 'deed', deed: { what: 'undefines', pick: 0 } },
     { then: 'cron' },
     { then: 'message', of: 'deliveries', pick: 0, how: 'once' },
+    { then: 'twice at once', deed: { what: 'starts an experiment', pick: 0 } },
+    { then: 'silently', deed: { what: 'pauses an experiment', pick: 0 } },
+    {
+      then: 'dying',
+      deed: { what: 'ends an experiment', pick: 0 },
+      dies: { at: 1, when: 'after' },
+    },
     { then: 'deed', deed: { what: 'opens a group', name: 'rooks' } },
     { then: 'bad days', attempts: 14 },
   ],
@@ -262,6 +272,7 @@ it('loses and invents nothing, whatever fails, dies, repeats or comes late', asy
           ['bob', { street: 'ash' }],
         ])
         await witness.sees(does(at, { what: 'opens a webhook', types: null }))
+        for (const id of ['summer', 'winter']) await witness.sees(drafted(at.res, at.workspace, id))
         for (const what of ['opens a group', 'defines'] as const)
           await witness.sees(does(at, { what, name: 'owls' }))
         for (const next of happenings) await live(at, witness, next)
@@ -291,7 +302,8 @@ it('loses and invents nothing, whatever fails, dies, repeats or comes late', asy
     ),
     { ...runs(4), examples: [everything] },
   )
-  const all = usualTypes.filter((type) => !['audience.synced', 'webhook.test'].includes(type))
+  const elsewhere: EventType[] = ['audience.synced', 'experiment.imbalanced', 'webhook.test']
+  const all = usualTypes.filter((type) => !elsewhere.includes(type))
   for (const what of [...all, 'done', 'refused', 'died', 'failed', 'arrived'])
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0)
 }, 180_000)

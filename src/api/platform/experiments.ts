@@ -1,5 +1,6 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
+import type { ExperimentChange, Requested } from '../../experiments/change.ts'
 import { createExperiment } from '../../experiments/create.ts'
 import { deleteExperiment } from '../../experiments/erase.ts'
 import { getExperiment, listExperiments, type WithForced } from '../../experiments/experiments.ts'
@@ -13,6 +14,12 @@ import * as wire from './wire/experiments.ts'
 
 const showOne = (c: Context<Http>, experiment: WithForced) =>
   c.json(wire.showExperiment(experiment, experiment.forced))
+
+/** A change that a client requests. */
+const requested = ({ caller }: Http['Variables'], change: ExperimentChange): Requested => ({
+  ...{ change, by: caller.name },
+  mayReadUsers: caller.scopes.includes('users:read'),
+})
 
 /** A handler that gives an experiment a status. */
 const set = (to: NextStatus) => async (c: Context<Http, '/:experiment_id'>) => {
@@ -41,15 +48,15 @@ export const experiments = new Hono<Http>()
     operation(
       'createExperiment',
       'experiments:write',
-      'Create an experiment as a draft',
+      'Create an experiment as a draft; to draw households takes users:read, too',
       wire.ShownExperiment,
     ),
     jsonBody,
     valid('json', wire.NewExperiment),
     async (c) => {
-      const { res, workspace, caller } = c.var
+      const { res, workspace } = c.var
       const { id, ...draft } = c.req.valid('json')
-      const given = { draft: wire.changeOf(draft), by: caller.name }
+      const given = requested(c.var, wire.changeOf(draft))
       return showOne(c, await createExperiment(res, workspace, id, given))
     },
   )
@@ -65,14 +72,15 @@ export const experiments = new Hono<Http>()
     operation(
       'changeExperiment',
       'experiments:write',
-      'Change an experiment; what is not given stays, and null removes',
+      'Change an experiment; what is not given stays, and null removes. Where households are drawn, ' +
+        'it takes users:read, too',
       wire.ShownExperiment,
     ),
     jsonBody,
     valid('json', wire.ExperimentChanges),
     async (c) => {
-      const { res, workspace, caller } = c.var
-      const given = { change: wire.changeOf(c.req.valid('json')), by: caller.name }
+      const { res, workspace } = c.var
+      const given = requested(c.var, wire.changeOf(c.req.valid('json')))
       return showOne(c, await updateExperiment(res, workspace, wire.idOf(c), given))
     },
   )
