@@ -13,7 +13,7 @@ export function mondayIn(weeks: number): number {
 /** Triggers one of the Worker's crons as if it were `at`, in milliseconds. */
 export async function fireCron(
   url: string,
-  cron: '0 3 * * MON' | '*/5 * * * *' | '* * * * *',
+  cron: '0 3 * * MON' | '0 4 * * *' | '*/5 * * * *' | '* * * * *',
   at = Date.now(),
 ): Promise<void> {
   const query = new URLSearchParams({ cron, time: `${at}` })
@@ -22,10 +22,13 @@ export async function fireCron(
 
 /** Has the crons come that locally would not, for as long as this program runs. */
 export function tick(url: string): void {
-  const every = (cron: '*/5 * * * *' | '* * * * *', ms: number) =>
-    setInterval(() => void fireCron(url, cron).catch(() => undefined), ms).unref()
+  const fire = (cron: '0 4 * * *' | '*/5 * * * *' | '* * * * *') =>
+    void fireCron(url, cron).catch(() => undefined)
+  // Digests of the days that are over, at once, as few let the program run until 04:00.
+  fire('0 4 * * *')
+  setInterval(fire, 86_400_000, '0 4 * * *').unref()
   // Work whose message was lost, and a Monday that has come.
-  every('*/5 * * * *', 300_000)
+  setInterval(fire, 300_000, '*/5 * * * *').unref()
   // Events whose next attempt has come.
-  every('* * * * *', 60_000)
+  setInterval(fire, 60_000, '* * * * *').unref()
 }

@@ -23,8 +23,9 @@ await main(async () => {
   for (const one of wrong.slice(0, shownMost)) console.log(red(one))
   if (wrong.length > shownMost) console.log(red('…'))
   const { lines, digests } = audit
-  const problems = `${wrong.length} problems`
-  console.log(`${lines.length} events, ${digests.length} digests of ${scopeOf(audit)}: ${problems}`)
+  const of = digests.length === 0 ? '' : ` of ${scopeOf(audit)}`
+  const problems = wrong.length === 1 ? '1 problem' : `${wrong.length} problems`
+  console.log(`${lines.length} events, ${digests.length} digests${of}: ${problems}`)
   if (wrong.length > 0) return 1
   if (known.length === 0) console.log(green('All is as it was.'))
   else console.log('What is covered is as it was; what is not is said above.')

@@ -81,7 +81,8 @@ const workspacesOf = (digests: Digest[]): string[] => [
 /** Checks signatures, the chain of days, and the events of each day. */
 export function check({ lines, digests, keys }: Audit): Findings {
   const found: Findings = { wrong: [], known: [] }
-  if (digests.length === 0) found.wrong.push('there is no digest')
+  if (digests.length === 0)
+    found.wrong.push('there is no digest: that of a day is made at 04:00 UTC of the next')
   if (keys.length === 0 && digests.length > 0)
     found.wrong.push('without /.well-known/jwks.json anybody may have signed the digests')
   const workspaces = workspacesOf(digests)
