@@ -14,8 +14,8 @@ const taking =
   'What is accepted is written within seconds, later where the database is out. Of a participant ' +
   'the first exposure to each version that is written counts; the same may be sent again. It is of ' +
   'the version at the time of the request. Those on whom a variant is forced are testers, and left ' +
-  'out; people who were erased since are, too. Where you have events “Experiment Viewed” of ' +
-  'Segment, the fields are experiment_id, userId, variation_id and timestamp; experiment_name and ' +
+  'out; people who were erased since are, too. Of an event “Experiment Viewed” of Segment, ' +
+  'participant_id is userId, variant is variation_id, at is timestamp; experiment_name and ' +
   'variation_name are not needed.'
 
 const listing =
