@@ -76,7 +76,7 @@ export const experienceGroups = sqliteTable(
     deletedAt: integer('deleted_at'),
     /** The audience that fills it: such a group takes no uploads. */
     audience: text('audience_id'),
-    /** A job that would remove a larger share of its members is held; null: any. */
+    /** A job that would remove a larger share of its members is held; null: none is. */
     maxRemovePercent: integer('max_remove_percent'),
   },
   (t) => [
@@ -210,7 +210,7 @@ export const jobs = sqliteTable(
     fileSha256: text('file_sha256'),
     /** `preview`: held before it goes live; null for old jobs, which are applied. */
     mode: text('mode', { enum: ['apply', 'preview'] }),
-    /** A job that would remove a larger share of the members is held; null: any. */
+    /** A job that would remove a larger share of the members is held; null: none is. */
     maxRemovePercent: integer('max_remove_percent'),
   },
   (t) => [
