@@ -76,6 +76,8 @@ export const experienceGroups = sqliteTable(
     deletedAt: integer('deleted_at'),
     /** The audience that fills it: such a group takes no uploads. */
     audience: text('audience_id'),
+    /** A job that would remove a larger share of its members is held; null: none is. */
+    maxRemovePercent: integer('max_remove_percent'),
   },
   (t) => [
     uniqueIndex('experience_groups_by_id').on(t.workspace, t.id),
@@ -204,6 +206,12 @@ export const jobs = sqliteTable(
     actor: text('actor', { mode: 'json' }).$type<Actor>(),
     /** Set for a job that removes the people of an erasure from its group. */
     erasure: integer('erasure_key'),
+    /** SHA-256 of the file as it was sent, in hexadecimal digits; null for syncs and old jobs. */
+    fileSha256: text('file_sha256'),
+    /** `preview`: held before it goes live; null for old jobs, which are applied. */
+    mode: text('mode', { enum: ['apply', 'preview'] }),
+    /** A job that would remove a larger share of the members is held; null: none is. */
+    maxRemovePercent: integer('max_remove_percent'),
   },
   (t) => [
     index('jobs_by_erasure')

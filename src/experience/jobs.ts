@@ -140,7 +140,8 @@ export async function openJob(
   })
   const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
   await enqueueAnnounced(res, workspace, results)
-  if (key !== undefined) return { key, id, fileName: draft.fileName }
+  const { fileName, fileSha256 } = draft
+  if (key !== undefined) return { key, id, fileName, fileSha256 }
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })

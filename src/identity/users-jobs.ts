@@ -63,8 +63,8 @@ export async function openUsersJob(
     if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
   }
-  const { fileName, createdBy } = draft
-  return { key, id, fileName, createdBy, createdAt: now }
+  const { fileName, fileSha256, createdBy } = draft
+  return { key, id, fileName, fileSha256, createdBy, createdAt: now }
 }
 
 export async function findUsersJob(

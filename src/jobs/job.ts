@@ -21,6 +21,7 @@ interface JobFields extends Pick<
   | 'updatedAt'
   | 'rows'
   | 'badRows'
+  | 'fileSha256'
 > {
   state: JobState
   /** Jobs of one queue run one at a time, in the order of `revision`. */

@@ -71,6 +71,8 @@ export interface StoredFile {
   fileKey: string
   fileSize: number
   format: FileFormat
+  /** Of the bytes that were sent, before they were unpacked; in hexadecimal digits. */
+  fileSha256: string
 }
 
 /** The number of a queue's jobs that have not ended, in SQL. Those of erasures do not count. */
@@ -129,6 +131,7 @@ export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
   fileKey: string | SQL
   fileSize: number
   format?: FileFormat
+  fileSha256?: string
   audience?: SQL
   erasure?: SQL
 }
@@ -148,18 +151,18 @@ export function insertNextJob(
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, batch_ids, created_by, actor, created_at, updated_at,
-      format, audience_id, erasure_key)
+      format, audience_id, erasure_key, file_sha256)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
       ${firstBatch[type]}, ${createdBy}, ${JSON.stringify(actor)}, ${now}, ${now},
       ${more.format === undefined ? null : JSON.stringify(more.format)}, ${more.audience ?? null},
-      ${more.erasure ?? null}
+      ${more.erasure ?? null}, ${more.fileSha256 ?? null}
     ${from} RETURNING key AS job`
 }
 
 /** What a client is shown of a job that was just opened. */
-export type OpenedJob = Pick<FileJob, 'key' | 'id' | 'fileName'>
+export type OpenedJob = Pick<FileJob, 'key' | 'id'> & Pick<StoredFile, 'fileName' | 'fileSha256'>
 
 /** The database did not say whether it has opened a job. */
 export class UnknownOutcome extends Error {}

@@ -8,7 +8,10 @@ const rowsPerPiece = 50
 const problemsPerPiece = 10_000
 export const sweepPieces = 10
 
-/** Deletes what ended more than JOBS_DAYS ago, in bounded steps; each queue keeps its last job. */
+/**
+ * Deletes what ended more than JOBS_DAYS ago, in bounded steps. Each queue keeps its last job, and
+ * each group that of its live revision.
+ */
 export function sweepJobs(res: Resources): Promise<void> {
   const before = res.now() - res.limits.jobsDays * day
   return goOn(res.directory, 'sweep-jobs', sweepPieces, (from) =>
@@ -16,12 +19,13 @@ export function sweepJobs(res: Resources): Promise<void> {
   )
 }
 
-/** The next job of a queue takes the revision after that of the last one. */
-const laterJob = sql`EXISTS (SELECT 1 FROM jobs AS later
-  WHERE later.group_key = jobs.group_key AND later.revision > jobs.revision)`
+/** The next job takes the revision after the last one's; lists of revisions begin with the live one. */
+const isNeededNoMore = sql`EXISTS (SELECT 1 FROM jobs AS later
+  WHERE later.group_key = jobs.group_key AND later.revision > jobs.revision)
+  AND (SELECT revision FROM experience_groups WHERE key = jobs.group_key) IS NOT jobs.revision`
 
 async function sweepPiece(db: Db, before: number, from: Place): Promise<Place | undefined> {
-  const { old, next } = await findOld(db, { work: sql`jobs`, before, from, where: laterJob })
+  const { old, next } = await findOld(db, { work: sql`jobs`, before, from, where: isNeededNoMore })
   if (old.length === 0) return next
   const keys = sql`(SELECT value FROM json_each(${JSON.stringify(old)}))`
   const hasProblems = sql`EXISTS (SELECT 1 FROM job_problems AS p WHERE p.job_key = jobs.key)`

@@ -1,3 +1,4 @@
+import { createHash, type Hash } from 'node:crypto'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { readText } from './decode.ts'
@@ -61,7 +62,8 @@ async function store<Taken>(
   const fileKey = `uploads/${place.workspace}/${crypto.randomUUID()}.csv`
   const file = new FileWriter(res.files, fileKey)
   const fields = new Fields()
-  const partIterator = parts[Symbol.asyncIterator]()
+  const sha256 = createHash('sha256')
+  const partIterator = hashed(parts, sha256)
   try {
     let fileName: string | undefined
     let head: Uint8Array = new Uint8Array()
@@ -103,19 +105,22 @@ async function store<Taken>(
     const text = Buffer.from(head).toString('latin1')
     const format = { ...formatOf(text, options, receiver.idColumn), nulAt: file.nulAt }
     await file.close()
-    const stored = {
-      fileName: readFileName(fileName),
-      fileKey,
-      fileSize: file.size,
-      format,
-    }
-    return await receiver.take(stored, fields.values)
+    const stored = { fileName: readFileName(fileName), fileKey, fileSize: file.size, format }
+    return await receiver.take({ ...stored, fileSha256: sha256.digest('hex') }, fields.values)
   } catch (error) {
     // A job may need the file.
     if (!(error instanceof UnknownOutcome)) await file.discard()
     throw error
   } finally {
-    await partIterator.return?.()
+    await partIterator.return(undefined)
+  }
+}
+
+/** The parts, of whose file all bytes are hashed as they are sent, before they are unpacked. */
+async function* hashed(parts: AsyncIterable<UploadPart>, hash: Hash): AsyncGenerator<UploadPart> {
+  for await (const part of parts) {
+    if ('bytes' in part) hash.update(part.bytes)
+    yield part
   }
 }
 

@@ -10,8 +10,12 @@ export interface LiveGroup {
   revision: number
 }
 
-// Of a row `m` of members and its group `g`.
-const isIn = sql`m.added_rev <= g.revision AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)`
+// Of a row `m` of members.
+const isInAt = (revision: SQL) =>
+  sql`m.added_rev <= ${revision} AND (m.removed_rev IS NULL OR m.removed_rev > ${revision})`
+
+const live = sql`g.revision`
+const isIn = isInAt(live)
 
 /** The id as files have it; empty, which is in no group, where no file can have it. */
 export function storedIdOf(participant: string): string {
@@ -150,11 +154,11 @@ export async function withOwnGroups(
   return [...first, ...others].slice(0, groupsMost).sort(byName)
 }
 
-/** Whether a participant, by its stored id, is in the group `g`. */
-export const isMember = (participant: string | SQL): SQL => sql`
+/** Whether a participant, by its stored id, is in the group `g`, or was at a revision. */
+export const isMember = (participant: string | SQL, revision: SQL = live): SQL => sql`
   EXISTS (SELECT 1 FROM members AS m
     WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant}
-      AND m.group_key = g.key AND ${isIn})`
+      AND m.group_key = g.key AND ${isInAt(revision)})`
 
 /**
  * The groups of each participant, of all groups or of `groupIds`, in the order and spelling of

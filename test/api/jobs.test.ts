@@ -31,6 +31,7 @@ describe('GET /jobs/{jobId}', () => {
       groupType: 'EXPERIENCE_GROUP',
       inputFileName: 'people.csv',
       workingFileName: expect.stringMatching(/./),
+      fileSha256: expect.stringMatching(/^[\da-f]{64}$/),
       type: 'ADD',
       totalRecordsCount: 3,
       successRecordsCount: 3,

@@ -143,6 +143,7 @@ walk('what Experience Groups answer is as the document says', async () => {
     groupId,
     participantId,
   })
+  await request('GET', `${v3}/groups/{groupId}/revisions`, { groupId })
   await request('GET', `${v3}/participants/{participantId}/groups`, { participantId })
   await request(
     'POST',

@@ -28,7 +28,7 @@ async function fills(bank: Bank, group: string, answer: Response, members: strin
 describe.each(['PUT', 'POST'])('%s /groups/{groupId}/participants', (method) => {
   it('answers as the contract has it', async () => {
     const { bank, group } = await opened()
-    const { jobId, ...rest } = await said(
+    const { jobId, fileSha256, ...rest } = await said(
       send(bank, group, add + csv('ann\nbob\n') + end, undefined, method),
     )
     expect(jobId).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
@@ -41,6 +41,7 @@ describe.each(['PUT', 'POST'])('%s /groups/{groupId}/participants', (method) => 
     const job = await bank.ended(String(jobId))
     expect(job).toMatchObject({
       jobId,
+      fileSha256,
       groupId: group,
       type: 'ADD',
       inputFileName: 'people.csv',

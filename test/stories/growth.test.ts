@@ -44,7 +44,7 @@ const keyOf = async (table: string, workspace: number) =>
   )
 
 const draft: StoredFile & { createdBy: string } = {
-  ...{ fileName: '', fileKey: '', fileSize: 1, createdBy: '' },
+  ...{ fileName: '', fileKey: '', fileSize: 1, fileSha256: '', createdBy: '' },
   format: {
     ...{ separator: ',', header: 'auto', headed: null, name: '', column: 0, named: false },
     nulAt: null,

@@ -104,10 +104,21 @@ describe('jobs', () => {
     expect(await keysOf('jobs')).toEqual([2])
     const format = { separator: ',', header: 'auto', headed: null, name: '', column: 0 } as const
     await openJob(res, 1, 'group 11', {
-      ...{ fileName: '', fileKey: '', fileSize: 1, type: 'add', createdBy: '' },
+      ...{ fileName: '', fileKey: '', fileSize: 1, type: 'add', createdBy: '', fileSha256: '' },
       format: { ...format, named: false, nulAt: null },
     })
     expect(await keysOf('jobs', 'revision')).toEqual([2, 3])
+  })
+
+  it('stay where a group still has the revision that they made', async () => {
+    await env.DB.batch([
+      group(11, { revision: 2 }),
+      ...[1, 2].map((key) => endedJob(key, 11, ago(90), { revision: key })),
+      endedJob(3, 11, ago(80), { state: 'failed' }),
+      endedJob(4, 11, ago(70), { state: 'failed' }),
+    ])
+    await sweepJobs(at())
+    expect(await keysOf('jobs')).toEqual([2, 4])
   })
 
   it('are swept in bounded steps, which the next cron goes on with', async () => {

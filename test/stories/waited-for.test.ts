@@ -47,6 +47,7 @@ const fromReplica = [
   'GET /groups/v3/groups',
   'GET /groups/v3/groups/:groupId/participants',
   'GET /groups/v3/groups/:groupId/participants/:participantId',
+  'GET /groups/v3/groups/:groupId/revisions',
   'GET /groups/v3/participants/:participantId/groups',
   'POST /groups/v3/memberships',
   'GET /groups/v3/jobs',

@@ -52,6 +52,7 @@ const ofGroups: Record<string, Door> = {
   'POST /groups/:groupId/participants': { scope: 'groups:write', query: 'type=ADD', init: csv },
   'GET /groups/:groupId/participants': { scope: 'groups:read' },
   'GET /groups/:groupId/participants/:participantId': evaluating,
+  'GET /groups/:groupId/revisions': { scope: 'groups:read' },
   'GET /participants/:participantId/groups': evaluating,
   'POST /memberships': { scope: 'groups:read', ...takes('POST', { participantIds: ['ann'] }) },
   'GET /jobs': { scope: 'groups:read' },

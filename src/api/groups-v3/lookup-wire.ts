@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { LiveGroup } from '../../membership/lookup.ts'
 import { FileFor, KeysetQuery } from '../keyset.ts'
+import { WholeNumber } from '../whole-number.ts'
 
 const Revision = z.int().meta({
   description:
@@ -24,6 +25,21 @@ export const showGroupsOf = (
   groups: groups.map(({ id, name, revision }) => ({ groupId: id, groupName: name, revision })),
   ...(next !== undefined && { next }),
 })
+
+/** Optional as a whole, so that a typed client need not give it. */
+export const MemberQuery = z
+  .object({
+    revision: WholeNumber(0, Number.MAX_SAFE_INTEGER)
+      .optional()
+      .meta({
+        description:
+          'As of this revision: the live one, or the one that was live before it, 0 before the ' +
+          'first. If the live one has removed participants, the one before it is told for eleven ' +
+          'hours, unless a later job begins to add participants, even one that fails. Refused ' +
+          'where it cannot be told exactly. Whoever was erased is in none.',
+      }),
+  })
+  .optional()
 
 export const ShownMember = z.object({
   groupId: z.uuid(),

@@ -1,7 +1,8 @@
 import { Hono } from 'hono'
 import { evaluating } from '../../access/scopes.ts'
+import { getMemberAt } from '../../experience/as-of.ts'
 import { exportGroup } from '../../experience/export.ts'
-import { findGroupsOf, findMemberships, getMember, listMembers } from '../../membership/lookup.ts'
+import { findGroupsOf, findMemberships, listMembers } from '../../membership/lookup.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
 import { cached } from '../cached.ts'
@@ -40,21 +41,14 @@ export const lookups = new Hono<Http>()
       'Check whether a participant is in a group',
       wire.ShownMember,
     ),
+    valid('query', wire.MemberQuery),
     cached,
     async (c) => {
-      const { replica, workspace } = c.var
+      const { replica, workspace, res } = c.var
       const participant = c.req.param('participantId')
-      return c.json(
-        wire.showMember(
-          participant,
-          await getMember(
-            replica,
-            workspace,
-            { id: groupIdOf(c.req.param('groupId')) },
-            participant,
-          ),
-        ),
-      )
+      const id = groupIdOf(c.req.param('groupId'))
+      const asked = { participant, ...c.req.valid('query'), now: res.now() }
+      return c.json(wire.showMember(participant, await getMemberAt(replica, workspace, id, asked)))
     },
   )
 

@@ -19,6 +19,8 @@ import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
 import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
+import { revisions } from './revisions.ts'
+import { ShownUpload, showUpload } from './upload-wire.ts'
 import * as wire from './wire.ts'
 
 const groupFields = { groupName: 'name', groupId: 'id', 'groupType.groupTypeName': 'type' } as const
@@ -43,6 +45,7 @@ export const groupsV3 = new Hono<Http>()
   .onError(onError)
   .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
+  .route('/', revisions)
 
   .post(
     '/groups',
@@ -132,7 +135,7 @@ export const groupsV3 = new Hono<Http>()
       'uploadParticipants',
       'groups:write',
       'Upload a file that adds, removes or replaces participants',
-      { schema: wire.ShownUpload, kind: 'upload' },
+      { schema: ShownUpload, kind: 'upload' },
     ),
     finishAlways,
     valid('query', wire.UploadQuery),
@@ -143,7 +146,7 @@ export const groupsV3 = new Hono<Http>()
         createdBy: caller.name,
         parts: uploadParts(c.req.raw, c.req.valid('query'), res.limits),
       })
-      return c.json(wire.showUpload(job, id))
+      return c.json(showUpload(job, id))
     },
   )
 

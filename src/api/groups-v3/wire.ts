@@ -2,10 +2,11 @@ import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
 import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { JobProblem, OpenedJob } from '../../jobs/jobs.ts'
+import type { JobProblem } from '../../jobs/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import type { Problem } from '../../jobs/problem.ts'
 import { isUuid } from '../../text.ts'
+import { FileSha256 } from '../file-hash.ts'
 import { statuses } from '../status.ts'
 
 /** The id in lower case, as it is stored. Throws `not-an-id`. */
@@ -100,6 +101,7 @@ export const ShownJob = z.object({
   groupType: z.string(),
   inputFileName: z.string(),
   workingFileName: z.string(),
+  fileSha256: FileSha256.optional(),
   type: z.enum(['ADD', 'REMOVE', 'REPLACE']),
   totalRecordsCount: z.int(),
   successRecordsCount: z.int(),
@@ -132,6 +134,7 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
     groupName: job.groupName,
     groupType: job.groupType,
     ...fileNamesOf(job),
+    ...(job.fileSha256 !== null && { fileSha256: job.fileSha256 }),
     type: shownTypes[job.type],
     totalRecordsCount: job.rows,
     successRecordsCount: good,
@@ -229,15 +232,6 @@ export const UploadQuery = z.object({
 })
 
 export const Accepted = z.object({ code: z.literal('1000'), message: z.string() })
-
-export const ShownUpload = Accepted.extend({ jobId: z.uuid(), jobStatus: z.literal('CREATED') })
-
-export const showUpload = (job: OpenedJob, groupId: string): z.infer<typeof ShownUpload> => ({
-  code: '1000',
-  message: `File upload for file: ${job.fileName} and group: ${groupId} was successful with jobId: ${job.id}`,
-  jobId: job.id,
-  jobStatus: 'CREATED',
-})
 
 export const Refused = z.object({
   code: z.enum(['2000', '2001', '2003', '2004']),

@@ -5,6 +5,7 @@ import type { JobProblem } from '../../../jobs/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import type { Problem } from '../../../jobs/problem.ts'
 import { headerField } from '../../describe.ts'
+import { FileSha256 } from '../../file-hash.ts'
 import { pageSize } from '../../keyset.ts'
 import { statuses } from '../../status.ts'
 import { WholeNumber } from '../../whole-number.ts'
@@ -50,6 +51,7 @@ export const ShownImport = z.object({
   id: z.uuid(),
   status: z.enum(Object.values(statuses)),
   file_name: z.string(),
+  file_sha256: FileSha256.nullable(),
   rows: z.int(),
   rows_refused: z.int(),
   users_created: z.int(),
@@ -79,6 +81,7 @@ export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
   id: job.id,
   status: statuses[job.state],
   file_name: job.fileName,
+  file_sha256: job.fileSha256,
   rows: job.rows,
   rows_refused: job.badRows,
   users_created: job.usersCreated,
@@ -94,6 +97,7 @@ export const showOpenedImport = (job: OpenedUsersJob): z.infer<typeof ShownImpor
   id: job.id,
   status: statuses.waiting,
   file_name: job.fileName,
+  file_sha256: job.fileSha256,
   rows: 0,
   rows_refused: 0,
   users_created: 0,

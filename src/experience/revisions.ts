@@ -1,0 +1,63 @@
+import { sql, type SQL } from 'drizzle-orm'
+import { together, type Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import { groupOf } from '../membership/lookup.ts'
+import type { JobType } from './jobs.ts'
+
+/** A revision of a group, the job that made it, and how many members the group had at it. */
+export interface GroupRevision {
+  revision: number
+  jobId: string
+  type: JobType
+  createdBy: string
+  createdAt: number
+  fileName: string
+  fileSha256: string | null
+  added: number
+  removed: number
+  members: number
+  isLive: boolean
+}
+
+/**
+ * One page of the revisions that went live, newest first, and how many there are. All jobs since
+ * the last of them are kept, so that none is left out between two. Throws `not-found`.
+ */
+export async function listRevisions(
+  db: Db,
+  workspace: number,
+  groupId: string,
+  { page, size }: { page: number; size: number },
+): Promise<{ items: GroupRevision[]; total: number }> {
+  const revisions = revisionsOf(workspace, groupId)
+  const before = page * size
+  const [groups, rows] = await together(db, [
+    sql<{ total: number }>`
+    SELECT (SELECT count(*) ${revisions}) AS total FROM ${groupOf(workspace, groupId)}`,
+    sql<Omit<GroupRevision, 'isLive'> & { live: number }>`
+    SELECT revision, id AS jobId, type, created_by AS createdBy, created_at AS createdAt,
+      file_name AS fileName, file_sha256 AS fileSha256, added, removed,
+      live_count - later AS members, revision = live AS live
+    ${revisions} AND place > ${before} AND place <= ${before + size} LIMIT ${size}`,
+  ])
+  const [found] = groups.rows
+  if (found === undefined) throw new Failure({ reason: 'not-found', what: 'group', id: groupId })
+  const items = rows.rows.map(({ live, ...revision }) => ({ ...revision, isLive: live === 1 }))
+  // Sorted here, as D1 bills a row read for each row that it sorts.
+  return { items: items.sort((a, b) => b.revision - a.revision), total: found.total }
+}
+
+const wentLive = sql`j.state IN ('successful', 'partial')`
+
+/** By `place` from 1, the live one; `later` is how many the revisions after a row have added. */
+const revisionsOf = (workspace: number, groupId: string): SQL => sql`
+  FROM (
+    SELECT j.revision, j.id, j.type, j.created_by, j.created_at, j.file_name, j.file_sha256,
+      j.added, j.removed, g.live, g.live_count, ${wentLive} AS went_live,
+      sum(${wentLive}) OVER newest AS place, g.live + 1 - row_number() OVER newest AS unbroken,
+      sum(iif(${wentLive}, j.added - j.removed, 0)) OVER newest - (j.added - j.removed) AS later
+    FROM (SELECT g.key, g.revision AS live, g.participant_count AS live_count
+        FROM ${groupOf(workspace, groupId)}) AS g
+      CROSS JOIN jobs AS j ON j.group_key = g.key AND j.revision <= g.live
+    WINDOW newest AS (ORDER BY j.revision DESC ROWS UNBOUNDED PRECEDING))
+  WHERE revision = unbroken AND went_live`

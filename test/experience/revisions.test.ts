@@ -1,0 +1,57 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { listRevisions } from '../../src/experience/revisions.ts'
+import { membersOf } from '../support/api.ts'
+import { group as groupRow, job } from '../support/rows.ts'
+import { watched } from '../support/plans.ts'
+import { deeds, everybody, groupHistory, type Deed } from '../support/group-history.ts'
+import { runs } from '../support/property.ts'
+
+const goesOn: Deed = { what: 'goes on', calls: undefined }
+
+describe('the revisions of a group', () => {
+  it('are those that readers saw, with as many members', async () => {
+    let listed = 0
+    await fc.assert(
+      fc.asyncProperty(deeds(12), fc.integer({ min: 1, max: 4 }), async (history, size) => {
+        const { workspace, db, group, does, live } = await groupHistory()
+        const seen = new Map<number, number>()
+        await does({ what: 'uploads', type: 'add', ids: everybody })
+        await does({ what: 'uploads', type: 'remove', ids: everybody.slice(0, 3) })
+        for (const one of [goesOn, ...history, ...Array.from({ length: 8 }, () => goesOn)]) {
+          await does(one)
+          const at = await live()
+          const { length } = await membersOf(workspace, group.id)
+          if (at > 0) seen.set(at, length)
+        }
+        const expected = [...seen].sort(([a], [b]) => b - a)
+        const pages = Array.from({ length: Math.ceil((seen.size + 1) / size) }, (_, page) => page)
+        const shown = []
+        for (const page of pages) {
+          const { items, total } = await listRevisions(db, workspace, group.id, { page, size })
+          expect(total).toBe(seen.size)
+          shown.push(...items)
+        }
+        expect(shown.map(({ revision, members }) => [revision, members])).toEqual(expected)
+        expect(shown.map(({ isLive }) => isLive)).toEqual(shown.map((_, i) => i === 0))
+        listed += shown.length
+      }),
+      runs(25),
+    )
+    expect(listed).toBeGreaterThan(50)
+  }, 120_000)
+
+  it('cost a few rows for each job that is kept', async () => {
+    const revisions = Array.from({ length: 200 }, (_, i) => i + 1)
+    const ended = { state: 'successful', ended_at: 1, added: 2, removed: 1 }
+    await env.DB.batch([
+      groupRow(77, { revision: 200, participant_count: 200 }),
+      ...revisions.map((revision) => job(7000 + revision, 77, { revision, ...ended })),
+    ])
+    const { db, meter } = watched()
+    const { items, total } = await listRevisions(db, 1, 'group 77', { page: 2, size: 10 })
+    expect([total, items[0]?.members, items.at(-1)?.revision]).toEqual([200, 180, 171])
+    expect(meter.rowsRead).toBeLessThan(4 * revisions.length)
+  })
+})

@@ -1,0 +1,101 @@
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { sourceOf } from '../../src/audiences/apply.ts'
+import { runJob } from '../../src/experience/apply.ts'
+import { createGroup } from '../../src/experience/groups.ts'
+import { pruneGroup } from '../../src/experience/prune.ts'
+import { receiveUpload } from '../../src/experience/upload.ts'
+import type { JobRow } from '../../src/jobs/job.ts'
+import { giveUp } from '../../src/jobs/jobs.ts'
+import { lines } from './api.ts'
+import { hazardous, parts, unlessCrash } from './hazard.ts'
+import { newWorkspace } from './workspaces.ts'
+
+/** What may happen to a group. */
+export type Deed =
+  | { what: 'uploads'; type: 'add' | 'remove' | 'replace'; ids: string[] }
+  /** Carries the first unended job on, to its end or for some calls of the database. */
+  | { what: 'goes on'; calls: number | undefined }
+  | { what: 'fails for good' }
+  | { what: 'is cancelled' }
+  | { what: 'prunes' }
+
+/** Everybody whom files may name. */
+export const everybody = Array.from({ length: 25 }, (_, n) => `person-${n}`)
+
+const ids = fc.array(
+  fc.nat(24).map((n) => `person-${n}`),
+  { maxLength: 25, size: 'max' },
+)
+const deed: fc.Arbitrary<Deed> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant('uploads' as const),
+      type: fc.constantFrom('add' as const, 'remove' as const, 'replace' as const),
+      ids,
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      what: fc.constant('goes on' as const),
+      calls: fc.option(fc.nat(14), { nil: undefined }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('fails for good' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('is cancelled' as const) }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('prunes' as const) }) },
+)
+export const deeds = (maxLength: number) => fc.array(deed, { maxLength, size: 'max' })
+
+/** A group of its own, its jobs, what is done to it, and its live revision. */
+export async function groupHistory() {
+  const workspace = newWorkspace()
+  const { res, fuse } = hazardous({ SLICE_BYTES: 100 })
+  const db = res.databaseOf(workspace)
+  const draft = { name: 'g', type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
+  const group = await createGroup(res, workspace, draft)
+
+  const jobs = async () => {
+    const { results } = await env.DB.prepare(
+      'SELECT key, revision, state, ended_at AS endedAt FROM jobs WHERE workspace_id = ? ORDER BY revision',
+    )
+      .bind(workspace)
+      .all<Pick<JobRow, 'key' | 'revision' | 'state' | 'endedAt'>>()
+    return results
+  }
+  const first = async () => (await jobs()).find(({ endedAt }) => endedAt === null)
+
+  const does = async (deed: Deed) => {
+    if (deed.what === 'prunes') return pruneGroup(res, { workspace, group: group.key, after: '' })
+    if (deed.what === 'uploads') {
+      const content = lines(['ParticipantId', ...deed.ids, 'one,two'])
+      await receiveUpload(res, workspace, group.id, {
+        createdBy: 'tester',
+        parts: parts(deed.type, content),
+      })
+      await db.run('UPDATE jobs SET batch_ids = 3')
+      return
+    }
+    const job = await first()
+    if (job === undefined) return
+    if (deed.what === 'fails for good')
+      return void (await giveUp({ ...res, now: () => 1 }, workspace, job.key))
+    if (deed.what === 'is cancelled') {
+      const waiting = (await jobs()).findLast(({ state }) => state === 'waiting')
+      await env.DB.prepare("UPDATE jobs SET state = 'cancelled', ended_at = 1 WHERE key = ?")
+        .bind(waiting?.key ?? 0)
+        .run()
+      return
+    }
+    if (deed.calls !== undefined) fuse({ at: deed.calls, when: 'after' })
+    await runJob(res, { workspace, job: job.key }, sourceOf).catch(unlessCrash)
+    fuse(undefined)
+  }
+  const live = async () =>
+    (await env.DB.prepare('SELECT revision FROM experience_groups WHERE key = ?')
+      .bind(group.key)
+      .first<number>('revision')) ?? 0
+  return { workspace, db, group, jobs, does, live }
+}
