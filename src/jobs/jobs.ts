@@ -87,7 +87,7 @@ export const countUnendedOf = (workspace: number) => sql`(
 export const waitingBytes = (workspace: number) => sql`(
   SELECT coalesce(sum(file_size), 0) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL
-    AND audience_id IS NULL AND erasure_key IS NULL)`
+    AND audience_id IS NULL AND erasure_key IS NULL AND state <> 'held')`
 
 /** Whether a queue and its workspace take one more file of a size, in SQL. */
 export const takesFile = (
@@ -131,6 +131,8 @@ export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
   format?: FileFormat
   audience?: SQL
   erasure?: SQL
+  mode?: JobRow['mode']
+  maxRemovePercent?: number | null
 }
 
 /** Items of a job's first batch: users have many values, and a rule may cost much. */
@@ -148,13 +150,13 @@ export function insertNextJob(
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, batch_ids, created_by, actor, created_at, updated_at,
-      format, audience_id, erasure_key)
+      format, audience_id, erasure_key, mode, max_remove_percent)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
       ${firstBatch[type]}, ${createdBy}, ${JSON.stringify(actor)}, ${now}, ${now},
       ${more.format === undefined ? null : JSON.stringify(more.format)}, ${more.audience ?? null},
-      ${more.erasure ?? null}
+      ${more.erasure ?? null}, ${more.mode ?? null}, ${more.maxRemovePercent ?? null}
     ${from} RETURNING key AS job`
 }
 
@@ -214,8 +216,8 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
 }
 
 /**
- * Starts to undo a job that cannot be finished; false if it has ended, is being undone, or was
- * moved after `before`.
+ * Starts to undo a job that cannot be finished; false if it has ended, is held or being undone, or
+ * was moved after `before`.
  */
 export async function giveUp(
   res: Resources,
@@ -239,7 +241,7 @@ export async function giveUp(
         eq(jobs.key, key),
         isNull(jobs.endedAt),
         before === undefined ? undefined : lte(jobs.updatedAt, before),
-        sql`state <> 'undoing'`,
+        sql`state NOT IN ('held', 'undoing')`,
       ),
     )
   return meta.changes === 1

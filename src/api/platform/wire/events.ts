@@ -29,6 +29,7 @@ const Audience = z.object({ audience_id: z.string() })
 const Filled = Audience.extend({ group_id: z.uuid() })
 const Webhook = z.object({ webhook_id: z.uuid() })
 const Job = z.object({ job_id: z.uuid(), group_id: z.uuid().nullable() })
+const GroupJob = z.object({ job_id: z.uuid(), group_id: z.uuid() })
 const Erasure = z.object({
   erasure_id: z.uuid(),
   people: z.int(),
@@ -53,9 +54,15 @@ const types = {
     'A job failed; group_id is null for a file of users',
     Job.extend({ reason: z.enum(failureReasons) }),
   ],
+  'job.held': [
+    'A job waits to be published or cancelled: it is a preview, or would remove too many',
+    GroupJob.extend({ added: z.int(), removed: z.int() }),
+  ],
+  'job.published': ['The changes of a held job went live by a request', GroupJob],
   'job.cancelled': [
-    'A job was cancelled: its group was deleted, or its audience no longer fills the group',
-    z.object({ job_id: z.uuid(), group_id: z.uuid() }),
+    'A job was cancelled: by a request, after the days for which it was held, as its group was ' +
+      'deleted, or as its audience no longer fills the group',
+    GroupJob,
   ],
   'user.updated': ['Attributes of a user were set by a request', Person],
   'user.deleted': ['A user was deleted', Person],

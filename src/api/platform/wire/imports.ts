@@ -68,6 +68,7 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
     'none that a group definition shares.',
   'gave-up': 'The file could not be finished. Rows that were written stay. Upload the file again.',
   withdrawn: 'The file was withdrawn.',
+  cancelled: 'The file was withdrawn.',
   'not-text':
     'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
   'mostly-bad': 'Too many rows were refused.',
