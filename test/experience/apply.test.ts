@@ -32,8 +32,8 @@ interface File {
 
 type Step =
   | Delivery
-  /** Its run pauses before a call, while another job runs, or while it is given up. */
-  | { what: 'sleeps'; pick: number; at: number; other: number; dead: boolean }
+  /** Its run pauses before a call, while another job runs, and it is given up or somebody asks. */
+  | { what: 'sleeps'; pick: number; at: number; other: number; by: 'dead' | Asked | null }
   /** Two people publish or cancel it, perhaps at once; the first may die. */
   | { what: 'asked'; pick: number; by: [Asked, Asked]; fault: Fault | null }
 
@@ -59,7 +59,13 @@ const delivery: fc.Arbitrary<Step> = fc.oneof(
   ...deliveries(3, at),
   {
     weight: 4,
-    arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }),
+    arbitrary: fc.record({
+      what: what('sleeps'),
+      pick,
+      at,
+      other: pick,
+      by: fc.constantFrom('dead', 'publish', 'cancel', null),
+    }),
   },
   {
     weight: 4,
@@ -223,7 +229,8 @@ describe('a sequence of uploads to one group', () => {
               const sleeper = run(next.pick)
               await Promise.race([asleep, sleeper])
               fuse(undefined)
-              if (next.dead) await buried(next.pick)
+              if (next.by === 'dead') await buried(next.pick)
+              else if (next.by !== null) await ask(next.pick, next.by)
               await run(next.other)
               resolve()
               await sleeper

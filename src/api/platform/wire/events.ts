@@ -39,7 +39,7 @@ const Erasure = z.object({
 /** The types of events: when each happens, and its data. */
 const types = {
   'group.created': ['An experience group was created', Group],
-  'group.updated': ['The name or description of an experience group was changed', Group],
+  'group.updated': ['The name, description or guard of an experience group was changed', Group],
   'group.deleted': ['An experience group was deleted', z.object({ group_id: z.uuid() })],
   'group.participants.changed': ['The changes of a job to an experience group went live', Applied],
   'group.exported': [
