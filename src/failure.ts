@@ -60,11 +60,16 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
+  | { reason: 'job-state'; id: string; to: 'publish' | 'cancel'; is: JobIs }
+  | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }
   | { reason: 'idle'; seconds: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
+
+/** What has become of a job, so that it cannot be published or cancelled. */
+export type JobIs = 'not-held' | 'live' | 'failed' | 'cancelled' | 'of-erasure'
 
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =

@@ -7,6 +7,7 @@ export interface LimitVars {
   JOBS_WAITING_MAX: number
   JOBS_UNENDED_MAX: number
   JOBS_DAYS: number
+  HELD_DAYS: number
   AUDIT_DAYS: number
   ERASURE_DAYS: number
   FILE_BYTES_MAX: number
@@ -19,6 +20,7 @@ export interface LimitVars {
   PROFILE_BYTES_MAX: number
   PARTICIPANT_MAX: number
   BAD_ROWS_MAX_PERCENT: number
+  MAX_REMOVE_PERCENT: number
   SLICE_BYTES: number
   USERS_PER_STEP: number
   TURN_MS: number
@@ -47,6 +49,8 @@ export interface Limits {
   jobsUnendedMax: number
   /** How long ended jobs and runs are kept. */
   jobsDays: number
+  /** After which a held job is cancelled. */
+  heldDays: number
   /** How long events are kept. */
   auditDays: number
   /** How long an older report brings nobody back who was erased. */
@@ -68,6 +72,8 @@ export interface Limits {
   participantMax: number
   /** A REPLACE with more bad rows changes nothing. */
   badRowsMaxPercent: number
+  /** A job that would remove a larger share of a group is held, unless it or its group says otherwise. */
+  maxRemovePercent: number
   sliceBytes: number
   usersPerStep: number
   /** For which an invocation goes on at least, where other workspaces wait. */
@@ -104,6 +110,7 @@ export const limitsOf = (vars: LimitVars): Limits => ({
   jobsWaitingMax: Number(vars.JOBS_WAITING_MAX),
   jobsUnendedMax: Number(vars.JOBS_UNENDED_MAX),
   jobsDays: wholeOf('JOBS_DAYS', vars.JOBS_DAYS),
+  heldDays: wholeOf('HELD_DAYS', vars.HELD_DAYS),
   auditDays: wholeOf('AUDIT_DAYS', vars.AUDIT_DAYS),
   erasureDays: wholeOf('ERASURE_DAYS', vars.ERASURE_DAYS),
   fileBytesMax: Number(vars.FILE_BYTES_MAX),
@@ -116,6 +123,7 @@ export const limitsOf = (vars: LimitVars): Limits => ({
   profileBytesMax: Number(vars.PROFILE_BYTES_MAX),
   participantMax: wholeOf('PARTICIPANT_MAX', vars.PARTICIPANT_MAX, 64),
   badRowsMaxPercent: Number(vars.BAD_ROWS_MAX_PERCENT),
+  maxRemovePercent: Number(vars.MAX_REMOVE_PERCENT),
   sliceBytes: Number(vars.SLICE_BYTES),
   usersPerStep: Number(vars.USERS_PER_STEP),
   turnMs: Number(vars.TURN_MS),

@@ -17,6 +17,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['jobsWaitingMax', 'JOBS_WAITING_MAX', 20],
   ['jobsUnendedMax', 'JOBS_UNENDED_MAX', 200],
   ['jobsDays', 'JOBS_DAYS', 30],
+  ['heldDays', 'HELD_DAYS', 7],
   ['auditDays', 'AUDIT_DAYS', 400],
   ['erasureDays', 'ERASURE_DAYS', 400],
   ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
@@ -29,6 +30,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['profileBytesMax', 'PROFILE_BYTES_MAX', 4_194_304],
   ['participantMax', 'PARTICIPANT_MAX', 32],
   ['badRowsMaxPercent', 'BAD_ROWS_MAX_PERCENT', 50],
+  ['maxRemovePercent', 'MAX_REMOVE_PERCENT', 100],
   ['sliceBytes', 'SLICE_BYTES', 8_388_608],
   ['usersPerStep', 'USERS_PER_STEP', 20_000],
   ['turnMs', 'TURN_MS', 250],
@@ -65,7 +67,7 @@ describe('the limits', () => {
   })
 
   it.each([0, 1.5, -1, '', 'x', undefined, null])('refuse to keep things %o days', (given) => {
-    for (const name of ['JOBS_DAYS', 'AUDIT_DAYS'])
+    for (const name of ['JOBS_DAYS', 'HELD_DAYS', 'AUDIT_DAYS'])
       expect(() => limitsOf({ [name]: given })).toThrow(name)
   })
 

@@ -22,29 +22,35 @@ const refuse = (result: { success: boolean; data: unknown; error?: z.core.$ZodEr
 
 /**
  * Reads a bounded body as JSON whatever its content type, but for multipart. Stands before
- * `valid('json', …)`. Throws `media-type`, `malformed` and what `textOf` throws.
+ * `valid('json', …)`. An empty one is read as `empty`. Throws `media-type`, `malformed` and what
+ * `textOf` throws.
  */
-export const jsonBody = createMiddleware<Http>((c, next) =>
-  boundedBody(c, async () => {
-    const contentType = c.req.header('content-type') ?? ''
-    const notJson = new Failure({ reason: 'media-type', allowed: ['application/json'] })
-    if (isMultipart(contentType)) throw notJson
-    const text = await textOf(c, 'JSON')
-    const body = read(text)
-    if (body === undefined)
-      throw text.trim() === '' || isJson(contentType)
-        ? new Failure({ reason: 'malformed', what: 'JSON' })
-        : notJson
-    const headers = new Headers(c.req.raw.headers)
-    headers.set('content-type', 'application/json')
-    headers.delete('content-encoding')
-    headers.delete('content-length')
-    c.req.bodyCache = {}
-    c.req.raw = new Request(c.req.raw, { headers, body: text })
-    c.req.json = <T>() => Promise.resolve(body.json as T) // checked by `valid`
-    await next()
-  }),
-)
+const bodyAsJson = (empty: string) =>
+  createMiddleware<Http>((c, next) =>
+    boundedBody(c, async () => {
+      const contentType = c.req.header('content-type') ?? ''
+      const notJson = new Failure({ reason: 'media-type', allowed: ['application/json'] })
+      if (isMultipart(contentType)) throw notJson
+      const sent = await textOf(c, 'JSON')
+      const text = sent.trim() === '' ? empty : sent
+      const body = read(text)
+      if (body === undefined)
+        throw text.trim() === '' || isJson(contentType)
+          ? new Failure({ reason: 'malformed', what: 'JSON' })
+          : notJson
+      const headers = new Headers(c.req.raw.headers)
+      headers.set('content-type', 'application/json')
+      headers.delete('content-encoding')
+      headers.delete('content-length')
+      c.req.bodyCache = {}
+      c.req.raw = new Request(c.req.raw, { headers, body: text })
+      c.req.json = <T>() => Promise.resolve(body.json as T) // checked by `valid`
+      await next()
+    }),
+  )
+
+export const jsonBody = bodyAsJson('')
+export const optionalJsonBody = bodyAsJson('{}')
 
 export const isJson = (contentType: string) =>
   /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType.trim())

@@ -76,7 +76,7 @@ export const experienceGroups = sqliteTable(
     deletedAt: integer('deleted_at'),
     /** The audience that fills it: such a group takes no uploads. */
     audience: text('audience_id'),
-    /** A job that would remove a larger share of its members is held; null: none is. */
+    /** A job that would remove a larger share of its members is held; null: as the installation says. */
     maxRemovePercent: integer('max_remove_percent'),
   },
   (t) => [
@@ -136,6 +136,7 @@ export const jobStates = [
   'applying',
   'writing',
   'sweeping',
+  'held',
   'undoing',
   'successful',
   'partial',
@@ -162,6 +163,7 @@ export const jobs = sqliteTable(
         'gave-up',
         'header',
         'withdrawn',
+        'cancelled',
         'not-text',
         'mostly-bad',
         'rule',
@@ -210,7 +212,7 @@ export const jobs = sqliteTable(
     fileSha256: text('file_sha256'),
     /** `preview`: held before it goes live; null for old jobs, which are applied. */
     mode: text('mode', { enum: ['apply', 'preview'] }),
-    /** A job that would remove a larger share of the members is held; null: none is. */
+    /** A job that would remove a larger share of the members is held; null: as its group says. */
     maxRemovePercent: integer('max_remove_percent'),
   },
   (t) => [

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { firstUpTo } from '../jobs/batch-size.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import { problemsMax } from '../jobs/jobs.ts'
+import { problemsMax } from '../jobs/job-problems.ts'
 import { lettersOf } from '../jobs/header.ts'
 import type { Resources } from '../resources.ts'
 import { commitErasure, countRemoved, goOnAfter, unmoved, type Erasing } from './erasures.ts'

@@ -15,6 +15,8 @@ export type Group = typeof experienceGroups.$inferSelect
 export interface GroupDraft {
   name: string
   description?: string | null | undefined
+  /** Of members; null: as the installation says. */
+  maxRemovePercent?: number | null | undefined
 }
 
 export const isLive = (workspace: number) =>
@@ -44,6 +46,7 @@ export async function createGroup(
     description: readDescription(given.description, res.limits),
     type: readName('groupType', given.type, labelMax),
     platform: readName('groupPlatform', given.platform, labelMax),
+    maxRemovePercent: given.maxRemovePercent ?? null,
   }
   const { groupsMax } = res.limits
   const db = res.databaseOf(workspace)
@@ -53,9 +56,10 @@ export async function createGroup(
     // One statement, so that two requests at once stay within the limit.
     sql`
     INSERT INTO experience_groups
-      (id, workspace_id, name, description, type, platform, created_at, updated_at)
+      (id, workspace_id, name, description, type, platform, max_remove_percent, created_at,
+        updated_at)
     SELECT ${id}, ${workspace}, ${draft.name}, ${draft.description}, ${draft.type},
-      ${draft.platform}, ${now}, ${now}
+      ${draft.platform}, ${draft.maxRemovePercent}, ${now}, ${now}
     WHERE ${countGroups(workspace, groupsMax)} < ${groupsMax}
       AND ${isNoExperiment(workspace, draft.name)} ON CONFLICT DO NOTHING`,
     ...announce(res, workspace, {
@@ -114,16 +118,16 @@ export async function getGroup(db: Db, workspace: number, id: string): Promise<G
   return group
 }
 
-/** Changes the name, the description or both. Throws as `createGroup` and `getGroup` do. */
+/** Changes those fields that are given. Throws as `createGroup` and `getGroup` do. */
 export async function renameGroup(
   res: Resources,
   workspace: number,
   id: string,
   given: Partial<GroupDraft>,
 ): Promise<Group> {
-  const { name, ...described } = readChanges(given, res.limits)
+  const { name, ...others } = readChanges(given, res.limits)
   const db = res.databaseOf(workspace)
-  if (name === undefined && described.description === undefined) return getGroup(db, workspace, id)
+  if (name === undefined && Object.keys(others).length === 0) return getGroup(db, workspace, id)
   const now = res.now()
   const isGroup = and(isLive(workspace), eq(experienceGroups.id, id))
   // In the same statement, as the unique index only gives an error.
@@ -132,7 +136,7 @@ export async function renameGroup(
     WHERE other.workspace_id = ${workspace} AND other.name = ${name}
       AND other.deleted_at IS NULL AND other.id <> ${id})
     AND ${isNoExperiment(workspace, name ?? '')}`
-  const changes = { ...described, ...(name !== undefined && { name }) }
+  const changes = { ...others, ...(name !== undefined && { name }) }
   const isChanged = and(isGroup, name === undefined ? undefined : isFree)
   // The event first, as it says what the group was before.
   const results = await together(db, [
@@ -160,22 +164,27 @@ export async function renameGroup(
 function updateEvent(id: string, after: Partial<GroupDraft>, row: SQL): Announcement {
   const name = after.name === undefined ? sql`name` : sql`${after.name}`
   const description = after.description === undefined ? sql`description` : sql`${after.description}`
+  const percent =
+    after.maxRemovePercent === undefined ? sql`max_remove_percent` : sql`${after.maxRemovePercent}`
   return {
     type: 'group.updated',
     data: sql`(SELECT json_object('group_id', ${id}, 'name', ${name}) ${row})`,
     change: sql`(SELECT json_object(
-      'before', json_object('name', name, 'description', description),
-      'after', json_object('name', ${name}, 'description', ${description})) ${row})`,
+      'before', json_object('name', name, 'description', description,
+        'max_remove_percent', max_remove_percent),
+      'after', json_object('name', ${name}, 'description', ${description},
+        'max_remove_percent', ${percent})) ${row})`,
   }
 }
 
 /** Characters of a group's type and platform at most. */
 const labelMax = 50
 
-function readChanges({ name, description }: Partial<GroupDraft>, limits: Limits) {
+function readChanges({ name, description, maxRemovePercent }: Partial<GroupDraft>, limits: Limits) {
   return {
     name: name === undefined ? undefined : readName('name', name, limits.nameMax),
     ...(description !== undefined && { description: readDescription(description, limits) }),
+    ...(maxRemovePercent !== undefined && { maxRemovePercent }),
   }
 }
 

@@ -12,10 +12,12 @@ import {
   openNextJob,
   takesFile,
   tooManyBytes,
+  type NewJob,
   type OpenedJob,
   type Paging,
   type StoredFile,
 } from '../jobs/jobs.ts'
+import { heldBefore } from '../jobs/turn.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getGroup } from './groups.ts'
 
@@ -28,6 +30,10 @@ const groupColumns = {
   groupType: sql<string>`${experienceGroups.type}`.as('of_type'),
   groupCount: sql<number>`${experienceGroups.participantCount}`.as('of_count'),
   groupRemoved: sql<number>`${experienceGroups.removedSincePrune}`.as('of_removed'),
+  groupMaxRemovePercent: sql<number | null>`${experienceGroups.maxRemovePercent}`.as('of_percent'),
+  waitsFor: sql<string | null>`iif(${jobs.state} = 'waiting', ${heldBefore()}, NULL)`.as(
+    'waits_for',
+  ),
 }
 
 const isLiveGroup = and(eq(experienceGroups.key, jobs.group), isNull(experienceGroups.deletedAt))
@@ -47,7 +53,9 @@ export type GroupJob = ReturnType<typeof readGroupJob> & Pick<Row, keyof typeof 
 
 function readRow(row: Row): GroupJob {
   const { groupId, groupName, groupType, groupCount, groupRemoved } = row
-  return { ...readGroupJob(row), groupId, groupName, groupType, groupCount, groupRemoved }
+  const { groupMaxRemovePercent, waitsFor } = row
+  const ofGroup = { groupId, groupName, groupType, groupCount, groupRemoved, groupMaxRemovePercent }
+  return { ...readGroupJob(row), ...ofGroup, waitsFor }
 }
 
 /** Throws `not-found`, also for a deleted group's or another workspace's. */
@@ -118,7 +126,7 @@ export async function openJob(
   res: Resources,
   workspace: number,
   groupId: string,
-  draft: StoredFile & { type: JobType; createdBy: string },
+  draft: StoredFile & Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & { type: JobType },
 ): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
   const { limits } = res

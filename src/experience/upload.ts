@@ -1,4 +1,4 @@
-import { Failure } from '../failure.ts'
+import { Failure, invalid } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import type { OpenedJob } from '../jobs/jobs.ts'
@@ -8,7 +8,7 @@ import { checkAcceptsFile, openJob, type JobType } from './jobs.ts'
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
- * Throws as `checkAcceptsFile` and `receiveFile` do, and `upload-type-…`.
+ * Throws as `checkAcceptsFile` and `receiveFile` do, `upload-type-…` and `invalid`.
  */
 export async function receiveUpload(
   res: Resources,
@@ -24,16 +24,37 @@ export async function receiveUpload(
   )
   const job = await receiveFile(res, workspace, parts, {
     bytesLeft,
-    field: (name, value) => name === 'type' && typeOf(value),
+    field: checkField,
     complete: (fields) => typeOf(fields.get('type')),
     idColumn: findIdColumn,
     take: (file, fields) => {
-      const draft = { ...file, type: typeOf(fields.get('type')), createdBy }
+      const type = typeOf(fields.get('type'))
+      const mode = modeOf(fields.get('mode'))
+      const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
+      const draft = { ...file, type, mode, maxRemovePercent, createdBy }
       return openJob(res, workspace, groupId, draft)
     },
   })
   await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
+}
+
+function checkField(name: string, value: string): void {
+  if (name === 'type') typeOf(value)
+  if (name === 'mode') modeOf(value)
+  if (name === 'maxRemovePercent') percentOf(value)
+}
+
+function modeOf(mode = 'apply'): 'apply' | 'preview' {
+  if (mode !== 'apply' && mode !== 'preview') throw invalid('mode', 'must be apply or preview')
+  return mode
+}
+
+function percentOf(text: string | undefined): number | null {
+  if (text === undefined) return null
+  if (!/^(\d{1,2}|100)$/.test(text))
+    throw invalid('maxRemovePercent', 'must be a whole number from 0 to 100')
+  return Number(text)
 }
 
 function typeOf(type = ''): JobType {

@@ -49,7 +49,10 @@ interface FileFields extends Pick<
 }
 
 /** What a job changes in a group. */
-interface GroupFields extends Pick<JobRow, 'group' | 'touched' | 'added' | 'removed'> {
+interface GroupFields extends Pick<
+  JobRow,
+  'group' | 'touched' | 'added' | 'removed' | 'mode' | 'maxRemovePercent'
+> {
   type: Exclude<JobRow['type'], 'users'>
   /** While sweeping or undoing: the last participant scanned (null: all are), and how many. */
   walk: { after: string | null; members: number }

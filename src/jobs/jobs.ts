@@ -1,68 +1,17 @@
-import { and, asc, desc, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, lte, sql, type SQL } from 'drizzle-orm'
 import type { Actor } from '../actor.ts'
 import { together, type Db, type Result } from '../db/connect.ts'
-import { jobProblems, jobs, problems, type FileFormat } from '../db/schema.ts'
+import { jobs, type FileFormat } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
-import { guardOf, type Checkpoint } from './checkpoint.ts'
-import { walkStart, type FileJob, type Job, type JobRow } from './job.ts'
-import { fileProblemOf } from './outcome.ts'
-import type { Problem } from './problem.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { walkStart, type FileJob, type JobRow } from './job.ts'
 
 export interface Paging<Field extends string> {
   page: number
   size: number
   sort: { field: Field; descending: boolean }
-}
-
-/** Problems stored of one job; more are only counted. */
-export const problemsMax = 10_000
-
-export type ProblemField = 'line' | 'problem'
-
-/** What is wrong with a row, and the beginning of its text; line 0 is the whole file. */
-export interface JobProblem {
-  line: number
-  problem: Problem
-  value: string | null
-}
-
-/** One page of a job's problems; `ranks` has all kinds in the order of their sentences. */
-export async function listProblems(
-  db: Db,
-  job: Pick<Job, 'key' | 'badRows' | 'state' | 'failure'>,
-  { page, size, sort }: Paging<ProblemField>,
-  ranks: readonly Problem[] = problems,
-): Promise<{ items: JobProblem[]; total: number }> {
-  const order = sort.descending ? desc : asc
-  const rank = sql`instr(${ranks.join()}, ${jobProblems.problem})`
-  const { line, problem, value } = jobProblems
-  const items = await db
-    .select({ line, problem, value })
-    .from(jobProblems)
-    .where(eq(jobProblems.job, job.key))
-    .orderBy(order(sort.field === 'problem' ? rank : line), asc(line))
-    .limit(size)
-    .offset(page * size)
-  const ofWholeFile = fileProblemOf(job) === undefined ? 0 : 1
-  return { items, total: Math.min(job.badRows, problemsMax) + ofWholeFile }
-}
-
-/** The statement that records why a job fails, unless refused rows show it. */
-export function recordFileProblem(
-  job: Checkpoint & Pick<Job, 'badRows'> & Partial<Pick<FileJob, 'format'>>,
-  failure: NonNullable<Job['failure']>,
-): SQL[] {
-  const problem = fileProblemOf({ ...job, state: 'failed', failure })
-  if (problem === undefined) return []
-  const guard = guardOf(jobs, job)
-  const value = failure === 'not-text' ? `byte ${job.format?.nulAt}` : null
-  return [
-    sql`
-    INSERT INTO job_problems (job_key, line, problem, value)
-    SELECT ${job.key}, 0, ${problem}, ${value} WHERE ${guard} ON CONFLICT DO NOTHING`,
-  ]
 }
 
 /** A file in storage that no job has applied yet. */
@@ -89,7 +38,7 @@ export const countUnendedOf = (workspace: number) => sql`(
 export const waitingBytes = (workspace: number) => sql`(
   SELECT coalesce(sum(file_size), 0) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL
-    AND audience_id IS NULL AND erasure_key IS NULL)`
+    AND audience_id IS NULL AND erasure_key IS NULL AND state <> 'held')`
 
 /** Whether a queue and its workspace take one more file of a size, in SQL. */
 export const takesFile = (
@@ -134,6 +83,8 @@ export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
   fileSha256?: string
   audience?: SQL
   erasure?: SQL
+  mode?: JobRow['mode']
+  maxRemovePercent?: number | null
 }
 
 /** Items of a job's first batch: users have many values, and a rule may cost much. */
@@ -151,13 +102,14 @@ export function insertNextJob(
   return sql<{ job: number }>`
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, batch_ids, created_by, actor, created_at, updated_at,
-      format, audience_id, erasure_key, file_sha256)
+      format, audience_id, erasure_key, file_sha256, mode, max_remove_percent)
     SELECT ${id}, ${workspace}, ${queue},
       1 + coalesce((SELECT max(revision) FROM jobs WHERE group_key = ${queue}), 0),
       ${type}, 'waiting', ${fileName}, ${fileKey}, ${fileSize}, ${sliceBytes},
       ${firstBatch[type]}, ${createdBy}, ${JSON.stringify(actor)}, ${now}, ${now},
       ${more.format === undefined ? null : JSON.stringify(more.format)}, ${more.audience ?? null},
-      ${more.erasure ?? null}, ${more.fileSha256 ?? null}
+      ${more.erasure ?? null}, ${more.fileSha256 ?? null}, ${more.mode ?? null},
+      ${more.maxRemovePercent ?? null}
     ${from} RETURNING key AS job`
 }
 
@@ -217,8 +169,8 @@ export function tally({ key, step }: Checkpoint, count: 'touched' | 'added' | 'r
 }
 
 /**
- * Starts to undo a job that cannot be finished; false if it has ended, is being undone, or was
- * moved after `before`.
+ * Starts to undo a job that cannot be finished; false if it has ended, is held or being undone, or
+ * was moved after `before`.
  */
 export async function giveUp(
   res: Resources,
@@ -242,7 +194,7 @@ export async function giveUp(
         eq(jobs.key, key),
         isNull(jobs.endedAt),
         before === undefined ? undefined : lte(jobs.updatedAt, before),
-        sql`state <> 'undoing'`,
+        sql`state NOT IN ('held', 'undoing')`,
       ),
     )
   return meta.changes === 1

@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { enqueue } from './enqueue.ts'
-import { isScheduled } from './turn.ts'
+import { heldBefore, isScheduled } from './turn.ts'
 
 /** Milliseconds for which waiting work goes first: after that, its message may be lost. */
 const recently = 30_000
@@ -16,16 +16,18 @@ const pause = 1
 /** Whether a job of a workspace is under way, in SQL. */
 const isUnderWay = (workspace: SQL) => sql`(
   SELECT count(*) FROM (SELECT 1 FROM jobs AS u INDEXED BY jobs_unended_by_workspace
-  WHERE u.workspace_id = ${workspace} AND u.ended_at IS NULL AND (u.state = 'waiting') = 0 LIMIT 1)) > 0`
+  WHERE u.workspace_id = ${workspace} AND u.ended_at IS NULL AND (u.state = 'waiting') = 0
+    AND u.state <> 'held' LIMIT 1)) > 0`
 
 /** A query of the workspaces with work that was requested lately and has not begun. */
 const waitingWork = (since: number) => sql`
   SELECT workspace_id AS workspace FROM (
-    SELECT j.workspace_id, j.state, ${isScheduled(sql`j`)} AS scheduled
+    SELECT j.workspace_id, j.state, ${isScheduled(sql`j`)} AS scheduled,
+      ${heldBefore(sql`j`)} AS held_before
     FROM jobs AS j INDEXED BY jobs_unended
     WHERE j.ended_at IS NULL AND j.updated_at > ${since}
     ORDER BY j.updated_at DESC LIMIT ${rowsMost})
-  WHERE state = 'waiting' AND NOT scheduled
+  WHERE state = 'waiting' AND NOT scheduled AND held_before IS NULL
   UNION ALL SELECT workspace_id FROM (
     SELECT r.workspace_id, r.state, r.week
     FROM recompute_runs AS r INDEXED BY recompute_runs_unended

@@ -51,6 +51,7 @@ export function hasEnded(
 /** Whole percent; `members` is about how many a sweep scans. */
 export function percentOf(job: Job, members = 0): number {
   if (hasEnded(job.state)) return 100
+  if (job.state === 'held') return 100
   if (job.state === 'waiting') return 0
   if (job.state === 'applying') return Math.floor(applyingPercent(job) * appliedShare(job))
   const walked = job.source === 'users-file' ? 0 : job.walk.members
@@ -66,3 +67,17 @@ function appliedShare(job: Job): number {
   if (job.source === 'erasure') return job.scanned / job.people
   return job.reached / job.fileSize
 }
+
+/** Smaller groups are never guarded: a few removals are a large share of them. */
+const guardedFrom = 100
+
+/** Whether a job removes a larger share of its group's members than it may without being held. */
+export const removesTooMany = ({
+  removed,
+  groupCount,
+  maxRemovePercent,
+}: {
+  removed: number
+  groupCount: number
+  maxRemovePercent: number | null
+}): boolean => groupCount >= guardedFrom && 100 * removed > (maxRemovePercent ?? 100) * groupCount

@@ -26,10 +26,13 @@ export async function measureState(res: Resources): Promise<void> {
   })
 }
 
-/** The least key is of the oldest; the index names those first that were moved longest ago. */
+/**
+ * The least key is of the oldest; the index names those first that were moved longest ago. Held jobs
+ * are nobody's backlog.
+ */
 const unendedOf = (of: typeof jobs | typeof recomputeRuns, index: SQL) =>
   sql<{ count: number; since: number | null }>`
   SELECT count, (SELECT created_at FROM ${of} WHERE key = first) AS since FROM (
     SELECT count(*) AS count, min(key) AS first FROM (
       SELECT key FROM ${of} INDEXED BY ${index}
-      WHERE ended_at IS NULL ORDER BY updated_at LIMIT ${countedMost}))`
+      WHERE ended_at IS NULL AND state <> 'held' ORDER BY updated_at LIMIT ${countedMost}))`

@@ -24,13 +24,19 @@ export const earlierJobUnended = sql`EXISTS (
   SELECT 1 FROM jobs AS earlier WHERE earlier.group_key = jobs.group_key
     AND earlier.revision < jobs.revision AND earlier.ended_at IS NULL)`
 
-/** How many more jobs may start. A stalled undo gives its place back. */
+/** The id of the held job of the same queue that a job waits for, in SQL; or null. */
+export const heldBefore = (job = sql`jobs`) => sql<string | null>`(
+  SELECT held.id FROM jobs AS held INDEXED BY jobs_unended_by_group
+  WHERE held.group_key = ${job}.group_key AND held.revision < ${job}.revision
+    AND held.ended_at IS NULL AND held.state = 'held' LIMIT 1)`
+
+/** How many more jobs may start. A held job and a stalled undo give their places back. */
 const placesLeft = (workspace: number, scheduled: SQL, now: number) => sql`(
   SELECT min(${atOnce} - count(*), iif(${scheduled},
     ${scheduledAtOnce} - count(*) FILTER (WHERE ${isScheduled(sql`s`)}), ${atOnce}))
   FROM jobs AS s INDEXED BY jobs_unended_by_workspace
   WHERE s.workspace_id = ${workspace} AND s.ended_at IS NULL AND (s.state = 'waiting') = 0
-    AND (s.state <> 'undoing' OR s.updated_at > ${now - stalledAfter}))`
+    AND s.state <> 'held' AND (s.state <> 'undoing' OR s.updated_at > ${now - stalledAfter}))`
 
 /**
  * Starts a waiting job, and sets `more` of its columns; false where an earlier one of its queue, or
@@ -94,10 +100,13 @@ export async function startNext(res: Resources, workspace: number, found = false
   await enqueueAll(res, [...next.map(messageOf), ...erasures])
 }
 
-/** Whether all jobs have ended that were accepted before an erasure's people were forgotten. */
+/**
+ * Whether all jobs have ended, or are held, that were accepted before an erasure's people were
+ * forgotten. What a held one has written is removed by a job behind it.
+ */
 export const hasNoEarlierJob = (workspace: number) => sql`place ->> 'jobs' < coalesce((
   SELECT min(key) FROM jobs INDEXED BY jobs_unended_by_workspace
-  WHERE workspace_id = ${workspace} AND ended_at IS NULL), 9e99)`
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL AND state <> 'held'), 9e99)`
 
 /** The messages about erasures whose earlier jobs have all ended. */
 async function findFreedErasures(db: Db, workspace: number, most: number): Promise<Message[]> {

@@ -131,6 +131,8 @@ function checkPart(values: string, fileName: string | undefined): void {
   if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
 }
 
+const read = new Set(['type', 'header', 'mode', 'maxRemovePercent'])
+
 /** Fields of an upload, each given once, or also in the query with the same value. */
 class Fields {
   readonly values = new Map<string, string>()
@@ -141,7 +143,7 @@ class Fields {
     const { field, value, inQuery = false } = values
     const name = field === 'operation' ? 'type' : field
     const text = value.trim().toLowerCase()
-    if (name !== 'type' && name !== 'header') return [name, text]
+    if (!read.has(name)) return [name, text]
     const before = this.values.get(name)
     if (before !== undefined && (before !== text || !this.#inQuery.has(name)))
       throw new Failure({ reason: 'invalid', field: name, problem: 'must be given once' })

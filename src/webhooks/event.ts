@@ -38,6 +38,11 @@ export const failureReasons = [
   'rule',
 ] as const
 
+interface OfGroupJob {
+  job_id: string
+  group_id: string
+}
+
 interface OfUser {
   /** See person-hash.ts. */
   person_hash: string
@@ -72,7 +77,9 @@ export interface EventData {
     group_id: string | null
     reason: (typeof failureReasons)[number]
   }
-  'job.cancelled': { job_id: string; group_id: string }
+  'job.held': OfGroupJob & { added: number; removed: number }
+  'job.published': OfGroupJob
+  'job.cancelled': OfGroupJob
   'user.updated': OfUser
   'user.deleted': OfUser
   'users.reported': { reports: number }
@@ -165,6 +172,8 @@ export const objects = {
   'group.exported': ['group', 'group_id'],
   'job.created': ['job', 'job_id'],
   'job.failed': ['job', 'job_id'],
+  'job.held': ['job', 'job_id'],
+  'job.published': ['job', 'job_id'],
   'job.cancelled': ['job', 'job_id'],
   'user.updated': ['user', 'person_hash'],
   'user.deleted': ['user', 'person_hash'],

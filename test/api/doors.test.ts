@@ -27,6 +27,7 @@ import {
   workspaceDoors,
   type NamedDoor,
 } from '../support/doors.ts'
+import { held as heldJob } from '../support/held.ts'
 import { resigned, wrongTokens } from '../support/tokens.ts'
 
 let bank: Bank
@@ -124,8 +125,9 @@ describe.each(groupDoors)('$name', (door) => {
       const owner = await Bank.open()
       const client = await newClient(held, owner.workspace)
       const groupId = await owner.group()
+      const fields = { type: 'ADD', ...(door.stands && { mode: 'preview' }) }
       const { jobId } = template.includes(':jobId')
-        ? await owner.apply(groupId, 'ADD', 'ann\n')
+        ? await heldJob(owner, groupId, fields, ['ann'])
         : {}
       const headers: Record<string, string> = {
         ...owner.headers(),
@@ -208,7 +210,13 @@ describe.each(groupDoors)('$name', (door) => {
 
 describe.each(groupDoors.filter(({ takesJson }) => takesJson))('$name', (door) => {
   it('refuses broken JSON', async () => {
-    for (const body of ['', '{', '{"groupName":', 'undefined', deepJson().slice(1)]) {
+    for (const body of [
+      ...(door.mayBeEmpty ? [] : ['']),
+      '{',
+      '{"groupName":',
+      'undefined',
+      deepJson().slice(1),
+    ]) {
       const answer = await knock({ ...door, init: { ...door.init, body } }, bank.headers())
       expect(await said(answer)).toEqual(refused('The request body is not valid JSON'))
     }

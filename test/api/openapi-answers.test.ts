@@ -2,6 +2,7 @@ import { registerSchema, validate } from '@hyperjump/json-schema/openapi-3-1'
 import { beforeAll, expect, it } from 'vitest'
 import { asAdmin, Bank, call, eventually, hasEnded, json, type Json } from '../support/api.ts'
 import { Lab } from '../support/experiments.ts'
+import { held } from '../support/held.ts'
 import { household, Team } from '../support/identity.ts'
 import { published, type Operation } from '../support/openapi.ts'
 import { attempted, Receiver } from '../support/receiver.ts'
@@ -137,6 +138,12 @@ walk('what Experience Groups answer is as the document says', async () => {
   await request('GET', `${v3}/jobs`)
   await request('GET', `${v3}/jobs/{jobId}`, { jobId: String(jobId) })
   await request('GET', `${v3}/jobs/{jobId}/errors`, { jobId: String(jobId) })
+  for (const end of ['publish', 'cancel']) {
+    const job = await held(bank, groupId, { type: 'ADD', mode: 'preview' }, [end])
+    const at = { jobId: String(job['jobId']) }
+    await request('GET', `${v3}/jobs/{jobId}`, at)
+    for (let times = 0; times < 2; times++) await request('POST', `${v3}/jobs/{jobId}/${end}`, at)
+  }
   const participantId = 'ann'
   await request('GET', `${v3}/groups/{groupId}/participants`, { groupId })
   await request('GET', `${v3}/groups/{groupId}/participants/{participantId}`, {

@@ -3,9 +3,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
+import { cancelJob, publishJob } from '../../src/experience/held.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import type { JobType } from '../../src/experience/jobs.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
+import { Failure } from '../../src/failure.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
@@ -23,14 +25,19 @@ interface File {
   badRows: number
   /** Whose group it is for: two workspaces have one of the same name. */
   whose: number
+  isPreview: boolean
   /** The request dies of it, and is repeated. */
   fault: Fault | null
 }
 
 type Step =
   | Delivery
-  /** Its run pauses before a call, while another job runs, or while it is given up. */
-  | { what: 'sleeps'; pick: number; at: number; other: number; dead: boolean }
+  /** Its run pauses before a call, while another job runs, and it is given up or somebody asks. */
+  | { what: 'sleeps'; pick: number; at: number; other: number; by: 'dead' | Asked | null }
+  /** Two people publish or cancel it, perhaps at once; the first may die. */
+  | { what: 'asked'; pick: number; by: [Asked, Asked]; fault: Fault | null }
+
+type Asked = 'publish' | 'cancel'
 
 const file: fc.Arbitrary<File> = fc.record({
   type: fc.constantFrom('add', 'remove', 'replace'),
@@ -40,20 +47,39 @@ const file: fc.Arbitrary<File> = fc.record({
   ),
   badRows: fc.constantFrom(0, 0, 1, 3),
   whose: fc.constantFrom(0, 0, 0, 1),
+  isPreview: fc.constantFrom(false, false, true),
   fault: fc.option(faults(fc.nat(2))),
 })
 
 const pick = fc.nat(7)
 const at = fc.nat(12)
+const asked = fc.constantFrom<Asked>('publish', 'cancel', 'publish')
 const what = <What extends Step['what']>(name: What) => fc.constant(name)
-const delivery: fc.Arbitrary<Step> = fc.oneof(...deliveries(3, at), {
-  weight: 4,
-  arbitrary: fc.record({ what: what('sleeps'), pick, at, other: pick, dead: fc.boolean() }),
-})
+const delivery: fc.Arbitrary<Step> = fc.oneof(
+  ...deliveries(3, at),
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: what('sleeps'),
+      pick,
+      at,
+      other: pick,
+      by: fc.constantFrom('dead', 'publish', 'cancel', null),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      ...{ what: what('asked'), pick, fault: fc.option(faults(at)) },
+      by: fc.tuple(asked, asked),
+    }),
+  },
+)
 
-function upload({ type, ids, badRows }: File): AsyncGenerator<UploadPart> {
+async function* upload({ type, ids, badRows, isPreview }: File): AsyncGenerator<UploadPart> {
   const rows = ['ParticipantId', ...ids, ...Array<string>(badRows).fill('one,two')]
-  return parts(type, lines(rows))
+  if (isPreview) yield { field: 'mode', value: 'preview' }
+  yield* parts(type, lines(rows))
 }
 
 /** The same in memory: the group after a file, and the counts. */
@@ -113,13 +139,13 @@ describe('a sequence of uploads to one group', () => {
             const { id } = await createGroup(res, workspace, draft)
             places.push({ workspace, id, files: files.filter((one) => one.whose === whose) })
           }
-          const keys: { workspace: number; key: number }[] = []
+          const keys: { workspace: number; key: number; id: string }[] = []
           for (const one of files) {
             const { workspace = 0, id = '' } = places[one.whose] ?? {}
-            const { key } = await insisting(hazard, one.fault, () =>
+            const opened = await insisting(hazard, one.fault, () =>
               receiveUpload(res, workspace, id, { createdBy: 'tester', parts: upload(one) }),
             )
-            keys.push({ workspace, key })
+            keys.push({ workspace, ...opened })
           }
           for (const { workspace } of places)
             await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
@@ -155,7 +181,8 @@ describe('a sequence of uploads to one group', () => {
             for (const place of places) await checkAt(place)
           }
 
-          const keyOf = (pick: number) => keys[pick % keys.length] ?? { workspace: 0, key: 0 }
+          const keyOf = (pick: number) =>
+            keys[pick % keys.length] ?? { workspace: 0, key: 0, id: '' }
           const run = (pick: number) => {
             const { workspace, key } = keyOf(pick)
             return runJob(res, { workspace, job: key }, sourceOf)
@@ -164,12 +191,33 @@ describe('a sequence of uploads to one group', () => {
             const { workspace, key } = keyOf(pick)
             return giveUp(res, workspace, key)
           }
+          /** Whether it was done; false where it was told why not. */
+          const ask = async (pick: number, by: Asked): Promise<boolean> => {
+            const { workspace, id } = keyOf(pick)
+            try {
+              if (by === 'cancel') await cancelJob(res, workspace, id)
+              else await publishJob(res, workspace, id, { expectedRemoved: undefined, sourceOf })
+              return true
+            } catch (error) {
+              if (error instanceof Failure && error.facts.reason === 'job-state') return false
+              throw error
+            }
+          }
           for (const next of deliveries) {
             if (next.what === 'delivered') await run(next.pick)
             else if (next.what === 'twice at once')
               await Promise.all([run(next.pick), run(next.pick)])
             else if (next.what === 'fails for good') await buried(next.pick)
-            else if (next.what === 'dies') {
+            else if (next.what === 'asked') {
+              fuse(next.fault === null ? undefined : { ...next.fault })
+              const [one, other] = next.by
+              const done = await Promise.all([
+                ask(next.pick, one).catch(unlessCrash),
+                ask(next.pick, other).catch(unlessCrash),
+              ])
+              fuse(undefined)
+              expect(done.filter((is) => is === true).length).toBeLessThan(2)
+            } else if (next.what === 'dies') {
               fuse({ ...next.fault })
               await run(next.pick).catch(unlessCrash)
               fuse(undefined)
@@ -181,7 +229,8 @@ describe('a sequence of uploads to one group', () => {
               const sleeper = run(next.pick)
               await Promise.race([asleep, sleeper])
               fuse(undefined)
-              if (next.dead) await buried(next.pick)
+              if (next.by === 'dead') await buried(next.pick)
+              else if (next.by !== null) await ask(next.pick, next.by)
               await run(next.other)
               resolve()
               await sleeper
@@ -194,12 +243,21 @@ describe('a sequence of uploads to one group', () => {
           for (let message = enqueued.pop(); message !== undefined; message = enqueued.pop())
             if (message.kind === 'job') await runJob(res, message, sourceOf)
 
+          // Then what is held is published, the first of each group first.
+          for (const [pick] of keys.entries()) {
+            await ask(pick, 'publish')
+            for (const { workspace, key } of keys)
+              await runJob(res, { workspace, job: key }, sourceOf)
+          }
+
           await check()
           for (const { workspace, files } of places) {
             for (const [i, job] of (await jobsOf(workspace)).entries()) {
               const one = files[i]
               if (job.failure === 'gave-up')
                 expect(job).toMatchObject({ state: 'failed', added: 0, removed: 0 })
+              else if (job.failure === 'cancelled')
+                expect(job).toMatchObject({ state: 'cancelled', added: 0, removed: 0 })
               else {
                 expect(job.state).toBe(one && endOf(one))
                 expect(JSON.parse(job.lines)).toEqual(one && badLinesOf(one))

@@ -10,7 +10,7 @@ const { app } = (await import(source)) as { app: App } // what it exports
 
 /** Lints the Worker's OpenAPI document by Redocly's recommended rules; only errors fail. */
 const vars = {
-  ...{ AUDIENCES: '', PREVIOUS_KEYS: '[]', PARTICIPANT_MAX: 32, JOBS_DAYS: 30 },
+  ...{ AUDIENCES: '', PREVIOUS_KEYS: '[]', PARTICIPANT_MAX: 32, JOBS_DAYS: 30, HELD_DAYS: 7 },
   ...{ AUDIT_DAYS: 400, ERASURE_DAYS: 400 },
   ...{ REVOCATIONS_SECONDS: 20, EXPERIMENTS_MAX: 100, EXPOSURES_MAX: 1 },
   ADMIN_TOKEN: 'not used by this program, but long',

@@ -112,6 +112,7 @@ it('finds stalled work by indexes alone', async () => {
   expect(plans.map(([first]) => first)).toEqual(
     [
       'jobs_unended',
+      'jobs_unended',
       'experience_groups_deleted',
       'recompute_runs_unended',
       'group_definitions_deleted',

@@ -14,7 +14,7 @@ import {
 import { settled } from '../support/settled.ts'
 import { watched, type Watched } from '../support/watched.ts'
 
-type Knock = Pick<NamedDoor, 'name' | 'method' | 'template' | 'query' | 'init'> & {
+type Knock = Pick<NamedDoor, 'name' | 'method' | 'template' | 'query' | 'init' | 'stands'> & {
   status?: number
 }
 

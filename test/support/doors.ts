@@ -16,6 +16,10 @@ export interface Door {
   /** `{name}` in its body stands for what `ids` of `knock` names. */
   init?: RequestInit
   takesJson?: true
+  /** Its body may be missing. */
+  mayBeEmpty?: true
+  /** What of `ids` its path names under another name. */
+  stands?: Record<string, string>
   status?: number
 }
 
@@ -58,6 +62,13 @@ const ofGroups: Record<string, Door> = {
   'GET /jobs': { scope: 'groups:read' },
   'GET /jobs/:jobId': { scope: 'groups:read' },
   'GET /jobs/:jobId/errors': { scope: 'groups:read' },
+  'POST /jobs/:jobId/publish': {
+    scope: 'groups:write',
+    ...takes('POST', {}),
+    mayBeEmpty: true,
+    stands: { jobId: 'heldJobId' },
+  },
+  'POST /jobs/:jobId/cancel': { scope: 'groups:write', stands: { jobId: 'otherHeldJobId' } },
 }
 
 const audience = {
@@ -279,12 +290,14 @@ export const openDoors: Record<string, number> = {
 
 /** The request of a door with these headers to `to`, and `ids` in path and body. */
 export function knock(
-  { method, template, query, init = {} }: Pick<NamedDoor, 'method' | 'template' | 'query' | 'init'>,
+  door: Pick<NamedDoor, 'method' | 'template' | 'query' | 'init' | 'stands'>,
   headers: Record<string, string>,
   ids: Record<string, string>,
   to = call,
 ): Promise<Response> {
-  const path = template.replace(/:(\w+)/g, (_, id: string) => encodeURIComponent(ids[id] ?? ''))
+  const { method, template, query, init = {}, stands = {} } = door
+  const idOf = (name: string) => ids[stands[name] ?? name] ?? ids[name] ?? ''
+  const path = template.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(idOf(name)))
   const filled = typeof init.body === 'string' && {
     body: init.body.replace(/\{(\w+)\}/g, (as, id: string) => ids[id] ?? as),
   }

@@ -2,6 +2,7 @@ import { said } from './answers.ts'
 import { Bank, eventually, hasEnded, newClient } from './api.ts'
 import type { NamedDoor } from './doors.ts'
 import { halves } from './experiments.ts'
+import { held } from './held.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
 
@@ -13,6 +14,8 @@ const slow = {
   erasure: /:erasure_id/,
   experiment: /\/experiments/,
 }
+
+const isHeld = /:jobId\/(publish|cancel)/
 
 /** A workspace with all that the path of a request may name; given one, with all that it is about. */
 export async function settled(
@@ -29,12 +32,18 @@ export async function settled(
   const import_id = isAbout('import') && (await imported(team))
   const [groupId, experience_group] = [await bank.group(), await bank.group()]
   const job = isAbout('job') && (await bank.apply(groupId, 'ADD', 'ann\na,b\n'))
+  const toHold = path === undefined || isHeld.test(path) ? ['heldJobId', 'otherHeldJobId'] : []
+  const heldJobs = toHold.map(async (name) => {
+    const preview = await held(bank, await bank.group(), { type: 'ADD', mode: 'preview' }, ['ann'])
+    return [name, String(preview['jobId'])]
+  })
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
   const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
   const erasure = isAbout('erasure') && (await team.erase('nobody'))
   const ids = {
     ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
+    ...(Object.fromEntries(await Promise.all(heldJobs)) as Record<string, string>), // of names
     ...{ workspace_id: String(team.workspace), group_id: household.id },
     ...{ user_id: '1', name: 'household:has_dog', ...(run && { run_id: String(run['id']) }) },
     ...{ person: 'nobody', ...(erasure && { erasure_id: String(erasure['id']) }) },

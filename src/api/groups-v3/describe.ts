@@ -36,6 +36,8 @@ const uploadBody = {
             description: 'The field may also be called `operation`.',
           },
           header: headerField,
+          mode: { type: 'string' as const, enum: ['apply', 'preview'] },
+          maxRemovePercent: { type: 'integer' as const, minimum: 0, maximum: 100 },
           fileName: file,
         },
       },

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { Problem } from '../../jobs/problem.ts'
-import type { Reason } from '../../failure.ts'
+import type { JobIs, Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
@@ -17,6 +17,22 @@ const takenNames = {
   audience: 'An audience with id',
   experiment: 'An experiment with id',
 } as const
+
+const doneTo = { publish: 'published', cancel: 'cancelled' }
+
+const became: Record<JobIs, string> = {
+  'not-held': 'it is not held',
+  live: 'its changes are live',
+  failed: 'it has failed',
+  cancelled: 'it is cancelled',
+  'of-erasure': 'it removes people who are erased',
+}
+
+function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal' }>): string {
+  if (given === undefined)
+    return `The job would remove ${removed} members: publish it with {"expectedRemoved": ${removed}}.`
+  return `The job would remove ${removed} members, not ${given}.`
+}
 
 type Refusal = [status: 400 | 401 | 429, code: '2000' | '2001' | '2003' | '2004', message: string]
 
@@ -88,6 +104,12 @@ function answerTo(facts: Reason): Refusal {
         '2001',
         `The group is filled by the audience ${facts.name} (${facts.audience}): detach it before you upload.`,
       ]
+    case 'job-state': {
+      const { id, to, is } = facts
+      return [400, '2001', `jobId ${id} cannot be ${doneTo[to]}: ${became[is]}.`]
+    }
+    case 'removal':
+      return [400, '2001', removalSentence(facts)]
     case 'in-use':
       return [
         400,

@@ -1,11 +1,13 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
+import { sourceOf } from '../../audiences/apply.ts'
 import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
 import { deleteGroup } from '../../experience/delete-group.ts'
+import { cancelJob, publishJob } from '../../experience/held.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
-import { listProblems } from '../../jobs/jobs.ts'
+import { listProblems } from '../../jobs/job-problems.ts'
 import { isUuid } from '../../text.ts'
 import { bearer } from '../bearer.ts'
 import { forgetsCached } from '../cached.ts'
@@ -14,11 +16,12 @@ import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { finishAlways, uploadParts } from '../upload.ts'
-import { jsonBody, valid } from '../valid.ts'
+import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
 import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
+import * as jobWire from './job-wire.ts'
 import { revisions } from './revisions.ts'
 import { ShownUpload, showUpload } from './upload-wire.ts'
 import * as wire from './wire.ts'
@@ -97,7 +100,7 @@ export const groupsV3 = new Hono<Http>()
     operation(
       'updateGroup',
       'groups:write',
-      'Change the name, the description or both; fields that are not given stay',
+      'Change the name, the description or the guard; fields that are not given stay',
       wire.ShownGroup,
     ),
     jsonBody,
@@ -156,7 +159,7 @@ export const groupsV3 = new Hono<Http>()
       'listJobs',
       'groups:read',
       'List the jobs of one group or all, newest first',
-      Page(wire.ListedJob),
+      Page(jobWire.ListedJob),
     ),
     valid('query', PageQuery(jobFields).extend(wire.JobsOf)),
     async (c) => {
@@ -168,7 +171,7 @@ export const groupsV3 = new Hono<Http>()
           addressOf(c),
           paging,
           await listJobs(c.var.replica, c.var.workspace, groupId, paging),
-          wire.listJob(addressOf(c)),
+          jobWire.listJob(addressOf(c)),
         ),
       )
     },
@@ -176,10 +179,12 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/jobs/:jobId',
-    operation('getJob', 'groups:read', 'Get a job: its progress and its outcome', wire.ShownJob),
+    operation('getJob', 'groups:read', 'Get a job: its progress and its outcome', jobWire.ShownJob),
     async (c) =>
       c.json(
-        wire.showJob(await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase())),
+        jobWire.showJob(
+          await getJob(c.var.db, c.var.workspace, c.req.param('jobId').toLowerCase()),
+        ),
       ),
   )
 
@@ -204,6 +209,42 @@ export const groupsV3 = new Hono<Http>()
         showPage(addressOf(c), paging, await listProblems(db, job, paging, problemOrder), show),
       )
     },
+  )
+
+  .post(
+    '/jobs/:jobId/publish',
+    operation(
+      'publishJob',
+      'groups:write',
+      'Make the changes of a held job live',
+      jobWire.ShownJob,
+    ),
+    optionalJsonBody,
+    valid('json', jobWire.Publication),
+    async (c) => {
+      const { res, workspace } = c.var
+      const { expectedRemoved } = c.req.valid('json')
+      const id = c.req.param('jobId').toLowerCase()
+      return c.json(
+        jobWire.showJob(await publishJob(res, workspace, id, { expectedRemoved, sourceOf })),
+      )
+    },
+  )
+
+  .post(
+    '/jobs/:jobId/cancel',
+    operation(
+      'cancelJob',
+      'groups:write',
+      'Cancel a job that waits, runs or is held; nothing of it is applied',
+      jobWire.ShownJob,
+    ),
+    async (c) =>
+      c.json(
+        jobWire.showJob(
+          await cancelJob(c.var.res, c.var.workspace, c.req.param('jobId').toLowerCase()),
+        ),
+      ),
   )
 
   .all('*', unknownOperation)

@@ -1,13 +1,9 @@
 import { z } from 'zod'
 import type { Group } from '../../experience/groups.ts'
-import type { GroupJob } from '../../experience/jobs.ts'
 import { Failure } from '../../failure.ts'
-import type { JobProblem } from '../../jobs/jobs.ts'
-import { percentOf } from '../../jobs/outcome.ts'
+import type { JobProblem } from '../../jobs/job-problems.ts'
 import type { Problem } from '../../jobs/problem.ts'
 import { isUuid } from '../../text.ts'
-import { FileSha256 } from '../file-hash.ts'
-import { statuses } from '../status.ts'
 
 /** The id in lower case, as it is stored. Throws `not-an-id`. */
 export function groupIdOf(text: string): string {
@@ -26,6 +22,17 @@ const description = z.string().nullish().meta({
   description: 'At most 450 characters unless configured otherwise. An empty text removes it.',
 })
 
+const maxRemovePercent = z
+  .int('must be a whole number from 0 to 100')
+  .min(0, 'must be a whole number from 0 to 100')
+  .max(100, 'must be a whole number from 0 to 100')
+  .nullish()
+  .meta({
+    description:
+      'A job that would remove a larger share of the participants, where they are 100 or more, is ' +
+      'held. Null: as the installation says.',
+  })
+
 export const NewGroup = z.object({
   groupName: name,
   groupDescription: description,
@@ -34,12 +41,14 @@ export const NewGroup = z.object({
     .string()
     .default('RETAIL_BANKING')
     .meta({ description: 'At most 50 characters.' }),
+  maxRemovePercent,
 })
 
 /** Fields that are not given stay. */
 export const GroupDraft = z.object({
   groupName: name.optional(),
   groupDescription: description,
+  maxRemovePercent,
 })
 
 export const newGroupOf = (draft: z.infer<typeof NewGroup>) => ({
@@ -47,9 +56,15 @@ export const newGroupOf = (draft: z.infer<typeof NewGroup>) => ({
   description: draft.groupDescription,
   type: draft.groupType,
   platform: draft.groupPlatform,
+  maxRemovePercent: draft.maxRemovePercent,
 })
 
-export const draftOf = ({ groupName, groupDescription }: z.infer<typeof GroupDraft>) => ({
+export const draftOf = ({
+  groupName,
+  groupDescription,
+  maxRemovePercent,
+}: z.infer<typeof GroupDraft>) => ({
+  maxRemovePercent,
   ...(groupName !== undefined && { name: groupName }),
   description: groupDescription,
 })
@@ -62,6 +77,7 @@ export const ShownGroup = z.object({
   groupPlatform: z.string(),
   groupLastUpdatedDateTime: z.iso.datetime(),
   groupParticipantCount: z.int(),
+  maxRemovePercent: z.int().min(0).max(100).optional(),
   groupStatus: z.literal('ACTIVE'),
 })
 
@@ -73,6 +89,7 @@ export const showGroup = (group: Group): z.infer<typeof ShownGroup> => ({
   groupPlatform: group.platform,
   groupLastUpdatedDateTime: new Date(group.updatedAt).toISOString(),
   groupParticipantCount: group.participantCount,
+  ...(group.maxRemovePercent !== null && { maxRemovePercent: group.maxRemovePercent }),
   groupStatus: 'ACTIVE',
 })
 
@@ -93,104 +110,6 @@ export const listGroup = (group: Group): z.infer<typeof ListedGroup> => ({
   noOfParticipants: group.participantCount,
   links: [],
 })
-
-export const ShownJob = z.object({
-  jobId: z.uuid(),
-  groupId: z.uuid(),
-  groupName: z.string(),
-  groupType: z.string(),
-  inputFileName: z.string(),
-  workingFileName: z.string(),
-  fileSha256: FileSha256.optional(),
-  type: z.enum(['ADD', 'REMOVE', 'REPLACE']),
-  totalRecordsCount: z.int(),
-  successRecordsCount: z.int(),
-  failedRecordsCount: z.int(),
-  addedCount: z.int(),
-  removedCount: z.int(),
-  unchangedCount: z.int(),
-  progressPercent: z.int().min(0).max(100),
-  jobDetails: z.string().optional(),
-  jobStatus: z.enum(Object.values(statuses)),
-  jobCreatedBy: z.string(),
-  createdDateTime: z.iso.datetime(),
-  lastUpdatedDateTime: z.iso.datetime(),
-})
-
-const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
-
-/** Failures that undo what was written, of good rows too. */
-const undoneBy = new Set<GroupJob['failure']>(['gave-up', 'mostly-bad', 'rule', 'limit'])
-
-/** Changes are counted only once the job is live. */
-export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
-  const undone = undoneBy.has(job.failure)
-  const good = undone ? 0 : job.rows - job.badRows
-  const live = job.state === 'successful' || job.state === 'partial'
-  const details = detailsOf(job)
-  return {
-    jobId: job.id,
-    groupId: job.groupId,
-    groupName: job.groupName,
-    groupType: job.groupType,
-    ...fileNamesOf(job),
-    ...(job.fileSha256 !== null && { fileSha256: job.fileSha256 }),
-    type: shownTypes[job.type],
-    totalRecordsCount: job.rows,
-    successRecordsCount: good,
-    failedRecordsCount: job.badRows,
-    addedCount: live ? job.added : 0,
-    removedCount: live ? job.removed : 0,
-    unchangedCount: live ? good - (job.type === 'remove' ? job.removed : job.added) : 0,
-    progressPercent: percentOf(job, job.groupCount + job.touched),
-    ...(details !== undefined && { jobDetails: details }),
-    jobStatus: statuses[job.state],
-    jobCreatedBy: job.createdBy,
-    createdDateTime: new Date(job.createdAt).toISOString(),
-    lastUpdatedDateTime: new Date(job.updatedAt).toISOString(),
-  }
-}
-
-function fileNamesOf(job: GroupJob) {
-  if (job.source === 'audience')
-    return { inputFileName: `audience ${job.audience}`, workingFileName: job.audience }
-  const { fileName, fileKey } = job
-  return {
-    inputFileName: fileName,
-    workingFileName: fileKey.slice(fileKey.lastIndexOf('/') + 1),
-  }
-}
-
-function detailsOf({ state, failure }: GroupJob): string | undefined {
-  if (state === 'partial') return 'Partial Success.  See detailed report.'
-  if (state !== 'failed') return undefined
-  return failedDetails[failure ?? 'no-good-row']
-}
-
-const report = 'Import failed.  See detailed report.'
-const nothing = 'Import failed.  Nothing of the file was applied.'
-
-const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
-  'no-good-row': report,
-  'mostly-bad':
-    'Import failed.  Too many rows were refused, so nothing was changed.  See detailed report.',
-  'not-text': report,
-  header: report,
-  rule: report,
-  limit: report,
-  'gave-up': nothing,
-  withdrawn: nothing,
-}
-
-export const ListedJob = ShownJob.extend({ links: z.array(Link) })
-
-/** `url` is the list's. */
-export const listJob =
-  (url: string) =>
-  (job: GroupJob): z.infer<typeof ListedJob> => ({
-    ...showJob(job),
-    links: [{ rel: 'self', href: `${url.replace(/\?.*/, '')}/${job.id}` }],
-  })
 
 export const JobsOf = { groupId: z.string().optional() }
 
@@ -224,6 +143,14 @@ export const UploadQuery = z.object({
   header: once.optional().meta({
     description:
       'Whether the first row names the columns: present, absent, or auto, which decides by its words.',
+  }),
+  mode: once.optional().meta({
+    description: 'apply, or preview: the job is held before it goes live, until it is published.',
+  }),
+  maxRemovePercent: once.optional().meta({
+    description:
+      'From 0 to 100: where the job would remove a larger share of the participants of a group of ' +
+      '100 and more, it is held. By default as the group says.',
   }),
   fileName: z
     .string()

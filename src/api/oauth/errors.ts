@@ -64,6 +64,8 @@ function answerTo(facts: Reason): Refusal {
     case 'file-too-large':
     case 'file-type':
     case 'jobs-waiting':
+    case 'job-state':
+    case 'removal':
     case 'uploads-in-flight':
     case 'idle':
     case 'other-workspace':

@@ -124,6 +124,8 @@ function answerTo(facts: Reason): Refusal {
     case 'upload-type-missing':
     case 'upload-type-unknown':
     case 'filled-by-audience':
+    case 'job-state':
+    case 'removal':
       return [400, `The request is refused: ${facts.reason}`]
   }
 }

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { receiveUsers } from '../../identity/users-file.ts'
 import { getUsersJob, listUsersJobs } from '../../identity/users-jobs.ts'
-import { listProblems } from '../../jobs/jobs.ts'
+import { listProblems } from '../../jobs/job-problems.ts'
 import type { Http } from '../http.ts'
 import { finishAlways, uploadParts } from '../upload.ts'
 import { valid } from '../valid.ts'

@@ -8,7 +8,7 @@ import type { GroupJob } from '../../../experience/jobs.ts'
 import { canonical, problemOfChosenId, readId } from '../../../text.ts'
 import { FileFor, KeysetQuery } from '../../keyset.ts'
 import { checkedBy, Description, Name } from '../../name.ts'
-import { statuses } from '../../status.ts'
+import { statuses, statusOf } from '../../status.ts'
 import { Cost, type Limit } from './counts.ts'
 import { AttributeValue, date, showExact, showValue } from './values.ts'
 
@@ -213,6 +213,6 @@ export const ShownSync = z.object({
 export const showSync = (job: GroupJob): z.infer<typeof ShownSync> => ({
   job_id: job.id,
   group_id: job.groupId,
-  status: statuses[job.state],
+  status: statusOf(job),
   created_on: date(job.createdAt),
 })

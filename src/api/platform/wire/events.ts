@@ -29,6 +29,7 @@ const Audience = z.object({ audience_id: z.string() })
 const Filled = Audience.extend({ group_id: z.uuid() })
 const Webhook = z.object({ webhook_id: z.uuid() })
 const Job = z.object({ job_id: z.uuid(), group_id: z.uuid().nullable() })
+const GroupJob = z.object({ job_id: z.uuid(), group_id: z.uuid() })
 const Erasure = z.object({
   erasure_id: z.uuid(),
   people: z.int(),
@@ -38,7 +39,7 @@ const Erasure = z.object({
 /** The types of events: when each happens, and its data. */
 const types = {
   'group.created': ['An experience group was created', Group],
-  'group.updated': ['The name or description of an experience group was changed', Group],
+  'group.updated': ['The name, description or guard of an experience group was changed', Group],
   'group.deleted': ['An experience group was deleted', z.object({ group_id: z.uuid() })],
   'group.participants.changed': ['The changes of a job to an experience group went live', Applied],
   'group.exported': [
@@ -53,9 +54,15 @@ const types = {
     'A job failed; group_id is null for a file of users',
     Job.extend({ reason: z.enum(failureReasons) }),
   ],
+  'job.held': [
+    'A job waits to be published or cancelled: it is a preview, or would remove too many',
+    GroupJob.extend({ added: z.int(), removed: z.int() }),
+  ],
+  'job.published': ['The changes of a held job went live by a request', GroupJob],
   'job.cancelled': [
-    'A job was cancelled: its group was deleted, or its audience no longer fills the group',
-    z.object({ job_id: z.uuid(), group_id: z.uuid() }),
+    'A job was cancelled: by a request, after the days for which it was held, as its group was ' +
+      'deleted, or as its audience no longer fills the group',
+    GroupJob,
   ],
   'user.updated': ['Attributes of a user were set by a request', Person],
   'user.deleted': ['A user was deleted', Person],

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { OpenedUsersJob } from '../../../identity/users-jobs.ts'
 import type { UsersFileJob } from '../../../jobs/job.ts'
-import type { JobProblem } from '../../../jobs/jobs.ts'
+import type { JobProblem } from '../../../jobs/job-problems.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import type { Problem } from '../../../jobs/problem.ts'
 import { headerField } from '../../describe.ts'
@@ -70,6 +70,7 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
     'none that a group definition shares.',
   'gave-up': 'The file could not be finished. Rows that were written stay. Upload the file again.',
   withdrawn: 'The file was withdrawn.',
+  cancelled: 'The file was withdrawn.',
   'not-text':
     'The file is not text: it has a NUL byte. Save it as CSV in UTF-8. Nothing of it was applied.',
   'mostly-bad': 'Too many rows were refused.',
