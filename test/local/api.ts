@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { scopes } from '../../src/access/scopes.ts'
 import { answer, json } from './http.ts'
 import { standing, watch } from './watch.ts'
 
@@ -47,6 +46,12 @@ export async function registerClient(
   name: string,
   workspace = 1,
 ): Promise<Client> {
+  // As the server names them: it may be of another version.
+  const { scopes_supported: scopes } = await answer<{ scopes_supported: string[] }>(
+    'the scopes',
+    `${url}/.well-known/oauth-authorization-server`,
+    {},
+  )
   const draft = { workspace_id: workspace, name, scopes }
   const { headers, ...post } = json('POST', draft)
   const client = await answer<{ client_id: string; client_secret: string }>(
