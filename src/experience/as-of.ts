@@ -6,7 +6,7 @@ import { getMember, groupOf, isMember, memberOf, storedIdOf } from '../membershi
 import type { Member, MemberRow } from '../membership/lookup.ts'
 
 /** Milliseconds for which dead rows say whom the live revision has removed; see prune.ts. */
-export const toldFor = 11 * 3_600_000
+export const knownFor = 11 * 3_600_000
 
 /** An answer depends on so many jobs at most. */
 const jobsMost = 100
@@ -65,7 +65,7 @@ function problemOf(
   if (last === undefined || between.length < live - revision - 1)
     return `can no longer be told: jobs since then are no longer kept`
   if (last.removed === 0) return undefined
-  if (last.endedAt === null || last.endedAt <= now - toldFor)
+  if (last.endedAt === null || last.endedAt <= now - knownFor)
     return `can no longer be told: the live one, ${live}, is older than eleven hours`
   if (jobs.length === jobsMost || jobs.some((job) => job.revision > live && mayHaveAdded(job)))
     return `cannot be told any more: a later job has begun to change the group`

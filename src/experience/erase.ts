@@ -1,5 +1,6 @@
 import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
 import { costOf, together } from '../db/connect.ts'
+import { deleteSome } from '../db/delete-some.ts'
 import { experienceGroups, jobs, syncRules } from '../db/schema.ts'
 import { eraseMembers, type Group } from '../membership/members.ts'
 import type { Resources } from '../resources.ts'
@@ -42,9 +43,12 @@ async function eraseStep(
   const rows = invocation.items(rowsFirst)
   const results = await together(db, [
     eraseMembers({ workspace, group }, rows),
-    sql`DELETE FROM job_problems WHERE (job_key, line) IN (
-      SELECT job_key, line FROM job_problems
-      WHERE job_key IN (SELECT key FROM jobs WHERE group_key = ${group}) LIMIT ${rows})`,
+    deleteSome(
+      sql`job_problems`,
+      sql`job_key, line`,
+      sql`job_key IN (SELECT key FROM jobs WHERE group_key = ${group})`,
+      rows,
+    ),
   ])
   await invocation.took(costOf(results).ms, rows)
   if (results.some(({ changes }) => changes > 0)) return true

@@ -95,13 +95,13 @@ function controlAfter({ status, control }: Settings, variants: Variant[]): strin
   return stays ? control : (first?.id ?? control)
 }
 
-/** Whether an experiment is running or paused. */
 /** Who chooses how households are drawn can tell an address from a list of guesses. Throws `forbidden`. */
 export function checkMayDraw({ unit }: Pick<Settings, 'unit'>, mayReadUsers: boolean): void {
   if (unit !== null && !mayReadUsers)
     throw new Failure({ reason: 'forbidden', scope: 'users:read' })
 }
 
+/** Whether an experiment is running or paused. */
 export const isUnderWay = ({ status }: Pick<Settings, 'status'>): boolean =>
   status === 'running' || status === 'paused'
 

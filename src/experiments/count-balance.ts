@@ -10,7 +10,7 @@ import { membersAt, RevisionChanged, type Member } from '../membership/export.ts
 import { flagOf, type Message, type MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { balanceMessage, findNextBalance, isTurn, type BalanceState } from './balance.ts'
-import { columns, experimentOf, type Experiment, type ExperimentRow } from './experiments.ts'
+import { columns, experimentOf, isOf, type Experiment, type ExperimentRow } from './experiments.ts'
 import { assigning } from './split.ts'
 import { drawnColumns, type DrawnMember } from './unit.ts'
 
@@ -57,8 +57,7 @@ async function find(res: Resources, workspace: number, key: number): Promise<Cou
       iif(state = 'counting', 1, ${isTurn(workspace, res.now())}) AS mayBegin
     FROM experiment_balances WHERE experiment_key = ${key}`,
     sql<ExperimentRow>`
-    SELECT ${columns} FROM experiments AS e
-    WHERE e.key = ${key} AND e.workspace_id = ${workspace} AND e.deleted_at IS NULL`,
+    SELECT ${columns} FROM experiments AS e WHERE e.key = ${key} AND ${isOf(workspace)}`,
   ])
   const [row] = balances.rows
   if (row === undefined) return undefined

@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { costOf, together } from '../db/connect.ts'
+import { deleteSome } from '../db/delete-some.ts'
 import { retried } from '../db/retried.ts'
 import { invalid } from '../failure.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
@@ -52,16 +53,12 @@ export async function eraseExperiment(
     { kind: 'erase-experiment', workspace, experiment: key },
     async (invocation) => {
       const rows = invocation.items(rowsFirst)
+      const some = (table: SQL, primary: SQL) =>
+        deleteSome(table, primary, sql`experiment_key = ${key}`, rows)
       const results = await together(db, [
-        sql`DELETE FROM experiment_forced WHERE (experiment_key, participant_id) IN (
-        SELECT experiment_key, participant_id FROM experiment_forced
-        WHERE experiment_key = ${key} LIMIT ${rows})`,
-        sql`DELETE FROM exposures WHERE (experiment_key, participant_id, version) IN (
-        SELECT experiment_key, participant_id, version FROM exposures
-        WHERE experiment_key = ${key} LIMIT ${rows})`,
-        sql`DELETE FROM exposure_counts WHERE (experiment_key, version, day, variant) IN (
-        SELECT experiment_key, version, day, variant FROM exposure_counts
-        WHERE experiment_key = ${key} LIMIT ${rows})`,
+        some(sql`experiment_forced`, sql`experiment_key, participant_id`),
+        some(sql`exposures`, sql`experiment_key, participant_id, version`),
+        some(sql`exposure_counts`, sql`experiment_key, version, day, variant`),
       ])
       await invocation.took(costOf(results).ms, rows)
       if (results.some(({ changes }) => changes > 0)) return true

@@ -53,9 +53,16 @@ export function experimentOf({
   }
 }
 
+/** What an experiment's id looks like; it is no UUID, as those are groups'. */
+export const idPattern = /^[a-z0-9_.-]{3,64}$/
+
+/** Whether an experiment `e` is one of a workspace. */
+export const isOf = (workspace: number): SQL =>
+  sql`e.workspace_id = ${workspace} AND e.deleted_at IS NULL`
+
 /** The experiments `e` of a workspace, as the end of a SELECT. */
 export const experimentsOf = (workspace: number): SQL =>
-  sql`experiments AS e WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL`
+  sql`experiments AS e WHERE ${isOf(workspace)}`
 
 /** Joins the group `g`, if any, of an experiment `e`. */
 export const joinGroup = sql`

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db, type Results } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
+import { isOf } from './experiments.ts'
 import { fitOf, type VariantCount, type Fit } from './chi-squared.ts'
 
 /** A variant, and how many participants saw it. */
@@ -30,7 +31,7 @@ export const countExposures = (workspace: number): SQL => sql`(
   SELECT coalesce(sum(c.participants), 0) FROM experiments AS e
     CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = 0
       AND c.day = ${allDays}
-  WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL)`
+  WHERE ${isOf(workspace)})`
 
 /**
  * The statement that adds to the counts of days, of all days, and of all versions: `counted` is a query of
@@ -103,7 +104,7 @@ export async function getExposed(
   workspace: number,
   id: string,
 ): Promise<Exposed & { days: ExposedDay[] }> {
-  const only = sql`e.workspace_id = ${workspace} AND e.deleted_at IS NULL AND e.id = ${id}`
+  const only = sql`${isOf(workspace)} AND e.id = ${id}`
   const counts = sql`(SELECT e.key, e.version FROM experiments AS e WHERE ${only}) AS e
     CROSS JOIN exposure_counts AS c ON c.experiment_key = e.key AND c.version = e.version
       AND c.day > ${allDays} AND c.participants > 0`

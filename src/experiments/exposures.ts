@@ -7,6 +7,7 @@ import { forMessages, type ExposuresMessage, type SentExposure } from '../messag
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { addCounts, dayOf, exposedOf, exposedQueries } from './exposure-counts.ts'
+import { isOf } from './experiments.ts'
 import { announceImbalanced } from './imbalanced.ts'
 import { resolveExposures, type Exposure } from './resolve-exposures.ts'
 
@@ -107,8 +108,6 @@ function firstOf(exposures: SentExposure[]): SentExposure[] {
 
 const inOrder = (a: SentExposure, b: SentExposure): number =>
   a.experiment - b.experiment || (a.participant < b.participant ? -1 : 1)
-
-const isOf = (workspace: number): SQL => sql`e.workspace_id = ${workspace} AND e.deleted_at IS NULL`
 
 /** The statements that write a list of exposures, of which none is there twice, and count the new. */
 function writeRows(workspace: number, list: string, isAccepted: SQL): SQL[] {

@@ -9,12 +9,11 @@ import {
   type Member,
 } from '../membership/lookup.ts'
 import { canonical, isUuid } from '../text.ts'
+import { idPattern } from './experiments.ts'
 import { assignmentOf, selectAssignments, subjectOf, withId, type Assignment } from './lookup.ts'
 
 /** What a flag tells of a participant: whether it is in a group, or its variant. */
 export type Flag = { group: Member } | { assignment: Assignment }
-
-const idPattern = /^[a-z\d_.-]{3,64}$/
 
 const isExperimentId = (text: string): boolean => idPattern.test(text) && !isUuid(text)
 

@@ -8,6 +8,7 @@ import {
   columns,
   experimentOf,
   experimentsOf,
+  isOf,
   joinGroup,
   type Experiment,
   type ExperimentRow,
@@ -125,7 +126,7 @@ async function query(
   const [experiments, known, households] = await together(db, [
     sql<Row>`
     SELECT ${columns}, g.revision FROM experiments AS e ${joinGroup}
-    WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL AND ${which}
+    WHERE ${isOf(workspace)} AND ${which}
     ORDER BY e.id LIMIT ${most}`,
     selectKnown(running, people),
     selectHouseholds(workspace, running, people),

@@ -6,6 +6,7 @@ import { isTooLong } from '../text.ts'
 import {
   columns,
   experimentOf,
+  isOf,
   joinGroup,
   type Experiment,
   type ExperimentRow,
@@ -51,7 +52,7 @@ export const selectAssignments = (
   FROM experiments AS e ${joinGroup}
     LEFT JOIN experiment_forced AS f
       ON f.experiment_key = e.key AND f.participant_id = ${subject}
-  WHERE e.workspace_id = ${workspace} AND e.deleted_at IS NULL ${which}`
+  WHERE ${isOf(workspace)} ${which}`
 
 export function assignmentOf(
   { revision, forced, member, household, ...row }: AssignmentRow,

@@ -1,5 +1,6 @@
-import { and, eq, isNotNull, sql } from 'drizzle-orm'
+import { and, eq, isNotNull, sql, type SQL } from 'drizzle-orm'
 import { costOf, together } from '../db/connect.ts'
+import { deleteSome } from '../db/delete-some.ts'
 import { groupDefinitions } from '../db/schema.ts'
 import {
   checkUnusedByExperiments,
@@ -78,19 +79,13 @@ export async function eraseDefinition(
     { kind: 'erase-definition', workspace, definition: key },
     async (invocation) => {
       const rows = invocation.items(rowsFirst)
+      const some = (table: SQL, primary: SQL) =>
+        deleteSome(table, primary, sql`definition_key = ${key}`, rows)
       const results = await together(db, [
-        sql`DELETE FROM identity_members WHERE (definition_key, user_id) IN (
-        SELECT definition_key, user_id FROM identity_members
-        WHERE definition_key = ${key} LIMIT ${rows})`,
-        sql`DELETE FROM group_attributes WHERE (definition_key, value, name) IN (
-        SELECT definition_key, value, name FROM group_attributes
-        WHERE definition_key = ${key} LIMIT ${rows})`,
-        sql`DELETE FROM normalized_values WHERE (definition_key, normalized, value) IN (
-        SELECT definition_key, normalized, value FROM normalized_values
-        WHERE definition_key = ${key} LIMIT ${rows})`,
-        sql`DELETE FROM recompute_runs WHERE key IN (
-        SELECT key FROM recompute_runs
-        WHERE definition_key = ${key} LIMIT ${rows})`,
+        some(sql`identity_members`, sql`definition_key, user_id`),
+        some(sql`group_attributes`, sql`definition_key, value, name`),
+        some(sql`normalized_values`, sql`definition_key, normalized, value`),
+        some(sql`recompute_runs`, sql`key`),
       ])
       await invocation.took(costOf(results).ms, rows)
       if (results.some(({ changes }) => changes > 0)) return true

@@ -47,8 +47,8 @@ export const lookups = new Hono<Http>()
       const { replica, workspace, res } = c.var
       const participant = c.req.param('participantId')
       const id = groupIdOf(c.req.param('groupId'))
-      const asked = { participant, ...c.req.valid('query'), now: res.now() }
-      return c.json(wire.showMember(participant, await getMemberAt(replica, workspace, id, asked)))
+      const query = { participant, ...c.req.valid('query'), now: res.now() }
+      return c.json(wire.showMember(participant, await getMemberAt(replica, workspace, id, query)))
     },
   )
 

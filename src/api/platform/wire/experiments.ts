@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ExperimentChange } from '../../../experiments/change.ts'
-import type { Experiment, Forced } from '../../../experiments/experiments.ts'
+import { idPattern, type Experiment, type Forced } from '../../../experiments/experiments.ts'
 import { shards } from '../../../experiments/shard.ts'
 import { canonical, isUuid, readId } from '../../../text.ts'
 import { Description, Name } from '../../name.ts'
@@ -110,10 +110,7 @@ export const ExperimentSettings = z.object({
 })
 
 export const NewExperiment = ExperimentSettings.extend({
-  id: Id(3, /^[a-z0-9_.-]{3,64}$/, 'a-z').refine(
-    (id) => !isUuid(id),
-    'cannot have the form of a UUID',
-  ),
+  id: Id(3, idPattern, 'a-z').refine((id) => !isUuid(id), 'cannot have the form of a UUID'),
   name: Name(100),
   variants: ExperimentSettings.shape.variants.unwrap(),
 })
