@@ -58,6 +58,6 @@ export async function neighbour(folder: string, size = full): Promise<Row[]> {
 }
 
 async function groupsOf({ url, adminToken }: Server, workspace: number): Promise<Groups> {
-  const client = await registerClient(url, adminToken, 'bench', workspace)
+  const client = await registerClient(url, adminToken, 'bench', { workspace })
   return new Groups(url, await getToken(url, client))
 }

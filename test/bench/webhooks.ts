@@ -55,7 +55,7 @@ async function listen(): Promise<Listener> {
 }
 
 async function open({ url, adminToken }: Server, workspace: number) {
-  const client = await registerClient(url, adminToken, 'bench', workspace)
+  const client = await registerClient(url, adminToken, 'bench', { workspace })
   const token = await getToken(url, client)
   return {
     groups: new Groups(url, token),

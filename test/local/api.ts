@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { scopes as all } from '../../src/access/scopes.ts'
 import { answer, json } from './http.ts'
 import { standing, watch } from './watch.ts'
 
@@ -39,19 +40,13 @@ export interface Client {
   workspace: number
 }
 
-/** Registers a client that may read and write all there is, with the installation's ADMIN_TOKEN. */
+/** Registers a client with the installation's ADMIN_TOKEN; it may read and write all there is by default. */
 export async function registerClient(
   url: string,
   adminToken: string,
   name: string,
-  workspace = 1,
+  { workspace = 1, scopes = all }: { workspace?: number; scopes?: readonly string[] } = {},
 ): Promise<Client> {
-  // As the server names them: it may be of another version.
-  const { scopes_supported: scopes } = await answer<{ scopes_supported: string[] }>(
-    'the scopes',
-    `${url}/.well-known/oauth-authorization-server`,
-    {},
-  )
   const draft = { workspace_id: workspace, name, scopes }
   const { headers, ...post } = json('POST', draft)
   const client = await answer<{ client_id: string; client_secret: string }>(

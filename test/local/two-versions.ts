@@ -8,6 +8,7 @@ import { dim, green, red } from './colour.ts'
 import { during } from './during.ts'
 import { Expectations } from './expectations.ts'
 import { temporaryFolder } from './folder.ts'
+import { answer } from './http.ts'
 import { Platform } from './platform.ts'
 import { freePort } from './port.ts'
 import { main } from './program.ts'
@@ -175,7 +176,13 @@ await main(async () => {
 
   console.log(`\nThe version of ${commit} begins`)
   let server = await startServer({ ...former, migrations: formerConfig })
-  const client = await registerClient(server.url, server.adminToken, 'two versions')
+  // Those that the former version knows.
+  const { scopes_supported: scopes } = await answer<{ scopes_supported: string[] }>(
+    'the scopes',
+    `${server.url}/.well-known/oauth-authorization-server`,
+    {},
+  )
+  const client = await registerClient(server.url, server.adminToken, 'two versions', { scopes })
   const customer = new Customer(server.url, client, await getToken(server.url, client))
   await prepare(customer)
   await customer.platform.openWebhook(hook, 'group.created')

@@ -93,8 +93,7 @@ describe('the first deployment', () => {
     const lookup = `GET ${path}/participants/ann`
     const seen = scene.requests.filter((one) => !one.startsWith('GET /groups/v3/jobs/'))
     assert.deepEqual(seen, [
-      ...['GET /health', 'GET /.well-known/oauth-authorization-server', 'POST /oauth/clients'],
-      ...['POST /oauth/token', 'POST /groups/v3/groups'],
+      ...['GET /health', 'POST /oauth/clients', 'POST /oauth/token', 'POST /groups/v3/groups'],
       ...[`PUT ${path}/participants`, lookup, `DELETE ${path}`, 'DELETE /oauth/clients/{id}'],
     ])
   })

@@ -19,7 +19,7 @@ export async function healthy(url: string): Promise<void> {
 
 /** One group from its first file to its end, by a client that is deleted too. Throws what went wrong. */
 export async function smoke(url: string, adminToken: string): Promise<void> {
-  const client = await registerClient(url, adminToken, 'smoke test', workspace)
+  const client = await registerClient(url, adminToken, 'smoke test', { workspace })
   try {
     const groups = new Groups(url, await getToken(url, client))
     const group = await groups.create(`Smoke test ${new Date().toISOString()}`)
