@@ -106,6 +106,8 @@ export const members = sqliteTable(
     addedRev: integer('added_rev').notNull(),
     removedRev: integer('removed_rev'),
     seenRev: integer('seen_rev').notNull(),
+    /** The removal that `added_rev` has taken back; undoing that revision brings it back. */
+    wasRemovedRev: integer('was_removed_rev'),
   },
   (t) => [
     primaryKey({ columns: [t.workspace, t.participant, t.group] }),
@@ -829,4 +831,69 @@ export const exposureCounts = sqliteTable(
     participants: integer('participants').notNull(),
   },
   (t) => [primaryKey({ columns: [t.experiment, t.version, t.day, t.variant] })],
+)
+
+/** Answers of requests with an Idempotency-Key, for a day. Written in the batch that the request makes. */
+export const idempotencyKeys = sqliteTable(
+  'idempotency_keys',
+  {
+    /** 0 for the installation's own administrator. */
+    workspace: integer('workspace_id').notNull(),
+    client: text('client_id').notNull(),
+    /** SHA-256: a key may name a person. */
+    keyHash: text('key_hash').notNull(),
+    /** Of the request that was first. */
+    request: text('request').notNull(),
+    fingerprint: text('fingerprint').notNull(),
+    at: integer('at').notNull(),
+    /** The data of the event of what it has made; null where it makes nothing. */
+    made: text('made', { mode: 'json' }).$type<Record<string, unknown>>(),
+    /** Sealed with the key, which is not stored; null until the answer is sent. */
+    answer: text('answer'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.workspace, t.client, t.keyHash] }),
+    index('idempotency_keys_by_time').on(t.at),
+  ],
+)
+
+/** Files that are sent piece by piece: by tus 1.0. */
+export const resumableUploads = sqliteTable(
+  'resumable_uploads',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    id: text('id').notNull(),
+    workspace: integer('workspace_id').notNull(),
+    /** Null for a file of users. */
+    group: text('group_id'),
+    createdBy: text('created_by').notNull(),
+    actor: text('actor', { mode: 'json' }).$type<Actor>().notNull(),
+    /** Of the whole file, in bytes, and how many are stored: whole parts until all are. */
+    length: integer('length').notNull(),
+    offset: integer('offset').notNull().default(0),
+    fileName: text('file_name').notNull(),
+    /** As in the fields of an upload in one request. */
+    fields: text('fields', { mode: 'json' }).$type<Record<string, string>>().notNull(),
+    ifMatch: text('if_match'),
+    fileKey: text('file_key').notNull(),
+    /** R2's id of the multipart upload, and the parts that are stored. */
+    multipart: text('multipart'),
+    parts: text('parts', { mode: 'json' })
+      .$type<{ partNumber: number; etag: string }[]>()
+      .notNull()
+      .default([]),
+    /** SHA-256 after the bytes that are stored, as it goes on. */
+    sha256: text('sha256'),
+    /** How it is read, by its first part; null where it must be unpacked first. */
+    format: text('format', { mode: 'json' }).$type<FileFormat>(),
+    /** The request that stores bytes now, and when it has last stored some. */
+    claim: text('claim'),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    job: text('job_id'),
+  },
+  (t) => [
+    uniqueIndex('resumable_uploads_by_id').on(t.workspace, t.id),
+    index('resumable_uploads_by_time').on(t.updatedAt),
+  ],
 )
