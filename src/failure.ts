@@ -60,7 +60,7 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
-  | { reason: 'job-state'; id: string; to: 'publish' | 'cancel'; is: JobIs }
+  | { reason: 'job-state'; id: string; to: 'publish' | 'cancel' | 'list'; is: JobIs }
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }
@@ -68,8 +68,9 @@ export type Reason =
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
 
-/** What has become of a job, so that it cannot be published or cancelled. */
-export type JobIs = 'not-held' | 'live' | 'failed' | 'cancelled' | 'of-erasure'
+/** What has become of a job, so that it cannot be published or cancelled, nor its changes be listed. */
+export type JobIs =
+  'not-held' | 'waiting' | 'running' | 'live' | 'superseded' | 'failed' | 'cancelled' | 'of-erasure'
 
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =

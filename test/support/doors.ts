@@ -62,6 +62,11 @@ const ofGroups: Record<string, Door> = {
   'GET /jobs': { scope: 'groups:read' },
   'GET /jobs/:jobId': { scope: 'groups:read' },
   'GET /jobs/:jobId/errors': { scope: 'groups:read' },
+  'GET /jobs/:jobId/changes': {
+    scope: 'groups:read',
+    query: 'kind=added',
+    stands: { jobId: 'heldJobId' },
+  },
   'POST /jobs/:jobId/publish': {
     scope: 'groups:write',
     ...takes('POST', {}),

@@ -1,9 +1,7 @@
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { sourceOf } from '../../audiences/apply.ts'
 import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
 import { deleteGroup } from '../../experience/delete-group.ts'
-import { cancelJob, publishJob } from '../../experience/held.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
@@ -16,9 +14,10 @@ import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { finishAlways, uploadParts } from '../upload.ts'
-import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
+import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
+import { heldJobs } from './held-jobs.ts'
 import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as jobWire from './job-wire.ts'
@@ -49,6 +48,7 @@ export const groupsV3 = new Hono<Http>()
   .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
   .route('/', revisions)
+  .route('/', heldJobs)
 
   .post(
     '/groups',
@@ -209,42 +209,6 @@ export const groupsV3 = new Hono<Http>()
         showPage(addressOf(c), paging, await listProblems(db, job, paging, problemOrder), show),
       )
     },
-  )
-
-  .post(
-    '/jobs/:jobId/publish',
-    operation(
-      'publishJob',
-      'groups:write',
-      'Make the changes of a held job live',
-      jobWire.ShownJob,
-    ),
-    optionalJsonBody,
-    valid('json', jobWire.Publication),
-    async (c) => {
-      const { res, workspace } = c.var
-      const { expectedRemoved } = c.req.valid('json')
-      const id = c.req.param('jobId').toLowerCase()
-      return c.json(
-        jobWire.showJob(await publishJob(res, workspace, id, { expectedRemoved, sourceOf })),
-      )
-    },
-  )
-
-  .post(
-    '/jobs/:jobId/cancel',
-    operation(
-      'cancelJob',
-      'groups:write',
-      'Cancel a job that waits, runs or is held; nothing of it is applied',
-      jobWire.ShownJob,
-    ),
-    async (c) =>
-      c.json(
-        jobWire.showJob(
-          await cancelJob(c.var.res, c.var.workspace, c.req.param('jobId').toLowerCase()),
-        ),
-      ),
   )
 
   .all('*', unknownOperation)
