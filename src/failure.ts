@@ -61,6 +61,8 @@ export type Reason =
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
   | { reason: 'job-state'; id: string; to: 'publish' | 'cancel' | 'list'; is: JobIs }
+  | { reason: 'revision'; live: number; expected: string }
+  | { reason: 'job-before'; id: string }
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }

@@ -19,6 +19,7 @@ import {
 } from '../jobs/jobs.ts'
 import { heldBefore } from '../jobs/turn.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { checkExpected, isAsExpected, type Expected } from './expected.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -28,6 +29,7 @@ const groupColumns = {
   groupId: sql<string>`${experienceGroups.id}`.as('of_id'),
   groupName: sql<string>`${experienceGroups.name}`.as('of_name'),
   groupType: sql<string>`${experienceGroups.type}`.as('of_type'),
+  groupRevision: sql<number>`${experienceGroups.revision}`.as('of_revision'),
   groupCount: sql<number>`${experienceGroups.participantCount}`.as('of_count'),
   groupRemoved: sql<number>`${experienceGroups.removedSincePrune}`.as('of_removed'),
   groupMaxRemovePercent: sql<number | null>`${experienceGroups.maxRemovePercent}`.as('of_percent'),
@@ -53,9 +55,9 @@ export type GroupJob = ReturnType<typeof readGroupJob> & Pick<Row, keyof typeof 
 
 function readRow(row: Row): GroupJob {
   const { groupId, groupName, groupType, groupCount, groupRemoved } = row
-  const { groupMaxRemovePercent, waitsFor } = row
+  const { groupRevision, groupMaxRemovePercent, waitsFor } = row
   const ofGroup = { groupId, groupName, groupType, groupCount, groupRemoved, groupMaxRemovePercent }
-  return { ...readGroupJob(row), ...ofGroup, waitsFor }
+  return { ...readGroupJob(row), ...ofGroup, groupRevision, waitsFor }
 }
 
 /** Throws `not-found`, also for a deleted group's or another workspace's. */
@@ -121,12 +123,19 @@ export async function checkAcceptsFile(
   return checkTakesFile(db, workspace, key, limits)
 }
 
-/** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
+/**
+ * Opens the next job of a group. Throws as `checkAcceptsFile` and `checkExpected` do, and
+ * `UnknownOutcome`.
+ */
 export async function openJob(
   res: Resources,
   workspace: number,
   groupId: string,
-  draft: StoredFile & Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & { type: JobType },
+  draft: StoredFile &
+    Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & {
+      type: JobType
+      expected?: Expected | undefined
+    },
 ): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
   const { limits } = res
@@ -134,7 +143,8 @@ export async function openJob(
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}`
+      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}
+      AND ${isAsExpected(draft.expected)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(
@@ -151,6 +161,7 @@ export async function openJob(
   const { fileName, fileSha256 } = draft
   if (key !== undefined) return { key, id, fileName, fileSha256 }
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
+  await checkExpected(db, workspace, groupId, draft.expected)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

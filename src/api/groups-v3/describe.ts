@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Needs } from '../../access/scopes.ts'
 import { guarded, headerField, json, jsonOrCsv, rateLimitExceeded } from '../describe.ts'
+import { taggedHeaders } from '../if-match.ts'
 import { Refused } from './wire.ts'
 
 const transactionId = {
@@ -51,6 +52,8 @@ interface Shape {
   /** Of an operation that takes or gives a file. */
   kind?: 'upload' | 'export'
   description?: string
+  /** Whether it says which revision the group is at. */
+  tagged?: boolean
 }
 type Answer = z.ZodType | Shape
 
@@ -59,7 +62,7 @@ const shapeOf = (answer: Answer): Shape =>
 
 /** The guard and the description of an operation. */
 export const operation = (operationId: string, needs: Needs, summary: string, answer: Answer) => {
-  const { schema, kind, description } = shapeOf(answer)
+  const { schema, kind, description, tagged = false } = shapeOf(answer)
   return guarded(needs, {
     // PUT and POST of one route are two operations, and an id names one.
     operationId: ({ method }) =>
@@ -70,7 +73,10 @@ export const operation = (operationId: string, needs: Needs, summary: string, an
     ...(kind === 'upload' && { requestBody: uploadBody }),
     ...(description !== undefined && { description }),
     responses: {
-      200: (kind === 'export' ? jsonOrCsv : json)('Done', schema),
+      200: {
+        ...(kind === 'export' ? jsonOrCsv : json)('Done', schema),
+        ...(tagged && { headers: taggedHeaders }),
+      },
       400: json('Refused: the message names the field', Refused),
       401: json('The token is missing or invalid, or lacks the scope', Refused),
       429: rateLimitExceeded(Refused),

@@ -115,6 +115,10 @@ function answerTo(facts: Reason): Refusal {
       const { id, to, is } = facts
       return [400, '2001', `${refusedTo[to](id)}: ${became[is]}.`]
     }
+    case 'revision':
+      return [400, '2001', `The group is at revision ${facts.live}, not at ${facts.expected}.`]
+    case 'job-before':
+      return [400, '2001', `jobId ${facts.id} has not ended, and may change the group before.`]
     case 'removal':
       return [400, '2001', removalSentence(facts)]
     case 'in-use':

@@ -4,6 +4,7 @@ import { exportChanges, listChanges } from '../../experience/changes.ts'
 import { cancelJob, publishJob } from '../../experience/held.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { ifMatch, setTag } from '../if-match.ts'
 import { optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './job-wire.ts'
@@ -38,16 +39,21 @@ export const heldJobs = new Hono<Http>()
 
   .post(
     '/jobs/:jobId/publish',
-    operation('publishJob', 'groups:write', 'Make the changes of a held job live', wire.ShownJob),
+    operation('publishJob', 'groups:write', 'Make the changes of a held job live', {
+      schema: wire.ShownJob,
+      tagged: true,
+    }),
+    ifMatch,
     optionalJsonBody,
     valid('json', wire.Publication),
     async (c) => {
       const { res, workspace } = c.var
       const { expectedRemoved } = c.req.valid('json')
       const id = c.req.param('jobId').toLowerCase()
-      return c.json(
-        wire.showJob(await publishJob(res, workspace, id, { expectedRemoved, sourceOf })),
-      )
+      const { expected } = c.var
+      const job = await publishJob(res, workspace, id, { expectedRemoved, sourceOf, expected })
+      setTag(c, job.groupRevision)
+      return c.json(wire.showJob(job))
     },
   )
 

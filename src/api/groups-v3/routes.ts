@@ -10,6 +10,7 @@ import { isUuid } from '../../text.ts'
 import { bearer } from '../bearer.ts'
 import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
+import { ifMatch, setTag } from '../if-match.ts'
 import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
@@ -86,13 +87,13 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/groups/:groupId',
-    operation('getGroup', 'groups:read', 'Get a group', wire.ShownGroup),
-    async (c) =>
-      c.json(
-        wire.showGroup(
-          await getGroup(c.var.db, c.var.workspace, wire.groupIdOf(c.req.param('groupId'))),
-        ),
-      ),
+    operation('getGroup', 'groups:read', 'Get a group', { schema: wire.ShownGroup, tagged: true }),
+    async (c) => {
+      const id = wire.groupIdOf(c.req.param('groupId'))
+      const group = await getGroup(c.var.db, c.var.workspace, id)
+      setTag(c, group.revision)
+      return c.json(wire.showGroup(group))
+    },
   )
 
   .put(
@@ -141,12 +142,14 @@ export const groupsV3 = new Hono<Http>()
       { schema: ShownUpload, kind: 'upload' },
     ),
     finishAlways,
+    ifMatch,
     valid('query', wire.UploadQuery),
     async (c) => {
-      const { res, workspace, caller } = c.var
+      const { res, workspace, caller, expected } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
       const job = await receiveUpload(res, workspace, id, {
         createdBy: caller.name,
+        expected,
         parts: uploadParts(c.req.raw, c.req.valid('query'), res.limits),
       })
       return c.json(showUpload(job, id))

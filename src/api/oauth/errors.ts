@@ -65,6 +65,8 @@ function answerTo(facts: Reason): Refusal {
     case 'file-type':
     case 'jobs-waiting':
     case 'job-state':
+    case 'revision':
+    case 'job-before':
     case 'removal':
     case 'uploads-in-flight':
     case 'idle':
