@@ -111,7 +111,7 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
+          !/\/(recompute|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
             name,
           ),
       )

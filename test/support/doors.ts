@@ -144,7 +144,12 @@ const ofWorkspaces: Record<string, Door> = {
     ...takes('PUT', { groupId: '{experience_group}' }),
   },
   'DELETE /audiences/:audience_id/experience-group': { ...filling, status: 204 },
-  'POST /audiences/:audience_id/sync': { ...filling, init: { method: 'POST' }, status: 202 },
+  'POST /audiences/:audience_id/sync': {
+    ...filling,
+    ...takes('POST', {}),
+    mayBeEmpty: true,
+    status: 202,
+  },
   'GET /experiments': { scope: 'experiments:read' },
   'POST /experiments': {
     scope: 'experiments:write',

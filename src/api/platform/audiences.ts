@@ -12,7 +12,7 @@ import {
 import { priced } from '../../audiences/prices.ts'
 import { requestSync } from '../../audiences/sync.ts'
 import type { Http } from '../http.ts'
-import { jsonBody, valid } from '../valid.ts'
+import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/audiences.ts'
 
@@ -126,11 +126,14 @@ export const audiences = new Hono<Http>()
       'syncAudience',
       filling,
       'Fill the experience group of an audience with its users, by a job',
-      { schema: wire.ShownSync, status: 202 },
+      { schema: wire.ShownSync, status: 202, description: wire.aboutSyncs },
     ),
+    optionalJsonBody,
+    valid('json', wire.SyncRequest),
     async (c) => {
       const { res, workspace, caller } = c.var
-      const job = await requestSync(res, workspace, wire.idOf(c), caller.name)
+      const request = { by: caller.name, ...c.req.valid('json') }
+      const job = await requestSync(res, workspace, wire.idOf(c), request)
       return c.json(wire.showSync(job), 202)
     },
   )
