@@ -56,5 +56,13 @@ export function withBookmarks(document: Spec): object {
           [servedByHeader]: { $ref: '#/components/headers/ServedBy' },
         }
   }
-  return { ...document, components: { ...document.components, ...components } }
+  const { parameters, headers } = document.components ?? {}
+  return {
+    ...document,
+    components: {
+      ...document.components,
+      parameters: { ...parameters, ...components.parameters },
+      headers: { ...headers, ...components.headers },
+    },
+  }
 }
