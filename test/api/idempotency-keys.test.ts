@@ -1,9 +1,21 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { declined, refused, said } from '../support/answers.ts'
-import { asAdmin, Bank, call, json, newClient, tokenOf, type Json } from '../support/api.ts'
+import {
+  asAdmin,
+  Bank,
+  call,
+  eventually,
+  json,
+  newClient,
+  tokenOf,
+  type Json,
+} from '../support/api.ts'
+import { Lab } from '../support/experiments.ts'
+import { hookScopes } from '../support/hooks.ts'
 import { household, Team } from '../support/identity.ts'
 import { answered, keysOf } from '../support/keys.ts'
+import { allWritten, countOfReports } from '../support/taken.ts'
 
 afterEach(() => void vi.useRealTimers())
 
@@ -199,5 +211,101 @@ describe('an administrator', () => {
       error: 'invalid_request',
       error_description: reused,
     })
+  })
+})
+
+describe('a request that makes nothing but what is written later', () => {
+  const batch = (n: number) => ({ mpid: 1, environment: 'production', user_attributes: { n } })
+
+  it('of events is taken once, and accepted again', async () => {
+    const team = await Team.open()
+    const send = (body: unknown) => {
+      const headers = { ...team.basic(), 'idempotency-key': 'one' }
+      return call('/v2/bulkevents', { method: 'POST', body: JSON.stringify(body), headers })
+    }
+    const first = await answered(send([batch(1)]))
+    expect(first).toMatchObject({ status: 202, body: '', replayed: false })
+    await allWritten()
+    const { sent } = countOfReports()
+    expect(await answered(send([batch(1)]))).toEqual({ ...first, replayed: true })
+    expect(countOfReports().sent).toBe(sent)
+    expect(await said(send([batch(2)]))).toEqual({
+      status: 400,
+      errors: [{ code: 'BAD_REQUEST', message: reused }],
+    })
+  })
+
+  it('of exposures is taken once, and accepted again, from browsers too', async () => {
+    const lab = await Lab.open()
+    await lab.running('summer')
+    const exposures = [{ experiment_id: 'summer', participant_id: 'ann', variant: 'control' }]
+    const send = () =>
+      lab.team.call('POST', '/experiments/exposures', {
+        body: JSON.stringify({ exposures }),
+        headers: { 'idempotency-key': 'one', origin: 'https://shop.example' },
+      })
+    const first = await answered(send())
+    expect(first).toMatchObject({ status: 202, replayed: false })
+    const again = await send()
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    expect(again.headers.get('access-control-expose-headers')).toContain('Idempotency-Replayed')
+  })
+
+  it('of a balance is answered as it was, also when the balance is complete', async () => {
+    const lab = await Lab.open()
+    await lab.running('summer', { group_id: await lab.group(['ann']) })
+    const headers = { 'idempotency-key': 'one' }
+    const send = () => lab.team.call('POST', '/experiments/summer/balance', { headers })
+    const first = await answered(send())
+    expect(first).toMatchObject({ status: 202, replayed: false })
+    await eventually(
+      () => lab.team.get('/experiments/summer/balance'),
+      ({ status }) => status === 'complete',
+    )
+    expect(await answered(send())).toEqual({ ...first, replayed: true })
+  })
+})
+
+describe('a lost secret', () => {
+  it('is refused, with the id by which it can be rotated', async () => {
+    const team = await Team.open(hookScopes)
+    const send = () =>
+      team.call('POST', '/webhooks', {
+        body: JSON.stringify({ url: `${env.RECEIVER}/in/lost` }),
+        headers: { 'idempotency-key': 'one' },
+      })
+    const { id } = await said(send())
+    await env.DB.prepare(
+      'UPDATE idempotency_keys SET answer = NULL, at = at - 5000 WHERE client_id = ?',
+    )
+      .bind(team.client.id)
+      .run()
+    const lost = 'has got its secret, but the answer that showed it is lost: rotate the secret'
+    expect(await said(send())).toEqual(declined(422, `The webhook ${String(id)} ${lost}`))
+    expect((await team.get<Json[]>('/webhooks')).map((hook) => hook['id'])).toEqual([id])
+  })
+})
+
+describe('the answer of a request that goes on', () => {
+  it('is waited for, as only it has the secret', async () => {
+    const team = await Team.open(hookScopes)
+    const send = () =>
+      answered(
+        team.call('POST', '/webhooks', {
+          body: JSON.stringify({ url: `${env.RECEIVER}/in/slow` }),
+          headers: { 'idempotency-key': 'one' },
+        }),
+      )
+    const first = await send()
+    const update = (set: string, value: string | null) =>
+      env.DB.prepare(`UPDATE idempotency_keys SET ${set} WHERE client_id = ?2`)
+        .bind(value, team.client.id)
+        .run()
+    const [row] = await keysOf(team.workspace)
+    await update('answer = ?1', null)
+    const waiting = send()
+    await scheduler.wait(300)
+    await update('answer = ?1', String(row?.['answer']))
+    expect(await waiting).toEqual({ ...first, replayed: true })
   })
 })

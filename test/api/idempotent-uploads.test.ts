@@ -135,3 +135,56 @@ describe('PUT /users with an Idempotency-Key', () => {
     expect((await team.get<{ imports: Json[] }>('/imports')).imports).toHaveLength(1)
   })
 })
+
+describe('an upload whose twin is slower', () => {
+  it('is the only one, and its file the only one that is kept', async () => {
+    const { bank, group } = await opened()
+    const held = Promise.withResolvers<void>()
+    const pieces = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode('ann\n'))
+        await held.promise
+        controller.enqueue(new TextEncoder().encode('bob\n'))
+        controller.close()
+      },
+    })
+    const send = (body: BodyInit) =>
+      bank.call('PUT', `/groups/${group}/participants?type=ADD&mode=preview`, {
+        body,
+        headers: { 'content-type': 'text/csv', 'idempotency-key': 'twins' },
+      })
+    const slower = answered(send(pieces))
+    const first = await answered(send('ann\nbob\n'))
+    expect(first).toMatchObject({ status: 200, replayed: false })
+    held.resolve()
+    expect(await slower).toEqual({ ...first, replayed: true })
+    const jobs = await bank.get(`/jobs?groupId=${group}`)
+    expect(jobs).toMatchObject({ page: { totalElements: 1 } })
+    const { jobId } = JSON.parse(first.body) as Json
+    await bank.ended(String(jobId))
+    const { objects } = await env.FILES.list({ prefix: `uploads/${bank.workspace}/` })
+    expect(objects).toEqual([])
+  })
+
+  it('is another where it has another file', async () => {
+    const { bank, group } = await opened()
+    const held = Promise.withResolvers<void>()
+    const pieces = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        await held.promise
+        controller.enqueue(new TextEncoder().encode('cid\n'))
+        controller.close()
+      },
+    })
+    const send = (body: BodyInit) =>
+      bank.call('PUT', `/groups/${group}/participants?type=ADD`, {
+        body,
+        headers: { 'content-type': 'text/csv', 'idempotency-key': 'others' },
+      })
+    const slower = said(send(pieces))
+    expect((await send('ann\n')).status).toBe(200)
+    held.resolve()
+    expect(await slower).toEqual(refused(reused))
+    expect(await bank.get(`/jobs?groupId=${group}`)).toMatchObject({ page: { totalElements: 1 } })
+  })
+})
