@@ -47,7 +47,8 @@ export function withBookmarks(document: Spec): object {
     .flatMap((path) => methods.flatMap((method) => path[method] ?? []))
     .filter(({ security = [] }) => security.length > 0)
   for (const operation of operations) {
-    ;(operation.parameters ??= []).push({ $ref: '#/components/parameters/Bookmark' })
+    const bookmark = { $ref: '#/components/parameters/Bookmark' }
+    operation.parameters = [...(operation.parameters ?? []), bookmark]
     for (const [status, answer] of Object.entries(operation.responses ?? {}))
       if (status.startsWith('2') && !('$ref' in answer))
         answer.headers = {
