@@ -8,6 +8,7 @@ import { hazardous } from '../support/hazard.ts'
 import { hookScopes } from '../support/hooks.ts'
 import { Team } from '../support/identity.ts'
 import { answered, keysOf } from '../support/keys.ts'
+import { logged } from '../support/log.ts'
 import { allWritten } from '../support/taken.ts'
 
 const day = 86_400_000
@@ -115,5 +116,33 @@ describe('a key', () => {
     expect(await findKey(res, key)).toBeUndefined()
     await keepAnswer(res, { ...key, fingerprint: () => 'other' }, 'second')
     expect(await findKey(res, key)).toMatchObject({ answer: 'second', fingerprint: 'other' })
+  })
+})
+
+describe('what a key costs', () => {
+  const log = logged()
+
+  it('is three statements and four rows; a repeat is one statement', async () => {
+    const bank = await Bank.open()
+    await bank.group()
+    const create = (name: string, headers: Record<string, string>) =>
+      bank.call('POST', '/groups', { body: JSON.stringify({ groupName: name }), headers })
+    const bills: { statements: number; rowsWritten: number }[] = []
+    for (const [name, headers] of [
+      ['owls', {}],
+      ['bats', { 'idempotency-key': 'one' }],
+      ['bats', { 'idempotency-key': 'one' }],
+    ] as const) {
+      expect((await create(name, headers)).status).toBe(200)
+      const { statements, rowsWritten } = log.events('request').at(-1) ?? {}
+      bills.push({ statements: Number(statements), rowsWritten: Number(rowsWritten) })
+    }
+    const [without, keyed, repeated] = bills
+    expect(keyed).toEqual({
+      statements: Number(without?.statements) + 3,
+      // The key and its index, the answer and its index.
+      rowsWritten: Number(without?.rowsWritten) + 4,
+    })
+    expect(repeated).toEqual({ statements: 1, rowsWritten: 0 })
   })
 })
