@@ -149,6 +149,25 @@ describe('an upload with If-Match', () => {
     await storeIsEmpty()
   })
 
+  it('is answered again by its Idempotency-Key, also at once', async () => {
+    const group = await bank.group()
+    const send = () =>
+      said(
+        bank.call('PUT', `/groups/${group}/participants?type=ADD`, {
+          body: 'ann\n',
+          headers: { 'content-type': 'text/csv', 'if-match': '"0"', 'idempotency-key': 'once' },
+        }),
+      )
+    const [first, ...others] = await Promise.all(Array.from({ length: 4 }, send))
+    expect(first).toMatchObject({ status: 200 })
+    await bank.ended(String(first?.['jobId']))
+    for (const answer of [...others, await send()]) expect(answer).toEqual(first)
+    const key = { 'idempotency-key': 'twice', 'content-type': 'text/csv', 'if-match': '"0"' }
+    const late = { body: 'bob\n', headers: key }
+    const path = `/groups/${group}/participants?type=ADD`
+    expect(await said(bank.call('PUT', path, late))).toEqual(isAt(1, '"0"'))
+  })
+
   it('knows no group of another workspace', async () => {
     const stranger = await Bank.open()
     const group = await stranger.group()
