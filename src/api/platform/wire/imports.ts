@@ -76,6 +76,7 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
   'mostly-bad': 'Too many rows were refused.',
   rule: 'The rule of the audience could not be evaluated.',
   limit: 'The limits of the workspace are reached.',
+  overtaken: 'Another revision went live before.',
 }
 
 export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
@@ -143,6 +144,7 @@ const problemSentences: Record<Problem, string> = {
   'no-row': 'The file has no user.',
   'not-text': failures['not-text'],
   operation: 'The row has not as many columns as the header',
+  overtaken: failures.overtaken,
   rule: failures.rule,
   'too-long': 'user_id cannot exceed 64 characters, nor a value 4096',
 }
