@@ -56,7 +56,8 @@ async function step(
       const end = source.end(res.limits)
       if (end === 'sweep') return startSweep(res, job)
       if (end === 'live') return finish(res, job, source)
-      return end === 'mostly-bad' ? undo(res, job, end) : endFailed(res, job, end)
+      if (end === 'mostly-bad' || end === 'not-kept') return undo(res, job, end)
+      return endFailed(res, job, end)
     }
     case 'sweeping':
       if (after === null) return finish(res, job, source)

@@ -18,6 +18,7 @@ export function revisionBefore(job: RevertJob): Source {
   // As of a REPLACE: the members that it leaves.
   const left = sql`${job.groupCount} + added - removed`
   return {
+    starts: { offset: leastMembers(job) },
     isAtEnd: isOvertaken || after === null,
     next: (res, invocation) =>
       walkOn(res, job, {
@@ -25,13 +26,29 @@ export function revisionBefore(job: RevertJob): Source {
         write: (range) => revert(job, range),
         to: { rows: left, touched: left },
       }),
-    end: () => (isOvertaken ? 'overtaken' : 'live'),
+    end: () => {
+      if (isOvertaken) return 'overtaken'
+      return job.touched < job.leastMembers ? 'not-kept' : 'live'
+    },
     events: ({ group_id, job_id, revision }) => [
       { type: 'group.reverted', data: { group_id, job_id, reverted: job.reverts, revision } },
     ],
     cleanUp: () => Promise.resolve(),
   }
 }
+
+/**
+ * How many members the revision before had, but for all people of erasures since. An earlier version
+ * may have deleted rows of others.
+ */
+const leastMembers = ({ group, workspace }: RevertJob): SQL => sql`coalesce((
+  SELECT g.participant_count - l.added + l.removed - (
+      SELECT coalesce(sum(e.people), 0) FROM erasures AS e
+      WHERE e.workspace_id = ${workspace}
+        AND (e.ended_at IS NULL OR e.ended_at >= l.created_at))
+  FROM experience_groups AS g CROSS JOIN jobs AS l
+    ON l.group_key = g.key AND l.revision = g.revision
+  WHERE g.key = ${group}), 0)`
 
 /** Statements that take back what the live revision has changed, each followed by a tally. */
 function revert(job: RevertJob, range: Range): SQL[] {

@@ -16,7 +16,7 @@ export interface Source {
   /** What follows the last item: going live, a sweep, or failure. */
   end: (
     limits: Limits,
-  ) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text' | 'overtaken'
+  ) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text' | 'overtaken' | 'not-kept'
   /** Events in addition to that of the changed group. */
   events: (data: Applied) => Event[]
   /** Safe to repeat. */

@@ -92,6 +92,8 @@ export interface ErasureJob extends JobFields, GroupFields, Pick<JobRow, 'fileNa
 export interface RevertJob extends JobFields, GroupFields, Pick<JobRow, 'fileName' | 'fileKey'> {
   source: 'revision-before'
   reverts: number
+  /** Members of the revision before, but for people who may have been erased since. */
+  leastMembers: number
 }
 
 export type FileJob = UsersFileJob | ParticipantsFileJob
@@ -132,7 +134,10 @@ export function readGroupJob(
     const scan = { people: fileSize, scanned: offset }
     return { ...read(row), ...scan, type, erasure, source: 'erasure' }
   }
-  if (type === 'revert') return { ...read(row), type, reverts: fileSize, source: 'revision-before' }
+  if (type === 'revert') {
+    const scan = { reverts: fileSize, leastMembers: offset }
+    return { ...read(row), ...scan, type, source: 'revision-before' }
+  }
   if (audience === null) return { ...read(row), type, source: 'participants-file' }
   const scan = { users: fileSize, scanned: offset, lastUser: cursor ?? '' }
   return { ...read(row), ...scan, type, audience, source: 'audience' }

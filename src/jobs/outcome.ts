@@ -27,6 +27,7 @@ const ofWholeFile: ReadonlySet<string> = new Set([
   'rule',
   'limit',
   'overtaken',
+  'not-kept',
 ] satisfies Problem[])
 
 /** What is wrong with the whole file of a failed job; undefined where its rows show it. */

@@ -37,6 +37,7 @@ export const failureReasons = [
   'limit',
   'rule',
   'overtaken',
+  'not-kept',
 ] as const
 
 interface OfGroupJob {

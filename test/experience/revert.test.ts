@@ -11,6 +11,8 @@ import { inBytes } from '../support/town.ts'
 
 const goesOn: Deed = { what: 'goes on', calls: undefined }
 
+const reverts: Deed = { what: 'reverts', mode: 'apply' }
+const givenUp: Deed[] = [reverts, { what: 'goes on', calls: 8 }, { what: 'fails for good' }, goesOn]
 const previewed = (by: 'publish' | 'cancel'): Deed[] => [
   { what: 'reverts', mode: 'preview' },
   ...[goesOn, goesOn],
@@ -59,10 +61,13 @@ describe('a history with reverts', () => {
           goesOn,
           { what: 'uploads', type: 'replace', ids: everybody.slice(6, 18) },
           goesOn,
-          { what: 'reverts', mode: 'apply' },
+          ...[...previewed('cancel'), ...givenUp],
+          // The second finds another live.
+          ...[reverts, reverts, goesOn, goesOn, reverts],
         ]
-        const rest: Deed[] = Array.from({ length: 8 }, () => goesOn)
-        for (const one of [...start, ...history.flat(), ...rest]) {
+        const rest: Deed[] = [goesOn, { what: 'decides', by: 'publish' }, goesOn, goesOn, goesOn]
+        const last = { what: 'erases' as const, guest: 'guest-2' }
+        for (const one of [...start, ...history.flat(), last, ...rest]) {
           if (one.what === 'erases') {
             await erasePerson(res, workspace, one.guest, 'tester')
             erased.add(one.guest)

@@ -238,9 +238,26 @@ describe('rows of a version that keeps no removals', () => {
       .run()
     await cancel()
     expect(await members()).toEqual(people(2, 6))
+    // The removal is known no more.
+    await revert()
+    expect((await jobsIn(workspace)).at(-1)).toMatchObject({ state: 'failed', failure: 'not-kept' })
+    expect(await members()).toEqual(people(2, 6))
     await upload('REMOVE', people(2, 4))
     await revert()
     expect(await members()).toEqual(people(2, 6))
+  })
+
+  it('that it has deleted make a revert fail, which changes nothing', async () => {
+    const { upload, revert, members, workspace } = await scene()
+    await upload('ADD', people(0, 6))
+    await upload('REPLACE', people(3, 8))
+    await env.DB.prepare('DELETE FROM members WHERE workspace_id = ? AND participant_id = ?')
+      .bind(workspace, people(0, 1)[0] ?? '')
+      .run()
+    await revert()
+    const failed = { state: 'failed', failure: 'not-kept', added: 0, removed: 0 }
+    expect((await jobsIn(workspace)).at(-1)).toMatchObject(failed)
+    expect(await members()).toEqual(people(3, 8))
   })
 
   it('count only where the removal is that of the live revision', async () => {

@@ -170,6 +170,7 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   operation:
     'Incorrect number of columns.  File should only contain 1 column for ParticipantId: ' +
     'the operation is the type of the upload, not a column.',
+  'not-kept': 'The revision before is no longer kept as a whole.  Nothing was changed.',
   overtaken: 'Another revision went live before the revert began.  Nothing was changed.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,

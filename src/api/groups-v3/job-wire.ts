@@ -29,7 +29,13 @@ export const ShownJob = z.object({
 })
 
 /** Failures that undo what was written, of good rows too. */
-const undoneBy = new Set<GroupJob['failure']>(['gave-up', 'mostly-bad', 'rule', 'limit'])
+const undoneBy = new Set<GroupJob['failure']>([
+  'gave-up',
+  'mostly-bad',
+  'rule',
+  'limit',
+  'not-kept',
+])
 
 /** Changes are counted only once the job is live or held. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
@@ -96,6 +102,7 @@ const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
   header: report,
   rule: report,
   limit: report,
+  'not-kept': 'Revert failed.  The revision before is no longer kept as a whole.',
   overtaken: 'Revert failed.  Another revision went live before it began.',
   'gave-up': nothing,
   withdrawn: nothing,
