@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { revertGroup } from '../../experience/revert.ts'
 import { listRevisions } from '../../experience/revisions.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { addressOf } from '../origin.ts'
 import { optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
@@ -40,6 +41,9 @@ export const revisions = new Hono<Http>()
     ),
     optionalJsonBody,
     valid('json', Revert),
+    idempotent<'job.created'>((c, { job_id, group_id }) =>
+      c.json(showRevert(job_id, String(group_id))),
+    ),
     async (c) => {
       const { res, workspace, caller } = c.var
       const id = groupIdOf(c.req.param('groupId'))
