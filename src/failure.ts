@@ -65,6 +65,7 @@ export type Reason =
   | { reason: 'job-state'; id: string; to: 'publish' | 'cancel' | 'list'; is: JobIs }
   | { reason: 'revision'; live: number; expected: string }
   | { reason: 'job-before'; id: string }
+  | { reason: 'nothing-to-revert'; id: string; why: 'no-revision' | 'erasure' }
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }

@@ -35,6 +35,11 @@ const became: Record<JobIs, string> = {
   'of-erasure': 'it removes people who are erased',
 }
 
+const irreversible = {
+  'no-revision': 'nothing has changed it yet',
+  erasure: 'its live revision removed people who are erased',
+}
+
 function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal' }>): string {
   if (given === undefined)
     return `The job would remove ${removed} members: publish it with {"expectedRemoved": ${removed}}.`
@@ -121,6 +126,8 @@ function answerTo(facts: Reason): Refusal {
       return [400, '2001', `The group is at revision ${facts.live}, not at ${facts.expected}.`]
     case 'job-before':
       return [400, '2001', `jobId ${facts.id} has not ended, and may change the group before.`]
+    case 'nothing-to-revert':
+      return [400, '2001', `groupId ${facts.id} cannot be reverted: ${irreversible[facts.why]}.`]
     case 'removal':
       return [400, '2001', removalSentence(facts)]
     case 'in-use':
@@ -177,6 +184,8 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   operation:
     'Incorrect number of columns.  File should only contain 1 column for ParticipantId: ' +
     'the operation is the type of the upload, not a column.',
+  'not-kept': 'The revision before is no longer kept as a whole.  Nothing was changed.',
+  overtaken: 'Another revision went live before the revert began.  Nothing was changed.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,
 })

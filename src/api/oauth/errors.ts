@@ -71,6 +71,7 @@ function answerTo(facts: Reason): Refusal {
     case 'job-state':
     case 'revision':
     case 'job-before':
+    case 'nothing-to-revert':
     case 'removal':
     case 'uploads-in-flight':
     case 'idle':

@@ -131,6 +131,7 @@ function answerTo(facts: Reason): Refusal {
     case 'job-state':
     case 'revision':
     case 'job-before':
+    case 'nothing-to-revert':
     case 'removal':
       return [400, `The request is refused: ${facts.reason}`]
   }
