@@ -2,9 +2,44 @@ import { Failure, invalid } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import type { OpenedJob } from '../jobs/jobs.ts'
+import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { checkAcceptsFile, openJob, type JobType } from './jobs.ts'
+
+/** Where a file of participants goes: a group, by a job of whom `createdBy` names. */
+export const toGroup = (
+  res: Resources,
+  workspace: number,
+  group: string,
+  createdBy: string,
+): Destination => ({
+  workspace,
+  group,
+  receiver: async (end) => {
+    const limits = { ...res.limits, counted: end?.length ?? 0 }
+    return {
+      bytesLeft: await checkAcceptsFile(res.databaseOf(workspace), workspace, group, limits),
+      field: checkField,
+      complete: (fields) => typeOf(fields.get('type')),
+      idColumn: findIdColumn,
+      take: (file, fields) => {
+        const type = typeOf(fields.get('type'))
+        const mode = modeOf(fields.get('mode'))
+        const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
+        const draft = { ...file, type, mode, maxRemovePercent, createdBy, end }
+        return openJob(res, workspace, group, draft)
+      },
+    }
+  },
+  messageOf: ({ key }) => ({ kind: 'job', workspace, job: key }),
+  announceCreated: (id) =>
+    announce(res, workspace, { type: 'upload.created', data: { upload_id: id, group_id: group } }),
+  announceDeleted: (id) =>
+    announce(res, workspace, { type: 'upload.deleted', data: { upload_id: id, group_id: group } }),
+  enqueueAnnounced: (results) => enqueueAnnounced(res, workspace, results),
+})
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
@@ -16,26 +51,9 @@ export async function receiveUpload(
   groupId: string,
   { createdBy, parts }: { createdBy: string; parts: AsyncIterable<UploadPart> },
 ): Promise<OpenedJob> {
-  const bytesLeft = await checkAcceptsFile(
-    res.databaseOf(workspace),
-    workspace,
-    groupId,
-    res.limits,
-  )
-  const job = await receiveFile(res, workspace, parts, {
-    bytesLeft,
-    field: checkField,
-    complete: (fields) => typeOf(fields.get('type')),
-    idColumn: findIdColumn,
-    take: (file, fields) => {
-      const type = typeOf(fields.get('type'))
-      const mode = modeOf(fields.get('mode'))
-      const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
-      const draft = { ...file, type, mode, maxRemovePercent, createdBy }
-      return openJob(res, workspace, groupId, draft)
-    },
-  })
-  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  const destination = toGroup(res, workspace, groupId, createdBy)
+  const job = await receiveFile(res, workspace, parts, await destination.receiver())
+  await enqueue(res, destination.messageOf(job))
   return job
 }
 

@@ -14,6 +14,7 @@ import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
 import { excerptOf } from '../jobs/problem.ts'
 import type { RefusedRow } from '../jobs/slice.ts'
+import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
@@ -26,6 +27,30 @@ import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
 
+/** Where a file of users goes: a job of whom `createdBy` names. */
+export const toUsers = (
+  res: Resources,
+  workspace: number,
+  createdBy: string,
+): Destination<OpenedUsersJob> => ({
+  workspace,
+  group: null,
+  receiver: async (end) => {
+    const limits = { ...res.limits, counted: end?.length ?? 0 }
+    return {
+      bytesLeft: await checkAcceptsFile(res.databaseOf(workspace), workspace, limits),
+      idColumn: findIdColumn,
+      take: (file) => openUsersJob(res, workspace, { ...file, createdBy, end }),
+    }
+  },
+  messageOf: ({ key }) => ({ kind: 'import', workspace, job: key }),
+  announceCreated: (id) =>
+    announce(res, workspace, { type: 'upload.created', data: { upload_id: id, group_id: null } }),
+  announceDeleted: (id) =>
+    announce(res, workspace, { type: 'upload.deleted', data: { upload_id: id, group_id: null } }),
+  enqueueAnnounced: (results) => enqueueAnnounced(res, workspace, results),
+})
+
 /**
  * Stores a file of users and opens the job that merges it. A failure leaves neither file nor job.
  * Throws `jobs-waiting`, and what `receiveFile` throws.
@@ -36,13 +61,9 @@ export async function receiveUsers(
   createdBy: string,
   parts: AsyncIterable<UploadPart>,
 ): Promise<OpenedUsersJob> {
-  const bytesLeft = await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
-  const job = await receiveFile(res, workspace, parts, {
-    bytesLeft,
-    idColumn: findIdColumn,
-    take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
-  })
-  await enqueue(res, { kind: 'import', workspace, job: job.key })
+  const destination = toUsers(res, workspace, createdBy)
+  const job = await receiveFile(res, workspace, parts, await destination.receiver())
+  await enqueue(res, destination.messageOf(job))
   return job
 }
 

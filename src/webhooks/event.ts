@@ -80,6 +80,8 @@ export interface EventData {
   'job.held': OfGroupJob & { added: number; removed: number }
   'job.published': OfGroupJob
   'job.cancelled': OfGroupJob
+  'upload.created': { upload_id: string; group_id: string | null }
+  'upload.deleted': { upload_id: string; group_id: string | null }
   'user.updated': OfUser
   'user.deleted': OfUser
   'users.reported': { reports: number }
@@ -175,6 +177,8 @@ export const objects = {
   'job.held': ['job', 'job_id'],
   'job.published': ['job', 'job_id'],
   'job.cancelled': ['job', 'job_id'],
+  'upload.created': ['upload', 'upload_id'],
+  'upload.deleted': ['upload', 'upload_id'],
   'user.updated': ['user', 'person_hash'],
   'user.deleted': ['user', 'person_hash'],
   'users.reported': null,

@@ -3,7 +3,7 @@ import type { Needs } from '../../access/scopes.ts'
 import { guarded, headerField, json, jsonOrCsv, rateLimitExceeded } from '../describe.ts'
 import { Refused } from './wire.ts'
 
-const transactionId = {
+export const transactionId = {
   in: 'header',
   name: 'transactionId',
   required: true,

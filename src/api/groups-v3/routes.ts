@@ -24,6 +24,7 @@ import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as jobWire from './job-wire.ts'
 import { revisions } from './revisions.ts'
 import { ShownUpload, showUpload } from './upload-wire.ts'
+import { uploads, uploadsOffered } from './uploads.ts'
 import * as wire from './wire.ts'
 
 const groupFields = { groupName: 'name', groupId: 'id', 'groupType.groupTypeName': 'type' } as const
@@ -46,9 +47,11 @@ const requireTransactionId = createMiddleware<Http>(async (c, next) => {
 /** Experience Groups. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
+  .route('/', uploadsOffered)
   .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
   .route('/', revisions)
+  .route('/', uploads)
 
   .post(
     '/groups',
@@ -117,12 +120,7 @@ export const groupsV3 = new Hono<Http>()
 
   .delete(
     '/groups/:groupId',
-    operation(
-      'deleteGroup',
-      'groups:write',
-      'Delete a group, its members and its jobs',
-      wire.Accepted,
-    ),
+    operation('deleteGroup', 'groups:write', 'Delete a group, its members and jobs', wire.Accepted),
     forgetsCached,
     async (c) => {
       const id = wire.groupIdOf(c.req.param('groupId'))

@@ -67,6 +67,7 @@ function answerTo(facts: Reason): Refusal {
     case 'job-state':
     case 'removal':
     case 'uploads-in-flight':
+    case 'resumable':
     case 'idle':
     case 'other-workspace':
     case 'limit':
