@@ -9,6 +9,8 @@ export type Reason =
   | { reason: 'audience-unknown'; audiences: readonly string[] }
   | { reason: 'scope-not-held'; scopes: readonly string[] }
   | { reason: 'header-invalid'; header: string }
+  | { reason: 'key-reused' }
+  | { reason: 'secret-lost'; what: 'client' | 'webhook'; id: string }
   | { reason: 'media-type'; allowed: readonly string[] }
   | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' | 'CSV' }
   | { reason: 'encoding' }
@@ -62,6 +64,7 @@ export type Reason =
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
   | { reason: 'job-state'; id: string; to: 'publish' | 'cancel'; is: JobIs }
+  | { reason: 'nothing-to-revert'; id: string; why: 'no-revision' | 'erasure' }
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }

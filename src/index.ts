@@ -13,6 +13,7 @@ import { eraseExperiment } from './experiments/erase.ts'
 import { enqueueStalledBalances, enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { writeExposures } from './experiments/exposures.ts'
+import { sweepKeys } from './idempotency/keys.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
@@ -93,6 +94,7 @@ export default {
       sweepRuns: () => sweepRuns(res),
       sweepUploads: () => sweepUploads(res),
       sweepRevocations: () => sweepRevocations(res),
+      sweepKeys: () => sweepKeys(res),
       sweepClientSecrets: () => sweepClientSecrets(res),
       sweepWebhookSecrets: () => sweepWebhookSecrets(res),
       ...(daily

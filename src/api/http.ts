@@ -1,9 +1,10 @@
 import type { Context } from 'hono'
 import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
+import type { UploadPart } from '../jobs/upload.ts'
 import type { Env, Resources } from '../resources.ts'
 
-/** What handlers share; all but `res` and `requestId` is set once the token is checked. */
+/** What handlers share; all but `res`, `requestId` and `parts` is set once the token is checked. */
 export interface Http {
   Bindings: Env
   Variables: {
@@ -15,6 +16,8 @@ export interface Http {
     db: Db
     /** For reads that show no older state than the request's bookmark: lists, look-ups, profiles. */
     replica: Db
+    /** Of an upload, as they arrive. */
+    parts: AsyncGenerator<UploadPart>
   }
 }
 

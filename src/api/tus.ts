@@ -12,6 +12,8 @@ import {
   type Upload,
 } from '../jobs/resumable.ts'
 import type { Http } from './http.ts'
+import { keyHeader } from './idempotency-key.ts'
+import { idempotentByHeaders } from './idempotent.ts'
 import { originOf } from './origin.ts'
 import { unknownOperation } from './refusal.ts'
 import { received } from './upload.ts'
@@ -121,13 +123,27 @@ export function uploadHandlers<Shown extends object>({
     const length = bytesIn(c, 'Upload-Length')
     const fields = metadataOf(c.req.header('Upload-Metadata'))
     const begins = hasPiece(c)
+    if (begins && c.req.header(keyHeader) !== undefined)
+      throw invalid(keyHeader, 'cannot come with the first piece')
     const destination = destinationOf(c)
     const begun = await createUpload(c.var.res, destination, { length, fields })
-    const upload = begins ? await withFirstPiece(c, destination, begun) : begun
+    return showCreated(c, begins ? await withFirstPiece(c, destination, begun) : begun)
+  }
+
+  const showCreated = (c: Context<Http>, upload: Upload) => {
     showState(c, upload)
     c.header('Location', `${originOf(c)}${c.req.path}/${upload.id}`)
     return c.json(show(upload), 201)
   }
+
+  /** Creates an upload once for each Idempotency-Key. */
+  const once = idempotentByHeaders<'upload.created'>(
+    ['Upload-Length', 'Upload-Metadata'],
+    async (c, { upload_id }) => {
+      const { workspace, group } = destinationOf(c)
+      return showCreated(c, await getUpload(c.var.res, { workspace, group, id: upload_id }))
+    },
+  )
 
   /** Of HEAD, too, whose body the router drops. */
   const get = async (c: Context<Http>) => {
@@ -160,7 +176,7 @@ export function uploadHandlers<Shown extends object>({
     return unknownOperation(c)
   }
 
-  return { create, get, patch, remove, post }
+  return { once, create, get, patch, remove, post }
 }
 
 /** Stores what came with the creation; one that is refused leaves no upload, as nobody knows it. */

@@ -6,7 +6,7 @@ import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { checkAcceptsFile, openJob, type JobType } from './jobs.ts'
+import { checkAcceptsFile, getJob, openJob, type JobType } from './jobs.ts'
 
 /** Where a file of participants goes: a group, by a job of whom `createdBy` names. */
 export const toGroup = (
@@ -55,6 +55,18 @@ export async function receiveUpload(
   const job = await receiveFile(res, workspace, parts, await destination.receiver())
   await enqueue(res, destination.messageOf(job))
   return job
+}
+
+/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+export async function findReceived(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<OpenedJob> {
+  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  if (job.source !== 'participants-file') throw new Error(`the job ${id} has no file`)
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 
 function checkField(name: string, value: string): void {

@@ -102,6 +102,24 @@ describe('POST /groups/{groupId}/uploads', () => {
     expect(answer.headers.get('job-id')).toBeNull()
   })
 
+  it('creates one upload for an Idempotency-Key, however often', async () => {
+    const key = { 'idempotency-key': crypto.randomUUID() }
+    const first = await create({ ...creating(4, add), ...key })
+    const again = await create({ ...creating(4, add), ...key })
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    for (const name of ['location', 'upload-offset', 'tus-resumable'])
+      expect([name, again.headers.get(name)]).toEqual([name, first.headers.get(name)])
+    expect(await said(again)).toEqual(await said(first))
+    expect(await said(create({ ...creating(5, add), ...key }))).toMatchObject({ status: 400 })
+    const piece = { ...creating(4, add), ...key, 'content-type': pieceType }
+    expect(await said(create(piece, 'ann\n'))).toMatchObject({ status: 201 })
+    piece['idempotency-key'] = crypto.randomUUID()
+    expect(await said(create(piece, 'ann\n'))).toEqual(
+      refused('Idempotency-Key cannot come with the first piece'),
+    )
+    expect(await kept()).toBe(1)
+  })
+
   it('takes the first piece with it, and all of a small file', async () => {
     const headers = { ...creating(8, add), 'content-type': pieceType }
     const answer = await create(headers, 'ann\nbob\n')

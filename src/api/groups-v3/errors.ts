@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Problem } from '../../jobs/problem.ts'
 import type { JobIs, Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { named, refusalOf } from '../refusal.ts'
+import { keyReusedSentence, named, refusalOf } from '../refusal.ts'
 import { tusRefusal, type TusStatus } from '../tus-errors.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
@@ -29,6 +29,11 @@ const became: Record<JobIs, string> = {
   'of-erasure': 'it removes people who are erased',
 }
 
+const irreversible = {
+  'no-revision': 'nothing has changed it yet',
+  erasure: 'its live revision removed people who are erased',
+}
+
 function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal' }>): string {
   if (given === undefined)
     return `The job would remove ${removed} members: publish it with {"expectedRemoved": ${removed}}.`
@@ -50,6 +55,8 @@ function answerTo(facts: Reason): Refusal {
       return [401, '2003', 'Invalid Authorization']
     case 'header-invalid':
       return [400, '2000', `Header ${facts.header} is invalid`]
+    case 'key-reused':
+      return [400, '2000', keyReusedSentence]
     case 'not-an-id':
       return [400, '2000', `Invalid groupId ${facts.id}`]
     case 'not-found':
@@ -118,6 +125,8 @@ function answerTo(facts: Reason): Refusal {
       const { id, to, is } = facts
       return [400, '2001', `jobId ${id} cannot be ${doneTo[to]}: ${became[is]}.`]
     }
+    case 'nothing-to-revert':
+      return [400, '2001', `groupId ${facts.id} cannot be reverted: ${irreversible[facts.why]}.`]
     case 'removal':
       return [400, '2001', removalSentence(facts)]
     case 'in-use':
@@ -143,6 +152,7 @@ function answerTo(facts: Reason): Refusal {
     case 'other-workspace':
     case 'user-missing':
     case 'attribute-refused':
+    case 'secret-lost':
       return [400, '2000', `The request is refused: ${facts.reason}`]
   }
 }
@@ -175,6 +185,8 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   operation:
     'Incorrect number of columns.  File should only contain 1 column for ParticipantId: ' +
     'the operation is the type of the upload, not a column.',
+  'not-kept': 'The revision before is no longer kept as a whole.  Nothing was changed.',
+  overtaken: 'Another revision went live before the revert began.  Nothing was changed.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,
 })

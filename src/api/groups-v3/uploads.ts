@@ -57,7 +57,7 @@ export const uploadsOffered = new Hono<Http>()
 
 /** Files of participants that are sent in pieces. */
 export const uploads = new Hono<Http>()
-  .post(all, described.create, requireTus, finishAlways, handlers.create)
+  .post(all, described.create, requireTus, finishAlways, handlers.once, handlers.create)
   .get(one, described.get, requireTus, handlers.get)
   .patch(one, described.patch, requireTus, finishAlways, handlers.patch)
   .post(one, described.post, requireTus, finishAlways, handlers.post)

@@ -45,7 +45,7 @@ export const uploadsOffered = new Hono<Http>()
 
 /** Files of users that are sent in pieces. */
 export const uploads = new Hono<Http>()
-  .post('/', described.create, requireTus, finishAlways, handlers.create)
+  .post('/', described.create, requireTus, finishAlways, handlers.once, handlers.create)
   .get('/:upload_id', described.get, requireTus, handlers.get)
   .patch('/:upload_id', described.patch, requireTus, finishAlways, handlers.patch)
   .post('/:upload_id', described.post, requireTus, finishAlways, handlers.post)
