@@ -49,15 +49,11 @@ interface OfUser {
   /** See person-hash.ts. */
   person_hash: string
 }
-interface OfAudience {
-  audience_id: string
-}
+type OfAudience = { audience_id: string }
 interface Filled extends OfAudience {
   group_id: string
 }
-interface OfWebhook {
-  webhook_id: string
-}
+type OfWebhook = { webhook_id: string }
 
 /**
  * The data of each type of event: ids mostly, by which a receiver gets what it needs; no value of
@@ -85,6 +81,8 @@ export interface EventData {
   'job.published': OfGroupJob
   'job.cancelled': OfGroupJob
   'job.exported': OfGroupJob & { what: 'added' | 'removed' }
+  'upload.created': { upload_id: string; group_id: string | null }
+  'upload.deleted': { upload_id: string; group_id: string | null }
   'user.updated': OfUser
   'user.deleted': OfUser
   'users.reported': { reports: number }
@@ -135,9 +133,7 @@ export interface EventData {
   'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
 }
 
-interface OfExperiment {
-  experiment_id: string
-}
+type OfExperiment = { experiment_id: string }
 
 interface Imbalanced extends OfExperiment {
   version: number
@@ -182,6 +178,8 @@ export const objects = {
   'job.published': ['job', 'job_id'],
   'job.cancelled': ['job', 'job_id'],
   'job.exported': ['job', 'job_id'],
+  'upload.created': ['upload', 'upload_id'],
+  'upload.deleted': ['upload', 'upload_id'],
   'user.updated': ['user', 'person_hash'],
   'user.deleted': ['user', 'person_hash'],
   'users.reported': null,
