@@ -77,6 +77,7 @@ describe('a history with reverts', () => {
           const at: { before: Members; live: Members } = { before: new Set(), live: new Set() }
           let revisions = [0, 0]
           for (const job of await jobs()) {
+            expect(job.failure).not.toBe('not-kept')
             if (job.state !== 'successful' && job.state !== 'partial') continue
             const after = model(at, asked.get(job.key))
             const { added, removed, rows, revision } = job
