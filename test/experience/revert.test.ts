@@ -61,7 +61,7 @@ describe('a history with reverts', () => {
           goesOn,
           { what: 'uploads', type: 'replace', ids: everybody.slice(6, 18) },
           goesOn,
-          ...[...previewed('cancel'), ...givenUp],
+          ...[...previewed('cancel'), goesOn, ...givenUp],
           // The second finds another live.
           ...[reverts, reverts, goesOn, goesOn, reverts],
         ]
