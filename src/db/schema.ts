@@ -880,7 +880,11 @@ export const resumableUploads = sqliteTable(
     fileName: text('file_name').notNull(),
     /** What was said of it: its name, and the fields of an upload in one request. */
     fields: text('fields', { mode: 'json' }).$type<Record<string, string>>().notNull(),
-    ifMatch: text('if_match'),
+    /** The revisions of its group that it expects, as its If-Match has them. */
+    expected: text('if_match', { mode: 'json' }).$type<{
+      header: string
+      revisions: readonly number[]
+    }>(),
     fileKey: text('file_key').notNull(),
     /** R2's id of the multipart upload, and the parts that are stored. */
     multipart: text('multipart'),

@@ -5,6 +5,7 @@ import { nameOfAudience } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 import { readGroupJob } from '../jobs/job.ts'
 import {
   checkTakesFile,
@@ -67,6 +68,13 @@ export async function getJob(db: Db, workspace: number, id: string): Promise<Gro
   const [row] = await selectJobs(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
   return readRow(row)
+}
+
+/** A job that a request has opened; enqueued again, as that may have failed. Throws `not-found`. */
+export async function getOpened(res: Resources, workspace: number, id: string): Promise<GroupJob> {
+  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  return job
 }
 
 export async function findJob(

@@ -7,7 +7,7 @@ import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { checkExpected, type Expected } from './expected.ts'
-import { checkAcceptsFile, getJob, openJob, type JobType } from './jobs.ts'
+import { checkAcceptsFile, getOpened, openJob, type JobType } from './jobs.ts'
 
 /** Whose file it is, and the revision that it expects its group to be at. */
 interface Sender {
@@ -24,12 +24,14 @@ export const toGroup = (
 ): Destination => ({
   workspace,
   group,
+  expected,
   receiver: async (end) => {
+    const expects = end === undefined ? expected : (end.expected ?? undefined)
     const db = res.databaseOf(workspace)
     const limits = { ...res.limits, counted: end?.length ?? 0 }
     const bytesLeft = await checkAcceptsFile(db, workspace, group, limits)
     // With a key, what is before may be its twin: then all of the file is to be compared.
-    if (res.key === undefined) await checkExpected(db, workspace, group, expected)
+    if (res.key === undefined) await checkExpected(db, workspace, group, expects)
     return {
       bytesLeft,
       field: checkField,
@@ -39,7 +41,7 @@ export const toGroup = (
         const type = typeOf(fields.get('type'))
         const mode = modeOf(fields.get('mode'))
         const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
-        const draft = { ...file, type, mode, maxRemovePercent, createdBy, expected, end }
+        const draft = { ...file, type, mode, maxRemovePercent, createdBy, expected: expects, end }
         return openJob(res, workspace, group, draft)
       },
     }
@@ -68,15 +70,14 @@ export async function receiveUpload(
   return job
 }
 
-/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+/** The job of a file that was received, as it was opened. Throws as `getOpened` does. */
 export async function findReceived(
   res: Resources,
   workspace: number,
   id: string,
 ): Promise<OpenedJob> {
-  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  const job = await getOpened(res, workspace, id)
   if (job.source !== 'participants-file') throw new Error(`the job ${id} has no file`)
-  await enqueue(res, { kind: 'job', workspace, job: job.key })
   return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 

@@ -17,6 +17,8 @@ export interface Destination<Opened extends OpenedJob = OpenedJob> {
   workspace: number
   /** The id of a group; null for users. */
   group: string | null
+  /** The revisions of the group that the request expects. */
+  expected?: Upload['expected'] | undefined
   /** Takes the file in one request, or that of the upload that it is the end of. */
   receiver: (end?: UploadEnd) => Promise<Receiver<Opened>>
   messageOf: (job: Pick<OpenedJob, 'key'>) => Message
@@ -27,7 +29,7 @@ export interface Destination<Opened extends OpenedJob = OpenedJob> {
 }
 
 /** Whose file a job takes: its id is the job's, and its bytes wait no more. */
-export type UploadEnd = Pick<Upload, 'id' | 'length'> & { claim: string }
+export type UploadEnd = Pick<Upload, 'id' | 'length' | 'expected'> & { claim: string }
 
 /** Of a workspace. */
 const openMost = 100
@@ -69,7 +71,7 @@ export async function createUpload(
   checkContentType(fields['filetype'] ?? '')
   const receiver = await destination.receiver()
   fieldsOf(fields, receiver)
-  const { workspace, group } = destination
+  const { workspace, group, expected = null } = destination
   const db = res.databaseOf(workspace)
   const id = crypto.randomUUID()
   const now = res.now()
@@ -78,9 +80,10 @@ export async function createUpload(
     // One statement, so that uploads at once stay within the limits.
     sql`
     INSERT INTO resumable_uploads
-      (id, workspace_id, group_id, length, file_name, fields, file_key, created_at, updated_at)
+      (id, workspace_id, group_id, length, file_name, fields, if_match, file_key, created_at,
+        updated_at)
     SELECT ${id}, ${workspace}, ${group}, ${length}, ${fileName}, ${JSON.stringify(fields)},
-      ${newFileKey(workspace)}, ${now}, ${now}
+      ${expected && JSON.stringify(expected)}, ${newFileKey(workspace)}, ${now}, ${now}
     WHERE ${waitingBytes(workspace)} + ${length} <= ${waitingBytesMax} AND (
       SELECT count(*) FROM resumable_uploads INDEXED BY resumable_uploads_open
       WHERE workspace_id = ${workspace} AND job_id IS NULL AND updated_at > 0) < ${openMost}`,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { toGroup } from '../../experience/upload.ts'
 import { json } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { ifMatch } from '../if-match.ts'
 import { requireTus, showTus, speaksTus, uploadHandlers } from '../tus.ts'
 import { tusOperations } from '../tus-describe.ts'
 import { finishAlways } from '../upload.ts'
@@ -33,9 +34,9 @@ const described = tusOperations({
 
 const handlers = uploadHandlers<z.infer<typeof ShownResumable>>({
   destinationOf: (c: Context<Http>) => {
-    const { res, workspace, caller } = c.var
+    const { res, workspace, caller, expected } = c.var
     const id = groupIdOf(c.req.param('groupId') ?? '')
-    return toGroup(res, workspace, id, { createdBy: caller.name })
+    return toGroup(res, workspace, id, { createdBy: caller.name, expected })
   },
   id: 'uploadId',
   show: (upload) => ({
@@ -58,7 +59,7 @@ export const uploadsOffered = new Hono<Http>()
 
 /** Files of participants that are sent in pieces. */
 export const uploads = new Hono<Http>()
-  .post(all, described.create, requireTus, finishAlways, handlers.once, handlers.create)
+  .post(all, described.create, requireTus, finishAlways, handlers.once, ifMatch, handlers.create)
   .get(one, described.get, requireTus, handlers.get)
   .patch(one, described.patch, requireTus, finishAlways, handlers.patch)
   .post(one, described.post, requireTus, finishAlways, handlers.post)
