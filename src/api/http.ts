@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
+import type { Expected } from '../experience/expected.ts'
 import type { UploadPart } from '../jobs/upload.ts'
 import type { Env, Resources } from '../resources.ts'
 
@@ -16,6 +17,8 @@ export interface Http {
     db: Db
     /** For reads that show no older state than the request's bookmark: lists, look-ups, profiles. */
     replica: Db
+    /** What `If-Match` says, once it is read: of routes with `ifMatch`. */
+    expected?: Expected | undefined
     /** Of an upload, as they arrive. */
     parts: AsyncGenerator<UploadPart>
   }

@@ -21,6 +21,7 @@ import { checkMayEnd, endUpload, mayEnd } from '../jobs/claim-upload.ts'
 import type { UploadEnd } from '../jobs/resumable.ts'
 import { heldBefore } from '../jobs/turn.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { checkExpected, isAsExpected, type Expected } from './expected.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -131,7 +132,7 @@ export async function checkAcceptsFile(
 
 /**
  * Opens the next job of a group, and ends the upload that brought its file. Throws as
- * `checkAcceptsFile` and `checkMayEnd` do, and `UnknownOutcome`.
+ * `checkAcceptsFile`, `checkExpected` and `checkMayEnd` do, and `UnknownOutcome`.
  */
 export async function openJob(
   res: Resources,
@@ -140,6 +141,7 @@ export async function openJob(
   draft: StoredFile &
     Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & {
       type: JobType
+      expected?: Expected | undefined
       end?: UploadEnd | undefined
     },
 ): Promise<OpenedJob> {
@@ -152,7 +154,7 @@ export async function openJob(
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
       AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}
-      AND ${mayEnd(workspace, end)}`
+      AND ${isAsExpected(draft.expected)} AND ${mayEnd(workspace, end)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(place, { ...draft, actor: res.actor }, { id, sliceBytes, now })
@@ -167,6 +169,7 @@ export async function openJob(
   if (key !== undefined) return { key, id, fileName, fileSha256 }
   await checkMayEnd(db, workspace, end)
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
+  await checkExpected(db, workspace, groupId, draft.expected)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

@@ -6,21 +6,32 @@ import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import { checkExpected, type Expected } from './expected.ts'
 import { checkAcceptsFile, getJob, openJob, type JobType } from './jobs.ts'
 
-/** Where a file of participants goes: a group, by a job of whom `createdBy` names. */
+/** Whose file it is, and the revision that it expects its group to be at. */
+interface Sender {
+  createdBy: string
+  expected?: Expected | undefined
+}
+
+/** Where a file of participants goes: a group. */
 export const toGroup = (
   res: Resources,
   workspace: number,
   group: string,
-  createdBy: string,
+  { createdBy, expected }: Sender,
 ): Destination => ({
   workspace,
   group,
   receiver: async (end) => {
+    const db = res.databaseOf(workspace)
     const limits = { ...res.limits, counted: end?.length ?? 0 }
+    const bytesLeft = await checkAcceptsFile(db, workspace, group, limits)
+    // With a key, what is before may be its twin: then all of the file is to be compared.
+    if (res.key === undefined) await checkExpected(db, workspace, group, expected)
     return {
-      bytesLeft: await checkAcceptsFile(res.databaseOf(workspace), workspace, group, limits),
+      bytesLeft,
       field: checkField,
       complete: (fields) => typeOf(fields.get('type')),
       idColumn: findIdColumn,
@@ -28,7 +39,7 @@ export const toGroup = (
         const type = typeOf(fields.get('type'))
         const mode = modeOf(fields.get('mode'))
         const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
-        const draft = { ...file, type, mode, maxRemovePercent, createdBy, end }
+        const draft = { ...file, type, mode, maxRemovePercent, createdBy, expected, end }
         return openJob(res, workspace, group, draft)
       },
     }
@@ -43,15 +54,15 @@ export const toGroup = (
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
- * Throws as `checkAcceptsFile` and `receiveFile` do, `upload-type-…` and `invalid`.
+ * Throws as `checkAcceptsFile`, `checkExpected` and `receiveFile` do, `upload-type-…` and `invalid`.
  */
 export async function receiveUpload(
   res: Resources,
   workspace: number,
   groupId: string,
-  { createdBy, parts }: { createdBy: string; parts: AsyncIterable<UploadPart> },
+  { createdBy, expected, parts }: Sender & { parts: AsyncIterable<UploadPart> },
 ): Promise<OpenedJob> {
-  const destination = toGroup(res, workspace, groupId, createdBy)
+  const destination = toGroup(res, workspace, groupId, { createdBy, expected })
   const job = await receiveFile(res, workspace, parts, await destination.receiver())
   await enqueue(res, destination.messageOf(job))
   return job

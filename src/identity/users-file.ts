@@ -5,7 +5,6 @@ import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, deleteFile, type Content } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
-import { findIdColumn } from '../jobs/header.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import { actorOf, type UsersFileJob } from '../jobs/job.ts'
 import { recordFileProblem } from '../jobs/job-problems.ts'
@@ -14,75 +13,15 @@ import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
 import { excerptOf } from '../jobs/problem.ts'
 import type { RefusedRow } from '../jobs/slice.ts'
-import type { Destination } from '../jobs/resumable.ts'
-import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
-import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
-import {
-  checkAcceptsFile,
-  findUsersJob,
-  getUsersJob,
-  openUsersJob,
-  type OpenedUsersJob,
-} from './users-jobs.ts'
+import { findUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
-
-/** Where a file of users goes: a job of whom `createdBy` names. */
-export const toUsers = (
-  res: Resources,
-  workspace: number,
-  createdBy: string,
-): Destination<OpenedUsersJob> => ({
-  workspace,
-  group: null,
-  receiver: async (end) => {
-    const limits = { ...res.limits, counted: end?.length ?? 0 }
-    return {
-      bytesLeft: await checkAcceptsFile(res.databaseOf(workspace), workspace, limits),
-      idColumn: findIdColumn,
-      take: (file) => openUsersJob(res, workspace, { ...file, createdBy, end }),
-    }
-  },
-  messageOf: ({ key }) => ({ kind: 'import', workspace, job: key }),
-  announceCreated: (id) =>
-    announce(res, workspace, { type: 'upload.created', data: { upload_id: id, group_id: null } }),
-  announceDeleted: (id) =>
-    announce(res, workspace, { type: 'upload.deleted', data: { upload_id: id, group_id: null } }),
-  enqueueAnnounced: (results) => enqueueAnnounced(res, workspace, results),
-})
-
-/**
- * Stores a file of users and opens the job that merges it. A failure leaves neither file nor job.
- * Throws `jobs-waiting`, and what `receiveFile` throws.
- */
-export async function receiveUsers(
-  res: Resources,
-  workspace: number,
-  createdBy: string,
-  parts: AsyncIterable<UploadPart>,
-): Promise<OpenedUsersJob> {
-  const destination = toUsers(res, workspace, createdBy)
-  const job = await receiveFile(res, workspace, parts, await destination.receiver())
-  await enqueue(res, destination.messageOf(job))
-  return job
-}
-
-/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
-export async function findReceived(
-  res: Resources,
-  workspace: number,
-  id: string,
-): Promise<OpenedUsersJob> {
-  const job = await getUsersJob(res.databaseOf(workspace), workspace, id)
-  await enqueue(res, { kind: 'import', workspace, job: job.key })
-  return { ...job, fileSha256: job.fileSha256 ?? '' }
-}
 
 /**
  * Carries the job of a file of users on, slice by slice. Readers see each batch at once: a job that

@@ -7,7 +7,7 @@ import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { revertGroup } from '../../src/experience/revert.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
@@ -189,7 +189,7 @@ describe('an earlier job', () => {
   }
   const syncs = async ({ res, workspace }: Scene): Promise<Message> => {
     await filling(res, workspace, 'reds', teamIs('red'))
-    const { key } = await requestSync(res, workspace, 'reds', 'tester')
+    const { key } = await requestSync(res, workspace, 'reds', { by: 'tester' })
     await inStepsOf(1, workspace)
     return { kind: 'job', workspace, job: key }
   }

@@ -9,7 +9,7 @@ import type { JobType } from '../../src/experience/jobs.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { recordReports } from '../../src/identity/profiles.ts'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import type { Message } from '../../src/messages.ts'
 import { lines } from '../support/api.ts'
@@ -153,7 +153,7 @@ class Scene {
         return
       }
       case 'syncs':
-        await requestSync(this.hazard.res, workspace, 'reds', 'tester')
+        await requestSync(this.hazard.res, workspace, 'reds', { by: 'tester' })
         return
       case 'deletes a group':
         await this.upload(this.doomed, 'add', people).catch(() => undefined)

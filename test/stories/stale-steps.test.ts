@@ -9,7 +9,7 @@ import { deleteDefinition } from '../../src/identity/erase.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import type { Message } from '../../src/messages.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
@@ -149,13 +149,13 @@ async function sync(hand: Hazard): Promise<Work> {
   await people(['ann', 'bob', 'eve', 'x'.repeat(40)], 'red')
   await people(['fay'], 'blue')
   await held(group, ['bob', 'fay', 'gus'])
-  const { key: job } = await requestSync(res, workspace, 'reds', 'tester')
+  const { key: job } = await requestSync(res, workspace, 'reds', { by: 'tester' })
   await inStepsOf(2, workspace)
   return {
     message: { kind: 'job', workspace, job },
     later: async () => {
       await changeAudience(res, workspace, 'reds', teamIs('blue'))
-      await requestSync(res, workspace, 'reds', 'tester')
+      await requestSync(res, workspace, 'reds', { by: 'tester' })
     },
     givesUp: () => giveUp(res, workspace, job),
     goes: async () => {

@@ -4,7 +4,7 @@ import { requestSync } from '../../src/audiences/sync.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { atOnce, scheduledAtOnce } from '../../src/jobs/turn.ts'
 import type { Message } from '../../src/messages.ts'
@@ -170,7 +170,7 @@ describe('syncs that a cron opened', () => {
     const names = Array.from({ length: 6 }, (_, i) => `reds-${i}`)
     for (const name of names) {
       await filling(res, workspace, name, teamIs('red'))
-      await requestSync(res, workspace, name, 'refresh')
+      await requestSync(res, workspace, name, { by: 'refresh' })
     }
     const syncs = await jobsIn(workspace)
     const sent = enqueued.splice(0)

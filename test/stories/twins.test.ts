@@ -11,7 +11,7 @@ import { setStatus } from '../../src/experiments/status.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
-import { receiveUsers, toUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers, toUsers } from '../../src/identity/users-upload.ts'
 import { deleteUpload } from '../../src/jobs/delete-upload.ts'
 import { createUpload, type Destination } from '../../src/jobs/resumable.ts'
 import type { Message } from '../../src/messages.ts'
@@ -56,7 +56,7 @@ async function build(workspace: number): Promise<Record<string, string>> {
   const users = fileParts('user_id,plan\nann,gold\na,b,c\n')
   const { id: import_id } = await receiveUsers(res, workspace, 'tester', users)
   const [toOwls, toAll] = [
-    toGroup(res, workspace, group.id, 'tester'),
+    toGroup(res, workspace, group.id, { createdBy: 'tester' }),
     toUsers(res, workspace, 'tester'),
   ]
   const begun = async (to: Destination) =>
@@ -71,7 +71,7 @@ async function build(workspace: number): Promise<Record<string, string>> {
       { operator: 'equals', attribute: 'household:has_dog', value: true },
     ],
   })
-  await requestSync(res, workspace, 'coupon', 'tester')
+  await requestSync(res, workspace, 'coupon', { by: 'tester' })
   const variants = [
     { id: 'red', weight: 5000, forced: ['cid'] },
     { id: 'blue', weight: 5000 },

@@ -34,7 +34,8 @@ const described = tusOperations({
 const handlers = uploadHandlers<z.infer<typeof ShownResumable>>({
   destinationOf: (c: Context<Http>) => {
     const { res, workspace, caller } = c.var
-    return toGroup(res, workspace, groupIdOf(c.req.param('groupId') ?? ''), caller.name)
+    const id = groupIdOf(c.req.param('groupId') ?? '')
+    return toGroup(res, workspace, id, { createdBy: caller.name })
   },
   id: 'uploadId',
   show: (upload) => ({

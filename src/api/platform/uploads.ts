@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
-import { toUsers } from '../../identity/users-file.ts'
+import { toUsers } from '../../identity/users-upload.ts'
 import type { Http } from '../http.ts'
 import { requireTus, showTus, speaksTus, uploadHandlers } from '../tus.ts'
 import { tusOperations } from '../tus-describe.ts'

@@ -69,6 +69,10 @@ const types = {
       'deleted, or as its audience no longer fills the group',
     GroupJob,
   ],
+  'job.exported': [
+    'Those whom a job adds or removes were exported as a file',
+    GroupJob.extend({ what: z.enum(['added', 'removed']) }),
+  ],
   'upload.created': [
     'A resumable upload was created; group_id is null for a file of users',
     Upload,
