@@ -10,7 +10,7 @@ import { toGroup } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
 import { deleteUpload } from '../../src/jobs/delete-upload.ts'
 import { storePiece } from '../../src/jobs/pieces.ts'
-import { createUpload, getUpload, type Upload } from '../../src/jobs/resumable.ts'
+import { createUpload, getUpload } from '../../src/jobs/resumable.ts'
 import { sweepFiles } from '../../src/jobs/sweep-files.ts'
 import { sweepUploads } from '../../src/jobs/sweep-uploads.ts'
 import { membersOf } from '../support/api.ts'
@@ -34,7 +34,7 @@ function fileOf(bytes: number): Buffer<ArrayBuffer> {
 /** A group, an upload of a file to it, and hands that fail when they are told to. */
 async function stage(file: Uint8Array, now: { ahead: number } = { ahead: 0 }) {
   const workspace = newWorkspace()
-  const hazard = hazardous({}, { now: () => Date.now() + now.ahead })
+  const hazard = hazardous({ FILES: strictly(env.FILES) }, { now: () => Date.now() + now.ahead })
   const { res } = hazard
   const draft = { name: 'g', type: 'EXPERIENCE_GROUP', platform: 'RETAIL_BANKING' }
   const group = await createGroup(res, workspace, draft)
@@ -58,6 +58,29 @@ async function stage(file: Uint8Array, now: { ahead: number } = { ahead: 0 }) {
   return { ...hazard, workspace, group, destination, place, send, jobs, now }
 }
 
+/** A bucket that knows a multipart upload no more once it is complete, as in production. */
+function strictly(files: R2Bucket): R2Bucket {
+  const unknown = 'The specified multipart upload does not exist. (10024)'
+  return new Proxy(files, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key)
+      if (typeof value !== 'function') return value
+      if (key !== 'resumeMultipartUpload') return value.bind(target)
+      return (fileKey: string, id: string) => {
+        const upload = files.resumeMultipartUpload(fileKey, id)
+        return {
+          uploadPart: (...of: Parameters<typeof upload.uploadPart>) => upload.uploadPart(...of),
+          abort: () => upload.abort(),
+          complete: async (parts: R2UploadedPart[]) => {
+            if ((await files.head(fileKey)) !== null) throw new Error(unknown)
+            return upload.complete(parts)
+          },
+        }
+      }
+    },
+  })
+}
+
 const pieceBytes = 256 * 1024
 
 /** The body of a request, whose connection may break. */
@@ -69,7 +92,7 @@ async function* body(bytes: Uint8Array, breaksAt: number): AsyncGenerator<Uint8A
 }
 
 /** What a client is told of a request that may be refused, or die. */
-async function told(sending: Promise<Upload>): Promise<Upload | Failure | undefined> {
+async function told<Answer>(sending: Promise<Answer>): Promise<Answer | Failure | undefined> {
   try {
     return await sending
   } catch (error) {
@@ -165,7 +188,7 @@ describe('a file that comes in pieces', () => {
           expect(members).toHaveLength(Math.ceil(length / 16_384))
         },
       ),
-      runs(12),
+      runs(8),
     )
   })
 
@@ -179,7 +202,7 @@ describe('a file that comes in pieces', () => {
   })
 
   it('is sent by one request at a time, until that stands still', async () => {
-    const file = fileOf(partBytes)
+    const file = fileOf(2 * partBytes)
     const at = await stage(file)
     const { promise, resolve } = Promise.withResolvers<void>()
     const stalled = storePiece(at.res, at.destination, {
@@ -193,10 +216,51 @@ describe('a file that comes in pieces', () => {
     await expect.poll(async () => (await getUpload(at.res, at.place)).claim).not.toBeNull()
     expect(refusalOf(await told(at.send(0, file.length)))).toBe('locked')
     at.now.ahead += 15_001
-    expect(await told(at.send(0, file.length))).toMatchObject({ offset: file.length })
+    expect(await told(at.send(0, partBytes))).toMatchObject({ offset: partBytes })
     resolve()
     expect(refusalOf(await told(stalled))).toBe('locked')
-    expect(await at.jobs()).toHaveLength(1)
+    expect((await getUpload(at.res, at.place)).parts).toHaveLength(1)
+    await finish(at, file)
+    expect(await at.jobs()).toMatchObject([{ hash: sha256(file) }])
+  })
+
+  it('ends by its last piece again, wherever the end has died', async () => {
+    const file = fileOf(1000)
+    for (const of of [undefined, 'files'] as const)
+      for (let call = 0; call < 8; call++) {
+        const at = await stage(file)
+        at.fuse({ ...(of && { of }), at: call, when: 'after' })
+        const first = await told(at.send(0, file.length))
+        at.fuse(undefined)
+        at.now.ahead += 15_001
+        const { job } = await getUpload(at.res, at.place)
+        const again = job === null ? await told(at.send(0, file.length)) : first
+        if (again !== undefined) expect(again).toMatchObject({ offset: file.length })
+        expect(await at.jobs()).toMatchObject([{ id: at.place.id, hash: sha256(file) }])
+      }
+  })
+
+  it('opens no job where the upload is deleted before', async () => {
+    const file = fileOf(1000)
+    for (const dies of [false, true])
+      for (let call = 0; call < 8; call++) {
+        const [at, deleting] = [await stage(file), hazardous()]
+        const { promise, resolve } = Promise.withResolvers<void>()
+        const asleep = new Promise<void>((fallen) => at.fuse({ at: call, until: promise, fallen }))
+        const sending = told(at.send(0, file.length))
+        await Promise.race([asleep, sending])
+        at.fuse(undefined)
+        const [before] = await at.jobs()
+        if (dies) deleting.fuse({ of: 'files', at: 0, when: 'before' })
+        await told(deleteUpload(deleting.res, at.destination, at.place.id))
+        resolve()
+        const answer = await sending
+        const [job] = await at.jobs()
+        expect([call, job, answer instanceof Failure]).toEqual([call, before, before === undefined])
+        await sweepUploads(at.res)
+        expect(await objects()).toHaveLength(before === undefined ? 0 : 1)
+        await env.FILES.delete(await objects())
+      }
   })
 
   it('begins again where a part is not the one that was recorded', async () => {
