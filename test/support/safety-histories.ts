@@ -39,6 +39,23 @@ const pieces: fc.Arbitrary<Step[]> = fc
     goesOn(place),
   ])
 
+/** One request twice with its key, at once or one of them late. */
+const twins: fc.Arbitrary<Step[]> = fc
+  .record({
+    ...{ place, file, percent, mode, isRevert: fc.boolean() },
+    late: fc.option(fc.nat(8), { freq: 1 }),
+    fault: fc.option(faults(fc.nat(8)), { freq: 1 }),
+  })
+  .map(({ place, file, percent, mode, isRevert, late, fault }) => {
+    const asked = { place, percent, mode, by: 0, isKeyed: true }
+    const deed: Deed = isRevert
+      ? { what: 'reverts', ...asked }
+      : { what: 'uploads', file, ...asked }
+    return late === null
+      ? [{ how: 'at once', deed, other: 'same', fault }]
+      : [{ how: 'late', deed, other: 'same', at: late }]
+  })
+
 /** Two reverts one behind the other, of which the first decides what the second finds. */
 const reverts: fc.Arbitrary<Step[]> = fc
   .record({ place, modes: fc.tuple(mode, mode), percent, by, last: fc.nat(1) })
@@ -51,7 +68,7 @@ export const histories = fc
   .array(
     fc.oneof(
       { weight: 9, arbitrary: step.map((one) => [one]) },
-      ...[race, reverts].map((arbitrary) => ({ weight: 2, arbitrary })),
+      ...[race, reverts, twins].map((arbitrary) => ({ weight: 2, arbitrary })),
       { weight: 1, arbitrary: pieces },
     ),
     { maxLength: 14, size: 'max' },
@@ -92,7 +109,7 @@ export const everyKind: Step[] = [
   ...[uploads('REPLACE', people(0, 3, 40)), on],
   // The guard holds it.
   guards(20),
-  ...[uploads('REMOVE', people(0, 60)), on],
+  ...[uploads('REMOVE', people(0, 60)), on, gives],
   ...(['none', 'wrong', 'right'] as const).map((number) => plain(decides('publish', number))),
   guards(null),
   // One job waits for another, about which two decide.
@@ -114,6 +131,7 @@ export const everyKind: Step[] = [
   { how: 'dies', deed: decides('cancel', 'none'), fault: { at: 2, when: 'before' }, again: true },
   { how: 'dies', deed: small, fault: { at: 0, when: 'before' }, again: true },
   { how: 'dies', deed: small, fault: { at: 4, when: 'after' }, again: true },
+  { how: 'at once', deed: small, other: 'same', fault: null },
   ...[plain({ what: 'repeats', pick: 0 }), plain({ what: 'prunes', place: 0 })],
   plain({ what: 'creates', file: { type: 'ADD', ...people(0, 130) }, ...some, isLarge: true }),
   ...(['short', 'part', 'too much', 'rest'] as const).map((amount) =>
