@@ -35,7 +35,7 @@ export interface Piece {
 /**
  * Stores a piece of an upload, of which whole parts are kept where it breaks off. The last piece
  * opens the job. Throws `not-found`, `resumable`, what `bytes` throws, and what refuses a file in
- * one request: `file-…` and `malformed` end the upload, all else may be tried again.
+ * one request: `file-…`, `malformed` and `revision` end the upload, all else may be tried again.
  */
 export async function storePiece(
   res: Resources,
@@ -59,7 +59,7 @@ export async function storePiece(
 }
 
 const isForGood = (error: unknown): boolean =>
-  error instanceof Failure && /^(file-.*|malformed)$/.test(error.facts.reason)
+  error instanceof Failure && /^(file-.*|malformed|revision)$/.test(error.facts.reason)
 
 /** Whether all of a file is stored, though its job may not be open. */
 const isWhole = ({ parts, length }: Upload) => parts.length === Math.ceil(length / partBytes)
