@@ -168,6 +168,11 @@ describe('POST /groups/{groupId}/uploads', () => {
     expect(await kept()).toBe(0)
   })
 
+  it('takes a type of file with parameters, as one request does', async () => {
+    const fields = { ...add, filetype: 'Text/CSV; charset=utf-8' }
+    expect(await said(create(creating(4, fields)))).toMatchObject({ status: 201 })
+  })
+
   it.each([
     ['a name twice', 'type QURE,type QURE', 'must have each name once'],
     ['a name with two texts', 'type QURE REVE', unreadable],
