@@ -52,7 +52,7 @@ export async function storePiece(
     return isWhole(stored) ? await endOf(res, destination, stored) : stored
   } catch (error) {
     if (isForGood(error)) await deleteUpload(res, destination, upload.id)
-    throw error
+    throw ofPieces(error)
   } finally {
     await releaseUpload(res, upload)
   }
@@ -60,6 +60,12 @@ export async function storePiece(
 
 const isForGood = (error: unknown): boolean =>
   error instanceof Failure && /^(file-.*|malformed|revision)$/.test(error.facts.reason)
+
+/** Clients of tus try it again where it is a refusal of theirs. */
+const ofPieces = (error: unknown): unknown =>
+  error instanceof Failure && error.facts.reason === 'uploads-in-flight'
+    ? refusal({ is: 'crowded', seconds: error.facts.seconds })
+    : error
 
 /** Whether all of a file is stored, though its job may not be open. */
 const isWhole = ({ parts, length }: Upload) => parts.length === Math.ceil(length / partBytes)
