@@ -264,6 +264,18 @@ describe('a file that comes in pieces', () => {
       }
   })
 
+  it('is answered with its job wherever a call fails once that is open', async () => {
+    for (const file of [fileOf(1000), gzipSync('ann\n')])
+      for (let call = 0; call < 10; call++) {
+        const at = await stage(file)
+        at.fuse({ at: call, when: 'before' })
+        const answer = await told(at.send(0, file.length))
+        at.fuse(undefined)
+        const [job] = await at.jobs()
+        if (job !== undefined) expect([call, answer]).toMatchObject([call, { job: job.id }])
+      }
+  })
+
   it('is unpacked again where the bucket breaks off meanwhile', async () => {
     const file = gzipSync(randomLines(200_000))
     const at = await stage(file)
@@ -351,6 +363,24 @@ describe('an upload that nobody goes on with', () => {
     await sweepUploads(at.res)
     expect(await parts(fileKey, multipart)).toBe('gone')
     await expect(getUpload(at.res, at.place)).rejects.toMatchObject(missing)
+  })
+
+  it('is gone then, also behind hundreds that have ended', async () => {
+    const at = await stage(fileOf(2 * partBytes))
+    const { fileKey, multipart } = await at.send(0, partBytes)
+    at.now.ahead += 13 * hour
+    await env.DB.prepare(
+      `INSERT INTO resumable_uploads (id, workspace_id, length, file_name, fields, file_key, format,
+          created_at, updated_at, job_id)
+        SELECT 'u' || value, 1, 4, 'a.csv', '{}', 'uploads/1/' || value, '{}', 1, 1, 'u' || value
+        FROM json_each(?)`,
+    )
+      .bind(JSON.stringify(Array.from({ length: 300 }, (_, i) => i)))
+      .run()
+    await sweepUploads(at.res)
+    expect(await parts(fileKey, multipart)).toBe('gone')
+    const left = await env.DB.prepare('SELECT count(*) AS n FROM resumable_uploads').first('n')
+    expect(left).toBe(0)
   })
 
   it('leaves nothing wherever its deletion dies', async () => {
