@@ -95,12 +95,12 @@ async function storeParts(
     if (res.now() - upload.updatedAt > saysSoAfter) upload = await moveUpload(res, upload)
     for (let from = 0; from < piece.length;) {
       const left = upload.length - upload.offset - buffer.bytes.length
-      if (left === 0 || isWhole(upload)) throw refusal({ is: 'too-long', length: upload.length })
+      if (left === 0) throw refusal({ is: 'too-long', length: upload.length })
       const taken = buffer.add(piece.subarray(from, from + Math.min(left, pausesAfter)))
       hash.update(piece.subarray(from, from + taken))
       from += taken
       unpaused += taken
-      if (buffer.isFull || taken === left) {
+      if (buffer.isFull && taken < left) {
         upload = await storePart(res, upload, { bytes: buffer.bytes, hash })
         buffer.clear()
       }
@@ -109,6 +109,10 @@ async function storeParts(
       unpaused = 0
     }
   }
+  const { bytes: rest } = buffer
+  // The last part is stored only now: a request with more bytes than the file has leaves none of it.
+  if (upload.offset + rest.length === upload.length)
+    upload = await storePart(res, upload, { bytes: rest, hash })
   if (upload.parts.length === claimed.parts.length) throw tooShort()
   return upload
 }

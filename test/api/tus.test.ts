@@ -308,6 +308,9 @@ describe('PATCH /groups/{groupId}/uploads/{uploadId}', () => {
     expect(await said(send(id, 0, inPieces(['ann\nbob\n'])))).toEqual(
       refused(sentence, '2000', 413),
     )
+    const job = (await send(id, 0, inPieces(['cid\n']))).headers.get('job-id') ?? ''
+    await bank.ended(job)
+    expect(await bank.members(group)).toEqual(['cid'])
   })
 
   it('refuses another offset, another type, and what is no offset', async () => {
