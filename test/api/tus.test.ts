@@ -168,6 +168,11 @@ describe('POST /groups/{groupId}/uploads', () => {
     expect(await kept()).toBe(0)
   })
 
+  it('takes a type of file with parameters, as one request does', async () => {
+    const fields = { ...add, filetype: 'Text/CSV; charset=utf-8' }
+    expect(await said(create(creating(4, fields)))).toMatchObject({ status: 201 })
+  })
+
   it.each([
     ['a name twice', 'type QURE,type QURE', 'must have each name once'],
     ['a name with two texts', 'type QURE REVE', unreadable],
@@ -303,6 +308,9 @@ describe('PATCH /groups/{groupId}/uploads/{uploadId}', () => {
     expect(await said(send(id, 0, inPieces(['ann\nbob\n'])))).toEqual(
       refused(sentence, '2000', 413),
     )
+    const job = (await send(id, 0, inPieces(['cid\n']))).headers.get('job-id') ?? ''
+    await bank.ended(job)
+    expect(await bank.members(group)).toEqual(['cid'])
   })
 
   it('refuses another offset, another type, and what is no offset', async () => {
