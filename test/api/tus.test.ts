@@ -42,7 +42,7 @@ describe('OPTIONS /groups/{groupId}/uploads', () => {
       'tus-resumable': '1.0.0',
       'tus-version': '1.0.0',
       'tus-extension': 'creation,creation-with-upload,termination,expiration',
-      'tus-max-size': '4294967296',
+      'tus-max-size': '8589934592',
     })
   })
 })
@@ -192,7 +192,7 @@ describe('POST /groups/{groupId}/uploads', () => {
       )
     expect(await said(create(creating(0, add)))).toEqual(refused('Uploaded file data is empty.'))
     expect(await said(create(creating(2 ** 32 + 1, add)))).toEqual(
-      refused('The file cannot be larger than 4294967296 bytes', '2000', 413),
+      refused('The file cannot be larger than 8589934592 bytes', '2000', 413),
     )
     for (const name of ['Upload-Defer-Length', 'Upload-Concat'])
       expect(await said(create({ ...creating(4, add), [name]: '1' }))).toEqual(
