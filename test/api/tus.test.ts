@@ -191,7 +191,7 @@ describe('POST /groups/{groupId}/uploads', () => {
         refused('Header Upload-Length is invalid'),
       )
     expect(await said(create(creating(0, add)))).toEqual(refused('Uploaded file data is empty.'))
-    expect(await said(create(creating(2 ** 32 + 1, add)))).toEqual(
+    expect(await said(create(creating(2 ** 33 + 1, add)))).toEqual(
       refused('The file cannot be larger than 8589934592 bytes', '2000', 413),
     )
     for (const name of ['Upload-Defer-Length', 'Upload-Concat'])
