@@ -37,7 +37,7 @@ export function create(
     ...(key !== null && { 'idempotency-key': key }),
   }
   return {
-    ...{ group, sending, isKeyed: deed.isKeyed },
+    ...{ group, sending },
     send: async () => {
       const path = `/groups/v3/groups/${group.id}/uploads`
       const answer = await calls.call(by, ['POST', path], { headers })
