@@ -62,6 +62,6 @@ describe('changes of groups', () => {
   }, 120_000)
 
   it('are those of the model, whatever repeats, meets or dies', async () => {
-    await fc.assert(fc.asyncProperty(histories, live), { ...runs(6), endOnFailure: true })
+    await fc.assert(fc.asyncProperty(histories, live), { ...runs(4), endOnFailure: true })
   }, 120_000)
 })
