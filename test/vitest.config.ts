@@ -7,36 +7,8 @@ import { startReceiver } from './support/receiver-server.ts'
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
-// Their tests stay in their own workspaces; `doors` call the Worker, `rooms` call functions.
-const shared = {
-  doors: [
-    'test/*.test.ts',
-    'test/{api,jobs}/*.test.ts',
-    'test/experiments/shard.test.ts',
-    'test/membership/export.test.ts',
-    'test/stories/{coupon,deletion,lookup-during,lost-answers,one-revision}.test.ts',
-    'test/stories/{refused-deletion,upload}.test.ts',
-    'test/stories/{openfeature,openfeature-experiments,openfeature-web}.test.ts',
-    'test/stories/{users-file,webhook}.test.ts',
-    'test/webhooks/{address,announced,answers,sign,slow}.test.ts',
-  ],
-  rooms: [
-    'test/audiences/{attach,cached-rule,compare,compile,cost,exact,fits}.test.ts',
-    'test/audiences/{limits,matches,moment,rule,text}.test.ts',
-    'test/erasure/mentions.test.ts',
-    'test/experience/*.test.ts',
-    'test/experiments/{change,chi-squared,eppo,exposures,md5,split}.test.ts',
-    'test/identity/{aggregate,import,limits,limits-hold,meanwhile}.test.ts',
-    'test/identity/{no-value,normalize,recompute,reports,runs}.test.ts',
-    'test/membership/{export-revisions,lookup,members}.test.ts',
-    'test/webhooks/{changed,event,nothing-lost,schedule,soon}.test.ts',
-  ],
-}
-const alone = [
-  'test/api/{audience-syncs,clients,files,if-match,runs,uploads}.test.ts',
-  'test/api/{tus,uploads-large,upload-places}.test.ts',
-  'test/jobs/{others,pieces,upload}.test.ts',
-]
+// They look at what an isolate does first.
+const alone = ['test/stories/revocations.test.ts']
 
 export default defineConfig(async () => ({
   plugins: [
@@ -76,32 +48,24 @@ export default defineConfig(async () => ({
     }),
   ],
   test: {
-    setupFiles: ['test/support/migrate.ts'],
+    setupFiles: ['test/support/migrate.ts', 'test/support/emptied.ts'],
     testTimeout: 30_000,
     // One more than there are cores, as some tests wait.
     maxWorkers: availableParallelism() + 1,
     // Request logs only matter for failed tests.
     silent: 'passed-only' as const,
-    // A worker and a database for each file cost more than most files.
     projects: [
-      {
-        extends: true as const,
-        test: { name: 'doors', include: shared.doors, exclude: alone, isolate: false },
-      },
-      {
-        extends: true as const,
-        test: { name: 'rooms', include: shared.rooms, isolate: false },
-      },
+      // A Worker for each file would cost more than most files do: it is emptied instead.
       {
         extends: true as const,
         test: {
-          name: 'alone',
-          include: ['test/*/*.test.ts'],
-          exclude: [...shared.doors, ...shared.rooms, 'test/local/*'],
+          name: 'shared',
+          include: ['test/*.test.ts', 'test/*/*.test.ts'],
+          exclude: ['test/{local,console}/*', ...alone],
+          isolate: false,
         },
       },
-      // Projects run by their names: this one before `doors`, as uploads that wait would be the last.
-      { extends: true as const, test: { name: 'alone at doors', include: alone } },
+      { extends: true as const, test: { name: 'alone', include: alone } },
     ],
   },
 }))

@@ -1,10 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { addColumns } from './added-columns.ts'
-import { ageWhatIsLeft } from './left-waiting.ts'
 import { showLogOfFailed } from './quiet.ts'
 
 showLogOfFailed()
-ageWhatIsLeft()
 await migrate()
 if (env.ADDED_COLUMNS === 'true') await addColumns()
 
