@@ -3,6 +3,7 @@ export type Reason =
   | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
   | { reason: 'forbidden'; scope: string }
   | { reason: 'other-workspace' }
+  | { reason: 'form-expired' }
   | { reason: 'bad-credentials'; why: 'wrong' | 'expired' }
   | { reason: 'two-credentials' }
   | { reason: 'grant-unknown' }

@@ -97,7 +97,7 @@ export default defineConfig(async () => ({
         test: {
           name: 'alone',
           include: ['test/*/*.test.ts'],
-          exclude: [...shared.doors, ...shared.rooms, 'test/local/*'],
+          exclude: [...shared.doors, ...shared.rooms, 'test/local/*', 'test/console/*'],
         },
       },
       // Projects run by their names: this one before `doors`, as uploads that wait would be the last.

@@ -7,6 +7,7 @@ import { isPassing } from '../failure.ts'
 import { resources } from '../resources.ts'
 import { isUuid } from '../text.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
+import { pages } from './console/routes.tsx'
 import { confidential } from './confidential.ts'
 import { json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
@@ -85,6 +86,7 @@ export const app = new Hono<Http>({ getPath: pathOf })
   .route('/v2', batches)
   .route('/ofrep/v1', ofrep)
   .route('/userprofile/v1', userprofile)
+  .route('/console', pages)
   .all('*', unknownOperation)
 
 /** The paths, parameters and answers of this Worker, for `hc` of hono/client. */

@@ -15,6 +15,9 @@ export interface Http {
     db: Db
     /** For reads that show no older state than the request's bookmark: lists, look-ups, profiles. */
     replica: Db
+    /** Of the console: what each form of the session sends, and the form that was sent. */
+    formToken: string
+    form: URLSearchParams
   }
 }
 

@@ -131,6 +131,7 @@ function answerTo(facts: Reason): Refusal {
     case 'audience-unknown':
     case 'scope-not-held':
     case 'other-workspace':
+    case 'form-expired':
     case 'user-missing':
     case 'attribute-refused':
       return [400, '2000', `The request is refused: ${facts.reason}`]

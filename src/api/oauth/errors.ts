@@ -68,6 +68,7 @@ function answerTo(facts: Reason): Refusal {
     case 'removal':
     case 'uploads-in-flight':
     case 'idle':
+    case 'form-expired':
     case 'other-workspace':
     case 'limit':
     case 'user-missing':

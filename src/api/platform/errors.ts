@@ -116,6 +116,7 @@ function answerTo(facts: Reason): Refusal {
     case 'idle':
       return [400, `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     case 'header-invalid':
+    case 'form-expired':
     case 'not-an-id':
     case 'two-credentials':
     case 'grant-unknown':

@@ -1,0 +1,8 @@
+import { closeOnPhones } from './menu.ts'
+import { refreshLive } from './live.ts'
+import { inReadersZone } from './times.ts'
+
+/** What pages do only in a browser; each works without. */
+closeOnPhones()
+inReadersZone(document)
+refreshLive()

@@ -1,0 +1,78 @@
+import { temporaryFolder } from '../local/folder.ts'
+import { getToken, Groups, registerClient, type Client } from '../local/api.ts'
+import { Platform } from '../local/platform.ts'
+import { startServer, type Server } from '../local/server.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll } from 'vitest'
+import { startBrowser } from './browser.ts'
+
+/** One server and one browser for all stories: both take seconds to start. */
+const server: Promise<Server> = startServer({ stateDir: temporaryFolder() })
+const browser = startBrowser()
+
+beforeAll(() => Promise.all([server, browser]), 120_000)
+afterAll(async () => {
+  await (await browser).close()
+  await (await server).stop()
+})
+
+let workspaces = 0
+
+/** A workspace of its own, its APIs, and a browser that is signed in to its console. */
+export interface Desk {
+  url: string
+  client: Client
+  token: string
+  groups: Groups
+  platform: Platform
+  /** Another page of the same browser, or of one that is made differently and signs in anew. */
+  open: (options?: BrowserContextOptions) => Promise<Page>
+  /** What browsers have complained about: errors, violations of the policy, requests to other hosts. */
+  complaints: string[]
+}
+
+export async function newDesk(
+  name = 'Mara',
+  scopes?: readonly string[],
+  workspace = ++workspaces + 100,
+): Promise<Desk> {
+  const { url, adminToken } = await server
+  const client = await registerClient(url, adminToken, name, {
+    workspace,
+    ...(scopes && { scopes }),
+  })
+  const token = await getToken(url, client)
+  const complaints: string[] = []
+  const open = async (options: BrowserContextOptions = {}) => {
+    const context = await (await browser).newContext({ baseURL: url, ...options })
+    const page = await context.newPage()
+    listen(page, url, complaints)
+    await page.goto(await linkOf(url, client))
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.waitForURL('**/console/groups')
+    return page
+  }
+  const [groups, platform] = [new Groups(url, token), new Platform(url, client, token)]
+  return { url, client, token, groups, platform, open, complaints }
+}
+
+function listen(page: Page, url: string, complaints: string[]): void {
+  page.on('console', (message) => {
+    // A refused form is answered by a status, which Chromium logs.
+    const isStatus = /the server responded with a status of 4\d\d/.test(message.text())
+    if (message.type() === 'error' && !isStatus) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('request', (request) => {
+    if (new URL(request.url()).origin !== url) complaints.push(`asked ${request.url()}`)
+  })
+}
+
+async function linkOf(url: string, { id, secret }: Client): Promise<string> {
+  const answer = await fetch(`${url}/console/links`, {
+    method: 'POST',
+    headers: { Authorization: `Basic ${btoa(`${id}:${secret}`)}` },
+  })
+  const { url: link } = (await answer.json()) as { url: string } // as the Worker makes it
+  return link
+}

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+/** In Node: a real browser and a real server, one of each for all tests. */
+export default defineConfig({
+  test: {
+    include: ['test/console/*.test.ts'],
+    testTimeout: 30_000,
+    isolate: false,
+    maxWorkers: 1,
+  },
+})

@@ -1,0 +1,26 @@
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { root } from './program.ts'
+
+const from = join(root, 'src/api/console/browser')
+const to = join(root, 'dist/assets/console/assets')
+
+/** What browsers get of the console beside its pages: style, code, and the library of the reference. */
+rmSync(join(root, 'dist/assets'), { recursive: true, force: true })
+mkdirSync(to, { recursive: true })
+await build({
+  entryPoints: [join(from, 'console.ts'), join(from, 'console.css')],
+  outdir: to,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+})
+cpSync(join(from, 'icon.svg'), join(to, 'icon.svg'))
+// The Worker sets no headers of what it does not answer.
+writeFileSync(
+  join(root, 'dist/assets/_headers'),
+  "/*\n  X-Content-Type-Options: nosniff\n  Referrer-Policy: no-referrer\n  Content-Security-Policy: default-src 'none'\n",
+)
