@@ -1,4 +1,5 @@
 import { sweepClientSecrets } from './access/clients.ts'
+import { sweepSessions } from './access/console-sessions.ts'
 import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
@@ -92,6 +93,7 @@ export default {
       sweepRuns: () => sweepRuns(res),
       sweepRevocations: () => sweepRevocations(res),
       sweepClientSecrets: () => sweepClientSecrets(res),
+      sweepSessions: () => sweepSessions(res),
       sweepWebhookSecrets: () => sweepWebhookSecrets(res),
       ...(daily
         ? {

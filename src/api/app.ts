@@ -9,7 +9,7 @@ import { isUuid } from '../text.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { pages } from './console/routes.tsx'
 import { confidential } from './confidential.ts'
-import { json } from './describe.ts'
+import { acceptsPages, json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import { health } from './health.ts'
 import type { Http } from './http.ts'
@@ -64,6 +64,7 @@ const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(req
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
   .use(logged, bookmarked, confidential)
+  .get('/', (c) => c.redirect(acceptsPages(c.req.header('accept')) ? '/console' : '/openapi.json'))
   .route('/', health)
   .get(
     '/openapi.json',

@@ -1,4 +1,5 @@
 import { temporaryFolder } from '../local/folder.ts'
+import { linkOf } from '../local/console.ts'
 import { getToken, Groups, registerClient, type Client } from '../local/api.ts'
 import { Platform } from '../local/platform.ts'
 import { startServer, type Server } from '../local/server.ts'
@@ -66,13 +67,4 @@ function listen(page: Page, url: string, complaints: string[]): void {
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== url) complaints.push(`asked ${request.url()}`)
   })
-}
-
-async function linkOf(url: string, { id, secret }: Client): Promise<string> {
-  const answer = await fetch(`${url}/console/links`, {
-    method: 'POST',
-    headers: { Authorization: `Basic ${btoa(`${id}:${secret}`)}` },
-  })
-  const { url: link } = (await answer.json()) as { url: string } // as the Worker makes it
-  return link
 }

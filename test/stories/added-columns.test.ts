@@ -14,6 +14,9 @@ import { household, mondayIn, Team } from '../support/identity.ts'
 /** Of those who move to another household while they do, and of a sync until it ends. */
 const passing = ['erasure_people', 'identity_movers', 'sync_rules']
 
+/** Of what no door writes yet. */
+const unwritten = ['console_people', 'idempotency_keys', 'resumable_uploads']
+
 /** Waits until what was accepted has ended. */
 async function ended(team: Team, { location }: { location: string }): Promise<Json> {
   let shown: Json = {}
@@ -67,7 +70,7 @@ describe('a version on the tables of a later one', () => {
 
   it('finds columns that it does not know in each table', async () => {
     const names = await tables()
-    expect(names).toHaveLength(34)
+    expect(names).toHaveLength(36)
     const query = "SELECT count(*) AS n FROM pragma_table_info(?) WHERE name GLOB 'extra*'"
     const found = await env.DB.batch<{ n: number }>(
       names.map((name) => env.DB.prepare(query).bind(name)),
@@ -176,6 +179,19 @@ describe('a version on the tables of a later one', () => {
     )
   })
 
+  it('lets somebody sign in to the console by a link', async () => {
+    const { id, secret } = team.client
+    const authorization = `Basic ${btoa(`${id}:${secret}`)}`
+    const link = await said(call('/console/links', { method: 'POST', headers: { authorization } }))
+    const entered = await call(new URL(String(link['url'])).pathname, {
+      method: 'POST',
+      redirect: 'manual',
+    })
+    expect(entered.status).toBe(303)
+    const [cookie = ''] = entered.headers.getSetCookie().map((one) => one.split(';')[0] ?? '')
+    expect((await call('/console/groups', { headers: { cookie } })).status).toBe(200)
+  })
+
   it('refuses the token of a client that is deleted', async () => {
     const other = await Team.open(undefined, team.workspace)
     expect((await other.call('GET', '/groups')).status).toBe(200)
@@ -189,7 +205,9 @@ describe('a version on the tables of a later one', () => {
     const { res } = hazardous({}, { now: () => Date.now() + 3 * day })
     await makeDigests(res, { begins: true })
     const full = await fullTables()
-    expect((await tables()).filter((table) => !full.includes(table))).toEqual(passing)
+    expect((await tables()).filter((table) => !full.includes(table))).toEqual(
+      [...passing, ...unwritten].sort(),
+    )
   })
 
   it('deletes all of it', async () => {
@@ -203,6 +221,7 @@ describe('a version on the tables of a later one', () => {
       await isEmpty(team.call('DELETE', `/users/${user}`), 204)
     const kept = [
       'clients',
+      'console_sessions',
       'cron_places',
       'deleted_users',
       'deliveries',
