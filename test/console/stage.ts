@@ -68,3 +68,7 @@ function listen(page: Page, url: string, complaints: string[]): void {
     if (new URL(request.url()).origin !== url) complaints.push(`asked ${request.url()}`)
   })
 }
+
+/** How wide a page is, of which a phone shows a part. */
+export const widthOf = (page: Page): Promise<number> =>
+  page.locator('html').evaluate(({ scrollWidth }: { scrollWidth: number }) => scrollWidth)

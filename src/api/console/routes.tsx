@@ -7,6 +7,7 @@ import { onError } from './errors.tsx'
 import { groups } from './groups.tsx'
 import { signedIn } from './session.ts'
 import { signIn } from './sign-in.tsx'
+import { webhooks } from './webhooks.tsx'
 
 /** Nothing of anybody else's host, and no code or style within a page. */
 const strict = secureHeaders({
@@ -32,4 +33,5 @@ export const pages = new Hono<Http>()
   .use(signedIn, rateLimited)
   .get('/', (c) => c.redirect('/console/groups', 303))
   .route('/groups', groups)
+  .route('/webhooks', webhooks)
   .all('*', unknownOperation)
