@@ -12,7 +12,7 @@ const places: { name: string; path: string; needs: Needs }[] = [
   { name: 'Households', path: '/console/households', needs: 'groups:read' },
   { name: 'People', path: '/console/people', needs: 'users:read' },
   { name: 'Webhooks', path: '/console/webhooks', needs: 'webhooks:read' },
-  { name: 'Activity', path: '/console/activity', needs: 'audit:read' },
+  { name: 'Activity', path: '/console/activity', needs: [['audit:read', 'webhooks:read']] },
   { name: 'Usage', path: '/console/usage', needs: 'groups:read' },
   { name: 'Reference', path: '/console/reference', needs: [] },
 ]

@@ -3,6 +3,7 @@ import { secureHeaders } from 'hono/secure-headers'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
+import { activity } from './activity.tsx'
 import { onError } from './errors.tsx'
 import { groups } from './groups.tsx'
 import { signedIn } from './session.ts'
@@ -34,4 +35,5 @@ export const pages = new Hono<Http>()
   .get('/', (c) => c.redirect('/console/groups', 303))
   .route('/groups', groups)
   .route('/webhooks', webhooks)
+  .route('/activity', activity)
   .all('*', unknownOperation)
