@@ -33,9 +33,16 @@ export async function openSession(
   return secret
 }
 
+/** Who came by Cloudflare Access may still come as this client. */
+const isLetIn = sql`(s.person IS NULL OR EXISTS (SELECT 1 FROM console_people AS p
+  WHERE p.email = s.person AND p.client_id = s.client_id))`
+
+const notRevoked = sql`NOT EXISTS (SELECT 1 FROM revocations AS r
+  WHERE r.client_id = c.id AND r.not_before >= s.created_at)`
+
 /**
  * The session of a cookie; undefined where it is over: expired, signed out, or its client is gone,
- * has expired or is revoked since.
+ * has expired or is revoked since, or no longer lets this person in.
  */
 export async function findSession(
   db: Db,
@@ -52,9 +59,8 @@ export async function findSession(
     SELECT c.id AS client, c.name, c.workspace_id AS workspace, c.scopes, s.person
     FROM console_sessions AS s CROSS JOIN clients AS c ON c.id = s.client_id
     WHERE s.hash = ${await hashOf(secret)} AND s.kind = 'session' AND s.expires_at > ${now}
-      AND coalesce(c.expires_at, 9e99) > ${now}
-      AND NOT EXISTS (SELECT 1 FROM revocations AS r
-        WHERE r.client_id = c.id AND r.not_before >= s.created_at)`)
+      AND coalesce(c.expires_at, 9e99) > ${now} AND ${isLetIn}
+      AND ${notRevoked}`)
   if (found === undefined) return undefined
   const { person, scopes, ...client } = found
   // As registering the client wrote them.
@@ -75,6 +81,29 @@ export async function useLink(res: Resources, link: string): Promise<string> {
 export async function closeSession({ directory }: Resources, secret: string): Promise<void> {
   await directory.run(sql`DELETE FROM console_sessions WHERE hash = ${await hashOf(secret)}`)
 }
+
+/** A session as others are shown it. */
+export interface ShownSession {
+  client: string
+  name: string
+  person: string | null
+  createdAt: number
+  expiresAt: number
+}
+
+/** Who is signed in to the console of a workspace, the last first. */
+export const listSessions = (
+  db: Db,
+  workspace: number,
+  { now, most }: { now: number; most: number },
+): Promise<ShownSession[]> =>
+  db.all(sql`
+    SELECT c.id AS client, c.name, s.person, s.created_at AS createdAt, s.expires_at AS expiresAt
+    FROM console_sessions AS s INDEXED BY console_sessions_by_expiry
+      CROSS JOIN clients AS c ON c.id = s.client_id
+    WHERE s.expires_at > ${now} AND s.kind = 'session' AND c.workspace_id = ${workspace}
+      AND coalesce(c.expires_at, 9e99) > ${now} AND ${isLetIn} AND ${notRevoked}
+    ORDER BY s.expires_at DESC LIMIT ${most}`)
 
 const sweptMost = 1000
 

@@ -126,6 +126,8 @@ export interface EventData {
   'client.created': OfClient & { scopes: string[] }
   'client.rotated': OfClient
   'client.deleted': OfClient
+  'client.person.added': OfClient & OfUser
+  'client.person.removed': OfClient & OfUser
   'token.revoked': OfClient
   'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
 }
@@ -216,6 +218,8 @@ export const objects = {
   'client.created': ['client', 'client_id'],
   'client.rotated': ['client', 'client_id'],
   'client.deleted': ['client', 'client_id'],
+  'client.person.added': ['client', 'client_id'],
+  'client.person.removed': ['client', 'client_id'],
   'token.revoked': ['client', 'client_id'],
   'token.refused': ['client', 'client_id'],
 } as const satisfies Record<EventType, readonly [kind: string, field: string] | null>

@@ -10,7 +10,7 @@ const to = join(root, 'dist/assets/console/assets')
 rmSync(join(root, 'dist/assets'), { recursive: true, force: true })
 mkdirSync(to, { recursive: true })
 await build({
-  entryPoints: [join(from, 'console.ts'), join(from, 'console.css')],
+  entryPoints: ['console.ts', 'console.css', 'reference.ts'].map((name) => join(from, name)),
   outdir: to,
   bundle: true,
   minify: true,
@@ -19,6 +19,12 @@ await build({
   legalComments: 'none',
 })
 cpSync(join(from, 'icon.svg'), join(to, 'icon.svg'))
+// Apache-2.0, 460 KB packed: of the reference alone.
+const library = join(root, 'node_modules/swagger-ui-dist')
+for (const name of ['swagger-ui-bundle.js', 'swagger-ui.css'])
+  cpSync(join(library, name), join(to, name))
+for (const name of ['LICENSE', 'NOTICE'])
+  cpSync(join(library, name), join(to, `swagger-ui-${name}.txt`))
 // The Worker sets no headers of what it does not answer.
 writeFileSync(
   join(root, 'dist/assets/_headers'),

@@ -81,7 +81,9 @@ function Nav({ c }: { c: Context<Http> }) {
         </ul>
         <form class="who" method="post" action="/console/sign-out">
           <FormToken c={c} />
-          <span title={`Client ${caller.client}`}>{res.actor.name}</span>
+          <a href="/console/settings" title={`Client ${caller.client}`}>
+            <bdi>{res.actor.name}</bdi>
+          </a>
           <button class="plain">Sign out</button>
         </form>
       </nav>

@@ -6,8 +6,11 @@ import { unknownOperation } from '../refusal.ts'
 import { activity } from './activity.tsx'
 import { onError } from './errors.tsx'
 import { groups } from './groups.tsx'
+import { reference } from './reference.tsx'
 import { signedIn } from './session.ts'
+import { settings } from './settings.tsx'
 import { signIn } from './sign-in.tsx'
+import { usage } from './usage.tsx'
 import { webhooks } from './webhooks.tsx'
 
 /** Nothing of anybody else's host, and no code or style within a page. */
@@ -36,4 +39,7 @@ export const pages = new Hono<Http>()
   .route('/groups', groups)
   .route('/webhooks', webhooks)
   .route('/activity', activity)
+  .route('/usage', usage)
+  .route('/settings', settings)
+  .route('/reference', reference)
   .all('*', unknownOperation)

@@ -1,6 +1,8 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
+import { verifyAssertion } from '../../access/cloudflare-access.ts'
+import { findClientOf } from '../../access/console-people.ts'
 import { closeSession, openSession, useLink } from '../../access/console-sessions.ts'
-import { Failure } from '../../failure.ts'
+import { Failure, faultOf } from '../../failure.ts'
 import { basicCredentials } from '../basic.ts'
 import { boundedBody, textOf } from '../body.ts'
 import { authenticatedClient } from '../client.ts'
@@ -17,7 +19,9 @@ const door = limitedByAddress('doors')
 
 /** Ways in and out of the console. */
 export const signIn = new Hono<Http>()
-  .get('/sign-in', (c) => c.html(<SignIn to={c.req.query('to')} />))
+  .get('/sign-in', async (c) =>
+    c.html(<SignIn to={c.req.query('to')} arrival={await arrivalOf(c)} />),
+  )
 
   .post('/sign-in', door, boundedBody, async (c) => {
     const fields = new URLSearchParams(await textOf(c, 'form'))
@@ -31,6 +35,16 @@ export const signIn = new Hono<Http>()
       const [, message] = sentenceOf(error.facts)
       return c.html(<SignIn to={to} id={id} error={{ field: 'client_id', message }} />, 401)
     }
+  })
+
+  // By a button, as otherwise signing out would sign in.
+  .post('/access', door, boundedBody, async (c) => {
+    const arrival = await arrivalOf(c)
+    if (arrival?.client === undefined)
+      throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
+    const to = new URLSearchParams(await textOf(c, 'form')).get('to') ?? undefined
+    const session = { kind: 'session', person: arrival.email } as const
+    return enter(c, await openSession(c.var.res, arrival.client, session), ownPath(to))
   })
 
   // A program's: whoever knows a client's secret makes a link for a browser.
@@ -65,13 +79,34 @@ export const signIn = new Hono<Http>()
     return c.redirect('/console/sign-in', 303)
   })
 
+/** Somebody whom Cloudflare Access has let through, and the client that they may act as. */
+interface Arrival {
+  email: string
+  client: string | undefined
+}
+
+/** Undefined where nobody came by Cloudflare Access, or it has not signed what it says. */
+async function arrivalOf(c: Context<Http>): Promise<Arrival | undefined> {
+  const assertion = c.req.header('cf-access-jwt-assertion')
+  if (c.var.res.cloudflareAccess === undefined || assertion === undefined) return undefined
+  try {
+    const email = await verifyAssertion(c.var.res, assertion)
+    return { email, client: await findClientOf(c.var.res.directory, email) }
+  } catch (error) {
+    // A secret does as well, also while the team's keys cannot be read.
+    console.error(JSON.stringify({ event: 'access-refused', ...faultOf(error) }))
+    return undefined
+  }
+}
+
 interface SignInProps {
   to?: string | undefined
   id?: string
+  arrival?: Arrival | undefined
   error?: FormError
 }
 
-function SignIn({ to, id, error }: SignInProps) {
+function SignIn({ to, id, arrival, error }: SignInProps) {
   return (
     <Document title="Sign in">
       <main id="main" class="door">
@@ -82,6 +117,7 @@ function SignIn({ to, id, error }: SignInProps) {
           </div>
         </header>
         <Refused error={error} />
+        {arrival && <Arrived to={to} arrival={arrival} />}
         <form method="post" action="/console/sign-in">
           <input type="hidden" name="to" value={ownPath(to)} />
           <TextField name="client_id" label="Client id" value={id} error={error} isRequired />
@@ -90,5 +126,23 @@ function SignIn({ to, id, error }: SignInProps) {
         </form>
       </main>
     </Document>
+  )
+}
+
+function Arrived({ to, arrival: { email, client } }: { to: string | undefined; arrival: Arrival }) {
+  if (client === undefined)
+    return (
+      <p class="note wait">
+        Cloudflare Access knows you as <bdi>{email}</bdi>, but nobody has let you in here yet. Ask
+        who holds the admin token, or sign in with a secret.
+      </p>
+    )
+  return (
+    <form class="note" method="post" action="/console/access">
+      <input type="hidden" name="to" value={ownPath(to)} />
+      <button class="main">
+        Continue as <bdi>{email}</bdi>
+      </button>
+    </form>
   )
 }

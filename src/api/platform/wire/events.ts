@@ -169,6 +169,14 @@ const types = {
   'client.created': ['A client was registered', Client.extend({ scopes: z.array(z.string()) })],
   'client.rotated': ['A client was given a new secret', Client],
   'client.deleted': ['A client was deleted, and its tokens revoked', Client],
+  'client.person.added': [
+    'Somebody may sign in to the console as this client, by Cloudflare Access',
+    Client.extend(Person.shape),
+  ],
+  'client.person.removed': [
+    'Somebody may sign in to the console as this client no more',
+    Client.extend(Person.shape),
+  ],
   'token.revoked': ['The tokens that a client was issued until now were revoked', Client],
   'token.refused': [
     'A client was refused, for the first time in an hour: its secret was wrong (secret), it has ' +
