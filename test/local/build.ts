@@ -10,7 +10,9 @@ const to = join(root, 'dist/assets/console/assets')
 rmSync(join(root, 'dist/assets'), { recursive: true, force: true })
 mkdirSync(to, { recursive: true })
 await build({
-  entryPoints: ['console.ts', 'console.css', 'reference.ts'].map((name) => join(from, name)),
+  entryPoints: ['console.ts', 'console.css', 'reference.ts', 'reference.css'].map((name) =>
+    join(from, name),
+  ),
   outdir: to,
   bundle: true,
   minify: true,

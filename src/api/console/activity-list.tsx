@@ -44,14 +44,14 @@ export function Activity({ c, filters, events, next, error }: ActivityProps) {
     <Page
       c={c}
       title="Activity"
-      about="What was done in this workspace, by whom, the newest first. No attribute of anybody is in it."
+      about="What was done in this workspace, and by whom."
       action={
         <>
           <a class="button" href={`${path}/digests`}>
             Signed digests
           </a>
           <a class="button main" href={addressOf(kept, '/export')}>
-            Export as lines of JSON
+            Export
           </a>
         </>
       }

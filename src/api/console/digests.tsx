@@ -17,7 +17,7 @@ export function Digests({ c, digests, isLast }: DigestsProps) {
     <Page
       c={c}
       title="Signed digests"
-      about="Each day that is over is summed up and signed, so that nobody can change or remove what was done unnoticed. An auditor checks an export against these."
+      about="The sum of each day that is over, signed. An auditor checks an export against them."
       up={{ name: 'Activity', path: '/console/activity' }}
     >
       {digests.length === 0 ? (

@@ -31,6 +31,7 @@ function Reference({ c }: { c: Context<Http> }) {
       }
     >
       <link rel="stylesheet" href={`${assets}/swagger-ui.css`} />
+      <link rel="stylesheet" href={`${assets}/reference.css`} />
       <form id="try" method="post" action="/console/reference/token" hidden>
         <FormToken c={c} />
       </form>

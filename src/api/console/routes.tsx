@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
 import { secureHeaders } from 'hono/secure-headers'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
@@ -14,20 +15,30 @@ import { usage } from './usage.tsx'
 import { webhooks } from './webhooks.tsx'
 
 /** Nothing of anybody else's host, and no code or style within a page. */
-const strict = secureHeaders({
-  contentSecurityPolicy: {
-    defaultSrc: ["'self'"],
-    baseUri: ["'none'"],
-    formAction: ["'self'"],
-    frameAncestors: ["'none'"],
-    objectSrc: ["'none'"],
-  },
-  xFrameOptions: 'DENY',
-  referrerPolicy: 'no-referrer',
-  crossOriginOpenerPolicy: 'same-origin',
-  // Nobody reaches localhost by https.
-  strictTransportSecurity: false,
-})
+const headers = (more: Record<string, string[]> = {}) =>
+  secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+      objectSrc: ["'none'"],
+      ...more,
+    },
+    xFrameOptions: 'DENY',
+    referrerPolicy: 'no-referrer',
+    crossOriginOpenerPolicy: 'same-origin',
+    // Nobody reaches localhost by https.
+    strictTransportSecurity: false,
+  })
+
+const ofPages = headers()
+/** The library of the reference has its icons within its style. */
+const ofReference = headers({ imgSrc: ["'self'", 'data:'] })
+
+const strict = createMiddleware<Http>((c, next) =>
+  (c.req.path === '/console/reference' ? ofReference : ofPages)(c, next),
+)
 
 /** Pages for people: what they show and do, the other dialects show and do, too. */
 export const pages = new Hono<Http>()

@@ -94,7 +94,8 @@ async function arrivalOf(c: Context<Http>): Promise<Arrival | undefined> {
     return { email, client: await findClientOf(c.var.res.directory, email) }
   } catch (error) {
     // A secret does as well, also while the team's keys cannot be read.
-    console.error(JSON.stringify({ event: 'access-refused', ...faultOf(error) }))
+    if (!(error instanceof Failure))
+      console.error(JSON.stringify({ event: 'access-keys-not-read', ...faultOf(error) }))
     return undefined
   }
 }

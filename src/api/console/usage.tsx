@@ -21,9 +21,9 @@ const names: Record<string, string> = {
   experiments: 'Experiments',
   exposures: 'Exposures to all experiments',
   unended_jobs: 'Files that wait or are being applied',
-  waiting_bytes: 'Bytes of files that wait',
+  waiting_bytes: 'Size of files that wait',
   user_attributes: 'Attributes of a user',
-  profile_bytes: 'Bytes of the attributes of a user',
+  profile_bytes: 'Size of the attributes of a user',
 }
 const nameOf = (figure: string) => new Map(Object.entries(names)).get(figure) ?? figure
 
@@ -46,8 +46,16 @@ function Figures({ c, usage }: { c: Context<Http>; usage: Usage }) {
         rows={used}
         columns={[
           { name: 'What', cell: ({ name }) => name },
-          { name: 'Has', isNumber: true, cell: ({ used }) => <Count of={used} /> },
-          { name: 'May have', isNumber: true, cell: ({ cap }) => <Count of={cap} /> },
+          {
+            name: 'Has',
+            isNumber: true,
+            cell: ({ used, name }) => <Amount of={used} name={name} />,
+          },
+          {
+            name: 'May have',
+            isNumber: true,
+            cell: ({ cap, name }) => <Amount of={cap} name={name} />,
+          },
           { name: 'Share', cell: (one) => <Share {...one} /> },
         ]}
       />
@@ -57,11 +65,28 @@ function Figures({ c, usage }: { c: Context<Http>; usage: Usage }) {
           rows={figures.filter(({ used }) => used === null)}
           columns={[
             { name: 'What', cell: ({ name }) => name },
-            { name: 'May have', isNumber: true, cell: ({ cap }) => <Count of={cap} /> },
+            {
+              name: 'May have',
+              isNumber: true,
+              cell: ({ cap, name }) => <Amount of={cap} name={name} />,
+            },
           ]}
         />
       </Section>
     </Page>
+  )
+}
+
+const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+
+/** A number, or a size in the largest unit of which there is one. */
+function Amount({ of, name }: { of: number; name: string }) {
+  if (!name.startsWith('Size')) return <Count of={of} />
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(of, 1)) / 10))
+  return (
+    <span class="count" title={`${count(of)} bytes`}>
+      {count(Math.round((of / 1024 ** power) * 10) / 10)} {units[power]}
+    </span>
   )
 }
 

@@ -15,6 +15,7 @@ interface Parameter {
 }
 
 interface Document {
+  servers?: unknown
   paths: Record<string, Record<string, { parameters?: Parameter[] }>>
 }
 
@@ -60,16 +61,60 @@ function filledIn(document: Document, workspace: string): Document {
         if (parameter.name === 'workspace_id') parameter.example = workspace
         if (parameter.name === 'transactionId') parameter.example = crypto.randomUUID()
       }
+  // There is one, and it is this one.
+  delete document.servers
   return document
 }
 
+/** What the library leaves unsaid to those who hear the page. */
+function mend(node: HTMLElement): void {
+  // Below the title of the page there is a level, and one below that.
+  for (const [level, headings] of ['h3', 'h4, h5'].entries())
+    for (const heading of node.querySelectorAll(`:is(${headings}):not([aria-level])`))
+      heading.setAttribute('aria-level', String(level + 2))
+  for (const text of node.querySelectorAll('pre:not([tabindex])'))
+    text.setAttribute('tabindex', '0')
+}
+
+type Part = string | ((props: LayoutProps) => unknown)
+
+interface LayoutProps {
+  getComponent: (name: string, isContainer?: boolean) => Part
+}
+
+interface System {
+  React: { createElement: (part: Part, props: object | null, ...children: unknown[]) => unknown }
+}
+
+/** The page says already what this is, and has its own main part. */
+const layout = ({ React: { createElement: h } }: System) => ({
+  components: {
+    ReferenceLayout: ({ getComponent }: LayoutProps) => {
+      const part = (name: string) => h(getComponent(name, name !== 'SvgAssets'), null)
+      return h(
+        'div',
+        { className: 'swagger-ui' },
+        part('SvgAssets'),
+        part('AuthorizeBtnContainer'),
+        part('FilterContainer'),
+        part('operations'),
+        h('details', null, h('summary', null, 'Events that webhooks are sent'), part('Webhooks')),
+      )
+    },
+  },
+})
+
 async function show(node: HTMLElement): Promise<void> {
+  new MutationObserver(() => mend(node)).observe(node, { childList: true, subtree: true })
   const library = (globalThis as unknown as { SwaggerUIBundle: Library }).SwaggerUIBundle // its script sets it
   const read = await (await fetch('/openapi.json')).json()
   library({
     spec: filledIn(read as Document, node.dataset['workspace'] ?? ''), // as this host says
     domNode: node,
-    deepLinking: true,
+    plugins: [layout],
+    layout: 'ReferenceLayout',
+    // Its links would stand within buttons, which no keyboard reaches.
+    deepLinking: false,
     docExpansion: 'none',
     defaultModelsExpandDepth: -1,
     filter: true,
@@ -79,6 +124,12 @@ async function show(node: HTMLElement): Promise<void> {
     requestInterceptor: signed,
   })
 }
+
+/** The library has a dark side of its own. */
+const dark = matchMedia('(prefers-color-scheme: dark)')
+const darken = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
+dark.addEventListener('change', darken)
+darken()
 
 if (place !== null) void show(place)
 
