@@ -58,7 +58,7 @@ beforeAll(async () => {
   own = await signIn(wide)
   narrow = await signIn(await newClient(['flags:evaluate'], workspace))
   other = await signIn(await newClient([...scopes]))
-})
+}, 60_000)
 
 const pathOf = ({ template }: Shut) =>
   template.replace(/:(\w+)(\{[^}]*\})?/g, (_, name: string) =>

@@ -34,7 +34,7 @@ function Figures({ c, usage }: { c: Context<Http>; usage: Usage }) {
     <Page
       c={c}
       title="Usage"
-      about="What this workspace has, beside what it may have. At a limit, what would go over it is refused; nothing that is there is lost."
+      about="What this workspace has, beside what it may have: more is refused, and nothing is lost."
       action={
         <a class="button" href="/console/settings">
           Settings
