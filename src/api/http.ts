@@ -17,6 +17,8 @@ export interface Http {
     replica: Db
     /** Of the console: what each form of the session sends, and the form that was sent. */
     formToken: string
+    /** Of the console: the name of who is signed in, a person or a client. */
+    who: string
     form: URLSearchParams
   }
 }

@@ -122,11 +122,11 @@ function Attempts({ of, now }: { of: Attempt[]; now: number }) {
   const last = of.at(-1)
   if (last === undefined) return <span class="soft">none yet</span>
   return (
-    <details>
+    <details class="attempts">
       <summary>
         <Count of={last.attempt} />, the last {outcomeOf(last)}
       </summary>
-      <ol class="attempts">
+      <ol>
         {of.toReversed().map((one) => (
           <li>
             <When at={one.at} now={now} />: {outcomeOf(one)} after <Count of={one.duration} /> ms

@@ -61,7 +61,7 @@ export function Page(props: PropsWithChildren<PageProps>) {
 }
 
 function Nav({ c }: { c: Context<Http> }) {
-  const { caller, workspace, res } = c.var
+  const { caller, workspace, who } = c.var
   const here = c.req.path
   return (
     <details class="nav" open>
@@ -82,7 +82,7 @@ function Nav({ c }: { c: Context<Http> }) {
         <form class="who" method="post" action="/console/sign-out">
           <FormToken c={c} />
           <a href="/console/settings" title={`Client ${caller.client}`}>
-            <bdi>{res.actor.name}</bdi>
+            <bdi>{who}</bdi>
           </a>
           <button class="plain">Sign out</button>
         </form>

@@ -34,7 +34,9 @@ export const signedIn = createMiddleware<Http>(async (c, next) => {
     return c.redirect(`/console/sign-in?to=${encodeURIComponent(pathAndQuery(c))}`, 303)
   }
   const { caller, person } = session
-  actAs(c, { client: caller.client, name: person ?? caller.name })
+  const who = person ?? caller.name
+  actAs(c, { client: caller.client, name: who })
+  c.set('who', who)
   c.set('caller', caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))

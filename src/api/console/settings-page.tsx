@@ -33,13 +33,13 @@ interface SettingsProps {
 }
 
 export function Settings({ c, sessions, error }: SettingsProps) {
-  const { caller, res } = c.var
+  const { caller, who } = c.var
   return (
     <Page c={c} title="Settings" about="Who may use this workspace, and as what.">
       <Refused error={error} />
       <Facts
         of={[
-          ['You are', <bdi>{res.actor.name}</bdi>],
+          ['You are', <bdi>{who}</bdi>],
           ['Client', <span class="id">{caller.client}</span>],
           ['Workspace', String(caller.workspace)],
         ]}
