@@ -107,8 +107,10 @@ export const Empty = ({ title, children }: PropsWithChildren<{ title: string }>)
   </div>
 )
 
+export type Fact = [name: string, value: Child]
+
 /** Facts by name. */
-export const Facts = ({ of }: { of: [name: string, value: Child][] }) => (
+export const Facts = ({ of }: { of: Fact[] }) => (
   <dl class="facts">
     {of.map(([name, value]) => (
       <div>

@@ -5,6 +5,8 @@ import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { onError } from './errors.tsx'
 import { groups } from './groups.tsx'
+import { households } from './households.tsx'
+import { people } from './people.tsx'
 import { signedIn } from './session.ts'
 import { signIn } from './sign-in.tsx'
 
@@ -32,4 +34,6 @@ export const pages = new Hono<Http>()
   .use(signedIn, rateLimited)
   .get('/', (c) => c.redirect('/console/groups', 303))
   .route('/groups', groups)
+  .route('/households', households)
+  .route('/people', people)
   .all('*', unknownOperation)
