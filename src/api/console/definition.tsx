@@ -47,7 +47,11 @@ export function DefinitionPage({ c, definition, runs, typed, error }: Definition
       up={up}
     >
       <Refused error={error} />
-      {going !== undefined && <Progress definition={id} run={going} />}
+      {going !== undefined && (
+        <div id="run" data-live="true">
+          <Progress definition={id} run={going} />
+        </div>
+      )}
       <FactsOf c={c} definition={definition} last={last} />
       <Shared definition={definition} />
       {may(c, 'users:read') && (

@@ -47,7 +47,7 @@ function Erasures({ c, erasures, after }: ErasuresProps) {
     <Page
       c={c}
       title="Erasures"
-      about="People who were erased from all that is kept. No id of theirs is left, here or elsewhere."
+      about="People who were erased from all that is kept. Once one is complete, no id is left, here or elsewhere."
       up={{ name: 'People', path: '/console/people' }}
     >
       {erasures.length === 0 ? (

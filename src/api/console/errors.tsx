@@ -103,7 +103,7 @@ export function sentenceOf(facts: Reason): [Status, string] {
         `A file of type ${facts.contentType} is no list. Save it as CSV, and upload that.`,
       ]
     case 'jobs-waiting':
-      return [422, 'Too many files wait for this group already. Try again when one has ended.']
+      return [422, 'Too many files or erasures wait already. Try again when one has ended.']
     case 'job-state': {
       const done = facts.to === 'publish' ? 'published' : 'cancelled'
       return [422, `This job cannot be ${done}: ${jobIs[facts.is]}.`]

@@ -19,7 +19,7 @@ import { personPath } from './paths.ts'
 import { findPerson, ifFound, isNobody, type Person } from './person.ts'
 import { HouseholdsOf } from './person-households.tsx'
 import { AttributesOf, GroupsOf, VariantsOf } from './person-sections.tsx'
-import { things, Whole } from './value.tsx'
+import { shortened, things, Whole } from './value.tsx'
 import { Checks, Why } from './why.tsx'
 
 /** Whoever may read something of a person. */
@@ -197,14 +197,14 @@ async function whyOf(c: Context<Http>, person: Person): Promise<Element | undefi
   const { attribute, experiment } = c.req.query()
   if (attribute !== undefined && may(c, 'users:read'))
     return (
-      <Section title={`Attribute ${attribute.slice(0, 60)}`}>
+      <Section title={`Attribute ${shortened(attribute)}`}>
         <div id="attribute">{await attributeOf(c, person, attribute)}</div>
         <Close id={person.id} />
       </Section>
     )
   if (experiment === undefined || !may(c, 'experiments:read')) return undefined
   return (
-    <Section title={`Variant in ${experiment.slice(0, 60)}`}>
+    <Section title={`Variant in ${shortened(experiment)}`}>
       <div id="experiment">{await variantOf(c, person, experiment)}</div>
       <Close id={person.id} />
     </Section>

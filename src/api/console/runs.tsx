@@ -122,11 +122,11 @@ interface DefinitionRuns {
   runs: Run[]
 }
 
-/** How far a recompute is, in place of the same a moment ago. */
+/** How far a recompute is; a page shows it within a part that is live. */
 export function Progress({ definition, run }: { definition: string; run: Run }) {
   const percent = percentOfRun(run)
   return (
-    <div id="progress" data-live="true" class="note wait">
+    <div class="note wait">
       <p class="strong" id="progress-name">
         {run.state === 'waiting'
           ? 'A recompute waits for its turn'
@@ -198,33 +198,35 @@ export function RunPage({ c, definition, run }: Omit<DefinitionRuns, 'runs'> & {
       }
       up={{ name: definition, path: definitionPath(definition) }}
     >
-      {!isOver && <Progress definition={definition} run={run} />}
-      {run.state === 'failed' && (
-        <div class="note bad">
-          <p class="strong">It failed at {percentOfRun(run)}%</p>
-          <p>
-            The households that it had reached are right, the others are as they were. Recompute
-            again; if it fails again, tell who runs this installation.
-          </p>
-        </div>
-      )}
-      <Facts
-        of={[
-          ['Status', <StatusOf of={run} />],
-          ['Asked', <When at={run.createdAt} now={now} />],
-          ...(run.endedAt === null
-            ? []
-            : ([
-                ['Ended', <When at={run.endedAt} now={now} />],
-                ['Took', lasted(duration(run))],
-              ] satisfies Fact[])),
-          ['Households', <Count of={run.groups} />],
-          ['Users seated', <Count of={run.seated} />],
-          ['Users over the limit', <Count of={run.overLimit} />],
-          ['Users without a value', <Count of={run.withoutValue} />],
-          ['Rows changed', <Count of={run.changed} />],
-        ]}
-      />
+      <div id="run" data-live={isOver ? undefined : 'true'}>
+        {!isOver && <Progress definition={definition} run={run} />}
+        {run.state === 'failed' && (
+          <div class="note bad">
+            <p class="strong">It failed at {percentOfRun(run)}%</p>
+            <p>
+              The households that it had reached are right, the others are as they were. Recompute
+              again; if it fails again, tell who runs this installation.
+            </p>
+          </div>
+        )}
+        <Facts
+          of={[
+            ['Status', <StatusOf of={run} />],
+            ['Asked', <When at={run.createdAt} now={now} />],
+            ...(run.endedAt === null
+              ? []
+              : ([
+                  ['Ended', <When at={run.endedAt} now={now} />],
+                  ['Took', lasted(duration(run))],
+                ] satisfies Fact[])),
+            ['Households', <Count of={run.groups} />],
+            ['Users seated', <Count of={run.seated} />],
+            ['Users over the limit', <Count of={run.overLimit} />],
+            ['Users without a value', <Count of={run.withoutValue} />],
+            ['Rows changed', <Count of={run.changed} />],
+          ]}
+        />
+      </div>
       {may(c, 'users:read') && <Largest definition={definition} run={run} />}
     </Page>
   )
