@@ -6,8 +6,8 @@ import type { Http } from '../http.ts'
 import { up } from './definitions.tsx'
 import { LookForm } from './look.tsx'
 import { may, Page } from './page.tsx'
+import { paged, pageIn, Pages } from './pages.tsx'
 import {
-  count,
   Count,
   Empty,
   Facts,
@@ -151,22 +151,13 @@ const Shared = ({ definition: { id, attributes } }: { definition: GroupDefinitio
 )
 
 function Recomputes({ c, id, runs }: { c: Context<Http>; id: string; runs: Run[] }) {
-  const page = Math.max(1, Number.parseInt(c.req.query('page') ?? '1', 10) || 1)
-  const pages = Math.ceil(runs.length / runsOfPage)
-  const shown = runs.slice((page - 1) * runsOfPage, page * runsOfPage)
+  const page = pageIn(c)
+  const { shown, pages } = paged(runs, page, runsOfPage)
   return (
     <>
       <RunsChart runs={runs} />
       <RunsTable c={c} definition={id} runs={shown} />
-      {pages > 1 && (
-        <p class="pages">
-          {page > 1 && <a href={`${definitionPath(id)}?page=${page - 1}`}>Newer</a>}
-          <span class="soft">
-            Page {count(page)} of {count(pages)}
-          </span>
-          {page < pages && <a href={`${definitionPath(id)}?page=${page + 1}`}>Older</a>}
-        </p>
-      )}
+      <Pages path={definitionPath(id)} before="Newer" after="Older" {...{ page, pages }} />
     </>
   )
 }

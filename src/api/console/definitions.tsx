@@ -5,7 +5,8 @@ import type { Http } from '../http.ts'
 import { DefinitionForm } from './definition-form.tsx'
 import type { Typed } from './definition-typed.ts'
 import { may, Page } from './page.tsx'
-import { count, Count, Empty, Table, When, type FormError } from './parts.tsx'
+import { Pages } from './pages.tsx'
+import { Count, Empty, Table, When, type FormError } from './parts.tsx'
 import { definitionPath } from './paths.ts'
 import { StatusOf } from './runs.tsx'
 import { Text, things } from './value.tsx'
@@ -21,7 +22,6 @@ interface DefinitionsProps {
 }
 
 export function Definitions({ c, rows, total, page, pages }: DefinitionsProps) {
-  const now = c.var.res.now()
   const { definitionsMax } = c.var.res.limits
   return (
     <Page
@@ -45,58 +45,54 @@ export function Definitions({ c, rows, total, page, pages }: DefinitionsProps) {
           </p>
         </Empty>
       ) : (
-        <Table
-          label="Definitions"
-          rows={rows}
-          columns={[
-            {
-              name: 'Definition',
-              cell: ({ definition: { id } }) => (
-                <a href={definitionPath(id)}>
-                  <bdi>{id}</bdi>
-                </a>
-              ),
-            },
-            { name: 'Users share', cell: ({ definition }) => <Text of={definition.source} /> },
-            {
-              name: 'Households',
-              isNumber: true,
-              cell: ({ last }) => (last === undefined ? '–' : <Count of={last.groups} />),
-            },
-            {
-              name: 'Users',
-              isNumber: true,
-              cell: ({ last }) => (last === undefined ? '–' : <Count of={last.seated} />),
-            },
-            {
-              name: 'Last recompute',
-              cell: ({ last }) =>
-                last === undefined ? (
-                  'not yet'
-                ) : (
-                  <>
-                    <When at={last.createdAt} now={now} /> <StatusOf of={last} />
-                  </>
-                ),
-            },
-          ]}
-        />
+        <DefinitionsTable rows={rows} now={c.var.res.now()} />
       )}
       {total >= definitionsMax && (
         <p class="help">A workspace can have {things(definitionsMax, 'definition')} at most.</p>
       )}
-      {pages > 1 && (
-        <p class="pages">
-          {page > 1 && <a href={`${up.path}?page=${page - 1}`}>Previous</a>}
-          <span class="soft">
-            Page {count(page)} of {count(pages)}
-          </span>
-          {page < pages && <a href={`${up.path}?page=${page + 1}`}>Next</a>}
-        </p>
-      )}
+      <Pages path={up.path} before="Previous" after="Next" {...{ page, pages }} />
     </Page>
   )
 }
+
+const DefinitionsTable = ({ rows, now }: Pick<DefinitionsProps, 'rows'> & { now: number }) => (
+  <Table
+    label="Definitions"
+    rows={rows}
+    columns={[
+      {
+        name: 'Definition',
+        cell: ({ definition: { id } }) => (
+          <a href={definitionPath(id)}>
+            <bdi>{id}</bdi>
+          </a>
+        ),
+      },
+      { name: 'Users share', cell: ({ definition }) => <Text of={definition.source} /> },
+      {
+        name: 'Households',
+        isNumber: true,
+        cell: ({ last }) => (last === undefined ? '–' : <Count of={last.groups} />),
+      },
+      {
+        name: 'Users',
+        isNumber: true,
+        cell: ({ last }) => (last === undefined ? '–' : <Count of={last.seated} />),
+      },
+      {
+        name: 'Last recompute',
+        cell: ({ last }) =>
+          last === undefined ? (
+            'not yet'
+          ) : (
+            <>
+              <When at={last.createdAt} now={now} /> <StatusOf of={last} />
+            </>
+          ),
+      },
+    ]}
+  />
+)
 
 interface DefinitionFormProps {
   c: Context<Http>

@@ -20,6 +20,7 @@ import { ChangeDefinition, Definitions, NewDefinition } from './definitions.tsx'
 import { refusedForm } from './errors.tsx'
 import { form } from './form.ts'
 import { AllHouseholds, OneHousehold } from './look.tsx'
+import { paged, pageIn } from './pages.tsx'
 import { definitionPath, runPath } from './paths.ts'
 import { ifFound } from './person.ts'
 import { RunPage } from './runs.tsx'
@@ -43,15 +44,14 @@ const toDefinition = (c: Context<Http>, id: string) => c.redirect(definitionPath
 export const households = new Hono<Http>()
   .get('/', allows('groups:read'), async (c) => {
     const all = await listDefinitions(c.var.replica, c.var.workspace)
-    const page = Math.max(1, Number.parseInt(c.req.query('page') ?? '1', 10) || 1)
-    const shown = all.slice((page - 1) * definitionsOfPage, page * definitionsOfPage)
+    const page = pageIn(c)
+    const { shown, pages } = paged(all, page, definitionsOfPage)
     const rows = await Promise.all(
       shown.map(async (definition) => ({
         definition,
         last: (await ifFound(runsOf(c, definition.id)))?.[0],
       })),
     )
-    const pages = Math.ceil(all.length / definitionsOfPage)
     return c.html(<Definitions c={c} rows={rows} total={all.length} {...{ page, pages }} />)
   })
 

@@ -3,6 +3,7 @@ import type { Assigned } from '../../experiments/split.ts'
 import type { Value } from '../../identity/attributes.ts'
 import type { Http } from '../http.ts'
 import { count, Count, Section, Table } from './parts.tsx'
+import { paged, pageIn, Pages } from './pages.tsx'
 import { attributePath, personPath } from './paths.ts'
 import type { Person } from './person.ts'
 import { isLong, Short, Text } from './value.tsx'
@@ -52,12 +53,11 @@ export function GroupsOf({ c, person }: { c: Context<Http>; person: Person }) {
 export function AttributesOf({ c, person }: { c: Context<Http>; person: Person }) {
   const { id, profile, inherited } = person
   if (profile === undefined) return <></>
-  const page = Math.max(1, Number.parseInt(c.req.query('page') ?? '1', 10) || 1)
+  const page = pageIn(c)
   const [theirs, own] = [true, false].map((is) =>
     profile.attributes.filter(([name]) => inherited.has(name) === is),
   ) as [[string, Value][], [string, Value][]] // as many as are mapped
-  const shown = own.slice((page - 1) * attributesOfPage, page * attributesOfPage)
-  const pages = Math.ceil(own.length / attributesOfPage)
+  const { shown, pages } = paged(own, page, attributesOfPage)
   return (
     <>
       <Section title="Inherited attributes">
@@ -70,15 +70,12 @@ export function AttributesOf({ c, person }: { c: Context<Http>; person: Person }
       <Section title="Own attributes">
         {own.length === 0 && <p class="soft">None.</p>}
         {shown.length > 0 && <Attributes label="Own attributes" id={id} rows={shown} />}
-        {pages > 1 && (
-          <p class="pages">
-            {page > 1 && <a href={`${personPath(id)}&page=${page - 1}`}>Previous attributes</a>}
-            <span class="soft">
-              Page {count(page)} of {count(pages)}
-            </span>
-            {page < pages && <a href={`${personPath(id)}&page=${page + 1}`}>Next attributes</a>}
-          </p>
-        )}
+        <Pages
+          path={personPath(id)}
+          before="Previous attributes"
+          after="Next attributes"
+          {...{ page, pages }}
+        />
       </Section>
     </>
   )
