@@ -3,7 +3,9 @@ import { secureHeaders } from 'hono/secure-headers'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
+import { audiences } from './audiences.tsx'
 import { onError } from './errors.tsx'
+import { experiments } from './experiments.tsx'
 import { groups } from './groups.tsx'
 import { signedIn } from './session.ts'
 import { signIn } from './sign-in.tsx'
@@ -32,4 +34,6 @@ export const pages = new Hono<Http>()
   .use(signedIn, rateLimited)
   .get('/', (c) => c.redirect('/console/groups', 303))
   .route('/groups', groups)
+  .route('/experiments', experiments)
+  .route('/audiences', audiences)
   .all('*', unknownOperation)
