@@ -39,7 +39,7 @@ function Unattached({ c, audience, groups, error }: FilledGroupProps) {
       <GroupField
         name="group"
         label="Group"
-        help="Its name or its id. A group of experiments keeps its experiments."
+        help="Its name or its id."
         groups={free}
         value={c.req.method === 'POST' ? (c.var.form.get('group') ?? '') : ''}
         error={error}
@@ -121,7 +121,7 @@ const underWay = new Set<ReturnType<typeof statusOf>>(['CREATED', 'PROCESSING'])
 const Syncs = ({ syncs, now }: { syncs: GroupJob[]; now: number }) => {
   const isLive = syncs.some((job) => underWay.has(statusOf(job)))
   return (
-    <div id="syncs" data-live={isLive ? '' : undefined}>
+    <div id="syncs" class="after" data-live={isLive ? '' : undefined}>
       <Table
         label="The last changes of the group"
         rows={syncs}

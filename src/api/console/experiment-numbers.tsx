@@ -175,8 +175,8 @@ function Days({ exposed: { variants, days } }: { exposed: Exposed & { days: Expo
       </div>
       <p>
         <small>
-          {first === last ? first : `${first} to ${last}, days with somebody,`} in UTC; the highest
-          column is <Count of={most} />.
+          Days on which somebody saw it for the first time, {first}
+          {first !== last && ` to ${last}`} (UTC). The highest column is <Count of={most} />.
           {variants.length > chartsShown && ` The first ${chartsShown} variants are drawn.`}
         </small>
       </p>

@@ -20,6 +20,7 @@ export function liveCount(text: HTMLTextAreaElement): () => void {
     const page = new DOMParser().parseFromString((await answer?.text()) ?? '', 'text/html')
     // Somebody has typed since.
     if (own !== last) return
+    box.ariaBusy = 'false'
     const counted = page.getElementById('matches')
     if (answer?.ok === true && counted !== null) box.replaceChildren(...counted.childNodes)
     else {
@@ -37,6 +38,8 @@ export function liveCount(text: HTMLTextAreaElement): () => void {
   return () => {
     clearTimeout(timer)
     const own = ++last
+    // What is shown is the count of another rule.
+    box.ariaBusy = 'true'
     if (!isBlank(text.value)) timer = setTimeout(() => void ask(own), quiet)
   }
 }

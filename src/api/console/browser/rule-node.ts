@@ -137,7 +137,11 @@ function controlsOf(node: RuleNode, ui: Ui, name: string): HTMLElement[] {
 }
 
 function comparison(node: RuleNode, ui: Ui, name: string): HTMLElement[] {
-  const attributes = { 'aria-label': `Attribute of ${name}`, list: 'offered-attributes' }
+  const attributes = {
+    'aria-label': `Attribute of ${name}`,
+    list: 'offered-attributes',
+    size: '16',
+  }
   const attribute = element('input', { ...attributes, placeholder: 'attribute' })
   attribute.value = String(node['attribute'] ?? '')
   attribute.addEventListener('input', () => {

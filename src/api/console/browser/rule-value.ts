@@ -86,7 +86,11 @@ function valueControl(text: string, { kind, isList, name, take }: Value): HTMLEl
   const attributes = { 'aria-label': isList ? `Values of ${name}, one a line` : label }
   const made = isList
     ? element('textarea', { ...attributes, rows: '3' })
-    : element('input', { ...attributes, ...(kind === 'number' && { inputmode: 'decimal' }) })
+    : element('input', {
+        ...attributes,
+        size: '16',
+        ...(kind === 'number' && { inputmode: 'decimal' }),
+      })
   made.value = text
   made.addEventListener('input', () => take(made.value))
   return made
