@@ -146,7 +146,7 @@ const List = ({
 )
 
 const VariantList = ({ variants }: Pick<Experiment, 'variants'>) => (
-  <ul>
+  <ul class="wide">
     {variants.slice(0, variantsShown).map(({ id, from, to }) => (
       <li>
         {id} <span class="soft">{`${(to - from) / 100}\u00a0%`}</span>

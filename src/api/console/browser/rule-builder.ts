@@ -24,8 +24,12 @@ export function buildRules(): void {
     count()
   }
   const redraw = (focus: object) => {
+    const label = document.activeElement?.ariaLabel ?? ''
     show(focus)
-    builder.querySelector<HTMLElement>('[data-focus]')?.focus()
+    // The keyboard stays where it was, or goes to what is new.
+    const same = builder.querySelector<HTMLElement>(`[aria-label="${CSS.escape(label)}"]`)
+    const next = same ?? builder.querySelector<HTMLElement>('[data-focus]')
+    next?.focus()
     write()
   }
   const read = () => {

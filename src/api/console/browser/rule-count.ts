@@ -11,6 +11,11 @@ export function liveCount(text: HTMLTextAreaElement): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined
   let last = 0
 
+  const say = (text: string) =>
+    box.replaceChildren(
+      element('p', { class: 'soft' }, text),
+      ...box.querySelectorAll('p:last-child'),
+    )
   const ask = async (own: number, token?: string): Promise<void> => {
     const fields = [...new FormData(form)].map(([name, value]) => [name, String(value)])
     const body = new URLSearchParams([...fields, ...(token ? [['continue', token]] : [])])
@@ -22,15 +27,12 @@ export function liveCount(text: HTMLTextAreaElement): () => void {
     if (own !== last) return
     box.ariaBusy = 'false'
     const counted = page.getElementById('matches')
-    if (answer?.ok === true && counted !== null) box.replaceChildren(...counted.childNodes)
-    else {
-      const problem = page.querySelector('#rule-wrong, .about')?.textContent
-      const told = problem ?? 'The server cannot be reached: the count is an old one.'
-      box.replaceChildren(
-        element('p', { class: 'soft' }, told),
-        ...box.querySelectorAll('p:last-child'),
-      )
+    if (answer?.ok !== true || counted === null) {
+      const told = page.querySelector('#rule-wrong') ?? page.querySelector('.about')
+      say(told?.textContent ?? 'The server cannot be reached: nobody is counted.')
+      return
     }
+    box.replaceChildren(...counted.childNodes)
     const next = box.querySelector<HTMLButtonElement>('[name=continue]')
     if (next !== null) await ask(own, next.value)
   }
@@ -38,9 +40,14 @@ export function liveCount(text: HTMLTextAreaElement): () => void {
   return () => {
     clearTimeout(timer)
     const own = ++last
+    if (isBlank(text.value)) {
+      box.ariaBusy = 'false'
+      say('Name the attribute of each condition: then who matches is counted here.')
+      return
+    }
     // What is shown is the count of another rule.
     box.ariaBusy = 'true'
-    if (!isBlank(text.value)) timer = setTimeout(() => void ask(own), quiet)
+    timer = setTimeout(() => void ask(own), quiet)
   }
 }
 

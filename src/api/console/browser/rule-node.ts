@@ -142,7 +142,7 @@ function comparison(node: RuleNode, ui: Ui, name: string): HTMLElement[] {
     list: 'offered-attributes',
     size: '16',
   }
-  const attribute = element('input', { ...attributes, placeholder: 'attribute' })
+  const attribute = element('input', { ...attributes, placeholder: 'its name' })
   attribute.value = String(node['attribute'] ?? '')
   attribute.addEventListener('input', () => {
     node['attribute'] = attribute.value
