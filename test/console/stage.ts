@@ -45,7 +45,6 @@ export async function newDesk(
   const complaints: string[] = []
   const open = async (options: BrowserContextOptions = {}) => {
     const context = await (await browser).newContext({ baseURL: url, ...options })
-    context.setDefaultTimeout(10_000)
     const page = await context.newPage()
     listen(page, url, complaints)
     await page.goto(await linkOf(url, client))
