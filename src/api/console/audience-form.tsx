@@ -25,8 +25,13 @@ interface AudienceFormProps {
   counted?: Counted
 }
 
+/** Characters of a rule that a form can send back. */
+const ruleMost = 80_000
+
 /** The form of an audience: its rule as JSON, beside which scripts put a builder. */
 export async function AudienceForm({ c, typed, editing, error, counted }: AudienceFormProps) {
+  // What was typed came by a form.
+  const isCut = c.req.method === 'GET' && typed.rule.length > ruleMost
   const here = `/console/audiences/${editing === undefined ? '-/new' : encodeURIComponent(editing)}`
   const up =
     editing === undefined
@@ -40,6 +45,9 @@ export async function AudienceForm({ c, typed, editing, error, counted }: Audien
       up={up}
     >
       <Refused error={error} />
+      {isCut && (
+        <p class="note wait">This rule is too long for a form: have a program change it.</p>
+      )}
       <form method="post" action={editing === undefined ? here : `${here}/edit`}>
         <FormToken c={c} />
         {editing !== undefined && <input type="hidden" name="editing" value={editing} />}
@@ -60,7 +68,7 @@ export async function AudienceForm({ c, typed, editing, error, counted }: Audien
             error={error}
           />
         )}
-        <RuleField rule={typed.rule} error={error} />
+        <RuleField rule={isCut ? typed.rule.slice(0, ruleMost) : typed.rule} error={error} />
         <Matches c={c} counted={counted} />
         <RefreshField refresh={typed.refresh} />
         <button class="main">

@@ -107,9 +107,18 @@ const ShownRule = ({ audience, names }: { audience: Priced; names: Names }) => (
     </div>
     <details>
       <summary>The rule as JSON</summary>
-      <pre tabindex={0}>{textOfRule(audience.rule)}</pre>
+      <ShownJson text={textOfRule(audience.rule)} />
     </details>
   </Section>
+)
+
+const shownMost = 20_000
+
+const ShownJson = ({ text }: { text: string }) => (
+  <>
+    <pre tabindex={0}>{text.slice(0, shownMost)}</pre>
+    {text.length > shownMost && <p class="soft">It is cut here: programs get all of it.</p>}
+  </>
 )
 
 const Compare = ({ audience, others }: { audience: Audience; others: Audience[] }) => (

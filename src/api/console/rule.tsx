@@ -55,6 +55,10 @@ export function RuleInWords({ rule, names }: { rule: Rule; names: Names }) {
 }
 
 const shownMost = 20
+const charactersMost = 200
+
+const cut = (text: string) =>
+  text.length > charactersMost ? `${text.slice(0, charactersMost)}…` : text
 
 function Compared({ condition }: { condition: Condition }) {
   const { attribute, operator } = condition
@@ -65,7 +69,7 @@ function Compared({ condition }: { condition: Condition }) {
       {values.slice(0, shownMost).map((value, i) => (
         <>
           {i > 0 && ', '}
-          <bdi class="strong">{String(value)}</bdi>
+          <bdi class="strong">{cut(String(value))}</bdi>
         </>
       ))}
       {values.length > shownMost && ` and ${values.length - shownMost} more`}
