@@ -95,18 +95,21 @@ it('says kindly what a rule costs too much, without JavaScript', async () => {
   expect(wide).toBeLessThanOrEqual(360)
 })
 
-it('fills a group, and lets go of it', async () => {
+/** A desk with two audiences: of three and of two people, who are in both. */
+async function deskOfTwo(): Promise<Desk> {
   const desk = await newDesk()
   await townOf(desk)
-  const { platform, groups } = desk
-  const audience = { id: 'dogs', name: 'Dogs', refresh: 'weekly' as const }
-  await platform.createAudience({ ...audience, rule: has('has_dog', true) })
-  await platform.createAudience({
-    ...audience,
-    id: 'bern',
-    name: hostile,
-    rule: has('city', 'Bern'),
-  })
+  const refresh = 'weekly' as const
+  const dogs = { id: 'dogs', name: 'Dogs', rule: has('has_dog', true), refresh }
+  await desk.platform.createAudience(dogs)
+  const bern = { id: 'bern', name: hostile, rule: has('city', 'Bern'), refresh }
+  await desk.platform.createAudience(bern)
+  return desk
+}
+
+it('fills a group, and lets go of it', async () => {
+  const desk = await deskOfTwo()
+  const { groups } = desk
   const group = await groups.create(hostile)
   const page = await desk.open({ colorScheme: 'dark' })
   await page.goto('/console/audiences/dogs')
@@ -122,22 +125,27 @@ it('fills a group, and lets go of it', async () => {
   await page.goto('/console/audiences/dogs')
   expect(await page.getByRole('row').nth(1).textContent()).toContain('Live30')
   expect(await barriers(page)).toEqual([])
-
   await page.goto('/console/audiences')
   expect(await page.getByRole('row', { name: /Dogs/ }).textContent()).toContain('every Monday')
   expect(await barriers(page)).toEqual([])
-  await page.getByRole('link', { name: 'Compare two' }).click()
-  await page.getByLabel('Another').selectOption('bern')
-  await page.getByRole('button', { name: 'Compare' }).click()
-  expect(await page.getByRole('img').getAttribute('aria-label')).toContain(
-    '3 and 2 users, 2 in both',
-  )
-  expect(await barriers(page)).toEqual([])
-
   await page.goto('/console/audiences/dogs')
   await page.getByRole('button', { name: 'Detach from the group' }).click()
   await page.getByText('It fills no group').waitFor()
   expect(await groups.participantCount(group)).toBe(3)
+  expect(desk.complaints).toEqual([])
+})
+
+it('draws what two audiences have in common, lists one, and deletes it', async () => {
+  const desk = await deskOfTwo()
+  const page = await desk.open()
+  await page.goto('/console/audiences/overlap')
+  await page.getByLabel('One audience').selectOption('dogs')
+  await page.getByLabel('Another').selectOption('bern')
+  await page.getByRole('button', { name: 'Compare' }).click()
+  const circles = 'Two circles: 3 and 2 users, 2 in both'
+  await page.getByRole('img', { name: circles }).waitFor()
+  expect(await barriers(page)).toEqual([])
+  await page.goto('/console/audiences/dogs')
   await page.getByRole('link', { name: 'Count its users' }).click()
   await page.locator('#users').getByText('3 users').waitFor()
   expect(await barriers(page)).toEqual([])
