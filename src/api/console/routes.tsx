@@ -3,7 +3,9 @@ import { secureHeaders } from 'hono/secure-headers'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
+import { audiences } from './audiences.tsx'
 import { onError } from './errors.tsx'
+import { experiments } from './experiments.tsx'
 import { groups } from './groups.tsx'
 import { households } from './households.tsx'
 import { people } from './people.tsx'
@@ -36,4 +38,6 @@ export const pages = new Hono<Http>()
   .route('/groups', groups)
   .route('/households', households)
   .route('/people', people)
+  .route('/experiments', experiments)
+  .route('/audiences', audiences)
   .all('*', unknownOperation)
