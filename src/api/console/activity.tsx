@@ -8,7 +8,7 @@ import { DigestsQuery, EventsQuery, filterOf } from '../platform/wire/event-list
 import { Activity, type Filters } from './activity-list.tsx'
 import { Digests } from './digests.tsx'
 import { refusedForm } from './errors.tsx'
-import { shapeOf } from './form.ts'
+import { shaped } from './shape.ts'
 
 const size = 50
 const digestsSize = 31
@@ -40,7 +40,7 @@ export const activity = new Hono<Http>()
   })
 
   .get('/digests', allows(needs), async (c) => {
-    const { after } = shapeOf(DigestsQuery, { after: c.req.query('after') })
+    const { after } = shaped(DigestsQuery, { after: c.req.query('after') })
     const page = { after, size: digestsSize }
     const digests = await listDigests(c.var.replica, c.var.workspace, page)
     return c.html(<Digests c={c} digests={digests} isLast={digests.length < digestsSize} />)
@@ -68,6 +68,6 @@ function readFilters({ kind, ...filters }: Filters): EventFilter & { after: stri
     size: _,
     newest: __,
     ...filter
-  } = filterOf(shapeOf(EventsQuery, Object.fromEntries(given)))
+  } = filterOf(shaped(EventsQuery, Object.fromEntries(given)))
   return filter
 }

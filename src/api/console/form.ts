@@ -1,9 +1,7 @@
 import { createMiddleware } from 'hono/factory'
-import type { z } from 'zod'
 import { Failure } from '../../failure.ts'
 import { boundedBody, textOf } from '../body.ts'
 import type { Http } from '../http.ts'
-import { refusalOfShape } from '../valid.ts'
 import { checkFormToken, formTokenField } from './session.ts'
 
 /** The fields of a form that was sent; several of one name in their order. */
@@ -24,10 +22,3 @@ export const form = createMiddleware<Http>((c, next) =>
     await next()
   }),
 )
-
-/** What was sent, as the shape of the API reads it. Throws `required`, `too-long`, `invalid`. */
-export function shapeOf<Schema extends z.ZodType>(schema: Schema, sent: unknown): z.infer<Schema> {
-  const read = schema.safeParse(sent)
-  if (!read.success) throw refusalOfShape(read.error.issues[0], sent)
-  return read.data
-}

@@ -179,8 +179,15 @@ export function TextField({
   value,
   type = 'text',
   isRequired = false,
+  list,
   ...field
-}: FieldProps & { value?: string | undefined; type?: string; isRequired?: boolean }) {
+}: FieldProps & {
+  value?: string | undefined
+  type?: string
+  isRequired?: boolean
+  /** The id of a list of what may be meant. */
+  list?: string
+}) {
   const { name, help, error } = field
   const describedBy = [
     ...(help === undefined ? [] : [`${name}-help`]),
@@ -194,6 +201,7 @@ export function TextField({
         type={type}
         value={value}
         required={isRequired}
+        list={list}
         autocomplete="off"
         aria-describedby={describedBy.join(' ') || undefined}
         aria-invalid={error?.field === name ? 'true' : undefined}

@@ -5,9 +5,13 @@ import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { activity } from './activity.tsx'
+import { audiences } from './audiences.tsx'
 import { onError } from './errors.tsx'
+import { experiments } from './experiments.tsx'
 import { groups } from './groups.tsx'
 import { reference } from './reference.tsx'
+import { households } from './households.tsx'
+import { people } from './people.tsx'
 import { signedIn } from './session.ts'
 import { settings } from './settings.tsx'
 import { signIn } from './sign-in.tsx'
@@ -53,4 +57,8 @@ export const pages = new Hono<Http>()
   .route('/usage', usage)
   .route('/settings', settings)
   .route('/reference', reference)
+  .route('/households', households)
+  .route('/people', people)
+  .route('/experiments', experiments)
+  .route('/audiences', audiences)
   .all('*', unknownOperation)

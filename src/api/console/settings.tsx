@@ -17,7 +17,8 @@ import { limitedByAddress } from '../rate-limit.ts'
 import { ClientPage, ClientSecret, NewClientPage, type TypedClient } from './client-pages.tsx'
 import { Clients } from './clients.tsx'
 import { refusedForm } from './errors.tsx'
-import { form, shapeOf, type Form } from './form.ts'
+import { form, type Form } from './form.ts'
+import { shaped } from './shape.ts'
 import { PersonPage } from './person-page.tsx'
 import { Settings } from './settings-page.tsx'
 
@@ -112,7 +113,7 @@ const sessionsOf = async ({ var: { res, db, workspace, caller } }: Context<Http>
 /** The clients and people of a workspace, to who has typed the admin token. */
 async function clientsPage(c: Context<Http>, done?: string) {
   const { res, form } = c.var
-  const { workspace_id = c.var.workspace, after } = shapeOf(ClientQuery, {
+  const { workspace_id = c.var.workspace, after } = shaped(ClientQuery, {
     ...(form.get('workspace') && { workspace_id: form.get('workspace') }),
     after: form.get('after') ?? '',
   })
@@ -156,7 +157,7 @@ const typedClient = (c: Context<Http>): TypedClient => {
 
 /** Throws what the API throws for the same. */
 const readClient = ({ workspace, name, scopes, expires }: TypedClient) =>
-  shapeOf(NewClient, {
+  shaped(NewClient, {
     workspace_id: /^\d{1,15}$/.test(workspace) ? Number(workspace) : workspace,
     name,
     scopes,

@@ -22,7 +22,8 @@ import {
   WebhookChange,
 } from '../platform/wire/webhooks.ts'
 import { refusedForm } from './errors.tsx'
-import { form, shapeOf, type Form } from './form.ts'
+import { form, type Form } from './form.ts'
+import { shaped } from './shape.ts'
 import type { FormError } from './parts.tsx'
 import { hostOf, Secret, WebhookForm, Webhooks, type Typed } from './webhook-list.tsx'
 import { WebhookPage } from './webhook-page.tsx'
@@ -41,7 +42,7 @@ const typedIn = (fields: Form): Typed => ({
 
 /** Throws what the API throws for the same. */
 const readDraft = ({ url, description, eventTypes }: Typed): SubscriptionDraft =>
-  draftOf(shapeOf(WebhookChange, { url, description, event_types: eventTypes }))
+  draftOf(shaped(WebhookChange, { url, description, event_types: eventTypes }))
 
 /** Where events are sent to, and what became of them. */
 export const webhooks = new Hono<Http>()
@@ -146,7 +147,7 @@ function readReplay(fields: Form) {
   const textOf = (time: Date | string) =>
     time instanceof Date && !Number.isNaN(time.getTime()) ? time.toISOString() : String(time)
   const until = textOf(timeOf('until'))
-  return shapeOf(Replay, {
+  return shaped(Replay, {
     since: textOf(timeOf('since')),
     ...(until !== '' && { until }),
     only: fields.get('only') ?? '',
