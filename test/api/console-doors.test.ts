@@ -53,12 +53,24 @@ let other: Browser
 beforeAll(async () => {
   const all = await settled()
   workspace = all.team.workspace
-  ids = { ...all.ids, id: all.ids['webhook_id'] ?? '', delivery: all.ids['delivery_id'] ?? '' }
+  ids = namedAsPages(all.ids)
   wide = await newClient([...scopes], workspace)
   own = await signIn(wide)
   narrow = await signIn(await newClient(['flags:evaluate'], workspace))
   other = await signIn(await newClient([...scopes]))
 }, 60_000)
+
+/** What pages call the same things. */
+const namedAsPages = (all: Record<string, string>) => ({
+  ...all,
+  ...Object.fromEntries(
+    Object.entries({
+      ...{ id: 'webhook_id', delivery: 'delivery_id', definition: 'group_id', run: 'run_id' },
+      ...{ erasure: 'erasure_id', group: 'groupId', job: 'jobId', experiment: 'experiment_id' },
+      ...{ audience: 'audience_id', person: 'person' },
+    }).map(([page, name]) => [page, all[name] ?? '']),
+  ),
+})
 
 const pathOf = ({ template }: Shut) =>
   template.replace(/:(\w+)(\{[^}]*\})?/g, (_, name: string) =>
@@ -134,6 +146,17 @@ describe('the pages', () => {
     expect((await visit('/console/groups', undefined, { headers })).status).toBe(303)
   })
 })
+
+describe.each(shut.filter(({ method, template }) => method === 'GET' && template.includes('/:')))(
+  '$name',
+  (door) => {
+    it('is open to who may see it', async () => {
+      const answer = await knock(door, own)
+      expect(answer.status).toBe(200)
+      expect(await answer.text()).toContain('Sign out')
+    })
+  },
+)
 
 describe.each(shut)('$name', (door) => {
   it('is shut without a session', async () => {
