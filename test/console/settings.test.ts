@@ -56,7 +56,7 @@ it('makes a client, gives it another secret and deletes it', async () => {
 it('shows on a phone without a script what there is to see', async () => {
   const { open, client } = await newDesk('Only groups', ['groups:read'])
   const page = await open({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } })
-  for (const name of ['Webhooks', 'Activity', 'People', 'Experiments'])
+  for (const name of ['Webhooks', 'Activity', 'Audiences', 'Experiments'])
     expect(await page.getByRole('link', { name, exact: true }).count()).toBe(0)
   await page.getByRole('link', { name: 'Usage' }).click()
   await page.getByText('under 1 %').or(page.getByText('0 %')).first().waitFor()
