@@ -11,6 +11,8 @@ rmSync(join(root, 'dist/assets'), { recursive: true, force: true })
 mkdirSync(to, { recursive: true })
 await build({
   entryPoints: [join(from, 'console.ts'), join(from, 'console.css')],
+  // The Worker's own readers of files run in the browser, too.
+  inject: [join(from, 'buffer.ts')],
   outdir: to,
   bundle: true,
   minify: true,

@@ -5,6 +5,7 @@ import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { onError } from './errors.tsx'
 import { groups } from './groups.tsx'
+import { job } from './job.tsx'
 import { signedIn } from './session.ts'
 import { signIn } from './sign-in.tsx'
 
@@ -32,4 +33,5 @@ export const pages = new Hono<Http>()
   .use(signedIn, rateLimited)
   .get('/', (c) => c.redirect('/console/groups', 303))
   .route('/groups', groups)
+  .route('/jobs', job)
   .all('*', unknownOperation)
