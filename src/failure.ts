@@ -10,6 +10,8 @@ export type Reason =
   | { reason: 'audience-unknown'; audiences: readonly string[] }
   | { reason: 'scope-not-held'; scopes: readonly string[] }
   | { reason: 'header-invalid'; header: string }
+  | { reason: 'key-reused' }
+  | { reason: 'secret-lost'; what: 'client' | 'webhook'; id: string }
   | { reason: 'media-type'; allowed: readonly string[] }
   | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' | 'CSV' }
   | { reason: 'encoding' }

@@ -23,7 +23,7 @@ const ranks = [
   ['audit', 'experience', 'identity'],
   ['access'],
   ['membership', 'webhooks', 'jobs'],
-  ['person-hash'],
+  ['idempotency', 'person-hash'],
   ['resources'],
   ['db', 'limits', 'metrics'],
   ['failure', 'json', 'messages', 'spellings', 'text', 'time', 'vars'],

@@ -1,9 +1,10 @@
 import type { Context } from 'hono'
 import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
+import type { UploadPart } from '../jobs/upload.ts'
 import type { Env, Resources } from '../resources.ts'
 
-/** What handlers share; all but `res` and `requestId` is set once the token is checked. */
+/** What handlers share; all but `res`, `requestId` and `parts` is set once the token is checked. */
 export interface Http {
   Bindings: Env
   Variables: {
@@ -18,6 +19,8 @@ export interface Http {
     /** Of the console: what each form of the session sends, and the form that was sent. */
     formToken: string
     form: URLSearchParams
+    /** Of an upload, as they arrive. */
+    parts: AsyncGenerator<UploadPart>
   }
 }
 

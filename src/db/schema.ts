@@ -854,6 +854,9 @@ export const idempotencyKeys = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.workspace, t.client, t.keyHash] }),
     index('idempotency_keys_by_time').on(t.at),
+    index('idempotency_keys_answered')
+      .on(t.workspace)
+      .where(sql`answer IS NOT NULL`),
   ],
 )
 

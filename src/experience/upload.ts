@@ -4,7 +4,7 @@ import { findIdColumn } from '../jobs/header.ts'
 import type { OpenedJob } from '../jobs/jobs.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { checkAcceptsFile, openJob, type JobType } from './jobs.ts'
+import { checkAcceptsFile, getJob, openJob, type JobType } from './jobs.ts'
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
@@ -37,6 +37,18 @@ export async function receiveUpload(
   })
   await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
+}
+
+/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+export async function findReceived(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<OpenedJob> {
+  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  if (job.source !== 'participants-file') throw new Error(`the job ${id} has no file`)
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 
 function checkField(name: string, value: string): void {

@@ -21,7 +21,13 @@ import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
-import { checkAcceptsFile, findUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
+import {
+  checkAcceptsFile,
+  findUsersJob,
+  getUsersJob,
+  openUsersJob,
+  type OpenedUsersJob,
+} from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
@@ -44,6 +50,17 @@ export async function receiveUsers(
   })
   await enqueue(res, { kind: 'import', workspace, job: job.key })
   return job
+}
+
+/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+export async function findReceived(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<OpenedUsersJob> {
+  const job = await getUsersJob(res.databaseOf(workspace), workspace, id)
+  await enqueue(res, { kind: 'import', workspace, job: job.key })
+  return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 
 /**

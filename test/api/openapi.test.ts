@@ -118,6 +118,29 @@ describe('GET /openapi.json', () => {
     }
   })
 
+  it('lists the Idempotency-Key of operations that make something', () => {
+    const key = '#/components/parameters/IdempotencyKey'
+    const replayed = { $ref: '#/components/headers/IdempotencyReplayed' }
+    const making = operations.filter(([, { parameters = [] }]) =>
+      parameters.some((one) => '$ref' in one && one.$ref === key),
+    )
+    for (const [name, { responses }] of making)
+      for (const [status, { headers }] of Object.entries(responses))
+        expect(headers?.['Idempotency-Replayed'], `${name} ${status}`).toEqual(
+          status.startsWith('2') ? replayed : undefined,
+        )
+    const changing =
+      /\/(oauth\/(token|revoke)|memberships|publish|cancel|preview|assignments|start|pause|end|enable|disable|clients\/\{client_id\}\/revoke)$|\/flags/
+    const names = operations.map(([name]) => name)
+    expect(making.map(([name]) => name)).toEqual(
+      names.filter(
+        (name) =>
+          (name.startsWith('POST ') && !changing.test(name)) ||
+          /^PUT .*(\/participants|\/users)$/.test(name),
+      ),
+    )
+  })
+
   it('describes participants, users, variants and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)

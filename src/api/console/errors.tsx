@@ -124,6 +124,8 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'malformed':
     case 'media-type':
     case 'header-invalid':
+    case 'key-reused':
+    case 'secret-lost':
     case 'two-credentials':
     case 'grant-unknown':
     case 'audience-unknown':

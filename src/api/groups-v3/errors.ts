@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Problem } from '../../jobs/problem.ts'
 import type { JobIs, Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { named, refusalOf } from '../refusal.ts'
+import { keyReusedSentence, named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 /** The names that fields have in this dialect. */
@@ -45,6 +45,8 @@ function answerTo(facts: Reason): Refusal {
       return [401, '2003', 'Invalid Authorization']
     case 'header-invalid':
       return [400, '2000', `Header ${facts.header} is invalid`]
+    case 'key-reused':
+      return [400, '2000', keyReusedSentence]
     case 'not-an-id':
       return [400, '2000', `Invalid groupId ${facts.id}`]
     case 'not-found':
@@ -134,6 +136,7 @@ function answerTo(facts: Reason): Refusal {
     case 'form-expired':
     case 'user-missing':
     case 'attribute-refused':
+    case 'secret-lost':
       return [400, '2000', `The request is refused: ${facts.reason}`]
   }
 }

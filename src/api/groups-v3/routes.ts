@@ -1,21 +1,23 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { sourceOf } from '../../audiences/apply.ts'
 import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
 import { deleteGroup } from '../../experience/delete-group.ts'
 import { cancelJob, publishJob } from '../../experience/held.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
-import { receiveUpload } from '../../experience/upload.ts'
+import { findReceived, receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
 import { listProblems } from '../../jobs/job-problems.ts'
 import { isUuid } from '../../text.ts'
 import { bearer } from '../bearer.ts'
 import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
+import { idempotentUpload } from '../idempotent-upload.ts'
 import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
-import { finishAlways, uploadParts } from '../upload.ts'
+import { finishAlways } from '../upload.ts'
 import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
@@ -43,6 +45,9 @@ const requireTransactionId = createMiddleware<Http>(async (c, next) => {
   await next()
 })
 
+const showOne = async (c: Context<Http>, id: string) =>
+  c.json(wire.showGroup(await getGroup(c.var.db, c.var.workspace, id)))
+
 /** Experience Groups. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
@@ -55,12 +60,11 @@ export const groupsV3 = new Hono<Http>()
     operation('createGroup', 'groups:write', 'Create a group', wire.ShownGroup),
     jsonBody,
     valid('json', wire.NewGroup),
+    idempotent<'group.created'>((c, { group_id }) => showOne(c, group_id)),
     async (c) => {
-      return c.json(
-        wire.showGroup(
-          await createGroup(c.var.res, c.var.workspace, wire.newGroupOf(c.req.valid('json'))),
-        ),
-      )
+      const { res, workspace } = c.var
+      const created = await createGroup(res, workspace, wire.newGroupOf(c.req.valid('json')))
+      return c.json(wire.showGroup(created))
     },
   )
 
@@ -87,12 +91,7 @@ export const groupsV3 = new Hono<Http>()
   .get(
     '/groups/:groupId',
     operation('getGroup', 'groups:read', 'Get a group', wire.ShownGroup),
-    async (c) =>
-      c.json(
-        wire.showGroup(
-          await getGroup(c.var.db, c.var.workspace, wire.groupIdOf(c.req.param('groupId'))),
-        ),
-      ),
+    (c) => showOne(c, wire.groupIdOf(c.req.param('groupId'))),
   )
 
   .put(
@@ -142,13 +141,14 @@ export const groupsV3 = new Hono<Http>()
     ),
     finishAlways,
     valid('query', wire.UploadQuery),
+    idempotentUpload<'job.created'>(async (c, { job_id, group_id }) => {
+      const job = await findReceived(c.var.res, c.var.workspace, job_id)
+      return c.json(showUpload(job, String(group_id)))
+    }),
     async (c) => {
-      const { res, workspace, caller } = c.var
+      const { res, workspace, caller, parts } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
-      const job = await receiveUpload(res, workspace, id, {
-        createdBy: caller.name,
-        parts: uploadParts(c.req.raw, c.req.valid('query'), res.limits),
-      })
+      const job = await receiveUpload(res, workspace, id, { createdBy: caller.name, parts })
       return c.json(showUpload(job, id))
     },
   )
