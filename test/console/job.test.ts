@@ -16,7 +16,7 @@ it('shows refused rows by pages, and downloads them', async () => {
   const page = await desk.open()
   await page.goto(`/console/jobs/${job}`)
   expect(await page.getByText('Published, rows refused').count()).toBe(1)
-  expect(await page.getByRole('img').getAttribute('aria-label')).toBe('− 0 leave, + 1 join')
+  expect(await page.getByRole('img').getAttribute('aria-label')).toBe('− 0 left, + 1 joined')
   expect(await page.getByRole('row').count()).toBe(21)
   expect(await page.getByRole('row').nth(1).textContent()).toContain(hostile[0])
   await page.getByRole('link', { name: 'Next' }).click()

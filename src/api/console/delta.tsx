@@ -14,12 +14,17 @@ export interface Delta {
 const width = 1000
 const leastShown = 6
 
+type DeltaBarProps = Delta & { refused: number; isDone: boolean }
+
 /** The exact effect of a job as one bar, and its numbers. */
-export function DeltaBar({ added, removed, stay = 0, ...delta }: Delta & { refused: number }) {
+export function DeltaBar({ added, removed, stay = 0, ...delta }: DeltaBarProps) {
+  const [leave, remain, join] = delta.isDone
+    ? ['left', 'stayed', 'joined']
+    : ['leave', 'stay', 'join']
   const parts = [
-    { class: 'bad', many: removed, text: `− ${count(removed)} leave` },
-    { class: 'b', many: stay, text: `${count(stay)} stay` },
-    { class: 'good', many: added, text: `+ ${count(added)} join` },
+    { class: 'bad', many: removed, text: `− ${count(removed)} ${leave}` },
+    { class: 'b', many: stay, text: `${count(stay)} ${remain}` },
+    { class: 'good', many: added, text: `+ ${count(added)} ${join}` },
   ].filter(({ class: is, many }) => many > 0 || is !== 'b')
   const all = added + removed + stay
   const shares = parts.map(({ many }) =>

@@ -3,6 +3,7 @@ import type { Group } from '../../experience/groups.ts'
 import type { GroupRevision } from '../../experience/revisions.ts'
 import type { Http } from '../http.ts'
 import { CountsChart } from './counts-chart.tsx'
+import { JobLink } from './job-link.tsx'
 import { typeWords } from './job-words.tsx'
 import { hrefWith, PageLinks } from './page-links.tsx'
 import { Count, Empty, Section, Table, When } from './parts.tsx'
@@ -56,11 +57,7 @@ function Revisions({ c, revisions }: { c: Context<Http>; revisions: GroupRevisio
       columns={[
         {
           name: 'Change',
-          cell: ({ jobId, fileName }) => (
-            <a href={`/console/jobs/${jobId}`}>
-              <bdi>{fileName}</bdi>
-            </a>
-          ),
+          cell: ({ jobId, fileName }) => <JobLink id={jobId} name={fileName} />,
         },
         { name: 'What', cell: ({ type }) => typeWords[type] },
         { name: 'Joined', isNumber: true, cell: ({ added }) => <Count of={added} /> },

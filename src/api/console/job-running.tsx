@@ -1,6 +1,7 @@
 import type { GroupJob } from '../../experience/jobs.ts'
 import { percentOf } from '../../jobs/outcome.ts'
 import { rows } from './delta.tsx'
+import { JobLink } from './job-link.tsx'
 import { failureWords, nameOf } from './job-words.tsx'
 import { Section } from './parts.tsx'
 
@@ -42,12 +43,9 @@ function Waiting({ waitsFor }: Pick<RunningProps, 'waitsFor'>) {
     return <p>It waits for its turn: changes of a group are made one after the other.</p>
   return (
     <p>
-      It waits for{' '}
-      <a href={`/console/jobs/${waitsFor.id}`}>
-        <bdi>{nameOf(waitsFor)}</bdi>
-      </a>{' '}
-      by <bdi>{waitsFor.createdBy}</bdi>, which is to be checked: somebody must publish or cancel
-      that first.
+      It waits for <JobLink id={waitsFor.id} name={nameOf(waitsFor)} /> by{' '}
+      <bdi>{waitsFor.createdBy}</bdi>, which is to be checked: somebody must publish or cancel that
+      first.
     </p>
   )
 }

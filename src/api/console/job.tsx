@@ -135,7 +135,7 @@ function State({ c, job, group, waitsFor }: Omit<JobPageProps, 'problems' | 'pag
   if (state !== 'held' && !hasEnded(state)) return <Running job={job} waitsFor={waitsFor} />
   return (
     <Section title={state === 'held' ? 'What would change' : 'What has changed'}>
-      <DeltaBar {...deltaOf(job, group)} refused={job.badRows} />
+      <DeltaBar {...deltaOf(job, group)} refused={job.badRows} isDone={state !== 'held'} />
       {state === 'held' && <Verdict c={c} job={job} />}
     </Section>
   )

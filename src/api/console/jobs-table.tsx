@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { GroupJob } from '../../experience/jobs.ts'
 import type { Http } from '../http.ts'
+import { JobLink } from './job-link.tsx'
 import { JobStatus, nameOf, typeWords } from './job-words.tsx'
 import { Table, When } from './parts.tsx'
 
@@ -14,11 +15,7 @@ export function Jobs({ c, label, jobs }: { c: Context<Http>; label: string; jobs
       columns={[
         {
           name: 'File or sync',
-          cell: (job) => (
-            <a href={`/console/jobs/${job.id}`}>
-              <bdi>{nameOf(job)}</bdi>
-            </a>
-          ),
+          cell: (job) => <JobLink id={job.id} name={nameOf(job)} />,
         },
         { name: 'What', cell: ({ type }) => typeWords[type] },
         { name: 'Status', cell: (job) => <JobStatus job={job} /> },
