@@ -64,6 +64,7 @@ export type Reason =
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
   | { reason: 'job-state'; id: string; to: 'publish' | 'cancel'; is: JobIs }
+  | { reason: 'nothing-to-revert'; id: string; why: 'no-revision' | 'erasure' }
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }

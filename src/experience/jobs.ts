@@ -30,6 +30,7 @@ const groupColumns = {
   groupType: sql<string>`${experienceGroups.type}`.as('of_type'),
   groupCount: sql<number>`${experienceGroups.participantCount}`.as('of_count'),
   groupRemoved: sql<number>`${experienceGroups.removedSincePrune}`.as('of_removed'),
+  groupRevision: sql<number>`${experienceGroups.revision}`.as('of_revision'),
   groupMaxRemovePercent: sql<number | null>`${experienceGroups.maxRemovePercent}`.as('of_percent'),
   waitsFor: sql<string | null>`iif(${jobs.state} = 'waiting', ${heldBefore()}, NULL)`.as(
     'waits_for',
@@ -38,7 +39,7 @@ const groupColumns = {
 
 const isLiveGroup = and(eq(experienceGroups.key, jobs.group), isNull(experienceGroups.deletedAt))
 
-const type = sql<'add' | 'remove' | 'replace'>`${jobs.type}`.as('type')
+const type = sql<'add' | 'remove' | 'replace' | 'revert'>`${jobs.type}`.as('type')
 
 const selectJobs = (db: Db) =>
   db
@@ -52,10 +53,10 @@ type Row = Awaited<ReturnType<typeof selectJobs>>[number]
 export type GroupJob = ReturnType<typeof readGroupJob> & Pick<Row, keyof typeof groupColumns>
 
 function readRow(row: Row): GroupJob {
-  const { groupId, groupName, groupType, groupCount, groupRemoved } = row
+  const { groupId, groupName, groupType, groupCount, groupRemoved, groupRevision } = row
   const { groupMaxRemovePercent, waitsFor } = row
-  const ofGroup = { groupId, groupName, groupType, groupCount, groupRemoved, groupMaxRemovePercent }
-  return { ...readGroupJob(row), ...ofGroup, waitsFor }
+  const ofGroup = { groupId, groupName, groupType, groupCount, groupRemoved, groupRevision }
+  return { ...readGroupJob(row), ...ofGroup, groupMaxRemovePercent, waitsFor }
 }
 
 /** Throws `not-found`, also for a deleted group's or another workspace's. */
@@ -101,7 +102,12 @@ export async function listJobs(
 }
 
 /** How an event names what a job does. */
-export const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+export const typeNames = {
+  add: 'ADD',
+  remove: 'REMOVE',
+  replace: 'REPLACE',
+  revert: 'REVERT',
+} as const
 
 /**
  * Gives the bytes that a file may have. Throws `not-found`, `filled-by-audience`, `jobs-waiting` or

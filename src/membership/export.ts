@@ -68,8 +68,7 @@ export async function exportMembers<More = object>(
 
 /**
  * Members at a revision, the live one where none is named. Rows keep an earlier revision until a
- * second job has written since, for twelve hours; undone jobs leave no trace. Throws
- * `RevisionChanged`, `not-found`.
+ * second job has written since; undone jobs leave no trace. Throws `RevisionChanged`, `not-found`.
  */
 export async function membersAt<More = object>(
   db: Db,

@@ -2,7 +2,7 @@
 export interface Applied {
   group_id: string
   job_id: string
-  type: 'ADD' | 'REMOVE' | 'REPLACE'
+  type: 'ADD' | 'REMOVE' | 'REPLACE' | 'REVERT'
   revision: number
   added: number
   removed: number
@@ -36,6 +36,8 @@ export const failureReasons = [
   'mostly-bad',
   'limit',
   'rule',
+  'overtaken',
+  'not-kept',
 ] as const
 
 interface OfGroupJob {
@@ -66,11 +68,13 @@ export interface EventData {
   'group.updated': { group_id: string; name: string }
   'group.deleted': { group_id: string }
   'group.participants.changed': Applied
+  /** `revision` is what `reverted`, which was live, was before. */
+  'group.reverted': OfGroupJob & { reverted: number; revision: number }
   'group.exported': { group_id: string }
   'job.created': {
     job_id: string
     group_id: string | null
-    type: 'ADD' | 'REMOVE' | 'REPLACE' | 'USERS'
+    type: 'ADD' | 'REMOVE' | 'REPLACE' | 'REVERT' | 'USERS'
   }
   'job.failed': {
     job_id: string
@@ -169,6 +173,7 @@ export const objects = {
   'group.updated': ['group', 'group_id'],
   'group.deleted': ['group', 'group_id'],
   'group.participants.changed': ['group', 'group_id'],
+  'group.reverted': ['group', 'group_id'],
   'group.exported': ['group', 'group_id'],
   'job.created': ['job', 'job_id'],
   'job.failed': ['job', 'job_id'],

@@ -150,6 +150,8 @@ walk('what Experience Groups answer is as the document says', async () => {
     groupId,
     participantId,
   })
+  const reverting = await request('POST', `${v3}/groups/{groupId}/revert`, { groupId })
+  await bank.ended(String(reverting['jobId']))
   await request('GET', `${v3}/groups/{groupId}/revisions`, { groupId })
   await request('GET', `${v3}/participants/{participantId}/groups`, { participantId })
   await request(

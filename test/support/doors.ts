@@ -57,6 +57,11 @@ const ofGroups: Record<string, Door> = {
   'GET /groups/:groupId/participants': { scope: 'groups:read' },
   'GET /groups/:groupId/participants/:participantId': evaluating,
   'GET /groups/:groupId/revisions': { scope: 'groups:read' },
+  'POST /groups/:groupId/revert': {
+    scope: 'groups:write',
+    ...takes('POST', {}),
+    mayBeEmpty: true,
+  },
   'GET /participants/:participantId/groups': evaluating,
   'POST /memberships': { scope: 'groups:read', ...takes('POST', { participantIds: ['ann'] }) },
   'GET /jobs': { scope: 'groups:read' },

@@ -79,6 +79,13 @@ export const makers: Record<string, Maker> = {
       (n) => ({ method: 'PUT', body: form(n) }),
     ),
   },
+  'a revert': {
+    makes: 'job.created',
+    request: inBank(
+      ({ groupId = '' }) => `/groups/${groupId}/revert`,
+      (n) => post({ mode: 'preview', maxRemovePercent: n % 101 }),
+    ),
+  },
   'the job of a file of users': {
     makes: 'job.created',
     request: inWorkspace(

@@ -28,6 +28,11 @@ const became: Record<JobIs, string> = {
   'of-erasure': 'it removes people who are erased',
 }
 
+const irreversible = {
+  'no-revision': 'nothing has changed it yet',
+  erasure: 'its live revision removed people who are erased',
+}
+
 function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal' }>): string {
   if (given === undefined)
     return `The job would remove ${removed} members: publish it with {"expectedRemoved": ${removed}}.`
@@ -110,6 +115,8 @@ function answerTo(facts: Reason): Refusal {
       const { id, to, is } = facts
       return [400, '2001', `jobId ${id} cannot be ${doneTo[to]}: ${became[is]}.`]
     }
+    case 'nothing-to-revert':
+      return [400, '2001', `groupId ${facts.id} cannot be reverted: ${irreversible[facts.why]}.`]
     case 'removal':
       return [400, '2001', removalSentence(facts)]
     case 'in-use':
@@ -167,6 +174,8 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   operation:
     'Incorrect number of columns.  File should only contain 1 column for ParticipantId: ' +
     'the operation is the type of the upload, not a column.',
+  'not-kept': 'The revision before is no longer kept as a whole.  Nothing was changed.',
+  overtaken: 'Another revision went live before the revert began.  Nothing was changed.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,
 })

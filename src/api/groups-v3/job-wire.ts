@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { GroupJob } from '../../experience/jobs.ts'
+import { typeNames, type GroupJob } from '../../experience/jobs.ts'
 import { percentOf, removesTooMany } from '../../jobs/outcome.ts'
 import { FileSha256 } from '../file-hash.ts'
 import { statuses, statusOf } from '../status.ts'
@@ -13,7 +13,7 @@ export const ShownJob = z.object({
   inputFileName: z.string(),
   workingFileName: z.string(),
   fileSha256: FileSha256.optional(),
-  type: z.enum(['ADD', 'REMOVE', 'REPLACE']),
+  type: z.enum(Object.values(typeNames)),
   totalRecordsCount: z.int(),
   successRecordsCount: z.int(),
   failedRecordsCount: z.int(),
@@ -28,10 +28,14 @@ export const ShownJob = z.object({
   lastUpdatedDateTime: z.iso.datetime(),
 })
 
-const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
-
 /** Failures that undo what was written, of good rows too. */
-const undoneBy = new Set<GroupJob['failure']>(['gave-up', 'mostly-bad', 'rule', 'limit'])
+const undoneBy = new Set<GroupJob['failure']>([
+  'gave-up',
+  'mostly-bad',
+  'rule',
+  'limit',
+  'not-kept',
+])
 
 /** Changes are counted only once the job is live or held. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
@@ -46,7 +50,7 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
     groupType: job.groupType,
     ...fileNamesOf(job),
     ...(job.fileSha256 !== null && { fileSha256: job.fileSha256 }),
-    type: shownTypes[job.type],
+    type: typeNames[job.type],
     totalRecordsCount: job.rows,
     successRecordsCount: good,
     failedRecordsCount: job.badRows,
@@ -98,6 +102,8 @@ const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
   header: report,
   rule: report,
   limit: report,
+  'not-kept': 'Revert failed.  The revision before is no longer kept as a whole.',
+  overtaken: 'Revert failed.  Another revision went live before it began.',
   'gave-up': nothing,
   withdrawn: nothing,
   cancelled: nothing,

@@ -34,9 +34,8 @@ export const MemberQuery = z
       .meta({
         description:
           'As of this revision: the live one, or the one that was live before it, 0 before the ' +
-          'first. If the live one has removed participants, the one before it is told for eleven ' +
-          'hours, unless a later job begins to add participants, even one that fails. Refused ' +
-          'where it cannot be told exactly. Whoever was erased is in none.',
+          'first. Refused where it cannot be told exactly, as jobs are no longer kept. Whoever was ' +
+          'erased is in none.',
       }),
   })
   .optional()

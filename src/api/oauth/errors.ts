@@ -69,6 +69,7 @@ function answerTo(facts: Reason): Refusal {
     case 'file-type':
     case 'jobs-waiting':
     case 'job-state':
+    case 'nothing-to-revert':
     case 'removal':
     case 'uploads-in-flight':
     case 'idle':

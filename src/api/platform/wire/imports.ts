@@ -76,6 +76,8 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
   'mostly-bad': 'Too many rows were refused.',
   rule: 'The rule of the audience could not be evaluated.',
   limit: 'The limits of the workspace are reached.',
+  overtaken: 'Another revision went live before.',
+  'not-kept': 'The revision before is no longer kept.',
 }
 
 export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
@@ -143,6 +145,8 @@ const problemSentences: Record<Problem, string> = {
   'no-row': 'The file has no user.',
   'not-text': failures['not-text'],
   operation: 'The row has not as many columns as the header',
+  'not-kept': failures['not-kept'],
+  overtaken: failures.overtaken,
   rule: failures.rule,
   'too-long': 'user_id cannot exceed 64 characters, nor a value 4096',
 }
