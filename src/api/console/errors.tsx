@@ -24,6 +24,11 @@ const jobIs: Record<JobIs, string> = {
   'of-erasure': 'it removes people who are erased',
 }
 
+const irreversible = {
+  'no-revision': 'there is none yet',
+  erasure: 'it removed people who are erased',
+}
+
 const limited: Record<Extract<Reason, { reason: 'limit' }>['what'], string> = {
   definitions: 'group definitions',
   attributes: 'shared attributes',
@@ -108,6 +113,8 @@ export function sentenceOf(facts: Reason): [Status, string] {
       const done = facts.to === 'publish' ? 'published' : 'cancelled'
       return [422, `This job cannot be ${done}: ${jobIs[facts.is]}.`]
     }
+    case 'nothing-to-revert':
+      return [422, `This change cannot be undone: ${irreversible[facts.why]}.`]
     case 'removal':
       return [422, `It would remove ${count(facts.removed)} people now. Read the numbers again.`]
     case 'out-of-time':

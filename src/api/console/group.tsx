@@ -19,7 +19,7 @@ const pathOf = (id: string) => `/console/groups/${id}`
 /** One group: what it is now, who is in it, and what has become of it. */
 export const group = new Hono<Http>()
   .get('/:group', allows('groups:read'), async (c) => {
-    const { db, replica, workspace, res } = c.var
+    const { db, replica, workspace } = c.var
     const id = c.req.param('group')
     const participant = (c.req.query('person') ?? '').trim()
     const page = pageNumber(c)
@@ -29,9 +29,7 @@ export const group = new Hono<Http>()
       recentCounts(db, workspace, [id]),
       listJobs(db, workspace, id, newest({ page: 0, size })),
       usesOf(c, found),
-      participant === ''
-        ? undefined
-        : getMemberAt(replica, workspace, id, { participant, now: res.now() }),
+      participant === '' ? undefined : getMemberAt(replica, workspace, id, { participant }),
     ])
     const person = member && { id: participant, isIn: member.member }
     const shown = { group: found, revisions, counts: counts.get(id) ?? [], uses, person, page }

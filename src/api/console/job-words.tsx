@@ -11,6 +11,8 @@ export function nameOf(job: GroupJob): string {
       return `Sync of the audience ${job.audience}`
     case 'erasure':
       return 'Erasure of people'
+    case 'revision-before':
+      return `Undo of change ${job.reverts}`
   }
 }
 
@@ -19,6 +21,7 @@ export const typeWords: Record<GroupJob['type'], string> = {
   add: 'Add',
   remove: 'Remove',
   replace: 'Replace',
+  revert: 'Undo',
 }
 
 /** What a type of upload does. */
@@ -36,6 +39,8 @@ export function effectOf(job: GroupJob): string {
       return 'The group becomes exactly the users of the audience.'
     case 'erasure':
       return 'People who are erased leave.'
+    case 'revision-before':
+      return 'The group becomes what it was before its last change.'
   }
 }
 
@@ -67,6 +72,8 @@ export const failureWords: Record<NonNullable<GroupJob['failure']>, string> = {
   rule: `The rule of the audience could not be evaluated. ${nothing} Change the rule, and sync again.`,
   limit: `The groups of the workspace would have more participants than they may. ${nothing}`,
   'gave-up': `It could not be finished. ${nothing} Upload the file again.`,
+  overtaken: `The group was changed again before this began. ${nothing} Look at that change first.`,
+  'not-kept': `What the group was before is no longer kept. ${nothing} Upload a file of it.`,
   withdrawn: `The audience was detached or deleted meanwhile. ${nothing}`,
   cancelled: `It was cancelled. ${nothing}`,
 }
