@@ -6,7 +6,9 @@ import { CountsChart } from './counts-chart.tsx'
 import { JobLink } from './job-link.tsx'
 import { typeWords } from './job-words.tsx'
 import { hrefWith, PageLinks } from './page-links.tsx'
+import { may } from './page.tsx'
 import { Count, Empty, Section, Table, When } from './parts.tsx'
+import { Undo } from './undo.tsx'
 
 /** Revisions of a page. */
 export const size = 20
@@ -34,6 +36,9 @@ export function History({ c, group, revisions, counts, page }: HistoryProps) {
       ) : (
         <>
           {counts.length > 1 && <CountsChart values={counts} />}
+          {revisions.items[0]?.isLive && may(c, 'groups:write') && (
+            <Undo c={c} group={group.id} what="the last" />
+          )}
           <Revisions c={c} revisions={revisions.items} />
         </>
       )}
@@ -57,8 +62,11 @@ function Revisions({ c, revisions }: { c: Context<Http>; revisions: GroupRevisio
       columns={[
         {
           name: 'Change',
-          cell: ({ jobId, fileName }) => <JobLink id={jobId} name={fileName} />,
+          cell: ({ jobId, type, fileName }) => (
+            <JobLink id={jobId} name={type === 'revert' ? 'Undo' : fileName} />
+          ),
         },
+        { name: 'Revision', isNumber: true, cell: ({ revision }) => <Count of={revision} /> },
         { name: 'What', cell: ({ type }) => typeWords[type] },
         { name: 'Joined', isNumber: true, cell: ({ added }) => <Count of={added} /> },
         { name: 'Left', isNumber: true, cell: ({ removed }) => <Count of={removed} /> },

@@ -23,6 +23,7 @@ import {
   type Column,
   type FormError,
 } from './parts.tsx'
+import { undo } from './undo.tsx'
 import { upload } from './upload.tsx'
 
 const size = 30
@@ -70,6 +71,7 @@ export const groups = new Hono<Http>()
   })
 
   .route('/', upload)
+  .route('/', undo)
   .route('/', groupSettings)
   .route('/', group)
 

@@ -12,7 +12,7 @@ export function nameOf(job: GroupJob): string {
     case 'erasure':
       return 'Erasure of people'
     case 'revision-before':
-      return `Undo of change ${job.reverts}`
+      return `Undo of revision ${job.reverts}`
   }
 }
 

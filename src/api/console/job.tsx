@@ -1,4 +1,5 @@
 import { Hono, type Context } from 'hono'
+import type { Child } from 'hono/jsx'
 import { sourceOf } from '../../audiences/apply.ts'
 import { getGroup, type Group } from '../../experience/groups.ts'
 import { cancelJob, publishJob } from '../../experience/held.ts'
@@ -18,6 +19,7 @@ import { pageNumber } from './page-links.tsx'
 import { may, Page } from './page.tsx'
 import { Count, Facts, Refused, Section, When, type FormError } from './parts.tsx'
 import { RefusedRows, refusedFile, size } from './refused-rows.tsx'
+import { Undo } from './undo.tsx'
 
 /** One change of a group: running, to be checked, or what became of it. */
 export const job = new Hono<Http>()
@@ -109,14 +111,18 @@ function JobPage({ c, job, group, problems, waitsFor, page, error }: JobPageProp
 
 function JobFacts({ c, job }: Pick<JobPageProps, 'c' | 'job'>) {
   const now = c.var.res.now()
+  const rows: [string, Child][] = [
+    ['Rows read', <Count of={job.rows} />],
+    ['Rows refused', <Count of={job.badRows} />],
+  ]
   return (
     <Facts
       of={[
         ['Status', <JobStatus job={job} />],
+        ['Revision', <Count of={job.revision} />],
         ['By', <bdi>{job.createdBy}</bdi>],
         ['Started', <When at={job.createdAt} now={now} />],
-        ['Rows read', <Count of={job.rows} />],
-        ['Rows refused', <Count of={job.badRows} />],
+        ...(job.source === 'participants-file' ? rows : []),
       ]}
     />
   )
@@ -144,12 +150,24 @@ function State({ c, job, group, waitsFor }: Omit<JobPageProps, 'problems' | 'pag
 /** What can be done about the job. */
 function Forms({ c, job, group, error }: Pick<JobPageProps, 'c' | 'job' | 'group' | 'error'>) {
   if (job.state === 'held') return <Publish {...{ c, job, group, error }} />
-  return hasEnded(job.state) ? <></> : <Cancel c={c} job={job} />
+  if (!hasEnded(job.state)) return <Cancel c={c} job={job} />
+  return isLive(job, group) && job.source !== 'erasure' ? (
+    <Section title="Undo">
+      <Undo c={c} group={group.id} />
+    </Section>
+  ) : (
+    <></>
+  )
 }
 
+/** Whether what the job has changed is the last that has changed its group. */
+const isLive = ({ state, revision }: GroupJob, group: Group): boolean =>
+  (state === 'successful' || state === 'partial') && revision === group.revision
+
 /** A held one is of the group as it is; of an ended one, the live one alone tells who stayed. */
-function deltaOf(job: GroupJob, { participantCount, revision }: Group): Delta {
+function deltaOf(job: GroupJob, group: Group): Delta {
+  const { participantCount } = group
   const { added, removed } = job
   if (job.state === 'held') return { added, removed, stay: participantCount - removed }
-  return { added, removed, stay: job.revision === revision ? participantCount - added : undefined }
+  return { added, removed, stay: isLive(job, group) ? participantCount - added : undefined }
 }
