@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
+import type { Expected } from '../experience/expected.ts'
 import type { UploadPart } from '../jobs/upload.ts'
 import type { Env, Resources } from '../resources.ts'
 
@@ -19,6 +20,8 @@ export interface Http {
     /** Of the console: what each form of the session sends, and the form that was sent. */
     formToken: string
     form: URLSearchParams
+    /** What `If-Match` says, once it is read: of routes with `ifMatch`. */
+    expected?: Expected | undefined
     /** Of an upload, as they arrive. */
     parts: AsyncGenerator<UploadPart>
   }

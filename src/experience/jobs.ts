@@ -19,6 +19,7 @@ import {
 } from '../jobs/jobs.ts'
 import { heldBefore } from '../jobs/turn.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { checkExpected, isAsExpected, type Expected } from './expected.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -127,12 +128,19 @@ export async function checkAcceptsFile(
   return checkTakesFile(db, workspace, key, limits)
 }
 
-/** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
+/**
+ * Opens the next job of a group. Throws as `checkAcceptsFile` and `checkExpected` do, and
+ * `UnknownOutcome`.
+ */
 export async function openJob(
   res: Resources,
   workspace: number,
   groupId: string,
-  draft: StoredFile & Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & { type: JobType },
+  draft: StoredFile &
+    Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & {
+      type: JobType
+      expected?: Expected | undefined
+    },
 ): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
   const { limits } = res
@@ -140,7 +148,8 @@ export async function openJob(
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}`
+      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}
+      AND ${isAsExpected(draft.expected)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(
@@ -157,6 +166,7 @@ export async function openJob(
   const { fileName, fileSha256 } = draft
   if (key !== undefined) return { key, id, fileName, fileSha256 }
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
+  await checkExpected(db, workspace, groupId, draft.expected)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

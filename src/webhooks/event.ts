@@ -84,6 +84,7 @@ export interface EventData {
   'job.held': OfGroupJob & { added: number; removed: number }
   'job.published': OfGroupJob
   'job.cancelled': OfGroupJob
+  'job.exported': OfGroupJob & { what: 'added' | 'removed' }
   'user.updated': OfUser
   'user.deleted': OfUser
   'users.reported': { reports: number }
@@ -180,6 +181,7 @@ export const objects = {
   'job.held': ['job', 'job_id'],
   'job.published': ['job', 'job_id'],
   'job.cancelled': ['job', 'job_id'],
+  'job.exported': ['job', 'job_id'],
   'user.updated': ['user', 'person_hash'],
   'user.deleted': ['user', 'person_hash'],
   'users.reported': null,

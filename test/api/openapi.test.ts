@@ -111,7 +111,7 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
+          !/\/(recompute|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
             name,
           ),
       )
@@ -141,12 +141,13 @@ describe('GET /openapi.json', () => {
     )
   })
 
-  it('describes participants, users, variants and exposures as files too', () => {
+  it('describes participants, changes, users, variants and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)
     expect(files.sort()).toEqual([
       'GET /groups/v3/groups/{groupId}/participants',
+      'GET /groups/v3/jobs/{jobId}/changes',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
       'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/assignments',
       'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/exposures',

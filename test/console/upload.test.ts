@@ -64,6 +64,19 @@ it('holds a wrong file that replaces, which is understood and cancelled', async 
     '− 199 leave, 1 stay, + 0 join',
   )
   expect(await page.getByRole('table').textContent()).toContain('a,b')
+  expect(await page.getByText('and 189 more').count()).toBe(1)
+  for (const [id, answer] of [
+    ['p0005', 'p0005 leaves.'],
+    ['p0001', 'p0001 stays.'],
+    ['<b>ann', '<b>ann is not in the group.'],
+  ] as const) {
+    await page.getByLabel('Id of a person').fill(id)
+    await page.getByRole('button', { name: 'Look up' }).click()
+    expect(await page.getByRole('status').textContent()).toBe(answer)
+  }
+  const download = page.getByRole('link', { name: 'Download all of them' })
+  const leaving = await page.request.get(String(await download.getAttribute('href')))
+  expect((await leaving.text()).split('\n')).toHaveLength(1 + 199 + 1)
   expect(await barriers(page)).toEqual([])
   await page.getByLabel('How many leave?').fill('86')
   await page.getByRole('button', { name: 'Publish 199 changes' }).click()

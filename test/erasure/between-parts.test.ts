@@ -189,7 +189,7 @@ describe('an earlier job', () => {
   }
   const syncs = async ({ res, workspace }: Scene): Promise<Message> => {
     await filling(res, workspace, 'reds', teamIs('red'))
-    const { key } = await requestSync(res, workspace, 'reds', 'tester')
+    const { key } = await requestSync(res, workspace, 'reds', { by: 'tester' })
     await inStepsOf(1, workspace)
     return { kind: 'job', workspace, job: key }
   }

@@ -149,13 +149,13 @@ async function sync(hand: Hazard): Promise<Work> {
   await people(['ann', 'bob', 'eve', 'x'.repeat(40)], 'red')
   await people(['fay'], 'blue')
   await held(group, ['bob', 'fay', 'gus'])
-  const { key: job } = await requestSync(res, workspace, 'reds', 'tester')
+  const { key: job } = await requestSync(res, workspace, 'reds', { by: 'tester' })
   await inStepsOf(2, workspace)
   return {
     message: { kind: 'job', workspace, job },
     later: async () => {
       await changeAudience(res, workspace, 'reds', teamIs('blue'))
-      await requestSync(res, workspace, 'reds', 'tester')
+      await requestSync(res, workspace, 'reds', { by: 'tester' })
     },
     givesUp: () => giveUp(res, workspace, job),
     goes: async () => {

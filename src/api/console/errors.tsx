@@ -18,7 +18,10 @@ const nameOf = (what: string) => whatNames[what] ?? what
 
 const jobIs: Record<JobIs, string> = {
   'not-held': 'it is not held',
+  waiting: 'it has not begun',
+  running: 'it goes on',
   live: 'its changes are live already',
+  superseded: 'a later change of the group is live',
   failed: 'it has failed',
   cancelled: 'it has been cancelled',
   'of-erasure': 'it removes people who are erased',
@@ -110,9 +113,12 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'jobs-waiting':
       return [422, 'Too many files wait for this group already. Try again when one has ended.']
     case 'job-state': {
-      const done = facts.to === 'publish' ? 'published' : 'cancelled'
+      const done = { publish: 'published', cancel: 'cancelled', list: 'looked into' }[facts.to]
       return [422, `This job cannot be ${done}: ${jobIs[facts.is]}.`]
     }
+    case 'revision':
+    case 'job-before':
+      return [422, 'Somebody else changes this group. Look at it again, then decide.']
     case 'nothing-to-revert':
       return [422, `This change cannot be undone: ${irreversible[facts.why]}.`]
     case 'removal':

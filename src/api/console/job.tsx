@@ -7,12 +7,14 @@ import { getJob, type GroupJob } from '../../experience/jobs.ts'
 import { invalid } from '../../failure.ts'
 import { listProblems, type JobProblem } from '../../jobs/job-problems.ts'
 import { hasEnded } from '../../jobs/outcome.ts'
+import { exportChanges } from '../../experience/changes.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { DeltaBar, type Delta } from './delta.tsx'
 import { refusedForm } from './errors.tsx'
 import { form } from './form.ts'
 import { Cancel, Publish, Verdict } from './job-forms.tsx'
+import { findPeople, JobPeople, type People } from './job-people.tsx'
 import { Running } from './job-running.tsx'
 import { effectOf, failureWords, JobStatus, nameOf } from './job-words.tsx'
 import { pageNumber } from './page-links.tsx'
@@ -49,6 +51,17 @@ export const job = new Hono<Http>()
     }
   })
 
+  .get('/:job/changes.csv', allows('groups:read'), async (c) => {
+    const id = c.req.param('job')
+    const kind = c.req.query('kind') === 'removed' ? 'removed' : 'added'
+    const from = { kind, after: '', fileFor: 'spreadsheet' } as const
+    const file = await exportChanges(c.var.res, c.var.workspace, id, from)
+    return c.body(file, 200, {
+      'Content-Type': 'text/csv; charset=utf-8',
+      'Content-Disposition': `attachment; filename="${id}-${kind}.csv"`,
+    })
+  })
+
   .get('/:job/refused.csv', allows('groups:read'), async (c) => {
     const job = await getJob(c.var.db, c.var.workspace, c.req.param('job'))
     return c.body(refusedFile(c, job), 200, {
@@ -69,12 +82,13 @@ async function jobPage(c: Context<Http>, id: string, error?: FormError) {
   const job = await getJob(db, workspace, id)
   const page = pageNumber(c)
   const sort = { field: 'line', descending: false } as const
-  const [group, problems, waitsFor] = await Promise.all([
-    getGroup(db, workspace, job.groupId),
+  const group = await getGroup(db, workspace, job.groupId)
+  const [problems, waitsFor, people] = await Promise.all([
     listProblems(db, job, { page, size, sort }),
     job.waitsFor === null ? undefined : getJob(db, workspace, job.waitsFor),
+    job.state === 'held' || isLive(job, group) ? findPeople(c, job) : undefined,
   ])
-  return <JobPage {...{ c, job, group, problems, waitsFor, page, error }} />
+  return <JobPage {...{ c, job, group, problems, waitsFor, people, page, error }} />
 }
 
 interface JobPageProps {
@@ -84,11 +98,13 @@ interface JobPageProps {
   problems: { items: JobProblem[]; total: number }
   /** The held job that stands before this one. */
   waitsFor: GroupJob | undefined
+  people: People | undefined
   page: number
   error: FormError | undefined
 }
 
-function JobPage({ c, job, group, problems, waitsFor, page, error }: JobPageProps) {
+function JobPage({ c, job, group, problems, ...more }: JobPageProps) {
+  const { waitsFor, people, page, error } = more
   const { limits } = c.var.res
   return (
     <Page
@@ -101,6 +117,7 @@ function JobPage({ c, job, group, problems, waitsFor, page, error }: JobPageProp
       <Refused error={error} />
       <JobFacts c={c} job={job} />
       <State {...{ c, job, group, waitsFor }} />
+      {people && <JobPeople job={job} people={people} />}
       {problems.total > 0 && (
         <RefusedRows {...{ job, ...problems, page, participantMax: limits.participantMax }} />
       )}
@@ -129,7 +146,12 @@ function JobFacts({ c, job }: Pick<JobPageProps, 'c' | 'job'>) {
 }
 
 /** What the job does, waits for, or has come to. */
-function State({ c, job, group, waitsFor }: Omit<JobPageProps, 'problems' | 'page' | 'error'>) {
+function State({
+  c,
+  job,
+  group,
+  waitsFor,
+}: Pick<JobPageProps, 'c' | 'job' | 'group' | 'waitsFor'>) {
   const { state, failure } = job
   if (state === 'failed' || state === 'cancelled')
     return (

@@ -18,11 +18,18 @@ const takenNames = {
   experiment: 'An experiment with id',
 } as const
 
-const doneTo = { publish: 'published', cancel: 'cancelled' }
+const refusedTo = {
+  publish: (id: string) => `jobId ${id} cannot be published`,
+  cancel: (id: string) => `jobId ${id} cannot be cancelled`,
+  list: (id: string) => `The changes of jobId ${id} cannot be listed`,
+}
 
 const became: Record<JobIs, string> = {
   'not-held': 'it is not held',
+  waiting: 'it has not begun',
+  running: 'it goes on',
   live: 'its changes are live',
+  superseded: 'a later job has changed the group since',
   failed: 'it has failed',
   cancelled: 'it is cancelled',
   'of-erasure': 'it removes people who are erased',
@@ -113,8 +120,12 @@ function answerTo(facts: Reason): Refusal {
       ]
     case 'job-state': {
       const { id, to, is } = facts
-      return [400, '2001', `jobId ${id} cannot be ${doneTo[to]}: ${became[is]}.`]
+      return [400, '2001', `${refusedTo[to](id)}: ${became[is]}.`]
     }
+    case 'revision':
+      return [400, '2001', `The group is at revision ${facts.live}, not at ${facts.expected}.`]
+    case 'job-before':
+      return [400, '2001', `jobId ${facts.id} has not ended, and may change the group before.`]
     case 'nothing-to-revert':
       return [400, '2001', `groupId ${facts.id} cannot be reverted: ${irreversible[facts.why]}.`]
     case 'removal':

@@ -92,6 +92,12 @@ export const showMemberships = ({
 
 export const MembersQuery = KeysetQuery('participant').extend({ for: FileFor })
 
+export const ofOneRevision =
+  'As text/csv, all participants of the revision that is live when the request begins, even while ' +
+  'one later upload goes live. If a second later upload begins to write, the connection is closed ' +
+  'before the end of the file: request it again, all of it or from the last participant on ' +
+  '(`after`), which then gives the newer revision.'
+
 export const ShownMembers = z.object({
   participants: z.array(z.string()),
   next: z.string().nullable(),

@@ -80,7 +80,7 @@ export const lookups = new Hono<Http>()
       'listParticipants',
       'groups:read',
       'List the participants of a group in the order of their ids; as text/csv, all of them',
-      { schema: wire.ShownMembers, kind: 'export' },
+      { schema: wire.ShownMembers, kind: 'export', description: wire.ofOneRevision },
     ),
     valid('query', wire.MembersQuery),
     async (c, next) => {

@@ -1,9 +1,7 @@
 import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { sourceOf } from '../../audiences/apply.ts'
 import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
 import { deleteGroup } from '../../experience/delete-group.ts'
-import { cancelJob, publishJob } from '../../experience/held.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
 import { findReceived, receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
@@ -14,13 +12,15 @@ import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
 import { idempotent } from '../idempotent.ts'
 import { idempotentUpload } from '../idempotent-upload.ts'
+import { ifMatch, setTag } from '../if-match.ts'
 import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { finishAlways } from '../upload.ts'
-import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
+import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
+import { heldJobs } from './held-jobs.ts'
 import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as jobWire from './job-wire.ts'
@@ -54,6 +54,7 @@ export const groupsV3 = new Hono<Http>()
   .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
   .route('/', revisions)
+  .route('/', heldJobs)
 
   .post(
     '/groups',
@@ -90,8 +91,13 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/groups/:groupId',
-    operation('getGroup', 'groups:read', 'Get a group', wire.ShownGroup),
-    (c) => showOne(c, wire.groupIdOf(c.req.param('groupId'))),
+    operation('getGroup', 'groups:read', 'Get a group', { schema: wire.ShownGroup, tagged: true }),
+    async (c) => {
+      const id = wire.groupIdOf(c.req.param('groupId'))
+      const group = await getGroup(c.var.db, c.var.workspace, id)
+      setTag(c, group.revision)
+      return c.json(wire.showGroup(group))
+    },
   )
 
   .put(
@@ -140,15 +146,17 @@ export const groupsV3 = new Hono<Http>()
       { schema: ShownUpload, kind: 'upload' },
     ),
     finishAlways,
+    ifMatch,
     valid('query', wire.UploadQuery),
     idempotentUpload<'job.created'>(async (c, { job_id, group_id }) => {
       const job = await findReceived(c.var.res, c.var.workspace, job_id)
       return c.json(showUpload(job, String(group_id)))
     }),
     async (c) => {
-      const { res, workspace, caller, parts } = c.var
+      const { res, workspace, caller, parts, expected } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
-      const job = await receiveUpload(res, workspace, id, { createdBy: caller.name, parts })
+      const upload = { createdBy: caller.name, parts, expected }
+      const job = await receiveUpload(res, workspace, id, upload)
       return c.json(showUpload(job, id))
     },
   )
@@ -209,42 +217,6 @@ export const groupsV3 = new Hono<Http>()
         showPage(addressOf(c), paging, await listProblems(db, job, paging, problemOrder), show),
       )
     },
-  )
-
-  .post(
-    '/jobs/:jobId/publish',
-    operation(
-      'publishJob',
-      'groups:write',
-      'Make the changes of a held job live',
-      jobWire.ShownJob,
-    ),
-    optionalJsonBody,
-    valid('json', jobWire.Publication),
-    async (c) => {
-      const { res, workspace } = c.var
-      const { expectedRemoved } = c.req.valid('json')
-      const id = c.req.param('jobId').toLowerCase()
-      return c.json(
-        jobWire.showJob(await publishJob(res, workspace, id, { expectedRemoved, sourceOf })),
-      )
-    },
-  )
-
-  .post(
-    '/jobs/:jobId/cancel',
-    operation(
-      'cancelJob',
-      'groups:write',
-      'Cancel a job that waits, runs or is held; nothing of it is applied',
-      jobWire.ShownJob,
-    ),
-    async (c) =>
-      c.json(
-        jobWire.showJob(
-          await cancelJob(c.var.res, c.var.workspace, c.req.param('jobId').toLowerCase()),
-        ),
-      ),
   )
 
   .all('*', unknownOperation)

@@ -69,6 +69,8 @@ function answerTo(facts: Reason): Refusal {
     case 'file-type':
     case 'jobs-waiting':
     case 'job-state':
+    case 'revision':
+    case 'job-before':
     case 'nothing-to-revert':
     case 'removal':
     case 'uploads-in-flight':

@@ -130,6 +130,8 @@ function answerTo(facts: Reason): Refusal {
     case 'upload-type-unknown':
     case 'filled-by-audience':
     case 'job-state':
+    case 'revision':
+    case 'job-before':
     case 'nothing-to-revert':
     case 'removal':
       return [400, `The request is refused: ${facts.reason}`]

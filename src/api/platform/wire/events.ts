@@ -68,6 +68,10 @@ const types = {
       'deleted, or as its audience no longer fills the group',
     GroupJob,
   ],
+  'job.exported': [
+    'Those whom a job adds or removes were exported as a file',
+    GroupJob.extend({ what: z.enum(['added', 'removed']) }),
+  ],
   'user.updated': ['Attributes of a user were set by a request', Person],
   'user.deleted': ['A user was deleted', Person],
   'users.reported': [

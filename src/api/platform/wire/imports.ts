@@ -32,6 +32,8 @@ export const usersBody = {
   },
 }
 
+const once = z.string('must be given once')
+
 export const UsersFileQuery = z.object({
   header: z
     .string()
@@ -41,6 +43,8 @@ export const UsersFileQuery = z.object({
         'present: the first row names the columns; absent: the file has only ids; auto: the first ' +
         'row must name the columns, the first of them as a column of ids.',
     }),
+  mode: once.optional().meta({ description: 'apply. Another one is refused.' }),
+  maxRemovePercent: once.optional().meta({ description: 'Refused: users are not removed.' }),
   fileName: z
     .string()
     .default('users.csv')
