@@ -101,7 +101,7 @@ it('publishes a right one, and shows it in the history', async () => {
   expect(await barriers(page)).toEqual([])
   await page.getByRole('link', { name: '<b>Vögel</b> 🐦 עברית' }).click()
   const [, newest] = await page.getByRole('table', {}).getByRole('row').allTextContents()
-  expect(newest).toContain('<i>new 🙂.csv2Replace3010220Mara')
+  expect(newest).toContain('<i>new 🙂.csv Replace23010220Mara')
   await page.getByLabel('Id of a person').fill('p0229')
   await page.getByRole('button', { name: 'Look up' }).click()
   expect(await page.getByRole('status').textContent()).toBe('p0229 is in this group.')

@@ -63,11 +63,13 @@ function Revisions({ c, revisions }: { c: Context<Http>; revisions: GroupRevisio
         {
           name: 'Change',
           cell: ({ jobId, type, fileName }) => (
-            <JobLink id={jobId} name={type === 'revert' ? 'Undo' : fileName} />
+            <>
+              <JobLink id={jobId} name={type === 'revert' ? 'Undo' : fileName} />{' '}
+              {type !== 'revert' && <span class="soft">{typeWords[type]}</span>}
+            </>
           ),
         },
         { name: 'Revision', isNumber: true, cell: ({ revision }) => <Count of={revision} /> },
-        { name: 'What', cell: ({ type }) => typeWords[type] },
         { name: 'Joined', isNumber: true, cell: ({ added }) => <Count of={added} /> },
         { name: 'Left', isNumber: true, cell: ({ removed }) => <Count of={removed} /> },
         { name: 'Then', isNumber: true, cell: ({ members }) => <Count of={members} /> },

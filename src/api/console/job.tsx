@@ -19,7 +19,7 @@ import { Running } from './job-running.tsx'
 import { effectOf, failureWords, JobStatus, nameOf } from './job-words.tsx'
 import { pageNumber } from './page-links.tsx'
 import { may, Page } from './page.tsx'
-import { Count, Facts, Refused, Section, When, type FormError } from './parts.tsx'
+import { Count, count, Facts, Refused, Section, When, type FormError } from './parts.tsx'
 import { RefusedRows, refusedFile, size } from './refused-rows.tsx'
 import { Undo } from './undo.tsx'
 
@@ -128,10 +128,7 @@ function JobPage({ c, job, group, problems, ...more }: JobPageProps) {
 
 function JobFacts({ c, job }: Pick<JobPageProps, 'c' | 'job'>) {
   const now = c.var.res.now()
-  const rows: [string, Child][] = [
-    ['Rows read', <Count of={job.rows} />],
-    ['Rows refused', <Count of={job.badRows} />],
-  ]
+  const read = `${count(job.rows)} read, ${count(job.badRows)} refused`
   return (
     <Facts
       of={[
@@ -139,7 +136,7 @@ function JobFacts({ c, job }: Pick<JobPageProps, 'c' | 'job'>) {
         ['Revision', <Count of={job.revision} />],
         ['By', <bdi>{job.createdBy}</bdi>],
         ['Started', <When at={job.createdAt} now={now} />],
-        ...(job.source === 'participants-file' ? rows : []),
+        ...(job.source === 'participants-file' ? [['Rows', read] as [string, Child]] : []),
       ]}
     />
   )
