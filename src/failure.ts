@@ -42,7 +42,13 @@ export type Reason =
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience' | 'experiment'; name: string }
   | { reason: 'limit'; what: Limited; max: number }
-  | { reason: 'rule-refused'; pointer: string; problem: string }
+  | {
+      reason: 'rule-refused'
+      pointer: string
+      problem: string
+      /** Of a rule that costs too much. */
+      cost?: { is: number; max: number }
+    }
   | {
       reason: 'in-use'
       what: 'group' | 'definition' | 'attribute' | 'audience'

@@ -1,16 +1,20 @@
 import chromium from '@sparticuz/chromium'
-import { chromium as launcher, type Browser } from 'playwright-core'
+import { chromium as launcher, type BrowserServer } from 'playwright-core'
+
+/** Those of the package with which contexts share cookies, or a page may do what no browser lets it do. */
+const unlikeBrowsers = [
+  '--single-process',
+  '--disable-web-security',
+  '--disable-site-isolation-trials',
+  '--allow-running-insecure-content',
+]
 
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
 
-/** In one process, what a script fetches has the cookies of whoever else is signed in. */
-const apart = (arg: string) =>
-  !['--single-process', '--no-zygote', '--disable-web-security'].includes(arg)
-
 /** A real browser, whose program comes with a package. */
-export const startBrowser = async (): Promise<Browser> =>
-  launcher.launch({
+export const startBrowser = async (): Promise<BrowserServer> =>
+  launcher.launchServer({
     executablePath: await chromium.executablePath(),
-    args: [...chromium.args.filter(apart), ...quiet],
+    args: [...chromium.args.filter((arg) => !unlikeBrowsers.includes(arg)), ...quiet],
     headless: true,
   })

@@ -1,20 +1,10 @@
-import { temporaryFolder } from '../local/folder.ts'
 import { getToken, Groups, registerClient, type Client } from '../local/api.ts'
 import { Platform } from '../local/platform.ts'
-import { startServer, type Server } from '../local/server.ts'
-import type { BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, beforeAll } from 'vitest'
-import { startBrowser } from './browser.ts'
+import { chromium, type BrowserContextOptions, type Page } from 'playwright-core'
+import { inject } from 'vitest'
 
-/** One server and one browser for all stories: both take seconds to start. */
-const server: Promise<Server> = startServer({ stateDir: temporaryFolder() })
-const browser = startBrowser()
-
-beforeAll(() => Promise.all([server, browser]), 120_000)
-afterAll(async () => {
-  await (await browser).close()
-  await (await server).stop()
-})
+/** Started before all files. */
+const browser = chromium.connect(inject('browser'))
 
 let workspaces = 0
 
@@ -36,7 +26,7 @@ export async function newDesk(
   scopes?: readonly string[],
   workspace = ++workspaces + 100,
 ): Promise<Desk> {
-  const { url, adminToken } = await server
+  const [url, adminToken] = [inject('url'), inject('adminToken')]
   const client = await registerClient(url, adminToken, name, {
     workspace,
     ...(scopes && { scopes }),

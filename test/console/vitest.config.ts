@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/console/*.test.ts'],
+    globalSetup: 'test/console/started.ts',
     testTimeout: 30_000,
     isolate: false,
     maxWorkers: 1,

@@ -5,6 +5,7 @@ import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders } from '../rate-limit.ts'
 import { Document } from './page.tsx'
 import { count, type FormError } from './parts.tsx'
+import { placeIn } from './rule-words.ts'
 
 type Status = 400 | 401 | 403 | 404 | 422 | 429 | 500 | 503
 
@@ -77,11 +78,13 @@ export function sentenceOf(facts: Reason): [Status, string] {
         422,
         `There can be ${count(facts.max)} ${limited[facts.what]} at most, and that is reached.`,
       ]
-    case 'rule-refused':
-      return [
-        422,
-        `The rule ${facts.problem} (at ${facts.pointer === '' ? 'its top' : facts.pointer}).`,
-      ]
+    case 'rule-refused': {
+      const place = placeIn(facts.pointer)
+      if (facts.cost === undefined) return [422, `${place} ${facts.problem}.`]
+      const { is, max } = facts.cost
+      const tooDear = `It costs ${count(is)} of ${count(max)}, too much to ask of everybody.`
+      return [422, `${place} takes the longest: make it plainer. ${tooDear}`]
+    }
     case 'in-use':
       return [422, `It is used by ${named('audience', facts.by)}: change or delete that first.`]
     case 'in-experiments':
@@ -111,7 +114,7 @@ export function sentenceOf(facts: Reason): [Status, string] {
         `A file of type ${facts.contentType} is no list. Save it as CSV, and upload that.`,
       ]
     case 'jobs-waiting':
-      return [422, 'Too many files wait for this group already. Try again when one has ended.']
+      return [422, 'Too many files or erasures wait already. Try again when one has ended.']
     case 'job-state': {
       const done = { publish: 'published', cancel: 'cancelled', list: 'looked into' }[facts.to]
       return [422, `This job cannot be ${done}: ${jobIs[facts.is]}.`]

@@ -10,7 +10,7 @@ const places: { name: string; path: string; needs: Needs }[] = [
   { name: 'Experiments', path: '/console/experiments', needs: 'experiments:read' },
   { name: 'Audiences', path: '/console/audiences', needs: 'audiences:read' },
   { name: 'Households', path: '/console/households', needs: 'groups:read' },
-  { name: 'People', path: '/console/people', needs: 'users:read' },
+  { name: 'People', path: '/console/people', needs: [['users:read', 'groups:read']] },
   { name: 'Webhooks', path: '/console/webhooks', needs: 'webhooks:read' },
   { name: 'Activity', path: '/console/activity', needs: 'audit:read' },
   { name: 'Usage', path: '/console/usage', needs: 'groups:read' },

@@ -107,8 +107,10 @@ export const Empty = ({ title, children }: PropsWithChildren<{ title: string }>)
   </div>
 )
 
+export type Fact = [name: string, value: Child]
+
 /** Facts by name. */
-export const Facts = ({ of }: { of: [name: string, value: Child][] }) => (
+export const Facts = ({ of }: { of: Fact[] }) => (
   <dl class="facts">
     {of.map(([name, value]) => (
       <div>
@@ -177,8 +179,15 @@ export function TextField({
   value,
   type = 'text',
   isRequired = false,
+  list,
   ...field
-}: FieldProps & { value?: string | undefined; type?: string; isRequired?: boolean }) {
+}: FieldProps & {
+  value?: string | undefined
+  type?: string
+  isRequired?: boolean
+  /** The id of a list of what may be meant. */
+  list?: string
+}) {
   const { name, help, error } = field
   const describedBy = [
     ...(help === undefined ? [] : [`${name}-help`]),
@@ -192,6 +201,7 @@ export function TextField({
         type={type}
         value={value}
         required={isRequired}
+        list={list}
         autocomplete="off"
         aria-describedby={describedBy.join(' ') || undefined}
         aria-invalid={error?.field === name ? 'true' : undefined}

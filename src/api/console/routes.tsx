@@ -3,9 +3,13 @@ import { secureHeaders } from 'hono/secure-headers'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
+import { audiences } from './audiences.tsx'
 import { onError } from './errors.tsx'
+import { experiments } from './experiments.tsx'
 import { groups } from './groups.tsx'
 import { job } from './job.tsx'
+import { households } from './households.tsx'
+import { people } from './people.tsx'
 import { signedIn } from './session.ts'
 import { signIn } from './sign-in.tsx'
 
@@ -34,4 +38,8 @@ export const pages = new Hono<Http>()
   .get('/', (c) => c.redirect('/console/groups', 303))
   .route('/groups', groups)
   .route('/jobs', job)
+  .route('/households', households)
+  .route('/people', people)
+  .route('/experiments', experiments)
+  .route('/audiences', audiences)
   .all('*', unknownOperation)

@@ -1,5 +1,5 @@
 import { problemWords } from '../problem-words.ts'
-import { element } from './dom.ts'
+import { element } from './element.ts'
 import type { Look, LookRow } from './file-look.ts'
 import { bytesText } from './numbers.ts'
 
@@ -10,15 +10,18 @@ const separatorNames: Record<string, string> = {
   '|': 'bar',
 }
 
-/** Characters that are shown of a field. */
+/** Characters that are shown of a field, and columns of the rows. */
 const shownMost = 64
+const columnsMost = 12
 
 /** What a file looks like: its name and size, how it is read, and its first rows. */
 export function showLook(file: File, look: Look, participantMax: number): HTMLElement[] {
-  const name = element('p', {}, [
-    element('bdi', { class: 'strong' }, [file.name]),
+  const name = element(
+    'p',
+    {},
+    element('bdi', { class: 'strong' }, file.name),
     `, ${bytesText(file.size)}`,
-  ])
+  )
   if (look.what !== undefined)
     return [
       name,
@@ -31,13 +34,13 @@ export function showLook(file: File, look: Look, participantMax: number): HTMLEl
     'Several columns are filled, so that each row would be refused. Keep the ids alone.'
   return [
     name,
-    element('p', { class: 'help' }, [howItIsRead(look)]),
+    element('p', { class: 'help' }, howItIsRead(look)),
     ...(look.isAmbiguous ? [wrong(several)] : []),
     firstRows(look, participantMax),
   ]
 }
 
-export const wrong = (text: string) => element('p', { class: 'wrong' }, [text])
+export const wrong = (text: string) => element('p', { class: 'wrong' }, text)
 
 function howItIsRead({ columns, separator, headed }: Look): string {
   const [by, shape] = [
@@ -48,40 +51,42 @@ function howItIsRead({ columns, separator, headed }: Look): string {
   return columns === 1 ? `${shape}; ${first}.` : `${shape}, separated by ${by}; ${first}.`
 }
 
-function firstRows({ rows, columns }: Look, participantMax: number): HTMLElement {
+function firstRows({ rows, columns: all }: Look, participantMax: number): HTMLElement {
   const words = problemWords(participantMax)
-  const caption = element('caption', { class: 'hidden' }, ['The first rows of the file'])
-  const names = ['Line', 'Read as', ...Array.from({ length: columns }, (_, i) => `Column ${i + 1}`)]
-  const head = element(
-    'tr',
-    {},
-    names.map((name) => element('th', { scope: 'col' }, [name])),
-  )
-  const body = rows.map((row) =>
-    element('tr', {}, [
-      element('td', {}, [String(row.line)]),
-      element('td', { class: 'wide-cell' }, [readAs(row, words)]),
-      ...Array.from({ length: columns }, (_, i) => cell(row.fields[i] ?? '')),
-    ]),
-  )
-  const table = element('table', {}, [
-    caption,
-    element('thead', {}, [head]),
-    element('tbody', {}, body),
-  ])
+  const columns = Math.min(all, columnsMost)
+  const numbers = Array.from({ length: columns }, (_, i) => i)
+  const names = ['Line', 'Read as', ...numbers.map((i) => `Column ${i + 1}`)]
   const name = 'The first rows of the file'
-  return element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': name }, [
-    table,
-  ])
+  const head = element('tr', {}, ...names.map((text) => element('th', { scope: 'col' }, text)))
+  const body = rows.map((row) =>
+    element(
+      'tr',
+      {},
+      element('td', {}, String(row.line)),
+      element('td', { class: 'wide-cell' }, readAs(row, words)),
+      ...numbers.map((i) => cell(row.fields[i] ?? '')),
+    ),
+  )
+  return element(
+    'div',
+    { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': name },
+    element(
+      'table',
+      {},
+      element('caption', { class: 'hidden' }, name),
+      element('thead', {}, head),
+      element('tbody', {}, ...body),
+    ),
+  )
 }
 
 const cell = (field: string) => {
   const shown = [...field.slice(0, 2 * shownMost)].slice(0, shownMost).join('')
-  return element('td', {}, [element('bdi', {}, [shown === field ? field : `${shown}…`])])
+  return element('td', {}, element('bdi', {}, shown === field ? field : `${shown}…`))
 }
 
 function readAs({ is }: LookRow, words: ReturnType<typeof problemWords>): HTMLElement | string {
   if (is === 'header') return 'Names of columns'
-  if ('problem' in is) return element('span', { class: 'wrong' }, [`Refused: ${words[is.problem]}`])
-  return element('bdi', { class: 'id' }, [is.id])
+  if ('problem' in is) return element('span', { class: 'wrong' }, `Refused: ${words[is.problem]}`)
+  return element('bdi', { class: 'id' }, is.id)
 }

@@ -1,5 +1,5 @@
 import { headerModes } from '../../../jobs/format.ts'
-import { element } from './dom.ts'
+import { button as newButton, element } from './element.ts'
 import { headOf } from './file-head.ts'
 import { lookAt } from './file-look.ts'
 import { bytesText } from './numbers.ts'
@@ -63,9 +63,9 @@ function send(form: HTMLFormElement): void {
   const button = form.querySelector<HTMLButtonElement>('button.main')
   if (place === null || button === null) return
   const request = new XMLHttpRequest()
-  const bar = element('progress', { max: '1', value: '0', 'aria-label': 'Sending' }, [])
-  const text = element('p', {}, ['Sending the file. Keep this page open until it is sent.'])
-  const stop = element('button', { type: 'button' }, ['Stop sending'])
+  const bar = element('progress', { max: '1', value: '0', 'aria-label': 'Sending' })
+  const text = element('p', {}, 'Sending the file. Keep this page open until it is sent.')
+  const stop = newButton('Stop sending', () => request.abort())
   const end = (message: string) => {
     button.disabled = false
     place.replaceChildren(wrong(message))
@@ -86,7 +86,6 @@ function send(form: HTMLFormElement): void {
     end('The file did not arrive. Nothing has changed: try again.'),
   )
   request.addEventListener('abort', () => end('Stopped. Nothing has changed.'))
-  stop.addEventListener('click', () => request.abort())
   button.disabled = true
   place.replaceChildren(bar, text, stop)
   request.open('POST', form.action)
