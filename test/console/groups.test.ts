@@ -1,8 +1,12 @@
+import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { barriers } from './axe.ts'
 import { newDesk, type Desk } from './stage.ts'
 
 const hostile = '<script>alert(1)</script> 🐦 שלום'
+
+const widthOf = (page: Page): Promise<number> =>
+  page.locator('html').evaluate(({ scrollWidth }: { scrollWidth: number }) => scrollWidth)
 
 /** The API of the workspace, for whatever `desk.groups` does not do. */
 const call = (desk: Desk, path: string, body: object, method = 'POST') =>
@@ -25,18 +29,18 @@ async function add(desk: Desk, group: string, ids: string[]): Promise<void> {
 it('makes a group, and says what is wrong with a name', async () => {
   const { open, complaints } = await newDesk()
   const page = await open()
-  expect(await page.getByText('There is no group yet').count()).toBe(1)
+  await expect.poll(() => page.getByText('There is no group yet').count()).toBe(1)
   expect(await barriers(page)).toEqual([])
   await page.getByRole('link', { name: 'New group' }).click()
   await page.getByLabel('Name').fill('x'.repeat(51))
   await page.getByRole('button', { name: 'Create the group' }).click()
-  expect(await page.getByRole('alert').textContent()).toContain('50 characters at most')
+  await expect.poll(() => page.getByRole('alert').textContent()).toContain('50 characters at most')
   expect(await page.getByLabel('Name').inputValue()).toBe('x'.repeat(51))
   expect(await barriers(page)).toEqual([])
   await page.getByLabel('Name').fill(hostile)
   await page.getByRole('button', { name: 'Create the group' }).click()
-  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(hostile)
-  expect(await page.getByText('Nothing has changed this group lately').count()).toBe(1)
+  await expect.poll(() => page.getByRole('heading', { level: 1 }).textContent()).toBe(hostile)
+  await expect.poll(() => page.getByText('Nothing has changed this group lately').count()).toBe(1)
   expect(await barriers(page)).toEqual([])
   expect(complaints).toEqual([])
 })
@@ -51,17 +55,25 @@ it('renames, guards and deletes a group', async () => {
   await page.getByLabel('Name', { exact: true }).fill(hostile)
   await page.getByLabel('Guard, in percent').fill('200')
   await page.getByRole('button', { name: 'Save the settings' }).click()
-  expect(await page.getByRole('alert').textContent()).toContain('a whole number from 0 to 100')
+  await expect
+    .poll(() => page.getByRole('alert').textContent())
+    .toContain('a whole number from 0 to 100')
   expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe(hostile)
   expect(await barriers(page)).toEqual([])
+  expect(await widthOf(page)).toBe(360)
   await page.getByLabel('Guard, in percent').fill('20')
   await page.getByRole('button', { name: 'Save the settings' }).click()
   await page.getByText('At most 20 % may leave at once').waitFor()
+  expect(await widthOf(page)).toBe(360)
   await page.getByRole('link', { name: 'Settings' }).click()
-  expect(await page.getByText('2 participants will no longer be in this group').count()).toBe(1)
+  await expect
+    .poll(() => page.getByText('2 participants will no longer be in this group').count())
+    .toBe(1)
   await page.getByLabel('Type the name').fill('Owls')
   await page.getByRole('button', { name: 'Delete the group' }).click()
-  expect(await page.getByRole('alert').textContent()).toContain('is not the group’s name')
+  await expect
+    .poll(() => page.getByRole('alert').textContent())
+    .toContain('is not the group’s name')
   expect(await barriers(page)).toEqual([])
   await page.getByLabel('Type the name').fill(hostile)
   await page.getByRole('button', { name: 'Delete the group' }).click()
@@ -79,23 +91,23 @@ it('searches and sorts the list without a script', async () => {
   await add(desk, owls, ['cho'])
   const page = await desk.open({ javaScriptEnabled: false })
   const names = () => page.getByRole('rowheader').allTextContents()
-  expect(await names()).toEqual([hostile, 'Larks', 'Small owls'])
+  await expect.poll(names).toEqual([hostile, 'Larks', 'Small owls'])
   expect(await page.getByRole('img').first().getAttribute('aria-label')).toBe(
     'From 0 to 3 in the last 2 changes',
   )
   await page.getByRole('link', { name: 'Participants' }).click()
-  expect(await names()).toEqual([hostile, 'Small owls', 'Larks'])
+  await expect.poll(names).toEqual([hostile, 'Small owls', 'Larks'])
   await page.getByRole('link', { name: 'Participants' }).click()
-  expect(await names()).toEqual(['Larks', 'Small owls', hostile])
+  await expect.poll(names).toEqual(['Larks', 'Small owls', hostile])
   await page.getByLabel('Part of a group’s name').fill('OWL')
   await page.getByRole('button', { name: 'Search' }).click()
-  expect(await names()).toEqual(['Small owls'])
+  await expect.poll(names).toEqual(['Small owls'])
   expect(page.url()).toContain('sort=-participants&q=OWL')
   await page.getByLabel('Part of a group’s name').fill('<script>')
   await page.getByRole('button', { name: 'Search' }).click()
-  expect(await names()).toEqual([hostile])
+  await expect.poll(names).toEqual([hostile])
   await page.goto('/console/groups?q=%F0%9F%A6%89"&page=7')
-  expect(await page.getByText('No group is called so').count()).toBe(1)
+  await expect.poll(() => page.getByText('No group is called so').count()).toBe(1)
 })
 
 it('says who uses a group, whether somebody is in it, and downloads it', async () => {
@@ -123,7 +135,7 @@ it('says who uses a group, whether somebody is in it, and downloads it', async (
   ] as const) {
     await page.getByLabel('Id of a person').fill(id)
     await page.getByRole('button', { name: 'Look up' }).click()
-    expect(await page.getByRole('status').textContent()).toBe(answer)
+    await expect.poll(() => page.getByRole('status').textContent()).toBe(answer)
   }
   expect(await barriers(page)).toEqual([])
   const file = (name: string) =>

@@ -15,12 +15,12 @@ it('shows refused rows by pages, and downloads them', async () => {
   await groups.finished(job, 100)
   const page = await desk.open()
   await page.goto(`/console/jobs/${job}`)
-  expect(await page.getByText('Published, rows refused').count()).toBe(1)
+  await expect.poll(() => page.getByText('Published, rows refused').count()).toBe(1)
   expect(await page.getByRole('img').getAttribute('aria-label')).toBe('− 0 left, + 1 joined')
-  expect(await page.getByRole('row').count()).toBe(21)
+  await expect.poll(() => page.getByRole('row').count()).toBe(21)
   expect(await page.getByRole('row').nth(1).textContent()).toContain(hostile[0])
   await page.getByRole('link', { name: 'Next' }).click()
-  expect(await page.getByRole('row').count()).toBe(9)
+  await expect.poll(() => page.getByRole('row').count()).toBe(9)
   expect(await barriers(page)).toEqual([])
   const csv = await (await page.request.get(`/console/jobs/${job}/refused.csv`)).text()
   expect(csv.split('\n')).toHaveLength(1 + 28 + 1)
@@ -53,11 +53,13 @@ it('says for whom a job waits, and cancels it', async () => {
   await page.getByText('It was cancelled. The group is as it was before.').waitFor()
   await page.goto(`/console/groups/${group}`)
   await page.getByRole('link', { name: 'All files and syncs' }).click()
-  expect(await page.getByRole('row').allTextContents()).toEqual([
-    expect.any(String),
-    expect.stringContaining('second.csvAddCancelledMara'),
-    expect.stringContaining('first.csvAddTo be checkedMara'),
-  ])
+  await expect
+    .poll(() => page.getByRole('row').allTextContents())
+    .toEqual([
+      expect.any(String),
+      expect.stringContaining('second.csvAddCancelledMara'),
+      expect.stringContaining('first.csvAddTo be checkedMara'),
+    ])
   expect(await barriers(page)).toEqual([])
   expect(desk.complaints).toEqual([])
 })
@@ -70,6 +72,8 @@ it('says why a file changed nothing, without a script', async () => {
   await desk.groups.finished(job, 100)
   const page = await desk.open({ javaScriptEnabled: false })
   await page.goto(`/console/jobs/${job}`)
-  expect(await page.getByText('No row of the file could be read as an id').count()).toBe(1)
-  expect(await page.getByRole('row').count()).toBe(3)
+  await expect
+    .poll(() => page.getByText('No row of the file could be read as an id').count())
+    .toBe(1)
+  await expect.poll(() => page.getByRole('row').count()).toBe(3)
 })
