@@ -60,6 +60,7 @@ const pure = [
   'identity/week.ts',
   'webhooks/address.ts',
   'webhooks/event.ts',
+  'webhooks/event-object.ts',
   'webhooks/phrases.ts',
   'webhooks/record.ts',
   'webhooks/schedule.ts',

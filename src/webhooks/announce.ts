@@ -5,7 +5,8 @@ import { faultOf } from '../failure.ts'
 import { takeKey } from '../idempotency/keys.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { objects, usualTypes, type Event, type EventType } from './event.ts'
+import { objects } from './event-object.ts'
+import { usualTypes, type Event, type EventType } from './event.ts'
 
 /** Holds where the statement before has changed something. */
 const changed = sql`changes() > 0`

@@ -1,3 +1,5 @@
+import { objects } from './event-object.ts'
+
 /** What a group's job did to it; `failed` counts the rows that were refused. */
 export interface Applied {
   group_id: string
@@ -167,65 +169,6 @@ export type EventType = keyof EventData
 
 /** Something that has happened in a workspace. */
 export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
-
-/** The object of each type of event: its kind, and the field of the data with its id; or none. */
-export const objects = {
-  'group.created': ['group', 'group_id'],
-  'group.updated': ['group', 'group_id'],
-  'group.deleted': ['group', 'group_id'],
-  'group.participants.changed': ['group', 'group_id'],
-  'group.reverted': ['group', 'group_id'],
-  'group.exported': ['group', 'group_id'],
-  'job.created': ['job', 'job_id'],
-  'job.failed': ['job', 'job_id'],
-  'job.held': ['job', 'job_id'],
-  'job.published': ['job', 'job_id'],
-  'job.cancelled': ['job', 'job_id'],
-  'job.exported': ['job', 'job_id'],
-  'user.updated': ['user', 'person_hash'],
-  'user.deleted': ['user', 'person_hash'],
-  'users.reported': null,
-  'users.imported': ['job', 'job_id'],
-  'definition.created': ['definition', 'definition_id'],
-  'definition.updated': ['definition', 'definition_id'],
-  'definition.deleted': ['definition', 'definition_id'],
-  'recompute.requested': ['definition', 'definition_id'],
-  'household.recomputed': ['definition', 'definition_id'],
-  'audience.created': ['audience', 'audience_id'],
-  'audience.updated': ['audience', 'audience_id'],
-  'audience.deleted': ['audience', 'audience_id'],
-  'audience.attached': ['audience', 'audience_id'],
-  'audience.detached': ['audience', 'audience_id'],
-  'audience.exported': ['audience', 'audience_id'],
-  'sync.requested': ['audience', 'audience_id'],
-  'audience.synced': ['audience', 'audience_id'],
-  'webhook.created': ['webhook', 'webhook_id'],
-  'webhook.updated': ['webhook', 'webhook_id'],
-  'webhook.deleted': ['webhook', 'webhook_id'],
-  'webhook.enabled': ['webhook', 'webhook_id'],
-  'webhook.paused': ['webhook', 'webhook_id'],
-  'webhook.disabled': ['webhook', 'webhook_id'],
-  'webhook.rotated': ['webhook', 'webhook_id'],
-  'webhook.replayed': ['webhook', 'webhook_id'],
-  'webhook.test': ['webhook', 'webhook_id'],
-  'delivery.retried': ['webhook', 'webhook_id'],
-  'experiment.created': ['experiment', 'experiment_id'],
-  'experiment.updated': ['experiment', 'experiment_id'],
-  'experiment.started': ['experiment', 'experiment_id'],
-  'experiment.paused': ['experiment', 'experiment_id'],
-  'experiment.ended': ['experiment', 'experiment_id'],
-  'experiment.deleted': ['experiment', 'experiment_id'],
-  'experiment.exported': ['experiment', 'experiment_id'],
-  'experiment.imbalanced': ['experiment', 'experiment_id'],
-  'exposures.reported': null,
-  'erasure.requested': ['erasure', 'erasure_id'],
-  'person.erased': ['erasure', 'erasure_id'],
-  'client.created': ['client', 'client_id'],
-  'client.rotated': ['client', 'client_id'],
-  'client.deleted': ['client', 'client_id'],
-  'token.revoked': ['client', 'client_id'],
-  'token.refused': ['client', 'client_id'],
-} as const satisfies Record<EventType, readonly [kind: string, field: string] | null>
 
 export const eventTypes = Object.keys(objects) as [EventType, ...EventType[]] // as its type says
 

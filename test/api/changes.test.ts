@@ -156,3 +156,20 @@ describe('the changes of a job as a file', () => {
     )
   })
 })
+
+describe('the changes of a revert', () => {
+  it.each(['apply', 'preview'])(
+    'are those of the live revision, taken back: mode %s',
+    async (mode) => {
+      const { group, job } = await scene('apply')
+      const { jobId } = await said(bank.send('POST', `/groups/${group}/revert`, { mode }))
+      const revert = await bank.ended(String(jobId))
+      expect(await list(revert, 'added')).toEqual(all(people(0, 1)))
+      expect(await list(revert, 'removed')).toEqual(all(people(3, 5)))
+      const isLive = mode === 'preview'
+      const since = unlisted(job, 'a later job has changed the group since')
+      expect(await list(job, 'added')).toEqual(isLive ? all(people(3, 5)) : since)
+      expect(await list(job, 'removed')).toEqual(isLive ? all(people(0, 1)) : since)
+    },
+  )
+})

@@ -176,6 +176,28 @@ describe('an upload with If-Match', () => {
   })
 })
 
+describe('a revert with If-Match', () => {
+  const revert = (group: string, ifMatch: string) =>
+    said(bank.call('POST', `/groups/${group}/revert`, { headers: { 'if-match': ifMatch } }))
+
+  it('needs the revision that the group is at, and no job before it', async () => {
+    const group = await bank.group()
+    await bank.apply(group, 'ADD', 'ann\n')
+    await bank.apply(group, 'ADD', 'bob\n')
+    expect(await revert(group, '"1"')).toEqual(isAt(2, '"1"'))
+    expect(await revert(group, '2')).toEqual(refused('Header If-Match is invalid'))
+    const job = await held(bank, group, { type: 'ADD', mode: 'preview' }, ['cid'])
+    expect(await revert(group, '"2"')).toEqual(isBefore(job['jobId']))
+    await bank.call('POST', `/jobs/${String(job['jobId'])}/cancel`)
+    await bank.ended(String(job['jobId']))
+    const answers = await Promise.all([revert(group, '"2"'), revert(group, '"2"')])
+    const [taken, ...others] = answers.filter(({ status }) => status === 200)
+    expect(others).toEqual([])
+    await bank.ended(String(taken?.['jobId']))
+    expect(await bank.members(group)).toEqual(['ann'])
+  })
+})
+
 describe('a publication with If-Match', () => {
   it('needs the revision that the group is at', async () => {
     const group = await bank.group()

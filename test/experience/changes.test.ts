@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
@@ -6,11 +7,13 @@ import { cancelJob, publishJob } from '../../src/experience/held.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import type { ChangeKind } from '../../src/membership/changes.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
-import { lines } from '../support/api.ts'
+import { lines, membersOf } from '../support/api.ts'
 import { grouped } from '../support/audiences.ts'
+import { deeds, everybody, groupHistory, type Deed } from '../support/group-history.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { people } from '../support/held.ts'
 import { plansOf } from '../support/plans.ts'
+import { runs } from '../support/property.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 async function* fields(mode: string, type: string, ids: string[]): AsyncGenerator<UploadPart> {
@@ -170,4 +173,79 @@ describe('a file of changes', () => {
     await upload('apply', 'ADD', ['zoe'])
     await expect(second()).rejects.toThrow('job-state')
   })
+})
+
+const first = { kind: 'added', after: '', size: 3 } as const
+
+const goesOn: Deed = { what: 'goes on', calls: undefined }
+const begins: Deed[] = [{ what: 'uploads', type: 'add', ids: everybody }, goesOn]
+const preview: Deed = { what: 'uploads', type: 'replace', ids: ['person-1'], mode: 'preview' }
+const ends: Deed[] = [
+  ...([goesOn, goesOn, { what: 'decides', by: 'cancel' }, goesOn, goesOn] satisfies Deed[]),
+  ...([preview, goesOn, { what: 'decides', by: 'publish' }] satisfies Deed[]),
+]
+
+/** How often each was looked at over all runs, as each must occur. */
+const seen = { held: 0, published: 0, live: 0 }
+
+describe('whom a job changes', () => {
+  it('is who was in before or after it alone, whatever comes since', async () => {
+    await fc.assert(
+      fc.asyncProperty(deeds(10), async (all) => {
+        const { workspace, db, group, jobs, does, live } = await groupHistory()
+        const changesOf = async (id: string, kind: ChangeKind) => {
+          const page = await listChanges(db, workspace, id, { kind, after: '', size: 3 })
+          const participants = [...page.participants]
+          for (let { next } = page; next !== undefined;) {
+            const more = await listChanges(db, workspace, id, { kind, after: next, size: 3 })
+            participants.push(...more.participants)
+            next = more.next
+          }
+          return participants
+        }
+        const both = async (id: string) => ({
+          added: await changesOf(id, 'added'),
+          removed: await changesOf(id, 'removed'),
+        })
+        const previews = new Map<number, unknown>()
+        let before = new Set<string>()
+        let after = new Set<string>()
+        let at = 0
+        for (const deed of [...begins, ...all, ...ends]) {
+          await does(deed)
+          const now = await live()
+          if (now !== at) {
+            before = after
+            after = new Set(await membersOf(workspace, group.id))
+            at = now
+          }
+          for (const job of await jobs()) {
+            if (job.state === 'held') {
+              const preview = await both(job.id)
+              expect([preview.added.length, preview.removed.length]).toEqual([
+                job.added,
+                job.removed,
+              ])
+              previews.set(job.revision, preview)
+              seen.held++
+            } else if (job.revision === now) {
+              const expected = {
+                added: [...after.difference(before)].sort(),
+                removed: [...before.difference(after)].sort(),
+              }
+              expect(await both(job.id)).toEqual(expected)
+              if (previews.has(now)) {
+                expect(previews.get(now)).toEqual(expected)
+                seen.published++
+              }
+              seen.live++
+            } else
+              await expect(listChanges(db, workspace, job.id, first)).rejects.toThrow('job-state')
+          }
+        }
+      }),
+      runs(12),
+    )
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
+  }, 120_000)
 })

@@ -3,6 +3,7 @@ import { revertGroup } from '../../experience/revert.ts'
 import { listRevisions } from '../../experience/revisions.ts'
 import type { Http } from '../http.ts'
 import { idempotent } from '../idempotent.ts'
+import { ifMatch } from '../if-match.ts'
 import { addressOf } from '../origin.ts'
 import { optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
@@ -39,16 +40,17 @@ export const revisions = new Hono<Http>()
       'Bring back the revision before the live one, as a job',
       ShownRevert,
     ),
+    ifMatch,
     optionalJsonBody,
     valid('json', Revert),
     idempotent<'job.created'>((c, { job_id, group_id }) =>
       c.json(showRevert(job_id, String(group_id))),
     ),
     async (c) => {
-      const { res, workspace, caller } = c.var
+      const { res, workspace, caller, expected } = c.var
       const id = groupIdOf(c.req.param('groupId'))
       const { mode, maxRemovePercent = null } = c.req.valid('json')
-      const draft = { mode, maxRemovePercent, createdBy: caller.name }
+      const draft = { mode, maxRemovePercent, createdBy: caller.name, expected }
       return c.json(showRevert(await revertGroup(res, workspace, id, draft), id))
     },
   )
