@@ -104,12 +104,21 @@ it('publishes a right one, and shows it in the history', async () => {
   await page.getByText('Published', { exact: true }).waitFor()
   expect(await barriers(page)).toEqual([])
   await page.getByRole('link', { name: '<b>Vögel</b> 🐦 עברית' }).click()
-  const [, newest] = await page.getByRole('table', {}).getByRole('row').allTextContents()
-  expect(newest).toContain('<i>new 🙂.csv Replace23010220Mara')
+  await expect
+    .poll(() => page.getByRole('row').nth(1).textContent())
+    .toContain('<i>new 🙂.csv Replace23010220Mara')
   await page.getByLabel('Id of a person').fill('p0229')
   await page.getByRole('button', { name: 'Look up' }).click()
   await expect.poll(() => page.getByRole('status').textContent()).toBe('p0229 is in this group.')
   expect(await barriers(page)).toEqual([])
+  const url = `/console/groups/${group}/undo`
+  const token = await page.locator('[name=_token]').first().inputValue()
+  const form = { _token: token, revision: '1' }
+  const late = await page.request.post(url, { form, maxRedirects: 0 })
+  expect([late.status(), await late.text()]).toEqual([
+    422,
+    expect.stringContaining('Somebody else changes this group'),
+  ])
   await page.getByRole('button', { name: 'Undo the last change' }).click()
   await toBeChecked(page)
   expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Undo of revision 2')

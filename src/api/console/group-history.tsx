@@ -37,7 +37,7 @@ export function History({ c, group, revisions, counts, page }: HistoryProps) {
         <>
           {counts.length > 1 && <CountsChart values={counts} />}
           {revisions.items[0]?.isLive && may(c, 'groups:write') && (
-            <Undo c={c} group={group.id} what="the last" />
+            <Undo c={c} group={group} what="the last" />
           )}
           <Revisions c={c} revisions={revisions.items} />
         </>

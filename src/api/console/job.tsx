@@ -172,7 +172,7 @@ function Forms({ c, job, group, error }: Pick<JobPageProps, 'c' | 'job' | 'group
   if (!hasEnded(job.state)) return <Cancel c={c} job={job} />
   return isLive(job, group) && job.source !== 'erasure' ? (
     <Section title="Undo">
-      <Undo c={c} group={group.id} />
+      <Undo c={c} group={group} />
     </Section>
   ) : (
     <></>

@@ -1,5 +1,5 @@
 import { Hono, type Context } from 'hono'
-import { getGroup } from '../../experience/groups.ts'
+import { getGroup, type Group } from '../../experience/groups.ts'
 import { revertGroup } from '../../experience/revert.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
@@ -17,8 +17,12 @@ export const undo = new Hono<Http>().post(
     const { res, workspace, db } = c.var
     const id = c.req.param('group')
     const draft = { mode: 'preview', maxRemovePercent: null, createdBy: res.actor.name } as const
+    // Nobody undoes what they have not seen.
+    const seen = c.var.form.get('revision') ?? ''
     try {
-      return c.redirect(`/console/jobs/${await revertGroup(res, workspace, id, draft)}`, 303)
+      const expected = { header: seen, revisions: [Number(seen)] }
+      const job = await revertGroup(res, workspace, id, { ...draft, expected })
+      return c.redirect(`/console/jobs/${job}`, 303)
     } catch (error) {
       const refused = refusedForm(error, 'main')
       const { name } = await getGroup(db, workspace, id)
@@ -34,14 +38,15 @@ export const undo = new Hono<Http>().post(
 
 interface UndoProps {
   c: Context<Http>
-  group: string
+  group: Pick<Group, 'id' | 'revision'>
   what?: 'this' | 'the last'
 }
 
 /** Undoes the last change of a group, once somebody has seen what that does. */
 export const Undo = ({ c, group, what = 'this' }: UndoProps) => (
-  <form method="post" action={`/console/groups/${group}/undo`}>
+  <form method="post" action={`/console/groups/${group.id}/undo`}>
     <FormToken c={c} />
+    <input type="hidden" name="revision" value={String(group.revision)} />
     <p class="actions">
       <button>Undo {what} change</button>
       <span class="help">First you see who would join and who would leave again.</span>
