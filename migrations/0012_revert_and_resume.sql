@@ -11,6 +11,7 @@ CREATE TABLE `idempotency_keys` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `idempotency_keys_by_time` ON `idempotency_keys` (`at`);--> statement-breakpoint
+CREATE INDEX `idempotency_keys_answered` ON `idempotency_keys` (`workspace_id`) WHERE answer IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `resumable_uploads` (
 	`key` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`id` text NOT NULL,

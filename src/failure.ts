@@ -10,6 +10,8 @@ export type Reason =
   | { reason: 'audience-unknown'; audiences: readonly string[] }
   | { reason: 'scope-not-held'; scopes: readonly string[] }
   | { reason: 'header-invalid'; header: string }
+  | { reason: 'key-reused' }
+  | { reason: 'secret-lost'; what: 'client' | 'webhook'; id: string }
   | { reason: 'media-type'; allowed: readonly string[] }
   | { reason: 'malformed'; what: 'JSON' | 'multipart' | 'form' | 'gzip' | 'CSV' }
   | { reason: 'encoding' }
@@ -67,7 +69,10 @@ export type Reason =
   | { reason: 'file-too-large'; max: number }
   | { reason: 'file-type'; contentType: string }
   | { reason: 'jobs-waiting'; max: number }
-  | { reason: 'job-state'; id: string; to: 'publish' | 'cancel'; is: JobIs }
+  | { reason: 'job-state'; id: string; to: 'publish' | 'cancel' | 'list'; is: JobIs }
+  | { reason: 'revision'; live: number; expected: string }
+  | { reason: 'job-before'; id: string }
+  | { reason: 'nothing-to-revert'; id: string; why: 'no-revision' | 'erasure' }
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }
@@ -75,8 +80,9 @@ export type Reason =
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
 
-/** What has become of a job, so that it cannot be published or cancelled. */
-export type JobIs = 'not-held' | 'live' | 'failed' | 'cancelled' | 'of-erasure'
+/** What has become of a job, so that it cannot be published or cancelled, nor its changes be listed. */
+export type JobIs =
+  'not-held' | 'waiting' | 'running' | 'live' | 'superseded' | 'failed' | 'cancelled' | 'of-erasure'
 
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =

@@ -14,6 +14,7 @@ import { eraseExperiment } from './experiments/erase.ts'
 import { enqueueStalledBalances, enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { writeExposures } from './experiments/exposures.ts'
+import { sweepKeys } from './idempotency/keys.ts'
 import { runJob } from './experience/apply.ts'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
@@ -92,6 +93,7 @@ export default {
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
       sweepRevocations: () => sweepRevocations(res),
+      sweepKeys: () => sweepKeys(res),
       sweepClientSecrets: () => sweepClientSecrets(res),
       sweepSessions: () => sweepSessions(res),
       sweepWebhookSecrets: () => sweepWebhookSecrets(res),

@@ -48,6 +48,19 @@ export interface Signing {
   audiences: readonly string[]
 }
 
+/** The Idempotency-Key of a request. What the request makes takes it in the same batch. */
+export interface RequestKey {
+  /** 0 for the holder of ADMIN_TOKEN, whose client is ''. */
+  workspace: number
+  client: string
+  /** SHA-256. */
+  hash: string
+  /** Of this invocation alone. */
+  request: string
+  /** What the request asks for; known once its body is read. */
+  fingerprint: () => string
+}
+
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
 export interface Resources {
   /** Everything of a workspace lives in one database. */
@@ -71,6 +84,8 @@ export interface Resources {
   now: () => number
   /** Who acts: the client that sends a request; otherwise this installation itself. */
   actor: Actor
+  /** Of a request that makes something, where its client has sent one. */
+  key?: RequestKey
   limits: Limits
   /** Where this installation is reached; undefined: where a request names it. */
   origin: string | undefined

@@ -13,6 +13,7 @@ import { acceptsPages, json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import { health } from './health.ts'
 import type { Http } from './http.ts'
+import { withKeys } from './idempotency-spec.ts'
 import { onError } from './oauth/errors.ts'
 import { unknownOperation } from './refusal.ts'
 import { isLookup, routeOf } from './route.ts'
@@ -118,39 +119,41 @@ const tags = [
 /** Built at the first request for it, not at the start of the Worker. */
 const describeAll = async (): Promise<object> =>
   withBookmarks(
-    await generateSpecs(app, {
-      exclude: [/^\/(v3|digitalbanking|oauth2)\//],
-      excludeStaticFile: false,
-      defaultValidationErrorResponse: false,
-      documentation: {
-        info: {
-          title: 'Coterie',
-          version: '0.1.0',
-          description:
-            'Which groups is this person in, and what do they share with the others in them? ' +
-            'The paths under /groups/v3 also work under /digitalbanking/groups/v3 and /v3, and ' +
-            '/oauth/token under /oauth2/v1/token.',
-          license: { name: 'MIT', identifier: 'MIT' },
-        },
-        servers: [{ url: '/' }],
-        tags,
-        webhooks: describeEvents(),
-        components: {
-          securitySchemes: {
-            bearer: {
-              type: 'http',
-              scheme: 'bearer',
-              bearerFormat: 'JWT',
-              description: 'A token from POST /oauth/token',
-            },
-            basic: { type: 'http', scheme: 'basic', description: "A client's id and secret" },
-            admin: {
-              type: 'http',
-              scheme: 'bearer',
-              description: 'The secret ADMIN_TOKEN of this installation',
+    withKeys(
+      await generateSpecs(app, {
+        exclude: [/^\/(v3|digitalbanking|oauth2)\//],
+        excludeStaticFile: false,
+        defaultValidationErrorResponse: false,
+        documentation: {
+          info: {
+            title: 'Coterie',
+            version: '0.1.0',
+            description:
+              'Which groups is this person in, and what do they share with the others in them? ' +
+              'The paths under /groups/v3 also work under /digitalbanking/groups/v3 and /v3, and ' +
+              '/oauth/token under /oauth2/v1/token.',
+            license: { name: 'MIT', identifier: 'MIT' },
+          },
+          servers: [{ url: '/' }],
+          tags,
+          webhooks: describeEvents(),
+          components: {
+            securitySchemes: {
+              bearer: {
+                type: 'http',
+                scheme: 'bearer',
+                bearerFormat: 'JWT',
+                description: 'A token from POST /oauth/token',
+              },
+              basic: { type: 'http', scheme: 'basic', description: "A client's id and secret" },
+              admin: {
+                type: 'http',
+                scheme: 'bearer',
+                description: 'The secret ADMIN_TOKEN of this installation',
+              },
             },
           },
         },
-      },
-    }),
+      }),
+    ),
   )

@@ -47,7 +47,8 @@ export function withBookmarks(document: Spec): object {
     .flatMap((path) => methods.flatMap((method) => path[method] ?? []))
     .filter(({ security = [] }) => security.length > 0)
   for (const operation of operations) {
-    ;(operation.parameters ??= []).push({ $ref: '#/components/parameters/Bookmark' })
+    const bookmark = { $ref: '#/components/parameters/Bookmark' }
+    operation.parameters = [...(operation.parameters ?? []), bookmark]
     for (const [status, answer] of Object.entries(operation.responses ?? {}))
       if (status.startsWith('2') && !('$ref' in answer))
         answer.headers = {
@@ -56,5 +57,13 @@ export function withBookmarks(document: Spec): object {
           [servedByHeader]: { $ref: '#/components/headers/ServedBy' },
         }
   }
-  return { ...document, components: { ...document.components, ...components } }
+  const { parameters, headers } = document.components ?? {}
+  return {
+    ...document,
+    components: {
+      ...document.components,
+      parameters: { ...parameters, ...components.parameters },
+      headers: { ...headers, ...components.headers },
+    },
+  }
 }

@@ -1,9 +1,11 @@
 import type { Context } from 'hono'
 import type { Caller } from '../access/tokens.ts'
 import type { Db } from '../db/connect.ts'
+import type { Expected } from '../experience/expected.ts'
+import type { UploadPart } from '../jobs/upload.ts'
 import type { Env, Resources } from '../resources.ts'
 
-/** What handlers share; all but `res` and `requestId` is set once the token is checked. */
+/** What handlers share; all but `res`, `requestId` and `parts` is set once the token is checked. */
 export interface Http {
   Bindings: Env
   Variables: {
@@ -20,6 +22,10 @@ export interface Http {
     /** Of the console: the name of who is signed in, a person or a client. */
     who: string
     form: URLSearchParams
+    /** What `If-Match` says, once it is read: of routes with `ifMatch`. */
+    expected?: Expected | undefined
+    /** Of an upload, as they arrive. */
+    parts: AsyncGenerator<UploadPart>
   }
 }
 

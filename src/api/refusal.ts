@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { Failure, faultOf, type Reason } from '../failure.ts'
+import { isTaken } from '../idempotency/keys.ts'
 import type { Http } from './http.ts'
 
 /** Why the request is refused; undefined for a bug, which is logged here. */
@@ -9,11 +10,18 @@ export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   // hono's own error for a malformed body.
   if (error instanceof HTTPException && error.status === 400)
     return { reason: 'malformed', what: 'JSON' }
+  // Another request with the key was first: what that one was answered is the answer.
+  if (isTaken(error)) return undefined
   console.error(
     JSON.stringify({ event: 'unhandled-error', requestId: c.var.requestId, ...faultOf(error) }),
   )
   return undefined
 }
+
+export const keyReusedSentence = 'The Idempotency-Key was sent with another request before'
+
+export const secretLostSentence = ({ what, id }: Extract<Reason, { reason: 'secret-lost' }>) =>
+  `The ${what} ${id} has got its secret, but the answer that showed it is lost: rotate the secret`
 
 const namedMost = 10
 

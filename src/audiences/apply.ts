@@ -3,6 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import { jobs, syncRules } from '../db/schema.ts'
 import { erasedPeople } from '../experience/erased-people.ts'
 import { participantsFile } from '../experience/participants-file.ts'
+import { revisionBefore } from '../experience/revision-before.ts'
 import type { Source, SourceOf } from '../experience/source.ts'
 import { parseJson } from '../json.ts'
 import { removeUnseen, upsertMembers, type Range } from '../membership/members.ts'
@@ -96,6 +97,8 @@ export const sourceOf: SourceOf = (job) => {
       return erasedPeople(job)
     case 'participants-file':
       return participantsFile(job)
+    case 'revision-before':
+      return revisionBefore(job)
   }
 }
 

@@ -115,7 +115,12 @@ async function openTogether({ res, period }: Refreshing, due: Due[]): Promise<nu
   }
   // Only a change by somebody could help.
   if (refused.length > 0) await markRefreshed(res.directory, refused, period, sql`true`)
-  const { opened } = await openSyncs(res.directory, rows, { by: cronsName, period, res })
+  const { opened } = await openSyncs(res.directory, rows, {
+    by: cronsName,
+    mode: 'apply',
+    period,
+    res,
+  })
   await enqueueAll(
     res,
     opened.flatMap(({ workspace, job }) =>

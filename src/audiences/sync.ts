@@ -6,6 +6,7 @@ import { Failure } from '../failure.ts'
 import { stringifyJson } from '../json.ts'
 import type { Resources } from '../resources.ts'
 import { enqueue } from '../jobs/enqueue.ts'
+import type { JobRow } from '../jobs/job.ts'
 import { countUnended, insertNextJob } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getAudience } from './audiences.ts'
@@ -14,15 +15,17 @@ import { checkCost } from './cost.ts'
 import { withShared } from './references.ts'
 import { resolveAudience } from './resolve.ts'
 
+type Mode = NonNullable<JobRow['mode']>
+
 /**
- * Opens a job that fills an audience's group by its current rule; a waiting job gets that rule
- * instead. Throws `not-found`, `not-attached`, `jobs-waiting` or `rule-refused`.
+ * Opens a job that fills an audience's group by its current rule; a waiting job of the same mode gets
+ * that rule instead. Throws `not-found`, `not-attached`, `jobs-waiting` or `rule-refused`.
  */
 export async function requestSync(
   res: Resources,
   workspace: number,
   id: string,
-  by: string,
+  { by, mode = 'apply' }: { by: string; mode?: Mode | undefined },
 ): Promise<GroupJob> {
   const db = res.databaseOf(workspace)
   const [{ group }, resolved] = await Promise.all([
@@ -34,7 +37,7 @@ export async function requestSync(
   if (group === null) throw notAttached
   const row = rowOf({ workspace, audience: id, ...resolved })
   const waiting = sql`(SELECT w.id FROM jobs AS w WHERE w.workspace_id = ${workspace}
-    AND w.audience_id = ${id} AND w.ended_at IS NULL AND w.state = 'waiting' LIMIT 1)`
+    AND w.audience_id = ${id} AND ${waitsIn(mode)} LIMIT 1)`
   const data = sql`json_object('audience_id', ${id}, 'job_id', ${waiting})`
   const requested = announce(
     res,
@@ -44,6 +47,7 @@ export async function requestSync(
   )
   const { opened: [opened] = [], results } = await openSyncs(db, [row], {
     by,
+    mode,
     period: undefined,
     res,
     requested,
@@ -58,6 +62,10 @@ export async function requestSync(
   await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
 }
+
+/** Whether a job `w` waits that is a preview, or is none. */
+const waitsIn = (mode: Mode): SQL => sql`w.ended_at IS NULL AND w.state = 'waiting'
+  AND coalesce(w.mode, 'apply') = ${mode}`
 
 /** A sync to open: an audience fills its group by its rule. */
 interface SyncDraft extends ResolvedRule {
@@ -78,7 +86,7 @@ export function rowOf({ workspace, audience, rule, names }: SyncDraft): string {
 }
 
 /**
- * Opens the syncs of `rowOf`, or gives their rules to waiting ones, in one batch. At most one each
+ * Opens the syncs of `rowOf`, or gives their rules to those that wait in the same mode, in one batch. At most one each
  * for a `period`, the week or day of a cron.
  */
 export async function openSyncs(
@@ -86,6 +94,7 @@ export async function openSyncs(
   rows: string[],
   options: {
     by: string
+    mode: Mode
     period: string | undefined
     res: Pick<Resources, 'now' | 'limits' | 'actor'>
     /** The statements of the event of a request. */
@@ -101,14 +110,14 @@ export async function openSyncs(
 /** The statements of `openSyncs` for a JSON list of rows. */
 function statementsOf(
   list: string,
-  { by, period, res, requested = [] }: Parameters<typeof openSyncs>[2],
+  { by, mode, period, res, requested = [] }: Parameters<typeof openSyncs>[2],
 ): SQLWrapper[] {
   const { jobsWaitingMax, sliceBytes } = res.limits
   const audience = sql`d.value ->> 1`
   const attached = sql`json_each(${list}) AS d CROSS JOIN experience_groups AS g
     ON g.workspace_id = d.value ->> 0 AND g.audience_id = ${audience} AND g.deleted_at IS NULL`
   const isWaiting = sql`w.workspace_id = d.value ->> 0 AND w.audience_id = ${audience}
-    AND w.ended_at IS NULL AND w.state = 'waiting' AND w.group_key = g.key`
+    AND ${waitsIn(mode)} AND w.group_key = g.key`
   const waiting = sql`${attached} CROSS JOIN jobs AS w ON ${isWaiting}`
   const ofAudience = sql`a.workspace_id = d.value ->> 0 AND a.id = ${audience}`
   const isDue =
@@ -132,6 +141,7 @@ function statementsOf(
         createdBy: by,
         actor: res.actor,
         audience,
+        mode,
       },
       { id: sql`d.value ->> 3`, sliceBytes, now: res.now() },
     ),

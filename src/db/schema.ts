@@ -72,6 +72,7 @@ export const experienceGroups = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
     revision: integer('revision').notNull().default(0),
     participantCount: integer('participant_count').notNull().default(0),
+    /** How many revisions before the live one have removed: those may be pruned. */
     removedSincePrune: integer('removed_since_prune').notNull().default(0),
     deletedAt: integer('deleted_at'),
     /** The audience that fills it: such a group takes no uploads. */
@@ -157,7 +158,7 @@ export const jobs = sqliteTable(
     group: integer('group_key').notNull(),
     /** The order of acceptance; of a group, the revision that the job makes. */
     revision: integer('revision').notNull(),
-    type: text('type', { enum: ['add', 'remove', 'replace', 'users'] }).notNull(),
+    type: text('type', { enum: ['add', 'remove', 'replace', 'revert', 'users'] }).notNull(),
     state: text('state', { enum: jobStates }).notNull(),
     failure: text('failure', {
       enum: [
@@ -170,6 +171,8 @@ export const jobs = sqliteTable(
         'mostly-bad',
         'rule',
         'limit',
+        'overtaken',
+        'not-kept',
       ],
     }),
     fileName: text('file_name').notNull(),
@@ -246,8 +249,10 @@ export const problems = [
   'header',
   'limit',
   'no-row',
+  'not-kept',
   'not-text',
   'operation',
+  'overtaken',
   'rule',
   'too-long',
 ] as const
@@ -854,6 +859,9 @@ export const idempotencyKeys = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.workspace, t.client, t.keyHash] }),
     index('idempotency_keys_by_time').on(t.at),
+    index('idempotency_keys_answered')
+      .on(t.workspace)
+      .where(sql`answer IS NOT NULL`),
   ],
 )
 

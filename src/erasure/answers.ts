@@ -1,11 +1,15 @@
 import { sql } from 'drizzle-orm'
 import { firstUpTo } from '../jobs/batch-size.ts'
+import { dropAnswers, hasAnswers } from '../idempotency/keys.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import type { Resources } from '../resources.ts'
 import { commitErasure, countRemoved, goOnAfter, unmoved, type Erasing } from './erasures.ts'
 import { findMentioning, mentionsOf } from './mentions.ts'
 
 const eventsPerStep = 100
+
+/** Answers to requests that are kept for those who send them again. */
+const savedPerStep = 1000
 
 /** An event has up to ten attempts at each of twenty webhooks, with a kilobyte each. */
 const attemptsPerStep = 4000
@@ -18,6 +22,22 @@ interface Answer {
   answer: string
 }
 
+/** Drops answers to requests: they are sealed, and may name anybody. */
+async function dropSaved(res: Resources, erasing: Erasing): Promise<boolean> {
+  const { workspace, key, place } = erasing
+  const guard = unmoved(erasing)
+  const { moved } = await commitErasure(
+    res,
+    erasing,
+    [
+      dropAnswers(workspace, place.forgottenAt, savedPerStep, guard),
+      countRemoved(sql`${key}`, 'saved_answers', guard),
+    ],
+    {},
+  )
+  return moved
+}
+
 /** Takes people out of what receivers answered to the next events. */
 export async function eraseAnswers(
   res: Resources,
@@ -26,6 +46,7 @@ export async function eraseAnswers(
 ): Promise<boolean> {
   const { workspace, key, place, ids } = erasing
   const db = res.databaseOf(workspace)
+  if (await hasAnswers(db, workspace, place.forgottenAt)) return dropSaved(res, erasing)
   const events = await db.all<{ key: number; attempts: number }>(sql`
     SELECT key, (SELECT coalesce(sum(attempts), 0)
       FROM deliveries INDEXED BY deliveries_by_event WHERE event_key = events.key) AS attempts

@@ -1,6 +1,5 @@
-import type { SQLWrapper } from 'drizzle-orm'
 import { jobs } from '../db/schema.ts'
-import { removeUnseen, rangeEnd, undoRevision, type Range } from '../membership/members.ts'
+import { removeUnseen, undoRevision } from '../membership/members.ts'
 import { flagOf, type MessageOf } from '../messages.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
@@ -9,15 +8,17 @@ import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import { walkedTo, walkStart } from '../jobs/job.ts'
+import { walkStart } from '../jobs/job.ts'
 import { tally } from '../jobs/jobs.ts'
 import { hasEnded } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
+import { beingErased } from './erased-people.ts'
 import { endFailed, endUndone, finish } from './end.ts'
 import { waitHeld } from './held.ts'
 import { findJob, type GroupJob } from './jobs.ts'
 import { isPruneDue } from './prune.ts'
 import type { Source, SourceOf } from './source.ts'
+import { walkOn } from './walk.ts'
 
 /** Carries a job on: its source's items, then a sweep if need be; or it is undone. */
 export function runJob(
@@ -45,6 +46,7 @@ async function step(
   res: Resources,
   { job, source, invocation }: { job: GroupJob; source: Source; invocation: Invocation },
 ): Promise<boolean> {
+  const { after } = job.walk
   switch (job.state) {
     case 'waiting':
       return claimJob(res, job, source.starts)
@@ -54,21 +56,22 @@ async function step(
       const end = source.end(res.limits)
       if (end === 'sweep') return startSweep(res, job)
       if (end === 'live') return finish(res, job, source)
-      return end === 'mostly-bad' ? undo(res, job, end) : endFailed(res, job, end)
+      if (end === 'mostly-bad' || end === 'not-kept') return undo(res, job, end)
+      return endFailed(res, job, end)
     }
     case 'sweeping':
-      return walk(res, job, {
-        invocation,
+      if (after === null) return finish(res, job, source)
+      return walkOn(res, job, {
+        ...{ after, invocation },
         write: (range) => [removeUnseen(job, range, guardOf(jobs, job)), tally(job, 'removed')],
-        end: () => finish(res, job, source),
       })
     case 'held':
       return waitHeld(res, job, source)
     case 'undoing':
-      return walk(res, job, {
-        invocation,
-        write: (range) => undoRevision(job, range, guardOf(jobs, job)),
-        end: () => endUndone(res, job),
+      if (after === null) return endUndone(res, job)
+      return walkOn(res, job, {
+        ...{ after, invocation },
+        write: (range) => undoRevision(job, range, beingErased(job.workspace), guardOf(jobs, job)),
       })
     default:
       return false
@@ -88,32 +91,8 @@ const undo = async (
 
 /** Whether the job alone adds more than the workspace may have, so that the rest can be left out. */
 const hasTooMany = ({ type, touched, groupCount }: GroupJob, { membersMax }: Limits): boolean =>
-  // A REPLACE may leave more than the limit where the group had even more.
-  type !== 'remove' && touched > (type === 'add' ? membersMax : Math.max(membersMax, groupCount))
-
-/** Writes one more range of the group's rows; `end` follows the last. */
-async function walk(
-  res: Resources,
-  job: GroupJob,
-  {
-    invocation,
-    write,
-    end,
-  }: {
-    invocation: Invocation
-    write: (range: Range) => SQLWrapper[]
-    end: () => Promise<boolean>
-  },
-): Promise<boolean> {
-  const { after, members } = job.walk
-  if (after === null) return end()
-  const db = res.databaseOf(job.workspace)
-  const rows = invocation.itemsOf(job)
-  const [bound] = await db.all<{ id: string }>(rangeEnd(job, after, rows))
-  const { moved, ms } = await commitJob(res, job, write({ after, upTo: bound?.id }), {
-    ...walkedTo({ after: bound?.id ?? null, members: members + rows }),
-    batchIds: rows,
-  })
-  await invocation.took(ms, rows)
-  return moved
-}
+  // A REPLACE may leave more than the limit where the group had even more; a revert has not removed
+  // all before its end.
+  type !== 'remove' &&
+  type !== 'revert' &&
+  touched > (type === 'add' ? membersMax : Math.max(membersMax, groupCount))

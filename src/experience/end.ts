@@ -27,7 +27,7 @@ function undoIfTooMany(res: Resources, job: GroupJob, added: number): SQL[] {
   ]
 }
 
-/** What a job has added and removed: a REPLACE touches each distinct id once. */
+/** What a job has added and removed: of others than these, `touched` counts the members that it leaves. */
 function changesOf({ type, touched, removed, groupCount }: GroupJob) {
   if (type === 'add') return { added: touched, removed: 0 }
   if (type === 'remove') return { added: 0, removed: touched }
@@ -75,7 +75,7 @@ export async function goLive(
     .set({
       revision: job.revision,
       participantCount: job.groupCount + added - removed,
-      removedSincePrune: job.groupRemoved + removed,
+      removedSincePrune: sql`removed_since_prune + ${removedBy(job)}`,
       updatedAt: res.now(),
     })
     .where(and(eq(experienceGroups.key, job.group), guardOf(jobs, job)))
@@ -101,6 +101,10 @@ export async function goLive(
   const { moved, results } = await end(res, job, { statements, to, events, actor: publisher })
   return moved || (undoing.length > 0 && results[0]?.changes === 1)
 }
+
+/** How many the live revision of a job's group has removed: once it is live no more, they may go. */
+const removedBy = ({ group }: GroupJob) => sql`coalesce((SELECT j.removed FROM jobs AS j
+  WHERE j.group_key = ${group} AND j.revision = experience_groups.revision), 0)`
 
 /** Ends a job of which nothing is left: it has failed, or is cancelled. */
 export async function endUndone(res: Resources, job: GroupJob): Promise<boolean> {

@@ -38,10 +38,14 @@ async function removeErased(
 }
 
 /** A query of the people of erasures under way that were requested after a job. */
-export const erasedSince = ({ workspace, key }: Pick<Job, 'workspace' | 'key'>): SQL => sql`
+export const erasedSince = ({ workspace, key }: Pick<Job, 'workspace' | 'key'>): SQL =>
+  sql`${beingErased(workspace)} AND e.place ->> 'jobs' >= ${key}`
+
+/** A query of the people of all erasures under way. */
+export const beingErased = (workspace: number): SQL => sql`
   SELECT p.person_id FROM erasures AS e INDEXED BY erasures_unended
     CROSS JOIN erasure_people AS p ON p.erasure_key = e.key
-  WHERE e.ended_at IS NULL AND e.workspace_id = ${workspace} AND e.place ->> 'jobs' >= ${key}`
+  WHERE e.ended_at IS NULL AND e.workspace_id = ${workspace}`
 
 /**
  * The statement that makes void what jobs have read that scan their group's members, as a range may
@@ -51,8 +55,8 @@ export const voidScans = (workspace: number, people: SQL, guard: SQL) =>
   sql<JobAddress>`
   UPDATE jobs INDEXED BY jobs_unended_by_workspace SET step = step + 1,
     applied = iif(cursor IN (${people}), 0, applied), cursor = iif(cursor IN (${people}), '', cursor)
-  WHERE workspace_id = ${workspace} AND ended_at IS NULL AND state IN ('sweeping', 'undoing')
-    AND ${guard}
+  WHERE workspace_id = ${workspace} AND ended_at IS NULL AND ${guard}
+    AND (state IN ('sweeping', 'undoing') OR state = 'applying' AND type = 'revert')
   RETURNING workspace_id AS workspace, key, type, ${isScheduled()} AS scheduled`
 
 /** An erasure for which jobs are opened; `erasure` is SQL of its key. */

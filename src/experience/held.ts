@@ -9,6 +9,7 @@ import { startNext } from '../jobs/turn.ts'
 import { day } from '../time.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { goLive, move } from './end.ts'
+import { checkRevision, type Expected } from './expected.ts'
 import { getJob, type GroupJob } from './jobs.ts'
 import type { Source, SourceOf } from './source.ts'
 
@@ -29,8 +30,14 @@ export async function waitHeld(res: Resources, job: GroupJob, source: Source): P
   return false
 }
 
+interface Publication {
+  expectedRemoved: number | undefined
+  sourceOf: SourceOf
+  expected?: Expected | undefined
+}
+
 /**
- * Makes a held job live, and gives it. Throws `not-found`, `job-state` unless it is held, and
+ * Makes a held job live, and gives it. Throws `not-found`, `job-state` unless it is held, `revision`, and
  * `removal` where `expectedRemoved` is another number than it removes, or is missing although it
  * removes more than it may.
  */
@@ -38,18 +45,20 @@ export async function publishJob(
   res: Resources,
   workspace: number,
   id: string,
-  { expectedRemoved: given, sourceOf }: { expectedRemoved: number | undefined; sourceOf: SourceOf },
+  { expectedRemoved: given, sourceOf, expected }: Publication,
 ): Promise<GroupJob> {
   const db = res.databaseOf(workspace)
   const job = await getJob(db, workspace, id)
   if (job.state !== 'held')
     throw new Failure({ reason: 'job-state', id, to: 'publish', is: isNow(job) })
+  // Nothing else goes live while it is held.
+  checkRevision(job.groupRevision, expected)
   const { removed } = job
   if (given === undefined ? removesTooMany(job) : given !== removed)
     throw new Failure({ reason: 'removal', removed, given })
   // Somebody else may have been first.
   if (!(await goLive(res, job, sourceOf(job), res.actor)))
-    return publishJob(res, workspace, id, { expectedRemoved: given, sourceOf })
+    return publishJob(res, workspace, id, { expectedRemoved: given, sourceOf, expected })
   await enqueue(res, { kind: 'job', workspace, job: job.key })
   return getJob(db, workspace, id)
 }

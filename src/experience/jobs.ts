@@ -19,6 +19,7 @@ import {
 } from '../jobs/jobs.ts'
 import { heldBefore } from '../jobs/turn.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { checkExpected, isAsExpected, type Expected } from './expected.ts'
 import { getGroup } from './groups.ts'
 
 export type JobType = GroupJob['type']
@@ -30,6 +31,7 @@ const groupColumns = {
   groupType: sql<string>`${experienceGroups.type}`.as('of_type'),
   groupCount: sql<number>`${experienceGroups.participantCount}`.as('of_count'),
   groupRemoved: sql<number>`${experienceGroups.removedSincePrune}`.as('of_removed'),
+  groupRevision: sql<number>`${experienceGroups.revision}`.as('of_revision'),
   groupMaxRemovePercent: sql<number | null>`${experienceGroups.maxRemovePercent}`.as('of_percent'),
   waitsFor: sql<string | null>`iif(${jobs.state} = 'waiting', ${heldBefore()}, NULL)`.as(
     'waits_for',
@@ -38,7 +40,7 @@ const groupColumns = {
 
 const isLiveGroup = and(eq(experienceGroups.key, jobs.group), isNull(experienceGroups.deletedAt))
 
-const type = sql<'add' | 'remove' | 'replace'>`${jobs.type}`.as('type')
+const type = sql<'add' | 'remove' | 'replace' | 'revert'>`${jobs.type}`.as('type')
 
 const selectJobs = (db: Db) =>
   db
@@ -52,10 +54,10 @@ type Row = Awaited<ReturnType<typeof selectJobs>>[number]
 export type GroupJob = ReturnType<typeof readGroupJob> & Pick<Row, keyof typeof groupColumns>
 
 function readRow(row: Row): GroupJob {
-  const { groupId, groupName, groupType, groupCount, groupRemoved } = row
+  const { groupId, groupName, groupType, groupCount, groupRemoved, groupRevision } = row
   const { groupMaxRemovePercent, waitsFor } = row
-  const ofGroup = { groupId, groupName, groupType, groupCount, groupRemoved, groupMaxRemovePercent }
-  return { ...readGroupJob(row), ...ofGroup, waitsFor }
+  const ofGroup = { groupId, groupName, groupType, groupCount, groupRemoved, groupRevision }
+  return { ...readGroupJob(row), ...ofGroup, groupMaxRemovePercent, waitsFor }
 }
 
 /** Throws `not-found`, also for a deleted group's or another workspace's. */
@@ -101,7 +103,12 @@ export async function listJobs(
 }
 
 /** How an event names what a job does. */
-export const typeNames = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
+export const typeNames = {
+  add: 'ADD',
+  remove: 'REMOVE',
+  replace: 'REPLACE',
+  revert: 'REVERT',
+} as const
 
 /**
  * Gives the bytes that a file may have. Throws `not-found`, `filled-by-audience`, `jobs-waiting` or
@@ -121,12 +128,19 @@ export async function checkAcceptsFile(
   return checkTakesFile(db, workspace, key, limits)
 }
 
-/** Opens the next job of a group. Throws as `checkAcceptsFile` does, and `UnknownOutcome`. */
+/**
+ * Opens the next job of a group. Throws as `checkAcceptsFile` and `checkExpected` do, and
+ * `UnknownOutcome`.
+ */
 export async function openJob(
   res: Resources,
   workspace: number,
   groupId: string,
-  draft: StoredFile & Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & { type: JobType },
+  draft: StoredFile &
+    Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & {
+      type: JobType
+      expected?: Expected | undefined
+    },
 ): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
   const { limits } = res
@@ -134,7 +148,8 @@ export async function openJob(
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
-      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}`
+      AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}
+      AND ${isAsExpected(draft.expected)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
   const insert = insertNextJob(
@@ -151,6 +166,7 @@ export async function openJob(
   const { fileName, fileSha256 } = draft
   if (key !== undefined) return { key, id, fileName, fileSha256 }
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
+  await checkExpected(db, workspace, groupId, draft.expected)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
   throw new Failure({ reason: 'jobs-waiting', max: limits.jobsWaitingMax })
 }

@@ -10,8 +10,8 @@ import { enqueueStalledOf } from '../jobs/stalled.ts'
 
 const rowsFirst = 5000
 
-/** Milliseconds for which the rows that the live revision has removed stay. */
-export const keptFor = 12 * 3_600_000
+/** Milliseconds after which a group that nothing changes is pruned. */
+const quietAfter = 12 * 3_600_000
 
 /** Once more rows are removed than live: each removal then shares the cost of the scan. */
 export function isPruneDue({
@@ -23,7 +23,7 @@ export function isPruneDue({
 
 /** Enqueues groups with dead rows that nothing has changed for twelve hours. */
 export const enqueueQuietGroups = (res: Resources): Promise<void> =>
-  enqueueGroups(res, 'prune-quiet', keptFor)
+  enqueueGroups(res, 'prune-quiet', quietAfter)
 
 /** Enqueues all groups with dead rows: some change too often to be quiet. */
 export const enqueueBusyGroups = (res: Resources): Promise<void> =>
@@ -46,12 +46,14 @@ const enqueueGroups = (res: Resources, part: string, unchangedFor: number): Prom
     }),
   })
 
-/** Deletes the group's dead rows, those that the live revision has removed once it is old enough. */
+/** Deletes the group's dead rows, but for those that the live revision has removed: it may be reverted. */
 export async function pruneGroup(res: Resources, message: MessageOf<'prune'>): Promise<void> {
   const { workspace, group } = message
   const db = res.databaseOf(workspace)
-  const through = message.through ?? (await lastToPrune(db, group, res.now()))
-  if (through === undefined) return
+  const last = await lastToPrune(db, group)
+  if (last === undefined) return
+  // An earlier version has sent messages that name the live revision.
+  const through = Math.min(message.through ?? last, last)
   const invocation = new Invocation(res)
   let { after } = message
   while (!invocation.isOutOfTime()) {
@@ -70,16 +72,15 @@ export async function pruneGroup(res: Resources, message: MessageOf<'prune'>): P
 }
 
 /** The last revision whose removed rows nobody needs; undefined for a group that is gone. */
-async function lastToPrune(db: Db, group: number, now: number): Promise<number | undefined> {
+async function lastToPrune(db: Db, group: number): Promise<number | undefined> {
   const [found] = await db.all<{ through: number }>(sql`
-    SELECT revision - (updated_at > ${now - keptFor}) AS through
-    FROM experience_groups WHERE key = ${group}`)
+    SELECT revision - 1 AS through FROM experience_groups WHERE key = ${group}`)
   return found?.through
 }
 
-/** Counts as left what revisions after `through` have removed, also those that went live meanwhile. */
+/** Counts as left what revisions after `through` and before the live one have removed. */
 const countLeft = ({ workspace, group }: Group, through: number): SQL => sql`
   UPDATE experience_groups SET removed_since_prune = coalesce((
     SELECT sum(j.removed) FROM jobs AS j WHERE j.group_key = ${group}
-      AND j.revision > ${through} AND j.revision <= experience_groups.revision), 0)
+      AND j.revision > ${through} AND j.revision < experience_groups.revision), 0)
   WHERE workspace_id = ${workspace} AND key = ${group}`

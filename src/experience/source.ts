@@ -14,7 +14,9 @@ export interface Source {
   /** Applies the next items. False: someone else moved the job. */
   next: (res: Resources, invocation: Invocation) => Promise<boolean>
   /** What follows the last item: going live, a sweep, or failure. */
-  end: (limits: Limits) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text'
+  end: (
+    limits: Limits,
+  ) => 'live' | 'sweep' | 'no-good-row' | 'mostly-bad' | 'not-text' | 'overtaken' | 'not-kept'
   /** Events in addition to that of the changed group. */
   events: (data: Applied) => Event[]
   /** Safe to repeat. */

@@ -4,24 +4,27 @@ import { findIdColumn } from '../jobs/header.ts'
 import type { OpenedJob } from '../jobs/jobs.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { enqueue } from '../jobs/enqueue.ts'
-import { checkAcceptsFile, openJob, type JobType } from './jobs.ts'
+import { checkExpected, type Expected } from './expected.ts'
+import { checkAcceptsFile, getJob, openJob, type JobType } from './jobs.ts'
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
- * Throws as `checkAcceptsFile` and `receiveFile` do, `upload-type-…` and `invalid`.
+ * Throws as `checkAcceptsFile`, `checkExpected` and `receiveFile` do, `upload-type-…` and `invalid`.
  */
 export async function receiveUpload(
   res: Resources,
   workspace: number,
   groupId: string,
-  { createdBy, parts }: { createdBy: string; parts: AsyncIterable<UploadPart> },
+  {
+    createdBy,
+    parts,
+    expected,
+  }: { createdBy: string; parts: AsyncIterable<UploadPart>; expected?: Expected | undefined },
 ): Promise<OpenedJob> {
-  const bytesLeft = await checkAcceptsFile(
-    res.databaseOf(workspace),
-    workspace,
-    groupId,
-    res.limits,
-  )
+  const db = res.databaseOf(workspace)
+  const bytesLeft = await checkAcceptsFile(db, workspace, groupId, res.limits)
+  // With a key, what is before may be its twin: then all of the file is to be compared.
+  if (res.key === undefined) await checkExpected(db, workspace, groupId, expected)
   const job = await receiveFile(res, workspace, parts, {
     bytesLeft,
     field: checkField,
@@ -31,12 +34,24 @@ export async function receiveUpload(
       const type = typeOf(fields.get('type'))
       const mode = modeOf(fields.get('mode'))
       const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
-      const draft = { ...file, type, mode, maxRemovePercent, createdBy }
+      const draft = { ...file, type, mode, maxRemovePercent, createdBy, expected }
       return openJob(res, workspace, groupId, draft)
     },
   })
   await enqueue(res, { kind: 'job', workspace, job: job.key })
   return job
+}
+
+/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+export async function findReceived(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<OpenedJob> {
+  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  if (job.source !== 'participants-file') throw new Error(`the job ${id} has no file`)
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 
 function checkField(name: string, value: string): void {

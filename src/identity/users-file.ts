@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { jsonLengthMax, jsonLists } from '../db/json-lists.ts'
 import { jobs } from '../db/schema.ts'
+import { invalid } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, deleteFile, type Content } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
@@ -21,14 +22,20 @@ import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
-import { checkAcceptsFile, findUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
+import {
+  checkAcceptsFile,
+  findUsersJob,
+  getUsersJob,
+  openUsersJob,
+  type OpenedUsersJob,
+} from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
 
 /**
  * Stores a file of users and opens the job that merges it. A failure leaves neither file nor job.
- * Throws `jobs-waiting`, and what `receiveFile` throws.
+ * Throws `jobs-waiting`, `invalid`, and what `receiveFile` throws.
  */
 export async function receiveUsers(
   res: Resources,
@@ -39,11 +46,31 @@ export async function receiveUsers(
   const bytesLeft = await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
   const job = await receiveFile(res, workspace, parts, {
     bytesLeft,
+    field: checkField,
     idColumn: findIdColumn,
     take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
   })
   await enqueue(res, { kind: 'import', workspace, job: job.key })
   return job
+}
+
+/** Users change with each batch, so that nothing of their file is held. Throws `invalid`. */
+export function checkField(name: string, value: string): void {
+  if (name === 'mode' && value !== 'apply')
+    throw invalid('mode', 'must be apply: a file of users has no preview')
+  if (name === 'maxRemovePercent')
+    throw invalid('maxRemovePercent', 'is only of files of participants: users are not removed')
+}
+
+/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+export async function findReceived(
+  res: Resources,
+  workspace: number,
+  id: string,
+): Promise<OpenedUsersJob> {
+  const job = await getUsersJob(res.databaseOf(workspace), workspace, id)
+  await enqueue(res, { kind: 'import', workspace, job: job.key })
+  return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 
 /**

@@ -54,7 +54,7 @@ interface GroupFields extends Pick<
   'group' | 'touched' | 'added' | 'removed' | 'mode' | 'maxRemovePercent'
 > {
   type: Exclude<JobRow['type'], 'users'>
-  /** While sweeping or undoing: the last participant scanned (null: all are), and how many. */
+  /** While sweeping, undoing or reverting: the last participant scanned (null: all are), and how many. */
   walk: { after: string | null; members: number }
 }
 
@@ -68,6 +68,7 @@ export interface UsersFileJob extends JobFields, FileFields {
 
 export interface ParticipantsFileJob extends JobFields, FileFields, GroupFields {
   source: 'participants-file'
+  type: Exclude<GroupFields['type'], 'revert'>
 }
 
 export interface AudienceJob extends JobFields, GroupFields {
@@ -87,8 +88,16 @@ export interface ErasureJob extends JobFields, GroupFields, Pick<JobRow, 'fileNa
   scanned: number
 }
 
+/** Brings back what its group was before `reverts`, the revision that was live when it was opened. */
+export interface RevertJob extends JobFields, GroupFields, Pick<JobRow, 'fileName' | 'fileKey'> {
+  source: 'revision-before'
+  reverts: number
+  /** Members of the revision before, but for people who may have been erased since. */
+  leastMembers: number
+}
+
 export type FileJob = UsersFileJob | ParticipantsFileJob
-export type Job = FileJob | AudienceJob | ErasureJob
+export type Job = FileJob | AudienceJob | ErasureJob | RevertJob
 
 /** Who has requested a job. */
 export const actorOf = ({ actor, createdBy }: Pick<Job, 'actor' | 'createdBy'>): Actor =>
@@ -119,11 +128,15 @@ export const readUsersJob = (row: JobRow): UsersFileJob => ({
 
 export function readGroupJob(
   row: JobRow & { type: GroupFields['type'] },
-): ParticipantsFileJob | AudienceJob | ErasureJob {
+): Exclude<Job, UsersFileJob> {
   const { type, audience, erasure, fileSize, offset, cursor } = row
   if (erasure !== null) {
     const scan = { people: fileSize, scanned: offset }
     return { ...read(row), ...scan, type, erasure, source: 'erasure' }
+  }
+  if (type === 'revert') {
+    const scan = { reverts: fileSize, leastMembers: offset }
+    return { ...read(row), ...scan, type, source: 'revision-before' }
   }
   if (audience === null) return { ...read(row), type, source: 'participants-file' }
   const scan = { users: fileSize, scanned: offset, lastUser: cursor ?? '' }

@@ -38,7 +38,7 @@ export const countUnendedOf = (workspace: number) => sql`(
 export const waitingBytes = (workspace: number) => sql`(
   SELECT coalesce(sum(file_size), 0) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL
-    AND audience_id IS NULL AND erasure_key IS NULL AND state <> 'held')`
+    AND audience_id IS NULL AND erasure_key IS NULL AND type <> 'revert' AND state <> 'held')`
 
 /** Whether a queue and its workspace take one more file of a size, in SQL. */
 export const takesFile = (
@@ -78,7 +78,7 @@ export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
   actor: Actor
   fileName: string | SQL
   fileKey: string | SQL
-  fileSize: number
+  fileSize: number | SQL
   format?: FileFormat
   fileSha256?: string
   audience?: SQL
@@ -88,7 +88,7 @@ export type NewJob = Pick<JobRow, 'type' | 'createdBy'> & {
 }
 
 /** Items of a job's first batch: users have many values, and a rule may cost much. */
-const firstBatch = { add: 4000, remove: 4000, replace: 2000, users: 500 }
+const firstBatch = { add: 4000, remove: 4000, replace: 2000, revert: 4000, users: 500 }
 
 /**
  * The statement that opens the next job of a queue for each row of `from` (`FROM … WHERE …`).

@@ -26,6 +26,8 @@ const ofWholeFile: ReadonlySet<string> = new Set([
   'not-text',
   'rule',
   'limit',
+  'overtaken',
+  'not-kept',
 ] satisfies Problem[])
 
 /** What is wrong with the whole file of a failed job; undefined where its rows show it. */
@@ -53,7 +55,7 @@ export function percentOf(job: Job, members = 0): number {
   if (hasEnded(job.state)) return 100
   if (job.state === 'held') return 100
   if (job.state === 'waiting') return 0
-  if (job.state === 'applying') return Math.floor(applyingPercent(job) * appliedShare(job))
+  if (job.state === 'applying') return Math.floor(applyingPercent(job) * appliedShare(job, members))
   const walked = job.source === 'users-file' ? 0 : job.walk.members
   return Math.min(99, applyingPercent(job) + Math.floor((24 * walked) / Math.max(1, members)))
 }
@@ -62,7 +64,8 @@ export function percentOf(job: Job, members = 0): number {
 const applyingPercent = (job: Job): number =>
   job.source === 'participants-file' && job.type === 'replace' ? 75 : 99
 
-function appliedShare(job: Job): number {
+function appliedShare(job: Job, members: number): number {
+  if (job.source === 'revision-before') return Math.min(1, job.walk.members / Math.max(1, members))
   if (job.source === 'audience') return job.scanned / job.users
   if (job.source === 'erasure') return job.scanned / job.people
   return job.reached / job.fileSize

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { costOf, together, type Cost, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { cellOf, type FileFor } from './csv-cell.ts'
+import { csvFile, type Piece } from './csv-file.ts'
 import { groupOf } from './lookup.ts'
 
 /** Members of one piece of an export: larger ones hardly save time. */
@@ -48,28 +49,19 @@ export async function exportMembers<More = object>(
     membersAt<More>(db, workspace, groupId, { ...from, size: piece, columns })
   const first = await read({ after })
   const { revision } = first
-  let next: Member<More>[] | undefined = first.members
-  const encoder = new TextEncoder()
-  const file = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const members = next ?? (await read({ revision, after })).members
-        const text = members.map((member) => `${lineOf(member, fileFor)}\n`).join('')
-        controller.enqueue(encoder.encode(members === first.members ? `${header}\n${text}` : text))
-        next = undefined
-        after = members.at(-1)?.id ?? after
-        if (members.length < piece) controller.close()
-      },
-    },
-    { highWaterMark: 0 },
+  const pieceOf = (members: Member<More>[]): Piece => ({
+    lines: members.map((member) => lineOf(member, fileFor)),
+    next: members.length < piece ? undefined : members.at(-1)?.id,
+  })
+  const file = csvFile(header, pieceOf(first.members), async (from) =>
+    pieceOf((await read({ revision, after: from })).members),
   )
   return { revision, file }
 }
 
 /**
  * Members at a revision, the live one where none is named. Rows keep an earlier revision until a
- * second job has written since, for twelve hours; undone jobs leave no trace. Throws
- * `RevisionChanged`, `not-found`.
+ * second job has written since; undone jobs leave no trace. Throws `RevisionChanged`, `not-found`.
  */
 export async function membersAt<More = object>(
   db: Db,

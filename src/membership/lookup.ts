@@ -154,11 +154,19 @@ export async function withOwnGroups(
   return [...first, ...others].slice(0, groupsMost).sort(byName)
 }
 
-/** Whether a participant, by its stored id, is in the group `g`, or was at a revision. */
-export const isMember = (participant: string | SQL, revision: SQL = live): SQL => sql`
+/** Whether a participant, by its stored id, is in the group `g`, or was when `when` held of its row. */
+export const isMember = (participant: string | SQL, when: SQL = isIn): SQL => sql`
   EXISTS (SELECT 1 FROM members AS m
     WHERE m.workspace_id = g.workspace_id AND m.participant_id = ${participant}
-      AND m.group_key = g.key AND ${isInAt(revision)})`
+      AND m.group_key = g.key AND ${when})`
+
+/** The same at a revision: the live one, or the one before it, whoever is added again meanwhile. */
+export const wasMember = (participant: string, revision: number): SQL =>
+  isMember(
+    participant,
+    sql`(${isInAt(sql`${revision}`)} OR (${revision} < ${live}
+      AND m.was_removed_rev = ${live} AND m.added_rev > ${live}))`,
+  )
 
 /**
  * The groups of each participant, of all groups or of `groupIds`, in the order and spelling of

@@ -2,9 +2,11 @@ import { sql, SQL } from 'drizzle-orm'
 import type { Actor } from '../actor.ts'
 import { together, type Result } from '../db/connect.ts'
 import { faultOf } from '../failure.ts'
+import { takeKey } from '../idempotency/keys.ts'
 import { sendBatchMost } from '../messages.ts'
 import type { Resources } from '../resources.ts'
-import { objects, usualTypes, type Event, type EventType } from './event.ts'
+import { objects } from './event-object.ts'
+import { usualTypes, type Event, type EventType } from './event.ts'
 
 /** Holds where the statement before has changed something. */
 const changed = sql`changes() > 0`
@@ -18,8 +20,8 @@ export type Announcement = (Event | { type: EventType; data: SQL }) & {
 }
 
 /**
- * The statements that write an event and its deliveries. They stand right behind the statement of
- * the change, unless `guard` says otherwise.
+ * The statements that write an event and its deliveries, and take the Idempotency-Key of the request.
+ * They stand right behind the statement of the change, unless `guard` says otherwise.
  */
 export function announce(
   res: Resources,
@@ -45,6 +47,7 @@ export function eventStatements(
   return [
     insertEvents(res, workspace, event, row),
     insertDeliveries(workspace, { ids: sql`(${id})`, to }),
+    ...takeKey(res, workspace, id),
   ]
 }
 

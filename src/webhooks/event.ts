@@ -1,8 +1,10 @@
+import { objects } from './event-object.ts'
+
 /** What a group's job did to it; `failed` counts the rows that were refused. */
 export interface Applied {
   group_id: string
   job_id: string
-  type: 'ADD' | 'REMOVE' | 'REPLACE'
+  type: 'ADD' | 'REMOVE' | 'REPLACE' | 'REVERT'
   revision: number
   added: number
   removed: number
@@ -36,6 +38,8 @@ export const failureReasons = [
   'mostly-bad',
   'limit',
   'rule',
+  'overtaken',
+  'not-kept',
 ] as const
 
 interface OfGroupJob {
@@ -66,11 +70,13 @@ export interface EventData {
   'group.updated': { group_id: string; name: string }
   'group.deleted': { group_id: string }
   'group.participants.changed': Applied
+  /** `revision` is what `reverted`, which was live, was before. */
+  'group.reverted': OfGroupJob & { reverted: number; revision: number }
   'group.exported': { group_id: string }
   'job.created': {
     job_id: string
     group_id: string | null
-    type: 'ADD' | 'REMOVE' | 'REPLACE' | 'USERS'
+    type: 'ADD' | 'REMOVE' | 'REPLACE' | 'REVERT' | 'USERS'
   }
   'job.failed': {
     job_id: string
@@ -80,6 +86,7 @@ export interface EventData {
   'job.held': OfGroupJob & { added: number; removed: number }
   'job.published': OfGroupJob
   'job.cancelled': OfGroupJob
+  'job.exported': OfGroupJob & { what: 'added' | 'removed' }
   'user.updated': OfUser
   'user.deleted': OfUser
   'users.reported': { reports: number }
@@ -164,65 +171,6 @@ export type EventType = keyof EventData
 
 /** Something that has happened in a workspace. */
 export type Event = { [Type in EventType]: { type: Type; data: EventData[Type] } }[EventType]
-
-/** The object of each type of event: its kind, and the field of the data with its id; or none. */
-export const objects = {
-  'group.created': ['group', 'group_id'],
-  'group.updated': ['group', 'group_id'],
-  'group.deleted': ['group', 'group_id'],
-  'group.participants.changed': ['group', 'group_id'],
-  'group.exported': ['group', 'group_id'],
-  'job.created': ['job', 'job_id'],
-  'job.failed': ['job', 'job_id'],
-  'job.held': ['job', 'job_id'],
-  'job.published': ['job', 'job_id'],
-  'job.cancelled': ['job', 'job_id'],
-  'user.updated': ['user', 'person_hash'],
-  'user.deleted': ['user', 'person_hash'],
-  'users.reported': null,
-  'users.imported': ['job', 'job_id'],
-  'definition.created': ['definition', 'definition_id'],
-  'definition.updated': ['definition', 'definition_id'],
-  'definition.deleted': ['definition', 'definition_id'],
-  'recompute.requested': ['definition', 'definition_id'],
-  'household.recomputed': ['definition', 'definition_id'],
-  'audience.created': ['audience', 'audience_id'],
-  'audience.updated': ['audience', 'audience_id'],
-  'audience.deleted': ['audience', 'audience_id'],
-  'audience.attached': ['audience', 'audience_id'],
-  'audience.detached': ['audience', 'audience_id'],
-  'audience.exported': ['audience', 'audience_id'],
-  'sync.requested': ['audience', 'audience_id'],
-  'audience.synced': ['audience', 'audience_id'],
-  'webhook.created': ['webhook', 'webhook_id'],
-  'webhook.updated': ['webhook', 'webhook_id'],
-  'webhook.deleted': ['webhook', 'webhook_id'],
-  'webhook.enabled': ['webhook', 'webhook_id'],
-  'webhook.paused': ['webhook', 'webhook_id'],
-  'webhook.disabled': ['webhook', 'webhook_id'],
-  'webhook.rotated': ['webhook', 'webhook_id'],
-  'webhook.replayed': ['webhook', 'webhook_id'],
-  'webhook.test': ['webhook', 'webhook_id'],
-  'delivery.retried': ['webhook', 'webhook_id'],
-  'experiment.created': ['experiment', 'experiment_id'],
-  'experiment.updated': ['experiment', 'experiment_id'],
-  'experiment.started': ['experiment', 'experiment_id'],
-  'experiment.paused': ['experiment', 'experiment_id'],
-  'experiment.ended': ['experiment', 'experiment_id'],
-  'experiment.deleted': ['experiment', 'experiment_id'],
-  'experiment.exported': ['experiment', 'experiment_id'],
-  'experiment.imbalanced': ['experiment', 'experiment_id'],
-  'exposures.reported': null,
-  'erasure.requested': ['erasure', 'erasure_id'],
-  'person.erased': ['erasure', 'erasure_id'],
-  'client.created': ['client', 'client_id'],
-  'client.rotated': ['client', 'client_id'],
-  'client.deleted': ['client', 'client_id'],
-  'client.person.added': ['client', 'client_id'],
-  'client.person.removed': ['client', 'client_id'],
-  'token.revoked': ['client', 'client_id'],
-  'token.refused': ['client', 'client_id'],
-} as const satisfies Record<EventType, readonly [kind: string, field: string] | null>
 
 export const eventTypes = Object.keys(objects) as [EventType, ...EventType[]] // as its type says
 

@@ -111,22 +111,28 @@ export const deliveryDays = 30
 /** Events that one statement of a replay reads. */
 const eventsPerStep = 1000
 
+export interface Period {
+  since: number
+  until: number
+  only: 'failed' | 'all'
+}
+
 /**
  * Sends events of a period (milliseconds) again: failed deliveries, or all events, older than the
- * webhook too. Gives their number. Throws `not-found`.
+ * webhook too. Gives their number. One that has broken off has `begun`. Throws `not-found`.
  */
 export async function replay(
   res: Resources,
   workspace: number,
   id: string,
-  { until, only, ...period }: { since: number; until: number; only: 'failed' | 'all' },
+  { until, only, begun = false, ...period }: Period & { begun?: boolean },
 ): Promise<number> {
   const db = res.databaseOf(workspace)
   const { key } = await getWebhook(db, workspace, id)
   const now = res.now()
   const since = Math.max(period.since, now - deliveryDays * day)
   // Before it begins, as it may break off anywhere.
-  await record(res, workspace, replayEvent(id, { since, until, only }))
+  if (!begun) await record(res, workspace, replayEvent(id, { since, until, only }))
   let count = 0
   let after: number | undefined = await keyBefore(db, workspace, since)
   while (after !== undefined) {
@@ -164,10 +170,7 @@ export async function replay(
 
 const usual = JSON.stringify(usualTypes)
 
-const replayEvent = (
-  id: string,
-  { since, until, only }: Parameters<typeof replay>[3],
-): Announcement => ({
+const replayEvent = (id: string, { since, until, only }: Period): Announcement => ({
   type: 'webhook.replayed',
   data: {
     webhook_id: id,

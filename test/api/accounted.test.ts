@@ -24,7 +24,7 @@ const asking = /\/(memberships|preview|assignments|balance)$/
 const csv = { init: { headers: { accept: 'text/csv' } } }
 const exports = [...groupDoors.slice(0, groupDoors.length / 3), ...workspaceDoors]
   .filter(({ name }) =>
-    /^GET .*(:groupId\/participants|:audience_id\/users|:experiment_id\/(assignments|exposures))$/.test(
+    /^GET .*(:groupId\/participants|:jobId\/changes|:audience_id\/users|:experiment_id\/(assignments|exposures))$/.test(
       name,
     ),
   )

@@ -129,7 +129,8 @@ describe.each(groupDoors)('$name', (door) => {
       const client = await newClient(held, owner.workspace)
       const groupId = await owner.group()
       const fields = { type: 'ADD', ...(door.stands && { mode: 'preview' }) }
-      const { jobId } = template.includes(':jobId')
+      // To be reverted, a group must have been changed.
+      const { jobId } = /:jobId|revert$/.test(template)
         ? await heldJob(owner, groupId, fields, ['ann'])
         : {}
       const headers: Record<string, string> = {

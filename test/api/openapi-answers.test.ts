@@ -142,6 +142,9 @@ walk('what Experience Groups answer is as the document says', async () => {
     const job = await held(bank, groupId, { type: 'ADD', mode: 'preview' }, [end])
     const at = { jobId: String(job['jobId']) }
     await request('GET', `${v3}/jobs/{jobId}`, at)
+    const changes = `/jobs/${at.jobId}/changes?kind=added`
+    await asDescribed(`GET ${v3}/jobs/{jobId}/changes`, await bank.call('GET', changes))
+    await request('GET', `${v3}/jobs/{jobId}/changes`, at)
     for (let times = 0; times < 2; times++) await request('POST', `${v3}/jobs/{jobId}/${end}`, at)
   }
   const participantId = 'ann'
@@ -150,6 +153,8 @@ walk('what Experience Groups answer is as the document says', async () => {
     groupId,
     participantId,
   })
+  const reverting = await request('POST', `${v3}/groups/{groupId}/revert`, { groupId })
+  await bank.ended(String(reverting['jobId']))
   await request('GET', `${v3}/groups/{groupId}/revisions`, { groupId })
   await request('GET', `${v3}/participants/{participantId}/groups`, { participantId })
   await request(

@@ -111,19 +111,43 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|sync|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
+          !/\/(recompute|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
             name,
           ),
       )
     }
   })
 
-  it('describes participants, users, variants and exposures as files too', () => {
+  it('lists the Idempotency-Key of operations that make something', () => {
+    const key = '#/components/parameters/IdempotencyKey'
+    const replayed = { $ref: '#/components/headers/IdempotencyReplayed' }
+    const making = operations.filter(([, { parameters = [] }]) =>
+      parameters.some((one) => '$ref' in one && one.$ref === key),
+    )
+    for (const [name, { responses }] of making)
+      for (const [status, { headers }] of Object.entries(responses))
+        expect(headers?.['Idempotency-Replayed'], `${name} ${status}`).toEqual(
+          status.startsWith('2') ? replayed : undefined,
+        )
+    const changing =
+      /\/(oauth\/(token|revoke)|memberships|publish|cancel|preview|assignments|start|pause|end|enable|disable|clients\/\{client_id\}\/revoke)$|\/flags/
+    const names = operations.map(([name]) => name)
+    expect(making.map(([name]) => name)).toEqual(
+      names.filter(
+        (name) =>
+          (name.startsWith('POST ') && !changing.test(name)) ||
+          /^PUT .*(\/participants|\/users)$/.test(name),
+      ),
+    )
+  })
+
+  it('describes participants, changes, users, variants and exposures as files too', () => {
     const files = operations
       .filter(([, { responses }]) => responses[200]?.content?.['text/csv'] !== undefined)
       .map(([name]) => name)
     expect(files.sort()).toEqual([
       'GET /groups/v3/groups/{groupId}/participants',
+      'GET /groups/v3/jobs/{jobId}/changes',
       'GET /platform/workspaces/{workspace_id}/audiences/{audience_id}/users',
       'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/assignments',
       'GET /platform/workspaces/{workspace_id}/experiments/{experiment_id}/exposures',

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { declined, said } from '../support/answers.ts'
 import { eventually, hasEnded, type Json } from '../support/api.ts'
 import { Team } from '../support/identity.ts'
 
@@ -151,4 +152,38 @@ it('an export of participants can be uploaded as users', async () => {
   const team = await Team.open()
   expect(await merge(team, 'ParticipantId\nann\n"b,c"\n')).toMatchObject({ users_created: 2 })
   expect((await team.call('GET', '/users/b%2Cc')).status).toBe(200)
+})
+
+describe('a file of users with the fields of another', () => {
+  const mode = 'mode must be apply: a file of users has no preview'
+  const percent = 'maxRemovePercent is only of files of participants: users are not removed'
+
+  it.each([
+    ['mode=preview', mode],
+    ['mode=', mode],
+    ['mode=apply&mode=apply', 'mode must be given once'],
+    ['maxRemovePercent=50', percent],
+    ['maxRemovePercent=', percent],
+  ])('is refused as %s, in the query or in the form', async (query, message) => {
+    const team = await Team.open()
+    const inQuery = team.call('PUT', `/users?${query}`, {
+      body: people,
+      headers: { 'content-type': 'text/csv' },
+    })
+    expect(await said(inQuery)).toEqual(declined(422, message))
+    for (const isFirst of [true, false]) {
+      const form = new FormData()
+      if (!isFirst) form.set('file', new File([people], 'a.csv', { type: 'text/csv' }))
+      for (const [name, value] of new URLSearchParams(query)) form.append(name, value)
+      if (isFirst) form.set('file', new File([people], 'a.csv', { type: 'text/csv' }))
+      const inForm = await said(team.call('PUT', '/users', { body: form }))
+      expect(inForm).toEqual(declined(422, message))
+    }
+    expect(await team.get('/imports')).toMatchObject({ imports: [] })
+  })
+
+  it('is merged in mode apply', async () => {
+    const team = await Team.open()
+    expect(await merge(team, people, '?mode=apply')).toMatchObject({ status: 'SUCCESSFUL' })
+  })
 })

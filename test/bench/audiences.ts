@@ -235,7 +235,7 @@ async function syncs(
     const seconds = (performance.now() - start) / 1000
     if (job.addedCount !== members)
       throw new Error(`A sync of ${members} users ended as ${JSON.stringify(job)}`)
-    const upload = await trip(groups, uploaded, 'REPLACE', file, every)
+    const upload = await trip(groups, uploaded, { type: 'REPLACE', file, every })
     // The first of each warms up.
     if (i === 0) continue
     ours.push(seconds)

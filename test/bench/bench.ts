@@ -12,6 +12,7 @@ import { mondays } from './mondays.ts'
 import { neighbour } from './neighbour.ts'
 import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
+import { safety } from './safety.ts'
 import { trips } from './trips.ts'
 import { users } from './users.ts'
 import { webhooks } from './webhooks.ts'
@@ -28,6 +29,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['audiences', audiences],
   ['webhooks', webhooks],
   ['experiments', experiments],
+  ['safety', safety],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

@@ -48,7 +48,7 @@ export async function during(folder: string, size = full): Promise<Row[]> {
   const rows: Row[] = []
   for (const type of ['ADD', 'REPLACE'] as const) {
     const { load, result } = await loadWhile(target, connections, () =>
-      trip(bank, group, type, files[type]),
+      trip(bank, group, { type, file: files[type] }),
     )
     const { job } = result
     rows.push(...rowsOf(type, load, idle), {

@@ -77,7 +77,7 @@ async function measure(folder: string, rows: number): Promise<Size> {
   const { peak, result: seconds } = await onServer(folder, rows, {}, async (server, file) => {
     const { groups, group } = await openGroup(server)
     // Polled equally often in short and long trips, so that each pays the same share.
-    const { seconds, job } = await trip(groups, group, 'ADD', file, rows / 5000)
+    const { seconds, job } = await trip(groups, group, { type: 'ADD', file, every: rows / 5000 })
     if (job.addedCount !== rows) throw new Error(`${job.addedCount} rows were added, not ${rows}`)
     return seconds
   })

@@ -18,7 +18,8 @@ export async function neighbour(folder: string, size = full): Promise<Row[]> {
   const [large, small] = [await groupsOf(server, 1), await groupsOf(server, 2)]
   const group = await small.create('One line')
   const line = writeIds(join(folder, 'line.csv'), randomIds(1))
-  const once = async () => (await trip(small, group, 'ADD', line, 20)).seconds
+  const once = async () =>
+    (await trip(small, group, { type: 'ADD', file: line, every: 20 })).seconds
   const idle = []
   for (let i = 0; i < 10; i++) idle.push(await once())
 

@@ -110,7 +110,8 @@ async function round(
       plain: await timed(plain, operation, i + 1),
       limit: await timed(limit, operation, i + 1),
     }
-    const { seconds, job } = await trip(groups, group, operation.type, operation.file)
+    const { type, file } = operation
+    const { seconds, job } = await trip(groups, group, { type, file })
     check(operation, {
       ...operation,
       added: job.addedCount,

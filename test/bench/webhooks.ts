@@ -164,7 +164,11 @@ async function uploads(
       [subscribed, ours],
       [quiet, theirs],
     ] as const) {
-      const { seconds } = await trip(groups, await groups.create(`Round ${i}`), 'ADD', file, every)
+      const { seconds } = await trip(groups, await groups.create(`Round ${i}`), {
+        type: 'ADD',
+        file,
+        every,
+      })
       // The first of each warms up.
       if (i > 0) times.push(seconds)
     }

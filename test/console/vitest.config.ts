@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/console/*.test.ts'],
     globalSetup: 'test/console/started.ts',
     testTimeout: 30_000,
+    // A page after a click is there when it is there.
+    expect: { poll: { timeout: 10_000 } },
     isolate: false,
     maxWorkers: 1,
   },

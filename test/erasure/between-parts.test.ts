@@ -4,6 +4,7 @@ import { getErasure } from '../../src/erasure/erasures.ts'
 import { erasePerson } from '../../src/erasure/request.ts'
 import { enqueueStalledErasures } from '../../src/erasure/stalled.ts'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
+import { revertGroup } from '../../src/experience/revert.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { receiveUsers } from '../../src/identity/users-file.ts'
@@ -104,7 +105,7 @@ describe('a recompute', () => {
   })
 })
 
-describe('a later job that sweeps', () => {
+describe.each(['sweeps', 'reverts'] as const)('a later job that %s', (what) => {
   async function sweeping() {
     const own = scene()
     const { workspace, res, enqueued, erases } = own
@@ -113,19 +114,29 @@ describe('a later job that sweeps', () => {
       const uploaded = parts(type, lines(ids))
       return receiveUpload(res, workspace, group.id, { createdBy: 'tester', parts: uploaded })
     }
-    await sends('ADD', ['abe', person, 'bob', 'cid'])
+    await sends('ADD', [...(what === 'sweeps' ? ['abe'] : []), person, 'bob', 'cid'])
+    if (what === 'reverts') await sends('REMOVE', [person, 'bob'])
     await answerAll(res, enqueued)
     const erasure = await erases()
-    const [, removal] = await jobsIn(workspace)
-    const { key } = await sends('REPLACE', ['bob'])
-    await answer(res, { kind: 'job', workspace, job: removal?.key ?? 0 })
+    if (what === 'sweeps') await sends('REPLACE', ['bob'])
+    else {
+      const draft = { mode: 'apply', maxRemovePercent: null, createdBy: 'tester' } as const
+      await revertGroup(res, workspace, group.id, draft)
+    }
+    const [, removal, last] = await jobsIn(workspace)
+    const job = last?.key ?? 0
+    if (what === 'sweeps') await answer(res, { kind: 'job', workspace, job: removal?.key ?? 0 })
     await inStepsOf(1, workspace)
-    const message: Message = { kind: 'job', workspace, job: key }
+    const message: Message = { kind: 'job', workspace, job }
     return { ...own, erasure, message, members: () => membersOf(workspace, group.id) }
   }
 
-  /** The job starts, adds, begins to sweep, and reaches the person, who is the second. */
-  const atPerson = 3
+  /** The job starts, adds, begins to sweep, and reaches the person, who is the second; or reverts the first. */
+  const atPerson = { sweeps: 3, reverts: 1 }[what]
+  const { before, after } = {
+    sweeps: { before: ['abe', 'bob', 'cid'], after: ['bob'] },
+    reverts: { before: ['cid'], after: ['bob', 'cid'] },
+  }[what]
 
   it('and dies at the person does not keep the id', async () => {
     const { enqueued, res, dies, goesOn, ends, stateOf, erasure, message, members } =
@@ -137,7 +148,7 @@ describe('a later job that sweeps', () => {
     expect((await traces()).filter((row) => row.startsWith('jobs '))).toEqual([])
     expect(enqueued).toContainEqual(message)
     await answer(res, message)
-    expect(await members()).toEqual(['bob'])
+    expect(await members()).toEqual(after)
     await ends()
     expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
   })
@@ -150,10 +161,10 @@ describe('a later job that sweeps', () => {
     expect(await stateOf(erasure)).toBe('receipt')
     await wakes?.(true)
     expect((await traces()).filter((row) => row.startsWith('jobs '))).toEqual([])
-    expect(await members()).toEqual(['abe', 'bob', 'cid'])
+    expect(await members()).toEqual(before)
     expect(enqueued).toContainEqual(message)
     await answer(res, message)
-    expect(await members()).toEqual(['bob'])
+    expect(await members()).toEqual(after)
     await ends()
     expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])
   })
@@ -178,7 +189,7 @@ describe('an earlier job', () => {
   }
   const syncs = async ({ res, workspace }: Scene): Promise<Message> => {
     await filling(res, workspace, 'reds', teamIs('red'))
-    const { key } = await requestSync(res, workspace, 'reds', 'tester')
+    const { key } = await requestSync(res, workspace, 'reds', { by: 'tester' })
     await inStepsOf(1, workspace)
     return { kind: 'job', workspace, job: key }
   }

@@ -153,7 +153,7 @@ class Scene {
         return
       }
       case 'syncs':
-        await requestSync(this.hazard.res, workspace, 'reds', 'tester')
+        await requestSync(this.hazard.res, workspace, 'reds', { by: 'tester' })
         return
       case 'deletes a group':
         await this.upload(this.doomed, 'add', people).catch(() => undefined)

@@ -75,7 +75,8 @@ async function stage() {
       await receiveUpload(res, workspace, to.id, { createdBy: 'tester', parts: file })
     if (what === 'uploads users')
       await receiveUsers(res, workspace, 'tester', fileParts(`user_id,a\nann,${pick}\n`))
-    if (what === 'syncs') await requestSync(res, workspace, 'reds', pick % 2 ? 'refresh' : 'ann')
+    if (what === 'syncs')
+      await requestSync(res, workspace, 'reds', { by: pick % 2 ? 'refresh' : 'ann' })
     if (what === 'deletes a group' && to !== undefined && groups.length > 3)
       await deleteGroup(res, workspace, groups.splice(groups.indexOf(to), 1)[0]?.id ?? '')
   }

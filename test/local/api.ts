@@ -8,13 +8,16 @@ export type UploadType = 'ADD' | 'REMOVE' | 'REPLACE'
 export interface Upload {
   type: UploadType
   name: string
+  /** Held before it goes live, with its exact effect. */
+  mode?: 'apply' | 'preview'
   /** The file's bytes, read as they are sent. */
   content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
 export interface Job {
   jobId: string
-  jobStatus: 'CREATED' | 'PROCESSING' | 'SUCCESSFUL' | 'PARTIAL_SUCCESS' | 'FAILED' | 'CANCELLED'
+  jobStatus:
+    'CREATED' | 'PROCESSING' | 'HELD' | 'SUCCESSFUL' | 'PARTIAL_SUCCESS' | 'FAILED' | 'CANCELLED'
   jobDetails?: string
   progressPercent: number
   totalRecordsCount: number
@@ -98,6 +101,11 @@ export class Groups {
     return (await this.#call<{ member: boolean }>(path)).member
   }
 
+  /** Jobs that would remove a larger share of a group's members are held from now on. */
+  async guard(groupId: string, maxRemovePercent: number): Promise<void> {
+    await this.#call(`/groups/${groupId}`, json('PUT', { maxRemovePercent }))
+  }
+
   async delete(groupId: string): Promise<void> {
     await this.#call(`/groups/${groupId}`, { method: 'DELETE' })
   }
@@ -123,7 +131,8 @@ export class Groups {
   }
 
   /**
-   * Polls until the job has ended; `seen` gets each state. Throws where it does not move for long.
+   * Polls until the job has ended, or is held; `seen` gets each state. Throws where it does not move
+   * for long.
    */
   async finished(
     jobId: string,
@@ -132,6 +141,26 @@ export class Groups {
   ): Promise<Job> {
     const progress = (job: Job) => standing(job.jobStatus, job.lastUpdatedDateTime)
     return watch({ name: `Job ${jobId}`, read: () => this.job(jobId), progress }, every, seen)
+  }
+
+  /** Who joins or leaves by a held or the live job: the first page of them. */
+  async changes(jobId: string, kind: 'added' | 'removed', size: number): Promise<string[]> {
+    const path = `/jobs/${jobId}/changes?kind=${kind}&size=${size}`
+    return (await this.#call<{ participants: string[] }>(path)).participants
+  }
+
+  async publish(jobId: string, expectedRemoved: number): Promise<Job> {
+    return this.#call(`/jobs/${jobId}/publish`, json('POST', { expectedRemoved }))
+  }
+
+  async cancel(jobId: string): Promise<Job> {
+    return this.#call(`/jobs/${jobId}/cancel`, { method: 'POST' })
+  }
+
+  /** Brings back the revision before the live one, and returns the id of the job that does it. */
+  async revert(groupId: string): Promise<string> {
+    return (await this.#call<{ jobId: string }>(`/groups/${groupId}/revert`, json('POST', {})))
+      .jobId
   }
 
   /** The newest jobs of all groups. */
@@ -156,14 +185,15 @@ export class Groups {
 
 async function* multipart(
   boundary: string,
-  { type, name, content }: Upload,
+  { type, name, mode = 'apply', content }: Upload,
   sent: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  const field = `--${boundary}\r\nContent-Disposition: form-data; name="type"\r\n\r\n${type}\r\n`
+  const fieldOf = (name: string, value: string) =>
+    `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
   const file =
     `--${boundary}\r\nContent-Disposition: form-data; name="fileName"; filename="${name}"\r\n` +
     `Content-Type: text/csv\r\n\r\n`
-  yield Buffer.from(field + file)
+  yield Buffer.from(fieldOf('type', type) + fieldOf('mode', mode) + file)
   let bytes = 0
   for await (const piece of content) {
     yield piece

@@ -13,6 +13,8 @@ await build({
   entryPoints: ['console.ts', 'console.css', 'reference.ts', 'reference.css'].map((name) =>
     join(from, name),
   ),
+  // The Worker's own readers of files run in the browser, too.
+  inject: [join(from, 'buffer.ts')],
   outdir: to,
   bundle: true,
   minify: true,

@@ -14,6 +14,7 @@ import { Platform } from './platform.ts'
 import { main } from './program.ts'
 import { startServer, type Server } from './server.ts'
 import type { Stage } from './stage.ts'
+import { safety } from './safety.ts'
 import { add, badRows, remove, replace } from './uploads.ts'
 
 const chapters = [
@@ -21,6 +22,7 @@ const chapters = [
   replace,
   remove,
   badRows,
+  safety,
   load,
   define,
   firstMonday,

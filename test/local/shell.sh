@@ -21,7 +21,12 @@ field() {
     }' "$1"
 }
 
-# Waits for the job of a group, and shows it.
+# Uploads ids to the group GROUP, by fields such as `type=ADD`, and prints the job's id.
+upload() {
+  call -X PUT "$URL/groups/v3/groups/$GROUP/participants?$1" -H 'Content-Type: text/csv' --data-binary @- | field jobId
+}
+
+# Waits until the job of a group has ended or is held, and shows it.
 job() {
   while call "$URL/groups/v3/jobs/$1" | grep -Eq '"jobStatus":"(CREATED|PROCESSING)"'; do sleep 1; done
   call "$URL/groups/v3/jobs/$1"

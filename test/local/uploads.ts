@@ -158,6 +158,6 @@ function sentence({ addedCount, removedCount, unchangedCount, failedRecordsCount
 export const customers = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `customer-${String(from + i).padStart(6, '0')}`)
 
-function* pieces(file: Buffer): Generator<Buffer> {
+export function* pieces(file: Buffer): Generator<Buffer> {
   for (let at = 0; at < file.length; at += 65_536) yield file.subarray(at, at + 65_536)
 }

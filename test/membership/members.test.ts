@@ -2,6 +2,7 @@ import type { SQL } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { jobs } from '../../src/db/schema.ts'
 import { guardOf } from '../../src/jobs/checkpoint.ts'
+import { beingErased } from '../../src/experience/erased-people.ts'
 import * as members from '../../src/membership/members.ts'
 import { statementOf, planOf } from '../support/plans.ts'
 
@@ -21,8 +22,10 @@ describe('the plan of a statement over members', () => {
   it.each([
     ['removing the unseen', members.removeUnseen(at, range, guard)],
     ['pruning', members.pruneDead(at, range, 1)],
+    ['bringing back', members.bringBack(at, range, { live: 1, others: beingErased(1), guard })],
+    ['removing the added', members.removeAdded(at, range, 1, guard)],
     ...members
-      .undoRevision(at, range, guard)
+      .undoRevision(at, range, beingErased(1), guard)
       .map((statement, i) => [`undoing (${i + 1})`, statement] as const),
   ] as const)('walks one range of the group for %s', async (_, statement) => {
     expect(await plan(statement)).toContain(

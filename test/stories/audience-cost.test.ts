@@ -35,7 +35,7 @@ const people = (from: number, to: number) =>
 /** Syncs an audience, and returns what D1 bills for its job, from first to last message. */
 async function bill(workspace: number) {
   const { res } = hazardous()
-  const { key } = await requestSync(res, workspace, 'reds', 'tester')
+  const { key } = await requestSync(res, workspace, 'reds', { by: 'tester' })
   const before = { ...res.meter }
   await invokeJob(res, workspace, key)
   const job = (await jobsIn(workspace)).at(-1)

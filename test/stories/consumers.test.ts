@@ -115,7 +115,7 @@ describe('a message of the queue of work', () => {
         group,
       )
     // The last revision's are kept until the one after it.
-    expect(await counts()).toEqual([{ removed: 1, members: 100 }])
+    expect(await counts()).toEqual([{ removed: 0, members: 100 }])
     expect(sent()).toEqual([])
   })
 

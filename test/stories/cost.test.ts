@@ -123,6 +123,6 @@ describe('rows long dead', () => {
       await env.DB.prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?')
         .bind(row.key)
         .first('n'),
-    ).toBe(500)
+    ).toBe(0)
   })
 })

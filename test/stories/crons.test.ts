@@ -182,6 +182,7 @@ describe.each(others)('%s', (cron) => {
     ['enqueueStalledBalances', /FROM experiment_balances WHERE state/],
     ['refreshDue', /audiences/],
     ['sweepEvents', /FROM events ORDER BY key/],
+    ['sweepKeys', /DELETE FROM idempotency_keys/],
   ])('goes on after %s has failed, which it logs once', async (part, query) => {
     await stalledAt(wednesday - 10 * minute - 1)
     await event(61, wednesday - 401 * day).run()

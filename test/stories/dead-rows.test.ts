@@ -4,7 +4,7 @@ import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from '../../src/exp
 import { Bank, lines } from '../support/api.ts'
 import { keeping, tick } from '../support/bindings.ts'
 import { hazardous } from '../support/hazard.ts'
-import { group, insert, member } from '../support/rows.ts'
+import { group, insert, job, member } from '../support/rows.ts'
 import { planOf, watched } from '../support/plans.ts'
 
 const hour = 3_600_000
@@ -16,10 +16,10 @@ beforeEach(async () => {
 })
 afterEach(() => void vi.useRealTimers())
 
-/** A group whose third revision is live; each has removed one. */
+/** A group whose third revision is live; each has removed one, and those of two may go. */
 const withDeadRows = (key: number, changedAt: number) =>
   env.DB.batch([
-    group(key, { revision: 3, updated_at: changedAt, removed_since_prune: 3 }),
+    group(key, { revision: 3, updated_at: changedAt, removed_since_prune: 2 }),
     ...[1, 2, 3, 4].map((rev) => member(key, `removed by ${rev}`, { removed_rev: rev })),
     member(key, 'alive'),
     ...[1, 2, 3].map((rev) =>
@@ -60,18 +60,43 @@ async function comes(cron: string) {
 }
 
 describe('dead rows', () => {
-  it('all go once nothing has changed the group for twelve hours', async () => {
+  const kept = ['alive', 'removed by 3', 'removed by 4']
+
+  it('go once nothing has changed the group for twelve hours', async () => {
     await withDeadRows(1, now - quiet - 1)
     expect(await comes('*/5 * * * *')).toEqual([1])
-    expect(await left(1)).toEqual({ ids: ['alive', 'removed by 4'], dead: 0 })
-    expect(await comes('*/5 * * * *')).toEqual([])
+    expect(await left(1)).toEqual({ ids: kept, dead: 0 })
+    for (const cron of ['*/5 * * * *', '0 4 * * *']) expect(await comes(cron)).toEqual([])
   })
 
-  it('that the live revision removed stay for twelve hours', async () => {
+  it('of a group that changes often go once a day', async () => {
     await withDeadRows(1, now - quiet + 1)
     expect(await comes('*/5 * * * *')).toEqual([])
     expect(await comes('0 4 * * *')).toEqual([1])
-    expect(await left(1)).toEqual({ ids: ['alive', 'removed by 3', 'removed by 4'], dead: 1 })
+    expect(await left(1)).toEqual({ ids: kept, dead: 0 })
+  })
+
+  it('that the live revision removed stay, though an older message names it', async () => {
+    await withDeadRows(1, now - quiet - 1)
+    const { res } = hazardous({}, { now: () => now })
+    await pruneGroup(res, { workspace: 1, group: 1, after: '', through: 3 })
+    expect(await left(1)).toEqual({ ids: kept, dead: 0 })
+  })
+
+  it('are counted from the going live of the next revision on', async () => {
+    const { bank, group: id } = await Bank.withGroup('owls', lines(['ann', 'bob', 'cid']))
+    const counted = async () => {
+      const row = env.DB.prepare(
+        'SELECT removed_since_prune AS n FROM experience_groups WHERE id = ?',
+      )
+      return row.bind(id).first('n')
+    }
+    await bank.apply(id, 'REMOVE', lines(['bob', 'cid']))
+    expect(await counted()).toBe(0)
+    await bank.apply(id, 'ADD', lines(['dan']))
+    expect(await counted()).toBe(2)
+    await bank.apply(id, 'REMOVE', lines(['dan']))
+    expect(await counted()).toBe(2)
   })
 
   it('of a revision that goes live meanwhile stay, and are counted', async () => {
@@ -81,11 +106,11 @@ describe('dead rows', () => {
       meanwhile(undefined)
       await env.DB.batch([
         env.DB.prepare('UPDATE experience_groups SET revision = 4, updated_at = ?').bind(now),
-        env.DB.prepare('UPDATE jobs SET revision = 4 WHERE revision = 3'),
+        job(104, 1, { revision: 4, state: 'successful', ended_at: 1, removed: 1 }),
       ])
     })
     await pruneGroup(res, { workspace: 1, group: 1, after: '' })
-    expect(await left(1)).toEqual({ ids: ['alive', 'removed by 4'], dead: 1 })
+    expect(await left(1)).toEqual({ ids: kept, dead: 1 })
   })
 
   it('are gone within bounds, however many invocations it takes', async () => {
@@ -99,14 +124,14 @@ describe('dead rows', () => {
     // An invocation has time for one step.
     const { res, enqueued } = hazardous({}, { now: () => (time += 9000) })
     await pruneGroup(res, { workspace: 1, group: 1, after: '', scheduled: true })
-    expect(enqueued).toMatchObject([{ kind: 'prune', group: 1, through: 3, scheduled: true }])
-    expect((await left(1)).dead).toBe(3)
+    expect(enqueued).toMatchObject([{ kind: 'prune', group: 1, through: 2, scheduled: true }])
+    expect((await left(1)).dead).toBe(2)
     let invocations = 1
     for (let next = enqueued.shift(); next?.kind === 'prune'; next = enqueued.shift()) {
       if (++invocations > 10) throw new Error('it does not end')
       await pruneGroup(res, next)
     }
-    expect(await left(1)).toEqual({ ids: ['alive', 'removed by 4'], dead: 0 })
+    expect(await left(1)).toEqual({ ids: kept, dead: 0 })
   })
 
   it('are found by an index alone', async () => {
@@ -125,14 +150,15 @@ describe('dead rows', () => {
   it('change nothing for readers, counts and later files', async () => {
     const { bank, group: id } = await Bank.withGroup('owls', lines(['ann', 'bob', 'cid']))
     await bank.apply(id, 'REMOVE', lines(['bob']))
+    await bank.apply(id, 'ADD', lines(['eve']))
     await env.DB.prepare('UPDATE experience_groups SET updated_at = ?')
       .bind(now - 13 * hour)
       .run()
     expect(await comes('*/5 * * * *')).toHaveLength(1)
     vi.useRealTimers()
-    expect(await bank.members(id)).toEqual(['ann', 'cid'])
+    expect(await bank.members(id)).toEqual(['ann', 'cid', 'eve'])
     await bank.apply(id, 'ADD', lines(['bob', 'dan']))
-    expect(await bank.members(id)).toEqual(['ann', 'bob', 'cid', 'dan'])
-    expect(await bank.count(id)).toBe(4)
+    expect(await bank.members(id)).toEqual(['ann', 'bob', 'cid', 'dan', 'eve'])
+    expect(await bank.count(id)).toBe(5)
   })
 })

@@ -103,7 +103,7 @@ async function costsAfter(
     findDue(db, { refresh: 'daily', at: Date.now(), place: { at: '', key: 0 } }, res.limits),
   )
   expect(due).toHaveLength(1)
-  await cost('open a sync', (_, res) => requestSync(res, ofSync.workspace, 'reds', ''))
+  await cost('open a sync', (_, res) => requestSync(res, ofSync.workspace, 'reds', { by: '' }))
   await cost('request a run', (_, res) => requestRun(res, workspace, 'household'))
   await cost('request it again', (_, res) => requestRun(res, workspace, 'household'))
   const next = await cost('find the next run', (db) => findNextRun(db, workspace, definition))

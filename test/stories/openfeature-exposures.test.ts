@@ -2,7 +2,7 @@ import type { Client } from '@openfeature/server-sdk'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { call, newClient, tokenOf, type Json } from '../support/api.ts'
 import { Lab } from '../support/experiments.ts'
-import readme from '../../README.md?raw'
+import readme from '../../src/README.md?raw'
 import { reportingClient } from '../support/exposure-hook.ts'
 import source from '../support/exposure-hook.ts?raw'
 import { storedExposures } from '../support/exposures.ts'
@@ -10,7 +10,7 @@ import { allWritten } from '../support/taken.ts'
 
 const url = 'https://coterie.test'
 
-it('is the hook that README shows', () => {
+it('is the hook that src/README shows', () => {
   const [, shown = ''] = /```ts\n(client\.addHooks[^]*?)```/.exec(readme) ?? []
   const lines = (text: string) => text.trim().split(/\n\s*/)
   expect(lines(source).join('\n')).toContain(lines(shown).join('\n'))

@@ -63,7 +63,7 @@ beforeAll(async () => {
   await answerAll(res, enqueued)
   const { key: job } = await send()
   await send(named.id)
-  await requestSync(res, ours, 'reds', 'tester')
+  await requestSync(res, ours, 'reds', { by: 'tester' })
   const { key: users } = await receiveUsers(res, ours, 'tester', fileParts('user_id,a\nann,b\n'))
   const { key: run } = await requestRecompute(res, ours, 'household')
   there = {
@@ -112,7 +112,7 @@ const refused: [what: string, reason: string, (workspace: number) => Promise<unk
   ['a group of another', 'in-use', (at) => attachAudience(res, at, 'reds', there.others)],
   ['an audience in use', 'in-use', (at) => deleteAudience(res, at, 'reds')],
   ['what is not attached', 'not-attached', (at) => detachAudience(res, at, 'dogs')],
-  ['a sync of nothing', 'not-attached', (at) => requestSync(res, at, 'dogs', by)],
+  ['a sync of nothing', 'not-attached', (at) => requestSync(res, at, 'dogs', { by })],
   [
     'a file for a filled group',
     'filled-by-audience',
@@ -174,7 +174,7 @@ const foreign: [what: string, (workspace: number) => Promise<unknown>][] = [
   ['deletes an audience', (at) => deleteAudience(res, at, 'dogs')],
   ['attaches an audience', (at) => attachAudience(res, at, 'dogs', there.named)],
   ['detaches an audience', (at) => detachAudience(res, at, 'reds')],
-  ['syncs', (at) => requestSync(res, at, 'reds', by)],
+  ['syncs', (at) => requestSync(res, at, 'reds', { by })],
   ['changes a webhook', (at) => updateWebhook(res, at, there.webhook, { ...hook, by })],
   ['deletes a webhook', (at) => deleteWebhook(res, at, there.webhook)],
   ['enables a webhook', (at) => enableWebhook(res, at, there.off, by)],

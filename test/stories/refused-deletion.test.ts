@@ -46,7 +46,7 @@ describe('a deletion that is refused, as an audience uses the thing', () => {
     const { res, enqueued } = hazardous()
     const group = await filling(res, workspace, 'reds', teamIs('red'))
     await addAudience(res, workspace, 'same', { operator: 'in_audience', audience: 'reds' })
-    await requestSync(res, workspace, 'reds', 'tester')
+    await requestSync(res, workspace, 'reds', { by: 'tester' })
     await expect(deleteAudience(res, workspace, 'reds')).rejects.toMatchObject(inUse)
     const kept = await getAudience(res.databaseOf(workspace), workspace, 'reds')
     expect(kept.group).toBe(group.id)

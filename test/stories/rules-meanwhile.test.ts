@@ -138,7 +138,7 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       await crowd(workspace, people('red', 5))
       const group = await filling(res, workspace, 'coupon', rule)
       await held({ workspace, key: group.key }, ['ann', 'red-00001'])
-      const job = await requestSync(res, workspace, 'coupon', 'tester')
+      const job = await requestSync(res, workspace, 'coupon', { by: 'tester' })
       await inStepsOf(1, workspace)
       // The audience drops it, then it is deleted: the sync goes on by its old rule.
       const { promise, resolve } = Promise.withResolvers<void>()

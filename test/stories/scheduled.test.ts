@@ -32,7 +32,8 @@ const kinds = {
   sync: {
     table: 'jobs',
     byCron: (res: Resources) => refreshDue(res, monday + hour),
-    requested: (res: Resources, workspace: number) => requestSync(res, workspace, 'reds', 'ann'),
+    requested: (res: Resources, workspace: number) =>
+      requestSync(res, workspace, 'reds', { by: 'ann' }),
   },
   recompute: {
     table: 'recompute_runs',
@@ -110,7 +111,7 @@ describe('a sync that a cron opened', () => {
   it('is that of who requests it while it waits', async () => {
     const { res, workspace } = await opened()
     await refreshDue(res, monday + hour)
-    await requestSync(res, workspace, 'reds', 'ann')
+    await requestSync(res, workspace, 'reds', { by: 'ann' })
     expect(await jobsIn(workspace)).toMatchObject([{ state: 'waiting', createdBy: 'ann' }])
   })
 })

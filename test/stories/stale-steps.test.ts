@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { deleteAudience } from '../../src/audiences/audiences.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
-import type { JobType } from '../../src/experience/jobs.ts'
+import { getJob, type JobType } from '../../src/experience/jobs.ts'
+import { revertGroup } from '../../src/experience/revert.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
@@ -77,6 +78,34 @@ const upload = (type: JobType, rows: string[]) => async (hand: Hazard) => {
   }
 }
 
+/** A revert of a file that has changed half of a group. */
+async function revert(hand: Hazard): Promise<Work> {
+  const { res, enqueued } = hand
+  const workspace = await opened(hand)
+  const group = await grouped(res, workspace)
+  await held(group, ['ann', 'bob', 'cid', 'dan'])
+  const send = (type: JobType, rows: string[]) =>
+    receiveUpload(res, workspace, group.id, {
+      createdBy: 'tester',
+      parts: parts(type, lines(rows)),
+    })
+  await send('replace', ['bob', 'cid', 'eve', 'fay'])
+  await answerAll(res, enqueued)
+  const draft = { mode: 'apply', maxRemovePercent: null, createdBy: 'tester' } as const
+  const id = await revertGroup(res, workspace, group.id, draft)
+  const { key: job } = await getJob(res.databaseOf(workspace), workspace, id)
+  await inStepsOf(2, workspace)
+  return {
+    message: { kind: 'job', workspace, job },
+    later: async () => {
+      await send('remove', ['ann', 'bob', 'fay'])
+      await send('add', ['bob', 'cid', 'eve'])
+    },
+    givesUp: () => giveUp(res, workspace, job),
+    goes: () => deleteGroup(res, workspace, group.id),
+  }
+}
+
 /** An upload that was given up after some of it was written. */
 async function undo(hand: Hazard): Promise<Work> {
   const work = await upload('replace', ['ann', 'eve', 'fay', 'a,b'])(hand)
@@ -120,13 +149,13 @@ async function sync(hand: Hazard): Promise<Work> {
   await people(['ann', 'bob', 'eve', 'x'.repeat(40)], 'red')
   await people(['fay'], 'blue')
   await held(group, ['bob', 'fay', 'gus'])
-  const { key: job } = await requestSync(res, workspace, 'reds', 'tester')
+  const { key: job } = await requestSync(res, workspace, 'reds', { by: 'tester' })
   await inStepsOf(2, workspace)
   return {
     message: { kind: 'job', workspace, job },
     later: async () => {
       await changeAudience(res, workspace, 'reds', teamIs('blue'))
-      await requestSync(res, workspace, 'reds', 'tester')
+      await requestSync(res, workspace, 'reds', { by: 'tester' })
     },
     givesUp: () => giveUp(res, workspace, job),
     goes: async () => {
@@ -189,6 +218,7 @@ const works: [string, (hand: Hazard) => Promise<Work>][] = [
   ['an upload without a good row', upload('add', ['a,b', 'c,d', 'e,f'])],
   ['an upload that is no text', upload('add', ['ann', 'b\0b'])],
   ['an upload that is undone', undo],
+  ['a revert', revert],
   [
     'a file of users',
     usersFile(['ann,gold', 'bob,free', 'a,b,c', 'cid,free', 'cid,gold', 'd,e,f']),

@@ -170,7 +170,7 @@ describe('syncs that a cron opened', () => {
     const names = Array.from({ length: 6 }, (_, i) => `reds-${i}`)
     for (const name of names) {
       await filling(res, workspace, name, teamIs('red'))
-      await requestSync(res, workspace, name, 'refresh')
+      await requestSync(res, workspace, name, { by: 'refresh' })
     }
     const syncs = await jobsIn(workspace)
     const sent = enqueued.splice(0)

@@ -63,7 +63,7 @@ async function build(workspace: number): Promise<Record<string, string>> {
       { operator: 'equals', attribute: 'household:has_dog', value: true },
     ],
   })
-  await requestSync(res, workspace, 'coupon', 'tester')
+  await requestSync(res, workspace, 'coupon', { by: 'tester' })
   const variants = [
     { id: 'red', weight: 5000, forced: ['cid'] },
     { id: 'blue', weight: 5000 },

@@ -122,6 +122,25 @@ describe.each(doors)('$name', (door) => {
   })
 })
 
+describe('a request with an Idempotency-Key', () => {
+  it('has its answer kept when it answers, which the primary has', async () => {
+    const [door] = doors.filter(({ name }) => /^POST .*\/:audience_id\/sync$/.test(name))
+    if (door === undefined) throw new Error('there is no such door')
+    const { team, ids: others } = await settled()
+    const key = crypto.randomUUID()
+    const headers = { authorization: `Bearer ${team.token}`, 'idempotency-key': key }
+    for (const replayed of [null, 'true']) {
+      const at = watched(keeping().bound)
+      const answer = await knock(door, headers, others, (path, init = {}) =>
+        ask(path, init, at.slow),
+      )
+      expect([answer.status, answer.headers.get('idempotency-replayed')]).toEqual([202, replayed])
+      expect(at.underWay()).toEqual([])
+      expect(sessionsOf(at)).toEqual(['session, first-primary'])
+    }
+  })
+})
+
 describe('the participants of a group as a file', () => {
   it('come from the primary, as they are of one revision', async () => {
     const [door] = doors.filter(({ name }) => name === fromReplica[1])

@@ -73,7 +73,7 @@ export async function syncBy(
 ): Promise<{ group: Group; key: number }> {
   const id = crypto.randomUUID()
   const group = await filling(res, workspace, id, teamIs('nobody'))
-  const { key } = await requestSync(res, workspace, id, 'tester')
+  const { key } = await requestSync(res, workspace, id, { by: 'tester' })
   await env.DB.prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?')
     .bind(stringifyJson(rule), key)
     .run()
@@ -172,7 +172,7 @@ export async function filled(users: string[], before: string[]) {
   await crowd(workspace, users)
   const { id: group, key: groupKey } = await filling(res, workspace, 'reds', teamIs('red'))
   await held({ workspace, key: groupKey }, before)
-  const sync = () => requestSync(res, workspace, 'reds', 'tester')
+  const sync = () => requestSync(res, workspace, 'reds', { by: 'tester' })
   return { bank, workspace, group, groupKey, res, ...hazard, sync }
 }
 

@@ -57,11 +57,21 @@ const ofGroups: Record<string, Door> = {
   'GET /groups/:groupId/participants': { scope: 'groups:read' },
   'GET /groups/:groupId/participants/:participantId': evaluating,
   'GET /groups/:groupId/revisions': { scope: 'groups:read' },
+  'POST /groups/:groupId/revert': {
+    scope: 'groups:write',
+    ...takes('POST', {}),
+    mayBeEmpty: true,
+  },
   'GET /participants/:participantId/groups': evaluating,
   'POST /memberships': { scope: 'groups:read', ...takes('POST', { participantIds: ['ann'] }) },
   'GET /jobs': { scope: 'groups:read' },
   'GET /jobs/:jobId': { scope: 'groups:read' },
   'GET /jobs/:jobId/errors': { scope: 'groups:read' },
+  'GET /jobs/:jobId/changes': {
+    scope: 'groups:read',
+    query: 'kind=added',
+    stands: { jobId: 'heldJobId' },
+  },
   'POST /jobs/:jobId/publish': {
     scope: 'groups:write',
     ...takes('POST', {}),
@@ -139,7 +149,12 @@ const ofWorkspaces: Record<string, Door> = {
     ...takes('PUT', { groupId: '{experience_group}' }),
   },
   'DELETE /audiences/:audience_id/experience-group': { ...filling, status: 204 },
-  'POST /audiences/:audience_id/sync': { ...filling, init: { method: 'POST' }, status: 202 },
+  'POST /audiences/:audience_id/sync': {
+    ...filling,
+    ...takes('POST', {}),
+    mayBeEmpty: true,
+    status: 202,
+  },
   'GET /experiments': { scope: 'experiments:read' },
   'POST /experiments': {
     scope: 'experiments:write',

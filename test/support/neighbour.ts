@@ -88,6 +88,9 @@ const upload =
     of.ids['jobId'] = String(jobId)
   }
 
+const revert: Step = (of) =>
+  of.told('revert', of.bank.call('POST', `/groups/${of.ids['owls'] ?? ''}/revert`))
+
 /** What it does, one thing after the other. */
 export const history: Step[] = [
   async (of) => {
@@ -153,6 +156,8 @@ export const history: Step[] = [
   },
   upload('owls', 'REPLACE', 'ann\ndan\n'),
   upload('owls', 'REMOVE', 'ann\nzoe\n'),
+  revert,
+  revert,
   async (of) => {
     await of.told('deletion', of.team.call('DELETE', '/users/cid'))
     for (const [one, user_attributes] of [

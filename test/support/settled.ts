@@ -15,7 +15,7 @@ const slow = {
   experiment: /\/experiments/,
 }
 
-const isHeld = /:jobId\/(publish|cancel)/
+const isHeld = /:jobId\/(changes|publish|cancel)/
 
 /** A workspace with all that the path of a request may name; given one, with all that it is about. */
 export async function settled(

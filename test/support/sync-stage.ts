@@ -218,14 +218,16 @@ export class Stage {
       case 'syncs': {
         if (!this.attached) {
           const reason = this.there ? 'not-attached' : 'not-found'
-          return expect(requestSync(res, workspace, 'crowd', 'tester')).rejects.toMatchObject({
+          return expect(
+            requestSync(res, workspace, 'crowd', { by: 'tester' }),
+          ).rejects.toMatchObject({
             facts: { reason },
           })
         }
         const waiting = (await jobsIn(workspace)).find(
           ({ audience, state }) => audience !== null && state === 'waiting',
         )
-        const { key } = await requestSync(res, workspace, 'crowd', 'tester')
+        const { key } = await requestSync(res, workspace, 'crowd', { by: 'tester' })
         const now = this.belonging(this.rule)
         const job: Accepted = {
           key,

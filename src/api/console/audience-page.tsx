@@ -65,7 +65,7 @@ export const audiencePage = new Hono<Http>()
     const { res, workspace, caller } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'sync', async () => {
-      const job = await requestSync(res, workspace, id, caller.name)
+      const job = await requestSync(res, workspace, id, { by: caller.name })
       return may(c, 'groups:read') ? `/console/jobs/${job.id}` : pathOf(id)
     })
   })

@@ -19,10 +19,18 @@ const nameOf = (what: string) => whatNames[what] ?? what
 
 const jobIs: Record<JobIs, string> = {
   'not-held': 'it is not held',
+  waiting: 'it has not begun',
+  running: 'it goes on',
   live: 'its changes are live already',
+  superseded: 'a later change of the group is live',
   failed: 'it has failed',
   cancelled: 'it has been cancelled',
   'of-erasure': 'it removes people who are erased',
+}
+
+const irreversible = {
+  'no-revision': 'there is none yet',
+  erasure: 'it removed people who are erased',
 }
 
 const limited: Record<Extract<Reason, { reason: 'limit' }>['what'], string> = {
@@ -108,9 +116,14 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'jobs-waiting':
       return [422, 'Too many files or erasures wait already. Try again when one has ended.']
     case 'job-state': {
-      const done = facts.to === 'publish' ? 'published' : 'cancelled'
+      const done = { publish: 'published', cancel: 'cancelled', list: 'looked into' }[facts.to]
       return [422, `This job cannot be ${done}: ${jobIs[facts.is]}.`]
     }
+    case 'revision':
+    case 'job-before':
+      return [422, 'Somebody else changes this group. Look at it again, then decide.']
+    case 'nothing-to-revert':
+      return [422, `This change cannot be undone: ${irreversible[facts.why]}.`]
     case 'removal':
       return [422, `It would remove ${count(facts.removed)} people now. Read the numbers again.`]
     case 'out-of-time':
@@ -127,6 +140,8 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'malformed':
     case 'media-type':
     case 'header-invalid':
+    case 'key-reused':
+    case 'secret-lost':
     case 'two-credentials':
     case 'grant-unknown':
     case 'audience-unknown':

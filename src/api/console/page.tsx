@@ -30,26 +30,32 @@ interface PageProps {
   action?: Child
   /** The page above this one. */
   up?: { name: string; path: string }
+  /** The place in the menu that it belongs to, where its path does not say so. */
+  place?: string
 }
 
 /** A page of somebody who is signed in. */
 export function Page(props: PropsWithChildren<PageProps>) {
-  const { c, title, about, action, up, children } = props
+  const { c, title, about, action, up, place = c.req.path, children } = props
   return (
     <Document title={title}>
       <a class="skip" href="#main">
         Skip to the content
       </a>
-      <Nav c={c} />
+      <Nav c={c} here={place} />
       <main id="main">
         {up && (
           <nav class="crumbs" aria-label="Above this page">
-            <a href={up.path}>{up.name}</a>
+            <a href={up.path}>
+              <bdi>{up.name}</bdi>
+            </a>
           </nav>
         )}
         <header class="title">
           <div>
-            <h1>{title}</h1>
+            <h1>
+              <bdi>{title}</bdi>
+            </h1>
             {about && <p class="about">{about}</p>}
           </div>
           {action && <div class="actions">{action}</div>}
@@ -60,9 +66,8 @@ export function Page(props: PropsWithChildren<PageProps>) {
   )
 }
 
-function Nav({ c }: { c: Context<Http> }) {
+function Nav({ c, here }: { c: Context<Http>; here: string }) {
   const { caller, workspace, who } = c.var
-  const here = c.req.path
   return (
     <details class="nav" open>
       <summary>Workspace {workspace}</summary>

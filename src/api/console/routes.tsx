@@ -10,6 +10,7 @@ import { onError } from './errors.tsx'
 import { experiments } from './experiments.tsx'
 import { groups } from './groups.tsx'
 import { reference } from './reference.tsx'
+import { job } from './job.tsx'
 import { households } from './households.tsx'
 import { people } from './people.tsx'
 import { signedIn } from './session.ts'
@@ -57,6 +58,7 @@ export const pages = new Hono<Http>()
   .route('/usage', usage)
   .route('/settings', settings)
   .route('/reference', reference)
+  .route('/jobs', job)
   .route('/households', households)
   .route('/people', people)
   .route('/experiments', experiments)

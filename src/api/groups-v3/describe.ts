@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Needs } from '../../access/scopes.ts'
 import { guarded, headerField, json, jsonOrCsv, rateLimitExceeded } from '../describe.ts'
+import { taggedHeaders } from '../if-match.ts'
 import { Refused } from './wire.ts'
 
 const transactionId = {
@@ -46,18 +47,22 @@ const uploadBody = {
   },
 }
 
-const ofOneRevision =
-  'As text/csv, all participants of the revision that is live when the request begins, even while ' +
-  'one later upload goes live. If a second later upload begins to write, the connection is closed ' +
-  'before the end of the file: request it again, all of it or from the last participant on ' +
-  '(`after`), which then gives the newer revision.'
+interface Shape {
+  schema: z.ZodType
+  /** Of an operation that takes or gives a file. */
+  kind?: 'upload' | 'export'
+  description?: string
+  /** Whether it says which revision the group is at. */
+  tagged?: boolean
+}
+type Answer = z.ZodType | Shape
 
-/** A schema alone, or that of an operation that takes or gives a file. */
-type Answer = z.ZodType | { schema: z.ZodType; kind: 'upload' | 'export' }
+const shapeOf = (answer: Answer): Shape =>
+  answer instanceof z.ZodType ? { schema: answer } : answer
 
 /** The guard and the description of an operation. */
 export const operation = (operationId: string, needs: Needs, summary: string, answer: Answer) => {
-  const { schema, kind = undefined } = answer instanceof z.ZodType ? { schema: answer } : answer
+  const { schema, kind, description, tagged = false } = shapeOf(answer)
   return guarded(needs, {
     // PUT and POST of one route are two operations, and an id names one.
     operationId: ({ method }) =>
@@ -66,9 +71,12 @@ export const operation = (operationId: string, needs: Needs, summary: string, an
     tags: ['Experience Groups'],
     parameters: [transactionId],
     ...(kind === 'upload' && { requestBody: uploadBody }),
-    ...(kind === 'export' && { description: ofOneRevision }),
+    ...(description !== undefined && { description }),
     responses: {
-      200: (kind === 'export' ? jsonOrCsv : json)('Done', schema),
+      200: {
+        ...(kind === 'export' ? jsonOrCsv : json)('Done', schema),
+        ...(tagged && { headers: taggedHeaders }),
+      },
       400: json('Refused: the message names the field', Refused),
       401: json('The token is missing or invalid, or lacks the scope', Refused),
       429: rateLimitExceeded(Refused),

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Problem } from '../../jobs/problem.ts'
 import type { JobIs, Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { named, refusalOf } from '../refusal.ts'
+import { keyReusedSentence, named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 /** The names that fields have in this dialect. */
@@ -18,14 +18,26 @@ const takenNames = {
   experiment: 'An experiment with id',
 } as const
 
-const doneTo = { publish: 'published', cancel: 'cancelled' }
+const refusedTo = {
+  publish: (id: string) => `jobId ${id} cannot be published`,
+  cancel: (id: string) => `jobId ${id} cannot be cancelled`,
+  list: (id: string) => `The changes of jobId ${id} cannot be listed`,
+}
 
 const became: Record<JobIs, string> = {
   'not-held': 'it is not held',
+  waiting: 'it has not begun',
+  running: 'it goes on',
   live: 'its changes are live',
+  superseded: 'a later job has changed the group since',
   failed: 'it has failed',
   cancelled: 'it is cancelled',
   'of-erasure': 'it removes people who are erased',
+}
+
+const irreversible = {
+  'no-revision': 'nothing has changed it yet',
+  erasure: 'its live revision removed people who are erased',
 }
 
 function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal' }>): string {
@@ -45,6 +57,8 @@ function answerTo(facts: Reason): Refusal {
       return [401, '2003', 'Invalid Authorization']
     case 'header-invalid':
       return [400, '2000', `Header ${facts.header} is invalid`]
+    case 'key-reused':
+      return [400, '2000', keyReusedSentence]
     case 'not-an-id':
       return [400, '2000', `Invalid groupId ${facts.id}`]
     case 'not-found':
@@ -106,8 +120,14 @@ function answerTo(facts: Reason): Refusal {
       ]
     case 'job-state': {
       const { id, to, is } = facts
-      return [400, '2001', `jobId ${id} cannot be ${doneTo[to]}: ${became[is]}.`]
+      return [400, '2001', `${refusedTo[to](id)}: ${became[is]}.`]
     }
+    case 'revision':
+      return [400, '2001', `The group is at revision ${facts.live}, not at ${facts.expected}.`]
+    case 'job-before':
+      return [400, '2001', `jobId ${facts.id} has not ended, and may change the group before.`]
+    case 'nothing-to-revert':
+      return [400, '2001', `groupId ${facts.id} cannot be reverted: ${irreversible[facts.why]}.`]
     case 'removal':
       return [400, '2001', removalSentence(facts)]
     case 'in-use':
@@ -134,6 +154,7 @@ function answerTo(facts: Reason): Refusal {
     case 'form-expired':
     case 'user-missing':
     case 'attribute-refused':
+    case 'secret-lost':
       return [400, '2000', `The request is refused: ${facts.reason}`]
   }
 }
@@ -164,6 +185,8 @@ export const problemSentences = (participantMax: number): Record<Problem, string
   operation:
     'Incorrect number of columns.  File should only contain 1 column for ParticipantId: ' +
     'the operation is the type of the upload, not a column.',
+  'not-kept': 'The revision before is no longer kept as a whole.  Nothing was changed.',
+  overtaken: 'Another revision went live before the revert began.  Nothing was changed.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `ParticipantId cannot be larger than ${participantMax} characters`,
 })

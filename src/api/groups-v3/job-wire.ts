@@ -1,7 +1,9 @@
 import { z } from 'zod'
-import type { GroupJob } from '../../experience/jobs.ts'
+import { typeNames, type GroupJob } from '../../experience/jobs.ts'
 import { percentOf, removesTooMany } from '../../jobs/outcome.ts'
+import { changeKinds } from '../../membership/changes.ts'
 import { FileSha256 } from '../file-hash.ts'
+import { FileFor, KeysetQuery } from '../keyset.ts'
 import { statuses, statusOf } from '../status.ts'
 import { Link } from './wire.ts'
 
@@ -13,7 +15,7 @@ export const ShownJob = z.object({
   inputFileName: z.string(),
   workingFileName: z.string(),
   fileSha256: FileSha256.optional(),
-  type: z.enum(['ADD', 'REMOVE', 'REPLACE']),
+  type: z.enum(Object.values(typeNames)),
   totalRecordsCount: z.int(),
   successRecordsCount: z.int(),
   failedRecordsCount: z.int(),
@@ -28,10 +30,14 @@ export const ShownJob = z.object({
   lastUpdatedDateTime: z.iso.datetime(),
 })
 
-const shownTypes = { add: 'ADD', remove: 'REMOVE', replace: 'REPLACE' } as const
-
 /** Failures that undo what was written, of good rows too. */
-const undoneBy = new Set<GroupJob['failure']>(['gave-up', 'mostly-bad', 'rule', 'limit'])
+const undoneBy = new Set<GroupJob['failure']>([
+  'gave-up',
+  'mostly-bad',
+  'rule',
+  'limit',
+  'not-kept',
+])
 
 /** Changes are counted only once the job is live or held. */
 export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
@@ -46,7 +52,7 @@ export function showJob(job: GroupJob): z.infer<typeof ShownJob> {
     groupType: job.groupType,
     ...fileNamesOf(job),
     ...(job.fileSha256 !== null && { fileSha256: job.fileSha256 }),
-    type: shownTypes[job.type],
+    type: typeNames[job.type],
     totalRecordsCount: job.rows,
     successRecordsCount: good,
     failedRecordsCount: job.badRows,
@@ -98,6 +104,8 @@ const failedDetails: Record<NonNullable<GroupJob['failure']>, string> = {
   header: report,
   rule: report,
   limit: report,
+  'not-kept': 'Revert failed.  The revision before is no longer kept as a whole.',
+  overtaken: 'Revert failed.  Another revision went live before it began.',
   'gave-up': nothing,
   withdrawn: nothing,
   cancelled: nothing,
@@ -112,6 +120,37 @@ export const Publication = z.object({
         'The removedCount of the job: required where it would remove more than maxRemovePercent. ' +
         'Another number is refused.',
     }),
+})
+
+export const ChangesQuery = KeysetQuery('participant').extend({
+  kind: z.enum(changeKinds, 'must be added or removed').meta({ description: 'Who is listed.' }),
+  for: FileFor,
+})
+
+export const aboutChanges =
+  'In the order of ids. A job has changes to list while it is held, and once they are live until ' +
+  'those of a later job are; until then a file goes on, also where the job is published. If it can ' +
+  'no longer be told, the connection is closed before the end of the file. People who are erased ' +
+  'are left out.'
+
+export const ShownChanges = z.object({
+  participants: z.array(z.string()),
+  next: z
+    .string()
+    .nullable()
+    .meta({
+      description:
+        'The `after` of the next page. As a request looks at 20,000 participants of the group at ' +
+        'most, it may follow a page of fewer than `size`, or of none; null: there are no more.',
+    }),
+})
+
+export const showChanges = (page: {
+  participants: string[]
+  next: string | undefined
+}): z.infer<typeof ShownChanges> => ({
+  participants: page.participants,
+  next: page.next ?? null,
 })
 
 export const ListedJob = ShownJob.extend({ links: z.array(Link) })

@@ -34,9 +34,8 @@ export const MemberQuery = z
       .meta({
         description:
           'As of this revision: the live one, or the one that was live before it, 0 before the ' +
-          'first. If the live one has removed participants, the one before it is told for eleven ' +
-          'hours, unless a later job begins to add participants, even one that fails. Refused ' +
-          'where it cannot be told exactly. Whoever was erased is in none.',
+          'first. Refused where it cannot be told exactly, as jobs are no longer kept. Whoever was ' +
+          'erased is in none.',
       }),
   })
   .optional()
@@ -92,6 +91,12 @@ export const showMemberships = ({
 })
 
 export const MembersQuery = KeysetQuery('participant').extend({ for: FileFor })
+
+export const ofOneRevision =
+  'As text/csv, all participants of the revision that is live when the request begins, even while ' +
+  'one later upload goes live. If a second later upload begins to write, the connection is closed ' +
+  'before the end of the file: request it again, all of it or from the last participant on ' +
+  '(`after`), which then gives the newer revision.'
 
 export const ShownMembers = z.object({
   participants: z.array(z.string()),

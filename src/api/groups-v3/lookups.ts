@@ -44,10 +44,10 @@ export const lookups = new Hono<Http>()
     valid('query', wire.MemberQuery),
     cached,
     async (c) => {
-      const { replica, workspace, res } = c.var
+      const { replica, workspace } = c.var
       const participant = c.req.param('participantId')
       const id = groupIdOf(c.req.param('groupId'))
-      const query = { participant, ...c.req.valid('query'), now: res.now() }
+      const query = { participant, ...c.req.valid('query') }
       return c.json(wire.showMember(participant, await getMemberAt(replica, workspace, id, query)))
     },
   )
@@ -80,7 +80,7 @@ export const lookups = new Hono<Http>()
       'listParticipants',
       'groups:read',
       'List the participants of a group in the order of their ids; as text/csv, all of them',
-      { schema: wire.ShownMembers, kind: 'export' },
+      { schema: wire.ShownMembers, kind: 'export', description: wire.ofOneRevision },
     ),
     valid('query', wire.MembersQuery),
     async (c, next) => {

@@ -1,24 +1,26 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import { sourceOf } from '../../audiences/apply.ts'
 import { createGroup, getGroup, listGroups, renameGroup } from '../../experience/groups.ts'
 import { deleteGroup } from '../../experience/delete-group.ts'
-import { cancelJob, publishJob } from '../../experience/held.ts'
 import { getJob, listJobs } from '../../experience/jobs.ts'
-import { receiveUpload } from '../../experience/upload.ts'
+import { findReceived, receiveUpload } from '../../experience/upload.ts'
 import { Failure } from '../../failure.ts'
 import { listProblems } from '../../jobs/job-problems.ts'
 import { isUuid } from '../../text.ts'
 import { bearer } from '../bearer.ts'
 import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
+import { idempotentUpload } from '../idempotent-upload.ts'
+import { ifMatch, setTag } from '../if-match.ts'
 import { addressOf } from '../origin.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
-import { finishAlways, uploadParts } from '../upload.ts'
-import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
+import { finishAlways } from '../upload.ts'
+import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { onError, problemOrder, problemSentences } from './errors.ts'
+import { heldJobs } from './held-jobs.ts'
 import { lookups } from './lookups.ts'
 import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as jobWire from './job-wire.ts'
@@ -43,24 +45,27 @@ const requireTransactionId = createMiddleware<Http>(async (c, next) => {
   await next()
 })
 
+const showOne = async (c: Context<Http>, id: string) =>
+  c.json(wire.showGroup(await getGroup(c.var.db, c.var.workspace, id)))
+
 /** Experience Groups. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
   .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
   .route('/', revisions)
+  .route('/', heldJobs)
 
   .post(
     '/groups',
     operation('createGroup', 'groups:write', 'Create a group', wire.ShownGroup),
     jsonBody,
     valid('json', wire.NewGroup),
+    idempotent<'group.created'>((c, { group_id }) => showOne(c, group_id)),
     async (c) => {
-      return c.json(
-        wire.showGroup(
-          await createGroup(c.var.res, c.var.workspace, wire.newGroupOf(c.req.valid('json'))),
-        ),
-      )
+      const { res, workspace } = c.var
+      const created = await createGroup(res, workspace, wire.newGroupOf(c.req.valid('json')))
+      return c.json(wire.showGroup(created))
     },
   )
 
@@ -86,13 +91,13 @@ export const groupsV3 = new Hono<Http>()
 
   .get(
     '/groups/:groupId',
-    operation('getGroup', 'groups:read', 'Get a group', wire.ShownGroup),
-    async (c) =>
-      c.json(
-        wire.showGroup(
-          await getGroup(c.var.db, c.var.workspace, wire.groupIdOf(c.req.param('groupId'))),
-        ),
-      ),
+    operation('getGroup', 'groups:read', 'Get a group', { schema: wire.ShownGroup, tagged: true }),
+    async (c) => {
+      const id = wire.groupIdOf(c.req.param('groupId'))
+      const group = await getGroup(c.var.db, c.var.workspace, id)
+      setTag(c, group.revision)
+      return c.json(wire.showGroup(group))
+    },
   )
 
   .put(
@@ -141,14 +146,17 @@ export const groupsV3 = new Hono<Http>()
       { schema: ShownUpload, kind: 'upload' },
     ),
     finishAlways,
+    ifMatch,
     valid('query', wire.UploadQuery),
+    idempotentUpload<'job.created'>(async (c, { job_id, group_id }) => {
+      const job = await findReceived(c.var.res, c.var.workspace, job_id)
+      return c.json(showUpload(job, String(group_id)))
+    }),
     async (c) => {
-      const { res, workspace, caller } = c.var
+      const { res, workspace, caller, parts, expected } = c.var
       const id = wire.groupIdOf(c.req.param('groupId'))
-      const job = await receiveUpload(res, workspace, id, {
-        createdBy: caller.name,
-        parts: uploadParts(c.req.raw, c.req.valid('query'), res.limits),
-      })
+      const upload = { createdBy: caller.name, parts, expected }
+      const job = await receiveUpload(res, workspace, id, upload)
       return c.json(showUpload(job, id))
     },
   )
@@ -209,42 +217,6 @@ export const groupsV3 = new Hono<Http>()
         showPage(addressOf(c), paging, await listProblems(db, job, paging, problemOrder), show),
       )
     },
-  )
-
-  .post(
-    '/jobs/:jobId/publish',
-    operation(
-      'publishJob',
-      'groups:write',
-      'Make the changes of a held job live',
-      jobWire.ShownJob,
-    ),
-    optionalJsonBody,
-    valid('json', jobWire.Publication),
-    async (c) => {
-      const { res, workspace } = c.var
-      const { expectedRemoved } = c.req.valid('json')
-      const id = c.req.param('jobId').toLowerCase()
-      return c.json(
-        jobWire.showJob(await publishJob(res, workspace, id, { expectedRemoved, sourceOf })),
-      )
-    },
-  )
-
-  .post(
-    '/jobs/:jobId/cancel',
-    operation(
-      'cancelJob',
-      'groups:write',
-      'Cancel a job that waits, runs or is held; nothing of it is applied',
-      jobWire.ShownJob,
-    ),
-    async (c) =>
-      c.json(
-        jobWire.showJob(
-          await cancelJob(c.var.res, c.var.workspace, c.req.param('jobId').toLowerCase()),
-        ),
-      ),
   )
 
   .all('*', unknownOperation)

@@ -22,7 +22,7 @@ const description = z.string().nullish().meta({
   description: 'At most 450 characters unless configured otherwise. An empty text removes it.',
 })
 
-const maxRemovePercent = z
+export const maxRemovePercent = z
   .int('must be a whole number from 0 to 100')
   .min(0, 'must be a whole number from 0 to 100')
   .max(100, 'must be a whole number from 0 to 100')

@@ -13,6 +13,7 @@ import { actAsAdmin } from '../admin.ts'
 import { bearerToken } from '../bearer.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { limitedByAddress } from '../rate-limit.ts'
 import { jsonBody, valid } from '../valid.ts'
 import * as wire from './wire.ts'
@@ -39,6 +40,11 @@ const clientOperation = (operationId: string, summary: string, success: Response
 
 const noClient: Responses = { 404: json('There is no client with this id', wire.OAuthError) }
 
+/** A secret is shown once: where that answer is lost, so is the secret. */
+function refuseSecret(_: unknown, { client_id: id }: { client_id: string }): never {
+  throw new Failure({ reason: 'secret-lost', what: 'client', id })
+}
+
 /** The clients of all workspaces, for the holder of ADMIN_TOKEN. */
 export const clients = new Hono<Http>()
   .use(limitedByAddress('doors'), admin)
@@ -49,6 +55,7 @@ export const clients = new Hono<Http>()
     }),
     jsonBody,
     valid('json', wire.NewClient),
+    idempotent<'client.created'>(refuseSecret),
     async (c) => {
       const draft = c.req.valid('json')
       const client = await registerClient(c.var.res, draft.workspace_id, wire.draftOf(draft))
@@ -92,6 +99,7 @@ export const clients = new Hono<Http>()
       'Give a client a new secret; the one that it had is good for 24 hours, an older one no longer',
       { 200: json('The new secret, shown only this once', wire.ClientWithSecret), ...noClient },
     ),
+    idempotent<'client.rotated'>(refuseSecret),
     async (c) => {
       const client = await rotateSecret(c.var.res, c.req.param('client_id'))
       return c.json(wire.showSecret(client))

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { rateLimitSentence, setRateLimitHeaders } from '../rate-limit.ts'
-import { refusalOf } from '../refusal.ts'
+import { keyReusedSentence, refusalOf, secretLostSentence } from '../refusal.ts'
 
 type Refusal = [status: 400 | 401 | 404 | 429, error: string, description: string]
 
@@ -48,6 +48,10 @@ function answerTo(facts: Reason): Refusal {
       return [400, 'invalid_request', `${facts.field} cannot exceed ${facts.max} characters`]
     case 'invalid':
       return [400, 'invalid_request', `${facts.field} ${facts.problem}`]
+    case 'key-reused':
+      return [400, 'invalid_request', keyReusedSentence]
+    case 'secret-lost':
+      return [400, 'invalid_request', secretLostSentence(facts)]
     case 'not-found':
       return [404, 'not_found', `There is no ${facts.what} ${facts.id}`]
     case 'operation-unknown':
@@ -65,6 +69,9 @@ function answerTo(facts: Reason): Refusal {
     case 'file-type':
     case 'jobs-waiting':
     case 'job-state':
+    case 'revision':
+    case 'job-before':
+    case 'nothing-to-revert':
     case 'removal':
     case 'uploads-in-flight':
     case 'idle':

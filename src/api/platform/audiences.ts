@@ -11,8 +11,10 @@ import {
 } from '../../audiences/audiences.ts'
 import { priced } from '../../audiences/prices.ts'
 import { requestSync } from '../../audiences/sync.ts'
+import { getJob } from '../../experience/jobs.ts'
 import type { Http } from '../http.ts'
-import { jsonBody, valid } from '../valid.ts'
+import { idempotent } from '../idempotent.ts'
+import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/audiences.ts'
 
@@ -45,6 +47,9 @@ export const audiences = new Hono<Http>()
     operation('createAudience', choosing, 'Create an audience', wire.ShownAudience),
     jsonBody,
     valid('json', wire.NewAudience),
+    idempotent<'audience.created'>(async (c, { audience_id }) =>
+      showOne(c, await getAudience(c.var.db, c.var.workspace, audience_id)),
+    ),
     async (c) => {
       const { workspace, caller, res } = c.var
       const { id = crypto.randomUUID(), ...draft } = c.req.valid('json')
@@ -126,11 +131,17 @@ export const audiences = new Hono<Http>()
       'syncAudience',
       filling,
       'Fill the experience group of an audience with its users, by a job',
-      { schema: wire.ShownSync, status: 202 },
+      { schema: wire.ShownSync, status: 202, description: wire.aboutSyncs },
+    ),
+    optionalJsonBody,
+    valid('json', wire.SyncRequest),
+    idempotent<'sync.requested'>(async (c, { job_id }) =>
+      c.json(wire.showSync(await getJob(c.var.db, c.var.workspace, job_id)), 202),
     ),
     async (c) => {
       const { res, workspace, caller } = c.var
-      const job = await requestSync(res, workspace, wire.idOf(c), caller.name)
+      const request = { by: caller.name, ...c.req.valid('json') }
+      const job = await requestSync(res, workspace, wire.idOf(c), request)
       return c.json(wire.showSync(job), 202)
     },
   )

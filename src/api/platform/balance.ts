@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { getBalance, requestBalance } from '../../experiments/balance.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/balance.ts'
 import { idOf } from './wire/experiments.ts'
@@ -15,6 +16,7 @@ export const balance = new Hono<Http>()
       'Count anew how the members of the group fall into the variants, also of a draft',
       { schema: wire.ShownBalance, status: 202 },
     ),
+    idempotent(),
     async (c) => {
       const { res, workspace } = c.var
       const requested = await requestBalance(res, workspace, idOf(c))

@@ -8,6 +8,7 @@ import { allows } from '../bearer.ts'
 import { authenticatedClient } from '../client.ts'
 import { json, rateLimitExceeded } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { jsonBody, valid } from '../valid.ts'
@@ -60,6 +61,8 @@ const record = (batches: z.infer<typeof Batches>, c: Context<Http>) => {
   )
 }
 
+const accepted = idempotent<'users.reported'>((c) => c.body(null, 202))
+
 /** Batches of events, as server SDKs send them. */
 export const batches = new Hono<Http>()
   .onError(onEventsError)
@@ -69,6 +72,7 @@ export const batches = new Hono<Http>()
     operation('uploadEvents', 'Take the user attributes of a batch of events', soon),
     jsonBody,
     valid('json', Batch),
+    accepted,
     async (c) => {
       await record([c.req.valid('json')], c)
       return c.body(null, 202)
@@ -83,6 +87,7 @@ export const batches = new Hono<Http>()
     ),
     jsonBody,
     valid('json', Batches),
+    accepted,
     async (c) => {
       await record(c.req.valid('json'), c)
       return c.body(null, 202)

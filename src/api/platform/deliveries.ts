@@ -1,9 +1,13 @@
-import { Hono } from 'hono'
-import { listDeliveries, replay, retryDelivery } from '../../webhooks/history.ts'
+import { Hono, type Context } from 'hono'
+import { listDeliveries, replay, retryDelivery, type Period } from '../../webhooks/history.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/webhooks.ts'
+
+const showReplayed = async (c: Context<Http>, id: string, period: Period & { begun?: boolean }) =>
+  c.json({ replayed: await replay(c.var.res, c.var.workspace, id, period) }, 202)
 
 /** The deliveries of a webhook. */
 export const deliveries = new Hono<Http>()
@@ -31,6 +35,7 @@ export const deliveries = new Hono<Http>()
   .post(
     '/:webhook_id/deliveries/:delivery_id/retry',
     operation('retryDelivery', 'webhooks:write', 'Send an event to a webhook again, now'),
+    idempotent<'delivery.retried'>((c) => c.body(null, 204)),
     async (c) => {
       const { res, workspace } = c.var
       const { webhook_id, delivery_id } = c.req.param()
@@ -49,12 +54,11 @@ export const deliveries = new Hono<Http>()
     ),
     jsonBody,
     valid('json', wire.Replay),
-    async (c) => {
-      const { res, workspace } = c.var
-      const period = wire.replayOf(c.req.valid('json'), res.now())
-      return c.json(
-        { replayed: await replay(res, workspace, c.req.param('webhook_id'), period) },
-        202,
-      )
+    idempotent<'webhook.replayed'>((c, { webhook_id, ...period }) =>
+      showReplayed(c, webhook_id, { ...wire.replayOf(period, c.var.res.now()), begun: true }),
+    ),
+    (c) => {
+      const period = wire.replayOf(c.req.valid('json'), c.var.res.now())
+      return showReplayed(c, c.req.param('webhook_id'), period)
     },
   )

@@ -7,6 +7,7 @@ import { Failure } from '../../failure.ts'
 import { boundedBody, textOf } from '../body.ts'
 import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/erasures.ts'
@@ -52,6 +53,10 @@ export const erasures = new Hono<Http>()
     }),
     smallFile,
     forgetsCached,
+    idempotent<'erasure.requested'>(async (c, { erasure_id }) => {
+      const erasure = await getErasure(c.var.db, c.var.workspace, erasure_id)
+      return c.json(wire.showRequestedOfFile(erasure), 202)
+    }),
     async (c) => {
       const { res, workspace, caller } = c.var
       const people = readPeople(await textOf(c, 'CSV'))

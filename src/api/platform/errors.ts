@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { named, refusalOf } from '../refusal.ts'
+import { keyReusedSentence, named, refusalOf, secretLostSentence } from '../refusal.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429 | 503, message: string]
@@ -86,6 +86,10 @@ function answerTo(facts: Reason): Refusal {
       return [422, `${facts.field} cannot exceed ${facts.max} characters`]
     case 'invalid':
       return [422, `${facts.field} ${facts.problem}`]
+    case 'key-reused':
+      return [422, keyReusedSentence]
+    case 'secret-lost':
+      return [422, secretLostSentence(facts)]
     case 'taken':
       return [422, `${takenNames[facts.what]} ${facts.name} already exists`]
     case 'rule-refused':
@@ -126,6 +130,9 @@ function answerTo(facts: Reason): Refusal {
     case 'upload-type-unknown':
     case 'filled-by-audience':
     case 'job-state':
+    case 'revision':
+    case 'job-before':
+    case 'nothing-to-revert':
     case 'removal':
       return [400, `The request is refused: ${facts.reason}`]
   }

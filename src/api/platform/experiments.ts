@@ -8,6 +8,7 @@ import { setStatus, type NextStatus } from '../../experiments/status.ts'
 import { updateExperiment } from '../../experiments/update.ts'
 import { forgetsCached } from '../cached.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/experiments.ts'
@@ -53,6 +54,9 @@ export const experiments = new Hono<Http>()
     ),
     jsonBody,
     valid('json', wire.NewExperiment),
+    idempotent<'experiment.created'>(async (c, { experiment_id }) =>
+      showOne(c, await getExperiment(c.var.db, c.var.workspace, experiment_id)),
+    ),
     async (c) => {
       const { res, workspace } = c.var
       const { id, ...draft } = c.req.valid('json')

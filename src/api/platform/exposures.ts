@@ -5,6 +5,8 @@ import { getExposed } from '../../experiments/exposure-counts.ts'
 import { takeExposures } from '../../experiments/exposures.ts'
 import { acceptsCsv } from '../describe.ts'
 import type { Http } from '../http.ts'
+import { keyHeader, replayedHeader } from '../idempotency-key.ts'
+import { idempotent } from '../idempotent.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import { idOf } from './wire/experiments.ts'
@@ -27,8 +29,8 @@ const listing =
 export const fromBrowsers = cors({
   origin: '*',
   allowMethods: ['POST'],
-  allowHeaders: ['Content-Type', 'Authorization'],
-  exposeHeaders: ['Retry-After'],
+  allowHeaders: ['Content-Type', 'Authorization', keyHeader],
+  exposeHeaders: ['Retry-After', replayedHeader],
   maxAge: 86_400,
 })
 
@@ -44,6 +46,7 @@ export const exposures = new Hono<Http>()
     ),
     jsonBody,
     valid('json', wire.Exposures),
+    idempotent<'exposures.reported'>((c) => c.body(null, 202)),
     async (c) => {
       const { exposures } = c.req.valid('json')
       await takeExposures(c.var.res, c.var.workspace, exposures.map(wire.exposureOf))

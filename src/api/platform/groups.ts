@@ -13,6 +13,7 @@ import { requestRecompute } from '../../identity/recompute.ts'
 import { getRun, listRuns } from '../../identity/runs.ts'
 import { canonical } from '../../text.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/groups.ts'
@@ -26,6 +27,9 @@ const update = async (c: Context<Http, '/:group_id'>, change: Partial<Definition
   const definition = await updateDefinition(res, workspace, idOf(c), { change, by })
   return c.json(wire.showDefinition(definition))
 }
+
+const showOne = async (c: Context<Http>, id: string) =>
+  c.json(wire.showDefinition(await getDefinition(c.var.db, c.var.workspace, id)))
 
 /** Group definitions, their runs and the groups that have formed. */
 export const groups = new Hono<Http>()
@@ -51,6 +55,7 @@ export const groups = new Hono<Http>()
     ),
     jsonBody,
     valid('json', wire.NewDefinition),
+    idempotent<'definition.created'>((c, { definition_id }) => showOne(c, definition_id)),
     async (c) => {
       const { res, workspace, caller } = c.var
       const draft = c.req.valid('json')
@@ -65,8 +70,7 @@ export const groups = new Hono<Http>()
   .get(
     '/:group_id',
     operation('getDefinition', 'groups:read', 'Get a group definition', wire.ShownDefinition),
-    async (c) =>
-      c.json(wire.showDefinition(await getDefinition(c.var.db, c.var.workspace, idOf(c)))),
+    (c) => showOne(c, idOf(c)),
   )
 
   .put(
@@ -116,6 +120,11 @@ export const groups = new Hono<Http>()
       'Form the groups of a definition again now, besides the run of every Monday',
       { schema: wire.ShownRun, status: 202 },
     ),
+    idempotent<'recompute.requested'>(async (c, { definition_id, run_id }) => {
+      const { db, workspace, caller } = c.var
+      const run = await getRun(db, workspace, definition_id, run_id)
+      return c.json(wire.showRun(run, caller), 202)
+    }),
     async (c) => {
       const { res, workspace, caller } = c.var
       return c.json(wire.showRun(await requestRecompute(res, workspace, idOf(c)), caller), 202)

@@ -1,12 +1,18 @@
-import { Hono } from 'hono'
-import { receiveUsers } from '../../identity/users-file.ts'
-import { getUsersJob, listUsersJobs } from '../../identity/users-jobs.ts'
+import { Hono, type Context } from 'hono'
+import { findReceived, receiveUsers } from '../../identity/users-file.ts'
+import { getUsersJob, listUsersJobs, type OpenedUsersJob } from '../../identity/users-jobs.ts'
 import { listProblems } from '../../jobs/job-problems.ts'
 import type { Http } from '../http.ts'
-import { finishAlways, uploadParts } from '../upload.ts'
+import { idempotentUpload } from '../idempotent-upload.ts'
+import { finishAlways } from '../upload.ts'
 import { valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/imports.ts'
+
+const showOpened = (c: Context<Http>, job: OpenedUsersJob) =>
+  c.json(wire.showOpenedImport(job), 202, {
+    Location: `${new URL(c.req.url).pathname.replace(/\/users\/?$/, '')}/imports/${job.id}`,
+  })
 
 /** The upload of a file of users. */
 export const usersFile = new Hono<Http>().put(
@@ -19,13 +25,12 @@ export const usersFile = new Hono<Http>().put(
   ),
   finishAlways,
   valid('query', wire.UsersFileQuery),
+  idempotentUpload<'job.created'>(async (c, { job_id }) =>
+    showOpened(c, await findReceived(c.var.res, c.var.workspace, job_id)),
+  ),
   async (c) => {
-    const { res, workspace, caller } = c.var
-    const parts = uploadParts(c.req.raw, c.req.valid('query'), res.limits)
-    const job = await receiveUsers(res, workspace, caller.name, parts)
-    return c.json(wire.showOpenedImport(job), 202, {
-      Location: `${new URL(c.req.url).pathname.replace(/\/users\/?$/, '')}/imports/${job.id}`,
-    })
+    const { res, workspace, caller, parts } = c.var
+    return showOpened(c, await receiveUsers(res, workspace, caller.name, parts))
   },
 )
 

@@ -11,13 +11,20 @@ import {
   updateWebhook,
 } from '../../webhooks/subscriptions.ts'
 import { testWebhook } from '../../webhooks/test-event.ts'
+import { Failure } from '../../failure.ts'
 import type { Http } from '../http.ts'
+import { idempotent } from '../idempotent.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/webhooks.ts'
 
 const idOf = ({ req }: { req: { param: (name: 'webhook_id') => string } }) =>
   req.param('webhook_id')
+
+/** A secret is shown once: where that answer is lost, so is the secret. */
+function refuseSecret(_: unknown, { webhook_id: id }: { webhook_id: string }): never {
+  throw new Failure({ reason: 'secret-lost', what: 'webhook', id })
+}
 
 /** The webhooks of a workspace. */
 export const webhooks = new Hono<Http>()
@@ -31,6 +38,7 @@ export const webhooks = new Hono<Http>()
     ),
     jsonBody,
     valid('json', wire.WebhookChange),
+    idempotent<'webhook.created'>(refuseSecret),
     async (c) => {
       const { res, workspace, caller } = c.var
       const draft = wire.draftOf(c.req.valid('json'))
@@ -118,6 +126,7 @@ export const webhooks = new Hono<Http>()
       'Replace the secret; the new one is shown only this once, and the former also signs for a day',
       wire.ShownWithSecret,
     ),
+    idempotent<'webhook.rotated'>(refuseSecret),
     async (c) => {
       const { res, workspace, caller } = c.var
       const webhook = await rotateSecret(res, workspace, idOf(c), caller.name)
@@ -133,5 +142,6 @@ export const webhooks = new Hono<Http>()
       'Send a webhook an event of type webhook.test; at most 60 an hour in a workspace',
       { schema: wire.ShownTest, status: 202 },
     ),
+    idempotent<'webhook.test'>((c, { event }) => c.json({ event_id: event }, 202)),
     async (c) => c.json({ event_id: await testWebhook(c.var.res, c.var.workspace, idOf(c)) }, 202),
   )

@@ -203,6 +203,19 @@ export const Attachment = z.object({
   groupId: z.uuid('must be a uuid').transform((id) => id.toLowerCase()),
 })
 
+export const SyncRequest = z.object({
+  mode: z
+    .enum(['apply', 'preview'], 'must be apply or preview')
+    .optional()
+    .meta({ description: 'preview: the job is held before it goes live. apply if not given.' }),
+})
+
+export const aboutSyncs =
+  'The job is one of the group: see /groups/v3/jobs/{jobId}. A preview is HELD there, with exact ' +
+  'counts, and so is a job that would remove more than the maxRemovePercent of the group, also one ' +
+  'of the day or week. POST /groups/v3/jobs/{jobId}/publish makes it live, /cancel undoes it, and ' +
+  '/changes lists whom it adds and removes; syncs after it wait, one in each mode at most.'
+
 export const ShownSync = z.object({
   job_id: z.uuid().meta({ description: 'The job under /groups/v3/jobs.' }),
   group_id: z.uuid(),

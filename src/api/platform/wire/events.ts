@@ -12,7 +12,7 @@ const Client = z.object({ client_id: z.uuid(), name: z.string() })
 const Applied = z.object({
   group_id: z.uuid(),
   job_id: z.uuid(),
-  type: z.enum(['ADD', 'REMOVE', 'REPLACE']),
+  type: z.enum(['ADD', 'REMOVE', 'REPLACE', 'REVERT']),
   revision: z.int(),
   added: z.int(),
   removed: z.int(),
@@ -42,13 +42,17 @@ const types = {
   'group.updated': ['The name, description or guard of an experience group was changed', Group],
   'group.deleted': ['An experience group was deleted', z.object({ group_id: z.uuid() })],
   'group.participants.changed': ['The changes of a job to an experience group went live', Applied],
+  'group.reverted': [
+    'What a revision had changed in an experience group was taken back by a later one',
+    GroupJob.extend({ reverted: z.int(), revision: z.int() }),
+  ],
   'group.exported': [
     'The participants of an experience group were exported as a file',
     z.object({ group_id: z.uuid() }),
   ],
   'job.created': [
-    'An uploaded file was accepted; group_id is null for a file of users',
-    Job.extend({ type: z.enum(['ADD', 'REMOVE', 'REPLACE', 'USERS']) }),
+    'An uploaded file or a revert was accepted; group_id is null for a file of users',
+    Job.extend({ type: z.enum(['ADD', 'REMOVE', 'REPLACE', 'REVERT', 'USERS']) }),
   ],
   'job.failed': [
     'A job failed; group_id is null for a file of users',
@@ -63,6 +67,10 @@ const types = {
     'A job was cancelled: by a request, after the days for which it was held, as its group was ' +
       'deleted, or as its audience no longer fills the group',
     GroupJob,
+  ],
+  'job.exported': [
+    'Those whom a job adds or removes were exported as a file',
+    GroupJob.extend({ what: z.enum(['added', 'removed']) }),
   ],
   'user.updated': ['Attributes of a user were set by a request', Person],
   'user.deleted': ['A user was deleted', Person],

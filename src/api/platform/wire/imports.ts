@@ -32,6 +32,8 @@ export const usersBody = {
   },
 }
 
+const once = z.string('must be given once')
+
 export const UsersFileQuery = z.object({
   header: z
     .string()
@@ -41,6 +43,8 @@ export const UsersFileQuery = z.object({
         'present: the first row names the columns; absent: the file has only ids; auto: the first ' +
         'row must name the columns, the first of them as a column of ids.',
     }),
+  mode: once.optional().meta({ description: 'apply. Another one is refused.' }),
+  maxRemovePercent: once.optional().meta({ description: 'Refused: users are not removed.' }),
   fileName: z
     .string()
     .default('users.csv')
@@ -76,6 +80,8 @@ const failures: Record<NonNullable<UsersFileJob['failure']>, string> = {
   'mostly-bad': 'Too many rows were refused.',
   rule: 'The rule of the audience could not be evaluated.',
   limit: 'The limits of the workspace are reached.',
+  overtaken: 'Another revision went live before.',
+  'not-kept': 'The revision before is no longer kept.',
 }
 
 export const showImport = (job: UsersFileJob): z.infer<typeof ShownImport> => ({
@@ -143,6 +149,8 @@ const problemSentences: Record<Problem, string> = {
   'no-row': 'The file has no user.',
   'not-text': failures['not-text'],
   operation: 'The row has not as many columns as the header',
+  'not-kept': failures['not-kept'],
+  overtaken: failures.overtaken,
   rule: failures.rule,
   'too-long': 'user_id cannot exceed 64 characters, nor a value 4096',
 }
