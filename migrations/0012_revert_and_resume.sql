@@ -17,8 +17,6 @@ CREATE TABLE `resumable_uploads` (
 	`id` text NOT NULL,
 	`workspace_id` integer NOT NULL,
 	`group_id` text,
-	`created_by` text NOT NULL,
-	`actor` text NOT NULL,
 	`length` integer NOT NULL,
 	`offset` integer DEFAULT 0 NOT NULL,
 	`file_name` text NOT NULL,
@@ -36,5 +34,6 @@ CREATE TABLE `resumable_uploads` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `resumable_uploads_by_id` ON `resumable_uploads` (`workspace_id`,`id`);--> statement-breakpoint
+CREATE INDEX `resumable_uploads_open` ON `resumable_uploads` (`workspace_id`,`length`) WHERE `job_id` IS NULL;--> statement-breakpoint
 CREATE INDEX `resumable_uploads_by_time` ON `resumable_uploads` (`updated_at`);--> statement-breakpoint
 ALTER TABLE `members` ADD `was_removed_rev` integer;

@@ -38,6 +38,7 @@ export type Reason =
         | 'erasure'
         | 'experiment'
         | 'flag'
+        | 'upload'
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience' | 'experiment'; name: string }
@@ -76,6 +77,7 @@ export type Reason =
   | { reason: 'removal'; removed: number; given: number | undefined }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }
+  | { reason: 'resumable'; refusal: ResumableRefusal }
   | { reason: 'idle'; seconds: number }
   | { reason: 'too-many-requests'; most: number; seconds: number }
   | { reason: 'operation-unknown'; method: string; path: string }
@@ -83,6 +85,16 @@ export type Reason =
 /** What has become of a job, so that it cannot be published or cancelled, nor its changes be listed. */
 export type JobIs =
   'not-held' | 'waiting' | 'running' | 'live' | 'superseded' | 'failed' | 'cancelled' | 'of-erasure'
+
+/** Why a request about a resumable upload is refused. */
+export type ResumableRefusal =
+  | { is: 'version' }
+  | { is: 'content-type' }
+  | { is: 'too-large'; max: number }
+  | { is: 'too-short'; least: number }
+  | { is: 'too-long'; length: number }
+  | { is: 'other-offset' }
+  | { is: 'locked' }
 
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =
@@ -97,6 +109,7 @@ export type Limited =
   | 'user-attributes'
   | 'profile-bytes'
   | 'waiting-bytes'
+  | 'open-uploads'
 
 /** Refuses the request; nothing has changed. */
 export class Failure extends Error {

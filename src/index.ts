@@ -35,6 +35,7 @@ import { enqueue, queueOf } from './jobs/enqueue.ts'
 import { letsOthersGo } from './jobs/others.ts'
 import { measureState } from './jobs/state.ts'
 import { sweepFiles } from './jobs/sweep-files.ts'
+import { sweepUploads } from './jobs/sweep-uploads.ts'
 import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
 import {
@@ -92,6 +93,7 @@ export default {
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
+      sweepUploads: () => sweepUploads(res),
       sweepRevocations: () => sweepRevocations(res),
       sweepKeys: () => sweepKeys(res),
       sweepClientSecrets: () => sweepClientSecrets(res),

@@ -77,6 +77,7 @@ const pure = [
   'jobs/outcome.ts',
   'jobs/part-buffer.ts',
   'jobs/problem.ts',
+  'jobs/sha256.ts',
   'jobs/signature.ts',
   'jobs/slice.ts',
   'actor.ts',

@@ -34,8 +34,8 @@ const shared = {
 }
 const alone = [
   'test/api/{audience-syncs,clients,files,runs,uploads}.test.ts',
-  'test/api/{uploads-large,upload-places}.test.ts',
-  'test/jobs/{others,upload}.test.ts',
+  'test/api/{tus,uploads-large,upload-places}.test.ts',
+  'test/jobs/{others,pieces,upload}.test.ts',
 ]
 
 export default defineConfig(async () => ({

@@ -123,6 +123,7 @@ const describeAll = async (): Promise<object> =>
       await generateSpecs(app, {
         exclude: [/^\/(v3|digitalbanking|oauth2)\//],
         excludeStaticFile: false,
+        excludeMethods: [],
         defaultValidationErrorResponse: false,
         documentation: {
           info: {

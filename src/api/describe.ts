@@ -4,7 +4,7 @@ import { sufficientScopes, type Needs } from '../access/scopes.ts'
 import { headerModes } from '../jobs/format.ts'
 import { allows } from './bearer.ts'
 
-type Spec = Parameters<typeof describeRoute>[0]
+export type Spec = Parameters<typeof describeRoute>[0]
 export type Responses = NonNullable<Spec['responses']>
 
 /** Lets only tokens with the scopes pass, and describes the operation with them. */

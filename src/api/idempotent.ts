@@ -17,6 +17,19 @@ export const idempotent = <Type extends EventType>(again?: Again<Type>) =>
     createMiddleware<Http>((c, next) => answerOnce(c, next, { again, ask: () => ask(c) })),
   )
 
+/** The same for a request that its headers describe, of these names. */
+export const idempotentByHeaders = <Type extends EventType>(names: string[], again: Again<Type>) =>
+  describeKey(
+    createMiddleware<Http>((c, next) => {
+      const fingerprint = fingerprintOf(
+        c,
+        names.map((name) => c.req.header(name) ?? null),
+      )
+      const asked = { fingerprint: () => fingerprint, read: () => Promise.resolve(fingerprint) }
+      return answerOnce(c, next, { again, ask: () => Promise.resolve(asked) })
+    }),
+  )
+
 /** What a request with a short body, or none, asks for. */
 async function ask(c: Context<Http>): Promise<Asked> {
   let fingerprint = ''

@@ -137,7 +137,7 @@ interface Kept {
 }
 
 /** Those that are about what was made; others are about a request. */
-const keptHeaders = ['content-type', 'location', 'etag']
+const keptHeaders = ['content-type', 'location', 'etag', 'upload-offset', 'upload-expires']
 
 /** Throws nothing: what the request has made is there. */
 async function keep<Type extends EventType>(

@@ -136,7 +136,7 @@ const pieceBytes = 64 * 1024
  * The body as it arrives. Throws `cut-short` where the client goes away, and `idle` where no piece
  * comes for so long.
  */
-async function* received(request: Request, idleSeconds: number): AsyncGenerator<Uint8Array> {
+export async function* received(request: Request, idleSeconds: number): AsyncGenerator<Uint8Array> {
   const reader = request.body?.getReader({ mode: 'byob' })
   if (reader === undefined) return
   try {

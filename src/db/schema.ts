@@ -874,15 +874,17 @@ export const resumableUploads = sqliteTable(
     workspace: integer('workspace_id').notNull(),
     /** Null for a file of users. */
     group: text('group_id'),
-    createdBy: text('created_by').notNull(),
-    actor: text('actor', { mode: 'json' }).$type<Actor>().notNull(),
     /** Of the whole file, in bytes, and how many are stored: whole parts until all are. */
     length: integer('length').notNull(),
     offset: integer('offset').notNull().default(0),
     fileName: text('file_name').notNull(),
-    /** As in the fields of an upload in one request. */
+    /** What was said of it: its name, and the fields of an upload in one request. */
     fields: text('fields', { mode: 'json' }).$type<Record<string, string>>().notNull(),
-    ifMatch: text('if_match'),
+    /** The revisions of its group that it expects, as its If-Match has them. */
+    expected: text('if_match', { mode: 'json' }).$type<{
+      header: string
+      revisions: readonly number[]
+    }>(),
     fileKey: text('file_key').notNull(),
     /** R2's id of the multipart upload, and the parts that are stored. */
     multipart: text('multipart'),
@@ -902,6 +904,9 @@ export const resumableUploads = sqliteTable(
   },
   (t) => [
     uniqueIndex('resumable_uploads_by_id').on(t.workspace, t.id),
+    index('resumable_uploads_open')
+      .on(t.workspace, t.length)
+      .where(sql`job_id IS NULL`),
     index('resumable_uploads_by_time').on(t.updatedAt),
   ],
 )

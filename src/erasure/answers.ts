@@ -46,7 +46,6 @@ export async function eraseAnswers(
 ): Promise<boolean> {
   const { workspace, key, place, ids } = erasing
   const db = res.databaseOf(workspace)
-  if (await hasAnswers(db, workspace, place.forgottenAt)) return dropSaved(res, erasing)
   const events = await db.all<{ key: number; attempts: number }>(sql`
     SELECT key, (SELECT coalesce(sum(attempts), 0)
       FROM deliveries INDEXED BY deliveries_by_event WHERE event_key = events.key) AS attempts
@@ -54,6 +53,11 @@ export async function eraseAnswers(
     WHERE workspace_id = ${workspace} AND key > ${place.after?.key ?? 0}
     ORDER BY key LIMIT ${eventsPerStep}`)
   const page = firstUpTo(events, ({ attempts }) => attempts, attemptsPerStep)
+  const last = page.at(-1)
+  // Not with each page: those that are kept since then are looked through, and may be many.
+  const isFirstOrLast = place.after === undefined || last === undefined
+  if (isFirstOrLast && (await hasAnswers(db, workspace, place.forgottenAt)))
+    return dropSaved(res, erasing)
   const answers = await db.all<Answer>(sql`
     SELECT a.webhook_key AS webhook, a.event_key AS event, a.attempt, a.answer
     FROM json_each(${JSON.stringify(page.map(({ key }) => key))}) AS e
@@ -67,7 +71,6 @@ export async function eraseAnswers(
   )
   const found = mentioning.map(({ webhook, event, attempt }) => [webhook, event, attempt])
   const guard = unmoved(erasing)
-  const last = page.at(-1)
   const { moved, ms } = await commitErasure(
     res,
     erasing,

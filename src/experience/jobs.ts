@@ -5,6 +5,7 @@ import { nameOfAudience } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
+import { enqueue } from '../jobs/enqueue.ts'
 import { readGroupJob } from '../jobs/job.ts'
 import {
   checkTakesFile,
@@ -17,6 +18,8 @@ import {
   type Paging,
   type StoredFile,
 } from '../jobs/jobs.ts'
+import { checkMayEnd, endUpload, mayEnd } from '../jobs/claim-upload.ts'
+import type { UploadEnd } from '../jobs/resumable.ts'
 import { heldBefore } from '../jobs/turn.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { checkExpected, isAsExpected, type Expected } from './expected.ts'
@@ -65,6 +68,13 @@ export async function getJob(db: Db, workspace: number, id: string): Promise<Gro
   const [row] = await selectJobs(db).where(and(eq(jobs.workspace, workspace), eq(jobs.id, id)))
   if (row === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
   return readRow(row)
+}
+
+/** A job that a request has opened; enqueued again, as that may have failed. Throws `not-found`. */
+export async function getOpened(res: Resources, workspace: number, id: string): Promise<GroupJob> {
+  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  return job
 }
 
 export async function findJob(
@@ -118,7 +128,7 @@ export async function checkAcceptsFile(
   db: Db,
   workspace: number,
   groupId: string,
-  limits: Limits,
+  limits: Limits & { counted?: number },
 ): Promise<number> {
   const { key, audience } = await getGroup(db, workspace, groupId)
   if (audience !== null) {
@@ -129,8 +139,8 @@ export async function checkAcceptsFile(
 }
 
 /**
- * Opens the next job of a group. Throws as `checkAcceptsFile` and `checkExpected` do, and
- * `UnknownOutcome`.
+ * Opens the next job of a group, and ends the upload that brought its file. Throws as
+ * `checkAcceptsFile`, `checkExpected` and `checkMayEnd` do, and `UnknownOutcome`.
  */
 export async function openJob(
   res: Resources,
@@ -140,31 +150,32 @@ export async function openJob(
     Pick<NewJob, 'mode' | 'maxRemovePercent' | 'createdBy'> & {
       type: JobType
       expected?: Expected | undefined
+      end?: UploadEnd | undefined
     },
 ): Promise<OpenedJob> {
   const db = res.databaseOf(workspace)
-  const { limits } = res
-  const id = crypto.randomUUID()
+  const { end } = draft
+  const limits = { ...res.limits, counted: end?.length ?? 0 }
+  const id = end?.id ?? crypto.randomUUID()
+  const now = res.now()
   // One statement, so that the group cannot be deleted nor its queue fill up meanwhile.
   const from = sql`FROM experience_groups AS g
     WHERE g.workspace_id = ${workspace} AND g.id = ${groupId} AND g.deleted_at IS NULL
       AND g.audience_id IS NULL AND ${takesFile(workspace, sql`g.key`, draft.fileSize, limits)}
-      AND ${isAsExpected(draft.expected)}`
+      AND ${isAsExpected(draft.expected)} AND ${mayEnd(workspace, end)}`
   const place = { workspace: sql`g.workspace_id`, queue: sql`g.key`, from }
   const { sliceBytes } = limits
-  const insert = insertNextJob(
-    place,
-    { ...draft, actor: res.actor },
-    { id, sliceBytes, now: res.now() },
-  )
+  const insert = insertNextJob(place, { ...draft, actor: res.actor }, { id, sliceBytes, now })
   const opened = announce(res, workspace, {
     type: 'job.created',
     data: { job_id: id, group_id: groupId, type: typeNames[draft.type] },
   })
-  const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
+  const follows = [...opened, ...endUpload(workspace, end, now)]
+  const { key, results } = await openNextJob(db, { workspace, id }, insert, follows)
   await enqueueAnnounced(res, workspace, results)
   const { fileName, fileSha256 } = draft
   if (key !== undefined) return { key, id, fileName, fileSha256 }
+  await checkMayEnd(db, workspace, end)
   const left = await checkAcceptsFile(db, workspace, groupId, limits)
   await checkExpected(db, workspace, groupId, draft.expected)
   if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)

@@ -18,13 +18,16 @@ export function revisionBefore(job: RevertJob): Source {
   // As of a REPLACE: the members that it leaves.
   const left = sql`${job.groupCount} + added - removed`
   return {
-    starts: { offset: leastMembers(job) },
     isAtEnd: isOvertaken || after === null,
     next: (res, invocation) =>
       walkOn(res, job, {
         ...{ after: after ?? '', invocation },
         write: (range) => revert(job, range),
-        to: { rows: left, touched: left },
+        to: ({ upTo }) => ({
+          ...{ rows: left, touched: left },
+          // With the last range: erasures may be requested until then.
+          ...(upTo === undefined && { offset: leastMembers(job) }),
+        }),
       }),
     end: () => {
       if (isOvertaken) return 'overtaken'

@@ -2,10 +2,57 @@ import { Failure, invalid } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { findIdColumn } from '../jobs/header.ts'
 import type { OpenedJob } from '../jobs/jobs.ts'
+import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
+import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { checkExpected, type Expected } from './expected.ts'
-import { checkAcceptsFile, getJob, openJob, type JobType } from './jobs.ts'
+import { checkAcceptsFile, getOpened, openJob, type JobType } from './jobs.ts'
+
+/** Whose file it is, and the revision that it expects its group to be at. */
+interface Sender {
+  createdBy: string
+  expected?: Expected | undefined
+}
+
+/** Where a file of participants goes: a group. */
+export const toGroup = (
+  res: Resources,
+  workspace: number,
+  group: string,
+  { createdBy, expected }: Sender,
+): Destination => ({
+  workspace,
+  group,
+  expected,
+  receiver: async (end) => {
+    const expects = end === undefined ? expected : (end.expected ?? undefined)
+    const db = res.databaseOf(workspace)
+    const limits = { ...res.limits, counted: end?.length ?? 0 }
+    const bytesLeft = await checkAcceptsFile(db, workspace, group, limits)
+    // With a key, what is before may be its twin: then all of the file is to be compared.
+    if (res.key === undefined) await checkExpected(db, workspace, group, expects)
+    return {
+      bytesLeft,
+      field: checkField,
+      complete: (fields) => typeOf(fields.get('type')),
+      idColumn: findIdColumn,
+      take: (file, fields) => {
+        const type = typeOf(fields.get('type'))
+        const mode = modeOf(fields.get('mode'))
+        const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
+        const draft = { ...file, type, mode, maxRemovePercent, createdBy, expected: expects, end }
+        return openJob(res, workspace, group, draft)
+      },
+    }
+  },
+  messageOf: ({ key }) => ({ kind: 'job', workspace, job: key }),
+  announceCreated: (id) =>
+    announce(res, workspace, { type: 'upload.created', data: { upload_id: id, group_id: group } }),
+  announceDeleted: (id) =>
+    announce(res, workspace, { type: 'upload.deleted', data: { upload_id: id, group_id: group } }),
+  enqueueAnnounced: (results) => enqueueAnnounced(res, workspace, results),
+})
 
 /**
  * Stores a file of participants and opens the job that applies it. A failure leaves neither.
@@ -15,42 +62,22 @@ export async function receiveUpload(
   res: Resources,
   workspace: number,
   groupId: string,
-  {
-    createdBy,
-    parts,
-    expected,
-  }: { createdBy: string; parts: AsyncIterable<UploadPart>; expected?: Expected | undefined },
+  { createdBy, expected, parts }: Sender & { parts: AsyncIterable<UploadPart> },
 ): Promise<OpenedJob> {
-  const db = res.databaseOf(workspace)
-  const bytesLeft = await checkAcceptsFile(db, workspace, groupId, res.limits)
-  // With a key, what is before may be its twin: then all of the file is to be compared.
-  if (res.key === undefined) await checkExpected(db, workspace, groupId, expected)
-  const job = await receiveFile(res, workspace, parts, {
-    bytesLeft,
-    field: checkField,
-    complete: (fields) => typeOf(fields.get('type')),
-    idColumn: findIdColumn,
-    take: (file, fields) => {
-      const type = typeOf(fields.get('type'))
-      const mode = modeOf(fields.get('mode'))
-      const maxRemovePercent = percentOf(fields.get('maxRemovePercent'))
-      const draft = { ...file, type, mode, maxRemovePercent, createdBy, expected }
-      return openJob(res, workspace, groupId, draft)
-    },
-  })
-  await enqueue(res, { kind: 'job', workspace, job: job.key })
+  const destination = toGroup(res, workspace, groupId, { createdBy, expected })
+  const job = await receiveFile(res, workspace, parts, await destination.receiver())
+  await enqueue(res, destination.messageOf(job))
   return job
 }
 
-/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
+/** The job of a file that was received, as it was opened. Throws as `getOpened` does. */
 export async function findReceived(
   res: Resources,
   workspace: number,
   id: string,
 ): Promise<OpenedJob> {
-  const job = await getJob(res.databaseOf(workspace), workspace, id)
+  const job = await getOpened(res, workspace, id)
   if (job.source !== 'participants-file') throw new Error(`the job ${id} has no file`)
-  await enqueue(res, { kind: 'job', workspace, job: job.key })
   return { ...job, fileSha256: job.fileSha256 ?? '' }
 }
 

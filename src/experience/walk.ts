@@ -12,7 +12,7 @@ interface Walk {
   after: string
   invocation: Invocation
   write: (range: Range) => SQLWrapper[]
-  to?: Changes
+  to?: (range: Range) => Changes
 }
 
 /** Writes the next range of the rows of a job's group. False: someone else moved the job. */
@@ -25,8 +25,9 @@ export async function walkOn(
   const [bound] = await res
     .databaseOf(job.workspace)
     .all<{ id: string }>(rangeEnd(job, after, rows))
-  const { moved, ms } = await commitJob(res, job, write({ after, upTo: bound?.id }), {
-    ...to,
+  const range = { after, upTo: bound?.id }
+  const { moved, ms } = await commitJob(res, job, write(range), {
+    ...to?.(range),
     ...walkedTo({ after: bound?.id ?? null, members: job.walk.members + rows }),
     batchIds: rows,
   })

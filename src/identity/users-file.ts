@@ -1,12 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { jsonLengthMax, jsonLists } from '../db/json-lists.ts'
 import { jobs } from '../db/schema.ts'
-import { invalid } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { applySlice, commitJob, deleteFile, type Content } from '../jobs/apply.ts'
 import { carryOn } from '../jobs/carry-on.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
-import { findIdColumn } from '../jobs/header.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import { actorOf, type UsersFileJob } from '../jobs/job.ts'
 import { recordFileProblem } from '../jobs/job-problems.ts'
@@ -15,63 +13,15 @@ import { hasEnded, hasGoodRow, isText, outcomeOf } from '../jobs/outcome.ts'
 import { claimJob, startNext } from '../jobs/turn.ts'
 import { excerptOf } from '../jobs/problem.ts'
 import type { RefusedRow } from '../jobs/slice.ts'
-import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
-import { enqueue } from '../jobs/enqueue.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
-import {
-  checkAcceptsFile,
-  findUsersJob,
-  getUsersJob,
-  openUsersJob,
-  type OpenedUsersJob,
-} from './users-jobs.ts'
+import { findUsersJob } from './users-jobs.ts'
 import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
-
-/**
- * Stores a file of users and opens the job that merges it. A failure leaves neither file nor job.
- * Throws `jobs-waiting`, `invalid`, and what `receiveFile` throws.
- */
-export async function receiveUsers(
-  res: Resources,
-  workspace: number,
-  createdBy: string,
-  parts: AsyncIterable<UploadPart>,
-): Promise<OpenedUsersJob> {
-  const bytesLeft = await checkAcceptsFile(res.databaseOf(workspace), workspace, res.limits)
-  const job = await receiveFile(res, workspace, parts, {
-    bytesLeft,
-    field: checkField,
-    idColumn: findIdColumn,
-    take: (file) => openUsersJob(res, workspace, { ...file, createdBy }),
-  })
-  await enqueue(res, { kind: 'import', workspace, job: job.key })
-  return job
-}
-
-/** Users change with each batch, so that nothing of their file is held. Throws `invalid`. */
-export function checkField(name: string, value: string): void {
-  if (name === 'mode' && value !== 'apply')
-    throw invalid('mode', 'must be apply: a file of users has no preview')
-  if (name === 'maxRemovePercent')
-    throw invalid('maxRemovePercent', 'is only of files of participants: users are not removed')
-}
-
-/** The job of a file that was received, as it was opened; enqueued again, as that may have failed. */
-export async function findReceived(
-  res: Resources,
-  workspace: number,
-  id: string,
-): Promise<OpenedUsersJob> {
-  const job = await getUsersJob(res.databaseOf(workspace), workspace, id)
-  await enqueue(res, { kind: 'import', workspace, job: job.key })
-  return { ...job, fileSha256: job.fileSha256 ?? '' }
-}
 
 /**
  * Carries the job of a file of users on, slice by slice. Readers see each batch at once: a job that

@@ -14,6 +14,8 @@ import {
   type OpenedJob,
   type StoredFile,
 } from '../jobs/jobs.ts'
+import { checkMayEnd, endUpload, mayEnd } from '../jobs/claim-upload.ts'
+import type { UploadEnd } from '../jobs/resumable.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 
 const isUsersJob = (workspace: number) =>
@@ -23,28 +25,36 @@ const isUsersJob = (workspace: number) =>
  * Gives the bytes that a file may have. Throws `jobs-waiting` or `limit` where the workspace takes
  * no more files of users now.
  */
-export const checkAcceptsFile = (db: Db, workspace: number, limits: Limits): Promise<number> =>
-  checkTakesFile(db, workspace, usersQueue(workspace), limits)
+export const checkAcceptsFile = (
+  db: Db,
+  workspace: number,
+  limits: Limits & { counted?: number },
+): Promise<number> => checkTakesFile(db, workspace, usersQueue(workspace), limits)
 
 /** What a client is shown of a job that was just opened: to read it could fail. */
 export type OpenedUsersJob = OpenedJob & Pick<UsersFileJob, 'createdBy' | 'createdAt'>
 
-/** Opens the job of a file of users. Throws `jobs-waiting`, `UnknownOutcome`. */
+/**
+ * Opens the job of a file of users, and ends the upload that brought it. Throws `jobs-waiting`,
+ * `UnknownOutcome`, and as `checkMayEnd` does.
+ */
 export async function openUsersJob(
   res: Resources,
   workspace: number,
-  draft: StoredFile & Pick<UsersFileJob, 'createdBy'>,
+  draft: StoredFile & Pick<UsersFileJob, 'createdBy'> & { end?: UploadEnd | undefined },
 ): Promise<OpenedUsersJob> {
   const db = res.databaseOf(workspace)
-  const { limits } = res
+  const { end } = draft
+  const limits = { ...res.limits, counted: end?.length ?? 0 }
   const { sliceBytes, jobsWaitingMax } = limits
   const queue = sql`${usersQueue(workspace)}`
-  const id = crypto.randomUUID()
+  const id = end?.id ?? crypto.randomUUID()
   // One statement, so that the queue cannot fill up between count and insert.
   const place = {
     workspace: sql`${workspace}`,
     queue,
-    from: sql`WHERE ${takesFile(workspace, queue, draft.fileSize, limits)}`,
+    from: sql`WHERE ${takesFile(workspace, queue, draft.fileSize, limits)}
+      AND ${mayEnd(workspace, end)}`,
   }
   const now = res.now()
   const insert = insertNextJob(
@@ -56,9 +66,11 @@ export async function openUsersJob(
     type: 'job.created',
     data: { job_id: id, group_id: null, type: 'USERS' },
   })
-  const { key, results } = await openNextJob(db, { workspace, id }, insert, opened)
+  const follows = [...opened, ...endUpload(workspace, end, now)]
+  const { key, results } = await openNextJob(db, { workspace, id }, insert, follows)
   await enqueueAnnounced(res, workspace, results)
   if (key === undefined) {
+    await checkMayEnd(db, workspace, end)
     const left = await checkAcceptsFile(db, workspace, limits)
     if (draft.fileSize > left) throw tooManyBytes(limits.waitingBytesMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })

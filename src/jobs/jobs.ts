@@ -34,21 +34,26 @@ export const countUnendedOf = (workspace: number) => sql`(
   SELECT count(*) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL AND erasure_key IS NULL)`
 
-/** The bytes of a workspace's files that are not applied yet, in SQL. */
-export const waitingBytes = (workspace: number) => sql`(
+/** The bytes of a workspace's files that are not applied yet, or still being sent, in SQL. */
+export const waitingBytes = (workspace: number) => sql`((
   SELECT coalesce(sum(file_size), 0) FROM jobs INDEXED BY jobs_unended_by_workspace
   WHERE workspace_id = ${workspace} AND ended_at IS NULL
-    AND audience_id IS NULL AND erasure_key IS NULL AND type <> 'revert' AND state <> 'held')`
+    AND audience_id IS NULL AND erasure_key IS NULL AND type <> 'revert' AND state <> 'held') + (
+  SELECT coalesce(sum(length), 0) FROM resumable_uploads INDEXED BY resumable_uploads_open
+  WHERE workspace_id = ${workspace} AND job_id IS NULL AND updated_at > 0))`
+
+/** The limits of files, and the bytes that count already, as they came by an upload in pieces. */
+type FileLimits = Limits & { counted?: number }
 
 /** Whether a queue and its workspace take one more file of a size, in SQL. */
 export const takesFile = (
   workspace: number,
   queue: SQL,
   size: number,
-  { jobsWaitingMax, jobsUnendedMax, waitingBytesMax }: Limits,
+  { jobsWaitingMax, jobsUnendedMax, waitingBytesMax, counted = 0 }: FileLimits,
 ) => sql`(${countUnended(queue)} < ${jobsWaitingMax}
   AND ${countUnendedOf(workspace)} < ${jobsUnendedMax}
-  AND ${waitingBytes(workspace)} + ${size} <= ${waitingBytesMax})`
+  AND ${waitingBytes(workspace)} + ${size - counted} <= ${waitingBytesMax})`
 
 /**
  * Gives the bytes that one more file may have. Throws `jobs-waiting` where a queue or its workspace
@@ -58,11 +63,11 @@ export async function checkTakesFile(
   db: Db,
   workspace: number,
   queue: number,
-  { jobsWaitingMax, jobsUnendedMax, waitingBytesMax }: Limits,
+  { jobsWaitingMax, jobsUnendedMax, waitingBytesMax, counted = 0 }: FileLimits,
 ): Promise<number> {
   const unended = await db.get<{ ofQueue: number; ofWorkspace: number; bytes: number }>(sql`
-    SELECT ${countUnended(sql`${queue}`)} AS ofQueue,
-      ${countUnendedOf(workspace)} AS ofWorkspace, ${waitingBytes(workspace)} AS bytes`)
+    SELECT ${countUnended(sql`${queue}`)} AS ofQueue, ${countUnendedOf(workspace)} AS ofWorkspace,
+      ${waitingBytes(workspace)} - ${counted} AS bytes`)
   if (unended.ofQueue >= jobsWaitingMax)
     throw new Failure({ reason: 'jobs-waiting', max: jobsWaitingMax })
   if (unended.ofWorkspace >= jobsUnendedMax)

@@ -28,11 +28,12 @@ async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefin
   return listed.truncated && last ? { at: last.key, key: 0 } : undefined
 }
 
-/** Of these files, those of jobs that have not ended. */
+/** Of these files, those of jobs that have not ended, and of uploads that still may open one. */
 export async function findNeeded(db: Db, files: string[]): Promise<Set<string>> {
   if (files.length === 0) return new Set()
+  const named = sql`file_key IN (SELECT value FROM json_each(${JSON.stringify(files)}))`
   const rows = await db.all<{ file: string }>(sql`
-    SELECT file_key AS file FROM jobs
-    WHERE ended_at IS NULL AND file_key IN (SELECT value FROM json_each(${JSON.stringify(files)}))`)
+    SELECT file_key AS file FROM jobs WHERE ended_at IS NULL AND ${named}
+    UNION ALL SELECT file_key FROM resumable_uploads WHERE job_id IS NULL AND ${named}`)
   return new Set(rows.map(({ file }) => file))
 }

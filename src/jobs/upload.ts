@@ -124,10 +124,15 @@ async function* hashed(parts: AsyncIterable<UploadPart>, hash: Hash): AsyncGener
   }
 }
 
-function checkPart(values: string, fileName: string | undefined): void {
+function checkPart(contentType: string, fileName: string | undefined): void {
   if (fileName !== undefined)
     throw new Failure({ reason: 'invalid', field: 'fileName', problem: 'must be one file' })
-  const contentType = values.toLowerCase()
+  checkContentType(contentType)
+}
+
+/** Throws `file-type` for a type that no list has. */
+export function checkContentType(value: string): void {
+  const contentType = value.toLowerCase()
   if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
 }
 
@@ -154,7 +159,19 @@ class Fields {
   }
 }
 
-function headerMode(fields: ReadonlyMap<string, string>): HeaderMode {
+/** The fields of an upload that are given at once. Throws what `receiveFile` throws for them. */
+export function fieldsOf(
+  given: Record<string, string>,
+  { field: check, complete }: Pick<Receiver<unknown>, 'field' | 'complete'>,
+): ReadonlyMap<string, string> {
+  const fields = new Fields()
+  for (const [field, value] of Object.entries(given)) check?.(...fields.add({ field, value }))
+  headerMode(fields.values)
+  complete?.(fields.values)
+  return fields.values
+}
+
+export function headerMode(fields: ReadonlyMap<string, string>): HeaderMode {
   const values = fields.get('header') ?? 'auto'
   const mode = headerModes.find((known) => known === values)
   if (mode !== undefined) return mode

@@ -76,9 +76,8 @@ export async function membersAt<More = object>(
     sql<{ live: number; written: number }>`
     SELECT g.revision AS live,
       (SELECT count(*) FROM (SELECT 1 FROM jobs AS j
-        WHERE j.group_key = g.key AND j.revision > ${revision} AND j.state <> 'waiting'
-          AND NOT (j.revision < g.revision AND j.state IN ('failed', 'cancelled'))
-        LIMIT 2)) AS written
+        WHERE j.group_key = g.key AND j.revision > ${revision}
+          AND j.state NOT IN ('waiting', 'failed', 'cancelled') LIMIT 2)) AS written
     FROM ${group}`,
     sql<Member<More>>`
     SELECT m.participant_id AS id ${columns === undefined ? sql`` : sql`, ${columns(revision)}`}

@@ -14,6 +14,8 @@ export const objects = {
   'job.published': ['job', 'job_id'],
   'job.cancelled': ['job', 'job_id'],
   'job.exported': ['job', 'job_id'],
+  'upload.created': ['upload', 'upload_id'],
+  'upload.deleted': ['upload', 'upload_id'],
   'user.updated': ['user', 'person_hash'],
   'user.deleted': ['user', 'person_hash'],
   'users.reported': null,

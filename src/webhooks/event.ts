@@ -51,15 +51,11 @@ interface OfUser {
   /** See person-hash.ts. */
   person_hash: string
 }
-interface OfAudience {
-  audience_id: string
-}
+type OfAudience = { audience_id: string }
 interface Filled extends OfAudience {
   group_id: string
 }
-interface OfWebhook {
-  webhook_id: string
-}
+type OfWebhook = { webhook_id: string }
 
 /**
  * The data of each type of event: ids mostly, by which a receiver gets what it needs; no value of
@@ -87,6 +83,8 @@ export interface EventData {
   'job.published': OfGroupJob
   'job.cancelled': OfGroupJob
   'job.exported': OfGroupJob & { what: 'added' | 'removed' }
+  'upload.created': { upload_id: string; group_id: string | null }
+  'upload.deleted': { upload_id: string; group_id: string | null }
   'user.updated': OfUser
   'user.deleted': OfUser
   'users.reported': { reports: number }
@@ -139,9 +137,7 @@ export interface EventData {
   'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
 }
 
-interface OfExperiment {
-  experiment_id: string
-}
+type OfExperiment = { experiment_id: string }
 
 interface Imbalanced extends OfExperiment {
   version: number

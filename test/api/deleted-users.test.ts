@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { receiveUsers, runUsersJob } from '../../src/identity/users-file.ts'
+import { runUsersJob } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { isEmpty } from '../support/answers.ts'
 import type { Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'

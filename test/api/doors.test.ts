@@ -28,6 +28,7 @@ import {
   type NamedDoor,
 } from '../support/doors.ts'
 import { held as heldJob } from '../support/held.ts'
+import { begun, ofTus } from '../support/tus.ts'
 import { resigned, wrongTokens } from '../support/tokens.ts'
 
 /** `console-doors.test.ts` knocks at these. */
@@ -35,7 +36,7 @@ const ofPeople = /^\/(console\b.*)?$/
 
 let bank: Bank
 /** What a request through a group's door may name. */
-let ids: { groupId: string; jobId: string }
+let ids: { groupId: string; jobId: string; uploadId: string }
 let other: Bank
 let wrong: [why: string, token: string][]
 let wide: Client
@@ -43,10 +44,14 @@ let wide: Client
 beforeAll(async () => {
   ;[bank, other] = [await Bank.open(), await Bank.open()]
   const groupId = await bank.group('owls')
-  ids = { groupId, jobId: String((await bank.apply(groupId, 'ADD', 'ann\na,b\n'))['jobId']) }
+  const { jobId } = await bank.apply(groupId, 'ADD', 'ann\na,b\n')
+  ids = { groupId, jobId: String(jobId), uploadId: await upload(bank, groupId) }
   wrong = Object.entries(await wrongTokens(bank.token, other.token))
   wide = await newClient([...scopes], bank.workspace)
 })
+
+const upload = (of: Bank, groupId: string) =>
+  begun((...request) => of.call(...request), `/groups/${groupId}/uploads`, 4, { type: 'ADD' })
 
 const bearerOf = async (client: Client, held: readonly string[]) => ({
   authorization: `Bearer ${await tokenOf(client, { scope: held.join(' ') })}`,
@@ -56,7 +61,7 @@ const knock = (
   door: Pick<NamedDoor, 'method' | 'template' | 'init'>,
   headers: Record<string, string>,
   to = ids,
-) => knockAt(door, headers, { participantId: 'ann', ...to })
+) => knockAt(door, headers, { participantId: 'ann', other_uploadId: to.uploadId, ...to })
 
 /** All that a caller who should not have come in could have changed. */
 async function nothingChanged() {
@@ -65,6 +70,9 @@ async function nothingChanged() {
     page: { totalElements: 1 },
   })
   expect(await bank.get('/jobs')).toMatchObject({ page: { totalElements: 1 } })
+  const path = `/groups/${ids.groupId}/uploads/${ids.uploadId}`
+  const sent = bank.call('GET', path, { headers: ofTus })
+  expect(await said(sent)).toMatchObject({ status: 200, offset: 0 })
 }
 
 describe('the doors', () => {
@@ -137,9 +145,13 @@ describe.each(groupDoors)('$name', (door) => {
         ...owner.headers(),
         ...(await bearerOf(client, held)),
       }
-      const answer = await knock(door, headers, { groupId, jobId: String(jobId) })
+      const uploadId = template.includes(':uploadId') ? await upload(owner, groupId) : ''
+      const answer = await knock(door, headers, { groupId, jobId: String(jobId), uploadId })
       expect(answer.headers.get('transactionId')).toBe(headers['transactionId'])
-      expect(await said(answer), held.join()).toMatchObject({ status: 200 })
+      expect([answer.status, await answer.text()], held.join()).toEqual([
+        door.status ?? 200,
+        door.status === 204 ? '' : expect.stringMatching(/./),
+      ])
     }
   })
 
@@ -232,13 +244,15 @@ describe.each(groupDoors.filter(({ template }) => /:(groupId|jobId)/.test(templa
   '$name',
   (door) => {
     it("finds nothing of another workspace's", async () => {
+      const upload = refused(`uploadId ${ids.uploadId} not found`, '2000', 404)
       const sentence = door.template.includes(':jobId')
         ? `jobId ${ids.jobId} not found`
         : `groupId ${ids.groupId} not found or has been marked for deletion`
       const transactionId = crypto.randomUUID().toUpperCase()
       const answer = await knock(door, { ...other.headers(), transactionId })
       expect(answer.headers.get('transactionId')).toBe(transactionId)
-      expect(await said(answer)).toEqual(refused(sentence))
+      const isUpload = door.template.includes(':uploadId')
+      expect(await said(answer)).toEqual(isUpload ? upload : refused(sentence))
       await nothingChanged()
     })
   },

@@ -6,6 +6,7 @@ import { held } from '../support/held.ts'
 import { household, Team } from '../support/identity.ts'
 import { published, type Operation } from '../support/openapi.ts'
 import { attempted, Receiver } from '../support/receiver.ts'
+import { creating, ofTus, pieceType } from '../support/tus.ts'
 
 let operations: [name: string, Operation][]
 const done = new Set<string>()
@@ -163,8 +164,49 @@ walk('what Experience Groups answer is as the document says', async () => {
     {},
     json('POST', { participantIds: [participantId, 'nobody'] }),
   )
+  await uploads(request, bank.headers(), `${v3}/groups/{groupId}/uploads`, { groupId })
   await request('DELETE', `${v3}/groups/{groupId}`, { groupId })
 })
+
+/** Each operation of uploads in pieces below a path, as it succeeds and as it is refused. */
+async function uploads(
+  request: Requester,
+  caller: Record<string, string>,
+  path: string,
+  ids: Record<string, string>,
+) {
+  const of = (headers: Record<string, string>, body: string | null = null) => ({ body, headers })
+  const first = { ...ofTus, 'content-type': pieceType, 'upload-offset': '0' }
+  await asDescribed(
+    `OPTIONS ${path}`,
+    await call('/groups/v3/groups/x/uploads', { method: 'OPTIONS' }),
+  )
+  done.add(`OPTIONS ${path}`)
+  for (const headers of [{ ...ofTus }, caller, creating(2 ** 33, {}), creating(0, {})])
+    await request('POST', path, ids, of(headers))
+  for (const method of ['PATCH', 'POST', 'DELETE']) {
+    const shown = await request('POST', path, ids, of(creating(4, { type: 'ADD' })))
+    const id = String(shown['uploadId'] ?? shown['id'])
+    const at = { ...ids, uploadId: id, upload_id: id }
+    const one = `${path}/{${path.includes('v3') ? 'uploadId' : 'upload_id'}}`
+    for (const piece of [
+      first,
+      { ...first, 'content-type': 'x' },
+      { ...first, 'upload-offset': '9' },
+    ])
+      await request('PATCH', one, at, of(piece, 'too long'))
+    await request('GET', one, at, of(ofTus))
+    const override = { ...first, 'x-http-method-override': 'PATCH' }
+    await request(
+      method,
+      one,
+      at,
+      of(method === 'POST' ? override : first, method === 'DELETE' ? null : 'bob\n'),
+    )
+    await request('GET', one, at, of(ofTus))
+    await request('POST', one, at, of(ofTus))
+  }
+}
 
 /** Each operation once more, as somebody who is refused. */
 async function refusals(request: Requester, prefix: string, init: RequestInit) {
@@ -246,6 +288,7 @@ walk('what Group Identity answers is as the document says', async () => {
   await eventually(() => request('GET', `${root}/imports/{import_id}`, { import_id }), hasEnded)
   await request('GET', `${root}/imports/{import_id}/errors`, { import_id })
 
+  await uploads(request, {}, `${root}/users/uploads`, ids)
   await refusals(request, root, { headers: { authorization: 'Bearer x' } })
   await refusals(request, '/userprofile', { headers: { authorization: 'Bearer x' } })
   const { token } = await Team.open()

@@ -1,8 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
+import type { Env } from '../../src/resources.ts'
 import { pageOf, refused, said, uuid } from '../support/answers.ts'
 import { Bank, json, lines, newClient, tokenOf, type Json } from '../support/api.ts'
 import { opened, synced } from '../support/coupon.ts'
+import { callWith } from '../support/door.ts'
+import { fused } from '../support/fused.ts'
 import { held, people, published, sent } from '../support/held.ts'
 import { hookScopes } from '../support/hooks.ts'
 import { Team } from '../support/identity.ts'
@@ -174,6 +177,25 @@ describe('POST /groups/{groupId}/revert', () => {
     expect(await bank.members(group)).toEqual(['bob', 'old'])
     await synced(team, bank)
     expect(await bank.members(group)).toEqual(['ann', 'bob'])
+  })
+})
+
+describe('a revert whose request dies once it is opened', () => {
+  it('goes on as soon as the request is repeated', async () => {
+    const { bank, group } = await changed()
+    const ask = async (vars: Partial<Env> = {}) =>
+      callWith(vars, `/groups/v3/groups/${group}/revert`, {
+        method: 'POST',
+        headers: { ...bank.headers(), 'idempotency-key': 'once' },
+      })
+    for (let at = 0, opened = false; !opened; at++) {
+      const { db } = fused({ at, when: 'after', lasting: true })
+      expect((await ask({ DB: db })).status).toBe(500)
+      opened = JSON.stringify(await bank.get(`/jobs?groupId=${group}`)).includes('REVERT')
+    }
+    const { jobId } = await said(ask())
+    expect(await bank.ended(String(jobId))).toMatchObject({ jobStatus: 'SUCCESSFUL' })
+    expect(await bank.members(group)).toEqual(four)
   })
 })
 

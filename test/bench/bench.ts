@@ -14,12 +14,14 @@ import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
 import { safety } from './safety.ts'
 import { trips } from './trips.ts'
+import { tus } from './tus.ts'
 import { users } from './users.ts'
 import { webhooks } from './webhooks.ts'
 
 const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['trips', trips],
   ['growth', growth],
+  ['tus', tus],
   ['during', during],
   ['neighbour', neighbour],
   ['requests', requests],

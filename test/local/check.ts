@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { root } from './program.ts'
 
 /** All that `npm run verify` asks before the tests, what takes longest first. */
-const checks = ['deploy', 'types', 'memory', 'format', 'bundle', 'openapi']
+const checks = ['deploy', 'types', 'tus', 'memory', 'format', 'bundle', 'openapi']
 
 /** Runs a check; what it says comes as a whole, as another one runs beside it. */
 async function passes(check: string): Promise<boolean> {

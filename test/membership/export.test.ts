@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { exportMembers, RevisionChanged } from '../../src/membership/export.ts'
 import { resources } from '../../src/resources.ts'
 import { refused, said } from '../support/answers.ts'
-import { Bank, lines } from '../support/api.ts'
+import { Bank, eventually, lines } from '../support/api.ts'
+import { held } from '../support/held.ts'
 
 const count = 10_000
 const crowd = (name: string, count: number) =>
@@ -174,6 +175,20 @@ describe('a file', () => {
     for (let time = 0; time < 3; time++)
       expect(await bank.apply(group, 'ADD', 'one,two\n')).toMatchObject({ jobStatus: 'FAILED' })
     await bank.apply(group, 'REMOVE', lines(members))
+    expect(await next()).toEqual(members.slice(4_000))
+  })
+
+  it('goes on where another is cancelled after the one that goes live', async () => {
+    const { bank, group, members, next } = await begun()
+    await bank.apply(group, 'REMOVE', lines(members))
+    const preview = { type: 'REPLACE', mode: 'preview' }
+    const { jobId } = await held(bank, group, preview, members.slice(3_000))
+    await said(bank.call('POST', `/jobs/${String(jobId)}/cancel`))
+    const undoing = env.DB.prepare('SELECT ended_at FROM jobs WHERE id = ?').bind(jobId)
+    await eventually(
+      () => undoing.first('ended_at'),
+      (at) => at !== null,
+    )
     expect(await next()).toEqual(members.slice(4_000))
   })
 

@@ -64,7 +64,7 @@ const stalled = [
 
 const used =
   `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances
-  group_definitions jobs recompute_runs
+  group_definitions jobs recompute_runs resumable_uploads
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {
@@ -180,6 +180,7 @@ describe.each(others)('%s', (cron) => {
     ['enqueueStalledErasures', /FROM erasures WHERE ended_at IS NULL/],
     ['enqueueStalledExperiments', /FROM experiments WHERE deleted_at IS NOT NULL/],
     ['enqueueStalledBalances', /FROM experiment_balances WHERE state/],
+    ['sweepUploads', /from "resumable_uploads"/],
     ['refreshDue', /audiences/],
     ['sweepEvents', /FROM events ORDER BY key/],
     ['sweepKeys', /DELETE FROM idempotency_keys/],
@@ -200,6 +201,19 @@ describe.each(others)('%s', (cron) => {
     const others = stalled.filter(({ kind }) => !missed.includes(kind))
     expect(messages(work)).toEqual(others)
     expect(await count('events')).toBe(part === 'sweepEvents' ? 1 : 0)
+  })
+
+  it('takes away uploads that nothing came of for twelve hours', async () => {
+    const upload = (key: number, updated_at: number) =>
+      insert('resumable_uploads', {
+        ...{ key, id: `upload ${key}`, workspace_id: 1, length: 1, file_name: '', fields: '{}' },
+        ...{ file_key: `uploads/1/${key}.csv`, created_at: 0, updated_at },
+      })
+    const old = wednesday - 12 * 60 * minute
+    await env.DB.batch([upload(91, 0), upload(92, old), upload(93, old + 1)])
+    await comes(cron)
+    const { results } = await env.DB.prepare('SELECT key FROM resumable_uploads').all()
+    expect(results).toEqual([{ key: 93 }])
   })
 
   it('takes away deliveries of thirty days ago, and events of four hundred', async () => {

@@ -1,5 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { erasePerson } from '../../src/erasure/request.ts'
+import { runErasure } from '../../src/erasure/run.ts'
 import { findKey, keepAnswer, sweepKeys } from '../../src/idempotency/keys.ts'
 import type { RequestKey } from '../../src/resources.ts'
 import { tick } from '../support/bindings.ts'
@@ -92,6 +94,25 @@ describe('an erasure of people', () => {
     const erased = await team.erase('lars')
     expect(erased).toMatchObject({ removed: { saved_answers: 2500 } })
     expect((await keysOf(team.workspace)).filter(({ answer }) => answer !== null)).toEqual([])
+  })
+
+  it('reads answers that are kept meanwhile twice, however many events there are', async () => {
+    const team = await Team.open(hookScopes)
+    const { res } = hazardous()
+    await env.DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+       INSERT INTO events (workspace_id, id, type, at, data)
+       SELECT ?, 'evt_' || i, 'webhook.test', 0, '{}' FROM n`,
+    )
+      .bind(team.workspace)
+      .run()
+    await erasePerson(res, team.workspace, 'lars', 'tester')
+    await write(team.workspace, 3000, Date.now() + 60_000)
+    const erasure = env.DB.prepare('SELECT key FROM erasures WHERE workspace_id = ?')
+    const key = (await erasure.bind(team.workspace).first<number>('key')) ?? 0
+    const before = res.meter.rowsRead
+    await runErasure(res, team.workspace, key)
+    expect(res.meter.rowsRead - before).toBeLessThan(2 * 3000 + 6 * 1000)
   })
 })
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { receiveUpload } from '../../src/experience/upload.ts'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { Bank } from '../support/api.ts'
 import { fileParts, hazardous, parts, unlessCrash } from '../support/hazard.ts'

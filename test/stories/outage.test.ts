@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env } from '../../src/resources.ts'

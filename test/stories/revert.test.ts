@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
+import { erasePerson } from '../../src/erasure/request.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { cancelJob } from '../../src/experience/held.ts'
 import { pruneGroup } from '../../src/experience/prune.ts'
@@ -213,6 +214,20 @@ describe('a revert', () => {
       { state: 'failed', failure: 'overtaken', added: 0, removed: 0 },
     ])
     expect(await members()).toEqual(before)
+  })
+
+  it('goes on without those whose erasure is requested meanwhile', async () => {
+    const { res, workspace, opens, inSmallSteps, fuse, run, members } = await changed()
+    await opens()
+    await inSmallSteps()
+    fuse({ at: 5, when: 'after' })
+    await run().catch(unlessCrash)
+    fuse(undefined)
+    const [erased = ''] = people(5, 6)
+    await erasePerson(res, workspace, erased, 'tester')
+    await run()
+    expect((await jobsIn(workspace))[2]).toMatchObject({ state: 'successful', failure: null })
+    expect(await members()).toEqual(before.filter((id) => id !== erased))
   })
 
   it('fails where the workspace would have too many members', async () => {

@@ -4,14 +4,16 @@ import { deleteAudience } from '../../src/audiences/audiences.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { listGroups } from '../../src/experience/groups.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
-import { receiveUpload } from '../../src/experience/upload.ts'
+import { receiveUpload, toGroup } from '../../src/experience/upload.ts'
 import { createExperiment } from '../../src/experiments/create.ts'
 import { deleteExperiment } from '../../src/experiments/erase.ts'
 import { setStatus } from '../../src/experiments/status.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
-import { receiveUsers } from '../../src/identity/users-file.ts'
+import { receiveUsers, toUsers } from '../../src/identity/users-upload.ts'
+import { deleteUpload } from '../../src/jobs/delete-upload.ts'
+import { createUpload, type Destination } from '../../src/jobs/resumable.ts'
 import type { Message } from '../../src/messages.ts'
 import { createWebhook, deleteWebhook } from '../../src/webhooks/subscriptions.ts'
 import { eventTypes } from '../../src/webhooks/event.ts'
@@ -53,6 +55,12 @@ async function build(workspace: number): Promise<Record<string, string>> {
   const job = await receiveUpload(res, workspace, group.id, { createdBy: 'tester', parts: file })
   const users = fileParts('user_id,plan\nann,gold\na,b,c\n')
   const { id: import_id } = await receiveUsers(res, workspace, 'tester', users)
+  const [toOwls, toAll] = [
+    toGroup(res, workspace, group.id, { createdBy: 'tester' }),
+    toUsers(res, workspace, 'tester'),
+  ]
+  const begun = async (to: Destination) =>
+    (await createUpload(res, to, { length: 4, fields: { type: 'add' } })).id
   const spare = await grouped(res, workspace, 'spare')
   await filling(res, workspace, 'coupon', { operator: 'not', expression: teamIs('blue') })
   await addAudience(res, workspace, 'mates', {
@@ -93,6 +101,10 @@ async function build(workspace: number): Promise<Record<string, string>> {
     group_id: 'household',
     run_id: run.id,
     import_id,
+    uploadId: await begun(toOwls),
+    other_uploadId: await begun(toOwls),
+    upload_id: await begun(toAll),
+    other_upload_id: await begun(toAll),
     user_id: 'ann',
     mpid: 'ann',
     org_id: '1',
@@ -121,6 +133,8 @@ async function deleteAll(workspace: number, ids: Record<string, string>): Promis
   await deleteDefinition(res, workspace, 'household')
   for (const one of ['ann', 'bob', 'cid', 'ann~', 'bob~', 'cid~'])
     await deleteUser(res, workspace, one).catch(() => undefined)
+  for (const id of [ids['upload_id'], ids['other_upload_id']])
+    await deleteUpload(res, toUsers(res, workspace, 'tester'), id ?? '')
   await deleteWebhook(res, workspace, ids['webhook_id'] ?? '')
   await settle()
 }

@@ -71,6 +71,7 @@ const fromReplica = [
 
 /** Which ask no database. */
 const without = [
+  ...Object.keys(openDoors).filter((name) => name.startsWith('OPTIONS')),
   'GET /openapi.json',
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server',

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { scopes, type Scope } from '../../src/access/scopes.ts'
 import { call, json } from './api.ts'
 import { household } from './identity.ts'
+import { creating, ofTus, pieceType } from './tus.ts'
 
 // Every route of the Worker, with a request that would succeed.
 
@@ -46,7 +47,30 @@ const filling = { scope: 'audiences:write', also: ['groups:write'] } satisfies D
 const choosing = { scope: 'audiences:write', also: ['users:read'] } satisfies Door
 const withValues = { scope: 'audiences:read', also: ['users:read'] } satisfies Door
 
+const firstPiece = {
+  body: 'bob\n',
+  headers: { ...ofTus, 'content-type': pieceType, 'upload-offset': '0' },
+}
+
+/** Uploads in pieces, below `path`, of files with these metadata. */
+const uploads = (
+  scope: Scope,
+  path: string,
+  id: string,
+  fields: Record<string, string>,
+): Record<string, Door> => ({
+  [`POST ${path}`]: { scope, init: { headers: creating(4, fields) }, status: 201 },
+  [`GET ${path}/:${id}`]: { scope, init: { headers: ofTus } },
+  [`PATCH ${path}/:${id}`]: { scope, init: firstPiece, status: 204 },
+  [`POST ${path}/:${id}`]: {
+    ...{ scope, stands: { [id]: `other_${id}` }, status: 204 },
+    init: { ...firstPiece, headers: { ...firstPiece.headers, 'x-http-method-override': 'PATCH' } },
+  },
+  [`DELETE ${path}/:${id}`]: { scope, init: { headers: ofTus }, status: 204 },
+})
+
 const ofGroups: Record<string, Door> = {
+  ...uploads('groups:write', '/groups/:groupId/uploads', 'uploadId', { type: 'ADD' }),
   'POST /groups': { scope: 'groups:write', ...takes('POST', { groupName: 'new' }) },
   'GET /groups': { scope: 'groups:read' },
   'GET /groups/:groupId': { scope: 'groups:read' },
@@ -119,6 +143,7 @@ const ofWorkspaces: Record<string, Door> = {
     init: { ...csv, body: 'user_id,has_dog\n1,true\n' },
     status: 202,
   },
+  ...uploads('users:write', '/users/uploads', 'upload_id', {}),
   'GET /imports': { scope: 'users:read' },
   'GET /imports/:import_id': { scope: 'users:read' },
   'GET /imports/:import_id/errors': { scope: 'users:read' },
@@ -293,6 +318,12 @@ export const adminDoors: Record<string, { init: RequestInit; status: number }> =
 export const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/revoke', 'POST /oauth/token']
 
 export const openDoors: Record<string, number> = {
+  ...Object.fromEntries(
+    [
+      ...faces.map((face) => `${face}/groups/:groupId`),
+      '/platform/workspaces/:workspace_id/users',
+    ].map((path) => [`OPTIONS ${path}/uploads`, 204]),
+  ),
   'GET /health': 200,
   'GET /ready': 200,
   'GET /openapi.json': 200,

@@ -146,7 +146,7 @@ const ofFuse = (fuse: Fuse) => ('of' in fuse ? fuse.of : undefined)
 type Burning = <T>(run: () => Promise<T>) => Promise<T>
 
 const fallible = new Set<string | symbol>([
-  ...['get', 'put', 'delete', 'createMultipartUpload'],
+  ...['get', 'head', 'put', 'delete', 'createMultipartUpload'],
   ...['uploadPart', 'complete', 'abort'],
 ])
 
@@ -156,6 +156,9 @@ function failing<Of extends object>(bucket: Of, burning: Burning): Of {
     get(target, key) {
       const value: unknown = Reflect.get(target, key)
       if (typeof value !== 'function') return value
+      if (key === 'resumeMultipartUpload')
+        return (...given: unknown[]) =>
+          failing(Object(Reflect.apply(value, target, given)), burning)
       if (!fallible.has(key)) return value.bind(target)
       return (...given: unknown[]) =>
         burning(async () => {

@@ -5,6 +5,7 @@ import { halves } from './experiments.ts'
 import { held } from './held.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
 import { household, Team } from './identity.ts'
+import { begun } from './tus.ts'
 
 /** What takes long to come about, and the paths that are about it. */
 const slow = {
@@ -13,6 +14,7 @@ const slow = {
   job: /:groupId|:jobId|:participantId/,
   erasure: /:erasure_id/,
   experiment: /\/experiments/,
+  upload: /:uploadId|:upload_id/,
 }
 
 const isHeld = /:jobId\/(changes|publish|cancel)/
@@ -37,6 +39,7 @@ export async function settled(
     const preview = await held(bank, await bank.group(), { type: 'ADD', mode: 'preview' }, ['ann'])
     return [name, String(preview['jobId'])]
   })
+  const uploads = isAbout('upload') && (await sentInPieces(team, bank, groupId))
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
   const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
@@ -51,8 +54,23 @@ export async function settled(
     ...(experiment_id && { experiment_id, participant_id: 'ann' }),
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
     ...(import_id && { import_id }),
+    ...uploads,
   }
   return { team, bank, ids }
+}
+
+async function sentInPieces(
+  team: Team,
+  bank: Bank,
+  group: string,
+): Promise<Record<string, string>> {
+  const ofGroup = () =>
+    begun((...of) => bank.call(...of), `/groups/${group}/uploads`, 4, { type: 'ADD' })
+  const ofUsers = () => begun((...of) => team.call(...of), '/users/uploads', 4, {})
+  return {
+    ...{ uploadId: await ofGroup(), other_uploadId: await ofGroup() },
+    ...{ upload_id: await ofUsers(), other_upload_id: await ofUsers() },
+  }
 }
 
 async function imported(team: Team): Promise<string> {

@@ -80,6 +80,9 @@ function every<Bound extends object>(binding: Binding, bound: Bound, slowly: Slo
     get(target, key) {
       const value: unknown = Reflect.get(target, key)
       if (typeof value !== 'function') return value
+      if (key === 'resumeMultipartUpload')
+        return (...given: unknown[]) =>
+          every(binding, Object(Reflect.apply(value, target, given)), slowly)
       return (...given: unknown[]) =>
         slowly(binding, String(key), async () => Reflect.apply(value, target, given) as unknown)
     },

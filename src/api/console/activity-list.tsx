@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { PropsWithChildren } from 'hono/jsx'
-import { objects } from '../../webhooks/event.ts'
+import { objects } from '../../webhooks/event-object.ts'
 import { recordOf, type EventRecord, type PastEvent } from '../../webhooks/record.ts'
 import type { Http } from '../http.ts'
 import { Page } from './page.tsx'

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { listDigests } from '../../audit/digest-list.ts'
-import { objects, eventTypes } from '../../webhooks/event.ts'
+import { eventTypes } from '../../webhooks/event.ts'
+import { objects } from '../../webhooks/event-object.ts'
 import { exportEvents, listEvents, type EventFilter } from '../../webhooks/event-list.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'

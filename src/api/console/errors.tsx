@@ -45,6 +45,7 @@ const limited: Record<Extract<Reason, { reason: 'limit' }>['what'], string> = {
   'user-attributes': 'attributes of a user',
   'profile-bytes': 'bytes of a profile',
   'waiting-bytes': 'bytes of files that wait',
+  'open-uploads': 'uploads in pieces that are not complete',
 }
 
 /** What happened, and what to do: a status, and a sentence in plain words. */
@@ -142,6 +143,7 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'header-invalid':
     case 'key-reused':
     case 'secret-lost':
+    case 'resumable':
     case 'two-credentials':
     case 'grant-unknown':
     case 'audience-unknown':

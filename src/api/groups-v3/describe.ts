@@ -4,7 +4,7 @@ import { guarded, headerField, json, jsonOrCsv, rateLimitExceeded } from '../des
 import { taggedHeaders } from '../if-match.ts'
 import { Refused } from './wire.ts'
 
-const transactionId = {
+export const transactionId = {
   in: 'header',
   name: 'transactionId',
   required: true,

@@ -3,6 +3,7 @@ import type { Problem } from '../../jobs/problem.ts'
 import type { JobIs, Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { keyReusedSentence, named, refusalOf } from '../refusal.ts'
+import { tusRefusal, type TusStatus } from '../tus-errors.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
 /** The names that fields have in this dialect. */
@@ -46,7 +47,11 @@ function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal'
   return `The job would remove ${removed} members, not ${given}.`
 }
 
-type Refusal = [status: 400 | 401 | 429, code: '2000' | '2001' | '2003' | '2004', message: string]
+type Refusal = [
+  status: 400 | 401 | 429 | TusStatus,
+  code: '2000' | '2001' | '2003' | '2004',
+  message: string,
+]
 
 /** Refusals as Experience Groups words them ("Error codes"). */
 function answerTo(facts: Reason): Refusal {
@@ -62,6 +67,7 @@ function answerTo(facts: Reason): Refusal {
     case 'not-an-id':
       return [400, '2000', `Invalid groupId ${facts.id}`]
     case 'not-found':
+      if (facts.what === 'upload') return [404, '2000', `uploadId ${facts.id} not found`]
       if (facts.what === 'group')
         return [400, '2000', `groupId ${facts.id} not found or has been marked for deletion`]
       return [400, '2000', `${facts.what}Id ${facts.id} not found`]
@@ -103,6 +109,10 @@ function answerTo(facts: Reason): Refusal {
       return [400, '2001', 'There are import jobs in process, need to wait for them to finish.']
     case 'uploads-in-flight':
       return [400, '2001', 'There are too many uploads in progress: try again in a few seconds.']
+    case 'resumable': {
+      const [status, sentence] = tusRefusal(facts.refusal)
+      return [status, status === 423 ? '2001' : '2000', sentence]
+    }
     case 'idle':
       return [400, '2000', `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     // Not in the vendor's table, but clients only wait after a 429 (RFC 6585 §4).
@@ -168,6 +178,8 @@ function limitReached({ what, max }: Extract<Reason, { reason: 'limit' }>): Refu
       '2001',
       `Files that wait to be applied cannot have more than ${max} bytes together: try again later.`,
     ]
+  if (what === 'open-uploads')
+    return [400, '2001', `There cannot be more than ${max} unfinished uploads in a workspace.`]
   return [400, '2000', `The number of ${what} is limited to ${max}`]
 }
 

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { getOpened } from '../../experience/jobs.ts'
 import { revertGroup } from '../../experience/revert.ts'
 import { listRevisions } from '../../experience/revisions.ts'
 import type { Http } from '../http.ts'
@@ -43,9 +44,10 @@ export const revisions = new Hono<Http>()
     ifMatch,
     optionalJsonBody,
     valid('json', Revert),
-    idempotent<'job.created'>((c, { job_id, group_id }) =>
-      c.json(showRevert(job_id, String(group_id))),
-    ),
+    idempotent<'job.created'>(async (c, { job_id }) => {
+      const { id, groupId } = await getOpened(c.var.res, c.var.workspace, job_id)
+      return c.json(showRevert(id, groupId))
+    }),
     async (c) => {
       const { res, workspace, caller, expected } = c.var
       const id = groupIdOf(c.req.param('groupId'))

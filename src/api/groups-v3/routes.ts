@@ -26,6 +26,7 @@ import { Page, pagingOf, PageQuery, showPage } from './paging.ts'
 import * as jobWire from './job-wire.ts'
 import { revisions } from './revisions.ts'
 import { ShownUpload, showUpload } from './upload-wire.ts'
+import { uploads, uploadsOffered } from './uploads.ts'
 import * as wire from './wire.ts'
 
 const groupFields = { groupName: 'name', groupId: 'id', 'groupType.groupTypeName': 'type' } as const
@@ -51,10 +52,12 @@ const showOne = async (c: Context<Http>, id: string) =>
 /** Experience Groups. */
 export const groupsV3 = new Hono<Http>()
   .onError(onError)
+  .route('/', uploadsOffered)
   .use(repeatTransactionId, bearer, rateLimited, requireTransactionId)
   .route('/', lookups)
   .route('/', revisions)
   .route('/', heldJobs)
+  .route('/', uploads)
 
   .post(
     '/groups',
@@ -122,12 +125,7 @@ export const groupsV3 = new Hono<Http>()
 
   .delete(
     '/groups/:groupId',
-    operation(
-      'deleteGroup',
-      'groups:write',
-      'Delete a group, its members and its jobs',
-      wire.Accepted,
-    ),
+    operation('deleteGroup', 'groups:write', 'Delete a group, its members and jobs', wire.Accepted),
     forgetsCached,
     async (c) => {
       const id = wire.groupIdOf(c.req.param('groupId'))

@@ -9,6 +9,7 @@ import {
   revokeTokens,
   rotateSecret,
 } from '../../access/clients.ts'
+import { Failure } from '../../failure.ts'
 import { actAsAdmin } from '../admin.ts'
 import { bearerToken } from '../bearer.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'

@@ -74,6 +74,7 @@ function answerTo(facts: Reason): Refusal {
     case 'nothing-to-revert':
     case 'removal':
     case 'uploads-in-flight':
+    case 'resumable':
     case 'idle':
     case 'form-expired':
     case 'other-workspace':

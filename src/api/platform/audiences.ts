@@ -11,7 +11,7 @@ import {
 } from '../../audiences/audiences.ts'
 import { priced } from '../../audiences/prices.ts'
 import { requestSync } from '../../audiences/sync.ts'
-import { getJob } from '../../experience/jobs.ts'
+import { getOpened } from '../../experience/jobs.ts'
 import type { Http } from '../http.ts'
 import { idempotent } from '../idempotent.ts'
 import { jsonBody, optionalJsonBody, valid } from '../valid.ts'
@@ -136,7 +136,7 @@ export const audiences = new Hono<Http>()
     optionalJsonBody,
     valid('json', wire.SyncRequest),
     idempotent<'sync.requested'>(async (c, { job_id }) =>
-      c.json(wire.showSync(await getJob(c.var.db, c.var.workspace, job_id)), 202),
+      c.json(wire.showSync(await getOpened(c.var.res, c.var.workspace, job_id)), 202),
     ),
     async (c) => {
       const { res, workspace, caller } = c.var

@@ -16,7 +16,7 @@ const Pointer = z.string().meta({
   description:
     'For a refused rule: the part that is wrong, as a JSON pointer into the request (RFC 6901).',
 })
-const PlatformError = z.object({
+export const PlatformError = z.object({
   errors: z.array(z.object({ message: z.string(), pointer: Pointer.optional() })),
 })
 
@@ -97,7 +97,7 @@ const outOfTime = {
   },
 }
 
-const refusals: Responses = {
+export const refusals: Responses = {
   400: json('The request cannot be read, or has no user id', PlatformError),
   401: json('The token is missing or invalid', PlatformError),
   403: json('The token lacks the scope, or is for another workspace', PlatformError),

@@ -2,9 +2,10 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { keyReusedSentence, named, refusalOf, secretLostSentence } from '../refusal.ts'
+import { tusRefusal, type TusStatus } from '../tus-errors.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
-type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429 | 503, message: string]
+type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429 | 503 | TusStatus, message: string]
 
 const limitNames = {
   definitions: 'groups in a workspace',
@@ -18,6 +19,7 @@ const limitNames = {
   'user-attributes': 'attributes of a user',
   'profile-bytes': 'bytes of all attributes of a user',
   'waiting-bytes': 'bytes of files that wait in a workspace',
+  'open-uploads': 'unfinished uploads in a workspace',
 } as const
 
 const kindNames = {
@@ -117,9 +119,12 @@ function answerTo(facts: Reason): Refusal {
       return [422, `There are ${facts.max} unfinished jobs already; try again when one has ended`]
     case 'uploads-in-flight':
       return [429, 'There are too many uploads in progress; try again in a few seconds']
+    case 'resumable':
+      return tusRefusal(facts.refusal)
     case 'idle':
       return [400, `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     case 'header-invalid':
+      return [400, `Header ${facts.header} is invalid`]
     case 'form-expired':
     case 'not-an-id':
     case 'two-credentials':
@@ -165,6 +170,8 @@ const codes = {
   429: 'TOO_MANY_REQUESTS',
 } as const
 
+const isShown = (status: number): status is keyof typeof codes => status in codes
+
 /** Refusals of the Events API: with a code, and 400 in place of 422. */
 export function onEventsError(error: Error, c: Context<Http>): Response {
   const facts = refusalOf(error, c)
@@ -174,7 +181,7 @@ export function onEventsError(error: Error, c: Context<Http>): Response {
       500,
     )
   const [status, message] = answerTo(facts)
-  const shown = status === 422 || status === 503 ? 400 : status
+  const shown = isShown(status) ? status : 400
   setRateLimitHeaders(c, facts)
   if (shown === 401) c.header('WWW-Authenticate', 'Basic realm="events"')
   return c.json({ errors: [{ code: codes[shown], message }] }, shown)

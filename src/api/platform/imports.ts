@@ -1,5 +1,5 @@
 import { Hono, type Context } from 'hono'
-import { findReceived, receiveUsers } from '../../identity/users-file.ts'
+import { findReceived, receiveUsers } from '../../identity/users-upload.ts'
 import { getUsersJob, listUsersJobs, type OpenedUsersJob } from '../../identity/users-jobs.ts'
 import { listProblems } from '../../jobs/job-problems.ts'
 import type { Http } from '../http.ts'

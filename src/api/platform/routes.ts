@@ -15,6 +15,7 @@ import { experiments } from './experiments.ts'
 import { exposures, fromBrowsers } from './exposures.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
+import { uploads, uploadsOffered } from './uploads.ts'
 import { usage } from './usage.ts'
 import { users } from './users.ts'
 import { webhooks } from './webhooks.ts'
@@ -24,10 +25,12 @@ import { ownWorkspace } from './workspace.ts'
 export const platform = new Hono<Http>()
   .onError(onError)
   .use('/experiments/exposures', fromBrowsers)
+  .route('/users/uploads', uploadsOffered)
   .use(bearer, rateLimited, ownWorkspace)
   .route('/groups', groups)
   .route('/usage', usage)
   .route('/users', usersFile)
+  .route('/users/uploads', uploads)
   .route('/users', users)
   .route('/imports', imports)
   .route('/people', people)

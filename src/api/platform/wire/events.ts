@@ -29,6 +29,7 @@ const Audience = z.object({ audience_id: z.string() })
 const Filled = Audience.extend({ group_id: z.uuid() })
 const Webhook = z.object({ webhook_id: z.uuid() })
 const Job = z.object({ job_id: z.uuid(), group_id: z.uuid().nullable() })
+const Upload = z.object({ upload_id: z.uuid(), group_id: z.uuid().nullable() })
 const GroupJob = z.object({ job_id: z.uuid(), group_id: z.uuid() })
 const Erasure = z.object({
   erasure_id: z.uuid(),
@@ -71,6 +72,15 @@ const types = {
   'job.exported': [
     'Those whom a job adds or removes were exported as a file',
     GroupJob.extend({ what: z.enum(['added', 'removed']) }),
+  ],
+  'upload.created': [
+    'A resumable upload was created; group_id is null for a file of users',
+    Upload,
+  ],
+  'upload.deleted': [
+    'A resumable upload was deleted by a request, or ended as its file is no list; group_id is ' +
+      'null for a file of users',
+    Upload,
   ],
   'user.updated': ['Attributes of a user were set by a request', Person],
   'user.deleted': ['A user was deleted', Person],

@@ -1,0 +1,32 @@
+import { and, asc, sql } from 'drizzle-orm'
+import { goOn, type Place } from '../db/cron-place.ts'
+import { resumableUploads } from '../db/schema.ts'
+import { faultOf } from '../failure.ts'
+import type { Resources } from '../resources.ts'
+import { removeUpload } from './delete-upload.ts'
+import { isExpired } from './resumable.ts'
+
+const uploadsPerPiece = 20
+const piecesMost = 5
+
+/** Deletes uploads that have expired, and what is stored of those that have opened no job. */
+export const sweepUploads = (res: Resources): Promise<void> =>
+  goOn(res.directory, 'sweep-uploads', piecesMost, (from) => sweepPiece(res, from))
+
+async function sweepPiece(res: Resources, { at, key }: Place): Promise<Place | undefined> {
+  const db = res.directory
+  const expired = await db
+    .select()
+    .from(resumableUploads)
+    .where(and(isExpired(res.now()), sql`(updated_at, key) > (${at}, ${key})`))
+    .orderBy(asc(resumableUploads.updatedAt), asc(resumableUploads.key))
+    .limit(uploadsPerPiece)
+  for (const upload of expired)
+    await removeUpload(res, db, upload).catch((error: unknown) =>
+      console.error(
+        JSON.stringify({ event: 'sweep-failed', upload: upload.id, ...faultOf(error) }),
+      ),
+    )
+  const last = expired.at(-1)
+  return last && { at: last.updatedAt, key: last.key }
+}
