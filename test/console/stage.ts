@@ -7,7 +7,8 @@ import { inject } from 'vitest'
 /** Started before all files. */
 const browser = chromium.connect(inject('browser'))
 
-let workspaces = 0
+/** Of this worker, which counts by itself. */
+let workspaces = 1000 * Number(process.env['VITEST_POOL_ID'] ?? 1)
 
 /** A workspace of its own, its APIs, and a browser that is signed in to its console. */
 export interface Desk {
@@ -25,7 +26,7 @@ export interface Desk {
 export async function newDesk(
   name = 'Mara',
   scopes?: readonly string[],
-  workspace = ++workspaces + 100,
+  workspace = ++workspaces,
 ): Promise<Desk> {
   const [url, adminToken] = [inject('url'), inject('adminToken')]
   const client = await registerClient(url, adminToken, name, {

@@ -9,6 +9,6 @@ export default defineConfig({
     // A page after a click is there when it is there.
     expect: { poll: { timeout: 10_000 } },
     isolate: false,
-    maxWorkers: 1,
+    maxWorkers: 2,
   },
 })
