@@ -33,7 +33,7 @@ const shared = {
   ],
 }
 const alone = [
-  'test/api/{audience-syncs,clients,files,runs,uploads}.test.ts',
+  'test/api/{audience-syncs,clients,files,if-match,runs,uploads}.test.ts',
   'test/api/{tus,uploads-large,upload-places}.test.ts',
   'test/jobs/{others,pieces,upload}.test.ts',
 ]

@@ -244,7 +244,7 @@ describe('whom a job changes', () => {
           }
         }
       }),
-      runs(12),
+      runs(6),
     )
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0)
   }, 120_000)

@@ -188,7 +188,7 @@ describe('a file that comes in pieces', () => {
           expect(members).toHaveLength(Math.ceil(length / 16_384))
         },
       ),
-      runs(8),
+      runs(4),
     )
   })
 

@@ -5,6 +5,7 @@ import { hook, hookScopes, tryOut } from './hooks.ts'
 import { cron, mondayIn, Team } from './identity.ts'
 import { tables } from './store.ts'
 import { allWritten } from './taken.ts'
+import { begun } from './tus.ts'
 
 /** Stands in what a neighbour keeps, and so in no answer to others. */
 export const mark = 'theirs-alone'
@@ -88,8 +89,19 @@ const upload =
     of.ids['jobId'] = String(jobId)
   }
 
-const revert: Step = (of) =>
-  of.told('revert', of.bank.call('POST', `/groups/${of.ids['owls'] ?? ''}/revert`))
+const revert: Step = async (of) => {
+  const path = `/groups/${of.ids['owls'] ?? ''}/revert`
+  const { jobId } = await of.told('revert', of.bank.call('POST', path))
+  of.ids['jobId'] = String(jobId)
+}
+
+/** Begins files in pieces, of which nothing comes. */
+const uploadInPieces: Step = async (of) => {
+  const { bank, team, ids } = of
+  const toGroup = `/groups/${ids['owls'] ?? ''}/uploads`
+  ids['uploadId'] = await begun((...call) => bank.call(...call), toGroup, 4, { type: 'ADD' })
+  ids['upload_id'] = await begun((...call) => team.call(...call), '/users/uploads', 4, {})
+}
 
 /** What it does, one thing after the other. */
 export const history: Step[] = [
@@ -158,6 +170,7 @@ export const history: Step[] = [
   upload('owls', 'REMOVE', 'ann\nzoe\n'),
   revert,
   revert,
+  uploadInPieces,
   async (of) => {
     await of.told('deletion', of.team.call('DELETE', '/users/cid'))
     for (const [one, user_attributes] of [
