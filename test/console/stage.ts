@@ -60,6 +60,8 @@ function listen(page: Page, url: string, complaints: string[]): void {
   })
 }
 
-/** How wide a page is, of which a phone shows a part. */
-export const widthOf = (page: Page): Promise<number> =>
-  page.locator('html').evaluate(({ scrollWidth }: { scrollWidth: number }) => scrollWidth)
+/** How wide a page is with its style, of which a phone shows a part. */
+export async function widthOf(page: Page): Promise<number> {
+  await page.waitForLoadState('load')
+  return page.locator('html').evaluate(({ scrollWidth }: { scrollWidth: number }) => scrollWidth)
+}
