@@ -1,12 +1,8 @@
-import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { barriers } from './axe.ts'
-import { newDesk, type Desk } from './stage.ts'
+import { newDesk, type Desk, widthOf } from './stage.ts'
 
 const hostile = '<script>alert(1)</script> 🐦 שלום'
-
-const widthOf = (page: Page): Promise<number> =>
-  page.locator('html').evaluate(({ scrollWidth }: { scrollWidth: number }) => scrollWidth)
 
 /** The API of the workspace, for whatever `desk.groups` does not do. */
 const call = (desk: Desk, path: string, body: object, method = 'POST') =>
