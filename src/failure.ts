@@ -95,6 +95,7 @@ export type ResumableRefusal =
   | { is: 'too-long'; length: number }
   | { is: 'other-offset' }
   | { is: 'locked' }
+  | { is: 'crowded'; seconds: number }
 
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =

@@ -20,7 +20,7 @@ const limits: [limit: keyof Limits, name: keyof Env, as: number][] = [
   ['heldDays', 'HELD_DAYS', 7],
   ['auditDays', 'AUDIT_DAYS', 400],
   ['erasureDays', 'ERASURE_DAYS', 400],
-  ['fileBytesMax', 'FILE_BYTES_MAX', 4_294_967_296],
+  ['fileBytesMax', 'FILE_BYTES_MAX', 8_589_934_592],
   ['waitingBytesMax', 'WAITING_BYTES_MAX', 53_687_091_200],
   ['uploadIdleSeconds', 'UPLOAD_IDLE_SECONDS', 60],
   ['groupsMax', 'GROUPS_MAX', 1000],

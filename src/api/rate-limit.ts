@@ -72,6 +72,8 @@ export const rateLimitSentence = ({ most, seconds }: TooManyRequests) =>
 /** Sets the headers of what may be tried again (draft-ietf-httpapi-ratelimit-headers). */
 export function setRateLimitHeaders(c: Context<Http>, facts: Reason): void {
   if (facts.reason === 'uploads-in-flight') c.header('Retry-After', `${facts.seconds}`)
+  if (facts.reason === 'resumable' && facts.refusal.is === 'crowded')
+    c.header('Retry-After', `${facts.refusal.seconds}`)
   if (facts.reason !== 'too-many-requests') return
   c.header('Retry-After', `${facts.seconds}`)
   c.header('RateLimit-Policy', `"client";q=${facts.most};w=${facts.seconds}`)

@@ -76,7 +76,7 @@ export function tusOperations({ needs, tags, prefix, ...dialect }: Dialect) {
     ...says('412', 'Tus-Resumable is not 1.0.0'),
     ...says('413', 'The file is too large'),
     ...says('415', `The body is not ${pieceType}`),
-    ...says('423', 'Another request is sending this upload'),
+    ...says('423', 'Another request is sending this upload, or too many uploads are in progress'),
   }
   const one = (id: string, summary: string, success: Responses, more: object = {}) =>
     guarded(needs, {

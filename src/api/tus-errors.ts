@@ -23,5 +23,8 @@ export function tusRefusal(refusal: ResumableRefusal): [status: TusStatus, sente
       return [409, 'The upload is at another offset: HEAD says where it goes on']
     case 'locked':
       return [423, 'Another request is sending this upload: try again in a few seconds']
+    // Not 429, as tus-js-client tries 423 again.
+    case 'crowded':
+      return [423, 'There are too many uploads in progress: try again in a few seconds']
   }
 }

@@ -13,6 +13,8 @@ import { checkAcceptsFile, getOpened, openJob, type JobType } from './jobs.ts'
 interface Sender {
   createdBy: string
   expected?: Expected | undefined
+  /** Whether that is checked only once all of the file has come. */
+  expectsLate?: boolean
 }
 
 /** Where a file of participants goes: a group. */
@@ -20,7 +22,7 @@ export const toGroup = (
   res: Resources,
   workspace: number,
   group: string,
-  { createdBy, expected }: Sender,
+  { createdBy, expected, expectsLate = false }: Sender,
 ): Destination => ({
   workspace,
   group,
@@ -30,8 +32,7 @@ export const toGroup = (
     const db = res.databaseOf(workspace)
     const limits = { ...res.limits, counted: end?.length ?? 0 }
     const bytesLeft = await checkAcceptsFile(db, workspace, group, limits)
-    // With a key, what is before may be its twin: then all of the file is to be compared.
-    if (res.key === undefined) await checkExpected(db, workspace, group, expects)
+    if (!expectsLate) await checkExpected(db, workspace, group, expects)
     return {
       bytesLeft,
       field: checkField,
@@ -64,7 +65,9 @@ export async function receiveUpload(
   groupId: string,
   { createdBy, expected, parts }: Sender & { parts: AsyncIterable<UploadPart> },
 ): Promise<OpenedJob> {
-  const destination = toGroup(res, workspace, groupId, { createdBy, expected })
+  // With a key, what is before may be its twin: then all of the file is to be compared.
+  const expectsLate = res.key !== undefined
+  const destination = toGroup(res, workspace, groupId, { createdBy, expected, expectsLate })
   const job = await receiveFile(res, workspace, parts, await destination.receiver())
   await enqueue(res, destination.messageOf(job))
   return job

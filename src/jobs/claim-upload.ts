@@ -1,6 +1,7 @@
 import { and, eq, gt, isNull, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { resumableUploads } from '../db/schema.ts'
+import { faultOf } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import {
   getUpload,
@@ -72,13 +73,20 @@ export async function moveUpload(
 const isHeldBy = (claim: string) =>
   and(eq(resumableUploads.claim, claim), isNull(resumableUploads.job))
 
-/** Lets the next request go on. One that dies before it lets go is waited for. */
-export async function releaseUpload(res: Resources, { key, claim, workspace }: Claimed) {
-  await res
-    .databaseOf(workspace)
-    .update(resumableUploads)
-    .set({ claim: null })
-    .where(and(eq(resumableUploads.key, key), isHeldBy(claim)))
+/**
+ * Lets the next request go on. One that dies before it lets go is waited for. Throws nothing: what
+ * is stored is stored.
+ */
+export async function releaseUpload(res: Resources, { key, id, claim, workspace }: Claimed) {
+  try {
+    await res
+      .databaseOf(workspace)
+      .update(resumableUploads)
+      .set({ claim: null })
+      .where(and(eq(resumableUploads.key, key), isHeldBy(claim)))
+  } catch (error) {
+    console.error(JSON.stringify({ event: 'release-failed', upload: id, ...faultOf(error) }))
+  }
 }
 
 /** Whether an upload is still claimed, in SQL: the guard of the statement that opens its job. */

@@ -61,7 +61,10 @@ async function* bounded(
   }
 }
 
-/** Unpacks gzip of any number of members. Throws `malformed`, and `tooLarge` beyond `bytesMax`. */
+/**
+ * Unpacks gzip of any number of members. Throws `malformed`, `tooLarge` beyond `bytesMax`, and what
+ * `file` throws.
+ */
 export async function* gunzipped(
   file: Bytes,
   bytesMax: number,
@@ -69,7 +72,18 @@ export async function* gunzipped(
 ): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip()
   let fault: unknown
-  const feeding = pipeline(Readable.from(file), gunzip).catch((error: unknown) => (fault = error))
+  let ofFile: unknown
+  async function* arriving() {
+    try {
+      yield* file
+    } catch (error) {
+      ofFile = error
+      throw error
+    }
+  }
+  const feeding = pipeline(Readable.from(arriving()), gunzip).catch(
+    (error: unknown) => (fault = error),
+  )
   try {
     yield* bounded(gunzip, bytesMax, tooLarge)
   } catch (error) {
@@ -80,7 +94,7 @@ export async function* gunzipped(
   }
   await feeding
   if (fault === undefined) return
-  throw fault instanceof Failure ? fault : new Failure({ reason: 'malformed', what: 'gzip' })
+  throw ofFile ?? new Failure({ reason: 'malformed', what: 'gzip' })
 }
 
 /** A surrogate without its other half. */

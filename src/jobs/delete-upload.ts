@@ -41,10 +41,14 @@ export const expireUploads = (workspace: number, group: string, isDeleted: SQL):
 const readAgain = async (db: Db, { key }: Upload): Promise<Upload | undefined> =>
   (await db.select().from(resumableUploads).where(eq(resumableUploads.key, key)))[0]
 
-/** Deletes an expired upload: first what is stored of it, so that nothing is left if that fails. */
+/**
+ * Deletes an expired upload: first what is stored of it, so that nothing is left if that fails. The
+ * job of a packed one has a file of its own.
+ */
 export async function removeUpload(res: Resources, db: Db, upload: Upload | undefined) {
   if (upload === undefined) return
-  if (upload.job === null) await deleteStored(res, upload)
+  const isPacked = upload.format === null
+  if (upload.job === null || isPacked) await deleteStored(res, upload)
   await db
     .delete(resumableUploads)
     .where(and(eq(resumableUploads.key, upload.key), isExpired(res.now())))

@@ -1,3 +1,4 @@
+import { faultOf } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import type { Claimed } from './claim-upload.ts'
 import { moveUpload } from './claim-upload.ts'
@@ -27,6 +28,7 @@ export async function endOf(
       })
     : await openPacked(res, destination, upload)
   await enqueue(res, destination.messageOf(job))
+  if (!isPlain) await deletePacked(res, upload)
   return { ...upload, offset: upload.length, job: job.id }
 }
 
@@ -60,9 +62,16 @@ async function openPacked(
   upload: Claimed,
 ): Promise<OpenedJob> {
   const receiver = await destination.receiver(upload)
-  const job = await receiveFile(res, upload.workspace, partsOf(res, upload), receiver)
-  await res.files.delete(upload.fileKey)
-  return job
+  return receiveFile(res, upload.workspace, partsOf(res, upload), receiver)
+}
+
+/** Deletes what nobody needs once it is unpacked; where that fails, a cron does so. */
+async function deletePacked(res: Resources, { id, fileKey }: Upload): Promise<void> {
+  await res.files
+    .delete(fileKey)
+    .catch((error: unknown) =>
+      console.error(JSON.stringify({ event: 'sweep-failed', upload: id, ...faultOf(error) })),
+    )
 }
 
 /** Milliseconds after which a request says that it still unpacks. */

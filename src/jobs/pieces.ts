@@ -35,7 +35,7 @@ export interface Piece {
 /**
  * Stores a piece of an upload, of which whole parts are kept where it breaks off. The last piece
  * opens the job. Throws `not-found`, `resumable`, what `bytes` throws, and what refuses a file in
- * one request: `file-…` and `malformed` end the upload, all else may be tried again.
+ * one request: `file-…`, `malformed` and `revision` end the upload, all else may be tried again.
  */
 export async function storePiece(
   res: Resources,
@@ -52,14 +52,20 @@ export async function storePiece(
     return isWhole(stored) ? await endOf(res, destination, stored) : stored
   } catch (error) {
     if (isForGood(error)) await deleteUpload(res, destination, upload.id)
-    throw error
+    throw ofPieces(error)
   } finally {
     await releaseUpload(res, upload)
   }
 }
 
 const isForGood = (error: unknown): boolean =>
-  error instanceof Failure && /^(file-.*|malformed)$/.test(error.facts.reason)
+  error instanceof Failure && /^(file-.*|malformed|revision)$/.test(error.facts.reason)
+
+/** Clients of tus try it again where it is a refusal of theirs. */
+const ofPieces = (error: unknown): unknown =>
+  error instanceof Failure && error.facts.reason === 'uploads-in-flight'
+    ? refusal({ is: 'crowded', seconds: error.facts.seconds })
+    : error
 
 /** Whether all of a file is stored, though its job may not be open. */
 const isWhole = ({ parts, length }: Upload) => parts.length === Math.ceil(length / partBytes)
@@ -89,12 +95,12 @@ async function storeParts(
     if (res.now() - upload.updatedAt > saysSoAfter) upload = await moveUpload(res, upload)
     for (let from = 0; from < piece.length;) {
       const left = upload.length - upload.offset - buffer.bytes.length
-      if (left === 0 || isWhole(upload)) throw refusal({ is: 'too-long', length: upload.length })
+      if (left === 0) throw refusal({ is: 'too-long', length: upload.length })
       const taken = buffer.add(piece.subarray(from, from + Math.min(left, pausesAfter)))
       hash.update(piece.subarray(from, from + taken))
       from += taken
       unpaused += taken
-      if (buffer.isFull || taken === left) {
+      if (buffer.isFull && taken < left) {
         upload = await storePart(res, upload, { bytes: buffer.bytes, hash })
         buffer.clear()
       }
@@ -103,6 +109,10 @@ async function storeParts(
       unpaused = 0
     }
   }
+  const { bytes: rest } = buffer
+  // The last part is stored only now: a request with more bytes than the file has leaves none of it.
+  if (upload.offset + rest.length === upload.length)
+    upload = await storePart(res, upload, { bytes: rest, hash })
   if (upload.parts.length === claimed.parts.length) throw tooShort()
   return upload
 }

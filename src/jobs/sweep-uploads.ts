@@ -9,9 +9,22 @@ import { isExpired } from './resumable.ts'
 const uploadsPerPiece = 20
 const piecesMost = 5
 
+/** Uploads of which nothing is stored, as their jobs have their files. */
+const endedMost = 2000
+
 /** Deletes uploads that have expired, and what is stored of those that have opened no job. */
-export const sweepUploads = (res: Resources): Promise<void> =>
-  goOn(res.directory, 'sweep-uploads', piecesMost, (from) => sweepPiece(res, from))
+export async function sweepUploads(res: Resources): Promise<void> {
+  // First, and many at once: nobody's files wait until those of whoever has sent thousands are gone.
+  await deleteEnded(res)
+  await goOn(res.directory, 'sweep-uploads', piecesMost, (from) => sweepPiece(res, from))
+}
+
+const deleteEnded = (res: Resources) =>
+  res.directory.run(sql`
+    DELETE FROM resumable_uploads WHERE key IN (
+      SELECT key FROM resumable_uploads INDEXED BY resumable_uploads_by_time
+      WHERE ${isExpired(res.now())} AND job_id IS NOT NULL AND format IS NOT NULL
+      LIMIT ${endedMost})`)
 
 async function sweepPiece(res: Resources, { at, key }: Place): Promise<Place | undefined> {
   const db = res.directory

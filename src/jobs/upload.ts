@@ -130,9 +130,9 @@ function checkPart(contentType: string, fileName: string | undefined): void {
   checkContentType(contentType)
 }
 
-/** Throws `file-type` for a type that no list has. */
+/** Throws `file-type` for a type that no list has; its parameters do not count. */
 export function checkContentType(value: string): void {
-  const contentType = value.toLowerCase()
+  const contentType = value.replace(/;.*/s, '').trim().toLowerCase()
   if (!contentTypes.has(contentType)) throw new Failure({ reason: 'file-type', contentType })
 }
 

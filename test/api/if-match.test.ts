@@ -3,7 +3,8 @@ import { readIfMatch } from '../../src/api/if-match.ts'
 import { inPieces, pageOf, refused, said } from '../support/answers.ts'
 import { Bank, lines, type Json } from '../support/api.ts'
 import { held, people, sent } from '../support/held.ts'
-import { csv, end, leavesNothing, part, storeIsEmpty } from '../support/uploads.ts'
+import { begun, creating, ofTus, piece } from '../support/tus.ts'
+import { csv, end, leavesNothing, objects, part, storeIsEmpty } from '../support/uploads.ts'
 
 let bank: Bank
 beforeAll(async () => void (bank = await Bank.open()))
@@ -173,6 +174,76 @@ describe('an upload with If-Match', () => {
     const group = await stranger.group()
     const missing = refused(`groupId ${group} not found or has been marked for deletion`)
     expect(await said(upload(group, '"0"'))).toEqual(missing)
+  })
+})
+
+describe('an upload in pieces with If-Match', () => {
+  const create = (group: string, more: Record<string, string>) =>
+    bank.call('POST', `/groups/${group}/uploads`, {
+      headers: { ...creating(4, { type: 'ADD' }), ...more },
+    })
+  const begin = (group: string, ifMatch: string) =>
+    begun(
+      (method, path, init) =>
+        bank.call(method, path, {
+          ...init,
+          headers: { ...(init?.headers as Record<string, string>), 'if-match': ifMatch },
+        }),
+      `/groups/${group}/uploads`,
+      4,
+      { type: 'ADD' },
+    )
+  const send = (group: string, id: string) =>
+    bank.call('PATCH', `/groups/${group}/uploads/${id}`, piece(0, 'bob\n'))
+  const head = (group: string, id: string) =>
+    bank.call('HEAD', `/groups/${group}/uploads/${id}`, { headers: ofTus })
+
+  it('is created at its revision alone, with an Idempotency-Key too', async () => {
+    const group = await bank.group()
+    await bank.apply(group, 'ADD', 'ann\n')
+    for (const key of [{}, { 'idempotency-key': 'pieces' }]) {
+      expect(await said(create(group, { ...key, 'if-match': '"0"' }))).toEqual(isAt(1, '"0"'))
+      expect(await said(create(group, { ...key, 'if-match': '1' }))).toEqual(
+        refused('Header If-Match is invalid'),
+      )
+    }
+    const key = { 'idempotency-key': 'pieces', 'if-match': '"1"' }
+    const { uploadId } = await said(create(group, key))
+    const sent = await send(group, String(uploadId))
+    await bank.ended(sent.headers.get('job-id') ?? '')
+    expect(await bank.members(group)).toEqual(['ann', 'bob'])
+    expect(await said(create(group, key))).toMatchObject({ status: 201, uploadId })
+  })
+
+  it('is refused at its end where another was first, and leaves nothing', async () => {
+    const group = await bank.group()
+    const id = await begin(group, '"0"')
+    await bank.apply(group, 'ADD', 'ann\n')
+    await storeIsEmpty()
+    expect(await said(send(group, id))).toEqual(isAt(1, '"0"'))
+    expect((await head(group, id)).status).toBe(404)
+    expect(await objects()).toEqual([])
+    expect(await bank.members(group)).toEqual(['ann'])
+  })
+
+  it('may end once the job before it is cancelled', async () => {
+    const group = await bank.group()
+    const id = await begin(group, '"0"')
+    const { jobId } = await held(bank, group, { type: 'ADD', mode: 'preview' }, ['ann'])
+    expect(await said(send(group, id))).toEqual(isBefore(jobId))
+    await said(bank.call('POST', `/jobs/${String(jobId)}/cancel`))
+    await bank.ended(String(jobId))
+    const sent = await send(group, id)
+    expect(await bank.ended(sent.headers.get('job-id') ?? '')).toMatchObject({ addedCount: 1 })
+    expect(await bank.members(group)).toEqual(['bob'])
+  })
+
+  it('is one alone of several that end at once', async () => {
+    const group = await bank.group()
+    const ids = await Promise.all(Array.from({ length: 3 }, () => begin(group, '"0"')))
+    const statuses = await Promise.all(ids.map(async (id) => (await send(group, id)).status))
+    expect(statuses.sort()).toEqual([204, 400, 400])
+    expect((await pageOf(bank, `/jobs?groupId=${group}`)).page['totalElements']).toBe(1)
   })
 })
 

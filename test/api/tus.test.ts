@@ -42,7 +42,7 @@ describe('OPTIONS /groups/{groupId}/uploads', () => {
       'tus-resumable': '1.0.0',
       'tus-version': '1.0.0',
       'tus-extension': 'creation,creation-with-upload,termination,expiration',
-      'tus-max-size': '4294967296',
+      'tus-max-size': '8589934592',
     })
   })
 })
@@ -168,6 +168,11 @@ describe('POST /groups/{groupId}/uploads', () => {
     expect(await kept()).toBe(0)
   })
 
+  it('takes a type of file with parameters, as one request does', async () => {
+    const fields = { ...add, filetype: 'Text/CSV; charset=utf-8' }
+    expect(await said(create(creating(4, fields)))).toMatchObject({ status: 201 })
+  })
+
   it.each([
     ['a name twice', 'type QURE,type QURE', 'must have each name once'],
     ['a name with two texts', 'type QURE REVE', unreadable],
@@ -186,8 +191,8 @@ describe('POST /groups/{groupId}/uploads', () => {
         refused('Header Upload-Length is invalid'),
       )
     expect(await said(create(creating(0, add)))).toEqual(refused('Uploaded file data is empty.'))
-    expect(await said(create(creating(2 ** 32 + 1, add)))).toEqual(
-      refused('The file cannot be larger than 4294967296 bytes', '2000', 413),
+    expect(await said(create(creating(2 ** 33 + 1, add)))).toEqual(
+      refused('The file cannot be larger than 8589934592 bytes', '2000', 413),
     )
     for (const name of ['Upload-Defer-Length', 'Upload-Concat'])
       expect(await said(create({ ...creating(4, add), [name]: '1' }))).toEqual(
@@ -303,6 +308,9 @@ describe('PATCH /groups/{groupId}/uploads/{uploadId}', () => {
     expect(await said(send(id, 0, inPieces(['ann\nbob\n'])))).toEqual(
       refused(sentence, '2000', 413),
     )
+    const job = (await send(id, 0, inPieces(['cid\n']))).headers.get('job-id') ?? ''
+    await bank.ended(job)
+    expect(await bank.members(group)).toEqual(['cid'])
   })
 
   it('refuses another offset, another type, and what is no offset', async () => {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { uploadsMost, uploadsOfWorkspaceMost } from '../../src/jobs/upload-places.ts'
-import { declined, refused, said } from '../support/answers.ts'
+import { declined, isEmpty, refused, said } from '../support/answers.ts'
 import { Bank, call } from '../support/api.ts'
 import { ask, keeping } from '../support/bindings.ts'
 import { Team } from '../support/identity.ts'
+import { begun as begunInPieces, piece } from '../support/tus.ts'
 import { objects, opened, storeIsEmpty } from '../support/uploads.ts'
 
 beforeEach(storeIsEmpty)
@@ -80,6 +81,19 @@ describe('uploads in flight', () => {
     expect(refusal.headers.get('retry-after')).toBe('5')
     const sentence = 'There are too many uploads in progress; try again in a few seconds'
     expect(await said(refusal)).toEqual(declined(429, sentence))
+  })
+
+  it('in pieces are refused as clients of tus try again', async () => {
+    const at = await opened()
+    const path = `/groups/${at.group}/uploads`
+    const id = await begunInPieces((...of) => at.bank.call(...of), path, 4, { type: 'ADD' })
+    const uploads = await many(uploadsOfWorkspaceMost, at.bank, at.group)
+    const send = () => at.bank.call('PATCH', `${path}/${id}`, piece(0, 'bob\n'))
+    const refusal = await send()
+    expect(refusal.headers.get('retry-after')).toBe('5')
+    expect(await said(refusal)).toEqual(refused(tooMany.slice(0, -1), '2001', 423))
+    for (const { ends } of uploads) await ends()
+    await isEmpty(send(), 204)
   })
 
   it('free their place where the client goes away', async () => {

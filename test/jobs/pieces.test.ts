@@ -31,6 +31,30 @@ function fileOf(bytes: number): Buffer<ArrayBuffer> {
   return file
 }
 
+const randomLines = (count: number) =>
+  Array.from({ length: count }, () => `${crypto.randomUUID().slice(0, 30)}\n`).join('')
+
+/** A bucket whose objects break off after so many bytes. */
+const breaking = (files: R2Bucket, after: number): R2Bucket =>
+  new Proxy(files, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key)
+      if (typeof value !== 'function') return value
+      if (key !== 'get') return value.bind(target)
+      return async (fileKey: string) => {
+        const object = await files.get(fileKey)
+        async function* pieces() {
+          let read = 0
+          for await (const bytes of object?.body ?? []) {
+            yield bytes
+            if ((read += bytes.length) > after) throw new Error('the bucket broke off')
+          }
+        }
+        return { body: pieces() }
+      }
+    },
+  })
+
 /** A group, an upload of a file to it, and hands that fail when they are told to. */
 async function stage(file: Uint8Array, now: { ahead: number } = { ahead: 0 }) {
   const workspace = newWorkspace()
@@ -240,6 +264,47 @@ describe('a file that comes in pieces', () => {
       }
   })
 
+  it('is answered with its job wherever a call fails once that is open', async () => {
+    for (const file of [fileOf(1000), gzipSync('ann\n')])
+      for (let call = 0; call < 10; call++) {
+        const at = await stage(file)
+        at.fuse({ at: call, when: 'before' })
+        const answer = await told(at.send(0, file.length))
+        at.fuse(undefined)
+        const [job] = await at.jobs()
+        if (job !== undefined) expect([call, answer]).toMatchObject([call, { job: job.id }])
+      }
+  })
+
+  it('is unpacked again where the bucket breaks off meanwhile', async () => {
+    const file = gzipSync(randomLines(200_000))
+    const at = await stage(file)
+    const files = breaking(at.res.files, 64 * 1024)
+    const broken = storePiece({ ...at.res, files }, at.destination, {
+      ...{ id: at.place.id, offset: 0, size: file.length, bytes: body(file, Infinity) },
+    })
+    await expect(broken).rejects.toThrow('the bucket broke off')
+    await finish(at, file)
+    expect(await at.jobs()).toMatchObject([{ hash: sha256(file) }])
+  })
+
+  it('goes on as a job where its packed bytes cannot be deleted', async () => {
+    const file = gzipSync('ann\nbob\n')
+    for (let call = 0; call < 8; call++) {
+      const at = await stage(file)
+      at.fuse({ of: 'files', at: call, when: 'before' })
+      await told(at.send(0, file.length))
+      at.fuse(undefined)
+      const { job } = await getUpload(at.res, at.place)
+      if (job !== null) expect(at.enqueued).toHaveLength(1)
+      else await finish(at, file)
+      at.now.ahead += 13 * hour
+      await sweepUploads(at.res)
+      expect(await objects()).toEqual((await at.jobs()).map((one) => one.file))
+      await env.FILES.delete(await objects())
+    }
+  })
+
   it('opens no job where the upload is deleted before', async () => {
     const file = fileOf(1000)
     for (const dies of [false, true])
@@ -298,6 +363,24 @@ describe('an upload that nobody goes on with', () => {
     await sweepUploads(at.res)
     expect(await parts(fileKey, multipart)).toBe('gone')
     await expect(getUpload(at.res, at.place)).rejects.toMatchObject(missing)
+  })
+
+  it('is gone then, also behind hundreds that have ended', async () => {
+    const at = await stage(fileOf(2 * partBytes))
+    const { fileKey, multipart } = await at.send(0, partBytes)
+    at.now.ahead += 13 * hour
+    await env.DB.prepare(
+      `INSERT INTO resumable_uploads (id, workspace_id, length, file_name, fields, file_key, format,
+          created_at, updated_at, job_id)
+        SELECT 'u' || value, 1, 4, 'a.csv', '{}', 'uploads/1/' || value, '{}', 1, 1, 'u' || value
+        FROM json_each(?)`,
+    )
+      .bind(JSON.stringify(Array.from({ length: 300 }, (_, i) => i)))
+      .run()
+    await sweepUploads(at.res)
+    expect(await parts(fileKey, multipart)).toBe('gone')
+    const left = await env.DB.prepare('SELECT count(*) AS n FROM resumable_uploads').first('n')
+    expect(left).toBe(0)
   })
 
   it('leaves nothing wherever its deletion dies', async () => {
