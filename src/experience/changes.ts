@@ -64,7 +64,7 @@ async function ask<Row>(
     WHERE j.workspace_id = ${workspace} AND j.id = ${id}`
   // In one batch, so that rows and state are of one moment.
   const [jobs, rows] = await together(db, [
-    sql<Asked>`
+    sql<ChangingJob>`
     SELECT g.id AS "group", g.revision AS live, j.revision, j.state, j.failure,
       j.erasure_key AS erasure ${ofJob}`,
     select(ofJob),
@@ -76,13 +76,13 @@ async function ask<Row>(
   return { group: job.group, rows: rows.rows }
 }
 
-type Asked = Pick<JobRow, 'revision' | 'state' | 'failure' | 'erasure'> & {
+type ChangingJob = Pick<JobRow, 'revision' | 'state' | 'failure' | 'erasure'> & {
   group: string
   live: number
 }
 
 /** Why the rows of members do not tell what a job changes; undefined where they do. */
-function whyUntold({ revision, state, failure, erasure, live }: Asked): JobIs | undefined {
+function whyUntold({ revision, state, failure, erasure, live }: ChangingJob): JobIs | undefined {
   if (erasure !== null) return 'of-erasure'
   switch (state) {
     case 'held':

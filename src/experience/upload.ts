@@ -4,7 +4,7 @@ import { findIdColumn } from '../jobs/header.ts'
 import type { OpenedJob } from '../jobs/jobs.ts'
 import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
-import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { announcingUploads } from '../webhooks/announce-upload.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { checkExpected, type Expected } from './expected.ts'
 import { checkAcceptsFile, getOpened, openJob, type JobType } from './jobs.ts'
@@ -48,11 +48,7 @@ export const toGroup = (
     }
   },
   messageOf: ({ key }) => ({ kind: 'job', workspace, job: key }),
-  announceCreated: (id) =>
-    announce(res, workspace, { type: 'upload.created', data: { upload_id: id, group_id: group } }),
-  announceDeleted: (id) =>
-    announce(res, workspace, { type: 'upload.deleted', data: { upload_id: id, group_id: group } }),
-  enqueueAnnounced: (results) => enqueueAnnounced(res, workspace, results),
+  ...announcingUploads(res, workspace, group),
 })
 
 /**

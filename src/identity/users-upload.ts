@@ -4,7 +4,7 @@ import { findIdColumn } from '../jobs/header.ts'
 import type { Destination } from '../jobs/resumable.ts'
 import { receiveFile, type UploadPart } from '../jobs/upload.ts'
 import type { Resources } from '../resources.ts'
-import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { announcingUploads } from '../webhooks/announce-upload.ts'
 import { checkAcceptsFile, getUsersJob, openUsersJob, type OpenedUsersJob } from './users-jobs.ts'
 
 /** Where a file of users goes: a job of whom `createdBy` names. */
@@ -25,11 +25,7 @@ export const toUsers = (
     }
   },
   messageOf: ({ key }) => ({ kind: 'import', workspace, job: key }),
-  announceCreated: (id) =>
-    announce(res, workspace, { type: 'upload.created', data: { upload_id: id, group_id: null } }),
-  announceDeleted: (id) =>
-    announce(res, workspace, { type: 'upload.deleted', data: { upload_id: id, group_id: null } }),
-  enqueueAnnounced: (results) => enqueueAnnounced(res, workspace, results),
+  ...announcingUploads(res, workspace, null),
 })
 
 /**

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { watchedCalls } from './watched-calls.ts'
 
 /** Which call of a database fails, and how. */
 export interface Blow {
@@ -18,19 +18,7 @@ export function fused({ at, when, lasting }: Blow): { db: D1Database; blown: () 
     if (call === at && when === 'after') await run()
     throw new Error('D1_ERROR: Network connection lost.')
   }
-  const watch = (statement: D1PreparedStatement): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, key) {
-        if (key === 'bind') return (...values: unknown[]) => watch(target.bind(...values))
-        if (key === 'all') return () => burning(() => target.all())
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  const queried = {
-    prepare: (query: string) => watch(env.DB.prepare(query)),
-    batch: (statements: D1PreparedStatement[]) => burning(() => env.DB.batch(statements)),
-  }
+  const queried = watchedCalls(burning)
   const session = { ...queried, getBookmark: () => null }
   // What `connect` and `resources` call is there.
   const db = { ...queried, withSession: () => session } as unknown as D1Database

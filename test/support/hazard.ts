@@ -36,6 +36,8 @@ export function hazardous(
   hands: Partial<Pick<Resources, 'fetch' | 'now'>> = {},
 ): {
   res: Resources
+  /** The same as bindings, for requests and messages. */
+  bound: Env
   /** To both queues of work. */
   enqueued: Message[]
   /** What was enqueued webhooks. */
@@ -91,11 +93,12 @@ export function hazardous(
   let duration: number | undefined
   const timed = (result: D1Result): D1Result =>
     duration === undefined ? result : { ...result, meta: { ...result.meta, duration } }
-  const db = {
+  const queried = {
     prepare: (query: string) => watched(env.DB.prepare(query), !reads.test(query)),
     batch: (statements: D1PreparedStatement[]) =>
       guarded(async () => (await env.DB.batch(statements)).map(timed)),
   }
+  const db = { ...queried, withSession: () => ({ ...queried, getBookmark: () => null }) }
   const deliveriesEnqueued: Message[] = []
   const reportsEnqueued: Message[] = []
   const delayed: { message: Message; seconds: number }[] = []
@@ -116,7 +119,7 @@ export function hazardous(
     }
   }
   // Only what `connect` and what enqueues call is there.
-  const real = resources({
+  const bound: Env = {
     ...env,
     // What other tests leave waiting ends no invocation here.
     TURN_MS: 60_000,
@@ -127,9 +130,10 @@ export function hazardous(
     SCHEDULED: queue(enqueued) as unknown as Queue<Message>,
     DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,
     EVENTS: strictQueue(queue(reportsEnqueued) as unknown as Queue<Message>),
-  })
+  }
   return {
-    res: { ...real, ...hands },
+    res: { ...resources(bound), ...hands },
+    bound,
     enqueued,
     deliveriesEnqueued,
     reportsEnqueued,

@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers'
+import { watchedCalls } from './watched-calls.ts'
 
 export const overloaded = 'D1_ERROR: D1 DB is overloaded. Requests queued for too long.'
 
@@ -7,19 +8,7 @@ export function outAfter(calls: number, message = overloaded) {
   let left = calls
   const answering = <T>(run: () => Promise<T>): Promise<T> =>
     left-- > 0 ? run() : Promise.reject(new Error(message))
-  const watch = (statement: D1PreparedStatement): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, key) {
-        if (key === 'bind') return (...values: unknown[]) => watch(target.bind(...values))
-        if (key === 'all') return () => answering(() => target.all())
-        const value: unknown = Reflect.get(target, key)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-  const queried = {
-    prepare: (query: string) => watch(env.DB.prepare(query)),
-    batch: (statements: D1PreparedStatement[]) => answering(() => env.DB.batch(statements)),
-  }
+  const queried = watchedCalls(answering)
   // What `connect` and `resources` call is there.
   const db = { ...queried, withSession: () => queried } as unknown as D1Database
   return { db, restored: () => void (left = Infinity) }
