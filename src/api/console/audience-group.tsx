@@ -91,15 +91,23 @@ function Attached(props: FilledGroupProps) {
         <div class="actions after">
           <form method="post" action={`${path}/sync`}>
             <FormToken c={c} />
-            <button class="main" id="sync">
-              Sync now
-            </button>
+            <span class="row">
+              <button class="main" id="sync">
+                Sync now
+              </button>
+              <button name="mode" value="preview">
+                Preview a sync
+              </button>
+            </span>
           </form>
           <form method="post" action={`${path}/detach`}>
             <FormToken c={c} />
             <button>Detach from the group</button>
           </form>
-          <small>A detached group keeps its participants, and takes files again.</small>
+          <small>
+            A preview says who would join and leave, and waits until you publish or cancel it. A
+            detached group keeps its participants, and takes files again.
+          </small>
         </div>
       )}
     </>

@@ -65,7 +65,8 @@ export const audiencePage = new Hono<Http>()
     const { res, workspace, caller } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'sync', async () => {
-      const job = await requestSync(res, workspace, id, { by: caller.name })
+      const { mode } = shaped(wire.SyncRequest, { mode: c.var.form.get('mode') ?? 'apply' })
+      const job = await requestSync(res, workspace, id, { by: caller.name, mode })
       return may(c, 'groups:read') ? `/console/jobs/${job.id}` : pathOf(id)
     })
   })
