@@ -42,8 +42,10 @@ it('shows what was done, narrowed down, and exports that', async () => {
 it('is read on a phone without a script', async () => {
   const { open, groups } = await newDesk()
   await groups.create('x'.repeat(50))
-  const page = await open({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } })
-  await page.goto('/console/activity?object=nothing:here')
+  const page = await open('/console/activity?object=nothing:here', {
+    javaScriptEnabled: false,
+    viewport: { width: 360, height: 740 },
+  })
   await page.getByText('Nothing of this kind was done').waitFor()
   await page.getByRole('link', { name: 'Show everything' }).click()
   await page.getByText('Group created').waitFor()

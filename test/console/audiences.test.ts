@@ -24,8 +24,7 @@ it('builds a rule, which counts itself, and says the same as JSON', async () => 
     ...{ id: 'household', description: 'x', source_user_attribute: 'address' },
     attributes: [{ id: 'has_dog', type: 'boolean_or' }],
   })
-  const page = await desk.open()
-  await page.goto('/console/audiences')
+  const page = await desk.open('/console/audiences')
   await page.getByText('There is no audience yet').waitFor()
   await page.getByRole('link', { name: 'New audience' }).click()
   await page.getByLabel('Name').fill(hostile)
@@ -74,8 +73,10 @@ it('builds a rule, which counts itself, and says the same as JSON', async () => 
 it('says kindly what a rule costs too much, without JavaScript', async () => {
   const desk = await newDesk()
   await townOf(desk)
-  const page = await desk.open({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } })
-  await page.goto('/console/audiences/-/new')
+  const page = await desk.open('/console/audiences/-/new', {
+    javaScriptEnabled: false,
+    viewport: { width: 360, height: 740 },
+  })
   await page.getByLabel('Name').fill('Dear')
   const pieces = Array.from({ length: 40 }, (_, i) => `a?b${i}`).join('*')
   const dear = { operator: 'matches', attribute: 'motto', value: `*${pieces}*` }
@@ -111,8 +112,7 @@ it('fills a group, and lets go of it', async () => {
   const desk = await deskOfTwo()
   const { groups } = desk
   const group = await groups.create(hostile)
-  const page = await desk.open({ colorScheme: 'dark' })
-  await page.goto('/console/audiences/dogs')
+  const page = await desk.open('/console/audiences/dogs', { colorScheme: 'dark' })
   await page.getByLabel('Group', { exact: true }).fill('nobody')
   await page.getByRole('button', { name: 'Attach to the group' }).click()
   await page.getByRole('alert').getByText('not the name of a group').waitFor()
@@ -143,8 +143,7 @@ it('fills a group, and lets go of it', async () => {
 
 it('draws what two audiences have in common, lists one, and deletes it', async () => {
   const desk = await deskOfTwo()
-  const page = await desk.open()
-  await page.goto('/console/audiences/overlap')
+  const page = await desk.open('/console/audiences/overlap')
   await page.getByLabel('One audience').selectOption('dogs')
   await page.getByLabel('Another').selectOption('bern')
   await page.getByRole('button', { name: 'Compare' }).click()
@@ -173,8 +172,7 @@ it('draws what two audiences have in common, lists one, and deletes it', async (
 
 it('shows nobody more of audiences than the scopes do', async () => {
   const desk = await newDesk('Reader', ['audiences:read', 'groups:read'])
-  const page = await desk.open()
-  await page.goto('/console/audiences')
+  const page = await desk.open('/console/audiences')
   expect(await page.getByRole('link', { name: 'New audience' }).count()).toBe(0)
   const refused = await page.goto('/console/audiences/-/new')
   expect(refused?.status()).toBe(403)

@@ -9,12 +9,29 @@ const unlikeBrowsers = [
   '--allow-running-insecure-content',
 ]
 
-const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
+/** Those by which a processor draws as a graphics card would, which pages without 3D need not. */
+const drawing = [
+  '--ignore-gpu-blocklist',
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--in-process-gpu',
+]
+
+const quiet = [
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 /** A real browser, whose program comes with a package. */
 export const startBrowser = async (): Promise<BrowserServer> =>
   launcher.launchServer({
     executablePath: await chromium.executablePath(),
-    args: [...chromium.args.filter((arg) => !unlikeBrowsers.includes(arg)), ...quiet],
+    args: [
+      ...chromium.args.filter((arg) => ![...unlikeBrowsers, ...drawing].includes(arg)),
+      ...quiet,
+    ],
     headless: true,
   })

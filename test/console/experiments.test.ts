@@ -38,8 +38,7 @@ async function seen({ url, token, client }: Desk, id: string, counts: Record<str
 it('makes a draft and starts it', async () => {
   const desk = await newDesk()
   await groupOf(desk)
-  const page = await desk.open()
-  await page.goto('/console/experiments')
+  const page = await desk.open('/console/experiments')
   await page.getByText('There is no experiment yet').waitFor()
   await page.getByRole('link', { name: 'New experiment' }).click()
   await page.getByLabel('Name', { exact: true }).fill(hostile)
@@ -80,8 +79,7 @@ it('widens an experiment, draws all anew, and ends it', async () => {
   const draft = { id: 'checkout', name: hostile, group_id: await groupOf(desk), variants }
   await desk.platform.createExperiment({ ...draft, traffic: 1000 })
   await desk.platform.startExperiment('checkout')
-  const page = await desk.open()
-  await page.goto('/console/experiments/checkout')
+  const page = await desk.open('/console/experiments/checkout')
   // As the slider goes, the people beside it.
   await page.getByRole('slider').fill('50')
   expect(await page.locator('#traffic-people').textContent()).toBe(
@@ -134,7 +132,10 @@ it('shows whether the shares explain who saw it', async () => {
   }
   await seen(desk, 'fair', { control: 60, blue: 50 })
   await seen(desk, 'skewed', { control: 150, blue: 50 })
-  const page = await desk.open({ colorScheme: 'dark', viewport: { width: 360, height: 740 } })
+  const page = await desk.open('/console/groups', {
+    colorScheme: 'dark',
+    viewport: { width: 360, height: 740 },
+  })
   const whoSaw = page.locator('section', { hasText: 'Who saw it' })
   await expect
     .poll(
@@ -162,8 +163,7 @@ it('shows whether the shares explain who saw it', async () => {
 
 it('makes and changes an experiment without JavaScript', async () => {
   const desk = await newDesk()
-  const page = await desk.open({ javaScriptEnabled: false })
-  await page.goto('/console/experiments/-/new')
+  const page = await desk.open('/console/experiments/-/new', { javaScriptEnabled: false })
   await page.getByLabel('Name', { exact: true }).fill('Plain')
   await page.getByLabel('Id', { exact: true }).first().fill('plain')
   await page.getByRole('group', { name: 'Variant 2' }).getByLabel('Id', { exact: true }).fill('on')
@@ -196,8 +196,7 @@ it('shows nobody more of experiments than the scopes do', async () => {
   const desk = await newDesk('Reader', ['experiments:read', 'groups:read'])
   const group = await desk.groups.create('g').catch(() => undefined)
   expect(group).toBeUndefined()
-  const page = await desk.open()
-  await page.goto('/console/experiments')
+  const page = await desk.open('/console/experiments')
   expect(await page.getByRole('link', { name: 'New experiment' }).count()).toBe(0)
   const refused = await page.goto('/console/experiments/-/new')
   expect(refused?.status()).toBe(403)

@@ -45,8 +45,10 @@ it('renames, guards and deletes a group', async () => {
   const desk = await newDesk()
   const group = await desk.groups.create('Owls')
   await add(desk, group, ['ann', 'bob'])
-  const page = await desk.open({ viewport: { width: 360, height: 800 }, colorScheme: 'dark' })
-  await page.goto(`/console/groups/${group}`)
+  const page = await desk.open(`/console/groups/${group}`, {
+    viewport: { width: 360, height: 800 },
+    colorScheme: 'dark',
+  })
   await page.getByRole('link', { name: 'Settings' }).click()
   await page.getByLabel('Name', { exact: true }).fill(hostile)
   await page.getByLabel('Guard, in percent').fill('200')
@@ -85,7 +87,7 @@ it('searches and sorts the list without a script', async () => {
   await add(desk, owls, ['ann', 'bob'])
   await add(desk, small, ['ann'])
   await add(desk, owls, ['cho'])
-  const page = await desk.open({ javaScriptEnabled: false })
+  const page = await desk.open('/console/groups', { javaScriptEnabled: false })
   const names = () => page.getByRole('rowheader').allTextContents()
   await expect.poll(names).toEqual([hostile, 'Larks', 'Small owls'])
   expect(await page.getByRole('img').first().getAttribute('aria-label')).toBe(
@@ -120,8 +122,7 @@ it('says who uses a group, whether somebody is in it, and downloads it', async (
   ]
   const experiment = { id: 'night-sky', name: 'Night sky', group_id: group, variants }
   expect((await call(desk, `${workspace}/experiments`, experiment)).ok).toBe(true)
-  const page = await desk.open()
-  await page.goto(`/console/groups/${group}`)
+  const page = await desk.open(`/console/groups/${group}`)
   expect(await page.getByRole('listitem').allTextContents()).toEqual(
     expect.arrayContaining(['Experiment Night sky', 'Audience <i>Night</i>']),
   )
@@ -147,8 +148,7 @@ it('shows nothing of another workspace, and only what the scopes allow', async (
   await add(desk, group, ['ann'])
   const [{ jobId } = { jobId: '' }] = await desk.groups.jobs()
   const reader = await newDesk('Rita', ['groups:read'], desk.client.workspace)
-  const page = await reader.open()
-  await page.goto(`/console/groups/${group}`)
+  const page = await reader.open(`/console/groups/${group}`)
   expect(await page.getByRole('link', { name: /Settings|Upload/ }).count()).toBe(0)
   const token = await page.locator('[name=_token]').first().inputValue()
   const paths = ['settings', 'delete', 'upload'].map((name) => `groups/${group}/${name}`)

@@ -13,8 +13,7 @@ it('shows refused rows by pages, and downloads them', async () => {
   const content = file(['ann', ...hostile, ...bad])
   const job = await groups.upload(group, { type: 'ADD', name: '‮<b>.csv', content })
   await groups.finished(job, 100)
-  const page = await desk.open()
-  await page.goto(`/console/jobs/${job}`)
+  const page = await desk.open(`/console/jobs/${job}`)
   await expect.poll(() => page.getByText('Published, rows refused').count()).toBe(1)
   expect(await page.getByRole('img').getAttribute('aria-label')).toBe('− 0 left, + 1 joined')
   await expect.poll(() => page.getByRole('row').count()).toBe(21)
@@ -32,8 +31,10 @@ it('says for whom a job waits, and cancels it', async () => {
   const desk = await newDesk()
   const { groups } = desk
   const group = await groups.create('Owls')
-  const page = await desk.open({ viewport: { width: 360, height: 800 }, colorScheme: 'dark' })
-  await page.goto(`/console/groups/${group}/upload`)
+  const page = await desk.open(`/console/groups/${group}/upload`, {
+    viewport: { width: 360, height: 800 },
+    colorScheme: 'dark',
+  })
   const first = { name: 'first.csv', mimeType: 'text/csv', buffer: Buffer.from('ann\n') }
   await page.getByLabel('File', { exact: true }).setInputFiles(first)
   await page.getByRole('radio', { name: 'Add' }).check()
@@ -70,8 +71,7 @@ it('says why a file changed nothing, without a script', async () => {
   const content = file(['a,b', 'c,d'])
   const job = await desk.groups.upload(group, { type: 'REPLACE', name: 'pairs.csv', content })
   await desk.groups.finished(job, 100)
-  const page = await desk.open({ javaScriptEnabled: false })
-  await page.goto(`/console/jobs/${job}`)
+  const page = await desk.open(`/console/jobs/${job}`, { javaScriptEnabled: false })
   await expect
     .poll(() => page.getByText('No row of the file could be read as an id').count())
     .toBe(1)

@@ -61,8 +61,7 @@ it('erases somebody whose id is typed, and shows what was removed', async () => 
   await settle(desk)
   await recompute(desk)
   await join(desk, 'Early access', 'jane')
-  const page = await desk.open()
-  await page.goto(pageOf('jane'))
+  const page = await desk.open(pageOf('jane'))
   const numbers = '3 attributes, 1 place in a household and 1 membership of a group'
   expect(await page.locator('.danger-zone').textContent()).toContain(numbers)
   await page.getByLabel('The id, to be sure').fill('joe')
@@ -108,12 +107,11 @@ it('shows hostile ids and values as they are, on a phone, in the dark, without s
   const run = await desk.platform.recompute(encodeURIComponent('"><i>?&'))
   await desk.platform.finished(encodeURIComponent('"><i>?&'), run.id, 50)
 
-  const page = await desk.open({
+  const page = await desk.open('/console/people', {
     javaScriptEnabled: false,
     colorScheme: 'dark',
     viewport: { width: 360, height: 740 },
   })
-  await page.goto('/console/people')
   await page.getByLabel('Id of a person').fill(id)
   await page.getByRole('button', { name: 'Look up' }).click()
   await page.getByText('What is known of this person.').waitFor()
@@ -130,8 +128,10 @@ it('shows hostile ids and values as they are, on a phone, in the dark, without s
   expect(await page.locator('pre').textContent()).toBe(long)
   expect(await page.locator('main :is(b, script, img, i, u)').count()).toBe(0)
 
-  const seen = await desk.open({ colorScheme: 'dark', viewport: { width: 360, height: 740 } })
-  await seen.goto(pageOf(id))
+  const seen = await desk.open(pageOf(id), {
+    colorScheme: 'dark',
+    viewport: { width: 360, height: 740 },
+  })
   expect(await seen.evaluate('document.documentElement.scrollWidth')).toBe(360)
   expect(await barriers(seen)).toEqual([])
   expect(desk.complaints).toEqual([])
@@ -142,8 +142,7 @@ it('pages many attributes, and stays small with long ones', async () => {
   const long = 'z'.repeat(4000)
   const attributes = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`a${i + 10}`, long]))
   await desk.platform.merge({ user: 'ann', attributes })
-  const page = await desk.open()
-  await page.goto(pageOf('ann'))
+  const page = await desk.open(pageOf('ann'))
   const own = page.getByRole('region', { name: 'Own attributes' }).getByRole('rowheader')
   expect(await own.count()).toBe(50)
   const assets = ['css', 'js'].map((type) => `/console/assets/console.${type}`)
@@ -176,8 +175,7 @@ it('shows and does only what the scopes allow', async () => {
   await join(desk, 'Early access', 'jane')
   const { workspace } = desk.client
   const groupsOnly = await newDesk('Nils', ['groups:read'], workspace)
-  const page = await groupsOnly.open()
-  await page.goto(pageOf('jane'))
+  const page = await groupsOnly.open(pageOf('jane'))
   expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Groups'])
   expect(await page.content()).not.toContain('50000')
   const tokenOf = (text: string) => /name="_token" value="([^"]+)"/.exec(text)?.[1] ?? ''
@@ -204,8 +202,7 @@ it('shows and does only what the scopes allow', async () => {
     without('groups:read', 'flags:evaluate', 'experiments:read'),
     workspace,
   )
-  const users = await usersOnly.open()
-  await users.goto(pageOf('jane'))
+  const users = await usersOnly.open(pageOf('jane'))
   const sections = await users.getByRole('heading', { level: 2 }).allTextContents()
   expect(sections.slice(0, 3)).toEqual(['Household', 'Inherited attributes', 'Own attributes'])
   expect(await users.getByRole('link', { name: 'Early access' }).count()).toBe(0)
@@ -217,8 +214,7 @@ it('shows and does only what the scopes allow', async () => {
   expect(forged.status()).toBe(403)
   expect((await desk.platform.profile('jane')).groups).toHaveLength(1)
 
-  const elsewhere = await (await newDesk()).open()
-  await elsewhere.goto(pageOf('jane'))
+  const elsewhere = await (await newDesk()).open(pageOf('jane'))
   expect(await elsewhere.getByText('Nobody is known by this id').count()).toBe(1)
   expect((await elsewhere.request.get('/console/households/household')).status()).toBe(404)
 

@@ -4,7 +4,7 @@ import { newDesk, widthOf } from './stage.ts'
 
 it('shows the operations, and tries one as who is signed in', async () => {
   const { open, complaints } = await newDesk()
-  const page = await open({ colorScheme: 'dark' })
+  const page = await open('/console/groups', { colorScheme: 'dark' })
   await page.getByRole('link', { name: 'Reference' }).click()
   await page.getByText('Groups kept by hand').waitFor()
   await page.getByText('Groups that form automatically').click()
@@ -21,8 +21,10 @@ it('shows the operations, and tries one as who is signed in', async () => {
 
 it('says where the document is to who has no script, on a phone', async () => {
   const { open } = await newDesk()
-  const page = await open({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } })
-  await page.goto('/console/reference')
+  const page = await open('/console/reference', {
+    javaScriptEnabled: false,
+    viewport: { width: 360, height: 740 },
+  })
   await page.getByText('needs a script of this host').waitFor()
   expect(await widthOf(page)).toBeLessThanOrEqual(360)
 })

@@ -7,7 +7,7 @@ const { adminToken } = ensureSecrets()
 
 it('makes a client, gives it another secret and deletes it', async () => {
   const { open, complaints } = await newDesk()
-  const page = await open({ colorScheme: 'dark' })
+  const page = await open('/console/groups', { colorScheme: 'dark' })
   await page.getByRole('link', { name: 'Usage' }).click()
   await page.getByText('Participants of all groups together').waitFor()
   expect(await barriers(page)).toEqual([])
@@ -55,7 +55,10 @@ it('makes a client, gives it another secret and deletes it', async () => {
 
 it('shows on a phone without a script what there is to see', async () => {
   const { open, client } = await newDesk('Only groups', ['groups:read'])
-  const page = await open({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } })
+  const page = await open('/console/groups', {
+    javaScriptEnabled: false,
+    viewport: { width: 360, height: 740 },
+  })
   for (const name of ['Webhooks', 'Activity', 'Audiences', 'Experiments'])
     expect(await page.getByRole('link', { name, exact: true }).count()).toBe(0)
   await page.getByRole('link', { name: 'Usage' }).click()

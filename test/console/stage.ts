@@ -17,8 +17,8 @@ export interface Desk {
   token: string
   groups: Groups
   platform: Platform
-  /** Another page of the same browser, or of one that is made differently and signs in anew. */
-  open: (options?: BrowserContextOptions) => Promise<Page>
+  /** A page of a browser of its own, which is signed in. */
+  open: (path?: string, options?: BrowserContextOptions) => Promise<Page>
   /** What browsers have complained about: errors, violations of the policy, requests to other hosts. */
   complaints: string[]
 }
@@ -35,13 +35,13 @@ export async function newDesk(
   })
   const token = await getToken(url, client)
   const complaints: string[] = []
-  const open = async (options: BrowserContextOptions = {}) => {
+  const open = async (path = '/console/groups', options: BrowserContextOptions = {}) => {
     const context = await (await browser).newContext({ baseURL: url, ...options })
-    const page = await context.newPage()
+    const [page, link] = await Promise.all([context.newPage(), linkOf(url, client)])
     listen(page, url, complaints)
-    await page.goto(await linkOf(url, client))
-    await page.getByRole('button', { name: 'Continue' }).click()
-    await page.waitForURL('**/console/groups')
+    // What the link's button sends.
+    await context.request.post(link, { maxRedirects: 0 })
+    await page.goto(path)
     return page
   }
   const [groups, platform] = [new Groups(url, token), new Platform(url, client, token)]

@@ -1,5 +1,8 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { temporaryFolder } from '../local/folder.ts'
+import { root } from '../local/program.ts'
 import { startServer } from '../local/server.ts'
 import { startBrowser } from './browser.ts'
 
@@ -11,10 +14,22 @@ declare module 'vitest' {
   }
 }
 
+/** The configuration of a database whose migrations are one: wrangler starts anew for each. */
+function inOneMigration(): string {
+  const [folder, from] = [temporaryFolder(), join(root, 'migrations')]
+  const files = readdirSync(from).filter((name) => name.endsWith('.sql'))
+  const all = files.sort().map((name) => readFileSync(join(from, name), 'utf8'))
+  mkdirSync(join(folder, 'migrations'))
+  writeFileSync(join(folder, 'migrations/0000_all.sql'), all.join('\n'))
+  const config = join(folder, 'wrangler.toml')
+  writeFileSync(config, readFileSync(join(root, 'wrangler.toml')))
+  return config
+}
+
 /** One server and one browser for the stories of all files: both take seconds to start. */
 export default async function start(project: TestProject): Promise<() => Promise<void>> {
   const [server, browser] = await Promise.all([
-    startServer({ stateDir: temporaryFolder() }),
+    startServer({ stateDir: temporaryFolder(), migrations: inOneMigration() }),
     startBrowser(),
   ])
   project.provide('url', server.url)

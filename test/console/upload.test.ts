@@ -95,8 +95,7 @@ it('holds a wrong file that replaces, which is understood and cancelled', async 
 it('publishes a right one, and shows it in the history', async () => {
   const desk = await newDesk()
   const group = await guarded(desk, '<b>Vögel</b> 🐦 עברית')
-  const page = await desk.open()
-  await page.goto(`/console/groups/${group}/upload`)
+  const page = await desk.open(`/console/groups/${group}/upload`)
   await send(page, file('<i>new 🙂.csv', ids(10, 230)), 'Replace')
   await toBeChecked(page)
   expect(await page.getByText('Within the guard').textContent()).toContain('10 of 200')
@@ -132,8 +131,7 @@ it('publishes a right one, and shows it in the history', async () => {
 it('takes a file without a script, and says what is wrong with one', async () => {
   const desk = await newDesk()
   const group = await desk.groups.create('Owls')
-  const page = await desk.open({ javaScriptEnabled: false })
-  await page.goto(`/console/groups/${group}/upload`)
+  const page = await desk.open(`/console/groups/${group}/upload`, { javaScriptEnabled: false })
   await send(page, file('list.csv', ['%PDF-1.7']), 'Add')
   await expect
     .poll(() => page.getByRole('alert').textContent())
@@ -155,8 +153,10 @@ it('takes a file without a script, and says what is wrong with one', async () =>
 it('takes a file that is dropped, and keeps it where it is refused', async () => {
   const desk = await newDesk()
   const group = await desk.groups.create('Owls')
-  const page = await desk.open({ viewport: { width: 360, height: 800 }, colorScheme: 'dark' })
-  await page.goto(`/console/groups/${group}/upload`)
+  const page = await desk.open(`/console/groups/${group}/upload`, {
+    viewport: { width: 360, height: 800 },
+    colorScheme: 'dark',
+  })
   const dataTransfer = await page.evaluateHandle(`(() => {
     const data = new DataTransfer()
     data.items.add(new File(['%PDF-1.7'], 'list.csv'))

@@ -46,8 +46,10 @@ it('makes a webhook, tries it, reads why it failed, and sends it again', async (
 it('replays a period, changes, rotates, switches off and deletes', async () => {
   const { open, groups, complaints } = await newDesk()
   await groups.create('before the webhook')
-  const page = await open({ javaScriptEnabled: false, viewport: { width: 360, height: 740 } })
-  await page.goto('/console/webhooks/new')
+  const page = await open('/console/webhooks/new', {
+    javaScriptEnabled: false,
+    viewport: { width: 360, height: 740 },
+  })
   await page.getByLabel('Address').fill(`${receiver}/in/replayed`)
   await page.getByLabel('Those chosen below').check()
   await page.getByLabel('webhook.deleted').check()
