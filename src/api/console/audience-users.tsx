@@ -4,6 +4,7 @@ import type { Count as Counted } from '../../audiences/questions.ts'
 import type { Http } from '../http.ts'
 import { may, Page } from './page.tsx'
 import { Count, Empty, Table } from './parts.tsx'
+import { personPath } from './paths.ts'
 
 interface AudienceUsersProps {
   c: Context<Http>
@@ -52,7 +53,7 @@ export function AudienceUsers({ c, audience, counted, listed }: AudienceUsersPro
               name: 'Id',
               cell: (id) =>
                 may(c, 'users:read') ? (
-                  <a class="id" href={`/console/people/${encodeURIComponent(id)}`}>
+                  <a class="id" href={personPath(id)}>
                     <bdi>{id}</bdi>
                   </a>
                 ) : (

@@ -66,6 +66,21 @@ function filledIn(document: Document, workspace: string): Document {
   return document
 }
 
+/** A document in which nothing refers to another part of it. */
+function inlined(text: string): Document {
+  const whole: unknown = JSON.parse(text)
+  const named = (reference: string) =>
+    reference
+      .split('/')
+      .slice(1)
+      .reduce((part, name) => (isObject(part) ? Reflect.get(part, name) : undefined), whole)
+  return JSON.parse(text, (_, value: unknown) =>
+    isObject(value) && '$ref' in value ? named(String(value.$ref)) : value,
+  ) as Document // as this host says
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
 /** What the library leaves unsaid to those who hear the page. */
 function mend(node: HTMLElement): void {
   // Below the title of the page there is a level, and one below that.
@@ -84,6 +99,25 @@ interface LayoutProps {
 
 interface System {
   React: { createElement: (part: Part, props: object | null, ...children: unknown[]) => unknown }
+}
+
+interface Spec {
+  specActions: { updateResolvedSubtree: (path: string[], value: unknown) => unknown }
+  specSelectors: { specJson: () => { getIn: (path: string[]) => unknown } }
+}
+
+/** Nothing is left to resolve: the library would do so for seconds all the same. */
+const resolved = {
+  statePlugins: {
+    spec: {
+      wrapActions: {
+        requestResolvedSubtree:
+          (_: unknown, { specActions, specSelectors }: Spec) =>
+          (path: string[]) =>
+            specActions.updateResolvedSubtree(path, specSelectors.specJson().getIn(path)),
+      },
+    },
+  },
 }
 
 /** The page says already what this is, and has its own main part. */
@@ -107,11 +141,11 @@ const layout = ({ React: { createElement: h } }: System) => ({
 async function show(node: HTMLElement): Promise<void> {
   new MutationObserver(() => mend(node)).observe(node, { childList: true, subtree: true })
   const library = (globalThis as unknown as { SwaggerUIBundle: Library }).SwaggerUIBundle // its script sets it
-  const read = await (await fetch('/openapi.json')).json()
+  const read = inlined(await (await fetch('/openapi.json')).text())
   library({
-    spec: filledIn(read as Document, node.dataset['workspace'] ?? ''), // as this host says
+    spec: filledIn(read, node.dataset['workspace'] ?? ''),
     domNode: node,
-    plugins: [layout],
+    plugins: [layout, resolved],
     layout: 'ReferenceLayout',
     // Its links would stand within buttons, which no keyboard reaches.
     deepLinking: false,
