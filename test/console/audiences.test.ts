@@ -151,9 +151,21 @@ it('draws what two audiences have in common, lists one, and deletes it', async (
   await page.getByRole('img', { name: circles }).waitFor()
   expect(await barriers(page)).toEqual([])
   await page.goto('/console/audiences/dogs')
-  await page.getByRole('link', { name: 'Count its users' }).click()
+  await page.getByLabel('Id of a user').fill('dan')
+  await page.getByRole('button', { name: 'Explain' }).click()
+  await page.getByText('dan is not in it').waitFor()
+  expect(await page.locator('ul.tree').textContent()).toBe(
+    'Does not hold has_dog is trueIt is false.',
+  )
+  expect(await barriers(page)).toEqual([])
+  await page.getByLabel('Id of a user').fill(hostile)
+  await page.getByRole('button', { name: 'Explain' }).click()
+  await page.getByText(`${hostile} is not in it: nobody is known by this id.`).waitFor()
+  await page.goto('/console/audiences/dogs/users')
   await page.locator('#users').getByText('3 users').waitFor()
   expect(await barriers(page)).toEqual([])
+  await page.getByRole('link', { name: 'ben' }).click()
+  await page.getByText('What is known of this person').waitFor()
   // A form of no page of ours deletes nothing; another workspace's audience is none.
   const form = { confirm: 'Dogs' }
   expect((await page.request.post('/console/audiences/dogs/delete', { form })).status()).toBe(403)

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
+import { linkOf } from '../local/console.ts'
 import { barriers } from './axe.ts'
 import { newDesk, widthOf } from './stage.ts'
 
@@ -29,6 +30,34 @@ it('bars nobody from a page, in the dark and on a phone', async () => {
     expect([path, await barriers(page)]).toEqual([path, []])
     expect([path, (await widthOf(page)) <= 360]).toEqual([path, true])
   }
+  expect(complaints).toEqual([])
+})
+
+it('is entered by a link or a secret, and left', async () => {
+  const { open, url, client, complaints } = await newDesk('<b>Mara</b>')
+  const page = await open('/console/groups', { viewport: { width: 360, height: 740 } })
+  await page
+    .getByText(/^Workspace/)
+    .first()
+    .click()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.waitForURL('**/console/sign-in')
+  expect(await barriers(page)).toEqual([])
+  await page.goto('/console/usage')
+  await page.getByLabel('Client id').fill(client.id)
+  await page.getByLabel('Secret').fill('a guess')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').getByText('is not right, or has expired').waitFor()
+  expect(await barriers(page)).toEqual([])
+  await page.getByLabel('Secret').fill(client.secret)
+  await page.keyboard.press('Enter')
+  await page.waitForURL('**/console/usage')
+  await page.goto(await linkOf(url, client))
+  expect(await barriers(page)).toEqual([])
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await page.waitForURL('**/console/groups')
+  await page.goto('/console/nowhere')
+  expect(await barriers(page)).toEqual([])
   expect(complaints).toEqual([])
 })
 

@@ -45,11 +45,21 @@ it('says for whom a job waits, and cancels it', async () => {
     name: 'second.csv',
     content: file(['bob']),
   })
+  await page.clock.install()
   await page.goto(`/console/jobs/${second}`)
   expect(await page.locator('#progress').textContent()).toContain(
     'It waits for first.csv by Mara, which is to be checked',
   )
   expect(await barriers(page)).toEqual([])
+  // In a minute it looks often, and then less often.
+  let looks = 0
+  page.on('requestfinished', () => looks++)
+  for (let second = 0; second < 60; second++) {
+    await page.clock.runFor(1000)
+    await page.evaluate('fetch("/console/assets/icon.svg").then((answer) => answer.text())')
+  }
+  expect(looks - 60).toBeGreaterThan(5)
+  expect(looks - 60).toBeLessThan(15)
   await page.getByRole('button', { name: 'Cancel this change' }).click()
   await page.getByText('It was cancelled. The group is as it was before.').waitFor()
   await page.goto(`/console/groups/${group}`)

@@ -5,11 +5,12 @@ import type { Group } from '../../experience/groups.ts'
 import type { GroupJob } from '../../experience/jobs.ts'
 import type { Http } from '../http.ts'
 import { FilledGroup } from './audience-group.tsx'
+import { PersonForm, withValues } from './audience-person.tsx'
 import { choosing } from './audience-writing.tsx'
 import { Named } from './delete-named.tsx'
 import { may, Page } from './page.tsx'
 import { Count, Facts, Refused, Section, When, type FormError } from './parts.tsx'
-import { RuleInWords, textOfRule, type Names } from './rule.tsx'
+import { namesOf, RuleInWords, textOfRule, type Names } from './rule.tsx'
 
 /** What is shown of an audience. */
 export interface Shown {
@@ -29,10 +30,6 @@ interface ShownProps extends Shown {
 export function AudienceView(props: ShownProps) {
   const { c, audience, others, groups, error } = props
   const path = `/console/audiences/${encodeURIComponent(audience.id)}`
-  const names = {
-    groups: new Map(groups.map(({ id, name }) => [id, name])),
-    audiences: new Map(others.map(({ id, name }) => [id, name])),
-  }
   return (
     <Page
       c={c}
@@ -54,7 +51,12 @@ export function AudienceView(props: ShownProps) {
     >
       <Refused error={error} />
       <AudienceFacts {...props} />
-      <ShownRule audience={audience} names={names} />
+      <ShownRule audience={audience} names={namesOf(groups, others)} />
+      {may(c, withValues) && (
+        <Section title="Is somebody in it?">
+          <PersonForm audience={audience} />
+        </Section>
+      )}
       <FilledGroup {...props} />
       {others.length > 1 && <Compare audience={audience} others={others} />}
       {may(c, 'audiences:write') && <Deletion {...props} />}

@@ -5,6 +5,7 @@ import type { Group } from '../../experience/groups.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { audiencePage } from './audience-page.tsx'
+import { audiencePerson } from './audience-person.tsx'
 import { audienceWriting, choosing } from './audience-writing.tsx'
 import { groupsByName, nameOfGroup } from './choose-group.tsx'
 import { overlapping } from './overlap.tsx'
@@ -28,6 +29,7 @@ export const audiences = new Hono<Http>()
   })
   .route('/', overlapping)
   .route('/', audienceWriting)
+  .route('/', audiencePerson)
   .route('/', audiencePage)
 
 interface AudiencesProps {

@@ -7,6 +7,8 @@ import { may } from './page.tsx'
 import { Count, FormToken, Section, Table } from './parts.tsx'
 import { DayColumns, ShareBar } from './share-bar.tsx'
 
+const pathOf = (id: string) => `/console/experiments/${encodeURIComponent(id)}`
+
 /** How the members of the group fall into the variants. */
 export function ShownBalance({ c, balance }: { c: Context<Http>; balance: Balance }) {
   const { experiment, state, result } = balance
@@ -29,12 +31,11 @@ export function ShownBalance({ c, balance }: { c: Context<Http>; balance: Balanc
           </>
         )}
       </div>
+      <p class="after">
+        <a href={`${pathOf(experiment.id)}/assignments.csv`}>Download who has which variant</a>
+      </p>
       {may(c, 'experiments:write') && (
-        <form
-          method="post"
-          class="after"
-          action={`/console/experiments/${encodeURIComponent(experiment.id)}/balance`}
-        >
+        <form method="post" class="after" action={`${pathOf(experiment.id)}/balance`}>
           <FormToken c={c} />
           <button>{result === undefined ? 'Count the group' : 'Count the group again'}</button>
         </form>
@@ -146,6 +147,9 @@ export function ShownExposures({
           <Compared label="Who saw it" variants={exposed.variants} expected={weights} />
           <Verdict fit={fit} drawn={exposed.variants} />
           <Days exposed={exposed} />
+          <p>
+            <a href={`${pathOf(exposed.id)}/exposures.csv`}>Download who saw which variant</a>
+          </p>
         </>
       )}
     </Section>

@@ -4,6 +4,7 @@ import type { Group } from '../../experience/groups.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { groupsByName, nameOfGroup } from './choose-group.tsx'
+import { experimentFiles } from './experiment-files.ts'
 import { experimentPage } from './experiment-page.tsx'
 import { statuses } from './experiment-status.ts'
 import { experimentWriting } from './experiment-writing.tsx'
@@ -22,6 +23,7 @@ export const experiments = new Hono<Http>()
     return c.html(<Experiments c={c} all={all.reverse()} groups={groups} />)
   })
   .route('/', experimentWriting)
+  .route('/', experimentFiles)
   .route('/', experimentPage)
 
 interface ExperimentsProps {

@@ -1,5 +1,7 @@
+import type { Audience } from '../../audiences/audiences.ts'
 import { withoutShared } from '../../audiences/references.ts'
 import { isMembersRule, type Condition, type Rule, type Scalar } from '../../audiences/rule.ts'
+import type { Group } from '../../experience/groups.ts'
 import { stringifyJson } from '../../json.ts'
 import { comparisonWords, joinWords, memberWords } from './rule-words.ts'
 
@@ -12,8 +14,37 @@ export interface Names {
   audiences: ReadonlyMap<string, string>
 }
 
+export const namesOf = (groups: Group[], audiences: Audience[]): Names => ({
+  groups: new Map(groups.map(({ id, name }) => [id, name])),
+  audiences: new Map(audiences.map(({ id, name }) => [id, name])),
+})
+
 /** A rule in words. */
 export function RuleInWords({ rule, names }: { rule: Rule; names: Names }) {
+  const inner = partsOf(rule)
+  return (
+    <>
+      <HeadInWords rule={rule} names={names} />
+      {inner.length > 0 && (
+        <ul class="inner">
+          {inner.map((one) => (
+            <li>
+              <RuleInWords rule={one} names={names} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  )
+}
+
+function partsOf(rule: Rule): Rule[] {
+  if ('expressions' in rule) return rule.expressions
+  return 'expression' in rule ? [rule.expression] : []
+}
+
+/** What a rule says by itself, without the rules below it. */
+export function HeadInWords({ rule, names }: { rule: Rule; names: Names }) {
   if ('attribute' in rule) return <Compared condition={rule} />
   if (rule.operator === 'in_group')
     return (
@@ -33,24 +64,12 @@ export function RuleInWords({ rule, names }: { rule: Rule; names: Names }) {
         </a>
       </>
     )
-  const inner = 'expressions' in rule ? rule.expressions : [rule.expression]
-  return (
+  return isMembersRule(rule) ? (
     <>
-      {isMembersRule(rule) ? (
-        <>
-          {memberWords[rule.operator]} <bdi class="strong">{rule.group}</bdi>:
-        </>
-      ) : (
-        `${joinWords[rule.operator]}:`
-      )}
-      <ul class="inner">
-        {inner.map((one) => (
-          <li>
-            <RuleInWords rule={one} names={names} />
-          </li>
-        ))}
-      </ul>
+      {memberWords[rule.operator]} <bdi class="strong">{rule.group}</bdi>:
     </>
+  ) : (
+    <>{joinWords[rule.operator]}:</>
   )
 }
 
