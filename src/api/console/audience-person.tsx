@@ -34,6 +34,7 @@ export const audiencePerson = new Hono<Http>().get(
       groupsByName(c),
     ])
     const shown = { c, audience, typed, names: namesOf(groups, others) }
+    if (typed.trim() === '') return c.html(<Answer {...shown} />)
     try {
       const asker = { db: replica, workspace, limits: res.limits }
       const explained = await explainAudience(asker, id, userIdOf(typed, 'person'))
@@ -54,7 +55,7 @@ interface AnswerProps {
   audience: Audience
   typed: string
   names: Names
-  /** Undefined where nobody is known by the id, or it is none. */
+  /** Undefined where nobody is asked about, or known by the id. */
   explained?: Explained
   error?: FormError
 }
@@ -69,7 +70,7 @@ function Answer({ c, audience, typed, names, explained, error }: AnswerProps) {
     >
       <Refused error={error} />
       <PersonForm audience={audience} typed={typed} />
-      {error === undefined && (
+      {typed.trim() !== '' && error === undefined && (
         <p role="status">
           <a href={personPath(typed)}>
             <bdi>{typed}</bdi>
