@@ -1,5 +1,5 @@
 import chromium from '@sparticuz/chromium'
-import { chromium as launcher, type BrowserServer } from 'playwright-core'
+import { chromium as launcher, type Browser } from 'playwright-core'
 
 const args = [
   // As root there is none, and the pages are our own.
@@ -9,6 +9,8 @@ const args = [
   '--font-render-hinting=none',
 ]
 
-/** A real browser, whose program comes with a package. */
-export const startBrowser = async (): Promise<BrowserServer> =>
-  launcher.launchServer({ executablePath: await chromium.executablePath(), args, headless: true })
+/** Where the program of a real browser is, which comes with a package; unpacked, once a machine. */
+export const browserProgram = (): Promise<string> => chromium.executablePath()
+
+export const startBrowser = (executablePath: string): Promise<Browser> =>
+  launcher.launch({ executablePath, args })

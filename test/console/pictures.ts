@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { fireCron, mondayIn } from '../local/clock.ts'
 import { getToken, Groups, registerClient, type Client } from '../local/api.ts'
 import { linkOf } from '../local/console.ts'
@@ -10,7 +10,7 @@ import { Platform } from '../local/platform.ts'
 import { main } from '../local/program.ts'
 import { startServer, type Server } from '../local/server.ts'
 import { customers, pieces } from '../local/uploads.ts'
-import { startBrowser } from './browser.ts'
+import { browserProgram, startBrowser } from './browser.ts'
 
 const people = {
   jane: { address: '12 Elm Street', age: 17 },
@@ -25,13 +25,12 @@ const people = {
 await main(async () => {
   const { values } = parseArgs({ options: { all: { type: 'string' } } })
   const server = await startServer({ stateDir: temporaryFolder(), vars: { DEFINITIONS_MAX: '5' } })
-  const started = await startBrowser()
-  const browser = await chromium.connect(started.wsEndpoint())
+  const browser = await startBrowser(await browserProgram())
   const client = await registerClient(server.url, server.adminToken, 'Mara Lindqvist')
   const places = await furnish(server, client)
   if (values.all === undefined) await forReadme(browser, server, client, places)
   else await lookAt(browser, { server, client, places, to: resolve(values.all) })
-  await started.close()
+  await browser.close()
   await server.stop()
   return 0
 })

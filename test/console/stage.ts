@@ -1,11 +1,12 @@
 import { linkOf } from '../local/console.ts'
 import { getToken, Groups, registerClient, type Client } from '../local/api.ts'
 import { Platform } from '../local/platform.ts'
-import { chromium, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { inject } from 'vitest'
+import { startBrowser } from './browser.ts'
 
-/** Started before all files. */
-const browser = chromium.connect(inject('browser'))
+/** Of this worker, for all of its files: each word to a shared one would be read twice. */
+const browser = startBrowser(inject('browser'))
 
 /** Of this worker, which counts by itself. */
 let workspaces = 1000 * Number(process.env['VITEST_POOL_ID'] ?? 1)

@@ -4,12 +4,13 @@ import type { TestProject } from 'vitest/node'
 import { temporaryFolder } from '../local/folder.ts'
 import { root } from '../local/program.ts'
 import { startServer } from '../local/server.ts'
-import { startBrowser } from './browser.ts'
+import { browserProgram } from './browser.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     url: string
     adminToken: string
+    /** The path of its program. */
     browser: string
   }
 }
@@ -26,17 +27,14 @@ function inOneMigration(): string {
   return config
 }
 
-/** One server and one browser for the stories of all files: both take seconds to start. */
+/** One server for the stories of all files, as it takes seconds to start, and the program of the browsers. */
 export default async function start(project: TestProject): Promise<() => Promise<void>> {
   const [server, browser] = await Promise.all([
     startServer({ stateDir: temporaryFolder(), migrations: inOneMigration() }),
-    startBrowser(),
+    browserProgram(),
   ])
   project.provide('url', server.url)
   project.provide('adminToken', server.adminToken)
-  project.provide('browser', browser.wsEndpoint())
-  return async () => {
-    await browser.close()
-    await server.stop()
-  }
+  project.provide('browser', browser)
+  return server.stop
 }

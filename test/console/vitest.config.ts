@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** In Node: a real browser and a real server, one of each for all tests. */
+/** In Node: a real server for all tests, and a real browser for each worker. */
 export default defineConfig({
   test: {
     include: ['test/console/*.test.ts'],
