@@ -119,7 +119,7 @@ function Node({ node, names }: { node: Explained; names: Names }) {
   return (
     <li>
       <p>
-        <Status tone={result ? 'good' : 'none'}>{result ? 'Holds' : 'Does not hold'}</Status>{' '}
+        <Status tone={result ? 'good' : 'none'}>{result ? 'Yes' : 'No'}</Status>{' '}
         <HeadInWords rule={rule} names={names} />
       </p>
       {saw !== undefined && (
