@@ -3,6 +3,7 @@ export type Reason =
   | { reason: 'unauthenticated'; why: 'missing' | 'invalid' }
   | { reason: 'forbidden'; scope: string }
   | { reason: 'other-workspace' }
+  | { reason: 'form-expired' }
   | { reason: 'bad-credentials'; why: 'wrong' | 'expired' }
   | { reason: 'two-credentials' }
   | { reason: 'grant-unknown' }
@@ -42,7 +43,13 @@ export type Reason =
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience' | 'experiment'; name: string }
   | { reason: 'limit'; what: Limited; max: number }
-  | { reason: 'rule-refused'; pointer: string; problem: string }
+  | {
+      reason: 'rule-refused'
+      pointer: string
+      problem: string
+      /** Of a rule that costs too much. */
+      cost?: { is: number; max: number }
+    }
   | {
       reason: 'in-use'
       what: 'group' | 'definition' | 'attribute' | 'audience'

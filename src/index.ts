@@ -1,4 +1,5 @@
 import { sweepClientSecrets } from './access/clients.ts'
+import { sweepSessions } from './access/console-sessions.ts'
 import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
 import { refreshDue } from './audiences/refresh.ts'
@@ -96,6 +97,7 @@ export default {
       sweepRevocations: () => sweepRevocations(res),
       sweepKeys: () => sweepKeys(res),
       sweepClientSecrets: () => sweepClientSecrets(res),
+      sweepSessions: () => sweepSessions(res),
       sweepWebhookSecrets: () => sweepWebhookSecrets(res),
       ...(daily
         ? {

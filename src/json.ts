@@ -29,9 +29,11 @@ const exact: Reviver = (_, value, { source = '' }) => {
 }
 
 /** A value as JSON, each bigint in it with all of its digits. */
-export const stringifyJson = (value: unknown): string =>
-  JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === 'bigint' ? rawJSON(`${inner}`) : inner,
+export const stringifyJson = (value: unknown, indent = 0): string =>
+  JSON.stringify(
+    value,
+    (_, inner: unknown) => (typeof inner === 'bigint' ? rawJSON(`${inner}`) : inner),
+    indent,
   )
 
 /** A number that `JSON.stringify` writes with all of its digits. */

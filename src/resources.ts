@@ -5,7 +5,9 @@ import { limitsOf, type Limits, type LimitVars } from './limits.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
 import {
+  accessOf,
   addressesOf,
+  type CloudflareAccess,
   type LimiterBindings,
   type Limiters,
   limitersOf,
@@ -29,6 +31,8 @@ export interface Env extends LimiterBindings, LimitVars {
   PREVIOUS_KEYS: string
   AUDIENCES: string
   ORIGIN: string
+  ACCESS_TEAM: string
+  ACCESS_AUDIENCE: string
   WEBHOOKS_LOCAL: boolean
   WEBHOOK_HOSTS: string
   LOG_LOOKUPS: number
@@ -92,6 +96,8 @@ export interface Resources {
   revocationsSeconds: number
   webhookAddresses: WebhookAddresses
   adminToken: string
+  /** In front of the console; undefined: nobody comes by it. */
+  cloudflareAccess: CloudflareAccess | undefined
   /** Of the hashes that stand for people. Never replaced: they would be other people's then. */
   personKey: string
   signing: Signing
@@ -129,6 +135,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     revocationsSeconds: wholeOf('REVOCATIONS_SECONDS', env.REVOCATIONS_SECONDS),
     webhookAddresses: addressesOf(env),
     adminToken: secretOf('ADMIN_TOKEN', env.ADMIN_TOKEN),
+    cloudflareAccess: accessOf(env),
     personKey: secretOf('PERSON_KEY', env.PERSON_KEY),
     signing: {
       key: env.SIGNING_KEY,

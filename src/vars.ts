@@ -65,3 +65,22 @@ export const addressesOf = (bound: {
   local: String(bound.WEBHOOKS_LOCAL) === 'true',
   hosts: hostsOf(bound.WEBHOOK_HOSTS),
 })
+
+/** Cloudflare Access in front of the console: its team, and the audience tag of its application. */
+export interface CloudflareAccess {
+  team: string
+  audience: string
+}
+
+/** Undefined where neither is set; what one alone would let in nobody knows. */
+export function accessOf({
+  ACCESS_TEAM: team = '',
+  ACCESS_AUDIENCE: audience = '',
+}: Partial<Record<'ACCESS_TEAM' | 'ACCESS_AUDIENCE', string>>): CloudflareAccess | undefined {
+  if (team === '' && audience === '') return undefined
+  if (!/^[a-z0-9-]+$/.test(team))
+    throw new Error('ACCESS_TEAM must be like bank, of https://bank.cloudflareaccess.com')
+  if (!/^[0-9a-f]{64}$/.test(audience))
+    throw new Error('ACCESS_AUDIENCE must be the audience tag of the application: 64 hex digits')
+  return { team, audience }
+}

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
 
-const sources = import.meta.glob<string>('../src/**/*.ts', {
-  query: '?raw',
-  import: 'default',
-  eager: true,
-})
+const sources = import.meta.glob<string>(
+  ['../src/**/*.{ts,tsx}', '!../src/api/console/browser/**'],
+  {
+    query: '?raw',
+    import: 'default',
+    eager: true,
+  },
+)
 const files = Object.entries(sources).map(([path, text]) => ({
   path: path.replace('../src/', ''),
   text,
@@ -103,7 +106,7 @@ function importsOf({ path, text }: { path: string; text: string }): Import[] {
   )
 }
 
-const inner = (from: string) => from.endsWith('.ts')
+const inner = (from: string) => /\.tsx?$/.test(from)
 
 describe('the rooms', () => {
   it.each(files.map((file) => [file.path, file] as const))(

@@ -129,6 +129,18 @@ describe('an ADMIN_TOKEN that could be guessed', () => {
   })
 })
 
+describe('Cloudflare Access', () => {
+  const set = { ACCESS_TEAM: 'bank', ACCESS_AUDIENCE: '0f'.repeat(32) }
+
+  it('is off unless both of its vars are set', () => {
+    expect(resources(env).cloudflareAccess).toBeUndefined()
+    const { cloudflareAccess } = resources({ ...env, ...set })
+    expect(cloudflareAccess).toEqual({ team: 'bank', audience: set.ACCESS_AUDIENCE })
+    for (const [name, value] of Object.entries(set))
+      expect(() => resources({ ...env, [name]: value })).toThrow(/^ACCESS_/)
+  })
+})
+
 describe('what is on or off', () => {
   it.each([
     [true, true],

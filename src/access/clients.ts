@@ -1,6 +1,6 @@
 import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
-import { clients, revocations } from '../db/schema.ts'
+import { clients, consolePeople, revocations } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { day } from '../time.ts'
@@ -82,7 +82,7 @@ export async function listClients(
 }
 
 /** Throws `not-found`. */
-async function getClient(db: Db, id: string): Promise<Client> {
+export async function getClient(db: Db, id: string): Promise<Client> {
   const [client] = await db.select(shown).from(clients).where(eq(clients.id, id))
   if (client === undefined) throw new Failure({ reason: 'not-found', what: 'client', id })
   return client
@@ -97,6 +97,7 @@ export async function deleteClient(res: Resources, id: string): Promise<void> {
     insertRevocation(id, res.now()),
     db.delete(clients).where(eq(clients.id, id)),
     ...announce(res, workspace, { type: 'client.deleted', data: dataOf(client) }),
+    db.delete(consolePeople).where(eq(consolePeople.client, id)),
   ])
   cacheRevocations(revoked.rows)
   if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })

@@ -7,8 +7,9 @@ import { isPassing } from '../failure.ts'
 import { resources } from '../resources.ts'
 import { isUuid } from '../text.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
+import { pages } from './console/routes.tsx'
 import { confidential } from './confidential.ts'
-import { json } from './describe.ts'
+import { acceptsPages, json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import { health } from './health.ts'
 import type { Http } from './http.ts'
@@ -18,7 +19,7 @@ import { unknownOperation } from './refusal.ts'
 import { isLookup, routeOf } from './route.ts'
 import { batches } from './platform/batches.ts'
 import { platform } from './platform/routes.ts'
-import { describeEvents } from './platform/wire/events.ts'
+import { describeEvents } from './platform/wire/describe-events.ts'
 import { userprofile } from './platform/userprofile.ts'
 import { routedPath } from './ofrep/key.ts'
 import { ofrep } from './ofrep/routes.ts'
@@ -64,6 +65,7 @@ const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(req
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
   .use(logged, bookmarked, confidential)
+  .get('/', (c) => c.redirect(acceptsPages(c.req.header('accept')) ? '/console' : '/openapi.json'))
   .route('/', health)
   .get(
     '/openapi.json',
@@ -86,6 +88,7 @@ export const app = new Hono<Http>({ getPath: pathOf })
   .route('/v2', batches)
   .route('/ofrep/v1', ofrep)
   .route('/userprofile/v1', userprofile)
+  .route('/console', pages)
   .all('*', unknownOperation)
 
 /** The paths, parameters and answers of this Worker, for `hc` of hono/client. */

@@ -17,6 +17,11 @@ export interface Http {
     db: Db
     /** For reads that show no older state than the request's bookmark: lists, look-ups, profiles. */
     replica: Db
+    /** Of the console: what each form of the session sends, and the form that was sent. */
+    formToken: string
+    /** Of the console: the name of who is signed in, a person or a client. */
+    who: string
+    form: URLSearchParams
     /** What `If-Match` says, once it is read: of routes with `ifMatch`. */
     expected?: Expected | undefined
     /** Of an upload, as they arrive. */

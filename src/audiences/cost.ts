@@ -60,11 +60,14 @@ export function checkCost(rule: Rule, budget: Budget): void {
   const cost = costShown(costOf(rule, budget))
   if (cost > max) {
     const { pointer } = dearest(costs, costShown)
-    throw ruleRefused(pointer, `is the dearest part of a rule that costs ${cost}, beyond ${max}`)
+    const problem = `is the dearest part of a rule that costs ${cost}, beyond ${max}`
+    throw ruleRefused(pointer, problem, { is: cost, max })
   }
   const { look, pointer } = dearest(costs, ({ look }) => look)
-  if (look > lookMax)
-    throw ruleRefused(pointer, `costs ${Math.ceil(look)} for a value, beyond ${lookMax}`)
+  if (look > lookMax) {
+    const problem = `costs ${Math.ceil(look)} for a value, beyond ${lookMax}`
+    throw ruleRefused(pointer, problem, { is: Math.ceil(look), max: lookMax })
+  }
 }
 
 const dearest = (costs: LeafCost[], by: (cost: LeafCost) => number): LeafCost =>

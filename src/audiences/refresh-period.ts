@@ -1,4 +1,5 @@
 import { mondayOf, weekOf } from '../identity/week.ts'
+import { day } from '../time.ts'
 
 export type Refresh = 'on_demand' | 'weekly' | 'daily'
 
@@ -17,4 +18,11 @@ export function periodOf(refresh: Refresh, ms: number): string | null {
   return refresh === 'weekly'
     ? weekOf(ms - weekBegins * hour)
     : new Date(ms - dayBegins * hour).toISOString().slice(0, 10)
+}
+
+/** When an audience that fills a group syncs next by itself; null: only on demand. */
+export function nextRefresh(refresh: Refresh, ms: number): number | null {
+  if (refresh === 'on_demand') return null
+  if (refresh === 'weekly') return weekBegan(ms) + 7 * day
+  return Math.floor((ms - dayBegins * hour) / day) * day + day + dayBegins * hour
 }

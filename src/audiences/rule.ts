@@ -68,8 +68,11 @@ export const conditionsMax = 100
 export const childPointer = (pointer: string, key: string | number) =>
   `${pointer}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`
 
-export const ruleRefused = (pointer: string, problem: string) =>
-  new Failure({ reason: 'rule-refused', pointer, problem })
+export const ruleRefused = (
+  pointer: string,
+  problem: string,
+  cost?: { is: number; max: number },
+): Failure => new Failure({ reason: 'rule-refused', pointer, problem, ...(cost && { cost }) })
 
 /** Reads a rule from any JSON. Throws `rule-refused` with the JSON pointer of the bad node. */
 export function readRule(given: unknown, pointer = '/rule', depth = 1): Rule {

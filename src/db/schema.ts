@@ -910,3 +910,25 @@ export const resumableUploads = sqliteTable(
     index('resumable_uploads_by_time').on(t.updatedAt),
   ],
 )
+
+/** Who is signed in to the console, and links that sign in once. */
+export const consoleSessions = sqliteTable(
+  'console_sessions',
+  {
+    /** SHA-256 of what the cookie or the link has. */
+    hash: text('hash').primaryKey(),
+    kind: text('kind', { enum: ['session', 'link'] }).notNull(),
+    client: text('client_id').notNull(),
+    /** The e-mail of who came by Cloudflare Access; null by a client's secret. */
+    person: text('person'),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (t) => [index('console_sessions_by_expiry').on(t.expiresAt)],
+)
+
+/** Which client somebody acts as who comes by Cloudflare Access. */
+export const consolePeople = sqliteTable('console_people', {
+  email: text('email').primaryKey(),
+  client: text('client_id').notNull(),
+})

@@ -1,9 +1,16 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure, type JobIs } from '../failure.ts'
-import { pageOf, selectChanged, type ChangeKind } from '../membership/changes.ts'
+import {
+  changeKinds,
+  pageOf,
+  selectChange,
+  selectChanged,
+  type ChangeKind,
+} from '../membership/changes.ts'
 import { cellOf, type FileFor } from '../membership/csv-cell.ts'
 import { csvFile, type Piece } from '../membership/csv-file.ts'
+import { storedIdOf } from '../membership/lookup.ts'
 import type { Resources } from '../resources.ts'
 import type { JobRow } from '../jobs/job.ts'
 import { record } from '../webhooks/announce.ts'
@@ -29,6 +36,29 @@ export async function listChanges(
   id: string,
   from: { kind: ChangeKind; after: string; size: number },
 ): Promise<Page> {
+  const { group, rows } = await ask(db, workspace, id, (ofJob) => selectChanged(ofJob, from))
+  return { group, ...pageOf(rows, from.size) }
+}
+
+/** Whether a job adds a person or removes them; undefined for neither. Throws as `listChanges`. */
+export async function findChange(
+  db: Db,
+  workspace: number,
+  id: string,
+  participant: string,
+): Promise<ChangeKind | undefined> {
+  const stored = storedIdOf(participant)
+  const { rows } = await ask(db, workspace, id, (ofJob) => selectChange(ofJob, stored))
+  return changeKinds.find((kind) => rows[0]?.[kind] === 1)
+}
+
+/** What a statement says of the changes of a job, where rows still tell them. */
+async function ask<Row>(
+  db: Db,
+  workspace: number,
+  id: string,
+  select: (ofJob: SQL) => SQL<Row>,
+): Promise<{ group: string; rows: Row[] }> {
   const ofJob = sql`
     FROM jobs AS j CROSS JOIN experience_groups AS g ON g.key = j.group_key AND g.deleted_at IS NULL
     WHERE j.workspace_id = ${workspace} AND j.id = ${id}`
@@ -37,13 +67,13 @@ export async function listChanges(
     sql<ChangingJob>`
     SELECT g.id AS "group", g.revision AS live, j.revision, j.state, j.failure,
       j.erasure_key AS erasure ${ofJob}`,
-    selectChanged(ofJob, from),
+    select(ofJob),
   ])
   const [job] = jobs.rows
   if (job === undefined) throw new Failure({ reason: 'not-found', what: 'job', id })
   const is = whyUntold(job)
   if (is !== undefined) throw new Failure({ reason: 'job-state', id, to: 'list', is })
-  return { group: job.group, ...pageOf(rows.rows, from.size) }
+  return { group: job.group, rows: rows.rows }
 }
 
 type ChangingJob = Pick<JobRow, 'revision' | 'state' | 'failure' | 'erasure'> & {

@@ -5,7 +5,7 @@ import { checkNoExperiment, isNoExperiment } from '../db/uses.ts'
 import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
-import { isTooLong, problemOfName, readId, trimmed } from '../text.ts'
+import { canonical, isTooLong, problemOfName, readId, trimmed } from '../text.ts'
 import type { Paging } from '../jobs/jobs.ts'
 import { announce, enqueueAnnounced, type Announcement } from '../webhooks/announce.ts'
 
@@ -84,26 +84,33 @@ const sortColumns = {
   id: experienceGroups.id,
   name: experienceGroups.name,
   type: experienceGroups.type,
+  participants: experienceGroups.participantCount,
+  updatedAt: experienceGroups.updatedAt,
 }
 
 export type GroupField = keyof typeof sortColumns
 
-/** One page of the workspace's groups, and their total. */
+/** Whether a name has a text, in any case of ASCII: a workspace's groups are few enough to look at. */
+const isNamedLike = (text: string) =>
+  text === '' ? undefined : sql`instr(lower(name), lower(${canonical(text)})) > 0`
+
+/** One page of the workspace's groups, of those whose name has `search`, and their total. */
 export async function listGroups(
   db: Db,
   workspace: number,
-  { page, size, sort }: Paging<GroupField>,
+  { page, size, sort, search = '' }: Paging<GroupField> & { search?: string },
 ): Promise<{ items: Group[]; total: number }> {
   const order = sort.descending ? desc : asc
+  const isListed = and(isLive(workspace), isNamedLike(search))
   const [items, [counted]] = await Promise.all([
     db
       .select()
       .from(experienceGroups)
-      .where(isLive(workspace))
+      .where(isListed)
       .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
       .limit(size)
       .offset(page * size),
-    db.select({ total: count() }).from(experienceGroups).where(isLive(workspace)),
+    db.select({ total: count() }).from(experienceGroups).where(isListed),
   ])
   return { items, total: counted?.total ?? 0 }
 }

@@ -61,3 +61,49 @@ const revisionsOf = (workspace: number, groupId: string): SQL => sql`
       CROSS JOIN jobs AS j ON j.group_key = g.key AND j.revision <= g.live
     WINDOW newest AS (ORDER BY j.revision DESC ROWS UNBOUNDED PRECEDING))
   WHERE revision = unbroken AND went_live`
+
+/** Revisions of a group that `recentCounts` looks back over. */
+export const recentMost = 30
+
+/**
+ * How many members each group had at its last revisions, oldest first and the live one last, by the
+ * group's id: as far back as all jobs are kept, and before the first, nobody.
+ */
+export async function recentCounts(
+  db: Db,
+  workspace: number,
+  groupIds: string[],
+): Promise<Map<string, number[]>> {
+  const rows = await db.all<RecentJob>(sql`
+    SELECT g.id AS "group", g.participant_count AS live, j.revision,
+      iif(${wentLive}, j.added - j.removed, NULL) AS more
+    FROM json_each(${JSON.stringify(groupIds)}) AS n
+      CROSS JOIN experience_groups AS g
+        ON g.workspace_id = ${workspace} AND g.id = n.value AND g.deleted_at IS NULL
+      CROSS JOIN jobs AS j ON j.group_key = g.key
+        AND j.revision <= g.revision AND j.revision > g.revision - ${recentMost}`)
+  const ofGroups = Map.groupBy(rows, ({ group }) => group)
+  return new Map([...ofGroups].map(([group, jobs]) => [group, countsOf(jobs)]))
+}
+
+/** A job of a group up to the live one, and by how many it has changed it; null: not at all. */
+interface RecentJob {
+  group: string
+  live: number
+  revision: number
+  more: number | null
+}
+
+function countsOf(jobs: RecentJob[]): number[] {
+  const newest = jobs.toSorted((a, b) => b.revision - a.revision)
+  let [members, expected] = [newest[0]?.live ?? 0, newest[0]?.revision]
+  const counts = [members]
+  for (const { revision, more } of newest) {
+    if (revision !== expected) break
+    expected--
+    if (more === null) continue
+    members -= more
+    counts.push(members)
+  }
+  return counts.reverse()
+}

@@ -19,7 +19,7 @@ export interface Fit {
 
 /** Below which p tells a mismatch, and how many each variant must expect for p to be trusted. */
 const mismatchBelow = 0.001
-const expectedLeast = 8
+export const expectedLeast = 8
 
 /**
  * Pearson's test of counts against weights. What must be expected is counted, and not what came: an

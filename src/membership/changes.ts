@@ -38,6 +38,15 @@ export const selectChanged = (
     ORDER BY m.participant_id LIMIT ${rowsMost})
   WHERE changed OR nth = ${rowsMost} LIMIT ${size}`
 
+/** Selects whether a job `j` (as for `selectChanged`) adds or removes somebody, by the stored id. */
+export const selectChange = (job: SQL, participant: string): SQL<Record<ChangeKind, number>> => sql<
+  Record<ChangeKind, number>
+>`
+  SELECT ${isChanged.added} AS added, ${isChanged.removed} AS removed
+  FROM (SELECT j.workspace_id, j.group_key, j.revision ${job}) AS j
+    CROSS JOIN members AS m ON m.workspace_id = j.workspace_id
+      AND m.participant_id = ${participant} AND m.group_key = j.group_key`
+
 /** The people of a page, and after whom the next one begins; undefined where there are no more. */
 export function pageOf(
   rows: Scanned[],

@@ -15,26 +15,37 @@ export interface EventFilter {
   object?: { kind: string; id: string } | undefined
 }
 
-/** The event after which a list begins; the oldest event first where nothing is said. */
+/** The event after which a list begins; at its first event where nothing is said. */
 type From = { after?: string | undefined }
+
+/** Where a scan begins, and which way it goes. */
+interface Place {
+  afterKey: number
+  newest?: boolean
+}
 
 /** Events that are read for a page, of which a filter may leave many out. */
 const scannedMost = 2000
 
 /**
- * Events in the order in which they happened, and the id after which to go on: null at the end, if
+ * Events in the order in which they happened, or the newest first, and the id after which to go on: null at the end, if
  * there was no event. A page of which the filter leaves all out may be followed by others. Throws
  * `not-found` for `after`.
  */
 export async function listEvents(
   db: Db,
   workspace: number,
-  { after, size, ...filter }: EventFilter & From & { size: number },
-): Promise<{ events: PastEvent[]; next: string | null }> {
-  const afterKey = after === undefined ? 0 : await keyOf(db, workspace, after)
-  const { events, reached } = await findPage(db, workspace, filter, {
-    afterKey,
+  {
+    after,
     size,
+    newest = false,
+    ...filter
+  }: EventFilter & From & { size: number; newest?: boolean },
+): Promise<{ events: PastEvent[]; next: string | null }> {
+  const first = newest ? Number.MAX_SAFE_INTEGER : 0
+  const afterKey = after === undefined ? first : await keyOf(db, workspace, after)
+  const { events, reached } = await findPage(db, workspace, filter, {
+    ...{ afterKey, newest, size },
     most: scannedMost,
   })
   return { events, next: reached?.id ?? events.at(-1)?.id ?? null }
@@ -78,16 +89,16 @@ async function findPage(
   db: Db,
   workspace: number,
   filter: EventFilter,
-  { afterKey, size, most }: { afterKey: number; size: number; most: number },
+  { size, most, ...place }: Place & { size: number; most: number },
 ): Promise<{ events: PastEvent[]; reached: { key: number; id: string } | undefined }> {
   const conditions = conditionsOf(filter)
-  const scan = scanOf(workspace, filter, afterKey, conditions.length === 0 ? size : most)
+  const scan = scanOf(workspace, filter, place, conditions.length === 0 ? size : most)
   const [page, ends] = await together(db, [
     sql<EventRow>`
     SELECT ${eventColumns(sql`e`)} FROM (${scan}) AS s CROSS JOIN events AS e ON e.key = s.key
     WHERE ${sql.join([sql`true`, ...conditions], sql` AND `)} LIMIT ${size}`,
     // Where nothing is left out, a page that is not full is the last.
-    ...(conditions.length === 0 ? [] : [lastOf(scan)]),
+    ...(conditions.length === 0 ? [] : [lastOf(scan, place)]),
   ])
   const events = page.rows.map(readEvent)
   const last = events.at(-1)
@@ -103,16 +114,17 @@ interface Scanned {
 }
 
 /** The last event of a scan, and how many there are. */
-const lastOf = (scan: SQL) => sql<Scanned>`
+const lastOf = (scan: SQL, { newest = false }: Place) => sql<Scanned>`
   SELECT s.scanned, e.key, e.id
-  FROM (SELECT count(*) AS scanned, max(key) AS last FROM (${scan})) AS s
+  FROM (SELECT count(*) AS scanned, ${sql.raw(newest ? 'min' : 'max')}(key) AS last
+      FROM (${scan})) AS s
     CROSS JOIN events AS e ON e.key = s.last`
 
 /** The keys of the next events, of which a page is a part: by the index that leaves most out. */
 function scanOf(
   workspace: number,
   { since, until, actor, object }: EventFilter,
-  afterKey: number,
+  { afterKey, newest = false }: Place,
   most: number,
 ): SQL {
   const [index, which] =
@@ -124,11 +136,12 @@ function scanOf(
   const from = since === undefined ? sql`` : sql`, ${firstKeyAt(workspace, since - writtenWithin)}`
   const to =
     until === undefined ? sql`` : sql`AND key < ${firstKeyAt(workspace, until + writtenWithin)}`
+  const before = newest ? sql`AND key < ${afterKey}` : sql``
   return sql`
     SELECT key FROM events INDEXED BY ${sql.raw(`events_by_${index}`)}
     WHERE workspace_id = ${workspace} ${which}
-      AND key >= max(${afterKey + 1}, 0 ${from}) ${to}
-    ORDER BY key LIMIT ${most}`
+      AND key >= max(${newest ? 1 : afterKey + 1}, 0 ${from}) ${to} ${before}
+    ORDER BY key ${sql.raw(newest ? 'DESC' : 'ASC')} LIMIT ${most}`
 }
 
 function conditionsOf({ types, since, until, actor, object }: EventFilter): SQL[] {

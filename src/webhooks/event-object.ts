@@ -57,6 +57,8 @@ export const objects = {
   'client.created': ['client', 'client_id'],
   'client.rotated': ['client', 'client_id'],
   'client.deleted': ['client', 'client_id'],
+  'client.person.added': ['client', 'client_id'],
+  'client.person.removed': ['client', 'client_id'],
   'token.revoked': ['client', 'client_id'],
   'token.refused': ['client', 'client_id'],
 } as const satisfies Record<EventType, readonly [kind: string, field: string] | null>

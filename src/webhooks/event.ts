@@ -131,6 +131,8 @@ export interface EventData {
   'client.created': OfClient & { scopes: string[] }
   'client.rotated': OfClient
   'client.deleted': OfClient
+  'client.person.added': OfClient & OfUser
+  'client.person.removed': OfClient & OfUser
   'token.revoked': OfClient
   'token.refused': OfClient & { reason: (typeof refusalReasons)[number] }
 }

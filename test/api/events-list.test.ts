@@ -62,6 +62,19 @@ describe('GET /events', () => {
     expect(next).toBe(events[3]?.id)
   })
 
+  it('lists the newest first where it is asked to', async () => {
+    const { team } = await threeEvents()
+    const oldest = await list(team)
+    const types = 'types=group.created'
+    expect(idsOf(await list(team, '?order=newest'))).toEqual(idsOf(oldest).toReversed())
+    const first = await list(team, `?order=newest&size=1&${types}`)
+    expect(first).toMatchObject({ events: [{ data: { name: 'rats' } }] })
+    const second = await list(team, `?order=newest&size=1&${types}&after=${String(first.next)}`)
+    expect(second).toMatchObject({ events: [{ data: { name: 'owls' } }] })
+    const end = await list(team, `?order=newest&${types}&after=${String(second.next)}`)
+    expect(end).toEqual({ events: [], next: null })
+  })
+
   it('is empty where nothing happened', async () => {
     expect(await list(await Team.open(hookScopes))).toEqual({ events: [], next: null })
   })

@@ -12,8 +12,8 @@ beforeAll(async () => {
   ;({ document, operations } = await published())
 })
 
-/** Other addresses of the same operations, which the document names in prose. */
-const aliases = /^\/(v3|digitalbanking|oauth2)\//
+/** Other addresses of the same operations, which the document names in prose, and pages for people. */
+const others = /^\/((v3|digitalbanking|oauth2)\/|console\b|$)/
 
 describe('GET /openapi.json', () => {
   it('is a valid OpenAPI 3.1 document, its schemas included', async () => {
@@ -25,7 +25,7 @@ describe('GET /openapi.json', () => {
   })
 
   it('has one entry for each operation, and no other', () => {
-    const routes = app.routes.filter(({ method, path }) => method !== 'ALL' && !aliases.test(path))
+    const routes = app.routes.filter(({ method, path }) => method !== 'ALL' && !others.test(path))
     const names = new Set(
       routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`),
     )

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
-import { exportChanges, listChanges } from '../../src/experience/changes.ts'
+import { exportChanges, findChange, listChanges } from '../../src/experience/changes.ts'
 import { cancelJob, publishJob } from '../../src/experience/held.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import type { ChangeKind } from '../../src/membership/changes.ts'
@@ -102,6 +102,33 @@ describe('a page of few changes in a large group', () => {
       ])
       expect(plan.filter((step) => /TEMP B-TREE|^SCAN [gjm]\b/.test(step))).toEqual([])
     }
+  })
+})
+
+describe('one person in a change', () => {
+  it('is told by the key alone, as long as the list is', async () => {
+    const { res, workspace, upload, publish } = await scene(3)
+    const db = res.databaseOf(workspace)
+    const [gone = '', stays = '', , joins = ''] = people(0, 4)
+    const id = await upload('preview', 'REPLACE', [stays, joins])
+    const told = () =>
+      Promise.all(
+        [gone, stays, joins, ` ${joins} `, 'nobody'].map((one) =>
+          findChange(db, workspace, id, one),
+        ),
+      )
+    const changes = ['removed', undefined, 'added', 'added', undefined]
+    expect(await told()).toEqual(changes)
+    await publish(id)
+    expect(await told()).toEqual(changes)
+    const plans = await plansOf((db) => findChange(db, workspace, id, gone))
+    expect(plans[1]?.plan).toEqual([
+      'SEARCH j USING INDEX jobs_by_id (workspace_id=? AND id=?)',
+      'SEARCH g USING INTEGER PRIMARY KEY (rowid=?)',
+      'SEARCH m USING PRIMARY KEY (workspace_id=? AND participant_id=? AND group_key=?)',
+    ])
+    await upload('apply', 'ADD', ['later'])
+    await expect(told()).rejects.toThrow('job-state')
   })
 })
 

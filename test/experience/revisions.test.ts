@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { listRevisions } from '../../src/experience/revisions.ts'
+import { listRevisions, recentCounts, recentMost } from '../../src/experience/revisions.ts'
 import { membersOf } from '../support/api.ts'
 import { group as groupRow, job } from '../support/rows.ts'
 import { watched } from '../support/plans.ts'
@@ -35,6 +35,10 @@ describe('the revisions of a group', () => {
         }
         expect(shown.map(({ revision, members }) => [revision, members])).toEqual(expected)
         expect(shown.map(({ isLive }) => isLive)).toEqual(shown.map((_, i) => i === 0))
+        const counts = await recentCounts(db, workspace, [group.id, 'nobody’s'])
+        const [before, ...recent] = counts.get(group.id) ?? []
+        expect(recent).toEqual(expected.map(([, members]) => members).reverse())
+        expect([before, counts.size]).toEqual([0, 1])
         listed += shown.length
       }),
       runs(25),
@@ -54,5 +58,12 @@ describe('the revisions of a group', () => {
     const { items, total } = await listRevisions(db, 1, `group ${key}`, { page: 2, size: 10 })
     expect([total, items[0]?.members, items.at(-1)?.revision]).toEqual([200, 180, 171])
     expect(meter.rowsRead).toBeLessThan(4 * revisions.length)
+
+    const recent = watched()
+    const counts = await recentCounts(recent.db, 1, [`group ${key}`])
+    expect(counts.get(`group ${key}`)).toEqual(
+      Array.from({ length: recentMost + 1 }, (_, i) => 200 - recentMost + i),
+    )
+    expect(recent.meter.rowsRead).toBeLessThan(2 * recentMost)
   })
 })

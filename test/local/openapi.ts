@@ -1,12 +1,27 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { createConfig, formatProblems, getTotals, lintFromString } from '@redocly/openapi-core'
+import { build } from 'esbuild'
+import { temporaryFolder } from './folder.ts'
+import { root } from './program.ts'
 
 interface App {
   request: (path: string, init: RequestInit, env: object) => Promise<Response>
 }
 
-// A variable, so that TypeScript does not load its types, which need workerd's.
-const source = new URL('../../src/api/app.ts', import.meta.url).href
-const { app } = (await import(source)) as { app: App } // what it exports
+// Bundled, as Node reads no JSX.
+const folder = temporaryFolder()
+const bundle = join(folder, 'app.mjs')
+await build({
+  entryPoints: [join(root, 'src/api/app.ts')],
+  outfile: bundle,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  logLevel: 'error',
+})
+const { app } = (await import(pathToFileURL(bundle).href)) as { app: App } // what it exports
 
 /** Lints the Worker's OpenAPI document by Redocly's recommended rules; only errors fail. */
 const vars = {

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { tick } from './clock.ts'
 import { bold, dim } from './colour.ts'
+import { linkToSignIn } from './console.ts'
 import { during } from './during.ts'
 import { main, root } from './program.ts'
 import { ownLine, readable } from './readable.ts'
@@ -24,20 +25,27 @@ await main(async () => {
     const said = json ? ownLine(line) : readable(line)
     if (said !== undefined) console.log(said)
   }
-  const { url, ended } = await startServer({ stateDir, port, onLine, during })
+  const { url, adminToken, ended } = await startServer({ stateDir, port, onLine, during })
   ready = true
-  console.log(welcome(url, stateDir, port))
+  console.log(welcome(url, await linkToSignIn(url, adminToken), { stateDir, port }))
   tick(url)
 
   const last = await ended
   throw new Error(`The server has ended:\n${last}`)
 })
 
-function welcome(url: string, stateDir: string, port: number): string {
+function welcome(
+  url: string,
+  link: string,
+  { stateDir, port }: { stateDir: string; port: number },
+): string {
   const named = port === 8787 ? '' : `, with PORT=${port}`
   return `
 Coterie listens on ${bold(url)}
 
+  console     ${url}/console
+  sign in     ${link}
+              ${dim('once, within ten minutes, as the client “console” of workspace 1')}
   state       ${stateDir}
   secrets     .dev.vars; its ADMIN_TOKEN registers clients
   operations  ${url}/openapi.json

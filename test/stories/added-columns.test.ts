@@ -1,11 +1,13 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { letIn } from '../../src/access/console-people.ts'
 import { makeDigests } from '../../src/audit/make-digests.ts'
+import { resources } from '../../src/resources.ts'
 import { day } from '../../src/time.ts'
 import { usualTypes } from '../../src/webhooks/event.ts'
 import { addColumns, tables } from '../support/added-columns.ts'
 import { isEmpty, said } from '../support/answers.ts'
-import { asAdmin, Bank, call, eventually, lines, type Json } from '../support/api.ts'
+import { asAdmin, Bank, call, eventually, lines, newClient, type Json } from '../support/api.ts'
 import { ann, at } from '../support/events.ts'
 import { hazardous } from '../support/hazard.ts'
 import { hook, hookScopes, tried, type Hook } from '../support/hooks.ts'
@@ -74,7 +76,7 @@ describe('a version on the tables of a later one', () => {
 
   it('finds columns that it does not know in each table', async () => {
     const names = await tables()
-    expect(names).toHaveLength(34)
+    expect(names).toHaveLength(36)
     const query = "SELECT count(*) AS n FROM pragma_table_info(?) WHERE name GLOB 'extra*'"
     const found = await env.DB.batch<{ n: number }>(
       names.map((name) => env.DB.prepare(query).bind(name)),
@@ -191,6 +193,21 @@ describe('a version on the tables of a later one', () => {
     )
   })
 
+  it('lets somebody sign in to the console by a link', async () => {
+    const { id, secret } = team.client
+    const authorization = `Basic ${btoa(`${id}:${secret}`)}`
+    const link = await said(call('/console/links', { method: 'POST', headers: { authorization } }))
+    const entered = await call(new URL(String(link['url'])).pathname, {
+      method: 'POST',
+      redirect: 'manual',
+    })
+    expect(entered.status).toBe(303)
+    const [cookie = ''] = entered.headers.getSetCookie().map((one) => one.split(';')[0] ?? '')
+    expect((await call('/console/groups', { headers: { cookie } })).status).toBe(200)
+    const who = await newClient(undefined, team.workspace)
+    await letIn(resources(env), 'mara@bank.example', who.id)
+  })
+
   it('refuses the token of a client that is deleted', async () => {
     const other = await Team.open(undefined, team.workspace)
     expect((await other.call('GET', '/groups')).status).toBe(200)
@@ -219,6 +236,8 @@ describe('a version on the tables of a later one', () => {
       await isEmpty(team.call('DELETE', `/users/${user}`), 204)
     const kept = [
       'clients',
+      'console_people',
+      'console_sessions',
       'cron_places',
       'deleted_users',
       'deliveries',

@@ -161,6 +161,7 @@ function answerTo(facts: Reason): Refusal {
     case 'audience-unknown':
     case 'scope-not-held':
     case 'other-workspace':
+    case 'form-expired':
     case 'user-missing':
     case 'attribute-refused':
     case 'secret-lost':

@@ -9,9 +9,8 @@ import {
   revokeTokens,
   rotateSecret,
 } from '../../access/clients.ts'
-import { hashOf, sameHash } from '../../access/secret.ts'
 import { Failure } from '../../failure.ts'
-import { actAs } from '../actor.ts'
+import { actAsAdmin } from '../admin.ts'
 import { bearerToken } from '../bearer.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
 import type { Http } from '../http.ts'
@@ -22,12 +21,7 @@ import * as wire from './wire.ts'
 
 /** Lets only the holder of ADMIN_TOKEN pass. */
 const admin = createMiddleware<Http>(async (c, next) => {
-  const [given, expected] = await Promise.all([
-    hashOf(bearerToken(c.req.header('authorization'))),
-    hashOf(c.var.res.adminToken),
-  ])
-  if (!sameHash(given, expected)) throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
-  actAs(c, { name: 'admin' })
+  await actAsAdmin(c, bearerToken(c.req.header('authorization')))
   await next()
 })
 

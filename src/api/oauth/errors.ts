@@ -76,6 +76,7 @@ function answerTo(facts: Reason): Refusal {
     case 'uploads-in-flight':
     case 'resumable':
     case 'idle':
+    case 'form-expired':
     case 'other-workspace':
     case 'limit':
     case 'user-missing':

@@ -125,6 +125,7 @@ function answerTo(facts: Reason): Refusal {
       return [400, `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     case 'header-invalid':
       return [400, `Header ${facts.header} is invalid`]
+    case 'form-expired':
     case 'not-an-id':
     case 'two-credentials':
     case 'grant-unknown':

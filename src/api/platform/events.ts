@@ -15,13 +15,13 @@ export const events = new Hono<Http>()
     operation(
       'listEvents',
       [['audit:read', 'webhooks:read']],
-      'List what was done, oldest first; as application/x-ndjson, all of it',
+      'List what was done, a page at a time; as application/x-ndjson, all of it',
       { schema: wire.ShownEvents, lines: true },
     ),
     valid('query', wire.EventsQuery),
     async (c, next) => {
       if (!acceptsLines(c.req.header('accept'))) return next()
-      const { size: _, ...query } = wire.filterOf(c.req.valid('query'))
+      const { size: _, newest: __, ...query } = wire.filterOf(c.req.valid('query'))
       return c.body(await exportEvents(c.var.replica, c.var.workspace, query), 200, {
         'Content-Type': 'application/x-ndjson',
         'Content-Disposition': 'attachment; filename="events.ndjson"',

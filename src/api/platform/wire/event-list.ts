@@ -6,10 +6,9 @@ import { Time } from './values.ts'
 import { EventType } from './webhooks.ts'
 
 export const EventsQuery = z.object({
-  after: z
-    .string()
-    .optional()
-    .meta({ description: 'The event after which the page begins; the oldest event if not given.' }),
+  after: z.string().optional().meta({
+    description: 'The event after which the page begins; the first of the list if not given.',
+  }),
   types: z
     .string()
     .transform((list) => list.split(','))
@@ -26,6 +25,9 @@ export const EventsQuery = z.object({
     .regex(/^[a-z]+:./s, 'must be a kind and an id, such as group:3f2a…')
     .optional()
     .meta({ description: 'Only what is about this thing: its kind, a colon, and its id.' }),
+  order: z.enum(['oldest', 'newest'], 'must be oldest or newest').default('oldest').meta({
+    description: 'Which events come first; a list as application/x-ndjson is oldest first.',
+  }),
   size: pageSize(1000, 100),
 })
 
@@ -37,8 +39,13 @@ export function filterOf({
   until,
   actor,
   object,
+  order,
   size,
-}: z.infer<typeof EventsQuery>): EventFilter & { after: string | undefined; size: number } {
+}: z.infer<typeof EventsQuery>): EventFilter & {
+  after: string | undefined
+  size: number
+  newest: boolean
+} {
   const colon = object?.indexOf(':') ?? 0
   return {
     after,
@@ -51,6 +58,7 @@ export function filterOf({
         ? undefined
         : { kind: object.slice(0, colon), id: object.slice(colon + 1) },
     size,
+    newest: order === 'newest',
   }
 }
 

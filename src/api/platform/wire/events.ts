@@ -1,10 +1,5 @@
 import { z } from 'zod'
-import {
-  failureReasons,
-  refusalReasons,
-  usualTypes,
-  type EventData,
-} from '../../../webhooks/event.ts'
+import { failureReasons, refusalReasons, type EventData } from '../../../webhooks/event.ts'
 
 const Group = z.object({ group_id: z.uuid(), name: z.string() })
 const Definition = z.object({ definition_id: z.string() })
@@ -38,7 +33,7 @@ const Erasure = z.object({
 })
 
 /** The types of events: when each happens, and its data. */
-const types = {
+export const eventTypes = {
   'group.created': ['An experience group was created', Group],
   'group.updated': ['The name, description or guard of an experience group was changed', Group],
   'group.deleted': ['An experience group was deleted', z.object({ group_id: z.uuid() })],
@@ -187,6 +182,14 @@ const types = {
   'client.created': ['A client was registered', Client.extend({ scopes: z.array(z.string()) })],
   'client.rotated': ['A client was given a new secret', Client],
   'client.deleted': ['A client was deleted, and its tokens revoked', Client],
+  'client.person.added': [
+    'Somebody may sign in to the console as this client, by Cloudflare Access',
+    Client.extend(Person.shape),
+  ],
+  'client.person.removed': [
+    'Somebody may sign in to the console as this client no more',
+    Client.extend(Person.shape),
+  ],
   'token.revoked': ['The tokens that a client was issued until now were revoked', Client],
   'token.refused': [
     'A client was refused, for the first time in an hour: its secret was wrong (secret), it has ' +
@@ -194,56 +197,3 @@ const types = {
     Client.extend({ reason: z.enum(refusalReasons) }),
   ],
 } satisfies { [Type in keyof EventData]: [summary: string, data: z.ZodType<EventData[Type]>] }
-
-const header = (name: string, description: string) => ({
-  in: 'header' as const,
-  name,
-  required: true,
-  description,
-  schema: { type: 'string' as const },
-})
-
-const headers = [
-  header('webhook-id', 'The id of the event, the same for every attempt.'),
-  header('webhook-timestamp', 'The time of this attempt in Unix seconds.'),
-  header(
-    'webhook-signature',
-    'A signature (Standard Webhooks 1.0) for each valid secret, separated by spaces.',
-  ),
-]
-
-/** `group.created` as the name of an operation: `onGroupCreated`. */
-const operationOf = (type: string) =>
-  `on${type
-    .split('.')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('')}`
-
-const usual: readonly string[] = usualTypes
-
-/** The webhooks of the OpenAPI document. */
-export const describeEvents = () =>
-  Object.fromEntries(
-    Object.entries(types).map(([type, [summary, data]]) => {
-      // The document names the dialect of all of its schemas.
-      const { $schema: _, ...schema }: { $schema?: unknown } = z.toJSONSchema(
-        z.object({ type: z.literal(type), timestamp: z.iso.datetime(), data }),
-      )
-      const post = {
-        operationId: operationOf(type),
-        summary,
-        ...(!usual.includes(type) && { description: 'Sent only to webhooks that name this type.' }),
-        tags: ['Webhooks'],
-        // The signature authenticates the sender.
-        security: [],
-        parameters: headers,
-        requestBody: { required: true, content: { 'application/json': { schema } } },
-        responses: {
-          '2XX': { description: 'The event was received' },
-          410: { description: 'The webhook is disabled' },
-          default: { description: 'The event is sent again, up to ten times in three days' },
-        },
-      }
-      return [type, { post }]
-    }),
-  )

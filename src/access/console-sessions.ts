@@ -1,0 +1,115 @@
+import { sql } from 'drizzle-orm'
+import type { Db } from '../db/connect.ts'
+import { Failure } from '../failure.ts'
+import type { Resources } from '../resources.ts'
+import { hashOf, randomSecret } from './secret.ts'
+import type { Caller } from './tokens.ts'
+
+/** Milliseconds: as long as a token is valid. */
+export const sessionTime = 8 * 3_600_000
+
+/** Milliseconds for which a link signs in, once. */
+export const linkTime = 10 * 60_000
+
+/** Somebody who is signed in to the console, and acts as a client. */
+export interface Session {
+  caller: Caller
+  /** The e-mail of who came by Cloudflare Access. */
+  person: string | null
+}
+
+/** Begins a session of a client, or makes a link that begins one; gives its secret. */
+export async function openSession(
+  res: Resources,
+  client: string,
+  { kind, person = null }: { kind: 'session' | 'link'; person?: string | null },
+): Promise<string> {
+  const secret = randomSecret()
+  const now = res.now()
+  const expires = now + (kind === 'link' ? linkTime : sessionTime)
+  await res.directory.run(sql`
+    INSERT INTO console_sessions (hash, kind, client_id, person, created_at, expires_at)
+    VALUES (${await hashOf(secret)}, ${kind}, ${client}, ${person}, ${now}, ${expires})`)
+  return secret
+}
+
+/** Who came by Cloudflare Access may still come as this client. */
+const isLetIn = sql`(s.person IS NULL OR EXISTS (SELECT 1 FROM console_people AS p
+  WHERE p.email = s.person AND p.client_id = s.client_id))`
+
+const notRevoked = sql`NOT EXISTS (SELECT 1 FROM revocations AS r
+  WHERE r.client_id = c.id AND r.not_before >= s.created_at)`
+
+/**
+ * The session of a cookie; undefined where it is over: expired, signed out, or its client is gone,
+ * has expired or is revoked since, or no longer lets this person in.
+ */
+export async function findSession(
+  db: Db,
+  secret: string,
+  now: number,
+): Promise<Session | undefined> {
+  const [found] = await db.all<{
+    client: string
+    name: string
+    workspace: number
+    scopes: string
+    person: string | null
+  }>(sql`
+    SELECT c.id AS client, c.name, c.workspace_id AS workspace, c.scopes, s.person
+    FROM console_sessions AS s CROSS JOIN clients AS c ON c.id = s.client_id
+    WHERE s.hash = ${await hashOf(secret)} AND s.kind = 'session' AND s.expires_at > ${now}
+      AND coalesce(c.expires_at, 9e99) > ${now} AND ${isLetIn}
+      AND ${notRevoked}`)
+  if (found === undefined) return undefined
+  const { person, scopes, ...client } = found
+  // As registering the client wrote them.
+  return { caller: { ...client, scopes: JSON.parse(scopes) as string[] }, person }
+}
+
+/** Begins the session of a link, which then signs in no more. Throws `bad-credentials`. */
+export async function useLink(res: Resources, link: string): Promise<string> {
+  const [used] = await res.directory.all<{ client: string }>(sql`
+    DELETE FROM console_sessions
+    WHERE hash = ${await hashOf(link)} AND kind = 'link' AND expires_at > ${res.now()}
+    RETURNING client_id AS client`)
+  if (used === undefined) throw new Failure({ reason: 'bad-credentials', why: 'expired' })
+  return openSession(res, used.client, { kind: 'session' })
+}
+
+/** Signs out. */
+export async function closeSession({ directory }: Resources, secret: string): Promise<void> {
+  await directory.run(sql`DELETE FROM console_sessions WHERE hash = ${await hashOf(secret)}`)
+}
+
+/** A session as others are shown it. */
+export interface ShownSession {
+  client: string
+  name: string
+  person: string | null
+  createdAt: number
+  expiresAt: number
+}
+
+/** Who is signed in to the console of a workspace, the last first. */
+export const listSessions = (
+  db: Db,
+  workspace: number,
+  { now, most }: { now: number; most: number },
+): Promise<ShownSession[]> =>
+  db.all(sql`
+    SELECT c.id AS client, c.name, s.person, s.created_at AS createdAt, s.expires_at AS expiresAt
+    FROM console_sessions AS s INDEXED BY console_sessions_by_expiry
+      CROSS JOIN clients AS c ON c.id = s.client_id
+    WHERE s.expires_at > ${now} AND s.kind = 'session' AND c.workspace_id = ${workspace}
+      AND coalesce(c.expires_at, 9e99) > ${now} AND ${isLetIn} AND ${notRevoked}
+    ORDER BY s.expires_at DESC LIMIT ${most}`)
+
+const sweptMost = 1000
+
+/** Removes sessions and links that are over. */
+export async function sweepSessions({ directory, now }: Resources): Promise<void> {
+  await directory.run(sql`
+    DELETE FROM console_sessions WHERE hash IN (
+      SELECT hash FROM console_sessions WHERE expires_at <= ${now()} LIMIT ${sweptMost})`)
+}
