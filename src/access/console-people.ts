@@ -6,6 +6,7 @@ import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import type { Event } from '../webhooks/event.ts'
 import { getClient, type Client } from './clients.ts'
+import { forgetSessions } from './console-sessions.ts'
 
 /** Somebody who may come by Cloudflare Access, and the client that they act as. */
 export interface ConsolePerson {
@@ -89,5 +90,6 @@ async function write(
     change,
     ...announce(res, workspace, event),
   ])
+  forgetSessions()
   await enqueueAnnounced(res, workspace, results)
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
+import { revokedUntil } from './revocations.ts'
 import { hashOf, randomSecret } from './secret.ts'
 import type { Caller } from './tokens.ts'
 
@@ -16,6 +17,8 @@ export interface Session {
   caller: Caller
   /** The e-mail of who came by Cloudflare Access. */
   person: string | null
+  createdAt: number
+  expiresAt: number
 }
 
 /** Begins a session of a client, or makes a link that begins one; gives its secret. */
@@ -44,28 +47,57 @@ const notRevoked = sql`NOT EXISTS (SELECT 1 FROM revocations AS r
  * The session of a cookie; undefined where it is over: expired, signed out, or its client is gone,
  * has expired or is revoked since, or no longer lets this person in.
  */
-export async function findSession(
-  db: Db,
-  secret: string,
-  now: number,
-): Promise<Session | undefined> {
+async function readSession(db: Db, hash: string, now: number): Promise<Session | undefined> {
   const [found] = await db.all<{
     client: string
     name: string
     workspace: number
     scopes: string
     person: string | null
+    createdAt: number
+    expiresAt: number
   }>(sql`
-    SELECT c.id AS client, c.name, c.workspace_id AS workspace, c.scopes, s.person
+    SELECT c.id AS client, c.name, c.workspace_id AS workspace, c.scopes, s.person,
+      s.created_at AS createdAt, min(s.expires_at, coalesce(c.expires_at, 9e99)) AS expiresAt
     FROM console_sessions AS s CROSS JOIN clients AS c ON c.id = s.client_id
-    WHERE s.hash = ${await hashOf(secret)} AND s.kind = 'session' AND s.expires_at > ${now}
+    WHERE s.hash = ${hash} AND s.kind = 'session' AND s.expires_at > ${now}
       AND coalesce(c.expires_at, 9e99) > ${now} AND ${isLetIn}
       AND ${notRevoked}`)
   if (found === undefined) return undefined
-  const { person, scopes, ...client } = found
+  const { person, createdAt, expiresAt, scopes, ...client } = found
   // As registering the client wrote them.
-  return { caller: { ...client, scopes: JSON.parse(scopes) as string[] }, person }
+  const caller = { ...client, scopes: JSON.parse(scopes) as string[] }
+  return { caller, person, createdAt, expiresAt }
 }
+
+/** Sessions that this isolate has read, by the hashes of their secrets. */
+const cached = new Map<string, { session: Session; readAt: number }>()
+const cachedMost = 1000
+
+/**
+ * As `readSession`, but what was read may be used for REVOCATIONS_SECONDS, as tokens are, unless
+ * this isolate knows that the client is revoked: otherwise each page would wait for the session first.
+ */
+export async function findSession(res: Resources, secret: string): Promise<Session | undefined> {
+  const now = res.now()
+  const hash = await hashOf(secret)
+  const known = cached.get(hash)
+  if (known !== undefined && isGood(known, res)) return known.session
+  cached.delete(hash)
+  const session = await readSession(res.directory, hash, now)
+  const [oldest] = cached.keys()
+  if (oldest !== undefined && cached.size >= cachedMost) cached.delete(oldest)
+  if (session !== undefined) cached.set(hash, { session, readAt: now })
+  return session
+}
+
+const isGood = ({ session, readAt }: { session: Session; readAt: number }, res: Resources) =>
+  res.now() - readAt < 1000 * res.revocationsSeconds &&
+  res.now() < session.expiresAt &&
+  session.createdAt > revokedUntil(session.caller.client)
+
+/** Reads all sessions again, as somebody is let in no more. */
+export const forgetSessions = (): void => cached.clear()
 
 /** Begins the session of a link, which then signs in no more. Throws `bad-credentials`. */
 export async function useLink(res: Resources, link: string): Promise<string> {
@@ -79,7 +111,9 @@ export async function useLink(res: Resources, link: string): Promise<string> {
 
 /** Signs out. */
 export async function closeSession({ directory }: Resources, secret: string): Promise<void> {
-  await directory.run(sql`DELETE FROM console_sessions WHERE hash = ${await hashOf(secret)}`)
+  const hash = await hashOf(secret)
+  await directory.run(sql`DELETE FROM console_sessions WHERE hash = ${hash}`)
+  cached.delete(hash)
 }
 
 /** A session as others are shown it. */

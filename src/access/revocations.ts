@@ -66,7 +66,7 @@ export async function sweepRevocations({ directory, now }: Resources): Promise<v
 }
 
 /** The cached revocations, by client. */
-const revokedUntil = new Map<string, number>()
+const cached = new Map<string, number>()
 let readAt = -Infinity
 let triedAt = -Infinity
 /** Whether they were read at all, from the primary or a replica. */
@@ -74,10 +74,13 @@ let everRead = false
 let failing = false
 let reading = Promise.resolve()
 
+/** Milliseconds: until when what a client was issued is revoked, as far as this isolate knows. */
+export const revokedUntil = (client: string): number => cached.get(client) ?? 0
+
 /** Adds revocations to those that this isolate has cached. */
 export function cacheRevocations(rows: Revocation[]): void {
   for (const { client, until } of rows)
-    revokedUntil.set(client, Math.max(until, revokedUntil.get(client) ?? 0))
+    cached.set(client, Math.max(until, revokedUntil(client)))
 }
 
 const pauseBetweenReads = 5000
@@ -101,7 +104,7 @@ export async function refuseRevoked(
     later(reading.catch(() => undefined)) // thrown below
   }
   if (!everRead || (age >= 2 * res.revocationsSeconds && !failing)) await waitForReading()
-  if (1000 * issuedAt > (revokedUntil.get(caller.client) ?? 0)) return
+  if (1000 * issuedAt > revokedUntil(caller.client)) return
   announceRefusal(res, caller, 'revoked', later)
   throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
 }
@@ -125,8 +128,8 @@ async function read({ directoryApart }: Resources, now: number): Promise<void> {
     if (!everRead) cacheRevocations(await listRevocations(replica, now))
   }
   everRead = true
-  for (const [client, until] of revokedUntil)
-    if (until <= now - keptFor) revokedUntil.delete(client)
+  for (const [client, until] of cached)
+    if (until <= now - keptFor) cached.delete(client)
 }
 
 const listRevocations = (db: Db, now: number): Promise<Revocation[]> =>

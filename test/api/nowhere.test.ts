@@ -136,7 +136,6 @@ describe('what is not there below /userprofile/v1', () => {
 
 describe('what is not there elsewhere', () => {
   it.each([
-    '/',
     '/nowhere',
     '/groups',
     '/groups/v4/groups',

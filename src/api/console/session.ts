@@ -28,7 +28,7 @@ export const forgetCookie = (c: Context<Http>): string | undefined =>
 export const signedIn = createMiddleware<Http>(async (c, next) => {
   const { res } = c.var
   const secret = secretOf(c)
-  const session = secret && (await findSession(res.directory, secret, res.now()))
+  const session = secret && (await findSession(res, secret))
   if (!session) {
     if (c.req.method !== 'GET') throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
     return c.redirect(`/console/sign-in?to=${encodeURIComponent(pathAndQuery(c))}`, 303)
