@@ -79,8 +79,7 @@ export const revokedUntil = (client: string): number => cached.get(client) ?? 0
 
 /** Adds revocations to those that this isolate has cached. */
 export function cacheRevocations(rows: Revocation[]): void {
-  for (const { client, until } of rows)
-    cached.set(client, Math.max(until, revokedUntil(client)))
+  for (const { client, until } of rows) cached.set(client, Math.max(until, revokedUntil(client)))
 }
 
 const pauseBetweenReads = 5000
@@ -128,8 +127,7 @@ async function read({ directoryApart }: Resources, now: number): Promise<void> {
     if (!everRead) cacheRevocations(await listRevocations(replica, now))
   }
   everRead = true
-  for (const [client, until] of cached)
-    if (until <= now - keptFor) cached.delete(client)
+  for (const [client, until] of cached) if (until <= now - keptFor) cached.delete(client)
 }
 
 const listRevocations = (db: Db, now: number): Promise<Revocation[]> =>
