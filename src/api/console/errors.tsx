@@ -3,9 +3,9 @@ import { Failure, type JobIs, type Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders } from '../rate-limit.ts'
-import { Document } from './page.tsx'
-import { count, type FormError } from './parts.tsx'
-import { placeIn } from './rule-words.ts'
+import { Document } from './parts/page.tsx'
+import { count, type FormError } from './parts/parts.tsx'
+import { placeIn } from './audiences/rule-words.ts'
 
 type Status = 400 | 401 | 403 | 404 | 422 | 429 | 500 | 503
 

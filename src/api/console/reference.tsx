@@ -3,8 +3,8 @@ import { issuePageToken } from '../../access/console-token.ts'
 import type { Http } from '../http.ts'
 import { originOf } from '../origin.ts'
 import { form } from './form.ts'
-import { Page } from './page.tsx'
-import { FormToken } from './parts.tsx'
+import { Page } from './parts/page.tsx'
+import { FormToken } from './parts/parts.tsx'
 
 /** The API, to read and to try. */
 export const reference = new Hono<Http>()

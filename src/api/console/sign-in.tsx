@@ -11,8 +11,8 @@ import { originOf } from '../origin.ts'
 import { limitedByAddress } from '../rate-limit.ts'
 import { sentenceOf } from './errors.tsx'
 import { form } from './form.ts'
-import { Document } from './page.tsx'
-import { Refused, TextField, type FormError } from './parts.tsx'
+import { Document } from './parts/page.tsx'
+import { Refused, TextField, type FormError } from './parts/parts.tsx'
 import { enter, forgetCookie, ownPath, secretOf, signedIn } from './session.ts'
 
 const door = limitedByAddress('doors')

@@ -2,8 +2,8 @@ import { Hono, type Context } from 'hono'
 import { findUsage, type Usage } from '../../usage.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { Page } from './page.tsx'
-import { Count, count, Section, Table } from './parts.tsx'
+import { Page } from './parts/page.tsx'
+import { Count, count, Section, Table } from './parts/parts.tsx'
 
 /** What the workspace has, beside what it may have. */
 export const usage = new Hono<Http>().get('/', allows('groups:read'), async (c) => {

@@ -1,4 +1,4 @@
-import { problemWords } from '../problem-words.ts'
+import { problemWords } from '../jobs/problem-words.ts'
 import { element } from './element.ts'
 import type { Look, LookRow } from './file-look.ts'
 import { bytesText } from './numbers.ts'

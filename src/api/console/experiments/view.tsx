@@ -1,0 +1,244 @@
+import type { Context } from 'hono'
+import type { Group } from '../../../experience/groups.ts'
+import type { Balance } from '../../../experiments/balance.ts'
+import { isUnderWay } from '../../../experiments/change.ts'
+import type { WithForced } from '../../../experiments/experiments.ts'
+import type { Exposed, ExposedDay } from '../../../experiments/exposure-counts.ts'
+import { stringifyJson } from '../../../json.ts'
+import type { Http } from '../../http.ts'
+import { Named } from '../parts/delete-named.tsx'
+import { Explanation, type Explained } from './explain.tsx'
+import { ShownBalance, ShownExposures } from './numbers.tsx'
+import { mayChange } from './writing.tsx'
+import { statuses } from './status.ts'
+import { may, Page } from '../parts/page.tsx'
+import { Count, Facts, FormToken, Refused, Section, Status, Table, When } from '../parts/parts.tsx'
+import type { FormError } from '../parts/parts.tsx'
+import { ShareBar } from './share-bar.tsx'
+import { eligibleOf, TrafficField } from './traffic.tsx'
+
+/** What is shown of an experiment. */
+export interface Shown {
+  experiment: WithForced
+  /** Undefined also where who is signed in may not see it. */
+  group: Group | undefined
+  /** Of an experiment with a group. */
+  balance: Balance | undefined
+  exposed: Exposed & { days: ExposedDay[] }
+  explanation: Explained | undefined
+  error: FormError | undefined
+}
+
+interface ShownProps extends Shown {
+  c: Context<Http>
+}
+
+const pathOf = ({ id }: WithForced) => `/console/experiments/${encodeURIComponent(id)}`
+
+export function ExperimentView(props: ShownProps) {
+  const { c, experiment, error, balance, exposed, explanation } = props
+  return (
+    <Page
+      c={c}
+      title={experiment.name}
+      about={
+        experiment.description ?? 'It gives each participant one of its variants, always the same.'
+      }
+      action={<Actions {...props} />}
+      up={{ name: 'Experiments', path: '/console/experiments' }}
+    >
+      <Refused error={error} />
+      <ExperimentFacts {...props} />
+      <Variants experiment={experiment} />
+      <Traffic {...props} />
+      {balance !== undefined && <ShownBalance c={c} balance={balance} />}
+      <ShownExposures c={c} exposed={exposed} />
+      <Explanation path={pathOf(experiment)} explained={explanation} />
+      {may(c, 'experiments:write') && <Endings {...props} />}
+    </Page>
+  )
+}
+
+const steps = {
+  draft: ['running', 'Start the experiment'],
+  running: ['paused', 'Pause it'],
+  paused: ['running', 'Let it go on'],
+} as const
+
+function Actions({ c, experiment }: ShownProps) {
+  const { status } = experiment
+  if (!may(c, 'experiments:write')) return <></>
+  const step = status === 'ended' ? undefined : steps[status]
+  return (
+    <>
+      {mayChange(c, experiment) && (
+        <a class="button" href={`${pathOf(experiment)}/edit`}>
+          Change
+        </a>
+      )}
+      {step !== undefined && (
+        <form method="post" action={`${pathOf(experiment)}/status`} id="status">
+          <FormToken c={c} />
+          <button class={status === 'running' ? '' : 'main'} name="to" value={step[0]}>
+            {step[1]}
+          </button>
+        </form>
+      )}
+    </>
+  )
+}
+
+function ExperimentFacts({ c, experiment, group }: ShownProps) {
+  const { status, unit, version, layer, holdout, updatedAt, updatedBy } = experiment
+  const [tone, word] = statuses[status]
+  return (
+    <Facts
+      of={[
+        ['Status', <Status tone={tone}>{word}</Status>],
+        ['Id', <bdi class="id">{experiment.id}</bdi>],
+        [
+          'Group',
+          experiment.group === null ? 'Everybody' : <GroupLink {...{ experiment, group }} />,
+        ],
+        [
+          'What is drawn',
+          unit === null ? (
+            'Each participant'
+          ) : (
+            <>
+              Each <bdi>{unit}</bdi>
+            </>
+          ),
+        ],
+        ['Version', <Count of={version} />],
+        ...(layer === null
+          ? []
+          : [
+              ['Layer', `${layer.id}, ${layer.from / 100} to ${layer.to / 100} %`] as [
+                string,
+                string,
+              ],
+            ]),
+        ...(holdout === null
+          ? []
+          : [['Holdout', `${holdout.id}, ${holdout.share / 100} %`] as [string, string]]),
+        [
+          'Last change',
+          <>
+            <When at={updatedAt} now={c.var.res.now()} /> by <bdi>{updatedBy}</bdi>
+          </>,
+        ],
+      ]}
+    />
+  )
+}
+
+const GroupLink = ({ experiment, group }: Pick<Shown, 'experiment' | 'group'>) => (
+  <a href={`/console/groups/${experiment.group ?? ''}`}>
+    <bdi>{group?.name ?? experiment.group}</bdi>
+  </a>
+)
+
+const forcedShown = 20
+
+const Variants = ({ experiment: { variants, control, forced } }: { experiment: WithForced }) => (
+  <Section title="Variants">
+    <Table
+      label="Variants"
+      rows={variants}
+      columns={[
+        {
+          name: 'Variant',
+          cell: ({ id }) => (
+            <>
+              <bdi class="id">{id}</bdi> {id === control && <span class="soft">(control)</span>}
+            </>
+          ),
+        },
+        { name: 'Share', isNumber: true, cell: ({ from, to }) => `${(to - from) / 100}\u00a0%` },
+        {
+          name: 'Of those who take part',
+          cell: ({ from, to }) => <ShareBar part={to - from} of={10_000} />,
+        },
+        { name: 'Value', cell: ({ value }) => <bdi class="id">{stringifyJson(value)}</bdi> },
+        { name: 'Forced on', cell: ({ id }) => <ForcedOn ids={forced.get(id) ?? []} /> },
+      ]}
+    />
+  </Section>
+)
+
+const ForcedOn = ({ ids }: { ids: string[] }) =>
+  ids.length === 0 ? (
+    <span class="soft">nobody</span>
+  ) : (
+    <>
+      {ids.slice(0, forcedShown).map((id, i) => (
+        <>
+          {i > 0 && ', '}
+          <bdi class="id">{id}</bdi>
+        </>
+      ))}
+      {ids.length > forcedShown && ` and ${ids.length - forcedShown} more`}
+    </>
+  )
+
+function Traffic({ c, experiment, group, error }: ShownProps) {
+  const value = `${experiment.traffic / 100}`
+  const typed = c.req.method === 'POST' ? c.var.form.get('traffic') : null
+  const people = group && eligibleOf(experiment, group.participantCount)
+  if (experiment.status === 'ended' || !mayChange(c, experiment))
+    return (
+      <Section title="Traffic">
+        <p>
+          {value} % of those who could take part {experiment.status === 'ended' ? 'took' : 'take'}{' '}
+          part.
+        </p>
+      </Section>
+    )
+  return (
+    <Section title="Traffic">
+      <form method="post" action={`${pathOf(experiment)}/traffic`}>
+        <FormToken c={c} />
+        <TrafficField value={typed ?? value} people={people} error={error} />
+        <button>Set the traffic</button>
+      </form>
+    </Section>
+  )
+}
+
+function Endings({ c, experiment, exposed, group, error }: ShownProps) {
+  const seen = exposed.variants.reduce((sum, { observed }) => sum + observed, 0)
+  const path = pathOf(experiment)
+  if (isUnderWay(experiment))
+    return (
+      <Named
+        {...{ c, error, field: 'end', to: 'ended', action: `${path}/status` }}
+        title="End the experiment"
+        button="End it for good"
+        warning={
+          <p>
+            Nobody has a variant from then on: all get the value of the control
+            {group !== undefined && (
+              <>
+                , the <Count of={group.participantCount} /> participants of the group among them
+              </>
+            )}
+            . What was seen stays. It cannot be started again.
+          </p>
+        }
+      />
+    )
+  return (
+    <Named
+      {...{ c, error, field: 'confirm', action: `${path}/delete` }}
+      title="Delete the experiment"
+      button="Delete the experiment"
+      warning={
+        <p>
+          It is gone for good, and with it who saw its variants: <Count of={seen} />{' '}
+          {seen === 1 ? 'person' : 'people'}.
+        </p>
+      }
+    />
+  )
+}

@@ -1,0 +1,61 @@
+import type { Context } from 'hono'
+import type { Http } from '../../http.ts'
+import { may } from '../parts/page.tsx'
+import { FormToken, Section, TextField, type FormError } from '../parts/parts.tsx'
+import type { Person } from './person.ts'
+import { listed, things } from '../parts/value.tsx'
+
+/** What erasing somebody needs, and reading what became of it. */
+export const erasing = ['users:write', 'groups:write'] as const
+
+interface EraseProps {
+  c: Context<Http>
+  person: Person
+  typed?: string | undefined
+  error?: FormError | undefined
+}
+
+/** The end of a person's page: what erasing does, and the id to type. */
+export function Erase({ c, person, typed, error }: EraseProps) {
+  if (!may(c, erasing)) return <></>
+  return (
+    <Section title="Erase this person">
+      <div class="danger-zone">
+        <p>{willRemove(person)} It cannot be undone. What comes with the id later is new.</p>
+        <form method="post" action="/console/people/erase">
+          <FormToken c={c} />
+          <input type="hidden" name="id" value={person.id} />
+          <TextField
+            name="confirm"
+            label="The id, to be sure"
+            help="Type it as it stands at the top of this page."
+            value={typed}
+            error={error}
+            isRequired
+          />
+          <button class="danger">Erase this person</button>
+        </form>
+      </div>
+    </Section>
+  )
+}
+
+/** What erasing somebody does, in numbers, as far as they are known. */
+function willRemove({ profile, inherited, households, groups }: Person): string {
+  const own = (profile?.attributes.length ?? 0) - inherited.size
+  const joined = groups?.groups.length ?? 0
+  const more = groups?.next === undefined ? '' : 'over '
+  const known = [
+    ...(own > 0 ? [things(own, 'attribute')] : []),
+    ...(households.length > 0
+      ? [things(households.length, 'place in a household', 'places in households')]
+      : []),
+    ...(joined > 0
+      ? [more + things(joined, 'membership of a group', 'memberships of groups')]
+      : []),
+  ]
+  const rest = 'in files, refused rows, exposures and answers of webhooks'
+  return known.length === 0
+    ? `This removes the id wherever it may be kept: ${rest}.`
+    : `This removes ${listed(known)}, at once, and then the id wherever else it is kept: ${rest}.`
+}
