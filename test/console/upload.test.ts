@@ -163,7 +163,7 @@ it('takes a file that is dropped, and keeps it where it is refused', async () =>
     return data
   })()`)
   await page.locator('.drop').dispatchEvent('drop', { dataTransfer })
-  await page.getByText('This is no list: it looks like a PDF document').first().waitFor()
+  await page.getByText('This is not a list of ids: it looks like a PDF document').first().waitFor()
   await page.getByRole('radio', { name: 'Add' }).check()
   await page.getByRole('button', { name: 'Check the changes' }).click()
   await expect.poll(() => page.locator('#sending .wrong').count()).toBe(1)

@@ -34,7 +34,7 @@ function Figures({ c, usage }: { c: Context<Http>; usage: Usage }) {
     <Page
       c={c}
       title="Usage"
-      about="What this workspace has, beside what it may have: more is refused, and nothing is lost."
+      about="What this workspace has, and what it may have. More is refused; nothing is lost."
       action={
         <a class="button" href="/console/settings">
           Settings

@@ -17,7 +17,7 @@ export function Digests({ c, digests, isLast }: DigestsProps) {
     <Page
       c={c}
       title="Signed digests"
-      about="The sum of each day that is over, signed. An auditor checks an export against them."
+      about="A signed checksum of each day that is over. An auditor checks an export against them."
       up={{ name: 'Activity', path: '/console/activity' }}
     >
       {digests.length === 0 ? (

@@ -98,7 +98,7 @@ function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
               <a href={pathOf(audience)}>
                 <bdi>{audience.name}</bdi>
               </a>{' '}
-              {audience.cost === null && <Status tone="bad">Rule cannot be asked</Status>}
+              {audience.cost === null && <Status tone="bad">Rule cannot be evaluated</Status>}
             </>
           ),
         },

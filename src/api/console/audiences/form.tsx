@@ -46,7 +46,7 @@ export async function AudienceForm({ c, typed, editing, error, counted }: Audien
     >
       <Refused error={error} />
       {isCut && (
-        <p class="note wait">This rule is too long for a form: have a program change it.</p>
+        <p class="note wait">This rule is too long for this form. Change it over the API.</p>
       )}
       <form method="post" action={editing === undefined ? here : `${here}/edit`}>
         <FormToken c={c} />
@@ -164,7 +164,7 @@ const RefreshField = ({ refresh }: { refresh: string }) => (
   <Field
     name="refresh"
     label="Fills its group"
-    help="Once it is attached to a group: only when you say so, or by itself, too."
+    help="When its group is filled again, once it is attached to one."
   >
     <select id="refresh" name="refresh" aria-describedby="refresh-help">
       {[

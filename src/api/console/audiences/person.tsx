@@ -65,7 +65,7 @@ function Answer({ c, audience, typed, names, explained, error }: AnswerProps) {
     <Page
       c={c}
       title="Is somebody in it?"
-      about="By what is known of them now, also where the group is not filled anew yet."
+      about="By what is known of them now. The group follows at its next sync."
       up={{ name: audience.name, path: pathOf(audience) }}
     >
       <Refused error={error} />

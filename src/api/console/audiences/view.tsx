@@ -78,7 +78,7 @@ function AudienceFacts({ c, audience }: ShownProps) {
         [
           'Cost of its rule',
           cost === null ? (
-            'It cannot be asked now'
+            'It cannot be evaluated now'
           ) : (
             <>
               <Count of={Math.max(1, Math.round((cost / ruleCostMax) * 100))} /> % of the limit
@@ -100,8 +100,8 @@ const ShownRule = ({ audience, names }: { audience: Priced; names: Names }) => (
   <Section title="Who belongs to it">
     {audience.cost === null && (
       <p class="note bad">
-        This rule cannot be asked now: it names something that is gone, or takes too long together
-        with the audiences that it uses. Change it.
+        This rule cannot be evaluated now: it names something that is gone, or takes too long
+        together with the audiences that it uses. Change it.
       </p>
     )}
     <div class="rule">
@@ -119,7 +119,7 @@ const shownMost = 20_000
 const ShownJson = ({ text }: { text: string }) => (
   <>
     <pre tabindex={0}>{text.slice(0, shownMost)}</pre>
-    {text.length > shownMost && <p class="soft">It is cut here: programs get all of it.</p>}
+    {text.length > shownMost && <p class="soft">It is cut here: the API has all of it.</p>}
   </>
 )
 

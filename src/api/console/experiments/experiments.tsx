@@ -42,7 +42,7 @@ function Experiments({ c, all, groups }: ExperimentsProps) {
     <Page
       c={c}
       title="Experiments"
-      about="Who sees which variant, so that variants can be compared and widened step by step."
+      about="Who sees which variant. Compare variants, and show one to more people step by step."
       action={
         may(c, 'experiments:write') && (
           <a class="button main" href="/console/experiments/-/new">
@@ -74,7 +74,7 @@ function Experiments({ c, all, groups }: ExperimentsProps) {
       {(page > 0 || hasMore) && (
         <nav class="pages" aria-label="Pages">
           {page > 0 && (
-            <a href={`?status=${encodeURIComponent(chosen)}&page=${page - 1}`}>Page before</a>
+            <a href={`?status=${encodeURIComponent(chosen)}&page=${page - 1}`}>Previous page</a>
           )}
           {hasMore && (
             <a href={`?status=${encodeURIComponent(chosen)}&page=${page + 1}`}>Next page</a>

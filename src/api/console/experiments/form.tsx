@@ -33,7 +33,7 @@ export async function ExperimentForm({ c, typed, before, error }: ExperimentForm
       about={
         before === undefined
           ? 'It is a draft until you start it: nobody sees anything of it.'
-          : 'What is left as it is stays.'
+          : 'What you do not change here stays as it is.'
       }
       up={
         before === undefined
@@ -48,7 +48,7 @@ export async function ExperimentForm({ c, typed, before, error }: ExperimentForm
         <GroupField
           name="group_id"
           label="Group"
-          help="Whose participants take part; left empty, everybody who is asked about does."
+          help="Its participants take part. Left empty, everybody does."
           groups={groups}
           value={nameOfGroup(groups, lines.group_id)}
           error={error}
@@ -191,9 +191,9 @@ const NewVersion = ({ before: { version, status } }: { before: WithForced }) => 
       {version + 1}
     </label>
     <p class="help">
-      It is {status}. Ids and shares of variants, what is drawn, the group, the layer and the
-      holdout change only so: people get other variants, and what was seen of version {version}{' '}
-      counts no more.
+      The experiment is {status}. Ids and shares of variants, what is drawn, the group, the layer
+      and the holdout change only with this. People then get other variants, and what they saw of
+      version {version} no longer counts.
     </p>
   </div>
 )

@@ -22,7 +22,7 @@ export function ShownBalance({ c, balance }: { c: Context<Http>; balance: Balanc
       <div id="balance" data-live={isUnderWay ? '' : undefined}>
         {isUnderWay && <p class="note wait">The participants of the group are being counted.</p>}
         {result === undefined ? (
-          !isUnderWay && <p>Nobody has counted yet how the group falls into the variants.</p>
+          !isUnderWay && <p>The group has not been counted yet.</p>
         ) : (
           <>
             <p>
@@ -101,8 +101,8 @@ function Verdict({ fit, drawn }: { fit: Fit; drawn: Observed[] }) {
       <div class="note bad after">
         <p class="strong">The shares do not explain these numbers.</p>
         <p>
-          Something draws or loses people otherwise than the shares say. Find out what before you
-          trust a result.
+          Something adds people to a variant, or loses them. Find out what before you trust a
+          result.
         </p>
         <p>{test}</p>
       </div>
@@ -140,7 +140,7 @@ export function ShownExposures({
     <Section title="Who saw it">
       {total === 0 ? (
         <p>
-          Nobody has been reported to have seen version <Count of={exposed.version} />.
+          Nobody has seen version <Count of={exposed.version} /> yet.
         </p>
       ) : (
         <>

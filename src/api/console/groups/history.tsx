@@ -72,7 +72,7 @@ function Revisions({ c, revisions }: { c: Context<Http>; revisions: GroupRevisio
         { name: 'Revision', isNumber: true, cell: ({ revision }) => <Count of={revision} /> },
         { name: 'Joined', isNumber: true, cell: ({ added }) => <Count of={added} /> },
         { name: 'Left', isNumber: true, cell: ({ removed }) => <Count of={removed} /> },
-        { name: 'Then', isNumber: true, cell: ({ members }) => <Count of={members} /> },
+        { name: 'Total', isNumber: true, cell: ({ members }) => <Count of={members} /> },
         { name: 'By', cell: ({ createdBy }) => <bdi>{createdBy}</bdi> },
         { name: 'When', cell: ({ createdAt }) => <When at={createdAt} now={now} /> },
       ]}

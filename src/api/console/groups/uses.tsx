@@ -50,7 +50,7 @@ const as = (what: string, place: string) => (one: { id: string; name: string }) 
 
 export const UsedBy = ({ uses: { by } }: { uses: Uses }) =>
   by.length === 0 ? (
-    <p class="soft">No experiment and no audience reads this group, and no webhook is told.</p>
+    <p class="soft">No experiment, audience or webhook uses this group.</p>
   ) : (
     <ul>
       {by.map(({ what, name, path }) => (

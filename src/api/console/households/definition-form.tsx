@@ -21,7 +21,7 @@ export function DefinitionForm({ c, typed, error, isNew }: FormProps) {
         <TextField
           name="id"
           label="Name"
-          help="3 to 32 characters, such as household. It begins the names of inherited attributes and stays."
+          help="3 to 32 characters, such as household. The names of inherited attributes begin with it. It cannot change."
           value={typed.id}
           error={error}
           isRequired
@@ -83,7 +83,7 @@ function Ignored({ typed, error }: Pick<FormProps, 'typed' | 'error'>) {
   return (
     <>
       <fieldset>
-        <legend>Values that mean there is none</legend>
+        <legend>Values that mean “none”</legend>
         <p class="help">Who has such a value is in no household.</p>
         <label class="line">
           <input type="radio" name="ignore" value="usual" checked={!typed.isOwnIgnored} /> The usual
@@ -124,9 +124,7 @@ function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew'>) {
   return (
     <fieldset>
       <legend>What households share</legend>
-      <p class="help">
-        Each member inherits the result of each attribute. Empty rows are left out.
-      </p>
+      <p class="help">Each member inherits each of these. Empty rows are left out.</p>
       {rows(0, [...filled, ...none(shown - filled.length)])}
       {empty > rowsAtOnce && (
         <details>

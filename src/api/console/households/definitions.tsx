@@ -115,7 +115,7 @@ export const ChangeDefinition = ({ c, typed, error }: DefinitionFormProps) => (
   <Page
     c={c}
     title={`Change ${typed.id}`}
-    about="What you take out of what households share is gone at once. All else counts from the next recompute on."
+    about="An attribute that you remove is gone at once. Other changes count from the next recompute on."
     up={{ name: typed.id, path: definitionPath(typed.id) }}
   >
     <DefinitionForm c={c} typed={typed} error={error} isNew={false} />

@@ -124,8 +124,8 @@ export function OneHousehold({ c, definition, value, household }: OneProps) {
       {household === undefined ? (
         <Empty title="No household has this value">
           <p>
-            One forms on Monday, or when you recompute, of users who have this value by then. A
-            value that means that there is none forms none.
+            One forms on Monday, or when you recompute, of users who have this value by then. Values
+            that mean “none” form no household.
           </p>
         </Empty>
       ) : (

@@ -65,7 +65,7 @@ export function RunsChart({ runs }: { runs: Run[] }) {
   return (
     <>
       <div class="charts">
-        {measure('Seated', ({ seated }) => seated)}
+        {measure('In households', ({ seated }) => seated)}
         {measure('Over the limit', ({ overLimit }) => overLimit)}
         {measure('Changed', ({ changed }) => changed)}
         {measure('Took', duration, lasted)}
@@ -103,7 +103,7 @@ export const RunsTable = ({ c, definition, runs }: DefinitionRuns) => {
         { name: 'Asked', cell: ({ createdAt }) => <When at={createdAt} now={now} /> },
         { name: 'Status', cell: (run) => <StatusOf of={run} /> },
         number('Households', ({ groups }) => groups),
-        number('Seated', ({ seated }) => seated),
+        number('In households', ({ seated }) => seated),
         number('Over the limit', ({ overLimit }) => overLimit),
         number('Changed', ({ changed }) => changed),
         {
@@ -152,8 +152,8 @@ export function Largest({ definition, run }: { definition: string; run: Run }) {
   return (
     <Section title="Largest values">
       <p class="help">
-        More users have these than a household takes. Often such a value means that there is none:
-        then leave it out by changing the definition.
+        More users have these than a household takes. If such a value means “none”, change the
+        definition to leave it out.
       </p>
       <Table
         label="Largest values"
@@ -205,7 +205,7 @@ export function RunPage({ c, definition, run }: Omit<DefinitionRuns, 'runs'> & {
             <p class="strong">It failed at {percentOfRun(run)}%</p>
             <p>
               The households that it had reached are right, the others are as they were. Recompute
-              again; if it fails again, tell who runs this installation.
+              again. If it fails again, tell whoever runs this installation.
             </p>
           </div>
         )}
@@ -220,10 +220,10 @@ export function RunPage({ c, definition, run }: Omit<DefinitionRuns, 'runs'> & {
                   ['Took', lasted(duration(run))],
                 ] satisfies Fact[])),
             ['Households', <Count of={run.groups} />],
-            ['Users seated', <Count of={run.seated} />],
+            ['Users in households', <Count of={run.seated} />],
             ['Users over the limit', <Count of={run.overLimit} />],
             ['Users without a value', <Count of={run.withoutValue} />],
-            ['Rows changed', <Count of={run.changed} />],
+            ['Changed', <Count of={run.changed} />],
           ]}
         />
       </div>

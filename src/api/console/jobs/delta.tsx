@@ -90,7 +90,7 @@ export function verdictOf(job: GroupJob): string {
   const leaves = `${count(removed)} of ${people(groupCount)} (${share(removed, groupCount)})`
   const leave = removed === 1 ? 'leaves' : 'leave'
   if (removesTooMany(job))
-    return `The guard has stopped this: ${leaves} ${leave}, and more than ${most} % may not without a second look.`
+    return `The guard has stopped this: ${leaves} ${leave}. More than ${most} % leave only once somebody confirms it.`
   if (most === 100) return `No guard is set for this group: ${leaves} ${leave}.`
   if (100 * removed > most * groupCount)
     return `The guard is for groups of 100 and more; here ${leaves} ${leave}.`

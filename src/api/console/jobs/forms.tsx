@@ -72,9 +72,7 @@ export const Cancel = ({ c, job }: { c: Context<Http>; job: GroupJob }) =>
     <Section title="Cancel">
       <form method="post" action={`/console/jobs/${job.id}/cancel`}>
         <FormToken c={c} />
-        <p class="help">
-          Nothing of it will be seen: the group keeps its {people(job.groupCount)}.
-        </p>
+        <p class="help">The group stays as it is, with its {people(job.groupCount)}.</p>
         <p>
           <button class="danger">Cancel this change</button>
         </p>

@@ -77,7 +77,7 @@ export function JobPeople({ job, people }: { job: GroupJob; people: People }) {
   const when = job.state === 'held' ? 'held' : 'done'
   const path = `/console/jobs/${job.id}`
   return (
-    <Section title={when === 'held' ? 'Whom it concerns' : 'Whom it concerned'}>
+    <Section title={when === 'held' ? 'Who joins and leaves' : 'Who joined and left'}>
       <form class="search" action={path} role="search">
         <input
           name="person"

@@ -10,7 +10,7 @@ export const problemWords = (participantMax: number): Record<Problem, string> =>
   'no-row': 'The file has nobody in it.',
   'not-text': 'The file is not text. Save it as CSV in UTF-8, and upload that.',
   'not-kept': 'What the group was before is no longer kept.',
-  operation: 'The row says what to do with it. Keep the ids alone: you choose what the file does.',
+  operation: 'The row says what to do with it. Keep only the ids: you choose what the file does.',
   overtaken: 'The group was changed again before this began.',
   rule: 'The rule of the audience could not be evaluated.',
   'too-long': `The id is longer than ${participantMax} characters.`,

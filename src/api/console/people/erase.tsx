@@ -21,7 +21,9 @@ export function Erase({ c, person, typed, error }: EraseProps) {
   return (
     <Section title="Erase this person">
       <div class="danger-zone">
-        <p>{willRemove(person)} It cannot be undone. What comes with the id later is new.</p>
+        <p>
+          {willRemove(person)} It cannot be undone. What is sent with this id later is kept as new.
+        </p>
         <form method="post" action="/console/people/erase">
           <FormToken c={c} />
           <input type="hidden" name="id" value={person.id} />

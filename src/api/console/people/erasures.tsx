@@ -57,7 +57,7 @@ function Erasures({ c, erasures, after }: ErasuresProps) {
     <Page
       c={c}
       title="Erasures"
-      about="People who were erased from all that is kept. Once one is complete, no id is left, here or elsewhere."
+      about="People who were erased. Once an erasure is complete, no id is left, here or elsewhere."
       up={{ name: 'People', path: '/console/people' }}
     >
       {erasures.length === 0 ? (
@@ -164,7 +164,7 @@ const underWay = ({ state }: Erasure): string =>
     ? 'It waits for uploads that came before'
     : state === 'receipt'
       ? 'The receipt is being written'
-      : 'What is kept is being looked through'
+      : 'All that is kept is being searched'
 
 const kinds: Record<string, string> = {
   users: 'Users',

@@ -75,13 +75,9 @@ export function NewClientPage({ c, typed, error }: NewClientProps) {
 }
 
 const actions = [
-  ['rotate', 'Give it a new secret', 'The one of today is good for another day.'],
-  [
-    'revoke',
-    'Revoke its tokens',
-    'All that it was issued, and its sessions here, end within a minute.',
-  ],
-  ['delete', 'Delete it', 'It gets no tokens any more, and those that it has are revoked.'],
+  ['rotate', 'Give it a new secret', 'Today’s secret works for another day.'],
+  ['revoke', 'Revoke its tokens', 'Its tokens, and its sessions here, end within a minute.'],
+  ['delete', 'Delete it', 'It gets no more tokens, and those that it has are revoked.'],
 ] as const
 
 interface ClientPageProps {
@@ -157,7 +153,7 @@ export function ClientSecret({ c, client, isNew = false }: ClientSecretProps) {
       </Field>
       {client.formerUntil !== null && (
         <p class="about">
-          The former secret is good until then, too: <When at={client.formerUntil} now={now} />.
+          The former secret stops working <When at={client.formerUntil} now={now} />.
         </p>
       )}
       <p>

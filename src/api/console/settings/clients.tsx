@@ -85,7 +85,7 @@ function Ends({ of: { expiresAt, formerUntil }, now }: { of: Client; now: number
       {expiresAt === null ? 'never' : <When at={expiresAt} now={now} />}
       {formerUntil !== null && formerUntil > now && (
         <small class="block">
-          its former secret <When at={formerUntil} now={now} />
+          its former secret ends <When at={formerUntil} now={now} />
         </small>
       )}
     </>
@@ -99,7 +99,7 @@ function People({ c, workspace, people, size }: ClientsProps) {
       <p class="about">
         {team === undefined
           ? 'Cloudflare Access is not set up for this installation: people sign in by a client’s secret.'
-          : `Whom the team ${team} has let through signs in here by e-mail, as one of the clients.`}
+          : `People whom the team ${team} lets through sign in here by e-mail, each as one of the clients.`}
       </p>
       {people.length > 0 && (
         <Table

@@ -19,7 +19,7 @@ export const AdminToken = ({ error }: { error: FormError | undefined }) => (
     name="admin_token"
     label="Admin token"
     type="password"
-    help="Of this installation. It is used for this once, and kept nowhere."
+    help="That of this installation. It is used once, and kept nowhere."
     error={error}
     isRequired
   />

@@ -17,7 +17,7 @@ export function PersonPage({ c, email, error }: PersonPageProps) {
     <Page
       c={c}
       title="Who may sign in"
-      about="Somebody whom Cloudflare Access lets through acts as a client of this installation, with its scopes."
+      about="Whoever comes by Cloudflare Access acts as a client of this installation, with its scopes."
       up={{ name: 'Settings', path: '/console/settings' }}
     >
       <Refused error={error} />
@@ -37,7 +37,7 @@ export function PersonPage({ c, email, error }: PersonPageProps) {
         <TextField
           name="client"
           label="Client id"
-          help="As which client they act. Not needed for those who may not any more."
+          help="The client that they act as. Leave it empty to remove somebody."
           value={c.var.form?.get('client') ?? ''}
           error={error}
         />

@@ -169,7 +169,7 @@ function Types({
           <label class="card">
             <input type="radio" name="which" value="usual" checked={chosen === null} /> The usual
             ones
-            <span class="help"> {usualTypes.length} kinds: what most receivers act upon.</span>
+            <span class="help"> {usualTypes.length} kinds: what most receivers need.</span>
           </label>
           <label class="card">
             <input type="radio" name="which" value="chosen" checked={chosen !== null} /> Those
@@ -219,7 +219,7 @@ export function Secret({ c, webhook, isNew = false }: SecretProps) {
       <Field
         name="secret"
         label={`Secret of ${webhook.url}`}
-        help="The receiver checks signatures by it."
+        help="The receiver checks signatures with it."
       >
         <input
           id="secret"
@@ -229,11 +229,7 @@ export function Secret({ c, webhook, isNew = false }: SecretProps) {
           aria-describedby="secret-help"
         />
       </Field>
-      {!isNew && (
-        <p class="about">
-          The former secret signs, too, for a day: until then receivers may know either.
-        </p>
-      )}
+      {!isNew && <p class="about">For a day both secrets sign: receivers may check with either.</p>}
       <p>
         <a class="button main" href={path}>
           I have copied it

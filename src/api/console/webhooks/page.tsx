@@ -22,9 +22,9 @@ interface WebhookPageProps extends DeliveriesProps {
 }
 
 const reasons = {
-  gone: 'It was stopped, as the receiver said that this address is gone.',
-  failing: 'It was stopped, as every attempt of five days failed.',
-  asked: 'It is off: what happens now is not sent, and can be replayed later.',
+  gone: 'It was stopped: the receiver said that this address is gone.',
+  failing: 'It was stopped: every attempt of five days failed.',
+  asked: 'It is off. What happens now is not sent; you can send it again later.',
 }
 
 export function WebhookPage(props: WebhookPageProps) {
@@ -96,7 +96,7 @@ function Done({ c }: { c: Context<Http> }) {
       <p class="note good" role="status">
         {replayed === '0'
           ? 'There was nothing of that period to send again.'
-          : `${count(Number(replayed))} events are sent again.`}
+          : `${count(Number(replayed))} ${replayed === '1' ? 'event is' : 'events are'} sent again.`}
       </p>
     )
   const sentences: Record<string, string> = {
@@ -154,7 +154,7 @@ function Danger({ c, webhook, error }: OfWebhook & { error: FormError | undefine
       <Do c={c} webhook={webhook} below="rotate">
         Make a new secret
       </Do>
-      <p class="help">It is shown once. The one of today signs, too, for another day.</p>
+      <p class="help">It is shown once. Today’s secret also signs for another day.</p>
       <div class="danger-zone">
         <h3>Delete this webhook</h3>
         <p class="about">
