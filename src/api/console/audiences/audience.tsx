@@ -10,6 +10,7 @@ import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import * as wire from '../../platform/wire/audiences.ts'
 import { questionLimited } from '../../rate-limit.ts'
+import { fillScopes } from './scopes.ts'
 import { AudienceUsers } from './users.tsx'
 import { AudienceView, type Shown } from './view.tsx'
 import { chosenGroup, groupsByName } from '../parts/choose-group.tsx'
@@ -19,11 +20,7 @@ import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
 import type { FormError } from '../parts/parts.tsx'
 import { shaped } from '../shape.ts'
-
-/** Whoever fills a group chooses who is in it. */
-export const filling = ['audiences:write', 'groups:write'] as const
-
-const pathOf = (id: string) => `/console/audiences/${encodeURIComponent(id)}`
+import { audiencePath, jobPath } from '../paths.ts'
 
 const usersShown = 100
 const syncsShown = 5
@@ -46,7 +43,7 @@ export const audiencePage = new Hono<Http>()
     return c.html(<AudienceUsers c={c} audience={audience} counted={counted} listed={listed} />)
   })
 
-  .post('/:audience_id/group', allows(filling), form, async (c) => {
+  .post('/:audience_id/group', allows(fillScopes), form, async (c) => {
     const { res, workspace } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'group', async () => {
@@ -56,18 +53,18 @@ export const audiencePage = new Hono<Http>()
     })
   })
 
-  .post('/:audience_id/detach', allows(filling), form, async (c) => {
+  .post('/:audience_id/detach', allows(fillScopes), form, async (c) => {
     const id = wire.idOf(c)
     return changing(c, id, 'group', () => detachAudience(c.var.res, c.var.workspace, id))
   })
 
-  .post('/:audience_id/sync', allows(filling), form, async (c) => {
+  .post('/:audience_id/sync', allows(fillScopes), form, async (c) => {
     const { res, workspace, caller } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'sync', async () => {
       const { mode } = shaped(wire.SyncRequest, { mode: c.var.form.get('mode') ?? 'apply' })
       const job = await requestSync(res, workspace, id, { by: caller.name, mode })
-      return may(c, 'groups:read') ? `/console/jobs/${job.id}` : pathOf(id)
+      return may(c, 'groups:read') ? jobPath(job.id) : audiencePath(id)
     })
   })
 
@@ -89,7 +86,7 @@ async function changing(
   change: () => Promise<string | void>,
 ): Promise<Response> {
   try {
-    return c.redirect((await change()) ?? pathOf(id), 303)
+    return c.redirect((await change()) ?? audiencePath(id), 303)
   } catch (error) {
     const { error: shown, status } = refusedForm(error, field)
     return c.html(<AudienceView c={c} {...await shownOf(c, id, shown)} />, status)

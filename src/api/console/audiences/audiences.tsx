@@ -5,12 +5,14 @@ import type { Group } from '../../../experience/groups.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { audiencePage } from './audience.tsx'
+import { ruleScopes } from './scopes.ts'
 import { audiencePerson } from './person.tsx'
-import { audienceWriting, choosing } from './writing.tsx'
+import { audienceWriting } from './writing.tsx'
 import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
 import { overlapping } from './overlap.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { audiencePath, groupPath } from '../paths.ts'
 
 const size = 50
 
@@ -53,7 +55,7 @@ function Audiences({ c, audiences, groups, next }: AudiencesProps) {
               Compare two
             </a>
           )}
-          {may(c, choosing) && (
+          {may(c, ruleScopes) && (
             <a class="button main" href="/console/audiences/-/new">
               New audience
             </a>
@@ -84,7 +86,6 @@ const refreshes = { on_demand: 'by hand', daily: 'every day', weekly: 'every Mon
 
 function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
   const now = c.var.res.now()
-  const pathOf = ({ id }: Priced) => `/console/audiences/${encodeURIComponent(id)}`
   const filled = ({ group }: Priced) => groups.find(({ id }) => id === group)
   return (
     <Table
@@ -95,7 +96,7 @@ function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
           name: 'Name',
           cell: (audience) => (
             <>
-              <a href={pathOf(audience)}>
+              <a href={audiencePath(audience.id)}>
                 <bdi>{audience.name}</bdi>
               </a>{' '}
               {audience.cost === null && <Status tone="bad">Rule cannot be evaluated</Status>}
@@ -110,7 +111,7 @@ function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
             return group === undefined ? (
               <a
                 class="nowrap"
-                href={`${pathOf(audience)}/users`}
+                href={`${audiencePath(audience.id)}/users`}
                 aria-label={`Count ${audience.name}`}
               >
                 Count
@@ -126,7 +127,7 @@ function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
             group === null ? (
               <span class="soft">none</span>
             ) : (
-              <a href={`/console/groups/${group}`}>
+              <a href={groupPath(group)}>
                 <bdi>{nameOfGroup(groups, group)}</bdi>
               </a>
             ),

@@ -3,7 +3,9 @@ import { listAudiences } from '../../../audiences/audiences.ts'
 import type { Count as Counted } from '../../../audiences/questions.ts'
 import { listDefinitions } from '../../../identity/definitions.ts'
 import type { Http } from '../../http.ts'
+import { audiencePath } from '../paths.ts'
 import { groupsByName } from '../parts/choose-group.tsx'
+import { explainScopes } from './scopes.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
 
@@ -32,7 +34,7 @@ const ruleMost = 80_000
 export async function AudienceForm({ c, typed, editing, error, counted }: AudienceFormProps) {
   // What was typed came by a form.
   const isCut = c.req.method === 'GET' && typed.rule.length > ruleMost
-  const here = `/console/audiences/${editing === undefined ? '-/new' : encodeURIComponent(editing)}`
+  const here = editing === undefined ? '/console/audiences/-/new' : audiencePath(editing)
   const up =
     editing === undefined
       ? { name: 'Audiences', path: '/console/audiences' }
@@ -107,7 +109,7 @@ const RuleField = ({ rule, error }: { rule: string; error: FormError | undefined
 
 /** How many match, and the first ten of them. */
 function Matches({ c, counted }: { c: Context<Http>; counted: Counted | undefined }) {
-  if (!may(c, ['audiences:read', 'users:read'])) return <></>
+  if (!may(c, explainScopes)) return <></>
   const { next } = counted ?? {}
   const ask = { formaction: '/console/audiences/-/count', formnovalidate: true }
   return (

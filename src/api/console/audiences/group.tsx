@@ -4,11 +4,13 @@ import { nextRefresh } from '../../../audiences/refresh-period.ts'
 import type { Group } from '../../../experience/groups.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
 import type { Http } from '../../http.ts'
-import { statusOf } from '../../status.ts'
+import { hasEnded } from '../../../jobs/outcome.ts'
+import { JobStatus } from '../jobs/words.tsx'
+import { fillScopes } from './scopes.ts'
 import { GroupField } from '../parts/choose-group.tsx'
 import { may } from '../parts/page.tsx'
-import { Count, FormToken, Section, Status, Table, When, type FormError } from '../parts/parts.tsx'
-import type { Tone } from '../parts/parts.tsx'
+import { Count, FormToken, Section, Table, When, type FormError } from '../parts/parts.tsx'
+import { audiencePath, groupPath, jobPath } from '../paths.ts'
 
 interface FilledGroupProps {
   c: Context<Http>
@@ -27,10 +29,10 @@ export const FilledGroup = (props: FilledGroupProps) => (
 )
 
 function Unattached({ c, audience, groups, error }: FilledGroupProps) {
-  if (!may(c, ['audiences:write', 'groups:write'])) return <p>It fills no group.</p>
+  if (!may(c, fillScopes)) return <p>It fills no group.</p>
   const free = groups.filter((group) => group.audience === null)
   return (
-    <form method="post" action={`/console/audiences/${encodeURIComponent(audience.id)}/group`}>
+    <form method="post" action={`${audiencePath(audience.id)}/group`}>
       <FormToken c={c} />
       <p class="field">
         It fills no group. Attached to one, each sync makes the group exactly this audience: its
@@ -62,14 +64,14 @@ const Moment = ({ at }: { at: number }) => (
 
 function Attached(props: FilledGroupProps) {
   const { c, audience, group, syncs } = props
-  const path = `/console/audiences/${encodeURIComponent(audience.id)}`
+  const path = audiencePath(audience.id)
   const now = c.var.res.now()
   const next = nextRefresh(audience.refresh, now)
   return (
     <>
       <p>
         It fills{' '}
-        <a class="strong" href={`/console/groups/${audience.group ?? ''}`}>
+        <a class="strong" href={groupPath(audience.group ?? '')}>
           <bdi>{group?.name ?? audience.group}</bdi>
         </a>
         {group !== undefined && (
@@ -87,7 +89,7 @@ function Attached(props: FilledGroupProps) {
         )}
       </p>
       {syncs.length > 0 && <Syncs syncs={syncs} now={now} />}
-      {may(c, ['audiences:write', 'groups:write']) && (
+      {may(c, fillScopes) && (
         <div class="actions after">
           <form method="post" action={`${path}/sync`}>
             <FormToken c={c} />
@@ -114,22 +116,10 @@ function Attached(props: FilledGroupProps) {
   )
 }
 
-const states: Record<ReturnType<typeof statusOf>, [Tone, string]> = {
-  CREATED: ['wait', 'Waiting'],
-  PROCESSING: ['wait', 'Under way'],
-  HELD: ['wait', 'Held: look at it'],
-  SUCCESSFUL: ['good', 'Live'],
-  PARTIAL_SUCCESS: ['wait', 'Live, in part'],
-  FAILED: ['bad', 'Failed'],
-  CANCELLED: ['none', 'Cancelled'],
-}
-
-const underWay = new Set<ReturnType<typeof statusOf>>(['CREATED', 'PROCESSING'])
-
 const Syncs = ({ syncs, now }: { syncs: GroupJob[]; now: number }) => {
-  const isLive = syncs.some((job) => underWay.has(statusOf(job)))
+  const goesOn = syncs.some(({ state }) => state !== 'held' && !hasEnded(state))
   return (
-    <div id="syncs" class="after" data-live={isLive ? '' : undefined}>
+    <div id="syncs" class="after" data-live={goesOn ? '' : undefined}>
       <Table
         label="The last changes of the group"
         rows={syncs}
@@ -137,17 +127,14 @@ const Syncs = ({ syncs, now }: { syncs: GroupJob[]; now: number }) => {
           {
             name: 'Change',
             cell: ({ id, createdAt }) => (
-              <a href={`/console/jobs/${id}`}>
+              <a href={jobPath(id)}>
                 <When at={createdAt} now={now} />
               </a>
             ),
           },
           {
             name: 'Status',
-            cell: (job) => {
-              const [tone, word] = states[statusOf(job)]
-              return <Status tone={tone}>{word}</Status>
-            },
+            cell: (job) => <JobStatus job={job} />,
           },
           { name: 'Joined', isNumber: true, cell: ({ added }) => <Count of={added} /> },
           { name: 'Left', isNumber: true, cell: ({ removed }) => <Count of={removed} /> },

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
+import { audiencePath } from '../paths.ts'
 
 interface AudienceLinkProps {
   c: Context<Http>
@@ -13,7 +14,7 @@ interface AudienceLinkProps {
 export function AudienceLink({ c, id, names }: AudienceLinkProps) {
   if (!may(c, 'audiences:read')) return <>An audience</>
   return (
-    <a href={`/console/audiences/${encodeURIComponent(id)}`}>
+    <a href={audiencePath(id)}>
       <bdi>{names.get(id) ?? id}</bdi>
     </a>
   )

@@ -12,17 +12,15 @@ import { groupsByName } from '../parts/choose-group.tsx'
 import { refusedForm } from '../errors.tsx'
 import { Page } from '../parts/page.tsx'
 import { Refused, Section, Status, type FormError } from '../parts/parts.tsx'
-import { personPath } from '../paths.ts'
+import { audiencePath, personPath } from '../paths.ts'
 import { HeadInWords, namesOf, type Names } from './rule.tsx'
+import { explainScopes } from './scopes.ts'
 import { Short } from '../parts/value.tsx'
-
-/** The answer tells the values of attributes. */
-export const withValues = ['audiences:read', 'users:read'] as const
 
 /** Whether somebody belongs to an audience, and why. */
 export const audiencePerson = new Hono<Http>().get(
   '/:audience_id/person',
-  allows(withValues),
+  allows(explainScopes),
   questionLimited,
   async (c) => {
     const { db, replica, workspace, res } = c.var
@@ -66,7 +64,7 @@ function Answer({ c, audience, typed, names, explained, error }: AnswerProps) {
       c={c}
       title="Is somebody in it?"
       about="By what is known of them now. The group follows at its next sync."
-      up={{ name: audience.name, path: pathOf(audience) }}
+      up={{ name: audience.name, path: audiencePath(audience.id) }}
     >
       <Refused error={error} />
       <PersonForm audience={audience} typed={typed} />
@@ -93,11 +91,9 @@ function Answer({ c, audience, typed, names, explained, error }: AnswerProps) {
   )
 }
 
-const pathOf = ({ id }: Audience) => `/console/audiences/${encodeURIComponent(id)}`
-
 /** Leads to the answer. */
 export const PersonForm = ({ audience, typed }: { audience: Audience; typed?: string }) => (
-  <form class="search" action={`${pathOf(audience)}/person`}>
+  <form class="search" action={`${audiencePath(audience.id)}/person`}>
     <input
       id="person"
       name="id"

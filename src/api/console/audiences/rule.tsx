@@ -4,6 +4,7 @@ import { isMembersRule, type Condition, type Rule, type Scalar } from '../../../
 import type { Group } from '../../../experience/groups.ts'
 import { stringifyJson } from '../../../json.ts'
 import { comparisonWords, joinWords, memberWords } from './rule-words.ts'
+import { audiencePath, groupPath } from '../paths.ts'
 
 /** A rule as JSON, as people write it. */
 export const textOfRule = (rule: Rule): string => stringifyJson(withoutShared(rule), 2)
@@ -50,7 +51,7 @@ export function HeadInWords({ rule, names }: { rule: Rule; names: Names }) {
     return (
       <>
         they are in the group{' '}
-        <a href={`/console/groups/${encodeURIComponent(rule.group)}`}>
+        <a href={groupPath(rule.group)}>
           <bdi>{names.groups.get(rule.group) ?? rule.group}</bdi>
         </a>
       </>
@@ -59,7 +60,7 @@ export function HeadInWords({ rule, names }: { rule: Rule; names: Names }) {
     return (
       <>
         they are in the audience{' '}
-        <a href={`/console/audiences/${encodeURIComponent(rule.audience)}`}>
+        <a href={audiencePath(rule.audience)}>
           <bdi>{names.audiences.get(rule.audience) ?? rule.audience}</bdi>
         </a>
       </>

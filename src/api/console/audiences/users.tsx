@@ -4,7 +4,7 @@ import type { Count as Counted } from '../../../audiences/questions.ts'
 import type { Http } from '../../http.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Empty, Table } from '../parts/parts.tsx'
-import { personPath } from '../paths.ts'
+import { audiencePath, personPath } from '../paths.ts'
 
 interface AudienceUsersProps {
   c: Context<Http>
@@ -15,7 +15,7 @@ interface AudienceUsersProps {
 
 /** How many users an audience has now, and who they are. */
 export function AudienceUsers({ c, audience, counted, listed }: AudienceUsersProps) {
-  const path = `/console/audiences/${encodeURIComponent(audience.id)}`
+  const path = audiencePath(audience.id)
   const { all, scanned, next } = counted
   const after = c.req.query('after') ?? ''
   const going = next && `${path}/users?continue=${next.token}&after=${encodeURIComponent(after)}`

@@ -5,12 +5,13 @@ import type { Group } from '../../../experience/groups.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
 import type { Http } from '../../http.ts'
 import { FilledGroup } from './group.tsx'
-import { PersonForm, withValues } from './person.tsx'
-import { choosing } from './writing.tsx'
+import { PersonForm } from './person.tsx'
+import { explainScopes, ruleScopes } from './scopes.ts'
 import { Named } from '../parts/delete-named.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Facts, Refused, Section, When, type FormError } from '../parts/parts.tsx'
 import { namesOf, RuleInWords, textOfRule, type Names } from './rule.tsx'
+import { audiencePath } from '../paths.ts'
 
 /** What is shown of an audience. */
 export interface Shown {
@@ -29,7 +30,7 @@ interface ShownProps extends Shown {
 
 export function AudienceView(props: ShownProps) {
   const { c, audience, others, groups, error } = props
-  const path = `/console/audiences/${encodeURIComponent(audience.id)}`
+  const path = audiencePath(audience.id)
   return (
     <Page
       c={c}
@@ -40,7 +41,7 @@ export function AudienceView(props: ShownProps) {
           <a class="button" href={`${path}/users`}>
             Count its users
           </a>
-          {may(c, choosing) && (
+          {may(c, ruleScopes) && (
             <a class="button main" href={`${path}/edit`}>
               Change
             </a>
@@ -52,7 +53,7 @@ export function AudienceView(props: ShownProps) {
       <Refused error={error} />
       <AudienceFacts {...props} />
       <ShownRule audience={audience} names={namesOf(groups, others)} />
-      {may(c, withValues) && (
+      {may(c, explainScopes) && (
         <Section title="Is somebody in it?">
           <PersonForm audience={audience} />
         </Section>
@@ -140,11 +141,10 @@ const Compare = ({ audience, others }: { audience: Audience; others: Audience[] 
 )
 
 function Deletion({ c, audience, group, error }: ShownProps) {
-  const { id } = audience
   return (
     <Named
       c={c}
-      action={`/console/audiences/${encodeURIComponent(id)}/delete`}
+      action={`${audiencePath(audience.id)}/delete`}
       title="Delete the audience"
       field="confirm"
       error={error}

@@ -15,14 +15,10 @@ import { questionLimited } from '../../rate-limit.ts'
 import { AudienceForm, type Typed } from './form.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
+import { audiencePath } from '../paths.ts'
 import { textOfRule } from './rule.tsx'
+import { explainScopes, ruleScopes } from './scopes.ts'
 import { shaped } from '../shape.ts'
-
-/** Who chooses a rule finds out values by who matches. */
-export const choosing = ['audiences:write', 'users:read'] as const
-export const counting = ['audiences:read', 'users:read'] as const
-
-const path = '/console/audiences'
 
 const blank: Typed = {
   id: '',
@@ -65,9 +61,9 @@ function refused(c: Context<Http>, typed: Typed, editing: string | undefined, er
 
 /** An audience is made and changed, and its rule counted before. */
 export const audienceWriting = new Hono<Http>()
-  .get('/-/new', allows(choosing), (c) => c.html(<AudienceForm c={c} typed={blank} />))
+  .get('/-/new', allows(ruleScopes), (c) => c.html(<AudienceForm c={c} typed={blank} />))
 
-  .post('/-/new', allows(choosing), form, async (c) => {
+  .post('/-/new', allows(ruleScopes), form, async (c) => {
     const { res, workspace, caller } = c.var
     const typed = typedIn(c.var.form)
     try {
@@ -76,13 +72,13 @@ export const audienceWriting = new Hono<Http>()
       const { id = crypto.randomUUID(), ...draft } = shaped(wire.NewAudience, said)
       const by = caller.name
       const made = await createAudience(res, workspace, id, { ...wire.draftOf(draft), by })
-      return c.redirect(`${path}/${encodeURIComponent(made.id)}`, 303)
+      return c.redirect(audiencePath(made.id), 303)
     } catch (error) {
       return refused(c, typed, undefined, error)
     }
   })
 
-  .post('/-/count', allows(counting), questionLimited, form, async (c) => {
+  .post('/-/count', allows(explainScopes), questionLimited, form, async (c) => {
     const { replica: db, workspace, res } = c.var
     const typed = typedIn(c.var.form)
     const editing = c.var.form.get('editing') || undefined
@@ -96,12 +92,12 @@ export const audienceWriting = new Hono<Http>()
     }
   })
 
-  .get('/:audience_id/edit', allows(choosing), async (c) => {
+  .get('/:audience_id/edit', allows(ruleScopes), async (c) => {
     const audience = await getAudience(c.var.db, c.var.workspace, wire.idOf(c))
     return c.html(<AudienceForm c={c} typed={typedOf(audience)} editing={audience.id} />)
   })
 
-  .post('/:audience_id/edit', allows(choosing), form, async (c) => {
+  .post('/:audience_id/edit', allows(ruleScopes), form, async (c) => {
     const { res, workspace, caller } = c.var
     const typed = typedIn(c.var.form)
     const id = wire.idOf(c)
@@ -109,7 +105,7 @@ export const audienceWriting = new Hono<Http>()
       const said = { ...typed, rule: readJson(typed.rule) }
       const draft = { ...wire.draftOf(shaped(wire.AudienceChange, said)), by: caller.name }
       await updateAudience(res, workspace, id, draft)
-      return c.redirect(`${path}/${encodeURIComponent(id)}`, 303)
+      return c.redirect(audiencePath(id), 303)
     } catch (error) {
       return refused(c, typed, id, error)
     }

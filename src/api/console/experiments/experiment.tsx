@@ -16,10 +16,11 @@ import { groupsByName } from '../parts/choose-group.tsx'
 import { checkNamed } from '../parts/delete-named.tsx'
 import { refusedExperiment, shardsOf } from './typed.ts'
 import { ExperimentView, type Shown } from './view.tsx'
-import { pathOf, requested } from './writing.tsx'
+import { requested } from './writing.tsx'
 import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
 import type { FormError } from '../parts/parts.tsx'
+import { experimentPath } from '../paths.ts'
 import { shaped } from '../shape.ts'
 
 /** One experiment: who has what, how it goes, and what can be done. */
@@ -52,7 +53,7 @@ export const experimentPage = new Hono<Http>()
     const id = wire.idOf(c)
     return changing(c, id, async () => {
       await requestBalance(c.var.res, c.var.workspace, id)
-      return `${pathOf(id)}#balance`
+      return `${experimentPath(id)}#balance`
     })
   })
 
@@ -78,7 +79,7 @@ async function changing(
   change: () => Promise<string | void>,
 ): Promise<Response> {
   try {
-    return c.redirect((await change()) ?? pathOf(id), 303)
+    return c.redirect((await change()) ?? experimentPath(id), 303)
   } catch (error) {
     const refused = refusedExperiment(error, 'status')
     return c.html(<ExperimentView c={c} {...await shownOf(c, id, refused.error)} />, refused.status)

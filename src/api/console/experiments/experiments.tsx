@@ -10,6 +10,7 @@ import { statuses } from './status.ts'
 import { experimentWriting } from './writing.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { experimentPath, groupPath } from '../paths.ts'
 
 const size = 50
 
@@ -114,7 +115,7 @@ const List = ({
       {
         name: 'Name',
         cell: ({ id, name }) => (
-          <a href={`/console/experiments/${encodeURIComponent(id)}`}>
+          <a href={experimentPath(id)}>
             <bdi>{name}</bdi>
           </a>
         ),
@@ -134,7 +135,7 @@ const List = ({
           group === null ? (
             <span class="soft">everybody</span>
           ) : (
-            <a href={`/console/groups/${group}`}>
+            <a href={groupPath(group)}>
               <bdi>{nameOfGroup(groups, group)}</bdi>
             </a>
           ),

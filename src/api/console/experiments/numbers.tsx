@@ -10,8 +10,7 @@ import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
 import { Count, FormToken, Section, Table } from '../parts/parts.tsx'
 import { DayColumns, ShareBar } from './share-bar.tsx'
-
-const pathOf = (id: string) => `/console/experiments/${encodeURIComponent(id)}`
+import { experimentPath } from '../paths.ts'
 
 /** How the members of the group fall into the variants. */
 export function ShownBalance({ c, balance }: { c: Context<Http>; balance: Balance }) {
@@ -36,10 +35,12 @@ export function ShownBalance({ c, balance }: { c: Context<Http>; balance: Balanc
         )}
       </div>
       <p class="after">
-        <a href={`${pathOf(experiment.id)}/assignments.csv`}>Download who has which variant</a>
+        <a href={`${experimentPath(experiment.id)}/assignments.csv`}>
+          Download who has which variant
+        </a>
       </p>
       {may(c, 'experiments:write') && (
-        <form method="post" class="after" action={`${pathOf(experiment.id)}/balance`}>
+        <form method="post" class="after" action={`${experimentPath(experiment.id)}/balance`}>
           <FormToken c={c} />
           <button>{result === undefined ? 'Count the group' : 'Count the group again'}</button>
         </form>
@@ -152,7 +153,9 @@ export function ShownExposures({
           <Verdict fit={fit} drawn={exposed.variants} />
           <Days exposed={exposed} />
           <p>
-            <a href={`${pathOf(exposed.id)}/exposures.csv`}>Download who saw which variant</a>
+            <a href={`${experimentPath(exposed.id)}/exposures.csv`}>
+              Download who saw which variant
+            </a>
           </p>
         </>
       )}

@@ -16,6 +16,7 @@ import { Count, Facts, FormToken, Refused, Section, Status, Table, When } from '
 import type { FormError } from '../parts/parts.tsx'
 import { ShareBar } from './share-bar.tsx'
 import { eligibleOf, TrafficField } from './traffic.tsx'
+import { experimentPath, groupPath } from '../paths.ts'
 
 /** What is shown of an experiment. */
 export interface Shown {
@@ -32,8 +33,6 @@ export interface Shown {
 interface ShownProps extends Shown {
   c: Context<Http>
 }
-
-const pathOf = ({ id }: WithForced) => `/console/experiments/${encodeURIComponent(id)}`
 
 export function ExperimentView(props: ShownProps) {
   const { c, experiment, error, balance, exposed, explanation } = props
@@ -53,7 +52,7 @@ export function ExperimentView(props: ShownProps) {
       <Traffic {...props} />
       {balance !== undefined && <ShownBalance c={c} balance={balance} />}
       <ShownExposures c={c} exposed={exposed} />
-      <Explanation path={pathOf(experiment)} explained={explanation} />
+      <Explanation path={experimentPath(experiment.id)} explained={explanation} />
       {may(c, 'experiments:write') && <Endings {...props} />}
     </Page>
   )
@@ -72,12 +71,12 @@ function Actions({ c, experiment }: ShownProps) {
   return (
     <>
       {mayChange(c, experiment) && (
-        <a class="button" href={`${pathOf(experiment)}/edit`}>
+        <a class="button" href={`${experimentPath(experiment.id)}/edit`}>
           Change
         </a>
       )}
       {step !== undefined && (
-        <form method="post" action={`${pathOf(experiment)}/status`} id="status">
+        <form method="post" action={`${experimentPath(experiment.id)}/status`} id="status">
           <FormToken c={c} />
           <button class={status === 'running' ? '' : 'main'} name="to" value={step[0]}>
             {step[1]}
@@ -134,7 +133,7 @@ function ExperimentFacts({ c, experiment, group }: ShownProps) {
 }
 
 const GroupLink = ({ experiment, group }: Pick<Shown, 'experiment' | 'group'>) => (
-  <a href={`/console/groups/${experiment.group ?? ''}`}>
+  <a href={groupPath(experiment.group ?? '')}>
     <bdi>{group?.name ?? experiment.group}</bdi>
   </a>
 )
@@ -197,7 +196,7 @@ function Traffic({ c, experiment, group, error }: ShownProps) {
     )
   return (
     <Section title="Traffic">
-      <form method="post" action={`${pathOf(experiment)}/traffic`}>
+      <form method="post" action={`${experimentPath(experiment.id)}/traffic`}>
         <FormToken c={c} />
         <TrafficField value={typed ?? value} people={people} error={error} />
         <button>Set the traffic</button>
@@ -208,7 +207,7 @@ function Traffic({ c, experiment, group, error }: ShownProps) {
 
 function Endings({ c, experiment, exposed, group, error }: ShownProps) {
   const seen = exposed.variants.reduce((sum, { observed }) => sum + observed, 0)
-  const path = pathOf(experiment)
+  const path = experimentPath(experiment.id)
   if (isUnderWay(experiment))
     return (
       <Named

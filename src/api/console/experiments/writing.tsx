@@ -12,10 +12,8 @@ import { ExperimentForm } from './form.tsx'
 import { blank, refusedExperiment, saidBy, typedIn, typedOf, withRow, type Typed } from './typed.ts'
 import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
+import { experimentPath } from '../paths.ts'
 import { shaped } from '../shape.ts'
-
-const path = '/console/experiments'
-export const pathOf = (id: string): string => `${path}/${encodeURIComponent(id)}`
 
 /** Whether who is signed in may change an experiment, also what is drawn. */
 export const mayChange = (c: Context<Http>, { unit }: Pick<WithForced, 'unit'>): boolean =>
@@ -66,7 +64,7 @@ export const experimentWriting = new Hono<Http>()
       const given = { ...(await said(c, typed)), id: typed.lines.id.trim() }
       const { id, ...draft } = shaped(wire.NewExperiment, given)
       await createExperiment(res, workspace, id, requested(c, draft))
-      return c.redirect(pathOf(id), 303)
+      return c.redirect(experimentPath(id), 303)
     })
   })
 
@@ -84,6 +82,6 @@ export const experimentWriting = new Hono<Http>()
       const given = { ...(await said(c, typed)), ...(anew && { new_version: true }) }
       const changes = shaped(wire.ExperimentChanges, given)
       await updateExperiment(res, workspace, before.id, requested(c, changes))
-      return c.redirect(pathOf(before.id), 303)
+      return c.redirect(experimentPath(before.id), 303)
     })
   })

@@ -13,8 +13,7 @@ import { Jobs } from '../jobs/table.tsx'
 import { hrefWith, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Facts, Section, When } from '../parts/parts.tsx'
-
-const pathOf = (id: string) => `/console/groups/${id}`
+import { groupPath } from '../paths.ts'
 
 /** One group: what it is now, who is in it, and what has become of it. */
 export const group = new Hono<Http>()
@@ -42,13 +41,13 @@ export const group = new Hono<Http>()
     const page = pageNumber(c)
     const found = await getGroup(db, workspace, c.req.param('group'))
     const jobs = await listJobs(db, workspace, found.id, newest({ page, size }))
-    const href = (page: string) => hrefWith(`${pathOf(found.id)}/jobs`, { page })
+    const href = (page: string) => hrefWith(`${groupPath(found.id)}/jobs`, { page })
     return c.html(
       <Page
         c={c}
         title="Files and syncs"
         about="Everything that was to change this group, whatever became of it."
-        up={{ name: found.name, path: pathOf(found.id) }}
+        up={{ name: found.name, path: groupPath(found.id) }}
       >
         <Jobs c={c} label="Files and syncs" jobs={jobs.items} />
         <PageLinks {...{ page, size, total: jobs.total, href }} />
@@ -81,7 +80,7 @@ interface GroupPageProps {
 }
 
 function GroupPage({ c, group, underWay, person, uses, ...history }: GroupPageProps) {
-  const path = pathOf(group.id)
+  const path = groupPath(group.id)
   const goesOn = underWay.some(({ state }) => state !== 'held')
   return (
     <Page

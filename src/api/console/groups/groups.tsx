@@ -23,6 +23,7 @@ import {
   type Column,
   type FormError,
 } from '../parts/parts.tsx'
+import { groupPath } from '../paths.ts'
 import { undo } from './undo.tsx'
 import { upload } from './upload.tsx'
 
@@ -63,7 +64,7 @@ export const groups = new Hono<Http>()
     }
     try {
       const { id } = await createGroup(c.var.res, c.var.workspace, draft)
-      return c.redirect(`${path}/${id}`, 303)
+      return c.redirect(groupPath(id), 303)
     } catch (error) {
       const refused = refusedForm(error, 'name')
       return c.html(<NewGroup c={c} draft={draft} error={refused.error} />, refused.status)
@@ -160,7 +161,7 @@ function columnsOf(
     {
       name: 'Name',
       cell: ({ id, name }) => (
-        <a href={`${path}/${id}`}>
+        <a href={groupPath(id)}>
           <bdi>{name}</bdi>
         </a>
       ),

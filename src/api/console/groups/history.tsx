@@ -9,6 +9,7 @@ import { hrefWith, PageLinks } from '../parts/page-links.tsx'
 import { may } from '../parts/page.tsx'
 import { Count, Empty, Section, Table, When } from '../parts/parts.tsx'
 import { Undo } from './undo.tsx'
+import { groupPath } from '../paths.ts'
 
 /** Revisions of a page. */
 export const size = 20
@@ -24,7 +25,7 @@ interface HistoryProps {
 
 /** What has become of a group, the newest change first. */
 export function History({ c, group, revisions, counts, page }: HistoryProps) {
-  const path = `/console/groups/${group.id}`
+  const path = groupPath(group.id)
   return (
     <Section title="History">
       {revisions.items.length === 0 ? (

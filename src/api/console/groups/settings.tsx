@@ -11,6 +11,7 @@ import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
 import { Page } from '../parts/page.tsx'
 import { FormToken, Refused, Section, TextField, type FormError } from '../parts/parts.tsx'
+import { groupPath } from '../paths.ts'
 
 /** What a group is called, how it is guarded, and its end. */
 export const groupSettings = new Hono<Http>()
@@ -26,7 +27,7 @@ export const groupSettings = new Hono<Http>()
     try {
       const changes = { ...draft, maxRemovePercent: percentOf(draft.maxRemovePercent) }
       await renameGroup(res, workspace, id, changes)
-      return c.redirect(`/console/groups/${id}`, 303)
+      return c.redirect(groupPath(id), 303)
     } catch (error) {
       const refused = refusedForm(error, 'name')
       const group = await getGroup(c.var.db, workspace, id)
@@ -85,7 +86,7 @@ interface SettingsProps {
 }
 
 function Settings({ c, group, draft, confirmed, error }: SettingsProps) {
-  const path = `/console/groups/${group.id}`
+  const path = groupPath(group.id)
   const usual = c.var.res.limits.maxRemovePercent
   return (
     <Page

@@ -7,6 +7,7 @@ import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { Page } from '../parts/page.tsx'
 import { FormToken, Refused } from '../parts/parts.tsx'
+import { groupPath, jobPath } from '../paths.ts'
 
 /** The way back from the last change of a group, which is checked before it goes live, too. */
 export const undo = new Hono<Http>().post(
@@ -22,12 +23,12 @@ export const undo = new Hono<Http>().post(
     try {
       const expected = { header: seen, revisions: [Number(seen)] }
       const job = await revertGroup(res, workspace, id, { ...draft, expected })
-      return c.redirect(`/console/jobs/${job}`, 303)
+      return c.redirect(jobPath(job), 303)
     } catch (error) {
       const refused = refusedForm(error, 'main')
       const { name } = await getGroup(db, workspace, id)
       return c.html(
-        <Page c={c} title="Undo" up={{ name, path: `/console/groups/${id}` }}>
+        <Page c={c} title="Undo" up={{ name, path: groupPath(id) }}>
           <Refused error={refused.error} />
         </Page>,
         refused.status,
@@ -44,7 +45,7 @@ interface UndoProps {
 
 /** Undoes the last change of a group, once somebody has seen what that does. */
 export const Undo = ({ c, group, what = 'this' }: UndoProps) => (
-  <form method="post" action={`/console/groups/${group.id}/undo`}>
+  <form method="post" action={`${groupPath(group.id)}/undo`}>
     <FormToken c={c} />
     <input type="hidden" name="revision" value={String(group.revision)} />
     <p class="actions">

@@ -12,6 +12,7 @@ import { effects } from '../jobs/words.tsx'
 import { Page } from '../parts/page.tsx'
 import { Field, FormToken, Refused, type FormError } from '../parts/parts.tsx'
 import { checkFormToken, formTokenField } from '../session.ts'
+import { groupPath, jobPath } from '../paths.ts'
 
 /** A file that changes a group: chosen, then sent to be checked before anybody sees a change. */
 export const upload = new Hono<Http>()
@@ -29,7 +30,7 @@ export const upload = new Hono<Http>()
         createdBy: res.actor.name,
         parts: form.parts(),
       })
-      return c.redirect(`/console/jobs/${job}`, 303)
+      return c.redirect(jobPath(job), 303)
     } catch (error) {
       const refused = refusedForm(error, isOfType(error) ? 'type' : 'file', { fileName: 'file' })
       await form.readOn()
@@ -102,7 +103,7 @@ interface UploadProps {
 }
 
 function Upload({ c, group, sent, error }: UploadProps) {
-  const path = `/console/groups/${group.id}`
+  const path = groupPath(group.id)
   return (
     <Page
       c={c}
@@ -127,7 +128,7 @@ function UploadForm({ c, group, sent, error }: Omit<UploadProps, 'error'> & Erro
   return (
     <form
       method="post"
-      action={`/console/groups/${group.id}/upload`}
+      action={`${groupPath(group.id)}/upload`}
       encType="multipart/form-data"
       data-upload
       data-participant-max={c.var.res.limits.participantMax}

@@ -6,6 +6,7 @@ import { day } from '../../../time.ts'
 import type { Http } from '../../http.ts'
 import { people, verdictOf } from './delta.tsx'
 import { count, FormToken, Section, TextField, When, type FormError } from '../parts/parts.tsx'
+import { jobPath } from '../paths.ts'
 
 interface PublishProps {
   c: Context<Http>
@@ -34,7 +35,7 @@ export function Publish({ c, job, group, error }: PublishProps) {
   const isStopped = removesTooMany(job)
   return (
     <Section title={isStopped ? 'Publish all the same, or cancel' : 'Publish or cancel'}>
-      <form method="post" action={`/console/jobs/${job.id}/publish`}>
+      <form method="post" action={`${jobPath(job.id)}/publish`}>
         <FormToken c={c} />
         {isStopped ? (
           <TextField
@@ -49,7 +50,7 @@ export function Publish({ c, job, group, error }: PublishProps) {
         )}
         <div class="actions">
           <button class={isStopped ? 'danger' : 'main'}>{publishing(job)}</button>
-          <button formaction={`/console/jobs/${job.id}/cancel`} formnovalidate>
+          <button formaction={`${jobPath(job.id)}/cancel`} formnovalidate>
             Cancel, and change nothing
           </button>
         </div>
@@ -70,7 +71,7 @@ export const Cancel = ({ c, job }: { c: Context<Http>; job: GroupJob }) =>
     <></>
   ) : (
     <Section title="Cancel">
-      <form method="post" action={`/console/jobs/${job.id}/cancel`}>
+      <form method="post" action={`${jobPath(job.id)}/cancel`}>
         <FormToken c={c} />
         <p class="help">The group stays as it is, with its {people(job.groupCount)}.</p>
         <p>

@@ -22,6 +22,7 @@ import { may, Page } from '../parts/page.tsx'
 import { Count, count, Facts, Refused, Section, When, type FormError } from '../parts/parts.tsx'
 import { RefusedRows, refusedFile, size } from './refused-rows.tsx'
 import { Undo } from '../groups/undo.tsx'
+import { groupPath, jobPath } from '../paths.ts'
 
 /** One change of a group: running, to be checked, or what became of it. */
 export const job = new Hono<Http>()
@@ -33,7 +34,7 @@ export const job = new Hono<Http>()
     try {
       const expectedRemoved = numberOf(form.get('expectedRemoved') ?? '')
       await publishJob(res, workspace, id, { expectedRemoved, sourceOf })
-      return c.redirect(`/console/jobs/${id}`, 303)
+      return c.redirect(jobPath(id), 303)
     } catch (error) {
       const refused = refusedForm(error, 'expectedRemoved')
       return c.html(await jobPage(c, id, refused.error), refused.status)
@@ -44,7 +45,7 @@ export const job = new Hono<Http>()
     const id = c.req.param('job')
     try {
       await cancelJob(c.var.res, c.var.workspace, id)
-      return c.redirect(`/console/jobs/${id}`, 303)
+      return c.redirect(jobPath(id), 303)
     } catch (error) {
       const refused = refusedForm(error, 'main')
       return c.html(await jobPage(c, id, refused.error), refused.status)
@@ -112,7 +113,7 @@ function JobPage({ c, job, group, problems, ...more }: JobPageProps) {
       title={nameOf(job)}
       about={effectOf(job)}
       place="/console/groups"
-      up={{ name: group.name, path: `/console/groups/${group.id}` }}
+      up={{ name: group.name, path: groupPath(group.id) }}
     >
       <Refused error={error} />
       <JobFacts c={c} job={job} />

@@ -1,4 +1,4 @@
-/** Characters of a name that are shown in a table, and of its end. */
+import { jobPath } from '../paths.ts' /** Characters of a name that are shown in a table, and of its end. */
 const shownMost = 48
 const endMost = 12
 
@@ -13,7 +13,7 @@ function shortened(name: string): string {
 export function JobLink({ id, name }: { id: string; name: string }) {
   const short = shortened(name)
   return (
-    <a href={`/console/jobs/${id}`} title={short === name ? undefined : name}>
+    <a href={jobPath(id)} title={short === name ? undefined : name}>
       <bdi>{short}</bdi>
     </a>
   )

@@ -6,6 +6,7 @@ import { Failure } from '../../../failure.ts'
 import type { ChangeKind } from '../../../membership/changes.ts'
 import type { Http } from '../../http.ts'
 import { count, Section } from '../parts/parts.tsx'
+import { jobPath } from '../paths.ts'
 
 /** People of each list who are shown. */
 const size = 10
@@ -75,7 +76,7 @@ const titles = {
 export function JobPeople({ job, people }: { job: GroupJob; people: People }) {
   const { person } = people
   const when = job.state === 'held' ? 'held' : 'done'
-  const path = `/console/jobs/${job.id}`
+  const path = jobPath(job.id)
   return (
     <Section title={when === 'held' ? 'Who joins and leaves' : 'Who joined and left'}>
       <form class="search" action={path} role="search">
@@ -127,7 +128,7 @@ function Sample({ title, ids, job, kind }: SampleProps) {
       {more > 0 && <p class="soft">and {count(more)} more</p>}
       {job[kind] > 0 && (
         <p>
-          <a href={`/console/jobs/${job.id}/changes.csv?kind=${kind}`}>Download all of them</a>
+          <a href={`${jobPath(job.id)}/changes.csv?kind=${kind}`}>Download all of them</a>
         </p>
       )}
     </div>

@@ -7,6 +7,7 @@ import { rows } from './delta.tsx'
 import { hrefWith, PageLinks } from '../parts/page-links.tsx'
 import { Count, count, Section, Table } from '../parts/parts.tsx'
 import { problemWords } from './problem-words.ts'
+import { jobPath } from '../paths.ts'
 
 /** Refused rows of a page, and of a piece of their file. */
 export const size = 20
@@ -22,7 +23,7 @@ interface RefusedRowsProps {
 
 /** The rows that were refused, or what is wrong with a whole file. */
 export function RefusedRows({ job, items, total, page, participantMax }: RefusedRowsProps) {
-  const path = `/console/jobs/${job.id}`
+  const path = jobPath(job.id)
   const words = problemWords(participantMax)
   const isFile = job.source === 'participants-file'
   return (

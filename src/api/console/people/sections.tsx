@@ -4,7 +4,7 @@ import type { Value } from '../../../identity/attributes.ts'
 import type { Http } from '../../http.ts'
 import { count, Count, Section, Table } from '../parts/parts.tsx'
 import { paged, pageIn, Pages } from '../parts/pages.tsx'
-import { attributePath, personPath } from '../paths.ts'
+import { attributePath, experimentPath, groupPath, personPath } from '../paths.ts'
 import type { Person } from './person.ts'
 import { isLong, Short, Text } from '../parts/value.tsx'
 
@@ -28,7 +28,7 @@ export function GroupsOf({ c, person }: { c: Context<Http>; person: Person }) {
             {
               name: 'Group',
               cell: (group) => (
-                <a href={`/console/groups/${group.id}`}>
+                <a href={groupPath(group.id)}>
                   <bdi>{group.name}</bdi>
                 </a>
               ),
@@ -141,7 +141,7 @@ export function VariantsOf({ person }: { person: Person }) {
             {
               name: 'Experiment',
               cell: ({ experiment }) => (
-                <a href={`/console/experiments/${experiment.id}`}>
+                <a href={experimentPath(experiment.id)}>
                   <bdi>{experiment.name}</bdi>
                 </a>
               ),

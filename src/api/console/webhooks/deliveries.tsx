@@ -19,6 +19,7 @@ import {
   type Tone,
 } from '../parts/parts.tsx'
 import type { OfWebhook } from './list.tsx'
+import { webhookPath } from '../paths.ts'
 
 const states: Record<DeliveryState, [Tone, string]> = {
   pending: ['wait', 'waits'],
@@ -45,7 +46,7 @@ export interface DeliveriesProps extends OfWebhook {
 /** What was sent to a webhook, newest first, and what the receiver said. */
 export function Deliveries({ c, webhook, deliveries, next, state }: DeliveriesProps) {
   const now = c.var.res.now()
-  const path = `/console/webhooks/${encodeURIComponent(webhook.id)}`
+  const path = webhookPath(webhook.id)
   const isMoving =
     webhook.disabled === null &&
     deliveries.some(

@@ -14,11 +14,11 @@ import {
   When,
   type FormError,
 } from '../parts/parts.tsx'
+import { webhookPath } from '../paths.ts'
 
 export const hostOf = (url: string): string => URL.parse(url)?.host ?? url
 
-export const pathOf = ({ id }: Subscription, below: string) =>
-  `/console/webhooks/${encodeURIComponent(id)}/${below}`
+export const pathOf = ({ id }: Subscription, below: string) => `${webhookPath(id)}/${below}`
 
 export interface OfWebhook {
   c: Context<Http>
@@ -79,9 +79,7 @@ export function Webhooks({ c, webhooks, next }: WebhooksProps) {
           columns={[
             {
               name: 'Address',
-              cell: ({ id, url }) => (
-                <a href={`/console/webhooks/${encodeURIComponent(id)}`}>{url}</a>
-              ),
+              cell: ({ id, url }) => <a href={webhookPath(id)}>{url}</a>,
             },
             { name: 'For', cell: ({ description }) => <bdi>{description}</bdi> },
             { name: 'Sends', cell: typesOf },

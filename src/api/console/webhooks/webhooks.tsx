@@ -27,12 +27,12 @@ import { shaped } from '../shape.ts'
 import type { FormError } from '../parts/parts.tsx'
 import { hostOf, Secret, WebhookForm, Webhooks, type Typed } from './list.tsx'
 import { WebhookPage } from './page.tsx'
+import { webhookPath } from '../paths.ts'
 
 const size = 50
 const deliveriesSize = 25
 
 const idOf = ({ req }: { req: { param: (name: 'id') => string } }) => req.param('id')
-const pageOf = (id: string, query = '') => `/console/webhooks/${encodeURIComponent(id)}${query}`
 
 const typedIn = (fields: Form): Typed => ({
   url: fields.get('url') ?? '',
@@ -80,7 +80,7 @@ export const webhooks = new Hono<Http>()
     try {
       const draft = { ...readDraft(typed), by: caller.name }
       await updateWebhook(res, workspace, idOf(c), draft)
-      return c.redirect(pageOf(idOf(c)), 303)
+      return c.redirect(webhookPath(idOf(c)), 303)
     } catch (error) {
       const refused = refusedForm(error, 'url')
       const webhook = await getWebhook(db, workspace, idOf(c))
@@ -91,12 +91,12 @@ export const webhooks = new Hono<Http>()
 
   .post('/:id/enable', allows('webhooks:write'), form, async (c) => {
     await enableWebhook(c.var.res, c.var.workspace, idOf(c), c.var.caller.name)
-    return c.redirect(pageOf(idOf(c)), 303)
+    return c.redirect(webhookPath(idOf(c)), 303)
   })
 
   .post('/:id/disable', allows('webhooks:write'), form, async (c) => {
     await disableWebhook(c.var.res, c.var.workspace, idOf(c), c.var.caller.name)
-    return c.redirect(pageOf(idOf(c)), 303)
+    return c.redirect(webhookPath(idOf(c)), 303)
   })
 
   .post('/:id/rotate', allows('webhooks:write'), form, async (c) => {
@@ -107,12 +107,12 @@ export const webhooks = new Hono<Http>()
 
   .post('/:id/test', allows('webhooks:write'), form, async (c) => {
     await testWebhook(c.var.res, c.var.workspace, idOf(c))
-    return c.redirect(pageOf(idOf(c), '?done=test#deliveries'), 303)
+    return c.redirect(`${webhookPath(idOf(c))}?done=test#deliveries`, 303)
   })
 
   .post('/:id/deliveries/:delivery/retry', allows('webhooks:write'), form, async (c) => {
     await retryDelivery(c.var.res, c.var.workspace, idOf(c), c.req.param('delivery'))
-    return c.redirect(pageOf(idOf(c), '?done=retry#deliveries'), 303)
+    return c.redirect(`${webhookPath(idOf(c))}?done=retry#deliveries`, 303)
   })
 
   .post('/:id/replay', allows(['webhooks:read', 'webhooks:write']), form, async (c) => {
@@ -120,7 +120,7 @@ export const webhooks = new Hono<Http>()
     try {
       const period = replayOf(readReplay(c.var.form), res.now())
       const replayed = await replay(res, workspace, idOf(c), period)
-      return c.redirect(pageOf(idOf(c), `?replayed=${replayed}#deliveries`), 303)
+      return c.redirect(`${webhookPath(idOf(c))}?replayed=${replayed}#deliveries`, 303)
     } catch (error) {
       const refused = refusedForm(error, 'since')
       return c.html(await shown(c, refused.error), refused.status)
