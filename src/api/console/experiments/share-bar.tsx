@@ -13,7 +13,7 @@ export const ShareBar = ({ part, of }: { part: number; of: number }) => (
   </svg>
 )
 
-export interface DayCount {
+interface DayCount {
   day: string
   number: number
 }

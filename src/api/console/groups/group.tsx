@@ -7,6 +7,7 @@ import { listRevisions, recentCounts, type GroupRevision } from '../../../experi
 import { hasEnded } from '../../../jobs/outcome.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
+import { csvFile } from '../csv-file.ts'
 import { History, size } from './history.tsx'
 import { usesOf, UsedBy, type Uses } from './uses.tsx'
 import { Jobs } from '../jobs/table.tsx'
@@ -59,10 +60,7 @@ export const group = new Hono<Http>()
     const id = c.req.param('group')
     const fileFor = c.req.query('for') === 'spreadsheet' ? 'spreadsheet' : 'upload'
     const file = await exportGroup(c.var.res, c.var.workspace, id, { after: '', fileFor })
-    return c.body(file, 200, {
-      'Content-Type': 'text/csv; charset=utf-8',
-      'Content-Disposition': `attachment; filename="${id}.csv"`,
-    })
+    return csvFile(c, id, file)
   })
 
 const newest = (page: { page: number; size: number }) =>

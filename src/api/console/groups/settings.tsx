@@ -6,11 +6,10 @@ import { canonical } from '../../../text.ts'
 import { allows } from '../../bearer.ts'
 import { forgetsCached } from '../../cached.ts'
 import type { Http } from '../../http.ts'
-import { people } from '../jobs/delta.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
 import { Page } from '../parts/page.tsx'
-import { FormToken, Refused, Section, TextField, type FormError } from '../parts/parts.tsx'
+import { FormToken, plural, Refused, Section, TextField, type FormError } from '../parts/parts.tsx'
 import { groupPath } from '../paths.ts'
 
 /** What a group is called, how it is guarded, and its end. */
@@ -140,5 +139,5 @@ function Settings({ c, group, draft, confirmed, error }: SettingsProps) {
 const consequence = ({ participantCount }: Group): string =>
   participantCount === 0
     ? 'Nobody is in it. Its history goes with it, and nothing brings it back.'
-    : `${people(participantCount)} will no longer be in this group. Rollouts and experiments no ` +
+    : `${plural(participantCount, 'participant')} will no longer be in this group. Rollouts and experiments no ` +
       'longer find it, and its history goes with it. Nothing brings it back.'

@@ -6,11 +6,10 @@ import type { UploadPart } from '../../../jobs/upload.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { finishAlways, uploadParts } from '../../upload.ts'
-import { people } from '../jobs/delta.tsx'
 import { refusedForm } from '../errors.tsx'
 import { effects } from '../jobs/words.tsx'
 import { Page } from '../parts/page.tsx'
-import { Field, FormToken, Refused, type FormError } from '../parts/parts.tsx'
+import { Field, FormToken, plural, Refused, type FormError } from '../parts/parts.tsx'
 import { checkFormToken, formTokenField } from '../session.ts'
 import { groupPath, jobPath } from '../paths.ts'
 
@@ -188,7 +187,7 @@ const names = { add: 'Add', remove: 'Remove', replace: 'Replace' } as const
 const types = ['add', 'remove', 'replace'] as const
 
 function Effects({ group, chosen, error }: Errors & { group: Group; chosen: string | undefined }) {
-  const now = `Now ${people(group.participantCount)} ${group.participantCount === 1 ? 'is' : 'are'} in.`
+  const now = `Now ${plural(group.participantCount, 'participant')} ${group.participantCount === 1 ? 'is' : 'are'} in.`
   return (
     <fieldset>
       <legend class="hidden">What the file does</legend>

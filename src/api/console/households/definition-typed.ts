@@ -1,7 +1,7 @@
 import type { GroupDefinition } from '../../../identity/definitions.ts'
 import * as wire from '../../platform/wire/groups.ts'
-import { refusalOfShape } from '../../valid.ts'
 import type { Form } from '../form.ts'
+import { shaped } from '../shape.ts'
 
 /** A definition as it stands in the fields of its form. */
 export interface Typed {
@@ -64,10 +64,8 @@ const sent = ({ source, matching, isOwnIgnored, ignored, attributes, ...typed }:
 
 /** A new definition. Throws `required` and `invalid`, as the wire does. */
 export function readDraft(typed: Typed) {
-  const draft = sent(typed)
-  const { data, error } = wire.NewDefinition.safeParse(draft)
-  if (data === undefined) throw refusalOfShape(error.issues[0], draft)
-  return { id: data.id, draft: wire.draftOf(data) }
+  const draft = shaped(wire.NewDefinition, sent(typed))
+  return { id: draft.id, draft: wire.draftOf(draft) }
 }
 
 /** The fields of a form that say another thing than `before`. Throws as `readDraft` does. */
@@ -80,9 +78,7 @@ export function readChange(typed: Typed, before: Typed) {
   const isOther = ([name, value]: [string, unknown]) =>
     name !== 'id' && JSON.stringify(value) !== values.get(name)
   const change = Object.fromEntries(Object.entries(sent(typed)).filter(isOther))
-  const { data, error } = wire.DefinitionChange.safeParse(change)
-  if (data === undefined) throw refusalOfShape(error.issues[0], change)
-  return wire.changeOf(data)
+  return wire.changeOf(shaped(wire.DefinitionChange, change))
 }
 
 /** The form's name of each field of the wire. */

@@ -12,6 +12,7 @@ import {
   Empty,
   Facts,
   FormToken,
+  plural,
   Refused,
   Section,
   Table,
@@ -21,7 +22,7 @@ import {
 } from '../parts/parts.tsx'
 import { definitionPath } from '../paths.ts'
 import { Largest, Progress, RunsChart, runsOfPage, RunsTable } from './runs.tsx'
-import { Text, things } from '../parts/value.tsx'
+import { Text } from '../parts/value.tsx'
 import { sharedAs } from '../people/why.tsx'
 
 interface DefinitionPageProps {
@@ -102,7 +103,7 @@ function FactsOf({ c, definition, last }: FactsProps) {
         ['Values are compared', matching === null ? 'exactly' : 'without capitals and spaces'],
         [
           'Values left out',
-          ignoreValues === null ? 'the usual ones' : things(ignoreValues.length, 'value'),
+          ignoreValues === null ? 'the usual ones' : plural(ignoreValues.length, 'value'),
         ],
         ['Households', last === undefined ? 'none yet' : <Count of={last.groups} />],
         ['Users in them', last === undefined ? 'none yet' : <Count of={last.seated} />],
@@ -174,9 +175,9 @@ function Delete({ c, definition: { id, attributes }, last, typed, error }: Delet
         <p>
           {last === undefined
             ? 'No household has formed by it yet.'
-            : `${things(last.groups, 'household')} of ${things(last.seated, 'user')} dissolve.`}
+            : `${plural(last.groups, 'household')} of ${plural(last.seated, 'user')} dissolve.`}
           {attributes.length > 0 &&
-            ` Nobody inherits ${things(attributes.length, 'attribute')} of it any more.`}{' '}
+            ` Nobody inherits ${plural(attributes.length, 'attribute')} of it any more.`}{' '}
           It cannot be undone.
         </p>
         <form method="post" action={`${definitionPath(id)}/delete`}>

@@ -6,10 +6,10 @@ import { DefinitionForm } from './definition-form.tsx'
 import type { Typed } from './definition-typed.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Pages } from '../parts/pages.tsx'
-import { Count, Empty, Table, When, type FormError } from '../parts/parts.tsx'
+import { Count, Empty, plural, Table, When, type FormError } from '../parts/parts.tsx'
 import { definitionPath } from '../paths.ts'
 import { StatusOf } from './runs.tsx'
-import { Text, things } from '../parts/value.tsx'
+import { Text } from '../parts/value.tsx'
 
 export const up = { name: 'Households', path: '/console/households' }
 
@@ -48,7 +48,7 @@ export function Definitions({ c, rows, total, page, pages }: DefinitionsProps) {
         <DefinitionsTable rows={rows} now={c.var.res.now()} />
       )}
       {total >= definitionsMax && (
-        <p class="help">A workspace can have {things(definitionsMax, 'definition')} at most.</p>
+        <p class="help">A workspace can have {plural(definitionsMax, 'definition')} at most.</p>
       )}
       <Pages path={up.path} before="Previous" after="Next" {...{ page, pages }} />
     </Page>

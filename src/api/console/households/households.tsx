@@ -22,7 +22,7 @@ import { form } from '../form.ts'
 import { AllHouseholds, OneHousehold } from './look.tsx'
 import { paged, pageIn } from '../parts/pages.tsx'
 import { definitionPath, runPath } from '../paths.ts'
-import { ifFound } from '../people/person.ts'
+import { ifFound } from '../if-found.ts'
 import { RunPage } from './runs.tsx'
 
 const definitionsOfPage = 20

@@ -4,10 +4,10 @@ import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { count, Count, Empty, Section, Table } from '../parts/parts.tsx'
+import { count, Count, Empty, plural, Section, Table } from '../parts/parts.tsx'
 import { attributePath, definitionPath, householdPath } from '../paths.ts'
 import { Members } from '../people/households.tsx'
-import { isLong, Short, shortened, Text, things, Whole } from '../parts/value.tsx'
+import { isLong, Short, shortened, Text, Whole } from '../parts/value.tsx'
 
 /** Attributes of a household in the list of all, and members of one, that are shown. */
 const sharedMost = 3
@@ -114,7 +114,7 @@ export function OneHousehold({ c, definition, value, household }: OneProps) {
       title={household === undefined ? 'No such household' : shortened(household.value)}
       about={
         <>
-          {household !== undefined && `${things(household.members.length, 'member')} of `}
+          {household !== undefined && `${plural(household.members.length, 'member')} of `}
           <bdi>{definition}</bdi>
         </>
       }

@@ -7,6 +7,7 @@ import {
   count,
   Count,
   Facts,
+  plural,
   Section,
   Status,
   Table,
@@ -15,7 +16,7 @@ import {
   type Tone,
 } from '../parts/parts.tsx'
 import { definitionPath, householdPath, runPath } from '../paths.ts'
-import { Text, things } from '../parts/value.tsx'
+import { Text } from '../parts/value.tsx'
 
 /** Columns of the chart, and recomputes of a page. */
 const chartedMost = 24
@@ -136,7 +137,7 @@ export function Progress({ definition, run }: { definition: string; run: Run }) 
         {percent}%
       </progress>
       <p>
-        {things(run.seated, 'user')} in {things(run.groups, 'household')} so far. Until a household
+        {plural(run.seated, 'user')} in {plural(run.groups, 'household')} so far. Until a household
         is reached, it is as it was. You may leave this page: it goes on.{' '}
         <a href={runPath(definition, run)}>Look again</a>
       </p>

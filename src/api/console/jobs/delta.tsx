@@ -1,6 +1,6 @@
 import type { GroupJob } from '../../../experience/jobs.ts'
 import { removesTooMany } from '../../../jobs/outcome.ts'
-import { count } from '../parts/parts.tsx'
+import { count, plural } from '../parts/parts.tsx'
 
 /** The exact effect of a job on its group. */
 export interface Delta {
@@ -65,16 +65,11 @@ export function DeltaBar({ added, removed, stay = 0, ...delta }: DeltaBarProps) 
             {` ${part.text}`}
           </span>
         ))}
-        {delta.refused > 0 && <a href="#refused">{rows(delta.refused)} refused</a>}
+        {delta.refused > 0 && <a href="#refused">{plural(delta.refused, 'row')} refused</a>}
       </figcaption>
     </figure>
   )
 }
-
-export const rows = (many: number): string => (many === 1 ? '1 row' : `${count(many)} rows`)
-
-export const people = (many: number): string =>
-  many === 1 ? '1 participant' : `${count(many)} participants`
 
 function share(part: number, whole: number): string {
   const percent = (100 * part) / Math.max(1, whole)
@@ -87,7 +82,7 @@ export function verdictOf(job: GroupJob): string {
   const { removed, groupCount } = job
   const most = job.maxRemovePercent ?? 100
   if (removed === 0) return 'Nobody leaves, so the guard has no objection.'
-  const leaves = `${count(removed)} of ${people(groupCount)} (${share(removed, groupCount)})`
+  const leaves = `${count(removed)} of ${plural(groupCount, 'participant')} (${share(removed, groupCount)})`
   const leave = removed === 1 ? 'leaves' : 'leave'
   if (removesTooMany(job))
     return `The guard has stopped this: ${leaves} ${leave}. More than ${most} % leave only once somebody confirms it.`

@@ -4,8 +4,16 @@ import type { GroupJob } from '../../../experience/jobs.ts'
 import { removesTooMany } from '../../../jobs/outcome.ts'
 import { day } from '../../../time.ts'
 import type { Http } from '../../http.ts'
-import { people, verdictOf } from './delta.tsx'
-import { count, FormToken, Section, TextField, When, type FormError } from '../parts/parts.tsx'
+import { verdictOf } from './delta.tsx'
+import {
+  count,
+  FormToken,
+  plural,
+  Section,
+  TextField,
+  When,
+  type FormError,
+} from '../parts/parts.tsx'
 import { jobPath } from '../paths.ts'
 
 interface PublishProps {
@@ -73,7 +81,9 @@ export const Cancel = ({ c, job }: { c: Context<Http>; job: GroupJob }) =>
     <Section title="Cancel">
       <form method="post" action={`${jobPath(job.id)}/cancel`}>
         <FormToken c={c} />
-        <p class="help">The group stays as it is, with its {people(job.groupCount)}.</p>
+        <p class="help">
+          The group stays as it is, with its {plural(job.groupCount, 'participant')}.
+        </p>
         <p>
           <button class="danger">Cancel this change</button>
         </p>

@@ -10,6 +10,7 @@ import { hasEnded } from '../../../jobs/outcome.ts'
 import { exportChanges } from '../../../experience/changes.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
+import { csvFile } from '../csv-file.ts'
 import { DeltaBar, type Delta } from './delta.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
@@ -57,18 +58,12 @@ export const job = new Hono<Http>()
     const kind = c.req.query('kind') === 'removed' ? 'removed' : 'added'
     const from = { kind, after: '', fileFor: 'spreadsheet' } as const
     const file = await exportChanges(c.var.res, c.var.workspace, id, from)
-    return c.body(file, 200, {
-      'Content-Type': 'text/csv; charset=utf-8',
-      'Content-Disposition': `attachment; filename="${id}-${kind}.csv"`,
-    })
+    return csvFile(c, `${id}-${kind}`, file)
   })
 
   .get('/:job/refused.csv', allows('groups:read'), async (c) => {
     const job = await getJob(c.var.db, c.var.workspace, c.req.param('job'))
-    return c.body(refusedFile(c, job), 200, {
-      'Content-Type': 'text/csv; charset=utf-8',
-      'Content-Disposition': `attachment; filename="${job.id}-refused.csv"`,
-    })
+    return csvFile(c, `${job.id}-refused`, refusedFile(c, job))
   })
 
 /** A number as people type it. */

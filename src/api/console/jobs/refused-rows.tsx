@@ -3,9 +3,8 @@ import type { GroupJob } from '../../../experience/jobs.ts'
 import { listProblems, problemsMax, type JobProblem } from '../../../jobs/job-problems.ts'
 import { cellOf } from '../../../membership/csv-cell.ts'
 import type { Http } from '../../http.ts'
-import { rows } from './delta.tsx'
 import { hrefWith, PageLinks } from '../parts/page-links.tsx'
-import { Count, count, Section, Table } from '../parts/parts.tsx'
+import { Count, count, plural, Section, Table } from '../parts/parts.tsx'
 import { problemWords } from './problem-words.ts'
 import { jobPath } from '../paths.ts'
 
@@ -31,7 +30,7 @@ export function RefusedRows({ job, items, total, page, participantMax }: Refused
       <div id="refused">
         {job.badRows > problemsMax && (
           <p class="help">
-            {rows(job.badRows)} were refused; the first {count(problemsMax)} are kept.
+            {plural(job.badRows, 'row')} were refused; the first {count(problemsMax)} are kept.
           </p>
         )}
         <Table

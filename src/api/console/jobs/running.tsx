@@ -1,9 +1,8 @@
 import type { GroupJob } from '../../../experience/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
-import { rows } from './delta.tsx'
 import { JobLink } from './link.tsx'
 import { failureWords, nameOf } from './words.tsx'
-import { Section } from '../parts/parts.tsx'
+import { plural, Section } from '../parts/parts.tsx'
 
 interface RunningProps {
   job: GroupJob
@@ -32,7 +31,7 @@ function Going({ job }: { job: GroupJob }) {
     <>
       <progress max="100" value={String(percent)} aria-label="Progress" />
       <p>
-        {percent} %, {rows(job.rows)} read so far.
+        {percent} %, {plural(job.rows, 'row')} read so far.
       </p>
     </>
   )

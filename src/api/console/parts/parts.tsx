@@ -13,6 +13,10 @@ const digits = new Intl.NumberFormat('en')
 /** A number with thin separators. */
 export const count = (value: number): string => digits.format(value).replaceAll(',', '\u202f')
 
+/** `1 row`, `2 rows`. */
+export const plural = (number: number, one: string, many = `${one}s`): string =>
+  `${count(number)} ${number === 1 ? one : many}`
+
 export const Count = ({ of }: { of: number }) => <span class="count">{count(of)}</span>
 
 const units = [

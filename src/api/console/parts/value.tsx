@@ -59,7 +59,3 @@ export const isLong = (value: Value): boolean =>
 /** Several words as a part of a sentence: `a, b and c`. */
 export const listed = (parts: string[]): string =>
   new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(parts)
-
-/** A number of things in words. */
-export const things = (number: number, one: string, many = `${one}s`): string =>
-  `${count(number)} ${number === 1 ? one : many}`

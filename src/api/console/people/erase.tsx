@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
-import { FormToken, Section, TextField, type FormError } from '../parts/parts.tsx'
+import { FormToken, plural, Section, TextField, type FormError } from '../parts/parts.tsx'
 import type { Person } from './person.ts'
-import { listed, things } from '../parts/value.tsx'
+import { listed } from '../parts/value.tsx'
 
 /** What erasing somebody needs, and reading what became of it. */
 export const erasing = ['users:write', 'groups:write'] as const
@@ -48,12 +48,12 @@ function willRemove({ profile, inherited, households, groups }: Person): string 
   const joined = groups?.groups.length ?? 0
   const more = groups?.next === undefined ? '' : 'over '
   const known = [
-    ...(own > 0 ? [things(own, 'attribute')] : []),
+    ...(own > 0 ? [plural(own, 'attribute')] : []),
     ...(households.length > 0
-      ? [things(households.length, 'place in a household', 'places in households')]
+      ? [plural(households.length, 'place in a household', 'places in households')]
       : []),
     ...(joined > 0
-      ? [more + things(joined, 'membership of a group', 'memberships of groups')]
+      ? [more + plural(joined, 'membership of a group', 'memberships of groups')]
       : []),
   ]
   const rest = 'in files, refused rows, exposures and answers of webhooks'

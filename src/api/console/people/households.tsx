@@ -1,10 +1,10 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
-import { count, Section, Table, When } from '../parts/parts.tsx'
+import { count, plural, Section, Table, When } from '../parts/parts.tsx'
 import { definitionPath, householdPath, personPath } from '../paths.ts'
 import type { Person } from './person.ts'
-import { Text, things } from '../parts/value.tsx'
+import { Text } from '../parts/value.tsx'
 
 /** Members of a household that are shown. */
 const membersMost = 20
@@ -24,7 +24,7 @@ export function HouseholdsOf({ c, person }: { c: Context<Http>; person: Person }
       {households.map(({ definition, value, members }) => (
         <div class="part">
           <p>
-            {things(members.length, 'member')} of{' '}
+            {plural(members.length, 'member')} of{' '}
             {may(c, 'groups:read') ? (
               <a href={definitionPath(definition)}>
                 <bdi>{definition}</bdi>

@@ -14,12 +14,21 @@ import { erasures } from './erasures.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { may, Page } from '../parts/page.tsx'
-import { Facts, Refused, Section, When, type Fact, type FormError } from '../parts/parts.tsx'
+import {
+  Facts,
+  plural,
+  Refused,
+  Section,
+  When,
+  type Fact,
+  type FormError,
+} from '../parts/parts.tsx'
 import { personPath } from '../paths.ts'
-import { findPerson, ifFound, isNobody, type Person } from './person.ts'
+import { ifFound } from '../if-found.ts'
+import { findPerson, isNobody, type Person } from './person.ts'
 import { HouseholdsOf } from './households.tsx'
 import { AttributesOf, GroupsOf, VariantsOf } from './sections.tsx'
-import { shortened, things, Whole } from '../parts/value.tsx'
+import { shortened, Whole } from '../parts/value.tsx'
 import { Checks, Why } from './why.tsx'
 
 /** Whoever may read something of a person. */
@@ -178,7 +187,7 @@ const householdIn = ([first, ...more]: Person['households']): string =>
     ? 'none'
     : more.length > 0
       ? `${more.length + 1}`
-      : things(first.members.length, 'member')
+      : plural(first.members.length, 'member')
 
 function Nobody({ c }: { c: Context<Http> }) {
   return (

@@ -3,11 +3,11 @@ import { evaluating } from '../../../access/scopes.ts'
 import { listExperiments, type Experiment } from '../../../experiments/experiments.ts'
 import { findAssignments } from '../../../experiments/lookup-many.ts'
 import type { Assigned } from '../../../experiments/split.ts'
-import { Failure } from '../../../failure.ts'
 import { listHouseholds, type Household } from '../../../identity/households.ts'
 import { getProfile, inheritedName, type Profile } from '../../../identity/profiles.ts'
 import { findGroupsOf, type LiveGroup } from '../../../membership/lookup.ts'
 import type { Http } from '../../http.ts'
+import { ifFound } from '../if-found.ts'
 import { may } from '../parts/page.tsx'
 
 /** Groups, and running experiments, of a page. */
@@ -80,14 +80,4 @@ async function findVariants(c: Context<Http>, id: string): Promise<Person['varia
     return one === undefined ? [] : [{ experiment, assigned: one }]
   })
   return { rows, more: running.length - ids.length }
-}
-
-/** Undefined where what is asked for is not there, or no more. */
-export async function ifFound<Found>(asked: Promise<Found>): Promise<Found | undefined> {
-  try {
-    return await asked
-  } catch (error) {
-    if (error instanceof Failure && error.facts.reason === 'not-found') return undefined
-    throw error
-  }
 }

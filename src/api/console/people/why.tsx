@@ -2,9 +2,9 @@ import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import type { Check } from '../../../experiments/explain.ts'
 import { shards } from '../../../experiments/shard.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
-import { count, Status, When } from '../parts/parts.tsx'
+import { count, plural, Status, When } from '../parts/parts.tsx'
 import { personPath } from '../paths.ts'
-import { Short, Text, things } from '../parts/value.tsx'
+import { Short, Text } from '../parts/value.tsx'
 
 /** What a household shares of an attribute, in words. */
 export const sharedAs: Record<Explanation['function'], string> = {
@@ -46,7 +46,7 @@ export function Why({ attribute, explanation, now }: WhyProps) {
           </strong>
         </p>
         <p class="help">
-          {computedBy[explanation.function]} the {things(members.length, 'member')} of the household
+          {computedBy[explanation.function]} the {plural(members.length, 'member')} of the household
           {computedAt !== null && (
             <>
               , as it was <When at={computedAt} now={now} />
