@@ -14,7 +14,7 @@ import { fillScopes } from './scopes.ts'
 import { AudienceUsers } from './users.tsx'
 import { AudienceView, type Shown } from './view.tsx'
 import { chosenGroup, groupsByName } from '../parts/choose-group.tsx'
-import { checkNamed } from '../parts/delete-named.tsx'
+import { checkConfirmed } from '../parts/confirm.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
@@ -72,7 +72,7 @@ export const audiencePage = new Hono<Http>()
     const { res, workspace, db } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'confirm', async () => {
-      checkNamed(c, 'confirm', (await getAudience(db, workspace, id)).name)
+      checkConfirmed(c, (await getAudience(db, workspace, id)).name)
       await deleteAudience(res, workspace, id)
       return '/console/audiences'
     })

@@ -7,7 +7,7 @@ import type { Http } from '../../http.ts'
 import { FilledGroup } from './group.tsx'
 import { PersonForm } from './person.tsx'
 import { explainScopes, ruleScopes } from './scopes.ts'
-import { Named } from '../parts/delete-named.tsx'
+import { Confirm } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Facts, Refused, Section, When, type FormError } from '../parts/parts.tsx'
 import { namesOf, RuleInWords, textOfRule, type Names } from './rule.tsx'
@@ -142,21 +142,20 @@ const Compare = ({ audience, others }: { audience: Audience; others: Audience[] 
 
 function Deletion({ c, audience, group, error }: ShownProps) {
   return (
-    <Named
+    <Confirm
       c={c}
       action={`${audiencePath(audience.id)}/delete`}
       title="Delete the audience"
-      field="confirm"
       error={error}
       button="Delete the audience"
       warning={
         group === undefined ? (
-          <p>The rule is gone for good. No group changes.</p>
+          'The rule is gone for good. No group changes.'
         ) : (
-          <p>
+          <>
             The rule is gone for good. The group <bdi class="strong">{group.name}</bdi> keeps its{' '}
             <Count of={group.participantCount} /> participants, and takes files again.
-          </p>
+          </>
         )
       }
     />

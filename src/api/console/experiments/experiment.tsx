@@ -13,7 +13,7 @@ import type { Http } from '../../http.ts'
 import { showExplanation } from '../../platform/wire/assignments.ts'
 import * as wire from '../../platform/wire/experiments.ts'
 import { groupsByName } from '../parts/choose-group.tsx'
-import { checkNamed } from '../parts/delete-named.tsx'
+import { checkConfirmed } from '../parts/confirm.tsx'
 import { refusedExperiment, shardsOf } from './typed.ts'
 import { ExperimentView, type Shown } from './view.tsx'
 import { requested } from './writing.tsx'
@@ -34,7 +34,8 @@ export const experimentPage = new Hono<Http>()
     const id = wire.idOf(c)
     return changing(c, id, async () => {
       const to = nextOf(c.var.form.get('to'))
-      if (to === 'ended') checkNamed(c, 'end', (await getExperiment(db, workspace, id)).name)
+      if (to === 'ended')
+        checkConfirmed(c, (await getExperiment(db, workspace, id)).name, { field: 'end' })
       await setStatus(res, workspace, id, { to, by: caller.name })
     })
   })
@@ -61,7 +62,7 @@ export const experimentPage = new Hono<Http>()
     const { res, workspace, db } = c.var
     const id = wire.idOf(c)
     return changing(c, id, async () => {
-      checkNamed(c, 'confirm', (await getExperiment(db, workspace, id)).name)
+      checkConfirmed(c, (await getExperiment(db, workspace, id)).name)
       await deleteExperiment(res, workspace, id)
       return '/console/experiments'
     })

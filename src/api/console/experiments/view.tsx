@@ -6,7 +6,7 @@ import type { WithForced } from '../../../experiments/experiments.ts'
 import type { Exposed, ExposedDay } from '../../../experiments/exposure-counts.ts'
 import { stringifyJson } from '../../../json.ts'
 import type { Http } from '../../http.ts'
-import { Named } from '../parts/delete-named.tsx'
+import { Confirm } from '../parts/confirm.tsx'
 import { Explanation, type Explained } from './explain.tsx'
 import { ShownBalance, ShownExposures } from './numbers.tsx'
 import { mayChange } from './writing.tsx'
@@ -210,12 +210,12 @@ function Endings({ c, experiment, exposed, group, error }: ShownProps) {
   const path = experimentPath(experiment.id)
   if (isUnderWay(experiment))
     return (
-      <Named
+      <Confirm
         {...{ c, error, field: 'end', to: 'ended', action: `${path}/status` }}
         title="End the experiment"
         button="End it for good"
         warning={
-          <p>
+          <>
             Nobody has a variant from then on: all get the value of the control
             {group !== undefined && (
               <>
@@ -223,20 +223,20 @@ function Endings({ c, experiment, exposed, group, error }: ShownProps) {
               </>
             )}
             . What was seen stays. It cannot be started again.
-          </p>
+          </>
         }
       />
     )
   return (
-    <Named
-      {...{ c, error, field: 'confirm', action: `${path}/delete` }}
+    <Confirm
+      {...{ c, error, action: `${path}/delete` }}
       title="Delete the experiment"
       button="Delete the experiment"
       warning={
-        <p>
+        <>
           It is gone for good, and with it who saw its variants: <Count of={seen} />{' '}
           {seen === 1 ? 'person' : 'people'}.
-        </p>
+        </>
       }
     />
   )

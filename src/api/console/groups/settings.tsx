@@ -2,14 +2,14 @@ import { Hono, type Context } from 'hono'
 import { deleteGroup } from '../../../experience/delete-group.ts'
 import { getGroup, renameGroup, type Group } from '../../../experience/groups.ts'
 import { invalid } from '../../../failure.ts'
-import { canonical } from '../../../text.ts'
 import { allows } from '../../bearer.ts'
 import { forgetsCached } from '../../cached.ts'
 import type { Http } from '../../http.ts'
 import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
+import { checkConfirmed, Confirm } from '../parts/confirm.tsx'
 import { Page } from '../parts/page.tsx'
-import { FormToken, plural, Refused, Section, TextField, type FormError } from '../parts/parts.tsx'
+import { FormToken, plural, Refused, TextField, type FormError } from '../parts/parts.tsx'
 import { groupPath } from '../paths.ts'
 
 /** What a group is called, how it is guarded, and its end. */
@@ -36,16 +36,15 @@ export const groupSettings = new Hono<Http>()
   })
 
   .post('/:group/delete', allows('groups:write'), form, forgetsCached, async (c) => {
-    const { res, workspace, form } = c.var
+    const { res, workspace } = c.var
     const group = await getGroup(c.var.db, workspace, c.req.param('group'))
-    const confirmed = form.get('confirm') ?? ''
     try {
-      if (canonical(confirmed) !== group.name) throw invalid('confirm', 'is not the group’s name')
+      checkConfirmed(c, group.name)
       await deleteGroup(res, workspace, group.id)
       return c.redirect('/console/groups', 303)
     } catch (error) {
       const refused = refusedForm(error, 'confirm')
-      const shown = { group, draft: draftOf(group), confirmed, error: refused.error }
+      const shown = { group, draft: draftOf(group), error: refused.error }
       return c.html(<Settings c={c} {...shown} />, refused.status)
     }
   })
@@ -80,11 +79,10 @@ interface SettingsProps {
   c: Context<Http>
   group: Group
   draft: Draft
-  confirmed?: string
   error?: FormError
 }
 
-function Settings({ c, group, draft, confirmed, error }: SettingsProps) {
+function Settings({ c, group, draft, error }: SettingsProps) {
   const path = groupPath(group.id)
   const usual = c.var.res.limits.maxRemovePercent
   return (
@@ -117,21 +115,12 @@ function Settings({ c, group, draft, confirmed, error }: SettingsProps) {
         />
         <button class="main">Save the settings</button>
       </form>
-      <Section title="Delete this group">
-        <form class="danger-zone" method="post" action={`${path}/delete`}>
-          <FormToken c={c} />
-          <p>{consequence(group)}</p>
-          <TextField
-            name="confirm"
-            label="Type the name of the group"
-            help={group.name}
-            value={confirmed}
-            error={error}
-            isRequired
-          />
-          <button class="danger">Delete the group</button>
-        </form>
-      </Section>
+      <Confirm
+        {...{ c, error, action: `${path}/delete` }}
+        title="Delete this group"
+        warning={consequence(group)}
+        button="Delete the group"
+      />
     </Page>
   )
 }

@@ -5,6 +5,7 @@ import type { Run } from '../../../identity/runs.ts'
 import type { Http } from '../../http.ts'
 import { up } from './definitions.tsx'
 import { LookForm } from './look.tsx'
+import { Confirm } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { paged, pageIn, Pages } from '../parts/pages.tsx'
 import {
@@ -16,7 +17,6 @@ import {
   Refused,
   Section,
   Table,
-  TextField,
   When,
   type FormError,
 } from '../parts/parts.tsx'
@@ -30,11 +30,10 @@ interface DefinitionPageProps {
   definition: GroupDefinition
   /** Newest first. */
   runs: Run[]
-  typed?: string
   error?: FormError
 }
 
-export function DefinitionPage({ c, definition, runs, typed, error }: DefinitionPageProps) {
+export function DefinitionPage({ c, definition, runs, error }: DefinitionPageProps) {
   const { id, description } = definition
   const isEditor = may(c, 'groups:write')
   const going = runs.findLast(({ endedAt }) => endedAt === null)
@@ -70,7 +69,7 @@ export function DefinitionPage({ c, definition, runs, typed, error }: Definition
         )}
       </Section>
       {may(c, 'users:read') && last !== undefined && <Largest definition={id} run={last} />}
-      {isEditor && <Delete {...{ c, definition, last, typed, error }} />}
+      {isEditor && <Delete {...{ c, definition, last, error }} />}
     </Page>
   )
 }
@@ -164,35 +163,25 @@ function Recomputes({ c, id, runs }: { c: Context<Http>; id: string; runs: Run[]
 }
 
 interface DeleteProps extends FactsProps {
-  typed?: string | undefined
-  error?: FormError | undefined
+  error: FormError | undefined
 }
 
-function Delete({ c, definition: { id, attributes }, last, typed, error }: DeleteProps) {
+function Delete({ c, definition: { id, attributes }, last, error }: DeleteProps) {
   return (
-    <Section title="Delete this definition">
-      <div class="danger-zone">
-        <p>
+    <Confirm
+      {...{ c, error, action: `${definitionPath(id)}/delete` }}
+      title="Delete this definition"
+      button="Delete this definition"
+      warning={
+        <>
           {last === undefined
             ? 'No household has formed by it yet.'
             : `${plural(last.groups, 'household')} of ${plural(last.seated, 'user')} dissolve.`}
           {attributes.length > 0 &&
             ` Nobody inherits ${plural(attributes.length, 'attribute')} of it any more.`}{' '}
           It cannot be undone.
-        </p>
-        <form method="post" action={`${definitionPath(id)}/delete`}>
-          <FormToken c={c} />
-          <TextField
-            name="confirm"
-            label="Its name, to be sure"
-            help="Type it as it stands at the top of this page."
-            value={typed}
-            error={error}
-            isRequired
-          />
-          <button class="danger">Delete this definition</button>
-        </form>
-      </div>
-    </Section>
+        </>
+      }
+    />
   )
 }

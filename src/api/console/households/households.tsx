@@ -10,7 +10,6 @@ import { deleteDefinition } from '../../../identity/erase.ts'
 import { listHouseholds } from '../../../identity/households.ts'
 import { requestRecompute } from '../../../identity/recompute.ts'
 import { getRun, listRuns, type Run } from '../../../identity/runs.ts'
-import { invalid } from '../../../failure.ts'
 import { canonical } from '../../../text.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
@@ -20,6 +19,7 @@ import { ChangeDefinition, Definitions, NewDefinition } from './definitions.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { AllHouseholds, OneHousehold } from './look.tsx'
+import { checkConfirmed } from '../parts/confirm.tsx'
 import { paged, pageIn } from '../parts/pages.tsx'
 import { definitionPath, runPath } from '../paths.ts'
 import { ifFound } from '../if-found.ts'
@@ -122,15 +122,14 @@ export const households = new Hono<Http>()
 
   .post('/:definition/delete', allows(['groups:read', 'groups:write']), form, async (c) => {
     const id = idOf(c)
-    const typed = c.var.form.get('confirm') ?? ''
     try {
-      if (canonical(typed) !== id) throw invalid('confirm', `is not ${id}: nothing is deleted`)
+      checkConfirmed(c, id)
       await deleteDefinition(c.var.res, c.var.workspace, id)
       return c.redirect('/console/households', 303)
     } catch (error) {
       const refused = refusedForm(error, 'confirm')
       const [definition, runs] = await Promise.all([definitionOf(c), runsOf(c, id)])
-      const again = { definition, runs, typed, error: refused.error }
+      const again = { definition, runs, error: refused.error }
       return c.html(<DefinitionPage c={c} {...again} />, refused.status)
     }
   })

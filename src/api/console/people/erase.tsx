@@ -1,7 +1,8 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
+import { Confirm } from '../parts/confirm.tsx'
 import { may } from '../parts/page.tsx'
-import { FormToken, plural, Section, TextField, type FormError } from '../parts/parts.tsx'
+import { plural, type FormError } from '../parts/parts.tsx'
 import type { Person } from './person.ts'
 import { listed } from '../parts/value.tsx'
 
@@ -11,34 +12,22 @@ export const erasing = ['users:write', 'groups:write'] as const
 interface EraseProps {
   c: Context<Http>
   person: Person
-  typed?: string | undefined
-  error?: FormError | undefined
+  error: FormError | undefined
 }
 
 /** The end of a person's page: what erasing does, and the id to type. */
-export function Erase({ c, person, typed, error }: EraseProps) {
+export function Erase({ c, person, error }: EraseProps) {
   if (!may(c, erasing)) return <></>
   return (
-    <Section title="Erase this person">
-      <div class="danger-zone">
-        <p>
-          {willRemove(person)} It cannot be undone. What is sent with this id later is kept as new.
-        </p>
-        <form method="post" action="/console/people/erase">
-          <FormToken c={c} />
-          <input type="hidden" name="id" value={person.id} />
-          <TextField
-            name="confirm"
-            label="The id, to be sure"
-            help="Type it as it stands at the top of this page."
-            value={typed}
-            error={error}
-            isRequired
-          />
-          <button class="danger">Erase this person</button>
-        </form>
-      </div>
-    </Section>
+    <Confirm
+      {...{ c, error, action: '/console/people/erase' }}
+      title="Erase this person"
+      label="Type the id"
+      warning={`${willRemove(person)} It cannot be undone. What is sent with this id later is kept as new.`}
+      button="Erase this person"
+    >
+      <input type="hidden" name="id" value={person.id} />
+    </Confirm>
   )
 }
 

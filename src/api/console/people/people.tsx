@@ -1,10 +1,8 @@
 import { Hono, type Context } from 'hono'
 import { erasePerson } from '../../../erasure/request.ts'
 import { explainAssignment } from '../../../experiments/lookup.ts'
-import { invalid } from '../../../failure.ts'
 import { explain } from '../../../identity/explain.ts'
 import type { Profile } from '../../../identity/profiles.ts'
-import { canonical } from '../../../text.ts'
 import { allows } from '../../bearer.ts'
 import { forgetsCached } from '../../cached.ts'
 import type { Http } from '../../http.ts'
@@ -13,6 +11,7 @@ import { Erase, erasing } from './erase.tsx'
 import { erasures } from './erasures.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
+import { checkConfirmed } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
 import {
   Facts,
@@ -32,7 +31,7 @@ import { shortened, Whole } from '../parts/value.tsx'
 import { Checks, Why } from './why.tsx'
 
 /** Whoever may read something of a person. */
-export const reading = [['users:read', 'groups:read']] as const
+const reading = [['users:read', 'groups:read']] as const
 
 /** What is known of a person, and the end of it. Logs have patterns of routes: no id of a query. */
 export const people = new Hono<Http>()
@@ -53,18 +52,14 @@ export const people = new Hono<Http>()
   .post('/erase', allows(erasing), form, forgetsCached, async (c) => {
     const { res, workspace, caller } = c.var
     const id = userIdOf(c.var.form.get('id') ?? '', 'id')
-    const typed = c.var.form.get('confirm') ?? ''
     try {
-      if (canonical(typed) !== id) throw invalid('confirm', `is not ${id}: nothing is erased`)
+      checkConfirmed(c, id, { what: 'the id' })
       const { id: erasure } = await erasePerson(res, workspace, id, caller.name)
       return c.redirect(`/console/people/erasures/${erasure}`, 303)
     } catch (error) {
       const refused = refusedForm(error, 'confirm')
       const person = await findPerson(c, id, '')
-      return c.html(
-        <PersonPage c={c} person={person} typed={typed} error={refused.error} />,
-        refused.status,
-      )
+      return c.html(<PersonPage c={c} person={person} error={refused.error} />, refused.status)
     }
   })
 
@@ -126,13 +121,12 @@ interface PersonPageProps {
   person: Person
   /** Where an attribute or a variant comes from, if that is asked. */
   why?: Element | undefined
-  typed?: string
   error?: FormError
 }
 
 type Element = ReturnType<typeof Why>
 
-function PersonPage({ c, person, why, typed, error }: PersonPageProps) {
+function PersonPage({ c, person, why, error }: PersonPageProps) {
   const { id, profile, households, groups } = person
   const now = c.var.res.now()
   const isUnknown = isNobody(person)
@@ -171,7 +165,7 @@ function PersonPage({ c, person, why, typed, error }: PersonPageProps) {
           <VariantsOf person={person} />
         </>
       )}
-      <Erase c={c} person={person} typed={typed} error={error} />
+      <Erase c={c} person={person} error={error} />
     </Page>
   )
 }

@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import type { PropsWithChildren } from 'hono/jsx'
 import type { Http } from '../../http.ts'
 import { Deliveries, type DeliveriesProps } from './deliveries.tsx'
+import { Confirm } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
 import {
   count,
@@ -10,7 +11,6 @@ import {
   FormToken,
   Refused,
   Section,
-  TextField,
   When,
   type FormError,
 } from '../parts/parts.tsx'
@@ -44,7 +44,8 @@ export function WebhookPage(props: WebhookPageProps) {
       <Summary c={c} webhook={webhook} />
       <Deliveries {...props} />
       {mayWrite && <Replay c={c} webhook={webhook} error={error} />}
-      {mayWrite && <Danger c={c} webhook={webhook} error={error} />}
+      {mayWrite && <NewSecret c={c} webhook={webhook} />}
+      {mayWrite && <Delete c={c} webhook={webhook} error={error} />}
     </Page>
   )
 }
@@ -147,32 +148,21 @@ function Summary({ c, webhook }: OfWebhook) {
   )
 }
 
-function Danger({ c, webhook, error }: OfWebhook & { error: FormError | undefined }) {
-  const host = hostOf(webhook.url)
-  return (
-    <Section title="Secret and deletion">
-      <Do c={c} webhook={webhook} below="rotate">
-        Make a new secret
-      </Do>
-      <p class="help">It is shown once. Today’s secret also signs for another day.</p>
-      <div class="danger-zone">
-        <h3>Delete this webhook</h3>
-        <p class="about">
-          Nothing is sent to this address any more, and deliveries that wait are dropped. To pause
-          it, switch it off instead.
-        </p>
-        <form method="post" action={pathOf(webhook, 'delete')}>
-          <FormToken c={c} />
-          <TextField
-            name="confirm"
-            label={`Type ${host}`}
-            value={c.var.form?.get('confirm') ?? ''}
-            error={error}
-            isRequired
-          />
-          <button class="danger">Delete the webhook</button>
-        </form>
-      </div>
-    </Section>
-  )
-}
+const NewSecret = (of: OfWebhook) => (
+  <Section title="Secret">
+    <Do {...of} below="rotate">
+      Make a new secret
+    </Do>
+    <p class="help">It is shown once. Today’s secret also signs for another day.</p>
+  </Section>
+)
+
+const Delete = ({ c, webhook, error }: OfWebhook & { error: FormError | undefined }) => (
+  <Confirm
+    {...{ c, error, action: pathOf(webhook, 'delete') }}
+    title="Delete this webhook"
+    label={`Type ${hostOf(webhook.url)}`}
+    warning="Nothing is sent to this address any more, and deliveries that wait are dropped. To pause it, switch it off instead."
+    button="Delete the webhook"
+  />
+)

@@ -24,6 +24,7 @@ import {
 import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
 import { shaped } from '../shape.ts'
+import { checkConfirmed } from '../parts/confirm.tsx'
 import type { FormError } from '../parts/parts.tsx'
 import { hostOf, Secret, WebhookForm, Webhooks, type Typed } from './list.tsx'
 import { WebhookPage } from './page.tsx'
@@ -130,12 +131,14 @@ export const webhooks = new Hono<Http>()
   .post('/:id/delete', allows(['webhooks:read', 'webhooks:write']), form, async (c) => {
     const { res, workspace, db } = c.var
     const { url } = await getWebhook(db, workspace, idOf(c))
-    if (c.var.form.get('confirm')?.trim() !== hostOf(url)) {
-      const message = `Type ${hostOf(url)} to delete this webhook.`
-      return c.html(await shown(c, { field: 'confirm', message }), 422)
+    try {
+      checkConfirmed(c, hostOf(url), { what: 'its host name' })
+      await deleteWebhook(res, workspace, idOf(c))
+      return c.redirect('/console/webhooks', 303)
+    } catch (error) {
+      const refused = refusedForm(error, 'confirm')
+      return c.html(await shown(c, refused.error), refused.status)
     }
-    await deleteWebhook(res, workspace, idOf(c))
-    return c.redirect('/console/webhooks', 303)
   })
 
 /** The times of a form are in UTC, as its labels say. */
