@@ -5,6 +5,8 @@ import { listDefinitions } from '../../../identity/definitions.ts'
 import type { Http } from '../../http.ts'
 import { audiencePath } from '../paths.ts'
 import { groupsByName } from '../parts/choose-group.tsx'
+import { Ids } from '../parts/value.tsx'
+import { Cost } from './cost.tsx'
 import { explainScopes } from './scopes.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
@@ -147,16 +149,11 @@ function Told({ counted, max }: { counted: Counted; max: number }) {
       {sample.length > 0 && (
         <p>
           {all > sample.length ? 'Among them ' : ''}
-          {sample.map((id, i) => (
-            <>
-              {i > 0 && ', '}
-              <bdi class="id">{id}</bdi>
-            </>
-          ))}
+          <Ids of={sample} />
         </p>
       )}
       <p class="soft">
-        The rule costs <Count of={Math.max(1, Math.round((cost / max) * 100))} /> % of the limit.
+        The rule costs <Cost is={cost} max={max} />.
       </p>
     </>
   )

@@ -4,6 +4,7 @@ import type { Priced } from '../../../audiences/prices.ts'
 import type { Group } from '../../../experience/groups.ts'
 import type { GroupJob } from '../../../experience/jobs.ts'
 import type { Http } from '../../http.ts'
+import { Cost } from './cost.tsx'
 import { FilledGroup } from './group.tsx'
 import { PersonForm } from './person.tsx'
 import { explainScopes, ruleScopes } from './scopes.ts'
@@ -78,13 +79,7 @@ function AudienceFacts({ c, audience }: ShownProps) {
         ['Fills its group', audience.group === null ? 'It fills none' : refreshes[refresh]],
         [
           'Cost of its rule',
-          cost === null ? (
-            'It cannot be evaluated now'
-          ) : (
-            <>
-              <Count of={Math.max(1, Math.round((cost / ruleCostMax) * 100))} /> % of the limit
-            </>
-          ),
+          cost === null ? 'It cannot be evaluated now' : <Cost is={cost} max={ruleCostMax} />,
         ],
         [
           'Last change',

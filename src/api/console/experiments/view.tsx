@@ -14,6 +14,7 @@ import { statuses } from './status.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Facts, FormToken, Refused, Section, Status, Table, When } from '../parts/parts.tsx'
 import type { FormError } from '../parts/parts.tsx'
+import { Ids } from '../parts/value.tsx'
 import { ShareBar } from './share-bar.tsx'
 import { eligibleOf, TrafficField } from './traffic.tsx'
 import { experimentPath, groupPath } from '../paths.ts'
@@ -167,19 +168,7 @@ const Variants = ({ experiment: { variants, control, forced } }: { experiment: W
 )
 
 const ForcedOn = ({ ids }: { ids: string[] }) =>
-  ids.length === 0 ? (
-    <span class="soft">nobody</span>
-  ) : (
-    <>
-      {ids.slice(0, forcedShown).map((id, i) => (
-        <>
-          {i > 0 && ', '}
-          <bdi class="id">{id}</bdi>
-        </>
-      ))}
-      {ids.length > forcedShown && ` and ${ids.length - forcedShown} more`}
-    </>
-  )
+  ids.length === 0 ? <span class="soft">nobody</span> : <Ids of={ids} most={forcedShown} />
 
 function Traffic({ c, experiment, group, error }: ShownProps) {
   const value = `${experiment.traffic / 100}`

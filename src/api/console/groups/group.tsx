@@ -11,6 +11,7 @@ import { csvFile } from '../csv-file.ts'
 import { History, size } from './history.tsx'
 import { usesOf, UsedBy, type Uses } from './uses.tsx'
 import { Jobs } from '../jobs/table.tsx'
+import { FindPerson } from '../parts/find-person.tsx'
 import { hrefWith, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Facts, Section, When } from '../parts/parts.tsx'
@@ -31,7 +32,8 @@ export const group = new Hono<Http>()
       usesOf(c, found),
       participant === '' ? undefined : getMemberAt(replica, workspace, id, { participant }),
     ])
-    const person = member && { id: participant, isIn: member.member }
+    const is = member?.member === true ? 'is in this group.' : 'is not in this group.'
+    const person = member && { id: participant, is }
     const shown = { group: found, revisions, counts: counts.get(id) ?? [], uses, person, page }
     const underWay = jobs.items.filter(({ state }) => !hasEnded(state))
     return c.html(<GroupPage {...{ c, ...shown, underWay }} />)
@@ -73,7 +75,7 @@ interface GroupPageProps {
   counts: number[]
   underWay: GroupJob[]
   uses: Uses
-  person: { id: string; isIn: boolean } | undefined
+  person: { id: string; is: string } | undefined
   page: number
 }
 
@@ -110,22 +112,7 @@ function GroupPage({ c, group, underWay, person, uses, ...history }: GroupPagePr
         </Section>
       )}
       <Section title="Is this person in?">
-        <form class="search" action={path} role="search">
-          <input
-            name="person"
-            value={person?.id}
-            aria-label="Id of a person"
-            placeholder="Id"
-            autocomplete="off"
-          />
-          <button>Look up</button>
-        </form>
-        {person && (
-          <p role="status">
-            <bdi class="strong">{person.id}</bdi>
-            {person.isIn ? ' is in this group.' : ' is not in this group.'}
-          </p>
-        )}
+        <FindPerson path={path} placeholder="Id" found={person} />
       </Section>
       <History c={c} group={group} {...history} />
       <Section title="Used by">

@@ -7,6 +7,7 @@ import { Page } from '../parts/page.tsx'
 import { count, Count, Empty, plural, Section, Table } from '../parts/parts.tsx'
 import { attributePath, definitionPath, householdPath } from '../paths.ts'
 import { Members } from '../people/households.tsx'
+import { Attributes } from '../parts/attributes.tsx'
 import { isLong, Short, shortened, Text, Whole } from '../parts/value.tsx'
 
 /** Attributes of a household in the list of all, and members of one, that are shown. */
@@ -160,36 +161,15 @@ function Within({ definition, household: { value, members, shared }, now }: With
         {shared.length === 0 ? (
           <p class="soft">Nothing.</p>
         ) : (
-          <Table
+          <Attributes
             label="Shared attributes"
             rows={shared}
-            columns={[
-              {
-                name: 'Attribute',
-                cell: ([name]) => (
-                  <span class="id">
-                    <Text of={name} />
-                  </span>
-                ),
-              },
-              {
-                name: 'Value',
-                cell: ([name, of]) => (
-                  <>
-                    <Short of={of} />{' '}
-                    {first !== undefined && (
-                      <a href={attributePath(first.user, inheritedName(definition, name))}>
-                        Why?
-                        <span class="hidden">
-                          {' '}
-                          (<Text of={name} />)
-                        </span>
-                      </a>
-                    )}
-                  </>
-                ),
-              },
-            ]}
+            linkOf={(name) =>
+              first && {
+                text: 'Why?',
+                href: attributePath(first.user, inheritedName(definition, name)),
+              }
+            }
           />
         )}
       </Section>

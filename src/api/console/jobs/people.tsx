@@ -5,6 +5,7 @@ import type { GroupJob } from '../../../experience/jobs.ts'
 import { Failure } from '../../../failure.ts'
 import type { ChangeKind } from '../../../membership/changes.ts'
 import type { Http } from '../../http.ts'
+import { FindPerson } from '../parts/find-person.tsx'
 import { count, Section } from '../parts/parts.tsx'
 import { jobPath } from '../paths.ts'
 
@@ -76,24 +77,13 @@ const titles = {
 export function JobPeople({ job, people }: { job: GroupJob; people: People }) {
   const { person } = people
   const when = job.state === 'held' ? 'held' : 'done'
-  const path = jobPath(job.id)
   return (
     <Section title={when === 'held' ? 'Who joins and leaves' : 'Who joined and left'}>
-      <form class="search" action={path} role="search">
-        <input
-          name="person"
-          value={person?.id}
-          aria-label="Id of a person"
-          placeholder="Is this person leaving?"
-          autocomplete="off"
-        />
-        <button>Look up</button>
-      </form>
-      {person && (
-        <p role="status">
-          <bdi class="strong">{person.id}</bdi> {words[when][person.is]}
-        </p>
-      )}
+      <FindPerson
+        path={jobPath(job.id)}
+        placeholder="Is this person leaving?"
+        found={person && { id: person.id, is: words[when][person.is] }}
+      />
       <div class="cards">
         <Sample title={titles[when].removed} ids={people.removed} {...{ job, kind: 'removed' }} />
         <Sample title={titles[when].added} ids={people.added} {...{ job, kind: 'added' }} />

@@ -56,6 +56,19 @@ export const isLong = (value: Value): boolean =>
     ? value.length > itemsInTable || value.some((item) => shortened(item) !== item)
     : shortened(String(value)) !== String(value)
 
+/** Several ids in a row, the first ones where there are many. */
+export const Ids = ({ of, most = of.length }: { of: string[]; most?: number }) => (
+  <>
+    {of.slice(0, most).map((id, i) => (
+      <>
+        {i > 0 && ', '}
+        <bdi class="id">{id}</bdi>
+      </>
+    ))}
+    {of.length > most && ` and ${count(of.length - most)} more`}
+  </>
+)
+
 /** Several words as a part of a sentence: `a, b and c`. */
 export const listed = (parts: string[]): string =>
   new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(parts)

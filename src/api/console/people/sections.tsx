@@ -6,7 +6,8 @@ import { count, Count, Section, Table } from '../parts/parts.tsx'
 import { paged, pageIn, Pages } from '../parts/pages.tsx'
 import { attributePath, experimentPath, groupPath, personPath } from '../paths.ts'
 import type { Person } from './person.ts'
-import { isLong, Short, Text } from '../parts/value.tsx'
+import { Attributes } from '../parts/attributes.tsx'
+import { isLong } from '../parts/value.tsx'
 
 /** Attributes of a page. */
 const attributesOfPage = 50
@@ -64,12 +65,24 @@ export function AttributesOf({ c, person }: { c: Context<Http>; person: Person }
         {theirs.length === 0 ? (
           <p class="soft">None: a household of this person shares nothing, or there is none.</p>
         ) : (
-          <Attributes label="Inherited attributes" id={id} rows={theirs} ask="Why?" />
+          <Attributes
+            label="Inherited attributes"
+            rows={theirs}
+            linkOf={(name) => ({ text: 'Why?', href: attributePath(id, name) })}
+          />
         )}
       </Section>
       <Section title="Own attributes">
         {own.length === 0 && <p class="soft">None.</p>}
-        {shown.length > 0 && <Attributes label="Own attributes" id={id} rows={shown} />}
+        {shown.length > 0 && (
+          <Attributes
+            label="Own attributes"
+            rows={shown}
+            linkOf={(name, value) =>
+              isLong(value) ? { text: 'All of it', href: attributePath(id, name) } : undefined
+            }
+          />
+        )}
         <Pages
           path={personPath(id)}
           before="Previous attributes"
@@ -78,50 +91,6 @@ export function AttributesOf({ c, person }: { c: Context<Http>; person: Person }
         />
       </Section>
     </>
-  )
-}
-
-interface AttributesProps {
-  label: string
-  id: string
-  rows: [name: string, value: Value][]
-  /** The link to where a value comes from; without it, one leads to values too long for a table. */
-  ask?: string
-}
-
-function Attributes({ label, id, rows, ask }: AttributesProps) {
-  return (
-    <Table
-      label={label}
-      rows={rows}
-      columns={[
-        {
-          name: 'Attribute',
-          cell: ([name]) => (
-            <span class="id">
-              <Text of={name} />
-            </span>
-          ),
-        },
-        {
-          name: 'Value',
-          cell: ([name, value]) => (
-            <>
-              <Short of={value} />{' '}
-              {(ask !== undefined || isLong(value)) && (
-                <a href={attributePath(id, name)}>
-                  {ask ?? 'All of it'}
-                  <span class="hidden">
-                    {' '}
-                    (<Text of={name} />)
-                  </span>
-                </a>
-              )}
-            </>
-          ),
-        },
-      ]}
-    />
   )
 }
 

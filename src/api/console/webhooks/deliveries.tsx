@@ -18,7 +18,7 @@ import {
   When,
   type Tone,
 } from '../parts/parts.tsx'
-import type { OfWebhook } from './list.tsx'
+import type { OfWebhook } from './words.tsx'
 import { webhookPath } from '../paths.ts'
 
 const states: Record<DeliveryState, [Tone, string]> = {

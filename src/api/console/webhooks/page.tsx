@@ -14,7 +14,7 @@ import {
   When,
   type FormError,
 } from '../parts/parts.tsx'
-import { hostOf, pathOf, stateOf, typesOf, type OfWebhook } from './list.tsx'
+import { hostOf, pathOf, stateOf, typesOf, type OfWebhook } from './words.tsx'
 import { Replay } from './replay.tsx'
 
 interface WebhookPageProps extends DeliveriesProps {

@@ -1,6 +1,6 @@
 import { deliveryDays } from '../../../webhooks/history.ts'
 import { Field, FormToken, Section, type FormError } from '../parts/parts.tsx'
-import { pathOf, type OfWebhook } from './list.tsx'
+import { pathOf, type OfWebhook } from './words.tsx'
 
 /** For a receiver that was out. */
 export function Replay({ c, webhook, error }: OfWebhook & { error: FormError | undefined }) {
