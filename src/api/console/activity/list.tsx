@@ -6,7 +6,7 @@ import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
 import { Empty, Field, Refused, Table, TextField, When, type FormError } from '../parts/parts.tsx'
 
-/** What a list of events is narrowed down by. */
+/** Which events are listed. */
 export interface Filters {
   /** Of the things that events are about. */
   kind: string
@@ -57,7 +57,7 @@ export function Activity({ c, filters, events, next, error }: ActivityProps) {
       }
     >
       <Refused error={error} />
-      <Narrow filters={filters} error={error} />
+      <FilterForm filters={filters} error={error} />
       {events.length === 0 ? (
         <Empty
           title={after === '' ? 'Nothing of this kind was done' : 'There is nothing more here'}
@@ -94,7 +94,7 @@ export function Activity({ c, filters, events, next, error }: ActivityProps) {
 
 const kinds = [...new Set(Object.values(objects).flatMap((object) => object?.[0] ?? []))]
 
-function Narrow({ filters, error }: { filters: Filters; error: FormError | undefined }) {
+function FilterForm({ filters, error }: { filters: Filters; error: FormError | undefined }) {
   const { kind, from, until, actor, object } = filters
   return (
     <form class="narrow" action={path}>

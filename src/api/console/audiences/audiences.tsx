@@ -7,7 +7,7 @@ import type { Http } from '../../http.ts'
 import { audiencePage } from './audience.tsx'
 import { ruleScopes } from './scopes.ts'
 import { audiencePerson } from './person.tsx'
-import { audienceWriting } from './writing.tsx'
+import { audienceEditing } from './edit.tsx'
 import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
 import { overlapping } from './overlap.tsx'
 import { may, Page } from '../parts/page.tsx'
@@ -30,7 +30,7 @@ export const audiences = new Hono<Http>()
     return c.html(<Audiences c={c} audiences={shown} groups={groups} next={next} />)
   })
   .route('/', overlapping)
-  .route('/', audienceWriting)
+  .route('/', audienceEditing)
   .route('/', audiencePerson)
   .route('/', audiencePage)
 

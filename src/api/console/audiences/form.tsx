@@ -11,7 +11,7 @@ import { explainScopes } from './scopes.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
 
-/** What somebody has typed of an audience. */
+/** What was typed of an audience. */
 export interface Typed {
   id: string
   name: string
@@ -119,7 +119,7 @@ function Matches({ c, counted }: { c: Context<Http>; counted: Counted | undefine
       {counted === undefined ? (
         <p>How many users match is counted here before anything is saved.</p>
       ) : (
-        <Told counted={counted} max={c.var.res.limits.ruleCostMax} />
+        <MatchCount counted={counted} max={c.var.res.limits.ruleCostMax} />
       )}
       <p>
         <button {...ask}>Count who matches</button>{' '}
@@ -133,7 +133,7 @@ function Matches({ c, counted }: { c: Context<Http>; counted: Counted | undefine
   )
 }
 
-function Told({ counted, max }: { counted: Counted; max: number }) {
+function MatchCount({ counted, max }: { counted: Counted; max: number }) {
   const { all, scanned, sample, cost, next } = counted
   return (
     <>

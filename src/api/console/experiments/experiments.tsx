@@ -7,7 +7,7 @@ import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
 import { experimentFiles } from './files.ts'
 import { experimentPage } from './experiment.tsx'
 import { statuses } from './status.ts'
-import { experimentWriting } from './writing.tsx'
+import { experimentEditing } from './edit.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
 import { experimentPath, groupPath } from '../paths.ts'
@@ -23,7 +23,7 @@ export const experiments = new Hono<Http>()
     ])
     return c.html(<Experiments c={c} all={all.reverse()} groups={groups} />)
   })
-  .route('/', experimentWriting)
+  .route('/', experimentEditing)
   .route('/', experimentFiles)
   .route('/', experimentPage)
 

@@ -24,13 +24,13 @@ import { Settings } from './page.tsx'
 
 const size = 100
 const sessionsMost = 100
-const door = limitedByAddress('doors')
+const limited = limitedByAddress('doors')
 
 /** Who may use the workspace: all but one's own client takes the admin token, which is kept nowhere. */
 export const settings = new Hono<Http>()
   .get('/', async (c) => c.html(<Settings c={c} sessions={await sessionsOf(c)} />))
 
-  .post('/clients', door, form, async (c) => {
+  .post('/clients', limited, form, async (c) => {
     try {
       await asAdmin(c)
       return c.html(await clientsPage(c))
@@ -45,7 +45,7 @@ export const settings = new Hono<Http>()
 
   .get('/clients/new', (c) => c.html(<NewClientPage c={c} typed={typedClient(c)} />))
 
-  .post('/clients/new', door, form, async (c) => {
+  .post('/clients/new', limited, form, async (c) => {
     const typed = typedClient(c)
     try {
       await asAdmin(c)
@@ -63,7 +63,7 @@ export const settings = new Hono<Http>()
 
   .get('/clients/:id', (c) => c.html(<ClientPage c={c} id={c.req.param('id')} />))
 
-  .post('/clients/:id', door, form, async (c) => {
+  .post('/clients/:id', limited, form, async (c) => {
     const id = c.req.param('id')
     try {
       await asAdmin(c)
@@ -76,7 +76,7 @@ export const settings = new Hono<Http>()
 
   .get('/people', (c) => c.html(<PersonPage c={c} email={c.req.query('email')} />))
 
-  .post('/people', door, form, async (c) => {
+  .post('/people', limited, form, async (c) => {
     const fields = c.var.form
     const email = fields.get('email') ?? ''
     try {

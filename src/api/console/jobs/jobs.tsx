@@ -26,7 +26,7 @@ import { Undo } from '../groups/undo.tsx'
 import { groupPath, jobPath } from '../paths.ts'
 
 /** One change of a group: running, to be checked, or what became of it. */
-export const job = new Hono<Http>()
+export const jobs = new Hono<Http>()
   .get('/:job', allows('groups:read'), async (c) => c.html(await jobPage(c, c.req.param('job'))))
 
   .post('/:job/publish', allows('groups:write'), form, async (c) => {

@@ -59,8 +59,8 @@ function refused(c: Context<Http>, typed: Typed, editing: string | undefined, er
   return c.html(<AudienceForm c={c} typed={typed} editing={editing} error={shown} />, status)
 }
 
-/** An audience is made and changed, and its rule counted before. */
-export const audienceWriting = new Hono<Http>()
+/** Makes and changes an audience, and counts its rule before. */
+export const audienceEditing = new Hono<Http>()
   .get('/-/new', allows(ruleScopes), (c) => c.html(<AudienceForm c={c} typed={blank} />))
 
   .post('/-/new', allows(ruleScopes), form, async (c) => {

@@ -35,8 +35,8 @@ async function said(c: Context<Http>, typed: Typed) {
   return saidBy(typed, group.trim() === '' ? null : await chosenGroup(c, 'group_id', group))
 }
 
-/** The form again, with a row more or with what is wrong. */
-async function again(
+/** Saves what was typed; otherwise the form again, with another row or with what is wrong. */
+async function savedOrShown(
   c: Context<Http>,
   typed: Typed,
   before: WithForced | undefined,
@@ -53,14 +53,14 @@ async function again(
   }
 }
 
-/** An experiment is made and changed. */
-export const experimentWriting = new Hono<Http>()
+/** Makes and changes an experiment. */
+export const experimentEditing = new Hono<Http>()
   .get('/-/new', allows('experiments:write'), (c) => c.html(<ExperimentForm c={c} typed={blank} />))
 
   .post('/-/new', allows('experiments:write'), form, async (c) => {
     const { res, workspace } = c.var
     const typed = typedIn(c.var.form)
-    return again(c, typed, undefined, async () => {
+    return savedOrShown(c, typed, undefined, async () => {
       const given = { ...(await said(c, typed)), id: typed.lines.id.trim() }
       const { id, ...draft } = shaped(wire.NewExperiment, given)
       await createExperiment(res, workspace, id, requested(c, draft))
@@ -77,7 +77,7 @@ export const experimentWriting = new Hono<Http>()
     const { res, workspace, db } = c.var
     const typed = typedIn(c.var.form)
     const before = await getExperiment(db, workspace, wire.idOf(c))
-    return again(c, typed, before, async () => {
+    return savedOrShown(c, typed, before, async () => {
       const anew = typed.lines.new_version === 'yes'
       const given = { ...(await said(c, typed)), ...(anew && { new_version: true }) }
       const changes = shaped(wire.ExperimentChanges, given)
