@@ -6,6 +6,7 @@ import type { Http } from '../../http.ts'
 import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
 import { experimentFiles } from './files.ts'
 import { experimentPage } from './experiment.tsx'
+import { percentOf } from './typed.ts'
 import { statuses } from './status.ts'
 import { experimentEditing } from './edit.tsx'
 import { may, Page } from '../parts/page.tsx'
@@ -128,7 +129,7 @@ const List = ({
         name: 'Variants',
         cell: ({ variants }) => <VariantList variants={variants} />,
       },
-      { name: 'Traffic', isNumber: true, cell: ({ traffic }) => `${traffic / 100}\u00a0%` },
+      { name: 'Traffic', isNumber: true, cell: ({ traffic }) => `${percentOf(traffic)}\u00a0%` },
       {
         name: 'Group',
         cell: ({ group }) =>
@@ -152,7 +153,7 @@ const VariantList = ({ variants }: Pick<Experiment, 'variants'>) => (
   <ul class="wide">
     {variants.slice(0, variantsShown).map(({ id, from, to }) => (
       <li>
-        {id} <span class="soft">{`${(to - from) / 100}\u00a0%`}</span>
+        {id} <span class="soft">{`${percentOf(to - from)}\u00a0%`}</span>
       </li>
     ))}
     {variants.length > variantsShown && <li>and {variants.length - variantsShown} more</li>}

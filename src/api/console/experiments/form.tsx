@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { eligibleOf } from '../../../experiments/eligible.ts'
 import { isUnderWay } from '../../../experiments/change.ts'
 import type { WithForced } from '../../../experiments/experiments.ts'
 import { listDefinitions, type GroupDefinition } from '../../../identity/definitions.ts'
@@ -7,7 +8,7 @@ import { GroupField, groupsByName, nameOfGroup } from '../parts/choose-group.tsx
 import type { Typed } from './typed.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
-import { eligibleOf, TrafficField } from './traffic.tsx'
+import { TrafficField } from './traffic.tsx'
 import { VariantRows } from './variant-rows.tsx'
 
 interface ExperimentFormProps {

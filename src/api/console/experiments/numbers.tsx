@@ -6,6 +6,7 @@ import {
   type Exposed,
   type ExposedDay,
 } from '../../../experiments/exposure-counts.ts'
+import { shards } from '../../../experiments/shard.ts'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
 import { Count, FormToken, Section, Table } from '../parts/parts.tsx'
@@ -136,7 +137,7 @@ export function ShownExposures({
 }) {
   const fit = fitOfExposed(exposed, c.var.res.limits)
   const total = exposed.variants.reduce((sum, { observed }) => sum + observed, 0)
-  const weights = exposed.variants.map(({ weight }) => (total * weight) / 10_000)
+  const weights = exposed.variants.map(({ weight }) => (total * weight) / shards)
   return (
     <Section title="Who saw it">
       {total === 0 ? (

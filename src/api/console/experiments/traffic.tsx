@@ -1,16 +1,4 @@
-import type { Experiment } from '../../../experiments/experiments.ts'
-import { shards } from '../../../experiments/shard.ts'
 import { Count, Field, type FormError } from '../parts/parts.tsx'
-
-/** How many of so many participants a layer and a holdout let take part, about. */
-export const eligibleOf = (
-  { layer, holdout }: Pick<Experiment, 'layer' | 'holdout'>,
-  participants: number,
-): number => {
-  const inLayer = layer === null ? 1 : (layer.to - layer.from) / shards
-  const notHeldOut = holdout === null ? 1 : 1 - holdout.share / shards
-  return participants * inLayer * notHeldOut
-}
 
 interface TrafficFieldProps {
   /** In percent, as typed. */

@@ -75,7 +75,8 @@ export function typedIn(fields: Form): Typed {
   }
 }
 
-const percentOf = (shards: number) => `${shards / 100}`
+/** A share in percent, as people type it. */
+export const percentOf = (share: number): string => `${(share * 100) / shards}`
 
 export const kindOf = ({ variants: [first] }: Pick<Experiment, 'variants'>): string => {
   const type = typeof first?.value

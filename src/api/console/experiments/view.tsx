@@ -1,22 +1,25 @@
 import type { Context } from 'hono'
 import type { Group } from '../../../experience/groups.ts'
 import type { Balance } from '../../../experiments/balance.ts'
+import { eligibleOf } from '../../../experiments/eligible.ts'
 import { isUnderWay } from '../../../experiments/change.ts'
 import type { WithForced } from '../../../experiments/experiments.ts'
 import type { Exposed, ExposedDay } from '../../../experiments/exposure-counts.ts'
+import { shards } from '../../../experiments/shard.ts'
 import { stringifyJson } from '../../../json.ts'
 import type { Http } from '../../http.ts'
 import { Confirm } from '../parts/confirm.tsx'
 import { Explanation, type Explained } from './explain.tsx'
 import { ShownBalance, ShownExposures } from './numbers.tsx'
 import { mayChange } from './edit.tsx'
+import { percentOf } from './typed.ts'
 import { statuses } from './status.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Facts, FormToken, Refused, Section, Status, Table, When } from '../parts/parts.tsx'
 import type { FormError } from '../parts/parts.tsx'
 import { Ids } from '../parts/value.tsx'
 import { ShareBar } from './share-bar.tsx'
-import { eligibleOf, TrafficField } from './traffic.tsx'
+import { TrafficField } from './traffic.tsx'
 import { experimentPath, groupPath } from '../paths.ts'
 
 /** What is shown of an experiment. */
@@ -114,14 +117,14 @@ function ExperimentFacts({ c, experiment, group }: ShownProps) {
         ...(layer === null
           ? []
           : [
-              ['Layer', `${layer.id}, ${layer.from / 100} to ${layer.to / 100} %`] as [
+              ['Layer', `${layer.id}, ${percentOf(layer.from)} to ${percentOf(layer.to)} %`] as [
                 string,
                 string,
               ],
             ]),
         ...(holdout === null
           ? []
-          : [['Holdout', `${holdout.id}, ${holdout.share / 100} %`] as [string, string]]),
+          : [['Holdout', `${holdout.id}, ${percentOf(holdout.share)} %`] as [string, string]]),
         [
           'Last change',
           <>
@@ -155,10 +158,10 @@ const Variants = ({ experiment: { variants, control, forced } }: { experiment: W
             </>
           ),
         },
-        { name: 'Share', isNumber: true, cell: ({ from, to }) => `${(to - from) / 100}\u00a0%` },
+        { name: 'Share', isNumber: true, cell: ({ from, to }) => `${percentOf(to - from)}\u00a0%` },
         {
           name: 'Of those who take part',
-          cell: ({ from, to }) => <ShareBar part={to - from} of={10_000} />,
+          cell: ({ from, to }) => <ShareBar part={to - from} of={shards} />,
         },
         { name: 'Value', cell: ({ value }) => <bdi class="id">{stringifyJson(value)}</bdi> },
         { name: 'Forced on', cell: ({ id }) => <ForcedOn ids={forced.get(id) ?? []} /> },
@@ -171,7 +174,7 @@ const ForcedOn = ({ ids }: { ids: string[] }) =>
   ids.length === 0 ? <span class="soft">nobody</span> : <Ids of={ids} most={forcedShown} />
 
 function Traffic({ c, experiment, group, error }: ShownProps) {
-  const value = `${experiment.traffic / 100}`
+  const value = percentOf(experiment.traffic)
   const typed = c.req.method === 'POST' ? c.var.form.get('traffic') : null
   const people = group && eligibleOf(experiment, group.participantCount)
   if (experiment.status === 'ended' || !mayChange(c, experiment))

@@ -33,7 +33,7 @@ import { Checks, Why } from './why.tsx'
 /** Whoever may read something of a person. */
 const reading = [['users:read', 'groups:read']] as const
 
-/** What is known of a person, and its erasure. An id is in the query, as logs have only paths. */
+/** What is known of a person, and its erasure. An id is in the query, which no log has. */
 export const people = new Hono<Http>()
   .route('/erasures', erasures)
 
