@@ -30,7 +30,6 @@ export const Explanation = ({
 
 function Answer({ explained }: { explained: Explained }) {
   const { participant_id: id, variant, checks } = explained
-  const deciding = checks.findIndex(({ passed }) => !passed)
   return (
     <>
       <p>
@@ -43,20 +42,28 @@ function Answer({ explained }: { explained: Explained }) {
           </>
         )}
       </p>
-      <ol class="checks">
-        {checks.map((check, i) => (
-          <li>
-            <Step check={check} isAfter={deciding !== -1 && i > deciding} /> <Told check={check} />
-          </li>
-        ))}
-      </ol>
+      <Checks checks={checks} />
     </>
   )
 }
 
-/** Whether one goes on after a check; those after the one that decides are only told. */
+/** Each check in its order, and which one decides. */
+export function Checks({ checks }: Pick<Explained, 'checks'>) {
+  const deciding = checks.findIndex(({ passed }) => !passed)
+  return (
+    <ol class="checks">
+      {checks.map((check, i) => (
+        <li>
+          <Step check={check} isAfter={deciding !== -1 && i > deciding} /> <Found check={check} />
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+/** Whether one goes on after a check; none is made after the one that decides. */
 function Step({ check, isAfter }: { check: Check; isAfter: boolean }) {
-  if (isAfter) return <Status tone="none">not asked</Status>
+  if (isAfter) return <Status tone="none">not checked</Status>
   if (check.check === 'split') return <Status tone="good">has it</Status>
   if (check.passed) return <Status tone="good">goes on</Status>
   return <Status tone="wait">{check.check === 'forced' ? 'has it' : 'ends here'}</Status>
@@ -72,7 +79,8 @@ const stays = {
   ended: 'has ended',
 } as const
 
-function Told({ check }: { check: Check }) {
+/** What a check has found. */
+function Found({ check }: { check: Check }) {
   switch (check.check) {
     case 'running':
       return <>The experiment {stays[check.status]}.</>
@@ -87,7 +95,7 @@ function Told({ check }: { check: Check }) {
       if (check.group_id === null) return <>Everybody may take part.</>
       return check.passed ? <>Is in the group.</> : <>Is not in the group.</>
     case 'unit':
-      return <ToldUnit {...check} />
+      return <FoundUnit {...check} />
     case 'split': {
       const { shard } = check
       const drawn = check.variants.find(
@@ -114,7 +122,7 @@ function Told({ check }: { check: Check }) {
   }
 }
 
-function ToldUnit({ passed, unit, key }: Extract<Check, { check: 'unit' }>) {
+function FoundUnit({ passed, unit, key }: Extract<Check, { check: 'unit' }>) {
   if (!passed)
     return unit === 'participant' ? (
       <>Nobody can have this id.</>

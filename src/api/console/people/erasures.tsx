@@ -172,7 +172,7 @@ const kinds: Record<string, string> = {
   households: 'Places in households',
   memberships: 'Memberships of groups',
   former_memberships: 'Former memberships',
-  forced_variants: 'Variants set by hand',
+  forced_variants: 'Forced variants',
   exposures: 'Exposures',
   refused_rows: 'Refused rows of files',
   file_names: 'Names of files',

@@ -6,9 +6,11 @@ import type { Profile } from '../../../identity/profiles.ts'
 import { allows } from '../../bearer.ts'
 import { forgetsCached } from '../../cached.ts'
 import type { Http } from '../../http.ts'
+import { showExplanation } from '../../platform/wire/assignments.ts'
 import { userIdOf } from '../../platform/wire/users.ts'
 import { Erase, erasing } from './erase.tsx'
 import { erasures } from './erasures.tsx'
+import { Checks } from '../experiments/explain.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { checkConfirmed } from '../parts/confirm.tsx'
@@ -28,7 +30,7 @@ import { findPerson, isNobody, type Person } from './person.ts'
 import { HouseholdsOf } from './households.tsx'
 import { AttributesOf, GroupsOf, VariantsOf } from './sections.tsx'
 import { shortened, Whole } from '../parts/value.tsx'
-import { Checks, Why } from './why.tsx'
+import { Why } from './why.tsx'
 
 /** Whoever may read something of a person. */
 const reading = [['users:read', 'groups:read']] as const
@@ -234,6 +236,6 @@ async function variantOf(c: Context<Http>, { id }: Person, experiment: string) {
   const { replica, workspace } = c.var
   const explained = await ifFound(explainAssignment(replica, workspace, experiment, id))
   if (explained === undefined) return <p class="soft">There is no such experiment.</p>
-  const showsDraws = explained.experiment.unit === null || may(c, 'users:read')
-  return <Checks checks={explained.checks} showsDraws={showsDraws} />
+  const { checks } = showExplanation(id, explained, may(c, 'users:read'))
+  return <Checks checks={checks} />
 }

@@ -142,7 +142,7 @@ export function VariantsOf({ person }: { person: Person }) {
 
 const because: Record<Assigned['reason'], string> = {
   SPLIT: 'It was drawn.',
-  FORCED: 'It is set by hand.',
+  FORCED: 'It is forced.',
   NOT_RUNNING: 'It is not running.',
   NOT_IN_GROUP: 'Not in the group.',
   NO_UNIT: 'In no household.',

@@ -1,6 +1,4 @@
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
-import type { Check } from '../../../experiments/explain.ts'
-import { shards } from '../../../experiments/shard.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { count, plural, Status, When } from '../parts/parts.tsx'
 import { personPath } from '../paths.ts'
@@ -111,55 +109,3 @@ const whyNot: Record<NonNullable<Contribution['excluded']>, string> = {
   'not-a-number': 'it is no number',
   'beyond-numbers': 'it is too large',
 }
-
-/** Why somebody has a variant: each check in its order, up to the one that decides. */
-export function Checks({ checks, showsDraws }: { checks: Check[]; showsDraws: boolean }) {
-  const decides = checks.findIndex(({ passed }) => !passed)
-  const shown = decides < 0 ? checks : checks.slice(0, decides + 1)
-  return (
-    <ol class="tree">
-      {shown.map((check) => (
-        <li>
-          {saidOf(check, showsDraws)} {!check.passed && <Status tone="wait">Decides</Status>}
-        </li>
-      ))}
-    </ol>
-  )
-}
-
-/** What a check has found. Draws of a household are not shown to all, as they tell its value. */
-function saidOf(check: Check, showsDraws: boolean): string {
-  const { passed } = check
-  switch (check.check) {
-    case 'running':
-      return passed ? 'The experiment is running' : `The experiment is ${check.status}`
-    case 'forced':
-      return passed ? 'No variant is set by hand' : `${check.variant ?? ''} is set by hand`
-    case 'group':
-      if (check.group === null) return 'Everybody is eligible'
-      return passed ? 'Is in the group of the experiment' : 'Is not in the group of the experiment'
-    case 'unit':
-      if (check.unit === null) return passed ? 'Is drawn by the id' : 'Nobody can have this id'
-      return passed
-        ? `Is drawn together with the household of ${check.unit}`
-        : `Is in no household of ${check.unit}`
-    case 'split': {
-      const variant = check.variants.find(({ from, to }) => from <= check.shard && check.shard < to)
-      const drawn = showsDraws ? `Drew ${count(check.shard)} of ${count(shards)}: ` : 'Drew '
-      return `${drawn}${variant?.id ?? 'no variant'}`
-    }
-    default: {
-      const { from, to, shard } = check
-      const drawn = showsDraws ? `drew ${count(shard)}; ` : ''
-      return `${drawNames[check.check]}: ${drawn}${whoOf(from, to)}`
-    }
-  }
-}
-
-function whoOf(from: number, to: number): string {
-  if (from >= to) return 'nobody takes part'
-  if (from > 0) return `those from ${count(from)} to ${count(to - 1)} take part`
-  return to === shards ? 'everybody takes part' : `those below ${count(to)} take part`
-}
-
-const drawNames = { holdout: 'Held out', layer: 'Layer', traffic: 'Traffic' } as const
