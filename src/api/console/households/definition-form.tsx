@@ -21,7 +21,7 @@ export function DefinitionForm({ c, typed, error, isNew }: FormProps) {
         <TextField
           name="id"
           label="Name"
-          help="3 to 32 characters, such as household. The names of inherited attributes begin with it. It cannot change."
+          help="3 to 32 characters, such as household. Names of inherited attributes begin with it. It stays."
           value={typed.id}
           error={error}
           isRequired

@@ -162,7 +162,7 @@ const Delete = ({ c, webhook, error }: OfWebhook & { error: FormError | undefine
     {...{ c, error, action: pathOf(webhook, 'delete') }}
     title="Delete this webhook"
     label={`Type ${hostOf(webhook.url)}`}
-    warning="Nothing is sent to this address any more, and deliveries that wait are dropped. To pause it, switch it off instead."
+    warning="Nothing more is sent to this address, and waiting deliveries are dropped. To pause it, switch it off."
     button="Delete the webhook"
   />
 )
