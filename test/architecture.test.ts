@@ -48,6 +48,7 @@ const pure = [
   'experiments/change.ts',
   'experiments/chi-squared.ts',
   'experiments/variants.ts',
+  'experiments/eligible.ts',
   'experiments/explain.ts',
   'experiments/md5.ts',
   'experiments/shard.ts',

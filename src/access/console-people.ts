@@ -18,7 +18,7 @@ export interface ConsolePerson {
 const emailMax = 254
 
 /** As e-mails are compared. Throws `invalid` for what is none. */
-export function readEmail(text: string): string {
+function readEmail(text: string): string {
   const email = text.trim().toLowerCase()
   if (email.length > emailMax || !/^[^\s@\p{C}]+@[^\s@\p{C}]+$/u.test(email))
     throw invalid('email', 'must be an e-mail address')

@@ -10,7 +10,7 @@ import type { Caller } from './tokens.ts'
 export const sessionTime = 8 * 3_600_000
 
 /** Milliseconds for which a link signs in, once. */
-export const linkTime = 10 * 60_000
+const linkTime = 10 * 60_000
 
 /** Somebody who is signed in to the console, and acts as a client. */
 export interface Session {

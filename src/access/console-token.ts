@@ -7,7 +7,7 @@ import { issueToken, longestLifetime, spanOf, type Caller } from './tokens.ts'
 /** Seconds: signing out does not end it. */
 const lifetime = 600
 
-export interface PageToken {
+interface PageToken {
   token: string
   /** Seconds. */
   lifetime: number

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { distanceFor } from '../../src/api/console/circles.ts'
-import { placeIn } from '../../src/api/console/rule-words.ts'
+import { distanceFor } from '../../src/api/console/audiences/circles.ts'
+import { placeIn } from '../../src/api/console/audiences/rule-words.ts'
 
 describe('two circles', () => {
   it('touch where they have nothing in common, and hold one another where all', () => {

@@ -67,13 +67,11 @@ it('renames, guards and deletes a group', async () => {
   await expect
     .poll(() => page.getByText('2 participants will no longer be in this group').count())
     .toBe(1)
-  await page.getByLabel('Type the name').fill('Owls')
+  await page.getByLabel('Type its name').fill('Owls')
   await page.getByRole('button', { name: 'Delete the group' }).click()
-  await expect
-    .poll(() => page.getByRole('alert').textContent())
-    .toContain('is not the group’s name')
+  await expect.poll(() => page.getByRole('alert').textContent()).toContain('is not its name')
   expect(await barriers(page)).toEqual([])
-  await page.getByLabel('Type the name').fill(hostile)
+  await page.getByLabel('Type its name').fill(hostile)
   await page.getByRole('button', { name: 'Delete the group' }).click()
   await page.waitForURL('**/console/groups')
   await expect(desk.groups.participantCount(group)).rejects.toThrow('400')

@@ -31,7 +31,7 @@ it('defines households, has them form, and looks into one', async () => {
   await page.getByRole('button', { name: 'Recompute now' }).click()
   // By itself, as it ends.
   await page.getByText('Done').waitFor()
-  expect(await page.locator('.facts').textContent()).toContain('Users seated2')
+  expect(await page.locator('.facts').textContent()).toContain('Users in households2')
   expect(await barriers(page)).toEqual([])
   await page.getByRole('link', { name: 'flat' }).click()
   await page.getByLabel('The value that its members share').fill(elm)
@@ -60,8 +60,12 @@ it('draws the last Mondays, and the values that too many have', async () => {
   await desk.platform.merge({ user: 'zoe', attributes: { address: elm } })
   await recompute(desk)
   const page = await desk.open('/console/households/household')
-  const seated = await page.getByRole('img', { name: /^Seated\./ }).getAttribute('aria-label')
-  expect(seated).toMatch(/^Seated\. Week \d+, \d{4}: 34; Week \d+, \d{4}: 34; On request: 35$/)
+  const seated = await page
+    .getByRole('img', { name: /^In households\./ })
+    .getAttribute('aria-label')
+  expect(seated).toMatch(
+    /^In households\. Week \d+, \d{4}: 34; Week \d+, \d{4}: 34; On request: 35$/,
+  )
   expect(await page.getByRole('img').count()).toBe(4)
   const runs = page.getByRole('region', { name: 'Recomputes' })
   expect(await runs.getByRole('rowheader').count()).toBe(3)
@@ -109,10 +113,10 @@ it('changes what is typed alone, and deletes what is named, without scripts', as
     .toBe(1)
   await page.getByRole('link', { name: 'household', exact: true }).click()
   expect(await page.locator('.danger-zone').textContent()).toContain('2 households of 4 users')
-  await page.getByLabel('Its name, to be sure').fill('house')
+  await page.getByLabel('Type its name').fill('house')
   await page.getByRole('button', { name: 'Delete this definition' }).click()
-  expect(await page.getByRole('alert').textContent()).toContain('nothing is deleted')
-  await page.getByLabel('Its name, to be sure').fill('household')
+  expect(await page.getByRole('alert').textContent()).toContain('is not its name')
+  await page.getByLabel('Type its name').fill('household')
   await page.getByRole('button', { name: 'Delete this definition' }).click()
   await page.getByText('There is no definition yet').waitFor()
   expect(desk.complaints).toEqual([])

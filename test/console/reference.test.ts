@@ -25,6 +25,6 @@ it('says where the document is to who has no script, on a phone', async () => {
     javaScriptEnabled: false,
     viewport: { width: 360, height: 740 },
   })
-  await page.getByText('needs a script of this host').waitFor()
+  await page.getByText('This page needs JavaScript').waitFor()
   expect(await widthOf(page)).toBeLessThanOrEqual(360)
 })

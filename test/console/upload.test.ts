@@ -60,7 +60,7 @@ it('holds a wrong file that replaces, which is understood and cancelled', async 
   await page.getByRole('button', { name: 'Check the changes' }).click()
   await toBeChecked(page)
   expect(await page.getByText('The guard has stopped this').textContent()).toContain(
-    '199 of 200 participants (99.5 %) leave, and more than 20 % may not',
+    '199 of 200 participants (99.5 %) leave. More than 20 % leave only once',
   )
   expect(await page.getByRole('img').getAttribute('aria-label')).toBe(
     '− 199 leave, 1 stay, + 0 join',
@@ -163,7 +163,7 @@ it('takes a file that is dropped, and keeps it where it is refused', async () =>
     return data
   })()`)
   await page.locator('.drop').dispatchEvent('drop', { dataTransfer })
-  await page.getByText('This is no list: it looks like a PDF document').first().waitFor()
+  await page.getByText('This is not a list of ids: it looks like a PDF document').first().waitFor()
   await page.getByRole('radio', { name: 'Add' }).check()
   await page.getByRole('button', { name: 'Check the changes' }).click()
   await expect.poll(() => page.locator('#sending .wrong').count()).toBe(1)

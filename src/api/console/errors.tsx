@@ -3,9 +3,9 @@ import { Failure, type JobIs, type Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders } from '../rate-limit.ts'
-import { Document } from './page.tsx'
-import { count, type FormError } from './parts.tsx'
-import { placeIn } from './rule-words.ts'
+import { Document } from './parts/page.tsx'
+import { count, type FormError } from './parts/parts.tsx'
+import { placeIn } from './audiences/rule-words.ts'
 
 type Status = 400 | 401 | 403 | 404 | 422 | 429 | 500 | 503
 
@@ -83,8 +83,8 @@ export function sentenceOf(facts: Reason): [Status, string] {
       const place = placeIn(facts.pointer)
       if (facts.cost === undefined) return [422, `${place} ${facts.problem}.`]
       const { is, max } = facts.cost
-      const tooDear = `It costs ${count(is)} of ${count(max)}, too much to ask of everybody.`
-      return [422, `${place} takes the longest: make it plainer. ${tooDear}`]
+      const tooDear = `The rule costs ${count(is)}, and may cost ${count(max)}.`
+      return [422, `${place} takes the longest: make it simpler. ${tooDear}`]
     }
     case 'in-use':
       return [422, `It is used by ${named('audience', facts.by)}: change or delete that first.`]
@@ -106,13 +106,16 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'file-empty':
       return [422, 'This file is empty.']
     case 'file-content':
-      return [422, `This is no list: it looks like ${facts.what}. Save it as CSV, and upload that.`]
+      return [
+        422,
+        `This is not a list of ids: it looks like ${facts.what}. Save it as CSV, and upload that.`,
+      ]
     case 'file-too-large':
       return [422, `A file can have ${count(facts.max)} bytes at most.`]
     case 'file-type':
       return [
         422,
-        `A file of type ${facts.contentType} is no list. Save it as CSV, and upload that.`,
+        `A file of type ${facts.contentType} is not a list of ids. Save it as CSV, and upload that.`,
       ]
     case 'jobs-waiting':
       return [422, 'Too many files or erasures wait already. Try again when one has ended.']
@@ -128,7 +131,7 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'removal':
       return [422, `It would remove ${count(facts.removed)} people now. Read the numbers again.`]
     case 'out-of-time':
-      return [503, 'There was not enough time for this question. Try again in a minute.']
+      return [503, 'This took too long. Try again in a minute.']
     case 'uploads-in-flight':
     case 'too-many-requests':
       return [429, 'Too much at once. Try again in a minute.']
@@ -136,7 +139,7 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'cut-short':
       return [400, 'The file did not arrive completely. Nothing has changed: try again.']
     case 'too-large':
-      return [400, `This is too much: ${count(facts.max)} bytes at most.`]
+      return [400, `This is too large: it can have ${count(facts.max)} bytes at most.`]
     case 'encoding':
     case 'malformed':
     case 'media-type':

@@ -1,3 +1,14 @@
+export const groupPath = (id: string): string => `/console/groups/${encodeURIComponent(id)}`
+
+export const jobPath = (id: string): string => `/console/jobs/${encodeURIComponent(id)}`
+
+export const audiencePath = (id: string): string => `/console/audiences/${encodeURIComponent(id)}`
+
+export const experimentPath = (id: string): string =>
+  `/console/experiments/${encodeURIComponent(id)}`
+
+export const webhookPath = (id: string): string => `/console/webhooks/${encodeURIComponent(id)}`
+
 export const personPath = (id: string): string => `/console/people?id=${encodeURIComponent(id)}`
 
 export const attributePath = (user: string, name: string): string =>

@@ -3,8 +3,8 @@ import { issuePageToken } from '../../access/console-token.ts'
 import type { Http } from '../http.ts'
 import { originOf } from '../origin.ts'
 import { form } from './form.ts'
-import { Page } from './page.tsx'
-import { FormToken } from './parts.tsx'
+import { Page } from './parts/page.tsx'
+import { FormToken } from './parts/parts.tsx'
 
 /** The API, to read and to try. */
 export const reference = new Hono<Http>()
@@ -23,10 +23,10 @@ function Reference({ c }: { c: Context<Http> }) {
     <Page
       c={c}
       title="Reference"
-      about="All that programs can ask and do. What you try here is done for real, with the scopes that you have."
+      about="Everything that programs can ask and do. What you try here is done for real, with your scopes."
       action={
         <a class="button" href="/openapi.json">
-          The document itself
+          The document
         </a>
       }
     >
@@ -36,9 +36,7 @@ function Reference({ c }: { c: Context<Http> }) {
         <FormToken c={c} />
       </form>
       <div id="reference" data-workspace={String(c.var.workspace)}>
-        <p class="note">
-          This page needs a script of this host to be read. The document itself has the same.
-        </p>
+        <p class="note">This page needs JavaScript. The document says the same without it.</p>
       </div>
       <script src={`${assets}/swagger-ui-bundle.js`} defer></script>
       <script type="module" src={`${assets}/reference.js`}></script>

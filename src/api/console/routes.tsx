@@ -4,22 +4,22 @@ import { secureHeaders } from 'hono/secure-headers'
 import type { Http } from '../http.ts'
 import { rateLimited } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
-import { activity } from './activity.tsx'
-import { audiences } from './audiences.tsx'
+import { activity } from './activity/activity.tsx'
+import { audiences } from './audiences/audiences.tsx'
 import { onError } from './errors.tsx'
-import { experiments } from './experiments.tsx'
-import { groups } from './groups.tsx'
+import { experiments } from './experiments/experiments.tsx'
+import { groups } from './groups/groups.tsx'
 import { reference } from './reference.tsx'
-import { job } from './job.tsx'
-import { households } from './households.tsx'
-import { people } from './people.tsx'
+import { jobs } from './jobs/jobs.tsx'
+import { households } from './households/households.tsx'
+import { people } from './people/people.tsx'
 import { signedIn } from './session.ts'
-import { settings } from './settings.tsx'
+import { settings } from './settings/settings.tsx'
 import { signIn } from './sign-in.tsx'
 import { usage } from './usage.tsx'
-import { webhooks } from './webhooks.tsx'
+import { webhooks } from './webhooks/webhooks.tsx'
 
-/** Nothing of anybody else's host, and no code or style within a page. */
+/** Nothing comes from another host, and no page has code or style of its own. */
 const headers = (more: Record<string, string[]> = {}) =>
   secureHeaders({
     contentSecurityPolicy: {
@@ -38,17 +38,18 @@ const headers = (more: Record<string, string[]> = {}) =>
   })
 
 const ofPages = headers()
+
 /** The library of the reference has its icons within its style. */
 const ofReference = headers({ imgSrc: ["'self'", 'data:'] })
 
-const strict = createMiddleware<Http>((c, next) =>
+const securityHeaders = createMiddleware<Http>((c, next) =>
   (c.req.path === '/console/reference' ? ofReference : ofPages)(c, next),
 )
 
 /** Pages for people: what they show and do, the other dialects show and do, too. */
 export const pages = new Hono<Http>()
   .onError(onError)
-  .use(strict)
+  .use(securityHeaders)
   .route('/', signIn)
   .use(signedIn, rateLimited)
   .get('/', (c) => c.redirect('/console/groups', 303))
@@ -58,7 +59,7 @@ export const pages = new Hono<Http>()
   .route('/usage', usage)
   .route('/settings', settings)
   .route('/reference', reference)
-  .route('/jobs', job)
+  .route('/jobs', jobs)
   .route('/households', households)
   .route('/people', people)
   .route('/experiments', experiments)

@@ -11,11 +11,11 @@ import { originOf } from '../origin.ts'
 import { limitedByAddress } from '../rate-limit.ts'
 import { sentenceOf } from './errors.tsx'
 import { form } from './form.ts'
-import { Document } from './page.tsx'
-import { Refused, TextField, type FormError } from './parts.tsx'
+import { Document } from './parts/page.tsx'
+import { Refused, TextField, type FormError } from './parts/parts.tsx'
 import { enter, forgetCookie, ownPath, secretOf, signedIn } from './session.ts'
 
-const door = limitedByAddress('doors')
+const limited = limitedByAddress('doors')
 
 /** Ways in and out of the console. */
 export const signIn = new Hono<Http>()
@@ -23,7 +23,7 @@ export const signIn = new Hono<Http>()
     c.html(<SignIn to={c.req.query('to')} arrival={await arrivalOf(c)} />),
   )
 
-  .post('/sign-in', door, boundedBody, async (c) => {
+  .post('/sign-in', limited, boundedBody, async (c) => {
     const fields = new URLSearchParams(await textOf(c, 'form'))
     const [id, secret] = [fields.get('client_id') ?? '', fields.get('client_secret') ?? '']
     const to = fields.get('to') ?? undefined
@@ -38,7 +38,7 @@ export const signIn = new Hono<Http>()
   })
 
   // By a button, as otherwise signing out would sign in.
-  .post('/access', door, boundedBody, async (c) => {
+  .post('/access', limited, boundedBody, async (c) => {
     const arrival = await arrivalOf(c)
     if (arrival?.client === undefined)
       throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
@@ -48,7 +48,7 @@ export const signIn = new Hono<Http>()
   })
 
   // A program's: whoever knows a client's secret makes a link for a browser.
-  .post('/links', door, boundedBody, async (c) => {
+  .post('/links', limited, boundedBody, async (c) => {
     const credentials = basicCredentials(c.req.header('authorization') ?? '')
     const { client } = await authenticatedClient(c, credentials, 'doors')
     const link = await openSession(c.var.res, client, { kind: 'link' })
@@ -69,7 +69,7 @@ export const signIn = new Hono<Http>()
       </Document>,
     ),
   )
-  .post('/enter/:link', door, async (c) =>
+  .post('/enter/:link', limited, async (c) =>
     enter(c, await useLink(c.var.res, c.req.param('link')), '/console'),
   )
 

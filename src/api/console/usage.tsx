@@ -2,8 +2,8 @@ import { Hono, type Context } from 'hono'
 import { findUsage, type Usage } from '../../usage.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
-import { Page } from './page.tsx'
-import { Count, count, Section, Table } from './parts.tsx'
+import { Page } from './parts/page.tsx'
+import { Count, count, Section, Table } from './parts/parts.tsx'
 
 /** What the workspace has, beside what it may have. */
 export const usage = new Hono<Http>().get('/', allows('groups:read'), async (c) => {
@@ -34,7 +34,7 @@ function Figures({ c, usage }: { c: Context<Http>; usage: Usage }) {
     <Page
       c={c}
       title="Usage"
-      about="What this workspace has, beside what it may have: more is refused, and nothing is lost."
+      about="What this workspace has, and what it may have. More is refused; nothing is lost."
       action={
         <a class="button" href="/console/settings">
           Settings

@@ -1,4 +1,4 @@
-import { comparisonWords, joinWords, memberWords } from '../rule-words.ts'
+import { comparisonWords, joinWords, memberWords } from '../audiences/rule-words.ts'
 import { button, choice, element } from './element.ts'
 import { valueControls, valueFor } from './rule-value.ts'
 

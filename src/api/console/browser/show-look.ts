@@ -1,4 +1,4 @@
-import { problemWords } from '../problem-words.ts'
+import { problemWords } from '../jobs/problem-words.ts'
 import { element } from './element.ts'
 import type { Look, LookRow } from './file-look.ts'
 import { bytesText } from './numbers.ts'
@@ -25,13 +25,15 @@ export function showLook(file: File, look: Look, participantMax: number): HTMLEl
   if (look.what !== undefined)
     return [
       name,
-      wrong(`This is no list: it looks like ${look.what}. Save it as CSV, and choose that.`),
+      wrong(
+        `This is not a list of ids: it looks like ${look.what}. Save it as CSV, and choose that.`,
+      ),
     ]
   if (!look.isText)
     return [name, wrong('This is not text. Save it as CSV in UTF-8, and choose that.')]
   if (look.rows.length === 0) return [name, wrong('There is nobody in this file.')]
   const several =
-    'Several columns are filled, so that each row would be refused. Keep the ids alone.'
+    'Several columns are filled, so each row would be refused. Keep only the column of ids.'
   return [
     name,
     element('p', { class: 'help' }, howItIsRead(look)),

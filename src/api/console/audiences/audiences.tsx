@@ -1,0 +1,143 @@
+import { Hono, type Context } from 'hono'
+import { listAudiences } from '../../../audiences/audiences.ts'
+import { priced, type Priced } from '../../../audiences/prices.ts'
+import type { Group } from '../../../experience/groups.ts'
+import { allows } from '../../bearer.ts'
+import type { Http } from '../../http.ts'
+import { audiencePage } from './audience.tsx'
+import { ruleScopes } from './scopes.ts'
+import { audiencePerson } from './person.tsx'
+import { audienceEditing } from './edit.tsx'
+import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
+import { overlapping } from './overlap.tsx'
+import { may, Page } from '../parts/page.tsx'
+import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { audiencePath, groupPath } from '../paths.ts'
+
+const size = 50
+
+/** All audiences, and what can be done with one. */
+export const audiences = new Hono<Http>()
+  .get('/', allows('audiences:read'), async (c) => {
+    const { replica, workspace, res } = c.var
+    const after = c.req.query('after') ?? ''
+    const [listed, groups] = await Promise.all([
+      listAudiences(replica, workspace, { after, size: size + 1 }),
+      groupsByName(c),
+    ])
+    const shown = await priced(replica, workspace, listed.slice(0, size), res.limits)
+    const next = listed.length > size ? shown.at(-1)?.id : undefined
+    return c.html(<Audiences c={c} audiences={shown} groups={groups} next={next} />)
+  })
+  .route('/', overlapping)
+  .route('/', audienceEditing)
+  .route('/', audiencePerson)
+  .route('/', audiencePage)
+
+interface AudiencesProps {
+  c: Context<Http>
+  audiences: Priced[]
+  groups: Group[]
+  /** After which the next page begins. */
+  next: string | undefined
+}
+
+function Audiences({ c, audiences, groups, next }: AudiencesProps) {
+  return (
+    <Page
+      c={c}
+      title="Audiences"
+      about="Users for whom a rule holds. An audience can fill a group, again and again."
+      action={
+        <>
+          {audiences.length > 1 && (
+            <a class="button" href="/console/audiences/overlap">
+              Compare two
+            </a>
+          )}
+          {may(c, ruleScopes) && (
+            <a class="button main" href="/console/audiences/-/new">
+              New audience
+            </a>
+          )}
+        </>
+      }
+    >
+      {audiences.length === 0 ? (
+        <Empty title="There is no audience yet">
+          <p>
+            An audience is a rule, such as “somebody in the household has a dog”. Whoever meets it
+            is in.
+          </p>
+        </Empty>
+      ) : (
+        <List c={c} audiences={audiences} groups={groups} />
+      )}
+      {next !== undefined && (
+        <nav class="pages" aria-label="Pages">
+          <a href={`/console/audiences?after=${encodeURIComponent(next)}`}>Next page</a>
+        </nav>
+      )}
+    </Page>
+  )
+}
+
+const refreshes = { on_demand: 'by hand', daily: 'every day', weekly: 'every Monday' } as const
+
+function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
+  const now = c.var.res.now()
+  const filled = ({ group }: Priced) => groups.find(({ id }) => id === group)
+  return (
+    <Table
+      label="Audiences"
+      rows={audiences}
+      columns={[
+        {
+          name: 'Name',
+          cell: (audience) => (
+            <>
+              <a href={audiencePath(audience.id)}>
+                <bdi>{audience.name}</bdi>
+              </a>{' '}
+              {audience.cost === null && <Status tone="bad">Rule cannot be evaluated</Status>}
+            </>
+          ),
+        },
+        {
+          name: 'Users',
+          isNumber: true,
+          cell: (audience) => {
+            const group = filled(audience)
+            return group === undefined ? (
+              <a
+                class="nowrap"
+                href={`${audiencePath(audience.id)}/users`}
+                aria-label={`Count ${audience.name}`}
+              >
+                Count
+              </a>
+            ) : (
+              <Count of={group.participantCount} />
+            )
+          },
+        },
+        {
+          name: 'Fills the group',
+          cell: ({ group }) =>
+            group === null ? (
+              <span class="soft">none</span>
+            ) : (
+              <a href={groupPath(group)}>
+                <bdi>{nameOfGroup(groups, group)}</bdi>
+              </a>
+            ),
+        },
+        {
+          name: 'Filled',
+          cell: ({ group, refresh }) => (group === null ? '' : refreshes[refresh]),
+        },
+        { name: 'Last change', cell: ({ updatedAt }) => <When at={updatedAt} now={now} /> },
+      ]}
+    />
+  )
+}

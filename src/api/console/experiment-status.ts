@@ -1,9 +1,0 @@
-import type { Experiment } from '../../experiments/experiments.ts'
-import type { Tone } from './parts.tsx'
-
-export const statuses: Record<Experiment['status'], [Tone, string]> = {
-  draft: ['none', 'Draft'],
-  running: ['good', 'Running'],
-  paused: ['wait', 'Paused'],
-  ended: ['none', 'Ended'],
-}

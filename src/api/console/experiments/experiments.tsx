@@ -1,0 +1,161 @@
+import { Hono, type Context } from 'hono'
+import { listExperiments, type Experiment } from '../../../experiments/experiments.ts'
+import type { Group } from '../../../experience/groups.ts'
+import { allows } from '../../bearer.ts'
+import type { Http } from '../../http.ts'
+import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
+import { experimentFiles } from './files.ts'
+import { experimentPage } from './experiment.tsx'
+import { percentOf } from './typed.ts'
+import { statuses } from './status.ts'
+import { experimentEditing } from './edit.tsx'
+import { may, Page } from '../parts/page.tsx'
+import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { experimentPath, groupPath } from '../paths.ts'
+
+const size = 50
+
+/** All experiments, and what can be done with one. */
+export const experiments = new Hono<Http>()
+  .get('/', allows('experiments:read'), async (c) => {
+    const [all, groups] = await Promise.all([
+      listExperiments(c.var.replica, c.var.workspace),
+      groupsByName(c),
+    ])
+    return c.html(<Experiments c={c} all={all.reverse()} groups={groups} />)
+  })
+  .route('/', experimentEditing)
+  .route('/', experimentFiles)
+  .route('/', experimentPage)
+
+interface ExperimentsProps {
+  c: Context<Http>
+  all: Experiment[]
+  groups: Group[]
+}
+
+function Experiments({ c, all, groups }: ExperimentsProps) {
+  const chosen = c.req.query('status') ?? ''
+  const page = Math.max(0, Number.parseInt(c.req.query('page') ?? '0', 10) || 0)
+  const found = all.filter(({ status }) => chosen === '' || status === chosen)
+  const shown = found.slice(page * size, (page + 1) * size)
+  const hasMore = found.length > (page + 1) * size
+  return (
+    <Page
+      c={c}
+      title="Experiments"
+      about="Who sees which variant. Compare variants, and show one to more people step by step."
+      action={
+        may(c, 'experiments:write') && (
+          <a class="button main" href="/console/experiments/-/new">
+            New experiment
+          </a>
+        )
+      }
+    >
+      {all.length === 0 ? (
+        <Empty title="There is no experiment yet">
+          <p>
+            An experiment gives each participant of a group one of its variants, always the same.
+          </p>
+        </Empty>
+      ) : (
+        <>
+          <Filter all={all} chosen={chosen} />
+          {shown.length === 0 ? (
+            <Empty title="None has this status">
+              <p>
+                <a href="/console/experiments">Show all of them</a>
+              </p>
+            </Empty>
+          ) : (
+            <List c={c} experiments={shown} groups={groups} />
+          )}
+        </>
+      )}
+      {(page > 0 || hasMore) && (
+        <nav class="pages" aria-label="Pages">
+          {page > 0 && (
+            <a href={`?status=${encodeURIComponent(chosen)}&page=${page - 1}`}>Previous page</a>
+          )}
+          {hasMore && (
+            <a href={`?status=${encodeURIComponent(chosen)}&page=${page + 1}`}>Next page</a>
+          )}
+        </nav>
+      )}
+    </Page>
+  )
+}
+
+const Filter = ({ all, chosen }: { all: Experiment[]; chosen: string }) => (
+  <nav class="actions filter" aria-label="By status">
+    {[['', 'All'], ...Object.entries(statuses).map(([status, [, word]]) => [status, word])].map(
+      ([status = '', word]) => (
+        <a
+          href={status === '' ? '/console/experiments' : `?status=${status}`}
+          aria-current={status === chosen ? 'page' : undefined}
+        >
+          {word} <Count of={all.filter((one) => status === '' || one.status === status).length} />
+        </a>
+      ),
+    )}
+  </nav>
+)
+
+const variantsShown = 4
+
+const List = ({
+  c,
+  experiments,
+  groups,
+}: Omit<ExperimentsProps, 'all'> & { experiments: Experiment[] }) => (
+  <Table
+    label="Experiments"
+    rows={experiments}
+    columns={[
+      {
+        name: 'Name',
+        cell: ({ id, name }) => (
+          <a href={experimentPath(id)}>
+            <bdi>{name}</bdi>
+          </a>
+        ),
+      },
+      {
+        name: 'Status',
+        cell: ({ status }) => <Status tone={statuses[status][0]}>{statuses[status][1]}</Status>,
+      },
+      {
+        name: 'Variants',
+        cell: ({ variants }) => <VariantList variants={variants} />,
+      },
+      { name: 'Traffic', isNumber: true, cell: ({ traffic }) => `${percentOf(traffic)}\u00a0%` },
+      {
+        name: 'Group',
+        cell: ({ group }) =>
+          group === null ? (
+            <span class="soft">everybody</span>
+          ) : (
+            <a href={groupPath(group)}>
+              <bdi>{nameOfGroup(groups, group)}</bdi>
+            </a>
+          ),
+      },
+      {
+        name: 'Last change',
+        cell: ({ updatedAt }) => <When at={updatedAt} now={c.var.res.now()} />,
+      },
+    ]}
+  />
+)
+
+const VariantList = ({ variants }: Pick<Experiment, 'variants'>) => (
+  <ul class="wide">
+    {variants.slice(0, variantsShown).map(({ id, from, to }) => (
+      <li>
+        {id} <span class="soft">{`${percentOf(to - from)}\u00a0%`}</span>
+      </li>
+    ))}
+    {variants.length > variantsShown && <li>and {variants.length - variantsShown} more</li>}
+  </ul>
+)

@@ -1,0 +1,9 @@
+import type { Experiment } from '../../../experiments/experiments.ts'
+import type { Tone } from '../parts/parts.tsx'
+
+export const statuses: Record<Experiment['status'], [Tone, string]> = {
+  draft: ['none', 'Draft'],
+  running: ['good', 'Running'],
+  paused: ['wait', 'Paused'],
+  ended: ['none', 'Ended'],
+}

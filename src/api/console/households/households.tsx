@@ -1,0 +1,135 @@
+import { Hono, type Context } from 'hono'
+import {
+  createDefinition,
+  getDefinition,
+  listDefinitions,
+  updateDefinition,
+  type GroupDefinition,
+} from '../../../identity/definitions.ts'
+import { deleteDefinition } from '../../../identity/erase.ts'
+import { listHouseholds } from '../../../identity/households.ts'
+import { requestRecompute } from '../../../identity/recompute.ts'
+import { getRun, listRuns, type Run } from '../../../identity/runs.ts'
+import { canonical } from '../../../text.ts'
+import { allows } from '../../bearer.ts'
+import type { Http } from '../../http.ts'
+import { DefinitionPage } from './definition.tsx'
+import { blank, fieldsOf, readChange, readDraft, readTyped, typedOf } from './definition-typed.ts'
+import { ChangeDefinition, Definitions, NewDefinition } from './definitions.tsx'
+import { refusedForm } from '../errors.tsx'
+import { form } from '../form.ts'
+import { AllHouseholds, OneHousehold } from './look.tsx'
+import { checkConfirmed } from '../parts/confirm.tsx'
+import { paged, pageIn } from '../parts/pages.tsx'
+import { definitionPath, runPath } from '../paths.ts'
+import { ifFound } from '../if-found.ts'
+import { RunPage } from './runs.tsx'
+
+const definitionsOfPage = 20
+const householdsOfPage = 20
+
+type Of = Context<Http, '/:definition'>
+
+const idOf = (c: Of): string => canonical(c.req.param('definition'))
+
+const definitionOf = (c: Of): Promise<GroupDefinition> =>
+  getDefinition(c.var.db, c.var.workspace, idOf(c))
+
+const runsOf = (c: Context<Http>, id: string): Promise<Run[]> =>
+  listRuns(c.var.replica, c.var.workspace, id)
+
+const toDefinition = (c: Context<Http>, id: string) => c.redirect(definitionPath(id), 303)
+
+/** Group definitions, what each Monday made of them, and the households. */
+export const households = new Hono<Http>()
+  .get('/', allows('groups:read'), async (c) => {
+    const all = await listDefinitions(c.var.replica, c.var.workspace)
+    const page = pageIn(c)
+    const { shown, pages } = paged(all, page, definitionsOfPage)
+    const rows = await Promise.all(
+      shown.map(async (definition) => ({
+        definition,
+        last: (await ifFound(runsOf(c, definition.id)))?.[0],
+      })),
+    )
+    return c.html(<Definitions c={c} rows={rows} total={all.length} {...{ page, pages }} />)
+  })
+
+  // No definition has an id so short.
+  .get('/-/new', allows('groups:write'), (c) => c.html(<NewDefinition c={c} typed={blank} />))
+
+  .post('/-/new', allows('groups:write'), form, async (c) => {
+    const { res, workspace, caller } = c.var
+    const typed = readTyped(c.var.form)
+    try {
+      const { id, draft } = readDraft(typed)
+      await createDefinition(res, workspace, id, { draft, by: caller.name })
+      return toDefinition(c, id)
+    } catch (error) {
+      const refused = refusedForm(error, 'id', fieldsOf(typed))
+      return c.html(<NewDefinition c={c} typed={typed} error={refused.error} />, refused.status)
+    }
+  })
+
+  .get('/:definition', allows('groups:read'), async (c) => {
+    const [definition, runs] = await Promise.all([definitionOf(c), runsOf(c, idOf(c))])
+    return c.html(<DefinitionPage c={c} definition={definition} runs={runs} />)
+  })
+
+  .get('/:definition/change', allows(['groups:read', 'groups:write']), async (c) => {
+    const typed = typedOf(await definitionOf(c))
+    return c.html(<ChangeDefinition c={c} typed={typed} />)
+  })
+
+  .post('/:definition/change', allows(['groups:read', 'groups:write']), form, async (c) => {
+    const { res, workspace, caller } = c.var
+    const before = typedOf(await definitionOf(c))
+    const typed = { ...readTyped(c.var.form), id: before.id }
+    try {
+      const change = readChange(typed, before)
+      await updateDefinition(res, workspace, before.id, { change, by: caller.name })
+      return toDefinition(c, before.id)
+    } catch (error) {
+      const refused = refusedForm(error, 'attribute-0', fieldsOf(typed))
+      return c.html(<ChangeDefinition c={c} typed={typed} error={refused.error} />, refused.status)
+    }
+  })
+
+  .post('/:definition/recompute', allows('groups:write'), form, async (c) => {
+    const run = await requestRecompute(c.var.res, c.var.workspace, idOf(c))
+    return c.redirect(runPath(idOf(c), run), 303)
+  })
+
+  .get('/:definition/runs/:run', allows('groups:read'), async (c) => {
+    const run = await getRun(c.var.db, c.var.workspace, idOf(c), c.req.param('run'))
+    return c.html(<RunPage c={c} definition={idOf(c)} run={run} />)
+  })
+
+  .get('/:definition/look', allows('users:read'), async (c) => {
+    const { replica, workspace, res } = c.var
+    const { groupUsersMax } = res.limits
+    const { value, after = '' } = c.req.query()
+    const definition = idOf(c)
+    if (value !== undefined && value.trim() !== '') {
+      const query = { value, groupUsersMax }
+      const { households } = await listHouseholds(replica, workspace, definition, query)
+      return c.html(<OneHousehold c={c} {...{ definition, value }} household={households[0]} />)
+    }
+    const query = { after, size: householdsOfPage, groupUsersMax }
+    const page = await listHouseholds(replica, workspace, definition, query)
+    return c.html(<AllHouseholds c={c} definition={definition} after={after} {...page} />)
+  })
+
+  .post('/:definition/delete', allows(['groups:read', 'groups:write']), form, async (c) => {
+    const id = idOf(c)
+    try {
+      checkConfirmed(c, id)
+      await deleteDefinition(c.var.res, c.var.workspace, id)
+      return c.redirect('/console/households', 303)
+    } catch (error) {
+      const refused = refusedForm(error, 'confirm')
+      const [definition, runs] = await Promise.all([definitionOf(c), runsOf(c, id)])
+      const again = { definition, runs, error: refused.error }
+      return c.html(<DefinitionPage c={c} {...again} />, refused.status)
+    }
+  })

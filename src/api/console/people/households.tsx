@@ -1,0 +1,75 @@
+import type { Context } from 'hono'
+import type { Http } from '../../http.ts'
+import { may } from '../parts/page.tsx'
+import { count, plural, Section, Table, When } from '../parts/parts.tsx'
+import { definitionPath, householdPath, personPath } from '../paths.ts'
+import type { Person } from './person.ts'
+import { Text } from '../parts/value.tsx'
+
+/** Members of a household that are shown. */
+const membersMost = 20
+
+/** The households of a person, and who else is in them. */
+export function HouseholdsOf({ c, person }: { c: Context<Http>; person: Person }) {
+  const { id, profile, households } = person
+  if (profile === undefined) return <></>
+  const now = c.var.res.now()
+  return (
+    <Section title={households.length > 1 ? 'Households' : 'Household'}>
+      {households.length === 0 && (
+        <p class="soft">
+          In none. Households form every Monday, of users who have the same value of an attribute.
+        </p>
+      )}
+      {households.map(({ definition, value, members }) => (
+        <div class="part">
+          <p>
+            {plural(members.length, 'member')} of{' '}
+            {may(c, 'groups:read') ? (
+              <a href={definitionPath(definition)}>
+                <bdi>{definition}</bdi>
+              </a>
+            ) : (
+              <bdi>{definition}</bdi>
+            )}
+            , who have <Text of={value} /> in common
+          </p>
+          <Members members={members.slice(0, membersMost)} now={now} self={id} />
+          {members.length > membersMost && (
+            <p class="pages">
+              <a href={householdPath(definition, value)}>All {count(members.length)} members</a>
+            </p>
+          )}
+        </div>
+      ))}
+    </Section>
+  )
+}
+
+interface MembersProps {
+  members: { user: string; joinedAt: number }[]
+  now: number
+  /** Whose page it is. */
+  self?: string
+}
+
+export const Members = ({ members, now, self }: MembersProps) => (
+  <Table
+    label="Members"
+    rows={members}
+    columns={[
+      {
+        name: 'Member',
+        cell: ({ user }) =>
+          user === self ? (
+            <bdi>{user}</bdi>
+          ) : (
+            <a href={personPath(user)}>
+              <bdi>{user}</bdi>
+            </a>
+          ),
+      },
+      { name: 'Joined', cell: ({ joinedAt }) => <When at={joinedAt} now={now} /> },
+    ]}
+  />
+)

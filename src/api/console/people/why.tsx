@@ -1,0 +1,111 @@
+import type { Contribution, Explanation } from '../../../identity/explain.ts'
+import { inheritedName } from '../../../identity/profiles.ts'
+import { count, plural, Status, When } from '../parts/parts.tsx'
+import { personPath } from '../paths.ts'
+import { Short, Text } from '../parts/value.tsx'
+
+/** What a household shares of an attribute, in words. */
+export const sharedAs: Record<Explanation['function'], string> = {
+  latest: 'the latest value',
+  boolean_or: 'true if any is true',
+  sum: 'the sum',
+  average: 'the average',
+}
+
+const computedBy: Record<Explanation['function'], string> = {
+  latest: 'The latest value among',
+  boolean_or: 'Whether any is true among',
+  sum: 'The sum over',
+  average: 'The average over',
+}
+
+/** Members of a household that are shown. */
+const membersMost = 50
+
+interface WhyProps {
+  attribute: string
+  explanation: Explanation
+  now: number
+}
+
+/** Why a user has an inherited attribute: the attribute, the household below it, and each member below that. */
+export function Why({ attribute, explanation, now }: WhyProps) {
+  const { source, group, members, value, computedAt } = explanation
+  const [counted, others] = [true, false].map((counts) =>
+    members.filter((member) => member.counts === counts),
+  ) as [Contribution[], Contribution[]] // as many as are mapped
+  return (
+    <ul class="tree">
+      <li>
+        <p>
+          <span class="id">{inheritedName(explanation.definition, attribute)}</span> is{' '}
+          <strong>
+            <Short of={value} />
+          </strong>
+        </p>
+        <p class="help">
+          {computedBy[explanation.function]} the {plural(members.length, 'member')} of the household
+          {computedAt !== null && (
+            <>
+              , as it was <When at={computedAt} now={now} />
+            </>
+          )}
+        </p>
+        <ul>
+          <li>
+            <p>
+              {members.length > 1 ? 'All have the same ' : 'The only one who has this '}
+              <span class="id">{source}</span>: <Text of={group} />
+            </p>
+            <ul>
+              {[...counted, ...others].slice(0, membersMost).map((member) => (
+                <Member member={member} now={now} computedAt={computedAt} />
+              ))}
+              {members.length > membersMost && (
+                <li class="soft">And {count(members.length - membersMost)} more members</li>
+              )}
+            </ul>
+          </li>
+        </ul>
+      </li>
+    </ul>
+  )
+}
+
+interface MemberProps {
+  member: Contribution
+  computedAt: number | null
+  now: number
+}
+
+function Member({ member, computedAt, now }: MemberProps) {
+  const { user, value, updatedAt, excluded } = member
+  return (
+    <li>
+      <a href={personPath(user)}>
+        <bdi>{user}</bdi>
+      </a>
+      {': '}
+      {value === null ? <span class="soft">no value</span> : <Short of={value} />}{' '}
+      {excluded === null ? (
+        <Status tone="good">Counts</Status>
+      ) : (
+        <Status tone="none">Does not count: {whyNot[excluded]}</Status>
+      )}
+      {updatedAt !== null && computedAt !== null && updatedAt > computedAt && (
+        <span class="help">
+          {' '}
+          Changed <When at={updatedAt} now={now} />, which counts from the next recompute on
+        </span>
+      )}
+    </li>
+  )
+}
+
+const whyNot: Record<NonNullable<Contribution['excluded']>, string> = {
+  missing: 'there is none',
+  'not-latest': 'another is newer',
+  'not-true': 'it is not true',
+  'not-a-number': 'it is no number',
+  'beyond-numbers': 'it is too large',
+}
