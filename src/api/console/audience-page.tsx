@@ -20,8 +20,11 @@ import { may } from './page.tsx'
 import type { FormError } from './parts.tsx'
 import { shaped } from './shape.ts'
 
+/** A refused form is answered with the page that it is from. */
+const ending = ['audiences:read', 'audiences:write'] as const
+
 /** Whoever fills a group chooses who is in it. */
-export const filling = ['audiences:write', 'groups:write'] as const
+const filling = [...ending, 'groups:write'] as const
 
 const pathOf = (id: string) => `/console/audiences/${encodeURIComponent(id)}`
 
@@ -71,7 +74,7 @@ export const audiencePage = new Hono<Http>()
     })
   })
 
-  .post('/:audience_id/delete', allows('audiences:write'), form, async (c) => {
+  .post('/:audience_id/delete', allows(ending), form, async (c) => {
     const { res, workspace, db } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'confirm', async () => {

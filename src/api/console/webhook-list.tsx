@@ -7,6 +7,7 @@ import {
   Empty,
   Field,
   FormToken,
+  Once,
   Refused,
   Status,
   Table,
@@ -127,6 +128,7 @@ export function WebhookForm({ c, webhook, typed, error }: WebhookFormProps) {
       <Refused error={error} />
       <form method="post">
         <FormToken c={c} />
+        <Once />
         <TextField
           name="url"
           label="Address"

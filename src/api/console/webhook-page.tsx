@@ -8,6 +8,7 @@ import {
   Facts,
   type Fact,
   FormToken,
+  Once,
   Refused,
   Section,
   TextField,
@@ -59,6 +60,7 @@ const Do = ({
 }: PropsWithChildren<OfWebhook & { below: string; look?: string }>) => (
   <form method="post" action={pathOf(webhook, below)}>
     <FormToken c={c} />
+    <Once />
     <button class={look}>{children}</button>
   </form>
 )
