@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scopes, type Scope } from '../../src/access/scopes.ts'
 import { newClient, tokenOf, type Client } from '../support/api.ts'
-import { send, signIn, visit, type Browser } from '../support/console.ts'
+import { formOf, send, signIn, visit, type Browser } from '../support/console.ts'
 import { Receiver } from '../support/receiver.ts'
 import { settled } from '../support/settled.ts'
 
@@ -108,5 +108,68 @@ describe('a form that is sent again', () => {
       .bind(url)
       .first<string>('former_secret')
     expect(former).toBe(made[0]?.[1])
+  })
+})
+
+/** What a browser would send of the form of a page. */
+async function filledIn(path: string): Promise<URLSearchParams> {
+  const fields = new URLSearchParams()
+  let open = ''
+  let text = ''
+  const answer = new HTMLRewriter()
+    .on('main input', {
+      element(input) {
+        const type = input.getAttribute('type') ?? ''
+        const isSent = !/radio|checkbox/.test(type) || input.hasAttribute('checked')
+        const said = (input.getAttribute('value') ?? '').replaceAll('&quot;', '"')
+        if (isSent) fields.append(input.getAttribute('name') ?? '', said)
+      },
+    })
+    .on('main select', { element: (select) => void (open = select.getAttribute('name') ?? '') })
+    .on('main option[selected]', {
+      element: (option) => fields.append(open, option.getAttribute('value') ?? ''),
+    })
+    .on('main textarea', {
+      element(area) {
+        const name = area.getAttribute('name') ?? ''
+        text = ''
+        area.onEndTag(() => fields.append(name, text.replaceAll('&quot;', '"')))
+      },
+      text: (chunk) => void (text += chunk.text),
+    })
+    .transform(await visit(path, own.cookie))
+  await answer.text()
+  return fields
+}
+
+describe('a form of what was changed meanwhile', () => {
+  const sendForm = (path: string, fields: URLSearchParams) =>
+    visit(path, own.cookie, formOf(fields))
+
+  it.each([
+    ['experiments/summer', 'edit', 'experiments'],
+    ['audiences/coupon', 'edit', 'audiences'],
+    ['households/household', 'change', 'group_definitions'],
+  ])('takes nothing back: %s', async (place, change, table) => {
+    const path = `/console/${place}/${change}`
+    const [hers, his] = [await filledIn(path), await filledIn(path)]
+    const descriptions = async () =>
+      (
+        await env.DB.prepare(`SELECT description FROM ${table} WHERE workspace_id = ?`)
+          .bind(workspace)
+          .all<{ description: string }>()
+      ).results.map(({ description }) => description)
+    hers.set('description', 'hers')
+    const saved = await sendForm(path, hers)
+    expect([saved.status, await saved.text()]).toEqual([303, ''])
+    his.set('description', 'his')
+    const refused = await sendForm(path, his)
+    const page = await refused.text()
+    expect([refused.status, page]).toEqual([422, expect.stringContaining('changed meanwhile')])
+    // What was typed stays, and is still of the page that was opened first.
+    expect(page).toContain('his')
+    expect(page).toContain(`name="_seen" value="${his.get('_seen') ?? ''}"`)
+    expect(await descriptions()).toEqual(['hers'])
+    expect((await sendForm(path, await filledIn(path))).status).toBe(303)
   })
 })

@@ -6,6 +6,7 @@ import type { Http } from '../http.ts'
 import { groupsByName } from './choose-group.tsx'
 import { may, Page } from './page.tsx'
 import { Count, Field, FormToken, Refused, TextField, type FormError } from './parts.tsx'
+import { Seen } from './seen.tsx'
 
 /** What somebody has typed of an audience. */
 export interface Typed {
@@ -21,6 +22,8 @@ interface AudienceFormProps {
   typed: Typed
   /** The id of the audience that is changed; undefined: it is a new one. */
   editing?: string | undefined
+  /** When that was changed last. */
+  seen?: number
   error?: FormError
   counted?: Counted
 }
@@ -29,7 +32,7 @@ interface AudienceFormProps {
 const ruleMost = 80_000
 
 /** The form of an audience: its rule as JSON, beside which scripts put a builder. */
-export async function AudienceForm({ c, typed, editing, error, counted }: AudienceFormProps) {
+export async function AudienceForm({ c, typed, editing, seen, error, counted }: AudienceFormProps) {
   // What was typed came by a form.
   const isCut = c.req.method === 'GET' && typed.rule.length > ruleMost
   const here = `/console/audiences/${editing === undefined ? '-/new' : encodeURIComponent(editing)}`
@@ -50,6 +53,7 @@ export async function AudienceForm({ c, typed, editing, error, counted }: Audien
       )}
       <form method="post" action={editing === undefined ? here : `${here}/edit`}>
         <FormToken c={c} />
+        <Seen c={c} at={seen} />
         {editing !== undefined && <input type="hidden" name="editing" value={editing} />}
         <TextField name="name" label="Name" value={typed.name} error={error} isRequired />
         <TextField

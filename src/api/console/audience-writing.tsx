@@ -16,6 +16,7 @@ import { AudienceForm, type Typed } from './audience-form.tsx'
 import { refusedForm } from './errors.tsx'
 import { form, type Form } from './form.ts'
 import { textOfRule } from './rule.tsx'
+import { checkSeen } from './seen.tsx'
 import { shaped } from './shape.ts'
 
 /** Who chooses a rule finds out values by who matches. */
@@ -98,7 +99,8 @@ export const audienceWriting = new Hono<Http>()
 
   .get('/:audience_id/edit', allows(choosing), async (c) => {
     const audience = await getAudience(c.var.db, c.var.workspace, wire.idOf(c))
-    return c.html(<AudienceForm c={c} typed={typedOf(audience)} editing={audience.id} />)
+    const { id, updatedAt } = audience
+    return c.html(<AudienceForm c={c} typed={typedOf(audience)} editing={id} seen={updatedAt} />)
   })
 
   .post('/:audience_id/edit', allows(choosing), form, async (c) => {
@@ -106,6 +108,7 @@ export const audienceWriting = new Hono<Http>()
     const typed = typedIn(c.var.form)
     const id = wire.idOf(c)
     try {
+      checkSeen(c, await getAudience(c.var.db, workspace, id))
       const said = { ...typed, rule: readJson(typed.rule) }
       const draft = { ...wire.draftOf(shaped(wire.AudienceChange, said)), by: caller.name }
       await updateAudience(res, workspace, id, draft)

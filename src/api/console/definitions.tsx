@@ -111,13 +111,18 @@ export const NewDefinition = ({ c, typed, error }: DefinitionFormProps) => (
   </Page>
 )
 
-export const ChangeDefinition = ({ c, typed, error }: DefinitionFormProps) => (
+export const ChangeDefinition = ({
+  c,
+  typed,
+  error,
+  seen,
+}: DefinitionFormProps & { seen?: number }) => (
   <Page
     c={c}
     title={`Change ${typed.id}`}
     about="What you take out of what households share is gone at once. All else counts from the next recompute on."
     up={{ name: typed.id, path: definitionPath(typed.id) }}
   >
-    <DefinitionForm c={c} typed={typed} error={error} isNew={false} />
+    <DefinitionForm c={c} typed={typed} error={error} isNew={false} seen={seen} />
   </Page>
 )

@@ -7,6 +7,7 @@ import { GroupField, groupsByName, nameOfGroup } from './choose-group.tsx'
 import type { Typed } from './experiment-typed.ts'
 import { may, Page } from './page.tsx'
 import { Field, FormToken, Refused, TextField, type FormError } from './parts.tsx'
+import { Seen } from './seen.tsx'
 import { eligibleOf, TrafficField } from './traffic.tsx'
 import { VariantRows } from './variant-rows.tsx'
 
@@ -44,6 +45,7 @@ export async function ExperimentForm({ c, typed, before, error }: ExperimentForm
       <Refused error={error} />
       <form method="post" action={path}>
         <FormToken c={c} />
+        <Seen c={c} at={before?.updatedAt} />
         <Naming typed={typed} isNew={before === undefined} error={error} />
         <GroupField
           name="group_id"

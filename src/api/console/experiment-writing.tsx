@@ -20,6 +20,7 @@ import {
 } from './experiment-typed.ts'
 import { form } from './form.ts'
 import { may } from './page.tsx'
+import { checkSeen } from './seen.tsx'
 import { shaped } from './shape.ts'
 
 const path = '/console/experiments'
@@ -88,6 +89,7 @@ export const experimentWriting = new Hono<Http>()
     const typed = typedIn(c.var.form)
     const before = await getExperiment(db, workspace, wire.idOf(c))
     return again(c, typed, before, async () => {
+      checkSeen(c, before)
       const anew = typed.lines.new_version === 'yes'
       const given = { ...(await said(c, typed)), ...(anew && { new_version: true }) }
       const changes = shaped(wire.ExperimentChanges, given)
