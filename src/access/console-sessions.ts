@@ -99,11 +99,17 @@ const isGood = ({ session, readAt }: { session: Session; readAt: number }, res: 
 /** Reads all sessions again, as somebody is let in no more. */
 export const forgetSessions = (): void => cached.clear()
 
-/** Begins the session of a link, which then signs in no more. Throws `bad-credentials`. */
+/**
+ * Begins the session of a link, which then signs in no more. Throws `bad-credentials`, also where its
+ * client is gone, has expired or is revoked since.
+ */
 export async function useLink(res: Resources, link: string): Promise<string> {
+  const now = res.now()
   const [used] = await res.directory.all<{ client: string }>(sql`
-    DELETE FROM console_sessions
-    WHERE hash = ${await hashOf(link)} AND kind = 'link' AND expires_at > ${res.now()}
+    DELETE FROM console_sessions AS s
+    WHERE s.hash = ${await hashOf(link)} AND s.kind = 'link' AND s.expires_at > ${now}
+      AND EXISTS (SELECT 1 FROM clients AS c
+        WHERE c.id = s.client_id AND coalesce(c.expires_at, 9e99) > ${now} AND ${notRevoked})
     RETURNING client_id AS client`)
   if (used === undefined) throw new Failure({ reason: 'bad-credentials', why: 'expired' })
   return openSession(res, used.client, { kind: 'session' })

@@ -27,6 +27,8 @@ export interface Asked {
 }
 
 interface How<Type extends EventType> {
+  /** Where a form has it, and not the header. */
+  key?: string | undefined
   again: Again<Type> | undefined
   ask: () => Promise<Asked>
 }
@@ -43,11 +45,10 @@ interface Keyed<Type extends EventType> extends Pick<How<Type>, 'again'> {
 export async function answerOnce<Type extends EventType>(
   c: Context<Http>,
   next: Next,
-  { again, ask }: How<Type>,
+  { key: given = c.req.header(keyHeader), again, ask }: How<Type>,
 ): Promise<Response | void> {
-  const header = c.req.header(keyHeader)
-  if (header === undefined) return next()
-  const text = readKey(header)
+  if (given === undefined) return next()
+  const text = readKey(given)
   const { workspace = 0, caller } = c.var as Partial<Http['Variables']> // an administrator has neither
   const asked = await ask()
   const key = {

@@ -135,6 +135,8 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'uploads-in-flight':
     case 'too-many-requests':
       return [429, 'Too much at once. Try again in a minute.']
+    case 'secret-lost':
+      return [400, `This is done, but the secret is lost. Give the ${facts.what} a new one.`]
     case 'idle':
     case 'cut-short':
       return [400, 'The file did not arrive completely. Nothing has changed: try again.']
@@ -145,7 +147,6 @@ export function sentenceOf(facts: Reason): [Status, string] {
     case 'media-type':
     case 'header-invalid':
     case 'key-reused':
-    case 'secret-lost':
     case 'resumable':
     case 'two-credentials':
     case 'grant-unknown':

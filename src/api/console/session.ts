@@ -53,11 +53,31 @@ export const formTokenField = '_token'
 
 /** Throws `form-expired` unless a form was sent by a page of this session. */
 export function checkFormToken(c: Context<Http>, token: string): void {
-  const origin = c.req.header('origin')
-  const isForeign = origin !== undefined && origin !== 'null' && origin !== originOf(c)
-  if (isForeign || !sameHash(token, c.var.formToken)) throw new Failure({ reason: 'form-expired' })
+  if (isForeign(c) || !sameHash(token, c.var.formToken))
+    throw new Failure({ reason: 'form-expired' })
 }
 
-/** Only pages of the own host, whatever a link says. */
-export const ownPath = (to: string | undefined): string =>
-  to !== undefined && /^\/console(\/|$|\?)/.test(to) ? to : '/console'
+/** Whether a browser says that a page of elsewhere has sent this; ours have no `Origin` to send. */
+function isForeign(c: Context<Http>): boolean {
+  const origin = c.req.header('origin')
+  if (origin !== undefined && origin !== 'null' && origin !== originOf(c)) return true
+  return /^(cross|same)-site$/.test(c.req.header('sec-fetch-site') ?? '')
+}
+
+/**
+ * Of forms by which one signs in, so that nobody is signed in as somebody else by a page of theirs.
+ * Throws `form-expired`.
+ */
+export const fromOwnPage = createMiddleware<Http>(async (c, next) => {
+  if (isForeign(c)) throw new Failure({ reason: 'form-expired' })
+  await next()
+})
+
+const anyOrigin = 'https://own.invalid'
+
+/** Only pages of the console, whatever a link says; as a header can have it. */
+export function ownPath(to = ''): string {
+  const url = URL.parse(to, anyOrigin)
+  const isOwn = url?.origin === anyOrigin && /^\/console(\/|$)/.test(url.pathname)
+  return isOwn ? url.pathname + url.search : '/console'
+}

@@ -13,7 +13,7 @@ import { sentenceOf } from './errors.tsx'
 import { form } from './form.ts'
 import { Document } from './parts/page.tsx'
 import { Refused, TextField, type FormError } from './parts/parts.tsx'
-import { enter, forgetCookie, ownPath, secretOf, signedIn } from './session.ts'
+import { enter, forgetCookie, fromOwnPage, ownPath, secretOf, signedIn } from './session.ts'
 
 const limited = limitedByAddress('doors')
 
@@ -23,7 +23,7 @@ export const signIn = new Hono<Http>()
     c.html(<SignIn to={c.req.query('to')} arrival={await arrivalOf(c)} />),
   )
 
-  .post('/sign-in', limited, boundedBody, async (c) => {
+  .post('/sign-in', limited, fromOwnPage, boundedBody, async (c) => {
     const fields = new URLSearchParams(await textOf(c, 'form'))
     const [id, secret] = [fields.get('client_id') ?? '', fields.get('client_secret') ?? '']
     const to = fields.get('to') ?? undefined
@@ -38,7 +38,7 @@ export const signIn = new Hono<Http>()
   })
 
   // By a button, as otherwise signing out would sign in.
-  .post('/access', limited, boundedBody, async (c) => {
+  .post('/access', limited, fromOwnPage, boundedBody, async (c) => {
     const arrival = await arrivalOf(c)
     if (arrival?.client === undefined)
       throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
@@ -69,7 +69,7 @@ export const signIn = new Hono<Http>()
       </Document>,
     ),
   )
-  .post('/enter/:link', limited, async (c) =>
+  .post('/enter/:link', limited, fromOwnPage, async (c) =>
     enter(c, await useLink(c.var.res, c.req.param('link')), '/console'),
   )
 

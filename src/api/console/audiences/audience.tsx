@@ -10,7 +10,7 @@ import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import * as wire from '../../platform/wire/audiences.ts'
 import { questionLimited } from '../../rate-limit.ts'
-import { fillScopes } from './scopes.ts'
+import { changeScopes, fillScopes } from './scopes.ts'
 import { AudienceUsers } from './users.tsx'
 import { AudienceView, type Shown } from './view.tsx'
 import { chosenGroup, groupsByName } from '../parts/choose-group.tsx'
@@ -68,7 +68,7 @@ export const audiencePage = new Hono<Http>()
     })
   })
 
-  .post('/:audience_id/delete', allows('audiences:write'), form, async (c) => {
+  .post('/:audience_id/delete', allows(changeScopes), form, async (c) => {
     const { res, workspace, db } = c.var
     const id = wire.idOf(c)
     return changing(c, id, 'confirm', async () => {

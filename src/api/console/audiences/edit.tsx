@@ -18,6 +18,7 @@ import { form, type Form } from '../form.ts'
 import { audiencePath } from '../paths.ts'
 import { textOfRule } from './rule.tsx'
 import { explainScopes, ruleScopes } from './scopes.ts'
+import { checkSeen } from '../seen.tsx'
 import { shaped } from '../shape.ts'
 
 const blank: Typed = {
@@ -94,7 +95,8 @@ export const audienceEditing = new Hono<Http>()
 
   .get('/:audience_id/edit', allows(ruleScopes), async (c) => {
     const audience = await getAudience(c.var.db, c.var.workspace, wire.idOf(c))
-    return c.html(<AudienceForm c={c} typed={typedOf(audience)} editing={audience.id} />)
+    const { id, updatedAt } = audience
+    return c.html(<AudienceForm c={c} typed={typedOf(audience)} editing={id} seen={updatedAt} />)
   })
 
   .post('/:audience_id/edit', allows(ruleScopes), form, async (c) => {
@@ -102,6 +104,7 @@ export const audienceEditing = new Hono<Http>()
     const typed = typedIn(c.var.form)
     const id = wire.idOf(c)
     try {
+      checkSeen(c, await getAudience(c.var.db, workspace, id))
       const said = { ...typed, rule: readJson(typed.rule) }
       const draft = { ...wire.draftOf(shaped(wire.AudienceChange, said)), by: caller.name }
       await updateAudience(res, workspace, id, draft)

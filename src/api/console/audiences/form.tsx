@@ -8,6 +8,7 @@ import { groupsByName } from '../parts/choose-group.tsx'
 import { Ids } from '../parts/value.tsx'
 import { Cost } from './cost.tsx'
 import { explainScopes } from './scopes.ts'
+import { Seen } from '../seen.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { Count, Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
 
@@ -25,6 +26,8 @@ interface AudienceFormProps {
   typed: Typed
   /** The id of the audience that is changed; undefined: it is a new one. */
   editing?: string | undefined
+  /** When that was changed last. */
+  seen?: number
   error?: FormError
   counted?: Counted
 }
@@ -33,7 +36,7 @@ interface AudienceFormProps {
 const ruleMost = 80_000
 
 /** The form of an audience: its rule as JSON, beside which scripts put a builder. */
-export async function AudienceForm({ c, typed, editing, error, counted }: AudienceFormProps) {
+export async function AudienceForm({ c, typed, editing, seen, error, counted }: AudienceFormProps) {
   // What was typed came by a form.
   const isCut = c.req.method === 'GET' && typed.rule.length > ruleMost
   const here = editing === undefined ? '/console/audiences/-/new' : audiencePath(editing)
@@ -54,6 +57,7 @@ export async function AudienceForm({ c, typed, editing, error, counted }: Audien
       )}
       <form method="post" action={editing === undefined ? here : `${here}/edit`}>
         <FormToken c={c} />
+        <Seen c={c} at={seen} />
         {editing !== undefined && <input type="hidden" name="editing" value={editing} />}
         <TextField name="name" label="Name" value={typed.name} error={error} isRequired />
         <TextField

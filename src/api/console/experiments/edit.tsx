@@ -13,6 +13,7 @@ import { blank, refusedExperiment, saidBy, typedIn, typedOf, withRow, type Typed
 import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
 import { experimentPath } from '../paths.ts'
+import { checkSeen } from '../seen.tsx'
 import { shaped } from '../shape.ts'
 
 /** Whether who is signed in may change an experiment, also what is drawn. */
@@ -78,6 +79,7 @@ export const experimentEditing = new Hono<Http>()
     const typed = typedIn(c.var.form)
     const before = await getExperiment(db, workspace, wire.idOf(c))
     return savedOrShown(c, typed, before, async () => {
+      checkSeen(c, before)
       const anew = typed.lines.new_version === 'yes'
       const given = { ...(await said(c, typed)), ...(anew && { new_version: true }) }
       const changes = shaped(wire.ExperimentChanges, given)

@@ -23,13 +23,16 @@ import type { FormError } from '../parts/parts.tsx'
 import { experimentPath } from '../paths.ts'
 import { shaped } from '../shape.ts'
 
+/** A refused form is answered with the page that it is from. */
+const changingIt = ['experiments:read', 'experiments:write'] as const
+
 /** One experiment: who has what, how it goes, and what can be done. */
 export const experimentPage = new Hono<Http>()
   .get('/:experiment_id', allows('experiments:read'), async (c) =>
     c.html(<ExperimentView c={c} {...await shownOf(c, wire.idOf(c))} />),
   )
 
-  .post('/:experiment_id/status', allows('experiments:write'), form, async (c) => {
+  .post('/:experiment_id/status', allows(changingIt), form, async (c) => {
     const { res, workspace, caller, db } = c.var
     const id = wire.idOf(c)
     return changing(c, id, async () => {
@@ -40,7 +43,7 @@ export const experimentPage = new Hono<Http>()
     })
   })
 
-  .post('/:experiment_id/traffic', allows('experiments:write'), form, async (c) => {
+  .post('/:experiment_id/traffic', allows(changingIt), form, async (c) => {
     const { res, workspace } = c.var
     const id = wire.idOf(c)
     return changing(c, id, async () => {
@@ -50,7 +53,7 @@ export const experimentPage = new Hono<Http>()
     })
   })
 
-  .post('/:experiment_id/balance', allows('experiments:write'), form, async (c) => {
+  .post('/:experiment_id/balance', allows(changingIt), form, async (c) => {
     const id = wire.idOf(c)
     return changing(c, id, async () => {
       await requestBalance(c.var.res, c.var.workspace, id)
@@ -58,7 +61,7 @@ export const experimentPage = new Hono<Http>()
     })
   })
 
-  .post('/:experiment_id/delete', allows('experiments:write'), form, forgetsCached, async (c) => {
+  .post('/:experiment_id/delete', allows(changingIt), form, forgetsCached, async (c) => {
     const { res, workspace, db } = c.var
     const id = wire.idOf(c)
     return changing(c, id, async () => {

@@ -8,6 +8,7 @@ import { GroupField, groupsByName, nameOfGroup } from '../parts/choose-group.tsx
 import type { Typed } from './typed.ts'
 import { may, Page } from '../parts/page.tsx'
 import { Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { Seen } from '../seen.tsx'
 import { TrafficField } from './traffic.tsx'
 import { VariantRows } from './variant-rows.tsx'
 
@@ -45,6 +46,7 @@ export async function ExperimentForm({ c, typed, before, error }: ExperimentForm
       <Refused error={error} />
       <form method="post" action={path}>
         <FormToken c={c} />
+        <Seen c={c} at={before?.updatedAt} />
         <Naming typed={typed} isNew={before === undefined} error={error} />
         <GroupField
           name="group_id"

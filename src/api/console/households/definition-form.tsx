@@ -3,6 +3,7 @@ import { functions } from '../../../identity/aggregate.ts'
 import type { Http } from '../../http.ts'
 import { isFilled, type Typed } from './definition-typed.ts'
 import { Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { Seen } from '../seen.tsx'
 import { sharedAs } from '../people/why.tsx'
 
 interface FormProps {
@@ -10,12 +11,15 @@ interface FormProps {
   typed: Typed
   error?: FormError | undefined
   isNew: boolean
+  /** When that was changed last which the form changes. */
+  seen?: number | undefined
 }
 
-export function DefinitionForm({ c, typed, error, isNew }: FormProps) {
+export function DefinitionForm({ c, typed, error, isNew, seen }: FormProps) {
   return (
     <form method="post">
       <FormToken c={c} />
+      <Seen c={c} at={seen} />
       <Refused error={error} />
       {isNew && (
         <TextField

@@ -111,13 +111,18 @@ export const NewDefinition = ({ c, typed, error }: DefinitionFormProps) => (
   </Page>
 )
 
-export const ChangeDefinition = ({ c, typed, error }: DefinitionFormProps) => (
+export const ChangeDefinition = ({
+  c,
+  typed,
+  error,
+  seen,
+}: DefinitionFormProps & { seen?: number }) => (
   <Page
     c={c}
     title={`Change ${typed.id}`}
     about="An attribute that you remove is gone at once. Other changes count from the next recompute on."
     up={{ name: typed.id, path: definitionPath(typed.id) }}
   >
-    <DefinitionForm c={c} typed={typed} error={error} isNew={false} />
+    <DefinitionForm c={c} typed={typed} error={error} isNew={false} seen={seen} />
   </Page>
 )

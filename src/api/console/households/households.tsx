@@ -18,6 +18,7 @@ import { blank, fieldsOf, readChange, readDraft, readTyped, typedOf } from './de
 import { ChangeDefinition, Definitions, NewDefinition } from './definitions.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
+import { checkSeen } from '../seen.tsx'
 import { AllHouseholds, OneHousehold } from './look.tsx'
 import { checkConfirmed } from '../parts/confirm.tsx'
 import { paged, pageIn } from '../parts/pages.tsx'
@@ -77,15 +78,18 @@ export const households = new Hono<Http>()
   })
 
   .get('/:definition/change', allows(['groups:read', 'groups:write']), async (c) => {
-    const typed = typedOf(await definitionOf(c))
-    return c.html(<ChangeDefinition c={c} typed={typed} />)
+    const definition = await definitionOf(c)
+    const seen = definition.updatedAt
+    return c.html(<ChangeDefinition c={c} typed={typedOf(definition)} seen={seen} />)
   })
 
   .post('/:definition/change', allows(['groups:read', 'groups:write']), form, async (c) => {
     const { res, workspace, caller } = c.var
-    const before = typedOf(await definitionOf(c))
+    const definition = await definitionOf(c)
+    const before = typedOf(definition)
     const typed = { ...readTyped(c.var.form), id: before.id }
     try {
+      checkSeen(c, definition)
       const change = readChange(typed, before)
       await updateDefinition(res, workspace, before.id, { change, by: caller.name })
       return toDefinition(c, before.id)

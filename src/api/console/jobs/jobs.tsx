@@ -25,11 +25,14 @@ import { RefusedRows, refusedFile, size } from './refused-rows.tsx'
 import { Undo } from '../groups/undo.tsx'
 import { groupPath, jobPath } from '../paths.ts'
 
+/** A refused form is answered with the page that it is from, and whom the job concerns. */
+const deciding = ['groups:read', 'groups:write'] as const
+
 /** One change of a group: running, to be checked, or what became of it. */
 export const jobs = new Hono<Http>()
   .get('/:job', allows('groups:read'), async (c) => c.html(await jobPage(c, c.req.param('job'))))
 
-  .post('/:job/publish', allows('groups:write'), form, async (c) => {
+  .post('/:job/publish', allows(deciding), form, async (c) => {
     const { res, workspace, form } = c.var
     const id = c.req.param('job')
     try {
@@ -42,7 +45,7 @@ export const jobs = new Hono<Http>()
     }
   })
 
-  .post('/:job/cancel', allows('groups:write'), form, async (c) => {
+  .post('/:job/cancel', allows(deciding), form, async (c) => {
     const id = c.req.param('job')
     try {
       await cancelJob(c.var.res, c.var.workspace, id)

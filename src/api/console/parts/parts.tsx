@@ -1,12 +1,16 @@
 import type { Context } from 'hono'
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import type { Http } from '../../http.ts'
+import { onceField } from '../form.ts'
 import { formTokenField } from '../session.ts'
 
 /** What shows that a form was sent by a page of this session. */
 export const FormToken = ({ c }: { c: Context<Http> }) => (
   <input type="hidden" name={formTokenField} value={c.var.formToken} />
 )
+
+/** What tells a form that is sent twice from one that is opened anew. */
+export const Once = () => <input type="hidden" name={onceField} value={crypto.randomUUID()} />
 
 const digits = new Intl.NumberFormat('en')
 

@@ -3,7 +3,15 @@ import type { Client } from '../../../access/clients.ts'
 import { scopes } from '../../../access/scopes.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Field, FormToken, Refused, TextField, When, type FormError } from '../parts/parts.tsx'
+import {
+  Field,
+  FormToken,
+  Once,
+  Refused,
+  TextField,
+  When,
+  type FormError,
+} from '../parts/parts.tsx'
 import { AdminToken } from './page.tsx'
 
 const up = { name: 'Settings', path: '/console/settings' }
@@ -34,6 +42,7 @@ export function NewClientPage({ c, typed, error }: NewClientProps) {
       <Refused error={error} />
       <form method="post">
         <FormToken c={c} />
+        <Once />
         <TextField name="name" label="Name" value={typed.name} error={error} isRequired />
         <TextField
           name="workspace"
@@ -94,6 +103,7 @@ export function ClientPage({ c, id, error }: ClientPageProps) {
       <Refused error={error} />
       <form method="post">
         <FormToken c={c} />
+        <Once />
         <fieldset id="action">
           <legend>What to do</legend>
           {error?.field === 'action' && <p class="wrong">{error.message}</p>}

@@ -17,7 +17,7 @@ import { limitedByAddress } from '../../rate-limit.ts'
 import { ClientPage, ClientSecret, NewClientPage, type TypedClient } from './client-pages.tsx'
 import { Clients } from './clients.tsx'
 import { refusedForm } from '../errors.tsx'
-import { form, type Form } from '../form.ts'
+import { form, once, type Form } from '../form.ts'
 import { shaped } from '../shape.ts'
 import { PersonPage } from './person-page.tsx'
 import { Settings } from './page.tsx'
@@ -45,7 +45,7 @@ export const settings = new Hono<Http>()
 
   .get('/clients/new', (c) => c.html(<NewClientPage c={c} typed={typedClient(c)} />))
 
-  .post('/clients/new', limited, form, async (c) => {
+  .post('/clients/new', limited, form, once('client'), async (c) => {
     const typed = typedClient(c)
     try {
       await asAdmin(c)
@@ -63,7 +63,7 @@ export const settings = new Hono<Http>()
 
   .get('/clients/:id', (c) => c.html(<ClientPage c={c} id={c.req.param('id')} />))
 
-  .post('/clients/:id', limited, form, async (c) => {
+  .post('/clients/:id', limited, form, once('client'), async (c) => {
     const id = c.req.param('id')
     try {
       await asAdmin(c)

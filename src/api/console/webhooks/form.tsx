@@ -3,7 +3,7 @@ import { eventTypes, usualTypes } from '../../../webhooks/event.ts'
 import type { Subscription } from '../../../webhooks/subscriptions.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { Field, FormToken, Once, Refused, TextField, type FormError } from '../parts/parts.tsx'
 import { webhookPath } from '../paths.ts'
 import { hostOf, up } from './words.tsx'
 
@@ -35,6 +35,7 @@ export function WebhookForm({ c, webhook, typed, error }: WebhookFormProps) {
       <Refused error={error} />
       <form method="post">
         <FormToken c={c} />
+        <Once />
         <TextField
           name="url"
           label="Address"

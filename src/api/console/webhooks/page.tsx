@@ -9,6 +9,7 @@ import {
   Facts,
   type Fact,
   FormToken,
+  Once,
   Refused,
   Section,
   When,
@@ -60,6 +61,7 @@ const Do = ({
 }: PropsWithChildren<OfWebhook & { below: string; look?: string }>) => (
   <form method="post" action={pathOf(webhook, below)}>
     <FormToken c={c} />
+    <Once />
     <button class={look}>{children}</button>
   </form>
 )

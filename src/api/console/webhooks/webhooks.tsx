@@ -22,7 +22,7 @@ import {
   WebhookChange,
 } from '../../platform/wire/webhooks.ts'
 import { refusedForm } from '../errors.tsx'
-import { form, type Form } from '../form.ts'
+import { form, once, type Form } from '../form.ts'
 import { shaped } from '../shape.ts'
 import { checkConfirmed } from '../parts/confirm.tsx'
 import type { FormError } from '../parts/parts.tsx'
@@ -58,7 +58,7 @@ export const webhooks = new Hono<Http>()
 
   .get('/new', allows('webhooks:write'), (c) => c.html(<WebhookForm c={c} />))
 
-  .post('/new', allows('webhooks:write'), form, async (c) => {
+  .post('/new', allows('webhooks:write'), form, once('webhook'), async (c) => {
     const { res, workspace, caller } = c.var
     const typed = typedIn(c.var.form)
     try {
@@ -102,7 +102,7 @@ export const webhooks = new Hono<Http>()
     return c.redirect(webhookPath(idOf(c)), 303)
   })
 
-  .post('/:id/rotate', allows('webhooks:write'), form, async (c) => {
+  .post('/:id/rotate', allows('webhooks:write'), form, once('webhook'), async (c) => {
     const { res, workspace, caller } = c.var
     const webhook = await rotateSecret(res, workspace, idOf(c), caller.name)
     return c.html(<Secret c={c} webhook={webhook} />)
