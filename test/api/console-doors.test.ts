@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { sweepSessions } from '../../src/access/console-sessions.ts'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { sessionTime, sweepSessions } from '../../src/access/console-sessions.ts'
 import { scopes } from '../../src/access/scopes.ts'
 import { app } from '../../src/api/app.ts'
 import { resources } from '../../src/resources.ts'
@@ -114,18 +114,19 @@ async function changingNothing(work: () => Promise<void>): Promise<void> {
 
 /** Ends a session of its own in a way, and gives it. */
 const ended: Record<string, (client: Client, browser: Browser) => Promise<unknown>> = {
-  'has expired': (client) =>
-    env.DB.prepare('UPDATE console_sessions SET expires_at = ? WHERE client_id = ?')
-      .bind(Date.now(), client.id)
-      .run(),
+  'has expired': async () => void vi.setSystemTime(Date.now() + sessionTime),
   'is signed out': (_, browser) => send('/console/sign-out', browser),
   'is of a client that was revoked': ({ id }) =>
     call(`/oauth/clients/${id}/revoke`, asAdmin({ method: 'POST' })),
   'is of a client that was deleted': ({ id }) =>
     call(`/oauth/clients/${id}`, asAdmin({ method: 'DELETE' })),
-  'is of a client that has expired': ({ id }) =>
-    env.DB.prepare('UPDATE clients SET expires_at = ? WHERE id = ?').bind(Date.now(), id).run(),
+  'is of a client that has expired': async () => void vi.setSystemTime(Date.now() + clientTime),
 }
+
+/** Milliseconds after which the client of a session expires, before the session does. */
+const clientTime = sessionTime / 2
+
+afterEach(() => void vi.useRealTimers())
 
 describe('the pages', () => {
   it('are many, and each form is one', () => {
@@ -134,7 +135,12 @@ describe('the pages', () => {
   })
 
   it.each(Object.keys(ended))('are shut to a session that %s', async (why) => {
-    const client = await newClient([...scopes], workspace)
+    const expires_on = new Date(Date.now() + clientTime).toISOString()
+    const client = await newClient(
+      [...scopes],
+      workspace,
+      why.includes('client') ? { expires_on } : {},
+    )
     const browser = await signIn(client)
     expect((await visit('/console/groups', browser.cookie)).status).toBe(200)
     await ended[why]?.(client, browser)
