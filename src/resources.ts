@@ -1,6 +1,12 @@
 import type { Actor } from './actor.ts'
 import type { Db, Meter } from './db/connect.ts'
-import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
+import {
+  openShards,
+  shardOfBookmark,
+  shardsOf,
+  type Shard,
+  type ShardBindings,
+} from './db/shards.ts'
 import { limitsOf, type Limits, type LimitVars } from './limits.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
@@ -18,8 +24,7 @@ import {
 } from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
-export interface Env extends LimiterBindings, LimitVars {
-  DB: D1Database
+export interface Env extends ShardBindings, LimiterBindings, LimitVars {
   FILES: R2Bucket
   WORK: Queue<Message>
   SCHEDULED: Queue<Message>
@@ -62,17 +67,15 @@ export interface RequestKey {
 }
 
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
-export interface Resources {
-  /** Everything of a workspace lives in one database. */
-  databaseOf: (workspace: number) => Db
-  /** The same from the nearest replica, which may be a moment behind, but not the bookmark. */
-  replicaOf: (workspace: number) => Db
-  /** Which state the request's last statement saw; nothing where it took none. */
-  answered: () => Answered
-  /** The database of clients, whose workspace is not known yet. */
+export interface Resources extends Shard {
+  /** How many there are. */
+  shards: number
+  /** Throws for a shard that is not bound: see `at`. */
+  reach: (shard: number) => Shard
+  /** Where workspaces and clients live, where there is more than one shard. */
   directory: Db
-  /** The same outside of the request's session and cost, for what an isolate keeps for all requests. */
-  directoryApart: () => Pick<Databases, 'primary' | 'replica'>
+  /** The shard of the request's bookmark; undefined where it has none. */
+  bookmarked: number | undefined
   files: R2Bucket
   work: Queue<Message>
   /** Work that a cron opened. */
@@ -112,14 +115,14 @@ const ownName = 'coterie'
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-  const { primary, replica, answered } =
-    bookmark === undefined ? outsideOfSessions(env.DB, meter) : sessionsOf(env.DB, meter, bookmark)
+  const shards = shardsOf(env)
+  const reach = openShards(shards, meter, bookmark)
   return {
-    databaseOf: () => primary,
-    replicaOf: () => replica,
-    answered,
-    directory: primary,
-    directoryApart: () => outsideOfSessions(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 }),
+    ...reach(0),
+    shards: shards.length,
+    reach,
+    directory: reach(0).database,
+    bookmarked: bookmark === undefined || bookmark === '' ? undefined : shardOfBookmark(bookmark),
     files: env.FILES,
     work: env.WORK,
     scheduled: env.SCHEDULED,
@@ -146,3 +149,7 @@ export function resources(env: Env, bookmark?: string): Resources {
     measure: measuring(env.METRICS),
   }
 }
+
+/** The same resources at another shard. */
+export const at = (res: Resources, shard: number): Resources =>
+  shard === res.shard ? res : { ...res, ...res.reach(shard) }

@@ -139,8 +139,8 @@ export async function revokeTokens(res: Resources, id: string): Promise<void> {
 const secretsPerInvocation = 1000
 
 /** Clears former secrets of clients, which are no longer good. */
-export async function sweepClientSecrets({ directory, now }: Resources): Promise<void> {
-  await directory.run(sql`
+export async function sweepClientSecrets({ database, now }: Resources): Promise<void> {
+  await database.run(sql`
     UPDATE clients SET former_secret_hash = NULL, former_until = NULL WHERE id IN (
       SELECT id FROM clients WHERE former_secret_hash IS NOT NULL AND former_until <= ${now()}
       LIMIT ${secretsPerInvocation})`)

@@ -78,8 +78,8 @@ export async function useLink(res: Resources, link: string): Promise<string> {
 }
 
 /** Signs out. */
-export async function closeSession({ directory }: Resources, secret: string): Promise<void> {
-  await directory.run(sql`DELETE FROM console_sessions WHERE hash = ${await hashOf(secret)}`)
+export async function closeSession({ database }: Resources, secret: string): Promise<void> {
+  await database.run(sql`DELETE FROM console_sessions WHERE hash = ${await hashOf(secret)}`)
 }
 
 /** A session as others are shown it. */
@@ -108,8 +108,8 @@ export const listSessions = (
 const sweptMost = 1000
 
 /** Removes sessions and links that are over. */
-export async function sweepSessions({ directory, now }: Resources): Promise<void> {
-  await directory.run(sql`
+export async function sweepSessions({ database, now }: Resources): Promise<void> {
+  await database.run(sql`
     DELETE FROM console_sessions WHERE hash IN (
       SELECT hash FROM console_sessions WHERE expires_at <= ${now()} LIMIT ${sweptMost})`)
 }

@@ -59,8 +59,8 @@ export async function revokeIssued(
 const sweptMost = 1000
 
 /** Removes revocations of tokens that have all expired. */
-export async function sweepRevocations({ directory, now }: Resources): Promise<void> {
-  await directory.run(sql`
+export async function sweepRevocations({ database, now }: Resources): Promise<void> {
+  await database.run(sql`
     DELETE FROM revocations WHERE client_id IN (
       SELECT client_id FROM revocations WHERE not_before <= ${now() - keptFor} LIMIT ${sweptMost})`)
 }
@@ -113,8 +113,8 @@ async function waitForReading(): Promise<void> {
   if (!everRead) throw new OutOfTime('the revocations are not read yet')
 }
 
-async function read({ directoryApart }: Resources, now: number): Promise<void> {
-  const { primary, replica } = directoryApart()
+async function read({ apart }: Resources, now: number): Promise<void> {
+  const { primary, replica } = apart()
   try {
     cacheRevocations(await listRevocations(primary, now))
     readAt = now

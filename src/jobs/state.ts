@@ -8,7 +8,7 @@ const countedMost = 10_000
 
 /** Measures how much work is open, since when, and how large the database is. */
 export async function measureState(res: Resources): Promise<void> {
-  const [ofJobs, ofRuns] = await together(res.directory, [
+  const [ofJobs, ofRuns] = await together(res.database, [
     unendedOf(jobs, sql`jobs_unended`),
     unendedOf(recomputeRuns, sql`recompute_runs_unended`),
   ])

@@ -9,7 +9,7 @@ const pagesMost = 20
 
 /** Deletes uploaded files older than a day that no job needs: a lost answer may leave one. */
 export const sweepFiles = (res: Resources): Promise<void> =>
-  goOn(res.directory, 'sweep-files', pagesMost, (from) => sweepPage(res, from))
+  goOn(res.database, 'sweep-files', pagesMost, (from) => sweepPage(res, from))
 
 async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefined> {
   const listed = await res.files.list({
@@ -19,7 +19,7 @@ async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefin
   const before = res.now() - day
   const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < before)
   const needed = await findNeeded(
-    res.directory,
+    res.database,
     old.map(({ key }) => key),
   )
   const left = old.filter(({ key }) => !needed.has(key))
