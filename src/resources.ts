@@ -1,12 +1,20 @@
 import type { Actor } from './actor.ts'
 import type { Db, Meter } from './db/connect.ts'
-import { outsideOfSessions, sessionsOf, type Answered, type Databases } from './db/sessions.ts'
+import {
+  openShards,
+  shardOfBookmark,
+  shardsOf,
+  type Shard,
+  type ShardBindings,
+} from './db/shards.ts'
 import { limitsOf, type Limits, type LimitVars } from './limits.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
+import { ofShard, type Sender } from './queues.ts'
 import {
   accessOf,
   addressesOf,
+  closedOf,
   type CloudflareAccess,
   type LimiterBindings,
   type Limiters,
@@ -18,8 +26,7 @@ import {
 } from './vars.ts'
 
 /** The bindings and vars of `wrangler.toml`, and three secrets. */
-export interface Env extends LimiterBindings, LimitVars {
-  DB: D1Database
+export interface Env extends ShardBindings, LimiterBindings, LimitVars {
   FILES: R2Bucket
   WORK: Queue<Message>
   SCHEDULED: Queue<Message>
@@ -35,6 +42,7 @@ export interface Env extends LimiterBindings, LimitVars {
   ACCESS_AUDIENCE: string
   WEBHOOKS_LOCAL: boolean
   WEBHOOK_HOSTS: string
+  SHARDS_CLOSED: string
   LOG_LOOKUPS: number
   REVOCATIONS_SECONDS: number
   METRICS?: AnalyticsEngineDataset
@@ -61,25 +69,29 @@ export interface RequestKey {
   fingerprint: () => string
 }
 
-/** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
-export interface Resources {
-  /** Everything of a workspace lives in one database. */
-  databaseOf: (workspace: number) => Db
-  /** The same from the nearest replica, which may be a moment behind, but not the bookmark. */
-  replicaOf: (workspace: number) => Db
-  /** Which state the request's last statement saw; nothing where it took none. */
-  answered: () => Answered
-  /** The database of clients, whose workspace is not known yet. */
-  directory: Db
-  /** The same outside of the request's session and cost, for what an isolate keeps for all requests. */
-  directoryApart: () => Pick<Databases, 'primary' | 'replica'>
-  files: R2Bucket
-  work: Queue<Message>
+/** The queues, whose messages name the shard at hand where there are several. */
+interface Queues {
+  work: Sender
   /** Work that a cron opened. */
-  scheduled: Queue<Message>
-  deliveries: Queue<Message>
+  scheduled: Sender
+  deliveries: Sender
   /** Reports that wait to be written. */
-  events: Queue<Message>
+  events: Sender
+}
+
+/** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
+export interface Resources extends Shard, Queues {
+  /** How many there are. */
+  shards: number
+  /** What is another's of each shard: see `at`. */
+  reach: (shard: number) => Shard & Queues
+  /** Those that take no new workspaces. */
+  shardsClosed: readonly number[]
+  /** Where workspaces and clients live, where there is more than one shard. */
+  directory: Db
+  /** The shard of the request's bookmark; undefined where it has none. */
+  bookmarked: number | undefined
+  files: R2Bucket
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   /** Who acts: the client that sends a request; otherwise this installation itself. */
@@ -112,19 +124,20 @@ const ownName = 'coterie'
 /** `bookmark` is that of a request, '' where it has none; a message and a cron give nothing. */
 export function resources(env: Env, bookmark?: string): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-  const { primary, replica, answered } =
-    bookmark === undefined ? outsideOfSessions(env.DB, meter) : sessionsOf(env.DB, meter, bookmark)
+  const shards = shardsOf(env)
+  const open = openShards(shards, meter, bookmark)
+  const reach = (shard: number) => ({
+    ...open(shard),
+    ...queuesOf(env, shards.length === 1 ? undefined : shard),
+  })
   return {
-    databaseOf: () => primary,
-    replicaOf: () => replica,
-    answered,
-    directory: primary,
-    directoryApart: () => outsideOfSessions(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 }),
+    ...reach(0),
+    shards: shards.length,
+    shardsClosed: closedOf(env.SHARDS_CLOSED, shards.length),
+    reach,
+    directory: reach(0).database,
+    bookmarked: bookmark === undefined || bookmark === '' ? undefined : shardOfBookmark(bookmark),
     files: env.FILES,
-    work: env.WORK,
-    scheduled: env.SCHEDULED,
-    deliveries: env.DELIVERIES,
-    events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
     actor: { name: ownName },
@@ -146,3 +159,17 @@ export function resources(env: Env, bookmark?: string): Resources {
     measure: measuring(env.METRICS),
   }
 }
+
+function queuesOf(env: Env, shard: number | undefined): Queues {
+  const marked = (queue: Queue<Message>) => (shard === undefined ? queue : ofShard(queue, shard))
+  return {
+    work: marked(env.WORK),
+    scheduled: marked(env.SCHEDULED),
+    deliveries: marked(env.DELIVERIES),
+    events: marked(env.EVENTS),
+  }
+}
+
+/** The same resources at another shard. */
+export const at = (res: Resources, shard: number): Resources =>
+  shard === res.shard ? res : { ...res, ...res.reach(shard) }

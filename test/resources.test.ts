@@ -201,7 +201,7 @@ describe('the bindings', () => {
     const prepare = (query: string) => env.DB.prepare(query)
     const bound = { prepare, withSession: DB.withSession.bind(DB) }
     const res = resources({ ...env, DB: bound as unknown as D1Database }, '') // what is called
-    const { primary, replica } = res.directoryApart()
+    const { primary, replica } = res.apart()
     await primary.get(sql`SELECT 1`)
     expect([opened, res.answered(), res.meter.statements]).toEqual([[], {}, 0])
     await replica.get(sql`SELECT 1`)

@@ -4,11 +4,23 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-worker
 import { defineConfig } from 'vitest/config'
 import { startReceiver } from './support/receiver-server.ts'
 
+// With SHARDS=3 the Worker has three; otherwise one, beside which a test may bind the others itself.
+const shardsMost = 3
+const shards = Number(process.env['SHARDS'] ?? 1)
+const others = Array.from({ length: shardsMost - 1 }, (_, i) => i + 1)
+
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
 // They look at what an isolate does first.
 const alone = ['test/stories/revocations.test.ts']
+
+// Whose tests find rows by `databaseOf`: on three shards only these run.
+const onShards = [
+  'test/stories/{assignments,coupon,erased,household,idempotency,one-revision}.test.ts',
+  'test/stories/{openfeature,openfeature-experiments,refused-deletion}.test.ts',
+  'test/stories/{safety-net,two-tenants,upload,users-file,webhook}.test.ts',
+]
 
 export default defineConfig(async () => ({
   plugins: [
@@ -23,6 +35,14 @@ export default defineConfig(async () => ({
           DOOR_LIMITER: { namespace_id: '1003', simple: { limit: 10, period: 60 } },
           QUESTION_LIMITER: { namespace_id: '1004', simple: { limit: 5, period: 60 } },
         },
+        d1Databases: Object.fromEntries(
+          others.flatMap((shard) =>
+            [`OTHER_${shard}`, ...(shard < shards ? [`DB_${shard}`] : [])].map((binding) => [
+              binding,
+              `shard-${shard}`,
+            ]),
+          ),
+        ),
         // At once, so that no test waits a second.
         queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.01, maxRetries: 8 } },
         bindings: {
@@ -54,18 +74,21 @@ export default defineConfig(async () => ({
     maxWorkers: availableParallelism() + 1,
     // Request logs only matter for failed tests.
     silent: 'passed-only' as const,
-    projects: [
-      // A Worker for each file would cost more than most files do: it is emptied instead.
-      {
-        extends: true as const,
-        test: {
-          name: 'shared',
-          include: ['test/*.test.ts', 'test/*/*.test.ts'],
-          exclude: ['test/{local,console}/*', ...alone],
-          isolate: false,
-        },
-      },
-      { extends: true as const, test: { name: 'alone', include: alone } },
-    ],
+    projects:
+      shards > 1
+        ? [{ extends: true as const, test: { name: 'shards', include: onShards } }]
+        : [
+            // A Worker for each file would cost more than most files do: it is emptied instead.
+            {
+              extends: true as const,
+              test: {
+                name: 'shared',
+                include: ['test/*.test.ts', 'test/*/*.test.ts'],
+                exclude: ['test/{local,console}/*', ...alone],
+                isolate: false,
+              },
+            },
+            { extends: true as const, test: { name: 'alone', include: alone } },
+          ],
   },
 }))

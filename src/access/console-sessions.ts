@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
+import { atWorkspace, named } from '../places/directory.ts'
 import type { Resources } from '../resources.ts'
 import { revokedUntil } from './revocations.ts'
 import { hashOf, randomSecret } from './secret.ts'
@@ -21,16 +22,24 @@ export interface Session {
   expiresAt: number
 }
 
+/** The resources of the shard that the secret of a session or a link names; older ones name none. */
+export async function atSession(res: Resources, secret: string): Promise<Resources> {
+  const [, shard, workspace] = /^(\d{1,4})\.(\d{1,16})\./.exec(secret) ?? []
+  return shard === undefined ? res : atWorkspace(res, Number(workspace), Number(shard))
+}
+
 /** Begins a session of a client, or makes a link that begins one; gives its secret. */
 export async function openSession(
   res: Resources,
-  client: string,
+  { client, workspace }: Pick<Caller, 'client' | 'workspace'>,
   { kind, person = null }: { kind: 'session' | 'link'; person?: string | null },
 ): Promise<string> {
-  const secret = randomSecret()
+  const shard = named(res)
+  const where = shard === undefined ? '' : `${shard}.${workspace}.`
+  const secret = `${where}${randomSecret()}`
   const now = res.now()
   const expires = now + (kind === 'link' ? linkTime : sessionTime)
-  await res.directory.run(sql`
+  await res.database.run(sql`
     INSERT INTO console_sessions (hash, kind, client_id, person, created_at, expires_at)
     VALUES (${await hashOf(secret)}, ${kind}, ${client}, ${person}, ${now}, ${expires})`)
   return secret
@@ -84,7 +93,7 @@ export async function findSession(res: Resources, secret: string): Promise<Sessi
   const known = cached.get(hash)
   if (known !== undefined && isGood(known, res)) return known.session
   cached.delete(hash)
-  const session = await readSession(res.directory, hash, now)
+  const session = await readSession(res.database, hash, now)
   const [oldest] = cached.keys()
   if (oldest !== undefined && cached.size >= cachedMost) cached.delete(oldest)
   if (session !== undefined) cached.set(hash, { session, readAt: now })
@@ -94,7 +103,7 @@ export async function findSession(res: Resources, secret: string): Promise<Sessi
 const isGood = ({ session, readAt }: { session: Session; readAt: number }, res: Resources) =>
   res.now() - readAt < 1000 * res.revocationsSeconds &&
   res.now() < session.expiresAt &&
-  session.createdAt > revokedUntil(session.caller.client)
+  session.createdAt > revokedUntil(res, session.caller.client)
 
 /** Reads all sessions again, as somebody is let in no more. */
 export const forgetSessions = (): void => cached.clear()
@@ -104,21 +113,23 @@ export const forgetSessions = (): void => cached.clear()
  * client is gone, has expired or is revoked since.
  */
 export async function useLink(res: Resources, link: string): Promise<string> {
+  const own = await atSession(res, link)
   const now = res.now()
-  const [used] = await res.directory.all<{ client: string }>(sql`
+  const [used] = await own.database.all<{ client: string; workspace: number }>(sql`
     DELETE FROM console_sessions AS s
     WHERE s.hash = ${await hashOf(link)} AND s.kind = 'link' AND s.expires_at > ${now}
       AND EXISTS (SELECT 1 FROM clients AS c
         WHERE c.id = s.client_id AND coalesce(c.expires_at, 9e99) > ${now} AND ${notRevoked})
-    RETURNING client_id AS client`)
+    RETURNING client_id AS client,
+      (SELECT workspace_id FROM clients WHERE id = client_id) AS workspace`)
   if (used === undefined) throw new Failure({ reason: 'bad-credentials', why: 'expired' })
-  return openSession(res, used.client, { kind: 'session' })
+  return openSession(own, used, { kind: 'session' })
 }
 
 /** Signs out. */
-export async function closeSession({ directory }: Resources, secret: string): Promise<void> {
+export async function closeSession({ database }: Resources, secret: string): Promise<void> {
   const hash = await hashOf(secret)
-  await directory.run(sql`DELETE FROM console_sessions WHERE hash = ${hash}`)
+  await database.run(sql`DELETE FROM console_sessions WHERE hash = ${hash}`)
   cached.delete(hash)
 }
 
@@ -148,8 +159,8 @@ export const listSessions = (
 const sweptMost = 1000
 
 /** Removes sessions and links that are over. */
-export async function sweepSessions({ directory, now }: Resources): Promise<void> {
-  await directory.run(sql`
+export async function sweepSessions({ database, now }: Resources): Promise<void> {
+  await database.run(sql`
     DELETE FROM console_sessions WHERE hash IN (
       SELECT hash FROM console_sessions WHERE expires_at <= ${now()} LIMIT ${sweptMost})`)
 }

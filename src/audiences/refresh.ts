@@ -46,11 +46,11 @@ export async function refreshDue(res: Resources, at: number): Promise<void> {
     const period = periodOf(refresh, at) ?? ''
     const refreshing = { res, period, invocation, failures }
     await goOn(
-      res.directory,
+      res.database,
       `refresh-${refresh}`,
       () => !isOver(refreshing),
       async (place) => {
-        const due = await findDue(res.directory, { refresh, at, place }, res.limits)
+        const due = await findDue(res.database, { refresh, at, place }, res.limits)
         if (due.some(({ attached }) => attached === 0)) await skipUnattached(refreshing, due)
         const ready = due.filter(({ ready }) => ready === 1)
         const done = await openAll(refreshing, ready)
@@ -97,7 +97,7 @@ function log(
 
 /** Opens the syncs of as many of the audiences as one batch takes, and gives their number. */
 async function openTogether({ res, period }: Refreshing, due: Due[]): Promise<number> {
-  const rules = await resolveMany(res.directory, due, res.limits)
+  const rules = await resolveMany(res.database, due, res.limits)
   const refused: Due[] = []
   const rows: string[] = []
   let length = 0
@@ -114,8 +114,8 @@ async function openTogether({ res, period }: Refreshing, due: Due[]): Promise<nu
     rows.push(row)
   }
   // Only a change by somebody could help.
-  if (refused.length > 0) await markRefreshed(res.directory, refused, period, sql`true`)
-  const { opened } = await openSyncs(res.directory, rows, {
+  if (refused.length > 0) await markRefreshed(res.database, refused, period, sql`true`)
+  const { opened } = await openSyncs(res.database, rows, {
     by: cronsName,
     mode: 'apply',
     period,
@@ -137,7 +137,7 @@ const isAttached = sql`EXISTS (SELECT 1 FROM experience_groups AS g
 /** Audiences that fill no group begin with the period in which they are attached to one. */
 const skipUnattached = ({ res, period }: Refreshing, due: Due[]) =>
   markRefreshed(
-    res.directory,
+    res.database,
     due.filter(({ attached }) => attached === 0),
     period,
     sql`NOT ${isAttached}`,

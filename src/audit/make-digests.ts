@@ -33,7 +33,7 @@ const eventsPerPage = 5000
  * only that. Safe to repeat, also at once.
  */
 export async function makeDigests(res: Resources, { begins }: { begins: boolean }): Promise<void> {
-  const db = res.directory
+  const db = res.database
   const part = 'digests'
   if (!begins && (await findPlace(db, part)) === undefined) return
   const until = dayOf(res.now() - settled - dayLength)

@@ -932,3 +932,75 @@ export const consolePeople = sqliteTable('console_people', {
   email: text('email').primaryKey(),
   client: text('client_id').notNull(),
 })
+
+export const placeStates = ['settled', 'copying', 'closing'] as const
+
+/** Of the directory: where a workspace lives; one without a row lives on shard 0. */
+export const places = sqliteTable(
+  'places',
+  {
+    workspace: integer('workspace_id').primaryKey(),
+    shard: integer('shard').notNull(),
+    state: text('state', { enum: placeStates }).notNull().default('settled'),
+    /** The shard that it is being moved to. */
+    target: integer('target'),
+    /** The shard that it was moved from, until its old rows are deleted there. */
+    former: integer('former'),
+    changedAt: integer('changed_at').notNull(),
+  },
+  (t) => [
+    index('places_by_shard').on(t.shard),
+    index('places_moved')
+      .on(t.changedAt)
+      .where(sql`target IS NOT NULL OR former IS NOT NULL`),
+  ],
+)
+
+/** Of the directory: whose a client is; one without a row is of a workspace on shard 0. */
+export const clientPlaces = sqliteTable('client_places', {
+  client: text('client_id').primaryKey(),
+  workspace: integer('workspace_id').notNull(),
+})
+
+/** Of the directory: moves of workspaces from one shard to another, guarded by `step`, as jobs are. */
+export const moves = sqliteTable(
+  'moves',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    source: integer('source').notNull(),
+    target: integer('target').notNull(),
+    state: text('state').notNull(),
+    step: integer('step').notNull().default(0),
+    /** Where it stands, as JSON. */
+    place: text('place', { mode: 'json' }).$type<Record<string, unknown>>(),
+    /** Rows that were copied, and changes that were copied after them. */
+    rows: integer('rows').notNull().default(0),
+    changes: integer('changes').notNull().default(0),
+    /** Milliseconds for which writers waited. */
+    paused: integer('paused'),
+    problem: text('problem'),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    endedAt: integer('ended_at'),
+  },
+  (t) => [
+    uniqueIndex('moves_unended')
+      .on(t.workspace)
+      .where(sql`ended_at IS NULL`),
+    index('moves_by_workspace').on(t.workspace, t.key),
+  ],
+)
+
+/** On the shard that a workspace is moved from: rows that were changed meanwhile. */
+export const moveChanges = sqliteTable(
+  'move_changes',
+  {
+    seq: integer('seq').primaryKey({ autoIncrement: true }),
+    workspace: integer('workspace_id').notNull(),
+    table: text('table_name').notNull(),
+    /** Its primary key, as a JSON list. */
+    key: text('row_key').notNull(),
+  },
+  (t) => [index('move_changes_by_workspace').on(t.workspace, t.seq)],
+)

@@ -13,7 +13,7 @@ const sweepsMost = 20
 export async function sweepErasures(res: Resources): Promise<void> {
   const before = res.now() - res.limits.erasureDays * day
   for (let sweep = 0; sweep < sweepsMost; sweep++) {
-    const results = await together(res.directory, [
+    const results = await together(res.database, [
       sql`
       DELETE FROM erased_people WHERE (workspace_id, person_hash) IN (
         SELECT workspace_id, person_hash FROM erased_people INDEXED BY erased_people_by_time

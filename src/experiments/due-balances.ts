@@ -13,8 +13,8 @@ const experimentsPerMinute = 40
  * experiment has changed. Each minute goes on after the experiments of the minute before.
  */
 export const enqueueDueBalances = (res: Resources): Promise<void> =>
-  goOn(res.directory, 'due-balances', 1, async ({ key: after }) => {
-    const looked = await res.directory.all<Place & { due: number }>(sql`
+  goOn(res.database, 'due-balances', 1, async ({ key: after }) => {
+    const looked = await res.database.all<Place & { due: number }>(sql`
       SELECT e.key, 0 AS at, g.key IS NOT NULL AND (b.state IS NULL OR b.state = 'complete'
         AND (b.result ->> 'revision', b.result ->> 'modifiedAt') IS NOT (g.revision, e.last_modified_on)
       ) AS due
@@ -31,7 +31,7 @@ export const enqueueDueBalances = (res: Resources): Promise<void> =>
   })
 
 async function request(res: Resources, keys: string): Promise<void> {
-  const begun = await res.directory.all<{ workspace: number; key: number }>(
+  const begun = await res.database.all<{ workspace: number; key: number }>(
     requestBalances(
       sql`e.status = 'running' AND e.key IN (SELECT value FROM json_each(${keys}))`,
       'due',

@@ -85,11 +85,11 @@ const keysPerSweep = 1000
 const sweepsMost = 20
 
 /** Deletes keys that have expired, in bounded steps. */
-export async function sweepKeys({ directory, now }: Resources): Promise<void> {
+export async function sweepKeys({ database, now }: Resources): Promise<void> {
   const [table, key] = [sql`idempotency_keys`, sql`workspace_id, client_id, key_hash`]
   for (let sweeps = 0; sweeps < sweepsMost; sweeps++) {
     const sweep = deleteSome(table, key, sql`at <= ${now() - keptFor}`, keysPerSweep)
-    const { meta } = await directory.run(sweep)
+    const { meta } = await database.run(sweep)
     if (meta.changes < keysPerSweep) return
   }
 }

@@ -14,7 +14,7 @@ const piecesMost = 60
  */
 export async function beginWeek(res: Resources, at: number): Promise<void> {
   const monday = mondayOf(at)
-  const place = await findPlace(res.directory, 'week')
+  const place = await findPlace(res.database, 'week')
   const begun = place?.at === monday ? place.key : 0
   let after = begun
   for (let pieces = 0; pieces < piecesMost; pieces++) {
@@ -24,7 +24,7 @@ export async function beginWeek(res: Resources, at: number): Promise<void> {
     after = last
   }
   // It stays: later definitions alone are looked at until the next week.
-  if (after !== begun) await savePlace(res.directory, 'week', { at: monday, key: after })
+  if (after !== begun) await savePlace(res.database, 'week', { at: monday, key: after })
 }
 
 interface OpenedRun {
@@ -49,7 +49,7 @@ async function openWeeklyRuns(
   res: Resources,
   { week, before, after }: { week: string; before: number; after: number },
 ): Promise<{ opened: OpenedRun[]; last: number | undefined }> {
-  const db = res.directory
+  const db = res.database
   const now = res.now()
   const definitions = await db.all<{ key: number; due: number }>(sql`
     SELECT d.key, iif(d.deleted_at IS NULL AND d.created_on <= ${before},

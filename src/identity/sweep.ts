@@ -14,8 +14,8 @@ const daysLeast = 14
  */
 export function sweepRuns(res: Resources): Promise<void> {
   const before = res.now() - Math.max(res.limits.jobsDays, daysLeast) * day
-  return goOn(res.directory, 'sweep-runs', sweepPieces, (from) =>
-    sweepPiece(res.directory, before, from),
+  return goOn(res.database, 'sweep-runs', sweepPieces, (from) =>
+    sweepPiece(res.database, before, from),
   )
 }
 

@@ -30,8 +30,8 @@ export function enqueueStalledOf<Row>(
   { part, columns, from, at, messageOf, isFirst = sql`1`, unmovedFor = stalledAfter }: Stalled<Row>,
 ): Promise<void> {
   const before = res.now() - unmovedFor
-  return goOn(res.directory, part, piecesMost, async (place) => {
-    const rows = await res.directory.all<Row & Place & { isFirst: number }>(sql`
+  return goOn(res.database, part, piecesMost, async (place) => {
+    const rows = await res.database.all<Row & Place & { isFirst: number }>(sql`
       SELECT ${columns}, ${at} AS at, key, ${isFirst} AS isFirst ${from}
         AND ${at} < ${before} AND (${at}, key) > (${place.at}, ${place.key})
       ORDER BY ${at}, key LIMIT ${sendBatchMost}`)

@@ -16,18 +16,18 @@ const endedMost = 2000
 export async function sweepUploads(res: Resources): Promise<void> {
   // First, and many at once: nobody's files wait until those of whoever has sent thousands are gone.
   await deleteEnded(res)
-  await goOn(res.directory, 'sweep-uploads', piecesMost, (from) => sweepPiece(res, from))
+  await goOn(res.database, 'sweep-uploads', piecesMost, (from) => sweepPiece(res, from))
 }
 
 const deleteEnded = (res: Resources) =>
-  res.directory.run(sql`
+  res.database.run(sql`
     DELETE FROM resumable_uploads WHERE key IN (
       SELECT key FROM resumable_uploads INDEXED BY resumable_uploads_by_time
       WHERE ${isExpired(res.now())} AND job_id IS NOT NULL AND format IS NOT NULL
       LIMIT ${endedMost})`)
 
 async function sweepPiece(res: Resources, { at, key }: Place): Promise<Place | undefined> {
-  const db = res.directory
+  const db = res.database
   const expired = await db
     .select()
     .from(resumableUploads)

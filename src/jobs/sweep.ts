@@ -14,8 +14,8 @@ export const sweepPieces = 10
  */
 export function sweepJobs(res: Resources): Promise<void> {
   const before = res.now() - res.limits.jobsDays * day
-  return goOn(res.directory, 'sweep-jobs', sweepPieces, (from) =>
-    sweepPiece(res.directory, before, from),
+  return goOn(res.database, 'sweep-jobs', sweepPieces, (from) =>
+    sweepPiece(res.database, before, from),
   )
 }
 

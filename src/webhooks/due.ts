@@ -10,8 +10,8 @@ const piecesMost = 60
 
 /** Enqueues every webhook with deliveries due: by schedule, or because a message was lost. */
 export const deliverDue = (res: Resources): Promise<void> =>
-  goOn(res.directory, 'due-webhooks', piecesMost, async ({ key: after }) => {
-    const pending = await findPending(res.directory, after, res.now())
+  goOn(res.database, 'due-webhooks', piecesMost, async ({ key: after }) => {
+    const pending = await findPending(res.database, after, res.now())
     const due = pending.flatMap(({ workspace, key, due }) =>
       due === 1 ? [{ workspace, webhook: key }] : [],
     )

@@ -9,7 +9,7 @@ const sweepsPerInvocation = 50
 
 /** Deletes deliveries after thirty days, and events after AUDIT_DAYS, in bounded steps. */
 export async function sweepEvents(res: Resources): Promise<void> {
-  const db = res.directory
+  const db = res.database
   // No longer than their events, by which they are found.
   const days = Math.min(deliveryDays, res.limits.auditDays)
   await repeat(() => sweepDeliveries(db, res.now() - days * day))

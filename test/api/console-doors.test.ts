@@ -290,7 +290,7 @@ describe('a session', () => {
     const left = results.map(({ client_id }) => client_id)
     expect(left).not.toContain(old.id)
     expect(left).toContain(wide.id)
-    const [plan] = await plansOf((db) => sweepSessions({ ...resources(env), directory: db }))
+    const [plan] = await plansOf((db) => sweepSessions({ ...resources(env), database: db }))
     expect(plan?.plan.join()).toContain('INDEX console_sessions_by_expiry')
   })
 })

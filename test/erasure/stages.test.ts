@@ -251,7 +251,7 @@ describe('the last parts of an erasure', () => {
     expect(needed.key).toBeGreaterThan(0)
     expect([await stateOf(erasure), (await env.FILES.head(key))?.key]).toEqual(['files', key])
     const late = { ...res, now: () => Date.now() + 11 * 60_000 }
-    await enqueueStalledErasures({ ...late, directory: res.databaseOf(workspace) })
+    await enqueueStalledErasures({ ...late, database: res.databaseOf(workspace) })
     await answerAll(late, enqueued)
     expect([await stateOf(erasure), await env.FILES.head(key)]).toEqual(['complete', null])
   })
@@ -364,7 +364,7 @@ const bounded =
 it('asks by indexes alone', async () => {
   const { res, erases, sends, goesOn, workspace, enqueued } = await scene()
   const { db, statements } = watched()
-  const seen = { ...res, directory: db, databaseOf: () => db }
+  const seen = { ...res, database: db, databaseOf: () => db }
   await erases('bob')
   await erasePerson(seen, workspace, 'ann', 'tester')
   await answerAll(seen, enqueued)

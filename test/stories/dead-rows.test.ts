@@ -136,7 +136,7 @@ describe('dead rows', () => {
 
   it('are found by an index alone', async () => {
     const { db, statements } = watched()
-    const res = { ...hazardous().res, directory: db }
+    const res = { ...hazardous().res, database: db }
     await enqueueQuietGroups(res)
     await enqueueBusyGroups(res)
     const plans = await Promise.all(

@@ -78,7 +78,7 @@ async function costsAfter(
   await env.DB.prepare('UPDATE audiences SET refreshed = NULL').run()
 
   const seen = watched()
-  const watchedRes: Resources = { ...res, directory: seen.db, databaseOf: () => seen.db }
+  const watchedRes: Resources = { ...res, database: seen.db, databaseOf: () => seen.db }
   const costs: Costs = {}
   const cost = async <T>(what: string, does: (db: Db, res: Resources) => Promise<T>) => {
     const before = seen.meter.rowsRead

@@ -232,7 +232,7 @@ describe('every five minutes', () => {
   })
 
   it('former secrets are found by their index', async () => {
-    const [swept] = await plansOf((db) => sweepClientSecrets({ ...resources(env), directory: db }))
+    const [swept] = await plansOf((db) => sweepClientSecrets({ ...resources(env), database: db }))
     expect(swept?.plan.join()).toMatch(/SEARCH clients USING (COVERING )?INDEX clients_by_former/)
     expect(swept?.plan.join()).not.toMatch(/SCAN clients/)
   })

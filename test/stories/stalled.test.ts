@@ -102,7 +102,7 @@ it('of a queue is its first, though hundreds wait behind others', async () => {
 
 it('finds stalled work by indexes alone', async () => {
   const { db, statements } = watched()
-  const res = { ...hazardous().res, directory: db }
+  const res = { ...hazardous().res, database: db }
   await enqueueStalled(res)
   await enqueueStalledRuns(res)
   await enqueueStalledExperiments(res)

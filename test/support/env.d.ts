@@ -10,6 +10,9 @@ declare namespace Cloudflare {
     SOAK_SEED: string
     /** Whether each table has columns that this version does not know (see added-columns.ts). */
     ADDED_COLUMNS: string
+    /** Databases that are shards where a test, or SHARDS=3, makes them ones (see databases.ts). */
+    OTHER_1: D1Database
+    OTHER_2: D1Database
     MIGRATIONS: import('cloudflare:test').D1Migration[]
   }
 }

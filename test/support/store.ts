@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
+import { databases } from './databases.ts'
 
 export async function tables(): Promise<string[]> {
   const { results } = await env.DB.prepare(
@@ -20,7 +21,9 @@ export async function everyRow(): Promise<Set<string>> {
 
 /** Empties every table, so that the next look at all of them is short. */
 export async function emptyTables(): Promise<void> {
-  await env.DB.batch((await tables()).map((name) => env.DB.prepare(`DELETE FROM ${name}`)))
+  const names = await tables()
+  const empty = (db: D1Database) => db.batch(names.map((name) => db.prepare(`DELETE FROM ${name}`)))
+  await Promise.all(databases().map(empty))
 }
 
 /** What has come and gone in the whole database while something was done. */

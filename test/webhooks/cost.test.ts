@@ -147,7 +147,7 @@ describe('the plan of', () => {
   const over = (db: Db) => ({
     ...resources(env),
     databaseOf: () => db,
-    directory: db,
+    database: db,
     fetch,
     now: () => now,
   })

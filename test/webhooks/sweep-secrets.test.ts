@@ -81,7 +81,7 @@ describe('the former secret of a webhook', () => {
     await sweepWebhookSecrets(idle)
     expect(idle.meter.rowsRead).toBeLessThan(10)
     expect(idle.meter.rowsWritten).toBe(0)
-    const [plan] = await plansOf((db) => sweepWebhookSecrets({ ...resources(env), directory: db }))
+    const [plan] = await plansOf((db) => sweepWebhookSecrets({ ...resources(env), database: db }))
     expect(plan?.plan.join()).toMatch(/webhooks_by_former/)
   })
 })

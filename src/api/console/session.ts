@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { createMiddleware } from 'hono/factory'
-import { findSession, sessionTime } from '../../access/console-sessions.ts'
+import { atSession, findSession, sessionTime } from '../../access/console-sessions.ts'
 import { hashOf, sameHash } from '../../access/secret.ts'
 import { Failure } from '../../failure.ts'
 import { actAs } from '../actor.ts'
@@ -26,8 +26,9 @@ export const forgetCookie = (c: Context<Http>): string | undefined =>
 
 /** Lets only who is signed in pass; leads everybody else to the page where one signs in. */
 export const signedIn = createMiddleware<Http>(async (c, next) => {
-  const { res } = c.var
   const secret = secretOf(c)
+  c.set('res', await atSession(c.var.res, secret))
+  const { res } = c.var
   const session = secret && (await findSession(res, secret))
   if (!session) {
     if (c.req.method !== 'GET') throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
