@@ -317,7 +317,20 @@ export const userAttributes = sqliteTable(
   ],
 )
 
-export const functions = ['latest', 'boolean_or', 'sum', 'average'] as const
+export const functions = [
+  'latest',
+  'boolean_or',
+  'sum',
+  'average',
+  'min',
+  'max',
+  'count',
+  'count_distinct',
+  'boolean_and',
+  'earliest',
+  'most_frequent',
+  'unique_list',
+] as const
 
 /** An attribute that members share, and the function that makes it of their own. */
 export interface SharedAttribute {

@@ -119,7 +119,7 @@ function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew'>) {
       <SharedAttribute at={from + i} attribute={attribute} error={error} />
     ))
   const none = (number: number) =>
-    Array.from({ length: number }, () => ({ id: '', type: functions[0] }))
+    Array.from({ length: number }, () => ({ id: '', type: 'latest' }))
   const shown = filled.length + Math.min(empty, rowsAtOnce)
   return (
     <fieldset>
