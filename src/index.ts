@@ -20,6 +20,7 @@ import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/
 import { enqueueStalled } from './experience/stalled.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
+import { sweepPreviews } from './identity/previews.ts'
 import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
@@ -93,6 +94,7 @@ export default {
       sweepEvents: () => sweepEvents(res),
       sweepJobs: () => sweepJobs(res),
       sweepRuns: () => sweepRuns(res),
+      sweepPreviews: () => sweepPreviews(res),
       sweepUploads: () => sweepUploads(res),
       sweepRevocations: () => sweepRevocations(res),
       sweepKeys: () => sweepKeys(res),
