@@ -44,8 +44,9 @@ export async function settled(
   await team.audience('coupon', { operator: 'equals', attribute: 'has_dog', value: true })
   await team.attach('coupon', experience_group)
   const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
-  const preview_id = isAbout('preview') && (await previewed(team))
   const erasure = isAbout('erasure') && (await team.erase('nobody'))
+  // An erasure takes previews along.
+  const preview_id = isAbout('preview') && (await previewed(team))
   const ids = {
     ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
     ...(Object.fromEntries(await Promise.all(heldJobs)) as Record<string, string>), // of names

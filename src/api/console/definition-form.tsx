@@ -1,7 +1,10 @@
 import type { Context } from 'hono'
 import { functions } from '../../identity/aggregate.ts'
+import type { Preview } from '../../identity/previews.ts'
 import type { Http } from '../http.ts'
 import { isFilled, type Typed } from './definition-typed.ts'
+import { may } from './page.tsx'
+import { previewing, previewPath, PreviewOf } from './preview.tsx'
 import { Field, FormToken, Refused, TextField, type FormError } from './parts.tsx'
 import { sharedAs } from './why.tsx'
 
@@ -10,11 +13,13 @@ interface FormProps {
   typed: Typed
   error?: FormError | undefined
   isNew: boolean
+  preview?: Preview | undefined
 }
 
-export function DefinitionForm({ c, typed, error, isNew }: FormProps) {
+export function DefinitionForm({ c, typed, error, isNew, preview }: FormProps) {
   return (
-    <form method="post">
+    // A preview has another path.
+    <form method="post" action={isNew ? '/console/households/-/new' : undefined}>
       <FormToken c={c} />
       <Refused error={error} />
       {isNew && (
@@ -51,7 +56,15 @@ export function DefinitionForm({ c, typed, error, isNew }: FormProps) {
       </fieldset>
       <Ignored typed={typed} error={error} />
       <SharedAttributes c={c} typed={typed} error={error} />
-      <button class="main">{isNew ? 'Create the definition' : 'Save the changes'}</button>
+      <div class="actions">
+        <button class="main">{isNew ? 'Create the definition' : 'Save the changes'}</button>
+        {isNew && may(c, previewing) && (
+          <button formaction={previewPath} formnovalidate>
+            See what would form
+          </button>
+        )}
+      </div>
+      {preview !== undefined && <PreviewOf preview={preview} />}
     </form>
   )
 }
@@ -108,7 +121,7 @@ function Ignored({ typed, error }: Pick<FormProps, 'typed' | 'error'>) {
 const rowsAtOnce = 2
 const rowsMost = 30
 
-function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew'>) {
+function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew' | 'preview'>) {
   const filled = typed.attributes.filter(isFilled)
   const empty = Math.max(
     0,

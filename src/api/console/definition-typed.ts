@@ -1,5 +1,6 @@
 import type { GroupDefinition } from '../../identity/definitions.ts'
 import * as wire from '../platform/wire/groups.ts'
+import { PreviewedDefinition } from '../platform/wire/previews.ts'
 import { refusalOfShape } from '../valid.ts'
 import type { Form } from './form.ts'
 
@@ -68,6 +69,14 @@ export function readDraft(typed: Typed) {
   const { data, error } = wire.NewDefinition.safeParse(draft)
   if (data === undefined) throw refusalOfShape(error.issues[0], draft)
   return { id: data.id, draft: wire.draftOf(data) }
+}
+
+/** The same to be previewed, which has no name yet. Throws as `readDraft` does. */
+export function readPreviewed(typed: Typed) {
+  const { id: _, ...draft } = sent(typed)
+  const { data, error } = PreviewedDefinition.safeParse(draft)
+  if (data === undefined) throw refusalOfShape(error.issues[0], draft)
+  return wire.draftOf(data)
 }
 
 /** The fields of a form that say another thing than `before`. Throws as `readDraft` does. */
