@@ -11,17 +11,17 @@ export type Aggregate = {
   means: string
 } & (Computed | Chosen | OfItems)
 
-/** Computed of the rows `u` of user_attributes, of which those of `name` count. */
+/** Computed of the values of rows `u` of user_attributes, NULL where a member has none. */
 interface Computed {
-  computed: (name: string) => SQL
+  computed: (u: SQL) => SQL
   type: 'boolean' | 'number'
 }
 
 /** The value of one member, as it was sent: the first in an order, then by the user's id. */
 interface Chosen {
-  order: SQL
+  order: (u: SQL) => SQL
   /** Whether a value has a part at all. */
-  where?: SQL
+  where?: (u: SQL) => SQL
 }
 
 /** A query of `in_group`, `result`, `type` and `folded` over the rows of `items`. */
@@ -32,37 +32,37 @@ interface OfItems {
 // SQLite gives infinity beyond a double's range, which JSON has not.
 const finite = (result: SQL) => sql`nullif(nullif(${result}, 9e999), -9e999)`
 
-const isValue = (name: string) => sql`u.name = ${name} AND u.value IS NOT NULL`
-
 /** The first of the numbers, or of the moments, or of the texts. */
-const inOrder = (direction: 'ASC' | 'DESC') => {
+const inOrder = (direction: 'ASC' | 'DESC') => (u: SQL) => {
   const last = sql.raw(`${direction} NULLS LAST`)
-  const { number, moment, text } = readings
-  return sql`${number} ${last}, ${moment} ${last}, ${text} ${last}, u.updated_at DESC`
+  return sql`${sql.join(
+    readings(u).map((reading) => sql`${reading} ${last}, `),
+    sql``,
+  )} ${u}.updated_at DESC`
 }
-const isComparable = sql.raw(`u.type NOT IN ('boolean', 'list')`)
+const isComparable = (u: SQL) => sql`${u}.type NOT IN ('boolean', 'list')`
 
 /** Of Group Identity, "Group attributes": the first four. */
 export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
   latest: {
-    order: sql`u.updated_at DESC`,
+    order: (u) => sql`${u}.updated_at DESC`,
     exclusions: why.notLatest,
     means: 'the value that was updated last; of two of one moment, that of the smaller user id.',
   },
   boolean_or: {
-    computed: (name) => sql`iif(coalesce(max(u.name = ${name} AND ${isTrue}), 0), 'true', 'false')`,
+    computed: (u) => sql`iif(coalesce(max(${isTrue(u)}), 0), 'true', 'false')`,
     type: 'boolean',
     exclusions: why.notTrue,
     means: 'whether any value is true, or the text true in any case; false without values.',
   },
   sum: {
-    computed: (name) => finite(sql`sum(iif(u.name = ${name}, ${number}, NULL))`),
+    computed: (u) => finite(sql`sum(${number(u)})`),
     type: 'number',
     exclusions: why.notNumbers,
     means: 'the sum of the numbers, and of texts that are one as a whole.',
   },
   average: {
-    computed: (name) => finite(sql`avg(iif(u.name = ${name}, ${number}, NULL))`),
+    computed: (u) => finite(sql`avg(${number(u)})`),
     type: 'number',
     exclusions: why.notNumbers,
     means: 'the average of the same.',
@@ -74,16 +74,17 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
     means:
       'the least of the numbers (also of texts that are one); where there is none, the earliest of ' +
       'the dates and date-times in ISO 8601; where there is none, the first text, without regard to ' +
-      'case. Booleans and lists have no part. Of equals, the one that was updated last.',
+      'case. Booleans and lists have no part. Of equals, the smaller text, then the one that was ' +
+      'updated last.',
   },
   max: {
     order: inOrder('DESC'),
     where: isComparable,
     exclusions: why.notFirst(-1, 'not-greatest'),
-    means: 'the greatest, in the same order.',
+    means: 'the greatest, in the same way; of equals, the greater text.',
   },
   count: {
-    computed: (name) => sql`count(iif(${isValue(name)}, 1, NULL))`,
+    computed: (u) => sql`count(${u}.value)`,
     type: 'number',
     exclusions: why.none,
     means: 'how many members have a value, also an empty one; 0 without.',
@@ -98,8 +99,7 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
       'or a boolean and its text are one value; another case is another value.',
   },
   boolean_and: {
-    computed: (name) => sql`
-      iif(coalesce(min(iif(${isValue(name)}, ${isTrue}, NULL)), 0), 'true', 'false')`,
+    computed: (u) => sql`iif(coalesce(min(${isTrue(u)}), 0), 'true', 'false')`,
     type: 'boolean',
     exclusions: why.none,
     means:
@@ -107,7 +107,7 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
       'values.',
   },
   earliest: {
-    order: sql`u.updated_at`,
+    order: (u) => sql`${u}.updated_at`,
     exclusions: why.notEarliest,
     means: 'the value that has not been updated for the longest time; ties as of latest.',
   },

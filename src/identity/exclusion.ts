@@ -54,31 +54,32 @@ export const notLatest: Exclusions = (given) => allBut(given, newer, 'not-latest
 export const notEarliest: Exclusions = (given) =>
   allBut(given, (a, b) => newer(b, a), 'not-earliest')
 
-const kinds = ['number', 'moment', 'text'] as const satisfies (keyof Reading)[]
+const kinds = ['number', 'moment', 'text'] as const satisfies Reading['kind'][]
 
 const inBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
-const compare = (a: string | number | bigint, b: string | number | bigint): number => {
-  if (typeof a === 'string' && typeof b === 'string') return inBytes(a, b)
-  return a < b ? -1 : a > b ? 1 : 0
+const compare = (a: Reading, b: Reading): number => {
+  if (a.number !== b.number) return a.number < b.number ? -1 : 1
+  return inBytes(a.text, b.text)
 }
 
 /** All but the least one, or the greatest, of the first kind that a value is of. */
 export const notFirst =
   (sign: 1 | -1, beaten: 'not-least' | 'not-greatest'): Exclusions =>
   (given) => {
-    const readings = new Map(
-      given
-        .filter(({ type }) => type !== 'boolean' && type !== 'list')
-        .map((one) => [one, readingOf(one.stored, one.caseless)]),
+    const read = given.flatMap((one) =>
+      one.type === 'boolean' || one.type === 'list'
+        ? []
+        : [{ one, reading: readingOf(one.stored, one.caseless) }],
     )
-    const kind = kinds.find((kind) => [...readings.values()].some((read) => kind in read))
-    const key = (one: Given) => (kind === undefined ? undefined : readings.get(one)?.[kind])
-    const order: Order = (a, b) => sign * compare(key(a) ?? 0, key(b) ?? 0) || newer(a, b)
-    const [first] = given.filter((one) => key(one) !== undefined).toSorted(order)
+    const kind = kinds.find((kind) => read.some(({ reading }) => reading.kind === kind))
+    const compared = read
+      .filter(({ reading }) => reading.kind === kind)
+      .sort((a, b) => sign * compare(a.reading, b.reading) || newer(a.one, b.one))
+      .map(({ one }) => one)
     return given.map((one) => {
-      if (key(one) === undefined) return 'not-comparable'
-      return one === first ? undefined : beaten
+      if (!compared.includes(one)) return 'not-comparable'
+      return one === compared[0] ? undefined : beaten
     })
   }
 

@@ -64,7 +64,7 @@ export async function explain(
         SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
     sql<Member>`
     SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type,
-      u.updated_at AS updatedAt, ${caseless} AS caseless
+      u.updated_at AS updatedAt, ${caseless(sql`u`)} AS caseless
     FROM ${membership}
       JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
       LEFT JOIN user_attributes AS u

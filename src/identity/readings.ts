@@ -1,50 +1,48 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { momentOf } from '../moment.ts'
 import { invisible } from './matching.ts'
 
-// What a stored value `u` of a member `m` is read as, in SQL and alike in memory.
+// What a stored value is read as, in SQL of a row `u` of user_attributes, and alike in memory.
 
 // LIKE ignores the case of A to Z; old values are untrimmed.
-export const isTrue = sql.raw(`trim(u.value, char(9, 10, 11, 12, 13, 32)) LIKE 'true'`)
+export const isTrue = (u: SQL) => sql`trim(${u}.value, char(9, 10, 11, 12, 13, 32)) LIKE 'true'`
 
 // Only a text that is wholly a number equals its cast.
-const isNumber = 'CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999'
+const ifNumber = (u: SQL, as: 'REAL' | 'NUMERIC') => sql`
+  iif(CAST(${u}.value AS NUMERIC) = ${u}.value AND abs(CAST(${u}.value AS REAL)) < 9e999,
+    CAST(${u}.value AS ${sql.raw(as)}), NULL)`
 
-export const number = sql.raw(`iif(${isNumber}, CAST(u.value AS REAL), NULL)`)
-
-/** Number, moment and text of a value: the first of them that it has; lists and booleans have none. */
-export interface Reading {
-  number?: number | bigint
-  moment?: number
-  text?: string
-}
-
-const exactNumber = `iif(${isNumber}, CAST(u.value AS NUMERIC), NULL)`
+export const number = (u: SQL) => ifNumber(u, 'REAL')
 
 // Few texts are like a date, and the view reads those in full.
-const moment = `iif(u.value GLOB '*[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*',
-  (SELECT r.m FROM own_readings AS r
-    WHERE r.workspace_id = u.workspace_id AND r.user_id = u.user_id AND r.name = u.name),
-  NULL)`
+const moment = (u: SQL) => sql`
+  iif(${u}.value GLOB '*[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*',
+    (SELECT r.m FROM own_readings AS r WHERE r.workspace_id = ${u}.workspace_id
+      AND r.user_id = ${u}.user_id AND r.name = ${u}.name),
+    NULL)`
 
 /** A text without regard to case, as rules of audiences compare it. */
-export const caseless = sql.raw('lower(coalesce(u.folded, u.sent, u.value))')
+export const caseless = (u: SQL) => sql`lower(coalesce(${u}.folded, ${u}.sent, ${u}.value))`
 
 /** The readings by which values are in order; NULL comes last. */
-export const readings = {
-  number: sql.raw(exactNumber),
-  moment: sql.raw(moment),
-  text: sql`iif(${sql.raw(exactNumber)} IS NULL AND ${sql.raw(moment)} IS NULL, ${caseless}, NULL)`,
-}
+export const readings = (u: SQL) => [ifNumber(u, 'NUMERIC'), moment(u), caseless(u)]
 
-const isItem = `u.type = 'list'`
+const isList = `u.type = 'list'`
 
 /** A value, or an item of a list `e`, as it is told apart from others; NULL where there is none. */
 export const item = {
-  text: sql.raw(`iif(${isItem}, e.value, u.value)`),
-  type: sql.raw(`iif(${isItem}, 'string', u.type)`),
-  folded: sql`iif(${sql.raw(isItem)}, u.folded ->> e.fullkey, trim(u.folded, ${invisible}))`,
-  from: sql.raw(`json_each(iif(${isItem}, u.value, NULL)) AS e`),
+  text: sql.raw(`iif(${isList}, e.value, u.value)`),
+  type: sql.raw(`iif(${isList}, 'string', u.type)`),
+  folded: sql`iif(${sql.raw(isList)}, u.folded ->> e.fullkey, trim(u.folded, ${invisible}))`,
+  from: sql.raw(`json_each(iif(${isList}, u.value, NULL)) AS e`),
+}
+
+/** The same of a value in memory: its kind is the first of them that it is. */
+export interface Reading {
+  kind: 'number' | 'moment' | 'text'
+  /** A number, or milliseconds; 0 for a text. */
+  number: number | bigint
+  text: string
 }
 
 const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
@@ -70,9 +68,10 @@ const asExact = (text: string, number: number): number | bigint => {
 }
 
 /** Reads a value as `readings` does in SQL. */
-export function readingOf(stored: string, caseless: string): Reading {
+export function readingOf(stored: string, text: string): Reading {
   const number = parseNumber(stored)
-  if (number !== undefined) return { number: asExact(stored, number) }
+  if (number !== undefined) return { kind: 'number', number: asExact(stored, number), text }
   const moment = momentOf(stored)
-  return moment === undefined ? { text: caseless } : { moment }
+  if (moment !== undefined) return { kind: 'moment', number: moment, text }
+  return { kind: 'text', number: 0, text }
 }

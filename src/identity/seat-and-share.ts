@@ -135,21 +135,20 @@ function computeSharedOf(definition: Definition, condition: SQL, withClause = sq
   )
 }
 
-const valuesOfMembers = ({ workspace, definitionKey }: Definition, name: SQL, condition: SQL) => ({
-  from: sql`identity_members AS m LEFT JOIN user_attributes AS u
-    ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`,
-  where: sql`m.definition_key = ${definitionKey} AND ${condition}`,
-})
+/** Members `m` with their values of an attribute, as `u`. */
+const valueOf = ({ workspace }: Definition, id: string, u: SQL): SQL => sql`
+  LEFT JOIN user_attributes AS ${u}
+    ON ${u}.workspace_id = ${workspace} AND ${u}.user_id = m.user_id AND ${u}.name = ${id}`
 
-/** All that needs no order of items, in one scan of the members. */
+const ofMembers = ({ definitionKey }: Definition, condition: SQL) =>
+  sql`m.definition_key = ${definitionKey} AND ${condition}`
+
+/** All that needs no order of items, in one scan of the members: each attribute by a join of its own. */
 function resultsAtOnce(definition: Definition, attributes: SharedAttribute[], condition: SQL): SQL {
-  const names = sql.join(
-    attributes.map(({ id }) => sql`${id}`),
-    sql`, `,
-  )
-  const { from, where } = valuesOfMembers(definition, sql`IN (${names})`, condition)
-  const results = attributes.map(
-    ({ id, type }, i) => sql`, ${resultOf(id, aggregates[type])} AS ${sql.raw(`r${i}`)}`,
+  const joined = attributes.map((attribute, i) => ({ ...attribute, u: sql.raw(`u${i}`) }))
+  const joins = sql.join(joined.map(({ id, u }) => valueOf(definition, id, u)))
+  const results = joined.map(
+    ({ type, u }, i) => sql`, ${resultOf(aggregates[type], u)} AS ${sql.raw(`r${i}`)}`,
   )
   const cases = attributes.map((_, i) => sql.raw(`WHEN ${i} THEN r${i} `))
   const shared = attributes.map(({ id, type }) => {
@@ -158,29 +157,34 @@ function resultsAtOnce(definition: Definition, attributes: SharedAttribute[], co
   })
   // Of what is chosen of one member, the result is its id: the value is that member's.
   return sql`
-    SELECT s.in_group, s.name, s.function, iif(s.type IS NULL, coalesce(c.sent, c.value), s.result) AS result,
+    SELECT s.in_group, s.name, s.function,
+      iif(s.type IS NULL, coalesce(c.sent, c.value), s.result) AS result,
       coalesce(s.type, c.type) AS type, c.folded
     FROM (SELECT g.in_group, f.value ->> 0 AS name, f.value ->> 1 AS function,
         CASE f.key ${sql.join(cases)} END AS result, f.value ->> 2 AS type
       FROM (SELECT m.value AS in_group ${sql.join(results)}
-        FROM ${from} WHERE ${where} GROUP BY m.value) AS g
+        FROM identity_members AS m ${joins}
+        WHERE ${ofMembers(definition, condition)} GROUP BY m.value) AS g
       CROSS JOIN json_each(${JSON.stringify(shared)}) AS f) AS s
     LEFT JOIN user_attributes AS c ON c.workspace_id = ${definition.workspace}
       AND c.user_id = iif(s.type IS NULL, s.result, NULL) AND c.name = s.name`
 }
 
-function resultOf(name: string, aggregate: Aggregate): SQL {
-  if ('computed' in aggregate) return aggregate.computed(name)
+function resultOf(aggregate: Aggregate, u: SQL): SQL {
+  if ('computed' in aggregate) return aggregate.computed(u)
   if ('ofItems' in aggregate) throw new Error('items are not computed at once')
-  const { order, where = sql`true` } = aggregate
-  return sql`json_group_array(m.user_id ORDER BY ${order}, m.user_id)
-    FILTER (WHERE u.name = ${name} AND u.value IS NOT NULL AND ${where}) ->> 0`
+  const { order, where } = aggregate
+  return sql`json_group_array(m.user_id ORDER BY ${order(u)}, m.user_id)
+    FILTER (WHERE ${u}.value IS NOT NULL ${where && sql`AND ${where(u)}`}) ->> 0`
 }
 
 function resultOfItems(definition: Definition, { id, type }: SharedAttribute, condition: SQL): SQL {
   const aggregate = aggregates[type]
   if (!('ofItems' in aggregate)) throw new Error(`${type} is computed at once`)
-  const items = itemsOf(valuesOfMembers(definition, sql`= ${id}`, condition))
+  const items = itemsOf({
+    from: sql`identity_members AS m ${valueOf(definition, id, sql`u`)}`,
+    where: ofMembers(definition, condition),
+  })
   return sql`SELECT in_group, ${id} AS name, ${type} AS function, result, type, folded
     FROM (${aggregate.ofItems(items)})`
 }

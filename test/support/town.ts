@@ -188,30 +188,35 @@ function mostFrequent(items: Map<string, Known[]>): Value | undefined {
   return all.map(({ value }) => value).find((value) => typeof value !== 'string') ?? text
 }
 
-/** The first of all numbers, else of all moments, else of all texts; of equals the earlier one. */
+/** The first of all numbers, else of all moments, else of all texts; of equals by the text. */
 function firstOf(
   newest: Known[],
   isBefore: <One extends number | bigint | string>(a: One, b: One) => boolean,
 ): Value | undefined {
-  const texts = newest.filter(({ value }) => typeof value !== 'boolean' && !Array.isArray(value))
-  const ofKind = <One extends number | bigint | string>(read: (text: string) => One | undefined) =>
-    texts.flatMap(({ value }) => {
-      const key = read(trimmed(String(value)))
-      return key === undefined ? [] : [{ value, key }]
-    })
-  const least = <One extends number | bigint | string>(all: { value: Value; key: One }[]) =>
-    all.reduce<{ value: Value; key: One } | undefined>(
-      (first, one) => (first === undefined || isBefore(one.key, first.key) ? one : first),
-      undefined,
-    )?.value
   // Hexadecimal digits of UTF-8 are in the order of its bytes.
-  const bytes = texts.map(({ value }) => ({
-    value,
-    key: [...utf8.encode(folded(String(value)))]
+  const bytes = (value: Value) =>
+    [...utf8.encode(folded(String(value)))]
       .map((byte) => byte.toString(16).padStart(2, '0'))
-      .join(''),
-  }))
-  return least(ofKind(exactNumberIn)) ?? least(ofKind(momentOf)) ?? least(bytes)
+      .join('')
+  const texts = newest
+    .filter(({ value }) => typeof value !== 'boolean' && !Array.isArray(value))
+    .map(({ value }) => ({ value, text: bytes(value) }))
+  const first = (read: (text: string) => number | bigint | undefined) =>
+    texts
+      .flatMap(({ value, text }) => {
+        const key = read(trimmed(String(value)))
+        return key === undefined ? [] : [{ value, text, key }]
+      })
+      .reduce<{ value: Value; text: string; key: number | bigint } | undefined>(
+        (least, one) =>
+          least === undefined ||
+          isBefore(one.key, least.key) ||
+          (!isBefore(least.key, one.key) && isBefore(one.text, least.text))
+            ? one
+            : least,
+        undefined,
+      )?.value
+  return first(exactNumberIn) ?? first(momentOf) ?? first(() => 0)
 }
 
 /** Integers of 64 bits by all of their digits. */
