@@ -184,6 +184,37 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
     )
   })
 
+  it('is of values that audiences can ask for', async () => {
+    const team = await Team.open()
+    await team.define(further)
+    await team.user('ann', {
+      ...{ $address: 'A', age: '40', since: '2024-01-31T23:00:00-02:00', phone: '' },
+      ...{ plan: 5, consent: true, city: 'ZÜRICH', genre: ['Übung', 'rock'], likes: ['b', 'É'] },
+    })
+    await team.user('bob', { $address: 'A', age: 7, phone: 1, plan: 6, genre: 'Übung', likes: 5 })
+    await team.recompute()
+    const asked: [string, string, unknown, boolean][] = [
+      ['age', 'less_than', 8, true],
+      ['age', 'equals', 7, true],
+      ['since', 'equals', '2024-02-01T01:00Z', true],
+      ['since', 'less_than', '2024-02-01', false],
+      ['phone', 'greater_than', 1, true],
+      ['plan', 'equals', 2, true],
+      ['consent', 'equals', true, true],
+      ['city', 'equals', 'zürich', true],
+      ['genre', 'starts_with', 'üb', true],
+      ['likes', 'equals', 'e\u0301', true],
+      ['likes', 'in', ['B'], true],
+      ['likes', 'greater_than', 4, true],
+      ['likes', 'contains', 'c', false],
+    ]
+    for (const [id, operator, value, holds] of asked) {
+      const rule = { operator, attribute: `household:${id}`, value }
+      const found = await said(team.send('POST', '/audiences/preview', { rule }))
+      expect([id, operator, value, found['count']]).toEqual([id, operator, value, holds ? 2 : 0])
+    }
+  })
+
   it.each([
     'has_dog',
     'household',
