@@ -11,6 +11,7 @@ import { sweepKeys } from './idempotency/keys.ts'
 import { enqueueBusyGroups, enqueueQuietGroups } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
+import { sweepPreviews } from './identity/previews.ts'
 import { sweepRuns } from './identity/sweep.ts'
 import { beginWeek } from './identity/monday.ts'
 import { deliverDue } from './webhooks/due.ts'
@@ -47,6 +48,7 @@ export async function runCron(
     sweepEvents: () => sweepEvents(res),
     sweepJobs: () => sweepJobs(res),
     sweepRuns: () => sweepRuns(res),
+    sweepPreviews: () => sweepPreviews(res),
     sweepUploads: () => sweepUploads(res),
     sweepRevocations: () => sweepRevocations(res),
     sweepKeys: () => sweepKeys(res),

@@ -29,6 +29,7 @@ export type Reason =
         | 'client'
         | 'definition'
         | 'run'
+        | 'preview'
         | 'user'
         | 'attribute'
         | 'audience'
@@ -101,6 +102,7 @@ export type ResumableRefusal =
 export type Limited =
   | 'definitions'
   | 'attributes'
+  | 'previews'
   | 'audiences'
   | 'webhooks'
   | 'experiments'

@@ -1,5 +1,5 @@
 import { folded, lengthOf } from '../text.ts'
-import { momentOf } from './moment.ts'
+import { momentOf } from '../moment.ts'
 import { compilePattern, type Constants } from './pattern.ts'
 import type { Condition, Scalar } from './rule.ts'
 

@@ -20,6 +20,9 @@ export interface MaybeList {
   share: number
 }
 
+/** Functions whose result may be a list. */
+const mayBeList = ['latest', 'earliest', 'unique_list']
+
 /** The lists that a rule of these costs may look at. */
 export function listsOf({ rule, names }: ResolvedRule, costs: LeafCost[]): MaybeList[] {
   const { user: total } = sumOf(costs)
@@ -29,7 +32,7 @@ export function listsOf({ rule, names }: ResolvedRule, costs: LeafCost[]): Maybe
     .entries()) {
     if (!('attribute' in leaf)) continue
     const shared = sharedBy(names, leaf.attribute)
-    if (shared !== undefined && shared.function !== 'latest') continue
+    if (shared !== undefined && !mayBeList.includes(shared.function)) continue
     const list = {
       name: shared?.name ?? leaf.attribute,
       definition: shared?.definition ?? null,

@@ -317,7 +317,20 @@ export const userAttributes = sqliteTable(
   ],
 )
 
-export const functions = ['latest', 'boolean_or', 'sum', 'average'] as const
+export const functions = [
+  'latest',
+  'boolean_or',
+  'sum',
+  'average',
+  'min',
+  'max',
+  'count',
+  'count_distinct',
+  'boolean_and',
+  'earliest',
+  'most_frequent',
+  'unique_list',
+] as const
 
 /** An attribute that members share, and the function that makes it of their own. */
 export interface SharedAttribute {
@@ -407,6 +420,49 @@ export const normalizedValues = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.definition, t.normalized, t.value] }),
     uniqueIndex('normalized_values_by_value').on(t.definition, t.value),
+  ],
+)
+
+/** What a definition would form, counted up to a value. */
+export interface Forecast {
+  /** Users who have a value, users whose value counts as none, and users with a list. */
+  users: number
+  withoutValue: number
+  withList: number
+  overLimit: number
+  groups: number
+  /** Groups and their users, by size: see identity/forecast.ts. */
+  sizes: { groups: number; users: number }[]
+  /** Values of groups, and values that count as none, of most users. */
+  largest: { value: string; users: number }[]
+  none: { value: string; users: number }[]
+  /** Groups with the least random numbers. */
+  samples: { value: string; users: number; at: number }[]
+}
+
+/** What a definition that is not saved would form. Its normalized values have its negative key. */
+export const definitionPreviews = sqliteTable(
+  'definition_previews',
+  {
+    key: integer('key').primaryKey({ autoIncrement: true }),
+    id: text('id').notNull(),
+    workspace: integer('workspace_id').notNull(),
+    source: text('source_user_attribute').notNull(),
+    matching: text('matching', { enum: ['normalized'] }),
+    ignoreValues: text('ignore_values', { mode: 'json' }).$type<string[]>(),
+    state: text('state', { enum: ['normalizing', 'counting', 'complete'] }).notNull(),
+    step: integer('step').notNull().default(0),
+    cursor: text('cursor').notNull().default(''),
+    /** Users who have the attribute, as far as they were counted. */
+    expected: integer('expected').notNull(),
+    /** Users of the ranges so far, of the state. */
+    scanned: integer('scanned').notNull().default(0),
+    forecast: text('forecast', { mode: 'json' }).$type<Forecast>().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [
+    uniqueIndex('definition_previews_by_id').on(t.workspace, t.id),
+    index('definition_previews_by_age').on(t.createdAt),
   ],
 )
 

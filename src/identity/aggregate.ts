@@ -1,64 +1,157 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
+import * as why from './exclusion.ts'
+import { isTrue, item, number, readings } from './readings.ts'
 
-/** Why a member's value has no part in what a group shares. */
-export type Exclusion = 'missing' | 'not-true' | 'not-a-number' | 'beyond-numbers' | 'not-latest'
+/** A function of one attribute of a group's members; what it makes of none is NULL. */
+export type Aggregate = {
+  /** Which values have no part in the result, and why. */
+  exclusions: why.Exclusions
+  /** What the OpenAPI document says of it. */
+  means: string
+} & (Computed | Chosen | OfItems)
 
-export type Aggregated = Exclude<SharedAttribute['type'], 'latest'>
-
-/** A function of one attribute of a group's members. */
-interface Aggregate {
-  /** Over rows `u` of user_attributes, of which those of `name` count. NULL: nothing to share. */
-  result: (name: string) => SQL
+/** Computed of the values of rows `u` of user_attributes, NULL where a member has none. */
+interface Computed {
+  computed: (u: SQL) => SQL
   type: 'boolean' | 'number'
-  /** Why a stored value has no part in the result, if so. */
-  exclusion: (value: string) => Exclusion | undefined
 }
 
-// LIKE ignores the case of A to Z; old values are untrimmed.
-const isTrue = sql.raw(`trim(u.value, char(9, 10, 11, 12, 13, 32)) LIKE 'true'`)
+/** The value of one member, as it was sent: the first in an order, then by the user's id. */
+interface Chosen {
+  order: (u: SQL) => SQL
+  /** Whether a value has a part at all. */
+  where?: (u: SQL) => SQL
+}
+
+/** A query of `in_group`, `result`, `type` and `folded` over the rows of `items`. */
+interface OfItems {
+  ofItems: (items: SQL) => SQL
+}
 
 // SQLite gives infinity beyond a double's range, which JSON has not.
 const finite = (result: SQL) => sql`nullif(nullif(${result}, 9e999), -9e999)`
 
-// Only a text that is wholly a number equals its cast.
-const number = sql.raw(
-  `iif(CAST(u.value AS NUMERIC) = u.value AND abs(CAST(u.value AS REAL)) < 9e999,
-    CAST(u.value AS REAL), NULL)`,
-)
-
-const numeric = /^[\t-\r ]*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?[\t-\r ]*$/i
-
-/** Reads a text as `number` does in SQL. */
-export function parseNumber(text: string): number | undefined {
-  const number = numeric.test(text) ? Number(text) : Infinity
-  return Number.isFinite(number) ? number : undefined
+/** The first of the numbers, or of the moments, or of the texts. */
+const inOrder = (direction: 'ASC' | 'DESC') => (u: SQL) => {
+  const last = sql.raw(`${direction} NULLS LAST`)
+  return sql`${sql.join(
+    readings(u).map((reading) => sql`${reading} ${last}, `),
+    sql``,
+  )} ${u}.updated_at DESC`
 }
+const isComparable = (u: SQL) => sql`${u}.type NOT IN ('boolean', 'list')`
 
-const trueInAnyCase = /^[\t-\r ]*true[\t-\r ]*$/i
-
-const exclusionOfNumber = (value: string): Exclusion | undefined => {
-  if (parseNumber(value) !== undefined) return undefined
-  return numeric.test(value) ? 'beyond-numbers' : 'not-a-number'
-}
-
-/** Group Identity, "Group attributes". For `latest` see `latestOf` in seat-and-share.ts. */
-export const aggregates: Record<Aggregated, Aggregate> = {
+/** Of Group Identity, "Group attributes": the first four. */
+export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
+  latest: {
+    order: (u) => sql`${u}.updated_at DESC`,
+    exclusions: why.notLatest,
+    means: 'the value that was updated last; of two of one moment, that of the smaller user id.',
+  },
   boolean_or: {
-    result: (name) => sql`iif(coalesce(max(u.name = ${name} AND ${isTrue}), 0), 'true', 'false')`,
+    computed: (u) => sql`iif(coalesce(max(${isTrue(u)}), 0), 'true', 'false')`,
     type: 'boolean',
-    exclusion: (value) => (trueInAnyCase.test(value) ? undefined : 'not-true'),
+    exclusions: why.notTrue,
+    means: 'whether any value is true, or the text true in any case; false without values.',
   },
   sum: {
-    result: (name) => finite(sql`sum(iif(u.name = ${name}, ${number}, NULL))`),
+    computed: (u) => finite(sql`sum(${number(u)})`),
     type: 'number',
-    exclusion: exclusionOfNumber,
+    exclusions: why.notNumbers,
+    means: 'the sum of the numbers, and of texts that are one as a whole.',
   },
   average: {
-    result: (name) => finite(sql`avg(iif(u.name = ${name}, ${number}, NULL))`),
+    computed: (u) => finite(sql`avg(${number(u)})`),
     type: 'number',
-    exclusion: exclusionOfNumber,
+    exclusions: why.notNumbers,
+    means: 'the average of the same.',
+  },
+  min: {
+    order: inOrder('ASC'),
+    where: isComparable,
+    exclusions: why.notFirst(1, 'not-least'),
+    means:
+      'the least of the numbers (also of texts that are one); where there is none, the earliest of ' +
+      'the dates and date-times in ISO 8601; where there is none, the first text, without regard to ' +
+      'case. Booleans and lists have no part. Of equals, the smaller text, then the one that was ' +
+      'updated last.',
+  },
+  max: {
+    order: inOrder('DESC'),
+    where: isComparable,
+    exclusions: why.notFirst(-1, 'not-greatest'),
+    means: 'the greatest, in the same way; of equals, the greater text.',
+  },
+  count: {
+    computed: (u) => sql`count(${u}.value)`,
+    type: 'number',
+    exclusions: why.none,
+    means: 'how many members have a value, also an empty one; 0 without.',
+  },
+  count_distinct: {
+    ofItems: (items) => sql`
+      SELECT in_group, count(text) AS result, 'number' AS type, NULL AS folded
+      FROM (${items}) GROUP BY in_group`,
+    exclusions: why.withoutItems,
+    means:
+      'how many different values members have; 0 without. Each item of a list is a value. A number ' +
+      'or a boolean and its text are one value; another case is another value.',
+  },
+  boolean_and: {
+    computed: (u) => sql`iif(coalesce(min(${isTrue(u)}), 0), 'true', 'false')`,
+    type: 'boolean',
+    exclusions: why.none,
+    means:
+      'whether all values that members have are true, or the text true in any case; false without ' +
+      'values.',
+  },
+  earliest: {
+    order: (u) => sql`${u}.updated_at`,
+    exclusions: why.notEarliest,
+    means: 'the value that has not been updated for the longest time; ties as of latest.',
+  },
+  most_frequent: {
+    ofItems: (items) => sql`
+      SELECT in_group, text AS result, type, folded
+      FROM (SELECT *, row_number() OVER (PARTITION BY in_group
+          ORDER BY text IS NULL, members DESC, updated_at DESC, text) AS place
+        FROM (${items}))
+      WHERE place = 1`,
+    exclusions: why.notFrequent,
+    means:
+      'the value that most members have, told apart as by count_distinct; of two, the one that was ' +
+      'updated last, then the smaller text. A number that another member has as text is a number.',
+  },
+  unique_list: {
+    ofItems: (items) => sql`
+      SELECT in_group,
+        nullif(json_group_array(text ORDER BY text) FILTER (WHERE ${isListed}), '[]') AS result,
+        'list' AS type,
+        iif(count(folded) FILTER (WHERE ${isListed}) > 0,
+          json_group_array(coalesce(folded, lower(text)) ORDER BY text) FILTER (WHERE ${isListed}),
+          NULL) AS folded
+      FROM (SELECT *, row_number() OVER (PARTITION BY in_group
+          ORDER BY ${isShort} DESC, text) AS place
+        FROM (${items}))
+      GROUP BY in_group`,
+    exclusions: why.notListed,
+    means:
+      `a list of the different values, as texts, told apart as by count_distinct: the first ` +
+      `${why.listedMost} in the order of their bytes, without texts of over ${why.listedLength} ` +
+      'characters. To audiences it is a list: a condition holds where it holds for an item.',
   },
 }
 
-export const functions = ['latest', ...(Object.keys(aggregates) as Aggregated[])] as const // its keys
+const isShort = sql`ifnull(length(text) <= ${why.listedLength}, 0)`
+const isListed = sql`${isShort} AND place <= ${why.listedMost}`
+
+/** A query of the different values `text` of each group, of rows of members `m` with values `u`. */
+export const itemsOf = (rows: { from: SQL; where: SQL }): SQL => sql`
+  SELECT m.value AS in_group, ${item.text} AS text, min(${item.type}) AS type,
+    max(${item.folded}) AS folded, count(DISTINCT m.user_id) AS members,
+    max(u.updated_at) AS updated_at
+  FROM ${rows.from} LEFT JOIN ${item.from} WHERE ${rows.where} GROUP BY in_group, text`
+
+/** The functions, in the order of the table. */
+export const functions = Object.keys(aggregates) as SharedAttribute['type'][] // its keys

@@ -168,7 +168,11 @@ function changeTo(change: Partial<DefinitionDraft>): SQL {
         json(iif(ignore_values IS ${or(ignored, sql`ignore_values`)}, 'false', 'true'))))`
 }
 
-function checkAttributes(attributes: SharedAttribute[], { sharedAttributesMax }: Limits): void {
+/** Throws `limit`. */
+export function checkAttributes(
+  attributes: SharedAttribute[],
+  { sharedAttributesMax }: Limits,
+): void {
   if (attributes.length > sharedAttributesMax)
     throw new Failure({ reason: 'limit', what: 'attributes', max: sharedAttributesMax })
 }

@@ -2,8 +2,10 @@ import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
-import { aggregates, type Exclusion } from './aggregate.ts'
+import { aggregates } from './aggregate.ts'
 import { valueOf, type StoredValue, type Value } from './attributes.ts'
+import type { Exclusion, Given } from './exclusion.ts'
+import { caseless } from './readings.ts'
 
 export interface Explanation {
   definition: string
@@ -29,9 +31,7 @@ export interface Contribution {
 
 type Shared = StoredValue &
   Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
-type Member = { user: string; updatedAt: number | null } & (
-  (StoredValue & { stored: string }) | { text: null }
-)
+type Member = (StoredValue & Given) | { user: string; text: null; updatedAt: number | null }
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
 export async function explain(
@@ -64,7 +64,7 @@ export async function explain(
         SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
     sql<Member>`
     SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type,
-      u.updated_at AS updatedAt
+      u.updated_at AS updatedAt, ${caseless(sql`u`)} AS caseless
     FROM ${membership}
       JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
       LEFT JOIN user_attributes AS u
@@ -83,22 +83,15 @@ export async function explain(
 }
 
 function contributions(type: SharedAttribute['type'], members: Member[]): Contribution[] {
-  const last = Math.max(...members.map(({ updatedAt }) => updatedAt ?? 0))
-  const latest = members.find(({ text, updatedAt }) => text !== null && updatedAt === last)
+  const given = members.flatMap((member) => (member.text === null ? [] : [member]))
+  const exclusions = new Map(
+    aggregates[type].exclusions(given).map((exclusion, i) => [given[i]?.user, exclusion ?? null]),
+  )
   return members.map((member) => {
     const { user, updatedAt } = member
-    const excluded = exclusion(type, member, latest) ?? null
-    const value = member.text === null ? null : valueOf(member)
-    return { user, value, updatedAt, counts: excluded === null, excluded }
+    if (member.text === null)
+      return { user, value: null, updatedAt, counts: false, excluded: 'missing' }
+    const excluded = exclusions.get(user) ?? null
+    return { user, value: valueOf(member), updatedAt, counts: excluded === null, excluded }
   })
-}
-
-function exclusion(
-  type: SharedAttribute['type'],
-  member: Member,
-  latest: Member | undefined,
-): Exclusion | undefined {
-  if (member.text === null) return 'missing'
-  if (type === 'latest') return member === latest ? undefined : 'not-latest'
-  return aggregates[type].exclusion(member.stored)
 }

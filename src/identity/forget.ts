@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { listDefinitions, type GroupDefinition } from './definitions.ts'
 import { subtractUsers } from './limits.ts'
+import { forgetPreviews } from './previews.ts'
 import { removeMembers } from './seat-and-share.ts'
 
 /** Users to forget: a query of `user_id`. */
@@ -29,6 +30,7 @@ export async function forgetUsers(
   const isUser = sql`workspace_id = ${workspace} AND user_id IN (${users}) AND ${guard}`
   return [
     ...(await leaveHouseholds(db, forgotten, counted)),
+    ...forgetPreviews(forgotten),
     sql`DELETE FROM user_attributes WHERE ${isUser}`,
     ...counted('attributes'),
     sql`

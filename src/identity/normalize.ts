@@ -39,16 +39,19 @@ const usersFirst = 1000
 export const usersOf = ({ limits }: Resources, invocation: Invocation): number =>
   Math.min(invocation.items(usersFirst), limits.usersPerStep)
 
-const sourceRows = (run: BegunRun) => {
+/** Whose values are normalized, and how far. */
+type Normalizing = Pick<BegunRun, 'workspace' | 'definition' | 'source' | 'matching' | 'cursor'>
+
+const sourceRows = (run: Normalizing) => {
   const { from, where } = usersByExactValue(run)
   return sql`${from} WHERE ${where}`
 }
-const normalizedRows = ({ definition }: BegunRun) =>
+const normalizedRows = ({ definition }: Normalizing) =>
   sql`normalized_values INDEXED BY normalized_values_by_value
     WHERE definition_key = ${definition}`
 
 /** A query of the `upTo` and `crowded` of the next values that about so many users have. */
-export function endOfValues(run: BegunRun, users: number): SQL {
+export function endOfValues(run: Normalizing, users: number): SQL {
   const after = sql`value > ${run.cursor}`
   const noRows = sql`(SELECT NULL AS value) WHERE ${after}`
   return endOfRange(
@@ -59,7 +62,7 @@ export function endOfValues(run: BegunRun, users: number): SQL {
 }
 
 /** Deletes normalized values that no user has, or all where values are compared as they are. */
-export function deleteUnused(run: BegunRun, values: Range, guard: SQL): SQL {
+export function deleteUnused(run: Normalizing, values: Range, guard: SQL): SQL {
   const isUsed = sql`EXISTS (
     SELECT 1 FROM ${sourceRows(run)} AND u.value = normalized_values.value AND u.type <> 'list')`
   return sql`
@@ -68,7 +71,7 @@ export function deleteUnused(run: BegunRun, values: Range, guard: SQL): SQL {
 }
 
 /** A value of before `folded` was stored has its case folded by A to Z alone. */
-const caselessValue = (run: BegunRun) => sql`
+const caselessValue = (run: Normalizing) => sql`
   coalesce(
     iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
       (SELECT u.folded FROM ${sourceRows(run)}
@@ -77,7 +80,7 @@ const caselessValue = (run: BegunRun) => sql`
     lower(v.value))`
 
 /** The values of a range, of which a crowded one is not read row by row. */
-const valuesOf = (run: BegunRun, values: Range) =>
+const valuesOf = (run: Normalizing, values: Range) =>
   values.crowded
     ? sql`SELECT ${values.upTo} AS value
       WHERE EXISTS (SELECT 1 FROM ${sourceRows(run)}
@@ -86,7 +89,7 @@ const valuesOf = (run: BegunRun, values: Range) =>
       AND ${within(sql`u.value`, values)} AND u.type <> 'list'`
 
 /** Writes the normalized form of each new value of a range. */
-export const writeNormalized = (run: BegunRun, values: Range, guard: SQL): SQL => sql`
+export const writeNormalized = (run: Normalizing, values: Range, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
   SELECT ${run.definition}, v.normalized, v.value
   FROM (

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
-import { aggregates, type Aggregated } from './aggregate.ts'
+import { aggregates, itemsOf, type Aggregate } from './aggregate.ts'
 import { candidates, candidatesWithSeat, hasNoValue, within, type Range } from './ranges.ts'
 import type { Definition, Seating } from './user-rows.ts'
 
@@ -107,23 +107,20 @@ export const fillSeats = (seating: Seating, range: Range, now: number, guard: SQ
 export const computeShared = (definition: Definition, range: Range, guard: SQL): SQL[] =>
   computeSharedOf(definition, sql`${within(sql`m.value`, range)} AND ${guard}`)
 
-type AggregatedAttribute = SharedAttribute & { type: Aggregated }
-
 /** Attributes of one statement: D1 takes a hundred parameters. */
 const aggregatesPerStatement = 20
 
 /** Computes what groups share of the members `m` that `condition` selects. */
 function computeSharedOf(definition: Definition, condition: SQL, withClause = sql``): SQL[] {
   const { definitionKey, attributes } = definition
-  const aggregated = attributes.filter(
-    (attribute): attribute is AggregatedAttribute => attribute.type !== 'latest',
-  )
+  const isOfItems = ({ type }: SharedAttribute) => 'ofItems' in aggregates[type]
+  const atOnce = attributes.filter((attribute) => !isOfItems(attribute))
   const selections = attributes
-    .filter(({ type }) => type === 'latest')
-    .map(({ id }) => latestOf(definition, id, condition))
-  for (let from = 0; from < aggregated.length; from += aggregatesPerStatement)
+    .filter(isOfItems)
+    .map((attribute) => resultOfItems(definition, attribute, condition))
+  for (let from = 0; from < atOnce.length; from += aggregatesPerStatement)
     selections.push(
-      aggregatesOf(definition, aggregated.slice(from, from + aggregatesPerStatement), condition),
+      resultsAtOnce(definition, atOnce.slice(from, from + aggregatesPerStatement), condition),
     )
   return selections.map(
     (selection) => sql`${withClause}
@@ -138,46 +135,59 @@ function computeSharedOf(definition: Definition, condition: SQL, withClause = sq
   )
 }
 
-const isValueOfMember = ({ workspace }: Definition, name: SQL) =>
-  sql`u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name ${name}`
+/** Members `m` with their values of an attribute, as `u`. */
+const valueOf = ({ workspace }: Definition, id: string, u: SQL): SQL => sql`
+  LEFT JOIN user_attributes AS ${u}
+    ON ${u}.workspace_id = ${workspace} AND ${u}.user_id = m.user_id AND ${u}.name = ${id}`
 
-/** All aggregates in one scan of the members. */
-function aggregatesOf(
-  definition: Definition,
-  attributes: AggregatedAttribute[],
-  condition: SQL,
-): SQL {
-  const names = sql.join(
-    attributes.map(({ id }) => sql`${id}`),
-    sql`, `,
-  )
-  const results = attributes.map(
-    ({ id, type }, i) => sql`, ${aggregates[type].result(id)} AS ${sql.raw(`r${i}`)}`,
+const ofMembers = ({ definitionKey }: Definition, condition: SQL) =>
+  sql`m.definition_key = ${definitionKey} AND ${condition}`
+
+/** All that needs no order of items, in one scan of the members: each attribute by a join of its own. */
+function resultsAtOnce(definition: Definition, attributes: SharedAttribute[], condition: SQL): SQL {
+  const joined = attributes.map((attribute, i) => ({ ...attribute, u: sql.raw(`u${i}`) }))
+  const joins = sql.join(joined.map(({ id, u }) => valueOf(definition, id, u)))
+  const results = joined.map(
+    ({ type, u }, i) => sql`, ${resultOf(aggregates[type], u)} AS ${sql.raw(`r${i}`)}`,
   )
   const cases = attributes.map((_, i) => sql.raw(`WHEN ${i} THEN r${i} `))
-  const shared = attributes.map(({ id, type }) => [id, type, aggregates[type].type])
+  const shared = attributes.map(({ id, type }) => {
+    const aggregate = aggregates[type]
+    return [id, type, 'computed' in aggregate ? aggregate.type : null]
+  })
+  // Of what is chosen of one member, the result is its id: the value is that member's.
   return sql`
-    SELECT g.in_group, f.value ->> 0 AS name, f.value ->> 1 AS function,
-      CASE f.key ${sql.join(cases)} END AS result, f.value ->> 2 AS type, NULL AS folded
-    FROM (SELECT m.value AS in_group ${sql.join(results)}
-      FROM identity_members AS m
-        LEFT JOIN user_attributes AS u ON ${isValueOfMember(definition, sql`IN (${names})`)}
-      WHERE m.definition_key = ${definition.definitionKey} AND ${condition}
-      GROUP BY m.value) AS g
-    CROSS JOIN json_each(${JSON.stringify(shared)}) AS f`
+    SELECT s.in_group, s.name, s.function,
+      iif(s.type IS NULL, coalesce(c.sent, c.value), s.result) AS result,
+      coalesce(s.type, c.type) AS type, c.folded
+    FROM (SELECT g.in_group, f.value ->> 0 AS name, f.value ->> 1 AS function,
+        CASE f.key ${sql.join(cases)} END AS result, f.value ->> 2 AS type
+      FROM (SELECT m.value AS in_group ${sql.join(results)}
+        FROM identity_members AS m ${joins}
+        WHERE ${ofMembers(definition, condition)} GROUP BY m.value) AS g
+      CROSS JOIN json_each(${JSON.stringify(shared)}) AS f) AS s
+    LEFT JOIN user_attributes AS c ON c.workspace_id = ${definition.workspace}
+      AND c.user_id = iif(s.type IS NULL, s.result, NULL) AND c.name = s.name`
 }
 
-/** The most recently updated value; of two of one moment, that of the smaller user id. */
-const latestOf = (definition: Definition, id: string, condition: SQL): SQL => sql`
-  SELECT in_group, ${id} AS name, 'latest' AS function, result, type, folded
-  FROM (
-    SELECT m.value AS in_group, coalesce(u.sent, u.value) AS result, u.type, u.folded,
-      row_number() OVER (PARTITION BY m.value
-        ORDER BY u.value IS NULL, u.updated_at DESC, m.user_id) AS place
-    FROM identity_members AS m
-      LEFT JOIN user_attributes AS u ON ${isValueOfMember(definition, sql`= ${id}`)}
-    WHERE m.definition_key = ${definition.definitionKey} AND ${condition})
-  WHERE place = 1`
+function resultOf(aggregate: Aggregate, u: SQL): SQL {
+  if ('computed' in aggregate) return aggregate.computed(u)
+  if ('ofItems' in aggregate) throw new Error('items are not computed at once')
+  const { order, where } = aggregate
+  return sql`json_group_array(m.user_id ORDER BY ${order(u)}, m.user_id)
+    FILTER (WHERE ${u}.value IS NOT NULL ${where && sql`AND ${where(u)}`}) ->> 0`
+}
+
+function resultOfItems(definition: Definition, { id, type }: SharedAttribute, condition: SQL): SQL {
+  const aggregate = aggregates[type]
+  if (!('ofItems' in aggregate)) throw new Error(`${type} is computed at once`)
+  const items = itemsOf({
+    from: sql`identity_members AS m ${valueOf(definition, id, sql`u`)}`,
+    where: ofMembers(definition, condition),
+  })
+  return sql`SELECT in_group, ${id} AS name, ${type} AS function, result, type, folded
+    FROM (${aggregate.ofItems(items)})`
+}
 
 /** Whether a result is of no shared attribute: nothing keeps it up to date any more. */
 const isNotShared = (attributes: SharedAttribute[]) =>

@@ -6,6 +6,10 @@ import { household, Team } from '../support/identity.ts'
 const { id: _, ...draft } = household
 const emoji = '🎉'
 
+const ofKnown =
+  'attributes.0.type must be latest, boolean_or, sum, average, min, max, count, count_distinct, ' +
+  'boolean_and, earliest, most_frequent or unique_list'
+
 const ofType = (id: string, type = 'latest') => ({ id, type })
 const many = (count: number) => Array.from({ length: count }, (_, i) => ofType(`a${i}`))
 const definitions = (team: Team) => team.get<Json[]>('/groups')
@@ -51,6 +55,15 @@ describe.each(writes)('the fields of %s', (_, writer) => {
     [
       'an attribute of each type',
       { attributes: ['latest', 'boolean_or', 'sum', 'average'].map((type) => ofType(type, type)) },
+    ],
+    [
+      'an attribute of each further type',
+      {
+        attributes: [
+          ...['min', 'max', 'count', 'count_distinct', 'boolean_and', 'earliest'],
+          ...['most_frequent', 'unique_list'],
+        ].map((type) => ofType(type, type)),
+      },
     ],
     [
       'attribute ids of 1 and 223 characters',
@@ -279,21 +292,9 @@ describe.each(attributeWrites)('the attributes of %s', (_, writer) => {
     ]),
     ['a number for an id', [{ id: 7, type: 'sum' }], 'attributes.0.id must be of type string'],
     ['no type', [{ id: 'a' }], 'attributes.0.type is required'],
-    [
-      'an unknown type',
-      [ofType('a', 'max')],
-      'attributes.0.type must be latest, boolean_or, sum or average',
-    ],
-    [
-      'a type in capitals',
-      [ofType('a', 'SUM')],
-      'attributes.0.type must be latest, boolean_or, sum or average',
-    ],
-    [
-      'a type of a prototype',
-      [ofType('a', 'constructor')],
-      'attributes.0.type must be latest, boolean_or, sum or average',
-    ],
+    ['an unknown type', [ofType('a', 'median')], ofKnown],
+    ['a type in capitals', [ofType('a', 'SUM')], ofKnown],
+    ['a type of a prototype', [ofType('a', 'constructor')], ofKnown],
     ['a text', 'has_dog', 'attributes must be of type array'],
     ['an object', { has_dog: 'sum' }, 'attributes must be of type array'],
     ['texts', ['has_dog'], 'attributes.0 must be of type object'],

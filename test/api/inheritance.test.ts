@@ -29,6 +29,20 @@ async function settled(definition: Json = household): Promise<Team> {
   return team
 }
 
+const further = {
+  ...household,
+  attributes: [
+    { id: 'age', type: 'min' },
+    { id: 'since', type: 'max' },
+    { id: 'phone', type: 'count' },
+    { id: 'plan', type: 'count_distinct' },
+    { id: 'consent', type: 'boolean_and' },
+    { id: 'city', type: 'earliest' },
+    { id: 'genre', type: 'most_frequent' },
+    { id: 'likes', type: 'unique_list' },
+  ],
+}
+
 const ownOfJane = { $address: '123 Main St', color: 'blue' }
 const attributesOf = async (team: Team, user: string) =>
   (await team.profile(user))['user_attributes']
@@ -114,6 +128,90 @@ describe('GET /users/{user_id}/attributes/{name}/explain', () => {
           { user_id: 'cid', ...nothing },
         ],
       })
+    }
+  })
+
+  it('says why a value has no part in each further function', async () => {
+    const team = await Team.open()
+    await team.define(further)
+    await team.user('ann', {
+      ...{ $address: 'A', age: '40', since: '2024-01-31T23:00:00-02:00', phone: '' },
+      ...{ plan: 5, consent: true, city: 'old', genre: ['jazz', 'rock'], likes: ['b', 'É'] },
+    })
+    await scheduler.wait(5)
+    await team.user('bob', {
+      ...{ $address: 'A', age: 7.5, since: '2024-02-01', phone: 1, plan: '5', consent: 'yes' },
+      ...{ city: 'new', genre: 'rock', likes: 'a' },
+    })
+    await team.user('cid', {
+      ...{ $address: 'A', age: 'young', since: ['2025-01-01'], plan: [], genre: 'pop' },
+      ...{ likes: 'x'.repeat(513) },
+    })
+    await team.recompute()
+
+    const found = await Promise.all(
+      further.attributes.map(async ({ id }) => {
+        const { value, contributions } = (await explained(team, 'cid', `household:${id}`)) as {
+          value: unknown
+          contributions: { not_counted_because: string | null }[]
+        }
+        return [id, value, ...contributions.map((one) => one.not_counted_because)]
+      }),
+    )
+    const none = 'The user has no value'
+    expect(found).toEqual([
+      [
+        ...['age', 7.5, 'The value of another member is the least', null],
+        '"young" is not of the kind that is compared',
+      ],
+      [
+        ...['since', '2024-01-31T23:00:00-02:00', null],
+        'The value of another member is the greatest',
+        'A list is not of the kind that is compared',
+      ],
+      ['phone', 2, null, null, none],
+      ['plan', 1, null, null, 'The list is empty'],
+      ['consent', false, null, null, none],
+      ['city', 'old', null, 'The value of another member has not been updated for longer', none],
+      ['genre', 'rock', null, null, 'Another value is the most frequent'],
+      [
+        ...['likes', ['a', 'b', 'É'], null, null],
+        `"${'x'.repeat(64)}…" is too long, or beyond the first 100`,
+      ],
+    ])
+    expect(await attributesOf(team, 'cid')).toMatchObject(
+      Object.fromEntries(found.map(([id, value]) => [`household:${String(id)}`, value])),
+    )
+  })
+
+  it('is of values that audiences can ask for', async () => {
+    const team = await Team.open()
+    await team.define(further)
+    await team.user('ann', {
+      ...{ $address: 'A', age: '40', since: '2024-01-31T23:00:00-02:00', phone: '' },
+      ...{ plan: 5, consent: true, city: 'ZÜRICH', genre: ['Übung', 'rock'], likes: ['b', 'É'] },
+    })
+    await team.user('bob', { $address: 'A', age: 7, phone: 1, plan: 6, genre: 'Übung', likes: 5 })
+    await team.recompute()
+    const asked: [string, string, unknown, boolean][] = [
+      ['age', 'less_than', 8, true],
+      ['age', 'equals', 7, true],
+      ['since', 'equals', '2024-02-01T01:00Z', true],
+      ['since', 'less_than', '2024-02-01', false],
+      ['phone', 'greater_than', 1, true],
+      ['plan', 'equals', 2, true],
+      ['consent', 'equals', true, true],
+      ['city', 'equals', 'zürich', true],
+      ['genre', 'starts_with', 'üb', true],
+      ['likes', 'equals', 'e\u0301', true],
+      ['likes', 'in', ['B'], true],
+      ['likes', 'greater_than', 4, true],
+      ['likes', 'contains', 'c', false],
+    ]
+    for (const [id, operator, value, holds] of asked) {
+      const rule = { operator, attribute: `household:${id}`, value }
+      const found = await said(team.send('POST', '/audiences/preview', { rule }))
+      expect([id, operator, value, found['count']]).toEqual([id, operator, value, holds ? 2 : 0])
     }
   })
 

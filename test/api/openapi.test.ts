@@ -71,7 +71,11 @@ describe('GET /openapi.json', () => {
         statuses.filter((status) => status.startsWith('2')),
         name,
       ).toHaveLength(
-        / \/platform\/.*\/audiences\/(preview|\{audience_id\}\/count)$/.test(name) ? 2 : 1,
+        / \/platform\/.*\/(audiences\/(preview|\{audience_id\}\/count)|groups\/preview(\/\{preview_id\})?)$/.test(
+          name,
+        )
+          ? 2
+          : 1,
       )
       for (const [operation, expected] of refusals)
         if (operation.test(name)) expect(statuses, name).toEqual(expect.arrayContaining(expected))

@@ -224,12 +224,23 @@ const plain: fc.Arbitrary<Value> = fc.oneof(
   },
 )
 
+/** Items of lists have 512 characters at most. */
+const isShort = (all: string[]) => all.every((one) => [...one].length <= 512)
+
 const result = fc.constantFrom(...functions).chain((made) => {
   const results: Record<typeof made, fc.Arbitrary<Value>> = {
     latest: plain,
     boolean_or: fc.boolean(),
     sum: fc.constantFrom(...numbers),
     average: fc.constantFrom(...numbers),
+    min: fc.oneof(text, fc.constantFrom(...numbers)),
+    max: fc.oneof(text, fc.constantFrom(...numbers)),
+    count: fc.nat(5),
+    count_distinct: fc.nat(5),
+    boolean_and: fc.boolean(),
+    earliest: plain,
+    most_frequent: fc.oneof(text, fc.constantFrom(...numbers), fc.boolean()),
+    unique_list: fc.uniqueArray(text, { minLength: 1, maxLength: 4 }).filter(isShort),
   }
   return fc.record({ function: fc.constant(made), result: fc.option(results[made], { freq: 6 }) })
 })

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { momentOf } from '../../src/audiences/moment.ts'
+import { momentOf } from '../../src/moment.ts'
 import * as oracle from './evaluate.ts'
 import { peopled, populate } from './populate.ts'
 import { runs } from '../support/property.ts'

@@ -80,7 +80,9 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     write(
       `INSERT INTO group_attributes (definition_key, value, name, function, result, type, folded)
         SELECT value ->> 'key', value ->> 'in_group', value ->> 'name', value ->> 'made',
-        iif(value ->> 'made' IN ('sum', 'average'), CAST(value ->> 'text' AS REAL), value ->> 'text'),
+        CASE WHEN value ->> 'made' IN ('sum', 'average') THEN CAST(value ->> 'text' AS REAL)
+          WHEN value ->> 'made' IN ('count', 'count_distinct') THEN CAST(value ->> 'text' AS INTEGER)
+          ELSE value ->> 'text' END,
         iif(value ->> 'text' IS NULL, NULL, value ->> 'type'), value ->> 'folded' FROM json_each(?2) WHERE ?1`,
       results,
     ),

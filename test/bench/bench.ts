@@ -6,6 +6,7 @@ import { main } from '../local/program.ts'
 import { audiences } from './audiences.ts'
 import { during } from './during.ts'
 import { experiments } from './experiments.ts'
+import { functions } from './functions.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
@@ -26,6 +27,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['neighbour', neighbour],
   ['requests', requests],
   ['mondays', mondays],
+  ['functions', functions],
   ['users', users],
   ['lookups', lookups],
   ['audiences', audiences],

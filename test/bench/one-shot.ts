@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Definition } from '../local/platform.ts'
 
 /** One shared attribute for each function; `latest` is of the address. */
-export const household: Definition = {
+export const household = {
   id: 'household',
   description: 'users who share the same physical address',
   source_user_attribute: '$address',
@@ -12,7 +12,7 @@ export const household: Definition = {
     { id: 'age', type: 'average' },
     { id: '$address', type: 'latest' },
   ],
-}
+} satisfies Definition
 
 const members = `
   identity_members AS m LEFT JOIN user_attributes AS u ON u.workspace_id = 1 AND u.user_id = m.user_id AND u.name = ?2

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { functions } from '../../src/db/schema.ts'
+import { canonical } from '../../src/text.ts'
+import type { Db } from '../../src/db/connect.ts'
+import { functions, type SharedAttribute } from '../../src/db/schema.ts'
+import { explain } from '../../src/identity/explain.ts'
 import { readAttributes, type Value } from '../../src/identity/attributes.ts'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
@@ -11,7 +14,15 @@ import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
 import { hazardous } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
-import { expectSame, groupsOf, record, inBytes, seatAll, type Town } from '../support/town.ts'
+import {
+  expectSame,
+  groupsOf,
+  record,
+  inBytes,
+  seatAll,
+  type Groups,
+  type Town,
+} from '../support/town.ts'
 import { defined, deliver, formed, momentOf, writeUsers } from '../support/weeks.ts'
 import { runs } from '../support/property.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -74,6 +85,19 @@ const words = [
   'é',
 ]
 
+const moments = [
+  '2024-02-29',
+  ' 2024-02-29T00:00:00Z',
+  '2024-02-29T01:00+02:00',
+  '2023-02-29',
+  '2024-02-28 23:59',
+  'at 2024-02-29',
+]
+
+/** Of two, a hundred are shared. */
+const many = Array.from({ length: 70 }, (_, i) => `item ${i}`)
+const long = [...Array.from({ length: 70 }, (_, i) => `ITEM ${i}`), 'Ω'.repeat(512), 'it\'s "']
+
 const own: fc.Arbitrary<Value | null> = fc.oneof(
   fc.constantFrom(...numeric),
   fc.constantFrom(...notNumeric),
@@ -81,7 +105,10 @@ const own: fc.Arbitrary<Value | null> = fc.oneof(
   fc.constantFrom(0, -0, 1, -1, 5, 0.5, 0.1, -2.25, 1e21, 1e308, 5e-324, 9007199254740991),
   fc.integer({ min: -1000, max: 1000 }).map((n) => n / 8),
   fc.boolean(),
-  fc.constantFrom<string[][]>([], ['true'], ['5'], ['a', 'b']),
+  fc.constantFrom<string[][]>([], ['true'], ['5'], ['a', 'b'], ['b', 'É', 'b'], many, long),
+  fc.constantFrom(...moments),
+  fc.constantFrom('Ann', 'ANN', ' ann', 'Zoë', 'zoe\u0308', 'É', 'e', 'É ', 'x'.repeat(513)),
+  fc.constantFrom('9007199254740992', '9223372036854775807', '9223372036854775808', '5.0', '1e0'),
   fc.constant(null),
 )
 
@@ -200,6 +227,54 @@ const week = fc.record({
   definitions: fc.boolean(),
 })
 
+/** Of a household of several, what is said to count makes what is shared. */
+async function expectExplained(
+  of: { db: Db; workspace: number; definition: string; attributes: SharedAttribute[] },
+  groups: Groups,
+) {
+  const group = [...groups.values()].find(({ members }) => members.length > 1)
+  if (group === undefined) return
+  const [user = ''] = group.members
+  for (const { id, type } of of.attributes) {
+    const result = group.shared[id]
+    if (result === undefined) continue
+    const name = inheritedName(of.definition, id)
+    const { value, members } = await explain(of.db, of.workspace, user, name)
+    expect(value).toEqual(result)
+    expect(members.map(({ user }) => user)).toEqual(group.members)
+    const counted = members.flatMap((one) => (one.counts && one.value !== null ? [one.value] : []))
+    const items = counted.map((one) => (Array.isArray(one) ? one : [canonical(String(one))]))
+    switch (type) {
+      case 'latest':
+      case 'earliest':
+      case 'min':
+      case 'max':
+        expect(counted).toEqual([result])
+        break
+      case 'count':
+        expect(counted).toHaveLength(Number(result))
+        break
+      case 'count_distinct':
+        expect(new Set(items.flat()).size).toBe(result)
+        break
+      case 'most_frequent':
+        for (const some of items) expect(some).toContain(String(result))
+        break
+      case 'unique_list':
+        for (const item of result as string[]) expect(items.flat()).toContain(item) // a list
+        break
+      case 'boolean_or':
+        expect(counted.length > 0).toBe(result)
+        break
+      case 'boolean_and':
+        expect(items.every(([one = '']) => one.toLowerCase() === 'true')).toBe(
+          result || counted.length === 0,
+        )
+    }
+    for (const { excluded, value } of members) expect(excluded === 'missing').toBe(value === null)
+  }
+}
+
 describe('Monday after Monday', () => {
   it('seats and shares as the oracle does, whatever is written of users', async () => {
     let rows = 0
@@ -272,6 +347,10 @@ describe('Monday after Monday', () => {
               const expected = groupsOf(town, seats, rule.attributes)
               const actual = await formed(res, workspace, id)
               expectSame(actual, expected)
+              await expectExplained(
+                { db, workspace, definition: id, attributes: rule.attributes },
+                actual,
+              )
               const [run] = await listRuns(db, workspace, id)
               expect(run).toMatchObject({
                 state: 'successful',

@@ -1,3 +1,4 @@
+import type { SharedAttribute } from '../../src/db/schema.ts'
 import type { Client } from './api.ts'
 import { answer, json, send } from './http.ts'
 import { standing, watch } from './watch.ts'
@@ -6,7 +7,7 @@ export interface Definition {
   id: string
   description: string
   source_user_attribute: string
-  attributes: { id: string; type: 'latest' | 'boolean_or' | 'sum' | 'average' }[]
+  attributes: SharedAttribute[]
 }
 
 export interface Run {

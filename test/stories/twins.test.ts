@@ -10,6 +10,7 @@ import { deleteExperiment } from '../../src/experiments/erase.ts'
 import { setStatus } from '../../src/experiments/status.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
+import { openPreview } from '../../src/identity/previews.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { receiveUsers, toUsers } from '../../src/identity/users-upload.ts'
 import { deleteUpload } from '../../src/jobs/delete-upload.ts'
@@ -61,6 +62,9 @@ async function build(workspace: number): Promise<Record<string, string>> {
   ]
   const begun = async (to: Destination) =>
     (await createUpload(res, to, { length: 4, fields: { type: 'add' } })).id
+  const preview = await openPreview(res, workspace, {
+    ...{ description: '', attributes: [], source: 'street', matching: 'normalized' },
+  })
   const spare = await grouped(res, workspace, 'spare')
   await filling(res, workspace, 'coupon', { operator: 'not', expression: teamIs('blue') })
   await addAudience(res, workspace, 'mates', {
@@ -100,6 +104,7 @@ async function build(workspace: number): Promise<Record<string, string>> {
     participantId: 'ann',
     group_id: 'household',
     run_id: run.id,
+    preview_id: preview.id,
     import_id,
     uploadId: await begun(toOwls),
     other_uploadId: await begun(toOwls),
@@ -140,7 +145,7 @@ async function deleteAll(workspace: number, ids: Record<string, string>): Promis
 }
 
 const others = eventTypes.filter((type) => !/exported$|^client/.test(type)).join()
-const readsByPost = /(preview|memberships|assignments|evaluate\/flags(\/:key)?)$/
+const readsByPost = /(audiences\/preview|memberships|assignments|evaluate\/flags(\/:key)?)$/
 const csv = { accept: 'text/csv' }
 const reads: (NamedDoor & { headers?: Record<string, string> })[] = [
   ...groupDoors.filter(({ template }) => template.startsWith('/groups/v3')),

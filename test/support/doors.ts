@@ -123,6 +123,11 @@ const webhook = { url: `${env.RECEIVER}/in/door` }
 const ofWorkspaces: Record<string, Door> = {
   'GET /groups': { scope: 'groups:read' },
   'POST /groups': { scope: 'groups:write', ...takes('POST', household) },
+  'POST /groups/preview': {
+    ...{ scope: 'groups:read', also: ['users:read'] },
+    ...takes('POST', { source_user_attribute: '$address' }),
+  },
+  'GET /groups/preview/:preview_id': { scope: 'groups:read', also: ['users:read'] },
   'GET /groups/:group_id': { scope: 'groups:read' },
   'PUT /groups/:group_id': {
     scope: 'groups:write',

@@ -15,6 +15,7 @@ const slow = {
   erasure: /:erasure_id/,
   experiment: /\/experiments/,
   upload: /:uploadId|:upload_id/,
+  preview: /:preview_id/,
 }
 
 const isHeld = /:jobId\/(changes|publish|cancel)/
@@ -44,6 +45,8 @@ export async function settled(
   await team.attach('coupon', experience_group)
   const experiment_id = isAbout('experiment') && (await tested(team, await bank.group()))
   const erasure = isAbout('erasure') && (await team.erase('nobody'))
+  // An erasure takes previews along.
+  const preview_id = isAbout('preview') && (await previewed(team))
   const ids = {
     ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
     ...(Object.fromEntries(await Promise.all(heldJobs)) as Record<string, string>), // of names
@@ -54,6 +57,7 @@ export async function settled(
     ...(experiment_id && { experiment_id, participant_id: 'ann' }),
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
     ...(import_id && { import_id }),
+    ...(preview_id && { preview_id }),
     ...uploads,
   }
   return { team, bank, ids }
@@ -78,6 +82,12 @@ async function imported(team: Team): Promise<string> {
   const { id, ...answer } = await said(team.call('PUT', '/users', file))
   if (id === undefined) throw new Error(JSON.stringify(answer))
   await eventually(() => team.get(`/imports/${String(id)}`), hasEnded)
+  return String(id)
+}
+
+async function previewed(team: Team): Promise<string> {
+  const draft = { source_user_attribute: '$address' }
+  const { id } = await said(team.send('POST', '/groups/preview', draft))
   return String(id)
 }
 

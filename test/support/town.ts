@@ -3,7 +3,8 @@ import type { SharedAttribute } from '../../src/db/schema.ts'
 import type { Value } from '../../src/identity/attributes.ts'
 import { groupValue } from '../../src/identity/matching.ts'
 import { isNoValue, noValues } from '../../src/identity/no-value.ts'
-import { trimmed } from '../../src/text.ts'
+import { momentOf } from '../audiences/evaluate.ts'
+import { folded, trimmed } from '../../src/text.ts'
 
 /** Each user's attributes with their times; null where deleted. */
 export type Town = Map<string, Map<string, { value: Value | null; at: number }>>
@@ -122,21 +123,108 @@ function shareOf(
   return shared
 }
 
-function made(
-  type: SharedAttribute['type'],
-  known: { user: string; value: Value; at: number }[],
-): Value | undefined {
-  if (type === 'boolean_or')
-    return known.some(
-      ({ value }) => !Array.isArray(value) && trimmed(String(value)).toLowerCase() === 'true',
-    )
-  if (type === 'latest')
-    return known.sort((a, b) => b.at - a.at || inBytes(a.user, b.user))[0]?.value
+type Known = { user: string; value: Value; at: number }
+
+/** The result of a function, by its words. */
+function made(type: SharedAttribute['type'], known: Known[]): Value | undefined {
+  const newest = known.toSorted((a, b) => b.at - a.at || inBytes(a.user, b.user))
+  const oldest = known.toSorted((a, b) => a.at - b.at || inBytes(a.user, b.user))
+  const truths = known.map(
+    ({ value }) => !Array.isArray(value) && trimmed(String(value)).toLowerCase() === 'true',
+  )
   const numbers = known.map(({ value }) => numberIn(value)).filter((number) => number !== undefined)
   const sum = numbers.reduce((total, number) => total + number, 0)
   // What is beyond all numbers is nothing that JSON could say.
-  if (numbers.length === 0 || !Number.isFinite(sum)) return undefined
-  return type === 'sum' ? sum : sum / numbers.length
+  const isSum = numbers.length > 0 && Number.isFinite(sum)
+  const items = itemsIn(known)
+  switch (type) {
+    case 'latest':
+      return newest[0]?.value
+    case 'earliest':
+      return oldest[0]?.value
+    case 'boolean_or':
+      return truths.some((truth) => truth)
+    case 'boolean_and':
+      return truths.length > 0 && truths.every((truth) => truth)
+    case 'sum':
+      return isSum ? sum : undefined
+    case 'average':
+      return isSum ? sum / numbers.length : undefined
+    case 'min':
+      return firstOf(newest, (a, b) => a < b)
+    case 'max':
+      return firstOf(newest, (a, b) => a > b)
+    case 'count':
+      return known.length
+    case 'count_distinct':
+      return items.size
+    case 'most_frequent':
+      return mostFrequent(items)
+    case 'unique_list': {
+      const short = [...items.keys()].filter((item) => [...item].length <= 512)
+      return short.length === 0 ? undefined : short.sort(inBytes).slice(0, 100)
+    }
+  }
+}
+
+/** Who has each value, of lists each item; a text and a number of the same digits are one. */
+function itemsIn(known: Known[]): Map<string, Known[]> {
+  const items = new Map<string, Known[]>()
+  for (const { value, ...rest } of known)
+    for (const one of Array.isArray(value) ? new Set(value) : [value]) {
+      const text = Array.isArray(value) ? String(one) : trimmed(String(one)).normalize('NFC')
+      items.set(text, [...(items.get(text) ?? []), { ...rest, value: one }])
+    }
+  return items
+}
+
+function mostFrequent(items: Map<string, Known[]>): Value | undefined {
+  const newest = (all: Known[]) => Math.max(...all.map(({ at }) => at))
+  const [first] = [...items].sort(
+    ([a, ofA], [b, ofB]) => ofB.length - ofA.length || newest(ofB) - newest(ofA) || inBytes(a, b),
+  )
+  if (first === undefined) return undefined
+  const [text, all] = first
+  return all.map(({ value }) => value).find((value) => typeof value !== 'string') ?? text
+}
+
+/** The first of all numbers, else of all moments, else of all texts; of equals by the text. */
+function firstOf(
+  newest: Known[],
+  isBefore: <One extends number | bigint | string>(a: One, b: One) => boolean,
+): Value | undefined {
+  // Hexadecimal digits of UTF-8 are in the order of its bytes.
+  const bytes = (value: Value) =>
+    [...utf8.encode(folded(String(value)))]
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('')
+  const texts = newest
+    .filter(({ value }) => typeof value !== 'boolean' && !Array.isArray(value))
+    .map(({ value }) => ({ value, text: bytes(value) }))
+  const first = (read: (text: string) => number | bigint | undefined) =>
+    texts
+      .flatMap(({ value, text }) => {
+        const key = read(trimmed(String(value)))
+        return key === undefined ? [] : [{ value, text, key }]
+      })
+      .reduce<{ value: Value; text: string; key: number | bigint } | undefined>(
+        (least, one) =>
+          least === undefined ||
+          isBefore(one.key, least.key) ||
+          (!isBefore(least.key, one.key) && isBefore(one.text, least.text))
+            ? one
+            : least,
+        undefined,
+      )?.value
+  return first(exactNumberIn) ?? first(momentOf) ?? first(() => 0)
+}
+
+/** Integers of 64 bits by all of their digits. */
+function exactNumberIn(text: string): number | bigint | undefined {
+  const number = numberIn(text)
+  if (number === undefined || !/^[+-]?\d+$/.test(text)) return number
+  const whole = BigInt(text.replace('+', ''))
+  return whole >= -(2n ** 63n) && whole < 2n ** 63n ? whole : number
 }
 
 /** A number, or a decimal text in full, blanks around it aside. */

@@ -83,7 +83,7 @@ const shapeOf = (answer: Answer): Exclude<Answer, z.ZodType> =>
   answer instanceof z.ZodType ? { schema: answer } : answer
 
 const goingOn = (schema: z.ZodType) => ({
-  ...json('There was no time for all users: the same request goes on at Location', schema),
+  ...json('There was no time for all users: it goes on at Location', schema),
   headers: { Location: { schema: { type: 'string' as const } } },
 })
 

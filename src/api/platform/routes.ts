@@ -13,6 +13,7 @@ import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
 import { experiments } from './experiments.ts'
 import { exposures, fromBrowsers } from './exposures.ts'
+import { definitionPreviews } from './definition-previews.ts'
 import { groups } from './groups.ts'
 import { imports, usersFile } from './imports.ts'
 import { uploads, uploadsOffered } from './uploads.ts'
@@ -27,6 +28,7 @@ export const platform = new Hono<Http>()
   .use('/experiments/exposures', fromBrowsers)
   .route('/users/uploads', uploadsOffered)
   .use(bearer, rateLimited, ownWorkspace)
+  .route('/groups/preview', definitionPreviews)
   .route('/groups', groups)
   .route('/usage', usage)
   .route('/users', usersFile)

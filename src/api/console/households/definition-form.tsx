@@ -1,7 +1,10 @@
 import type { Context } from 'hono'
 import { functions } from '../../../identity/aggregate.ts'
+import type { Preview } from '../../../identity/previews.ts'
 import type { Http } from '../../http.ts'
 import { isFilled, type Typed } from './definition-typed.ts'
+import { may } from '../parts/page.tsx'
+import { previewing, previewPath, PreviewOf } from './preview.tsx'
 import { Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
 import { Seen } from '../seen.tsx'
 import { sharedAs } from '../people/why.tsx'
@@ -13,11 +16,13 @@ interface FormProps {
   isNew: boolean
   /** When that was changed last which the form changes. */
   seen?: number | undefined
+  preview?: Preview | undefined
 }
 
-export function DefinitionForm({ c, typed, error, isNew, seen }: FormProps) {
+export function DefinitionForm({ c, typed, error, isNew, seen, preview }: FormProps) {
   return (
-    <form method="post">
+    // A preview has another path.
+    <form method="post" action={isNew ? '/console/households/-/new' : undefined}>
       <FormToken c={c} />
       <Seen c={c} at={seen} />
       <Refused error={error} />
@@ -55,7 +60,15 @@ export function DefinitionForm({ c, typed, error, isNew, seen }: FormProps) {
       </fieldset>
       <Ignored typed={typed} error={error} />
       <SharedAttributes c={c} typed={typed} error={error} />
-      <button class="main">{isNew ? 'Create the definition' : 'Save the changes'}</button>
+      <div class="actions">
+        <button class="main">{isNew ? 'Create the definition' : 'Save the changes'}</button>
+        {isNew && may(c, previewing) && (
+          <button formaction={previewPath} formnovalidate>
+            See what would form
+          </button>
+        )}
+      </div>
+      {preview !== undefined && <PreviewOf preview={preview} />}
     </form>
   )
 }
@@ -112,7 +125,7 @@ function Ignored({ typed, error }: Pick<FormProps, 'typed' | 'error'>) {
 const rowsAtOnce = 2
 const rowsMost = 30
 
-function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew'>) {
+function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew' | 'preview'>) {
   const filled = typed.attributes.filter(isFilled)
   const empty = Math.max(
     0,
@@ -123,7 +136,7 @@ function SharedAttributes({ c, typed, error }: Omit<FormProps, 'isNew'>) {
       <SharedAttribute at={from + i} attribute={attribute} error={error} />
     ))
   const none = (number: number) =>
-    Array.from({ length: number }, () => ({ id: '', type: functions[0] }))
+    Array.from({ length: number }, () => ({ id: '', type: 'latest' }))
   const shown = filled.length + Math.min(empty, rowsAtOnce)
   return (
     <fieldset>

@@ -1,5 +1,6 @@
 import type { GroupDefinition } from '../../../identity/definitions.ts'
 import * as wire from '../../platform/wire/groups.ts'
+import { PreviewedDefinition } from '../../platform/wire/previews.ts'
 import type { Form } from '../form.ts'
 import { shaped } from '../shape.ts'
 
@@ -66,6 +67,12 @@ const sent = ({ source, matching, isOwnIgnored, ignored, attributes, ...typed }:
 export function readDraft(typed: Typed) {
   const draft = shaped(wire.NewDefinition, sent(typed))
   return { id: draft.id, draft: wire.draftOf(draft) }
+}
+
+/** The same to be previewed, which has no name yet. Throws as `readDraft` does. */
+export function readPreviewed(typed: Typed) {
+  const { id: _, ...draft } = sent(typed)
+  return wire.draftOf(shaped(PreviewedDefinition, draft))
 }
 
 /** The fields of a form that say another thing than `before`. Throws as `readDraft` does. */

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { GroupDefinition } from '../../../identity/definitions.ts'
+import type { Preview } from '../../../identity/previews.ts'
 import type { Run } from '../../../identity/runs.ts'
 import type { Http } from '../../http.ts'
 import { DefinitionForm } from './definition-form.tsx'
@@ -98,16 +99,17 @@ interface DefinitionFormProps {
   c: Context<Http>
   typed: Typed
   error?: FormError
+  preview?: Preview
 }
 
-export const NewDefinition = ({ c, typed, error }: DefinitionFormProps) => (
+export const NewDefinition = ({ c, typed, error, preview }: DefinitionFormProps) => (
   <Page
     c={c}
     title="New definition"
     about="Its first households form on Monday, or when you recompute."
     up={up}
   >
-    <DefinitionForm c={c} typed={typed} error={error} isNew />
+    <DefinitionForm c={c} typed={typed} error={error} preview={preview} isNew />
   </Page>
 )
 

@@ -8,13 +8,23 @@ import {
 } from '../../../identity/definitions.ts'
 import { deleteDefinition } from '../../../identity/erase.ts'
 import { listHouseholds } from '../../../identity/households.ts'
+import { getPreview, openPreview } from '../../../identity/previews.ts'
 import { requestRecompute } from '../../../identity/recompute.ts'
 import { getRun, listRuns, type Run } from '../../../identity/runs.ts'
 import { canonical } from '../../../text.ts'
 import { allows } from '../../bearer.ts'
+import { questionLimited } from '../../rate-limit.ts'
 import type { Http } from '../../http.ts'
 import { DefinitionPage } from './definition.tsx'
-import { blank, fieldsOf, readChange, readDraft, readTyped, typedOf } from './definition-typed.ts'
+import {
+  blank,
+  fieldsOf,
+  readChange,
+  readDraft,
+  readPreviewed,
+  readTyped,
+  typedOf,
+} from './definition-typed.ts'
 import { ChangeDefinition, Definitions, NewDefinition } from './definitions.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
@@ -24,6 +34,7 @@ import { checkConfirmed } from '../parts/confirm.tsx'
 import { paged, pageIn } from '../parts/pages.tsx'
 import { definitionPath, runPath } from '../paths.ts'
 import { ifFound } from '../if-found.ts'
+import { previewing } from './preview.tsx'
 import { RunPage } from './runs.tsx'
 
 const definitionsOfPage = 20
@@ -68,6 +79,22 @@ export const households = new Hono<Http>()
       return toDefinition(c, id)
     } catch (error) {
       const refused = refusedForm(error, 'id', fieldsOf(typed))
+      return c.html(<NewDefinition c={c} typed={typed} error={refused.error} />, refused.status)
+    }
+  })
+
+  .post('/-/preview', allows(previewing), questionLimited, form, async (c) => {
+    const { res, workspace } = c.var
+    const typed = readTyped(c.var.form)
+    const asked = c.var.form.get('preview')
+    try {
+      const preview =
+        asked === null
+          ? await openPreview(res, workspace, readPreviewed(typed))
+          : await getPreview(res, workspace, asked)
+      return c.html(<NewDefinition c={c} typed={typed} preview={preview} />)
+    } catch (error) {
+      const refused = refusedForm(error, 'source', fieldsOf(typed))
       return c.html(<NewDefinition c={c} typed={typed} error={refused.error} />, refused.status)
     }
   })

@@ -10,6 +10,14 @@ export const sharedAs: Record<Explanation['function'], string> = {
   boolean_or: 'true if any is true',
   sum: 'the sum',
   average: 'the average',
+  min: 'the least',
+  max: 'the greatest',
+  count: 'how many have a value',
+  count_distinct: 'how many different values',
+  boolean_and: 'true if all are true',
+  earliest: 'the earliest value',
+  most_frequent: 'the most frequent value',
+  unique_list: 'a list of the different values',
 }
 
 const computedBy: Record<Explanation['function'], string> = {
@@ -17,6 +25,14 @@ const computedBy: Record<Explanation['function'], string> = {
   boolean_or: 'Whether any is true among',
   sum: 'The sum over',
   average: 'The average over',
+  min: 'The least among',
+  max: 'The greatest among',
+  count: 'How many have a value among',
+  count_distinct: 'How many different values there are among',
+  boolean_and: 'Whether all are true among',
+  earliest: 'The earliest value among',
+  most_frequent: 'The most frequent value among',
+  unique_list: 'The different values among',
 }
 
 /** Members of a household that are shown. */
@@ -108,4 +124,11 @@ const whyNot: Record<NonNullable<Contribution['excluded']>, string> = {
   'not-true': 'it is not true',
   'not-a-number': 'it is no number',
   'beyond-numbers': 'it is too large',
+  'not-earliest': 'another is older',
+  'not-comparable': 'it is not of the kind that is compared',
+  'not-least': 'another is less',
+  'not-greatest': 'another is greater',
+  'less-frequent': 'another is more frequent',
+  empty: 'the list is empty',
+  'beyond-list': 'it is too long, or beyond the end of the list',
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Caller } from '../../../access/tokens.ts'
-import { functions } from '../../../identity/aggregate.ts'
+import { aggregates, functions } from '../../../identity/aggregate.ts'
 import { nameMax } from '../../../identity/attributes.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
 import type { Household } from '../../../identity/households.ts'
@@ -24,9 +24,17 @@ const named = (max: number) =>
 
 const oneOf = new Intl.ListFormat('en-GB', { type: 'disjunction' })
 
+export const FunctionName = z.enum(functions, `must be ${oneOf.format(functions)}`)
+
 export const SharedAttribute = z.object({
   id: named(223),
-  type: z.enum(functions, `must be ${oneOf.format(functions)}`),
+  type: FunctionName.meta({
+    description: [
+      'What members share of their values of the attribute. Who has no value has no part; where ' +
+        'nobody has one that counts, nothing is shared, unless said otherwise.',
+      ...functions.map((name) => `- ${name}: ${aggregates[name].means}`),
+    ].join('\n'),
+  }),
 })
 
 const SharedAttributes = z

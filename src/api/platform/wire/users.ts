@@ -2,9 +2,10 @@ import { z } from 'zod'
 import { Failure } from '../../../failure.ts'
 import { userMax, type Value } from '../../../identity/attributes.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
+import { listedMost } from '../../../identity/exclusion.ts'
 import type { Profile } from '../../../identity/profiles.ts'
 import { canonical, control, isTooLong, readId } from '../../../text.ts'
-import { SharedAttribute } from './groups.ts'
+import { FunctionName } from './groups.ts'
 import { Attributes, AttributeValue, date, dateOrNull, showValue } from './values.ts'
 
 /** The id of a user in a path. Throws `user-missing`, or `invalid` with the field. */
@@ -65,7 +66,7 @@ export const ShownExplanation = z.object({
   definition: z.string(),
   source_user_attribute: z.string(),
   group_value: z.string(),
-  function: SharedAttribute.shape.type,
+  function: FunctionName,
   value: AttributeValue,
   computed_on: z.iso.datetime().nullable().meta({
     description:
@@ -113,6 +114,20 @@ function whyNotCounted({ value, excluded }: Contribution): string | null {
       return 'The user has no value'
     case 'not-latest':
       return 'The value of another member is the latest'
+    case 'not-earliest':
+      return 'The value of another member has not been updated for longer'
+    case 'not-comparable':
+      return `${quotedValue(value)} is not of the kind that is compared`
+    case 'not-least':
+      return 'The value of another member is the least'
+    case 'not-greatest':
+      return 'The value of another member is the greatest'
+    case 'less-frequent':
+      return 'Another value is the most frequent'
+    case 'empty':
+      return 'The list is empty'
+    case 'beyond-list':
+      return `${quotedValue(value)} is too long, or beyond the first ${listedMost}`
     case 'not-true':
       return `${quotedValue(value)} is not true`
     case 'not-a-number':

@@ -1,4 +1,4 @@
-import { trimmed } from '../text.ts'
+import { trimmed } from './text.ts'
 
 const iso =
   /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?:[Zz]|([+-])(\d\d)(?::?(\d\d))?)?)?$/
