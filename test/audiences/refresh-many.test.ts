@@ -94,7 +94,7 @@ describe('10,000 audiences', () => {
 
   it('whose rules are broken hold the others up only for a while', async () => {
     await seed(300, { rule: '{' })
-    await env.DB.prepare('UPDATE audiences SET rule = ? WHERE key % 100 = 0')
+    await env.DB.prepare("UPDATE audiences SET rule = ? WHERE id GLOB 'reds *99'")
       .bind(JSON.stringify(red))
       .run()
     const error = vi.spyOn(console, 'error').mockReturnValue()
