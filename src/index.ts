@@ -24,6 +24,8 @@ import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
+import { refreshGroups } from './identity/refresh.ts'
+import { enqueueStalledMarks, tellRefreshed } from './identity/refreshed.ts'
 import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
@@ -80,6 +82,8 @@ export default {
       return inTurn(controller.cron, {
         deliverDue: () => deliverDue(res),
         enqueueDueBalances: () => enqueueDueBalances(res),
+        enqueueStalledMarks: () => enqueueStalledMarks(res),
+        tellRefreshed: () => tellRefreshed(res),
       })
     const daily = controller.cron === '0 4 * * *'
     await inTurn(controller.cron, {
@@ -185,6 +189,8 @@ async function handle(res: Resources, message: Message): Promise<void> {
       return eraseGroup(res, message.workspace, message.group)
     case 'recompute':
       return runRecompute(res, message)
+    case 'refresh-groups':
+      return refreshGroups(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
     case 'erase-experiment':

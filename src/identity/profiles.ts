@@ -10,6 +10,7 @@ import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { columnsOf, valueOf, type Change, type StoredValue, type Value } from './attributes.ts'
 import { selectSharedNames } from './definitions.ts'
 import { addNewUsers, checkProfiles, forgetCleared, withinLimits } from './limits.ts'
+import { enqueueMarked, markChanged } from './marks.ts'
 
 export interface Profile {
   user: string
@@ -37,10 +38,9 @@ export function replaceUser(
   changes: Change[],
 ): Promise<Profile> {
   const report = { user, at: res.now(), changes }
-  return writeUser(res, workspace, report, [
-    clearOtherAttributes(workspace, report),
-    forgetCleared(workspace, [user], res.limits),
-  ])
+  const before = clearOtherAttributes(workspace, report)
+  const after = forgetCleared(workspace, [user], res.limits)
+  return writeUser(res, workspace, report, { before: [before], after: [after] })
 }
 
 /** Merges attributes into those that a user has. Throws `limit`. */
@@ -50,7 +50,7 @@ export function mergeUser(
   user: string,
   changes: Change[],
 ): Promise<Profile> {
-  return writeUser(res, workspace, { user, at: res.now(), changes }, [])
+  return writeUser(res, workspace, { user, at: res.now(), changes })
 }
 
 /**
@@ -76,6 +76,7 @@ export async function recordReports(
         sql`SELECT 1 WHERE ${isAll}`,
       ]),
     )
+    await enqueueMarked(res, workspace, results)
     await enqueueAnnounced(res, workspace, results)
     if (results.at(-1)?.rows.length === 1) return costOf(results)
     found = await findErased(res, workspace, reports)
@@ -132,6 +133,11 @@ function reportStatements(
     FROM json_each(${list}) WHERE ${isAccepted} AND ${own}
     ${keepNewest}`,
     ),
+    ...markChanged(
+      workspace,
+      sql`SELECT value ->> 0 AS user_id, value ->> 4 AS at FROM json_each(${users})`,
+      takenNow,
+    ),
     ...(clearing.length === 0 ? [] : [forgetCleared(workspace, clearing, limits)]),
     ...(growing.length === 0 ? [] : [checkProfiles(workspace, growing, limits)]),
   ]
@@ -155,7 +161,7 @@ async function writeUser(
   res: Resources,
   workspace: number,
   report: Report,
-  before: SQL[],
+  { before, after }: { before: SQL[]; after: SQL[] } = { before: [], after: [] },
 ): Promise<Profile> {
   const { user, at } = report
   const data = { person_hash: personHash(res, workspace, user) }
@@ -163,6 +169,7 @@ async function writeUser(
   const statements = [
     ...before,
     ...reportStatements(all, workspace, [report], sql`true`),
+    ...after,
     ...announce(res, workspace, { type: 'user.updated', data }, sql`true`),
   ]
   const results = await withinLimits(res.limits, () =>
@@ -171,6 +178,7 @@ async function writeUser(
   const read = results.slice(statements.length) as Results<ProfileQueries> // the last ones
   const profile = profileOf(user, read)
   if (profile === undefined) throw new Error('a user that was just written is missing')
+  await enqueueMarked(res, workspace, results)
   await enqueueAnnounced(res, workspace, results)
   return profile
 }

@@ -12,13 +12,14 @@ export interface Applied {
   failed: number
 }
 
+/** Of a run, whose figures it has; or of groups that were formed anew since the last such event. */
 interface Recomputed {
   definition_id: string
-  run_id: string
-  groups: number
-  users_seated: number
-  users_over_limit: number
-  rows_changed: number
+  run_id: string | null
+  groups: number | null
+  users_seated: number | null
+  users_over_limit: number | null
+  rows_changed: number | null
 }
 
 interface OfClient {

@@ -103,13 +103,14 @@ export const eventTypes = {
     Definition.extend({ run_id: z.uuid() }),
   ],
   'household.recomputed': [
-    'The groups of a definition were formed again',
+    'The groups of a definition were formed again: all of them by a run, or those of the last ' +
+      'minute whose users have changed, of which there is no figure',
     Definition.extend({
-      run_id: z.uuid(),
-      groups: z.int(),
-      users_seated: z.int(),
-      users_over_limit: z.int(),
-      rows_changed: z.int(),
+      run_id: z.uuid().nullable(),
+      groups: z.int().nullable(),
+      users_seated: z.int().nullable(),
+      users_over_limit: z.int().nullable(),
+      rows_changed: z.int().nullable(),
     }),
   ],
   'audience.created': ['An audience was created', Audience],
