@@ -28,6 +28,8 @@ export type Reason =
         | 'job'
         | 'client'
         | 'definition'
+        | 'correction'
+        | 'household'
         | 'run'
         | 'user'
         | 'attribute'
@@ -100,6 +102,7 @@ export type ResumableRefusal =
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =
   | 'definitions'
+  | 'corrections'
   | 'attributes'
   | 'audiences'
   | 'webhooks'

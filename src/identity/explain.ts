@@ -4,6 +4,7 @@ import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { aggregates, type Exclusion } from './aggregate.ts'
 import { valueOf, type StoredValue, type Value } from './attributes.ts'
+import { correctionOf, type Correction, type CorrectionRow } from './corrections.ts'
 
 export interface Explanation {
   definition: string
@@ -25,13 +26,16 @@ export interface Contribution {
   counts: boolean
   /** Why it has none. */
   excluded: Exclusion | null
+  /** Why the user is a member, where that was said by hand. */
+  correction: Correction | null
 }
 
 type Shared = StoredValue &
   Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
-type Member = { user: string; updatedAt: number | null } & (
-  (StoredValue & { stored: string }) | { text: null }
-)
+type Member = { user: string; updatedAt: number | null; corrected: string | null } & Pick<
+  CorrectionRow,
+  'other'
+> & { kind: CorrectionRow['kind'] | null } & ((StoredValue & { stored: string }) | { text: null })
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
 export async function explain(
@@ -64,12 +68,14 @@ export async function explain(
         SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
     sql<Member>`
     SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type,
-      u.updated_at AS updatedAt
+      u.updated_at AS updatedAt, c.kind, c.other_user_id AS other, c.text AS corrected
     FROM ${membership}
       JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
       LEFT JOIN user_attributes AS u
         ON u.workspace_id = ${workspace} AND u.user_id = m.user_id
           AND u.name = ${attribute} AND u.value IS NOT NULL
+      LEFT JOIN group_corrections AS c
+        ON c.definition_key = d.key AND c.user_id = m.user_id
     WHERE ${isDefinition} ORDER BY m.user_id`,
   ])
   const [found] = shared.rows
@@ -86,10 +92,11 @@ function contributions(type: SharedAttribute['type'], members: Member[]): Contri
   const last = Math.max(...members.map(({ updatedAt }) => updatedAt ?? 0))
   const latest = members.find(({ text, updatedAt }) => text !== null && updatedAt === last)
   return members.map((member) => {
-    const { user, updatedAt } = member
+    const { user, updatedAt, kind, other, corrected: text } = member
+    const correction = kind === null ? null : correctionOf({ kind, other, text })
     const excluded = exclusion(type, member, latest) ?? null
     const value = member.text === null ? null : valueOf(member)
-    return { user, value, updatedAt, counts: excluded === null, excluded }
+    return { user, value, updatedAt, counts: excluded === null, excluded, correction }
   })
 }
 

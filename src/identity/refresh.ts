@@ -6,9 +6,9 @@ import type { Invocation } from '../jobs/invocation.ts'
 import type { MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { hasCorrections } from './corrected.ts'
+import { valueOfGroup } from './corrections.ts'
 import { isLive, type GroupDefinition } from './definitions.ts'
 import type { Listed } from './listed.ts'
-import { groupValue } from './matching.ts'
 import { noValues } from './no-value.ts'
 import { normalizeListed } from './normalize.ts'
 import { candidatesWithSeat } from './ranges.ts'
@@ -101,7 +101,7 @@ async function refreshPage(
   const db = res.databaseOf(workspace)
   const seating = seatingOf(res, found)
   const texts = page.flatMap(({ value, left }) => (left === null ? [value] : [value, left]))
-  const values = texts.map((text) => groupValue(text, matching))
+  const values = texts.map((text) => valueOfGroup(text, matching))
   const before = await together(db, [
     ...(matching === null ? [] : [normalizeListed(definition, JSON.stringify(texts))]),
     selectSeatsElsewhere(seating, listOf(values)),

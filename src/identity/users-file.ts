@@ -20,9 +20,9 @@ import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
 import { enqueueMarked, markChanged } from './marks.ts'
 import { findUsersJob } from './users-jobs.ts'
-import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
+import { isAfterDeletion, keepNewest } from './write-reports.ts'
 
 /**
  * Carries the job of a file of users on, slice by slice. Readers see each batch at once: a job that

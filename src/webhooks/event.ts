@@ -100,6 +100,10 @@ export interface EventData {
   'definition.deleted': { definition_id: string }
   'recompute.requested': { definition_id: string; run_id: string }
   'household.recomputed': Recomputed
+  'household.merged': { definition_id: string; corrections: number }
+  'household.split': { definition_id: string; corrections: number }
+  'correction.created': OfUser & { definition_id: string }
+  'correction.deleted': OfUser & { definition_id: string }
   'audience.created': OfAudience
   'audience.updated': OfAudience
   'audience.deleted': OfAudience

@@ -460,6 +460,7 @@ describe('the plan of', () => {
       'SEARCH user_attributes USING PRIMARY KEY (workspace_id=? AND user_id=?)',
       'SEARCH d USING INDEX group_definitions_by_id (workspace_id=?)',
       'SEARCH s USING PRIMARY KEY (definition_key=? AND user_id=?)',
+      'SEARCH c USING PRIMARY KEY (definition_key=? AND user_id=?) LEFT-JOIN',
       'SCAN f VIRTUAL TABLE INDEX 1: LEFT-JOIN', // the attributes that the definition lists
       'SEARCH a USING PRIMARY KEY (definition_key=? AND value=? AND name=?) LEFT-JOIN',
     ])

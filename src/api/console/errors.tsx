@@ -36,6 +36,7 @@ const irreversible = {
 const limited: Record<Extract<Reason, { reason: 'limit' }>['what'], string> = {
   definitions: 'group definitions',
   attributes: 'shared attributes',
+  corrections: 'corrections',
   audiences: 'audiences',
   webhooks: 'webhooks',
   experiments: 'experiments',

@@ -10,6 +10,7 @@ type Refusal = [status: 400 | 401 | 403 | 404 | 422 | 429 | 503 | TusStatus, mes
 const limitNames = {
   definitions: 'groups in a workspace',
   attributes: 'attributes of a group',
+  corrections: 'corrections of a group',
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
   experiments: 'experiments in a workspace',

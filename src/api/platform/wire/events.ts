@@ -113,6 +113,22 @@ export const eventTypes = {
       rows_changed: z.int().nullable(),
     }),
   ],
+  'household.merged': [
+    'The members of a group were put into another one by hand',
+    Definition.extend({ corrections: z.int() }),
+  ],
+  'household.split': [
+    'Members of a group were put into another one by hand',
+    Definition.extend({ corrections: z.int() }),
+  ],
+  'correction.created': [
+    'It was said by hand where a user belongs',
+    Definition.extend(Person.shape),
+  ],
+  'correction.deleted': [
+    'What was said by hand of where a user belongs was taken back',
+    Definition.extend(Person.shape),
+  ],
   'audience.created': ['An audience was created', Audience],
   'audience.updated': ['An audience was changed', Audience],
   'audience.deleted': ['An audience was deleted', Audience],

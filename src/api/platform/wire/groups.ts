@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Caller } from '../../../access/tokens.ts'
 import { functions } from '../../../identity/aggregate.ts'
 import { nameMax } from '../../../identity/attributes.ts'
+import { isUnshown } from '../../../identity/corrections.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
 import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
@@ -219,7 +220,10 @@ export const InstanceQuery = z.object({
 export const ShownInstances = z.object({
   instances: z.array(
     z.object({
-      value: z.string(),
+      value: z
+        .string()
+        .nullable()
+        .meta({ description: 'Null of a user whom a correction keeps alone.' }),
       members: z.array(z.object({ user_id: z.string(), joined_on: z.iso.datetime() })),
       attributes: Attributes,
     }),
@@ -232,7 +236,7 @@ export const showInstances = (
   { households, next }: { households: Household[]; next: string | undefined },
 ): z.infer<typeof ShownInstances> => ({
   instances: households.map(({ value, members, shared }) => ({
-    value,
+    value: isUnshown(value) ? null : value,
     members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
     attributes: Object.fromEntries(
       shared.map(([attribute, result]) => [
