@@ -26,7 +26,7 @@ const shared = {
     'test/erasure/mentions.test.ts',
     'test/experience/*.test.ts',
     'test/experiments/{change,chi-squared,eppo,exposures,md5,split}.test.ts',
-    'test/identity/{aggregate,import,limits,limits-hold,meanwhile}.test.ts',
+    'test/identity/{aggregate,continuous,import,limits,limits-hold,meanwhile}.test.ts',
     'test/identity/{no-value,normalize,recompute,reports,runs}.test.ts',
     'test/membership/{export-revisions,lookup,members}.test.ts',
     'test/webhooks/{changed,event,nothing-lost,schedule,soon}.test.ts',

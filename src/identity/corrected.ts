@@ -9,13 +9,18 @@ export const hasCorrections = (definitionKey: number): SQL => sql`(
 
 /** A query of the users whom corrections put into the groups for which `condition` of `c` holds. */
 export function correctedUsers(
-  { definitionKey, noValues }: Pick<Seating, 'definitionKey' | 'noValues'>,
+  { definitionKey }: Pick<Seating, 'definitionKey'>,
   condition: SQL,
+  none: SQL,
 ): SQL {
-  const folded = sql`coalesce(c.folded, lower(c.value))`
-  const isNone = isNoValueSql(sql`c.value`, folded, noValues)
   return sql`
-    SELECT c.value, c.user_id, iif(c.kind = 'alone', 0, ${isNone}) AS none, 1 AS corrected
+    SELECT c.value, c.user_id, ${none} AS none, 1 AS corrected
     FROM group_corrections AS c INDEXED BY group_corrections_by_value
     WHERE c.definition_key = ${definitionKey} AND ${condition}`
+}
+
+/** Whether the value of a correction `c` counts as none. */
+export function isNoneCorrected({ noValues }: Pick<Seating, 'noValues'>): SQL {
+  const folded = sql`coalesce(c.folded, lower(c.value))`
+  return sql`iif(c.kind = 'alone', 0, ${isNoValueSql(sql`c.value`, folded, noValues)})`
 }

@@ -2,22 +2,23 @@ import { sql, type SQL } from 'drizzle-orm'
 import { eligibleMost } from './crowded.ts'
 import { andUncorrected, groupValueColumn, type Seating } from './user-rows.ts'
 
-/** Some groups, by a JSON list of their values. */
+/** Some groups, by JSON lists of their values; `wanted` has those that do not count as none. */
 export interface Listed {
   values: string
+  wanted: string
 }
 
 /**
  * A query of the users of some groups who may get a seat: the first by user id, and the members.
- * A group of any size takes a few rows. `none` says whether a value counts as none.
+ * A group of any size takes a few rows.
  */
-export function listedUsers(seating: Seating, { values }: Listed, none: SQL): SQL {
+export function listedUsers(seating: Seating, { wanted }: Listed): SQL {
   const { workspace, definitionKey, source, matching } = seating
   const isOfSource = sql`u.workspace_id = ${workspace} AND u.name = ${source}`
   const spelling = sql.raw(matching === null ? 'v.value' : 'nv.value')
   const spellings = sql`CROSS JOIN normalized_values AS nv ON nv.definition_key = ${definitionKey}`
-  const select = sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id, ${none} AS none,
-    0 AS corrected FROM json_each(${values}) AS v`
+  const select = sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id, 0 AS none,
+    0 AS corrected FROM json_each(${wanted}) AS v`
   const last = sql`(SELECT f.user_id FROM user_attributes AS f INDEXED BY user_attributes_by_value
     WHERE f.workspace_id = ${workspace} AND f.name = ${source} AND f.value = ${spelling}
       AND f.type <> 'list' ${andUncorrected(seating, sql.raw('f.user_id'))}

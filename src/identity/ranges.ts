@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm'
-import { correctedUsers, hasCorrections } from './corrected.ts'
+import { correctedUsers, hasCorrections, isNoneCorrected } from './corrected.ts'
 import { eligibleOfValue } from './crowded.ts'
 import { listedUsers, type Listed } from './listed.ts'
 import { isNoValueSql } from './no-value.ts'
@@ -22,6 +22,10 @@ export interface Range {
 }
 
 export type Groups = Pick<Range, 'after' | 'upTo'> | Listed
+
+/** Whether the value of one of some groups does not count as none. */
+export const isWanted = (value: SQL, { wanted }: Pick<Listed, 'wanted'>) =>
+  sql`${value} IN (SELECT value FROM json_each(${wanted}))`
 
 export function within(value: SQL, groups: Groups): SQL {
   if ('values' in groups) return sql`${value} IN (SELECT value FROM json_each(${groups.values}))`
@@ -116,25 +120,26 @@ interface Eligible extends UserRows {
 }
 
 function eligible(seating: Seating, groups: Range | Listed): Eligible {
-  const [value, none] = [groupValueColumn(seating), hasNoValue(seating)]
-  if (!('values' in groups) && !seating.hasCorrections)
+  const isListed = 'values' in groups
+  if (!isListed && !seating.hasCorrections) {
+    const [value, none] = [groupValueColumn(seating), hasNoValue(seating)]
     return { ...eligibleUsers(seating, groups), value, none }
-  const uncorrected =
-    'values' in groups ? listedUsers(seating, groups, none) : selectRange(seating, groups, none)
-  const corrected = seating.hasCorrections
-    ? sql`UNION ALL ${correctedUsers(seating, within(sql`c.value`, groups))}`
-    : sql``
+  }
+  const uncorrected = isListed ? listedUsers(seating, groups) : selectRange(seating, groups)
+  const corrected = isListed
+    ? correctedUsers(seating, isWanted(sql`c.value`, groups), sql`0`)
+    : correctedUsers(seating, within(sql`c.value`, groups), isNoneCorrected(seating))
   return {
-    from: sql`(${uncorrected} ${corrected}) AS u`,
+    from: sql`(${uncorrected} ${seating.hasCorrections ? sql`UNION ALL ${corrected}` : sql``}) AS u`,
     where: sql`true`,
     value: sql.raw('u.value'),
     none: sql.raw('u.none'),
   }
 }
 
-function selectRange(seating: Seating, range: Range, none: SQL): SQL {
+function selectRange(seating: Seating, range: Range): SQL {
   const { from, where } = eligibleUsers(seating, range)
-  return sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id, ${none} AS none,
+  return sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id, ${hasNoValue(seating)} AS none,
     0 AS corrected FROM ${from} WHERE ${where}`
 }
 

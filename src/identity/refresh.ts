@@ -6,10 +6,10 @@ import type { Invocation } from '../jobs/invocation.ts'
 import type { MessageOf } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { hasCorrections } from './corrected.ts'
-import { valueOfGroup } from './corrections.ts'
+import { isUnshown, valueOfGroup } from './corrections.ts'
 import { isLive, type GroupDefinition } from './definitions.ts'
 import type { Listed } from './listed.ts'
-import { noValues } from './no-value.ts'
+import { isNoValue, noValues } from './no-value.ts'
 import { normalizeListed } from './normalize.ts'
 import { candidatesWithSeat } from './ranges.ts'
 import {
@@ -104,10 +104,10 @@ async function refreshPage(
   const values = texts.map((text) => valueOfGroup(text, matching))
   const before = await together(db, [
     ...(matching === null ? [] : [normalizeListed(definition, JSON.stringify(texts))]),
-    selectSeatsElsewhere(seating, listOf(values)),
+    selectSeatsElsewhere(seating, listOf(seating, values)),
   ])
   const left = (before.at(-1)?.rows ?? []) as { seat: string }[] // as it selects
-  const groups = listOf([...values, ...left.map(({ seat }) => seat)])
+  const groups = listOf(seating, [...values, ...left.map(({ seat }) => seat)])
   const [now, guard] = [res.now(), isAsRead(found)]
   const results = await together(db, [
     moveSeats(seating, groups, now, guard),
@@ -117,7 +117,7 @@ async function refreshPage(
     deleteUnshared(seating, groups, guard),
     ...computeShared(seating, groups, guard),
     noteRefreshed(key, now),
-    unmark(key, page, sql`${guard} AND ${isNobodyElsewhere(seating, listOf(values))}`),
+    unmark(key, page, sql`${guard} AND ${isNobodyElsewhere(seating, listOf(seating, values))}`),
   ])
   const cost = costOf([...before, ...results])
   const facts = { event: 'refresh-step', work: 'refresh', workspace, definition: key }
@@ -137,7 +137,11 @@ const seatingOf = ({ limits }: Resources, { definition, corrected }: Found): Sea
   hasCorrections: corrected === 1,
 })
 
-const listOf = (values: string[]): Listed => ({ values: JSON.stringify([...new Set(values)]) })
+function listOf({ noValues }: Seating, texts: string[]): Listed {
+  const values = [...new Set(texts)]
+  const wanted = values.filter((value) => isUnshown(value) || !isNoValue(value, noValues))
+  return { values: JSON.stringify(values), wanted: JSON.stringify(wanted) }
+}
 
 /** A query of the other groups of which users of some groups are members: they leave them. */
 const selectSeatsElsewhere = (seating: Seating, listed: Listed): SQL => sql`

@@ -1,12 +1,13 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
 import { aggregates, type Aggregated } from './aggregate.ts'
-import { correctedUsers } from './corrected.ts'
+import { correctedUsers, isNoneCorrected } from './corrected.ts'
 import type { Listed } from './listed.ts'
 import {
   candidates,
   candidatesWithSeat,
   hasNoValue,
+  isWanted,
   within,
   type Groups,
   type Range,
@@ -71,17 +72,20 @@ export function removeUnmatched(seating: Seating, groups: Groups, guard: SQL): S
         WHERE u.workspace_id = ${workspace} AND u.user_id = identity_members.user_id
           AND u.name = ${source} AND nv.definition_key = ${definitionKey}
           AND nv.normalized = identity_members.value AND nv.value = u.value`
-  const isPut = correctedUsers(
-    seating,
-    sql`c.value = identity_members.value AND c.user_id = identity_members.user_id AND NOT none`,
-  )
+  const seat = sql.raw('identity_members.value')
+  const isPut = sql`c.value = ${seat} AND c.user_id = identity_members.user_id`
+  const [isValue, isValueOfPut] =
+    'values' in groups
+      ? [isWanted(seat, groups), isWanted(seat, groups)]
+      : [sql`NOT ${hasNoValue(seating)}`, sql`NOT ${isNoneCorrected(seating)}`]
+  const put = correctedUsers(seating, sql`${isPut} AND ${isValueOfPut}`, sql`0`)
   return sql`
   DELETE FROM identity_members INDEXED BY identity_members_by_value
   WHERE definition_key = ${definitionKey} AND ${within(sql`value`, groups)} AND ${guard}
     AND NOT EXISTS (
-      SELECT 1 FROM ${ownValue} AND u.type <> 'list' AND NOT ${hasNoValue(seating)}
+      SELECT 1 FROM ${ownValue} AND u.type <> 'list' AND ${isValue}
         ${andUncorrected(seating)})
-    ${hasCorrections ? sql`AND NOT EXISTS (${isPut})` : sql``}`
+    ${hasCorrections ? sql`AND NOT EXISTS (${put})` : sql``}`
 }
 
 /** Removes the last members, by user id, of groups that have more than a lowered limit allows. */

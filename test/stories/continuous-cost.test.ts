@@ -120,7 +120,7 @@ describe('the plan of', () => {
     corrected: { ...exact, hasCorrections: true },
     'corrected and normalized': { ...exact, matching: 'normalized', hasCorrections: true },
   }
-  const listed = { values: '["a","b"]' }
+  const listed = { values: '["a","b"]', wanted: '["a"]' }
   const guard = sql`true`
   const users = sql`SELECT value AS user_id, 1 AS at FROM json_each('["ann"]')`
   const statements: [string, SQL][] = [
