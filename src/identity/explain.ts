@@ -4,6 +4,7 @@ import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { aggregates, type Exclusion } from './aggregate.ts'
 import { valueOf, type StoredValue, type Value } from './attributes.ts'
+import type { GroupDefinition } from './definitions.ts'
 import { correctionOf, type Correction, type CorrectionRow } from './corrections.ts'
 
 export interface Explanation {
@@ -15,6 +16,8 @@ export interface Explanation {
   value: Value
   /** When the run began that computed the value, in milliseconds. */
   computedAt: number | null
+  /** When changes count: continuously, or with the next run. */
+  refresh: GroupDefinition['refresh']
   members: Contribution[]
 }
 
@@ -31,7 +34,7 @@ export interface Contribution {
 }
 
 type Shared = StoredValue &
-  Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
+  Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt' | 'refresh'>
 type Member = { user: string; updatedAt: number | null; corrected: string | null } & Pick<
   CorrectionRow,
   'other'
@@ -55,7 +58,7 @@ export async function explain(
   const [shared, members] = await together(db, [
     sql<Shared>`
     SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group",
-      a.function, a.result AS text, a.type,
+      a.function, a.result AS text, a.type, d.refresh,
       (SELECT max(started_at) FROM recompute_runs AS r
         WHERE r.definition_key = d.key
           AND (r.state = 'successful' OR (r.state <> 'normalizing' AND r.cursor >= s.value))

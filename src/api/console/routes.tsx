@@ -11,6 +11,7 @@ import { experiments } from './experiments.tsx'
 import { groups } from './groups.tsx'
 import { reference } from './reference.tsx'
 import { job } from './job.tsx'
+import { corrections } from './corrections.tsx'
 import { households } from './households.tsx'
 import { people } from './people.tsx'
 import { signedIn } from './session.ts'
@@ -59,6 +60,7 @@ export const pages = new Hono<Http>()
   .route('/settings', settings)
   .route('/reference', reference)
   .route('/jobs', job)
+  .route('/households', corrections)
   .route('/households', households)
   .route('/people', people)
   .route('/experiments', experiments)
