@@ -100,7 +100,11 @@ function Member({ member, computedAt, now }: MemberProps) {
       </a>
       {': '}
       {value === null ? <span class="soft">no value</span> : <Short of={value} />}{' '}
-      {member.correction !== null && <Status tone="none">Here by hand</Status>}{' '}
+      {member.correction !== null && (
+        <>
+          <Status tone="none">Here by hand</Status>{' '}
+        </>
+      )}
       {excluded === null ? (
         <Status tone="good">Counts</Status>
       ) : (
