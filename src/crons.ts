@@ -11,6 +11,7 @@ import { sweepKeys } from './idempotency/keys.ts'
 import { enqueueBusyGroups, enqueueQuietGroups } from './experience/prune.ts'
 import { enqueueStalled } from './experience/stalled.ts'
 import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
+import { enqueueStalledMarks, tellRefreshed } from './identity/refreshed.ts'
 import { sweepPreviews } from './identity/previews.ts'
 import { sweepRuns } from './identity/sweep.ts'
 import { beginWeek } from './identity/monday.ts'
@@ -35,6 +36,8 @@ export async function runCron(
     return inTurn(cron, {
       deliverDue: () => deliverDue(res),
       enqueueDueBalances: () => enqueueDueBalances(res),
+      enqueueStalledMarks: () => enqueueStalledMarks(res),
+      tellRefreshed: () => tellRefreshed(res),
     })
   const daily = cron === '0 4 * * *'
   await inTurn(cron, {

@@ -28,6 +28,8 @@ export type Reason =
         | 'job'
         | 'client'
         | 'definition'
+        | 'correction'
+        | 'household'
         | 'run'
         | 'preview'
         | 'user'
@@ -101,6 +103,7 @@ export type ResumableRefusal =
 /** What a workspace, a definition or a user has no more than so many of. */
 export type Limited =
   | 'definitions'
+  | 'corrections'
   | 'attributes'
   | 'previews'
   | 'audiences'

@@ -11,6 +11,7 @@ import { pruneGroup } from './experience/prune.ts'
 import { eraseDefinition } from './identity/erase.ts'
 import { runUsersJob } from './identity/users-file.ts'
 import { runRecompute } from './identity/recompute.ts'
+import { refreshGroups } from './identity/refresh.ts'
 import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { deliver } from './webhooks/deliver.ts'
@@ -159,6 +160,8 @@ async function handle(res: Resources, message: Queued): Promise<void> {
       return eraseGroup(res, message.workspace, message.group)
     case 'recompute':
       return runRecompute(res, message)
+    case 'refresh-groups':
+      return refreshGroups(res, message)
     case 'erase-definition':
       return eraseDefinition(res, message.workspace, message.definition)
     case 'erase-experiment':

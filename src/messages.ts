@@ -37,6 +37,7 @@ type Work =
   | { kind: 'erase'; workspace: number; group: number }
   | { kind: 'recompute'; workspace: number; run: number }
   | { kind: 'erase-definition'; workspace: number; definition: number }
+  | { kind: 'refresh-groups'; workspace: number; definition: number }
   | { kind: 'erase-people'; workspace: number; erasure: number }
   | { kind: 'deliver'; workspace: number; webhook: number }
   | { kind: 'balance'; workspace: number; experiment: number }

@@ -357,11 +357,21 @@ export const groupDefinitions = sqliteTable(
     matching: text('matching', { enum: ['normalized'] }),
     /** Values that count as none; null: the default list (see identity/no-value.ts). */
     ignoreValues: text('ignore_values', { mode: 'json' }).$type<string[]>(),
+    /** When changes of users reach their groups; null: every Monday. */
+    refresh: text('refresh', { enum: ['continuous'] }),
+    /** Since when groups are formed anew of which no event tells yet. */
+    refreshedSince: integer('refreshed_since'),
   },
   (t) => [
     uniqueIndex('group_definitions_by_id')
       .on(t.workspace, t.id)
       .where(sql`deleted_at IS NULL`),
+    index('group_definitions_continuous')
+      .on(t.workspace)
+      .where(sql`refresh = 'continuous' AND deleted_at IS NULL`),
+    index('group_definitions_refreshed')
+      .on(t.refreshedSince)
+      .where(sql`refreshed_since IS NOT NULL`),
     index('group_definitions_deleted')
       .on(t.deletedAt)
       .where(sql`deleted_at IS NOT NULL`),
@@ -381,6 +391,48 @@ export const identityMembers = sqliteTable(
     primaryKey({ columns: [t.definition, t.user] }),
     index('identity_members_by_value').on(t.definition, t.value, t.user),
   ],
+)
+
+export const correctionKinds = ['with', 'value', 'alone'] as const
+
+/** Where a user belongs although the source attribute says otherwise. */
+export const groupCorrections = sqliteTable(
+  'group_corrections',
+  {
+    definition: integer('definition_key').notNull(),
+    user: text('user_id').notNull(),
+    kind: text('kind', { enum: correctionKinds }).notNull(),
+    /** With `with`: whom the user follows, who follows nobody. */
+    other: text('other_user_id'),
+    /** The value that the user has instead, and its folded form, as of `user_attributes`. */
+    text: text('text'),
+    folded: text('folded'),
+    /** The value of the group of `text`; null: none. */
+    value: text('value'),
+    reason: text('reason'),
+    actor: text('actor', { mode: 'json' }).$type<Actor>().notNull(),
+    createdAt: integer('created_on').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.definition, t.user] }),
+    index('group_corrections_by_value').on(t.definition, t.value, t.user),
+    index('group_corrections_by_other')
+      .on(t.definition, t.other)
+      .where(sql`other_user_id IS NOT NULL`),
+  ],
+)
+
+/** Groups that are to be formed anew, by a value as users or as groups have it. */
+export const groupMarks = sqliteTable(
+  'group_marks',
+  {
+    definition: integer('definition_key').notNull(),
+    value: text('value').notNull(),
+    /** A group that is to be formed anew with it, as somebody has left it for this one. */
+    left: text('left_value'),
+    at: integer('marked_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.definition, t.value] })],
 )
 
 /** Members who change groups in the running batch; empty between batches. */
@@ -501,6 +553,8 @@ export const recomputeRuns = sqliteTable(
     changed: integer('changed').notNull().default(0),
     /** Users whose value is blank or counts as none. */
     withoutValue: integer('without_value').notNull().default(0),
+    /** Users of whom a correction says where they belong. */
+    corrected: integer('corrected').notNull().default(0),
     /** The largest groups beyond the limit of users, at most five. */
     largest: text('largest', { mode: 'json' }).$type<{ value: string; users: number }[]>(),
     matching: text('matching', { enum: ['normalized'] }),

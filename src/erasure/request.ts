@@ -5,6 +5,7 @@ import { notRemoving, openRemovals } from '../experience/erased-people.ts'
 import { exposuresOf, forgetParticipants } from '../experiments/forget.ts'
 import { Failure } from '../failure.ts'
 import { forgetUsers } from '../identity/forget.ts'
+import { enqueueMarked } from '../identity/marks.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import { startNext } from '../jobs/turn.ts'
 import type { Resources } from '../resources.ts'
@@ -136,6 +137,7 @@ async function forget(
   ])
   const [requested] = (results.at(-1)?.rows ?? []) as (RequestedErasure & { key: number })[] // its columns
   if (requested === undefined) return undefined
+  await enqueueMarked(res, workspace, results)
   await enqueueAnnounced(res, workspace, results)
   await startNext(res, workspace)
   await enqueue(res, { kind: 'erase-people', workspace, erasure: requested.key })

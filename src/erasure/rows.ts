@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { voidScans } from '../experience/erased-people.ts'
 import { voidCounts } from '../experiments/forget.ts'
 import { leaveHouseholds } from '../identity/forget.ts'
+import { enqueueMarked } from '../identity/marks.ts'
 import { enqueueRuns, voidReads, type NextRun } from '../identity/turn.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
 import { messageOf, type JobAddress } from '../jobs/turn.ts'
@@ -27,16 +28,18 @@ export async function eraseRows(res: Resources, erasing: Erasing): Promise<boole
   // Who has come back has a user again.
   const users = sql`${people} AND NOT EXISTS (SELECT 1 FROM users AS u
     WHERE u.workspace_id = ${workspace} AND u.user_id = person_id)`
+  const leaving = { at: res.now(), counted: () => [] }
   const statements = [
     voidScans(workspace, people, guard),
     voidReads(workspace, guard),
     voidCounts(workspace, people, guard),
     ...deleteDead(workspace, people, guard),
     countRemoved(sql`${key}`, 'former_memberships', guard),
-    ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, () => [])),
+    ...(await leaveHouseholds(res.databaseOf(workspace), { workspace, users, guard }, leaving)),
   ]
   const to = beginPart(erasing, 'jobs')
   const { moved, results } = await commitErasure(res, erasing, statements, to)
+  await enqueueMarked(res, workspace, results)
   const [jobs, runs, balances] = results
   await enqueueAll(res, ((jobs?.rows ?? []) as JobAddress[]).map(messageOf)) // as they return
   await enqueueRuns(res, (runs?.rows ?? []) as NextRun[]) // as they return

@@ -1,6 +1,12 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
-import { groupValueColumn, userRows, type Seating, type UserRows } from './user-rows.ts'
+import {
+  andUncorrected,
+  groupValueColumn,
+  userRows,
+  type Seating,
+  type UserRows,
+} from './user-rows.ts'
 
 // Millions may share a value, such as a country: its users are never scanned all at once.
 
@@ -9,7 +15,7 @@ const spellingOf = ({ matching }: Seating, value: string) =>
   matching === null ? sql`${value}` : sql.raw('nv.value')
 
 /** So many users of a value, by user id: members keep their seats, and nobody beyond gets one. */
-const eligibleMost = ({ seatsMax }: Seating) => 2 * seatsMax + 1
+export const eligibleMost = ({ seatsMax }: Pick<Seating, 'seatsMax'>) => 2 * seatsMax + 1
 
 /**
  * The users of a value who may get a seat: its members and the first of all. `first` has those of
@@ -37,17 +43,19 @@ function ofOneSpelling(seating: Seating, value: string, members: SQL): SQL {
   const last = sql`(SELECT f.user_id FROM user_attributes AS f
     WHERE f.workspace_id = ${workspace} AND f.name = ${source}
       AND f.value = ${value} AND f.type <> 'list'
+      ${andUncorrected(seating, sql.raw('f.user_id'))}
     ORDER BY f.user_id LIMIT 1 OFFSET ${eligibleMost(seating) - 1})`
   const users = sql`${select} FROM ${from} WHERE ${where} AND u.value = ${value} AND u.type <> 'list'`
   return sql`${users} AND u.user_id <= ifnull(${last}, x'ff')
     UNION ${users} AND u.user_id IN (${members})`
 }
 
-const ofSpellings = ({ workspace, definitionKey, source }: Seating, value: string, ids: SQL) => sql`
+const ofSpellings = (seating: Seating, value: string, ids: SQL) => sql`
   ${select} FROM (${ids}) AS e
-    CROSS JOIN user_attributes AS u ON u.workspace_id = ${workspace}
-      AND u.user_id = e.value AND u.name = ${source} AND u.type <> 'list'
-    CROSS JOIN normalized_values AS s ON s.definition_key = ${definitionKey}
+    CROSS JOIN user_attributes AS u ON u.workspace_id = ${seating.workspace}
+      AND u.user_id = e.value AND u.name = ${seating.source} AND u.type <> 'list'
+      ${andUncorrected(seating)}
+    CROSS JOIN normalized_values AS s ON s.definition_key = ${seating.definitionKey}
       AND s.normalized = ${value} AND s.value = u.value`
 
 const usersPerStatement = 15_000

@@ -6,6 +6,7 @@ import { Failure } from '../failure.ts'
 import type { Limits } from '../limits.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
+import { enqueueOpened, isWithoutRuns, openRunOfContinuous } from './open-run.ts'
 
 export type GroupDefinition = typeof groupDefinitions.$inferSelect
 
@@ -17,6 +18,8 @@ export interface DefinitionDraft {
   /** How values are compared, and which count as none; null or left out: the defaults. */
   matching?: GroupDefinition['matching']
   ignoreValues?: GroupDefinition['ignoreValues']
+  /** When changes of users reach their groups; null or left out: every Monday. */
+  refresh?: GroupDefinition['refresh']
 }
 
 export const isLive = (workspace: number) =>
@@ -63,6 +66,7 @@ export async function createDefinition(
   { draft, by }: { draft: DefinitionDraft; by: string },
 ): Promise<GroupDefinition> {
   const { description, source, attributes, matching = null, ignoreValues = null } = draft
+  const { refresh = null } = draft
   const { limits } = res
   checkAttributes(attributes, limits)
   const db = res.databaseOf(workspace)
@@ -74,11 +78,13 @@ export async function createDefinition(
     // One statement, so that two requests cannot pass the limit together.
     sql`
     INSERT INTO group_definitions (workspace_id, id, description, source_user_attribute, attributes,
-      created_on, created_by, last_modified_on, last_modified_by, matching, ignore_values)
+      created_on, created_by, last_modified_on, last_modified_by, matching, ignore_values, refresh)
     SELECT ${workspace}, ${id}, ${description}, ${source}, ${JSON.stringify(attributes)},
-      ${now}, ${by}, ${now}, ${by}, ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)}
+      ${now}, ${by}, ${now}, ${by}, ${matching}, ${ignoreValues && JSON.stringify(ignoreValues)},
+      ${refresh}
     WHERE ${definitionCount} < ${limits.definitionsMax} ON CONFLICT DO NOTHING`,
     ...announce(res, workspace, { type: 'definition.created', data: { definition_id: id } }),
+    openRunOfContinuous(res, workspace, id, isWithoutRuns),
   ])
   if (results[0].changes === 0) {
     const [same] = await db
@@ -89,6 +95,7 @@ export async function createDefinition(
     throw new Failure({ reason: 'limit', what: 'definitions', max: limits.definitionsMax })
   }
   await enqueueAnnounced(res, workspace, results)
+  await enqueueOpened(res, workspace, results)
   return getDefinition(db, workspace, id)
 }
 
@@ -137,21 +144,23 @@ export async function updateDefinition(
       .update(groupDefinitions)
       .set({ ...change, updatedAt: now, updatedBy: by })
       .where(isChanged),
+    openRunOfContinuous(res, workspace, id, sql`changes() > 0`),
   ])
   const definition = await getDefinition(db, workspace, id)
-  if (results.at(-1)?.changes === 0) {
+  if (results.at(-2)?.changes === 0) {
     if (removedNames !== undefined)
       await checkUnused(db, workspace, removedNames, { what: 'attribute' })
     // What refused the change is gone already: a rule that named it, or a deletion.
     return updateDefinition(res, workspace, id, { change, by })
   }
   await enqueueAnnounced(res, workspace, results)
+  await enqueueOpened(res, workspace, results)
   return definition
 }
 
 /** SQL of a definition's row: its settings before and after, without values of attributes. */
 function changeTo(change: Partial<DefinitionDraft>): SQL {
-  const { description, source, matching } = change
+  const { description, source, matching, refresh } = change
   const attributes = change.attributes && JSON.stringify(change.attributes)
   const ignored = change.ignoreValues && JSON.stringify(change.ignoreValues)
   const or = (to: string | null | undefined, column: SQL) =>
@@ -159,11 +168,11 @@ function changeTo(change: Partial<DefinitionDraft>): SQL {
   return sql`json_object(
     'before', json_object('description', description,
       'source_user_attribute', source_user_attribute,
-      'attributes', json(attributes), 'matching', matching),
+      'attributes', json(attributes), 'matching', matching, 'refresh', refresh),
     'after', json_object('description', ${or(description, sql`description`)},
       'source_user_attribute', ${or(source, sql`source_user_attribute`)},
       'attributes', json(${or(attributes, sql`attributes`)}),
-      'matching', ${or(matching, sql`matching`)},
+      'matching', ${or(matching, sql`matching`)}, 'refresh', ${or(refresh, sql`refresh`)},
       'ignore_values_changed',
         json(iif(ignore_values IS ${or(ignored, sql`ignore_values`)}, 'false', 'true'))))`
 }

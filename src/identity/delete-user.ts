@@ -5,6 +5,7 @@ import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { forgetUsers } from './forget.ts'
+import { enqueueMarked } from './marks.ts'
 
 /**
  * Deletes a user, and computes what their groups share without them. Older reports bring
@@ -20,5 +21,6 @@ export async function deleteUser(res: Resources, workspace: number, user: string
   const results = await together(db, [...forgetting, ...announced])
   if (results[forgetting.length - 1]?.changes === 0)
     throw new Failure({ reason: 'not-found', what: 'user', id: user })
+  await enqueueMarked(res, workspace, results)
   await enqueueAnnounced(res, workspace, results)
 }

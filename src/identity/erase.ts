@@ -84,6 +84,8 @@ export async function eraseDefinition(
       const results = await together(db, [
         some(sql`identity_members`, sql`definition_key, user_id`),
         some(sql`group_attributes`, sql`definition_key, value, name`),
+        some(sql`group_corrections`, sql`definition_key, user_id`),
+        some(sql`group_marks`, sql`definition_key, value`),
         some(sql`normalized_values`, sql`definition_key, normalized, value`),
         some(sql`recompute_runs`, sql`key`),
       ])

@@ -4,6 +4,8 @@ import type { SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { aggregates } from './aggregate.ts'
 import { valueOf, type StoredValue, type Value } from './attributes.ts'
+import { correctionOf, type Correction, type CorrectionRow } from './corrections.ts'
+import type { GroupDefinition } from './definitions.ts'
 import type { Exclusion, Given } from './exclusion.ts'
 import { caseless } from './readings.ts'
 
@@ -16,6 +18,8 @@ export interface Explanation {
   value: Value
   /** When the run began that computed the value, in milliseconds. */
   computedAt: number | null
+  /** When changes count: continuously, or with the next run. */
+  refresh: GroupDefinition['refresh']
   members: Contribution[]
 }
 
@@ -27,11 +31,16 @@ export interface Contribution {
   counts: boolean
   /** Why it has none. */
   excluded: Exclusion | null
+  /** Why the user is a member, where that was said by hand. */
+  correction: Correction | null
 }
 
 type Shared = StoredValue &
-  Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt'>
-type Member = (StoredValue & Given) | { user: string; text: null; updatedAt: number | null }
+  Pick<Explanation, 'definition' | 'source' | 'group' | 'function' | 'computedAt' | 'refresh'>
+type Member = { user: string; updatedAt: number | null; corrected: string | null } & Pick<
+  CorrectionRow,
+  'other'
+> & { kind: CorrectionRow['kind'] | null } & ((StoredValue & Given) | { text: null })
 
 /** Why a user has an inherited attribute. Throws `not-found` for a user who does not inherit it. */
 export async function explain(
@@ -51,7 +60,7 @@ export async function explain(
   const [shared, members] = await together(db, [
     sql<Shared>`
     SELECT d.id AS definition, d.source_user_attribute AS source, s.value AS "group",
-      a.function, a.result AS text, a.type,
+      a.function, a.result AS text, a.type, d.refresh,
       (SELECT max(started_at) FROM recompute_runs AS r
         WHERE r.definition_key = d.key
           AND (r.state = 'successful' OR (r.state <> 'normalizing' AND r.cursor >= s.value))
@@ -64,12 +73,15 @@ export async function explain(
         SELECT value ->> 'id', value ->> 'type' FROM json_each(d.attributes))`,
     sql<Member>`
     SELECT m.user_id AS user, coalesce(u.sent, u.value) AS text, u.value AS stored, u.type,
-      u.updated_at AS updatedAt, ${caseless(sql`u`)} AS caseless
+      u.updated_at AS updatedAt, ${caseless(sql`u`)} AS caseless,
+      c.kind, c.other_user_id AS other, c.text AS corrected
     FROM ${membership}
       JOIN identity_members AS m ON m.definition_key = d.key AND m.value = s.value
       LEFT JOIN user_attributes AS u
         ON u.workspace_id = ${workspace} AND u.user_id = m.user_id
           AND u.name = ${attribute} AND u.value IS NOT NULL
+      LEFT JOIN group_corrections AS c
+        ON c.definition_key = d.key AND c.user_id = m.user_id
     WHERE ${isDefinition} ORDER BY m.user_id`,
   ])
   const [found] = shared.rows
@@ -88,10 +100,12 @@ function contributions(type: SharedAttribute['type'], members: Member[]): Contri
     aggregates[type].exclusions(given).map((exclusion, i) => [given[i]?.user, exclusion ?? null]),
   )
   return members.map((member) => {
-    const { user, updatedAt } = member
+    const { user, updatedAt, kind, other, corrected: text } = member
+    const correction = kind === null ? null : correctionOf({ kind, other, text })
     if (member.text === null)
-      return { user, value: null, updatedAt, counts: false, excluded: 'missing' }
+      return { user, value: null, updatedAt, counts: false, excluded: 'missing', correction }
     const excluded = exclusions.get(user) ?? null
-    return { user, value: valueOf(member), updatedAt, counts: excluded === null, excluded }
+    const value = valueOf(member)
+    return { user, value, updatedAt, counts: excluded === null, excluded, correction }
   })
 }

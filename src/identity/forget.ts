@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { listDefinitions, type GroupDefinition } from './definitions.ts'
+import { forgetCorrections } from './forget-corrections.ts'
 import { subtractUsers } from './limits.ts'
 import { forgetPreviews } from './previews.ts'
 import { removeMembers } from './seat-and-share.ts'
@@ -13,7 +14,7 @@ export interface Forgotten {
 }
 
 /** What is deleted, and counted by the statement after it. */
-export type Kind = 'households' | 'attributes' | 'users'
+export type Kind = 'households' | 'attributes' | 'users' | 'corrections' | 'marks'
 
 /**
  * The statements that delete users, compute what their households share without them, and keep
@@ -29,7 +30,7 @@ export async function forgetUsers(
   const { workspace, users, guard } = forgotten
   const isUser = sql`workspace_id = ${workspace} AND user_id IN (${users}) AND ${guard}`
   return [
-    ...(await leaveHouseholds(db, forgotten, counted)),
+    ...(await leaveHouseholds(db, forgotten, { at, counted })),
     ...forgetPreviews(forgotten),
     sql`DELETE FROM user_attributes WHERE ${isUser}`,
     ...counted('attributes'),
@@ -47,12 +48,14 @@ export async function forgetUsers(
 /** The statements that take users out of their households, those of deleted definitions too. */
 export async function leaveHouseholds(
   db: Db,
-  { workspace, users, guard }: Forgotten,
-  counted: (kind: Kind) => SQL[],
+  forgotten: Forgotten,
+  { at, counted }: { at: number; counted: (kind: Kind) => SQL[] },
 ): Promise<SQL[]> {
+  const { workspace, users, guard } = forgotten
   const definitions = await listDefinitions(db, workspace)
   return [
     ...definitions.flatMap((definition) => [
+      ...forgetCorrections(definition, forgotten, { at, counted }),
       ...removeMembers(
         { workspace, definitionKey: definition.key, attributes: definition.attributes },
         users,
@@ -76,6 +79,10 @@ function leaveDeleted({ workspace, users, guard }: Forgotten): SQL[] {
       SELECT definition_key, value FROM identity_members
       WHERE user_id IN (${users}) AND ${isOfDeleted})`,
     sql`DELETE FROM identity_members WHERE user_id IN (${users}) AND ${isOfDeleted}`,
+    sql`
+    DELETE FROM group_corrections WHERE ${isOfDeleted}
+      AND (user_id IN (${users}) OR other_user_id IN (${users}))`,
+    sql`DELETE FROM group_marks WHERE ${isOfDeleted}`,
     sql`
     DELETE FROM normalized_values WHERE ${isOfDeleted} AND value IN (SELECT value
       FROM user_attributes WHERE workspace_id = ${workspace} AND user_id IN (${users}))`,

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { valueOf, type StoredValue, type Value } from './attributes.ts'
+import { valueOfGroup } from './corrections.ts'
 import { getDefinition } from './definitions.ts'
-import { groupValue } from './matching.ts'
 
 /** The users who have a value in common, and what they share. */
 export interface Household {
@@ -29,7 +29,7 @@ export async function listHouseholds(
   const size = 'value' in query ? 1 : Math.max(1, Math.min(query.size, groupsMax))
   const condition =
     'value' in query
-      ? sql`value = ${groupValue(query.value, matching)}`
+      ? sql`value = ${valueOfGroup(query.value, matching)}`
       : sql`value > ${query.after}`
   const page = sql`WITH page AS MATERIALIZED (
     SELECT DISTINCT value FROM identity_members

@@ -3,6 +3,7 @@ import { recomputeRuns } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { guardOf } from '../jobs/checkpoint.ts'
 import type { Invocation } from '../jobs/invocation.ts'
+import type { GroupDefinition } from './definitions.ts'
 import { collapsedSql } from './matching.ts'
 import { commitRun, type BegunRun } from './runs.ts'
 import { endOfRange, within, type Range } from './ranges.ts'
@@ -42,7 +43,10 @@ export const usersOf = ({ limits }: Resources, invocation: Invocation): number =
 /** Whose values are normalized, and how far. */
 type Normalizing = Pick<BegunRun, 'workspace' | 'definition' | 'source' | 'matching' | 'cursor'>
 
-const sourceRows = (run: Normalizing) => {
+/** By which attribute of which definition users are grouped. */
+type Source = Pick<BegunRun, 'workspace' | 'definition' | 'source'>
+
+const sourceRows = (run: Source) => {
   const { from, where } = usersByExactValue(run)
   return sql`${from} WHERE ${where}`
 }
@@ -71,7 +75,7 @@ export function deleteUnused(run: Normalizing, values: Range, guard: SQL): SQL {
 }
 
 /** A value of before `folded` was stored has its case folded by A to Z alone. */
-const caselessValue = (run: Normalizing) => sql`
+const caselessValue = (run: Source) => sql`
   coalesce(
     iif(v.value GLOB '*[^' || char(1) || '-' || char(127) || ']*',
       (SELECT u.folded FROM ${sourceRows(run)}
@@ -89,12 +93,24 @@ const valuesOf = (run: Normalizing, values: Range) =>
       AND ${within(sql`u.value`, values)} AND u.type <> 'list'`
 
 /** Writes the normalized form of each new value of a range. */
-export const writeNormalized = (run: Normalizing, values: Range, guard: SQL): SQL => sql`
+export const writeNormalized = (run: Normalizing, values: Range, guard: SQL): SQL =>
+  writeNormalizedOf(run, valuesOf(run, values), guard)
+
+/** The same of each value of a JSON list that users have. */
+export function normalizeListed(definition: GroupDefinition, values: string): SQL {
+  const { key, workspace, source } = definition
+  const of = { definition: key, workspace, source }
+  const used = sql`SELECT l.value FROM json_each(${values}) AS l WHERE EXISTS (
+    SELECT 1 FROM ${sourceRows(of)} AND u.value = l.value AND u.type <> 'list')`
+  return writeNormalizedOf(of, used, sql`true`)
+}
+
+const writeNormalizedOf = (of: Source, values: SQL, guard: SQL): SQL => sql`
   INSERT INTO normalized_values (definition_key, normalized, value)
-  SELECT ${run.definition}, v.normalized, v.value
+  SELECT ${of.definition}, v.normalized, v.value
   FROM (
-    SELECT v.value, ${collapsedSql(caselessValue(run))} AS normalized
-    FROM (${valuesOf(run, values)}) AS v
+    SELECT v.value, ${collapsedSql(caselessValue(of))} AS normalized
+    FROM (${values}) AS v
     WHERE ${guard}) AS v
   WHERE true
   ON CONFLICT (definition_key, value) DO UPDATE SET normalized = excluded.normalized

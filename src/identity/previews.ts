@@ -92,6 +92,7 @@ const seatingOf = (
   noValues: noValues(row.ignoreValues, row.matching !== null),
   attributes: [],
   seatsMax: limits.groupUsersMax,
+  hasCorrections: false,
 })
 
 const guardOf = ({ key, step }: Row): SQL =>

@@ -1,5 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
+import { correctedUsers, hasCorrections, isNoneCorrected } from './corrected.ts'
 import { eligibleOfValue } from './crowded.ts'
+import { listedUsers, type Listed } from './listed.ts'
 import { isNoValueSql } from './no-value.ts'
 import {
   groupValueColumn,
@@ -19,14 +21,33 @@ export interface Range {
   first?: string
 }
 
-export const within = (value: SQL, { after, upTo }: Pick<Range, 'after' | 'upTo'>) =>
-  upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
+export type Groups = Pick<Range, 'after' | 'upTo'> | Listed
 
-/**
- * A query of the `upTo` and `crowded` of the range after `after` that holds about `users` users and
- * members of whole groups.
- */
-export function rangeAfter(seating: Seating, after: string, users: number): SQL {
+/** Whether the value of one of some groups does not count as none. */
+export const isWanted = (value: SQL, { wanted }: Pick<Listed, 'wanted'>) =>
+  sql`${value} IN (SELECT value FROM json_each(${wanted}))`
+
+export function within(value: SQL, groups: Groups): SQL {
+  if ('values' in groups) return sql`${value} IN (SELECT value FROM json_each(${groups.values}))`
+  const { after, upTo } = groups
+  return upTo === null ? sql`${value} > ${after}` : sql`${value} > ${after} AND ${value} <= ${upTo}`
+}
+
+/** The end of a range, and whether the definition has corrections. */
+export interface RangeEnd {
+  upTo: string | null
+  crowded: number
+  corrected: number
+}
+
+type Ungrouped = Omit<Seating, 'hasCorrections'>
+
+/** A query of the end of the range after `after` that holds about `users` users and members of whole groups. */
+export const rangeAfter = (seating: Ungrouped, after: string, users: number): SQL => sql`
+  SELECT e.*, ${hasCorrections(seating.definitionKey)} AS corrected
+  FROM (${endOfUsers(seating, after, users)}) AS e`
+
+function endOfUsers(seating: Ungrouped, after: string, users: number): SQL {
   const { workspace, definitionKey, source, matching } = seating
   const members = sql`identity_members
     WHERE definition_key = ${definitionKey} AND value > ${after}`
@@ -86,28 +107,57 @@ const caselessValue = sql.raw(
 export const hasNoValue = (seating: Pick<Seating, 'matching' | 'noValues'>) =>
   isNoValueSql(groupValueColumn(seating), caselessValue, seating.noValues)
 
-/** The users of a range who may get a seat, if they have a value. */
+/** The users of a range who may get a seat, if they have a value and no correction. */
 const eligibleUsers = (seating: Seating, range: Range): UserRows =>
   range.crowded
     ? eligibleOfValue(seating, range.upTo ?? '', range.first ?? '[]')
     : usersInRange(seating, range)
 
-/** A query of `value` and `user_id` of eligible users with a value. */
-export function candidates(seating: Seating, range: Range): SQL {
+/** The users `u` who may get a seat: their group's value, and whether it counts as none. */
+interface Eligible extends UserRows {
+  value: SQL
+  none: SQL
+}
+
+function eligible(seating: Seating, groups: Range | Listed): Eligible {
+  const isListed = 'values' in groups
+  if (!isListed && !seating.hasCorrections) {
+    const [value, none] = [groupValueColumn(seating), hasNoValue(seating)]
+    return { ...eligibleUsers(seating, groups), value, none }
+  }
+  const uncorrected = isListed ? listedUsers(seating, groups) : selectRange(seating, groups)
+  const corrected = isListed
+    ? correctedUsers(seating, isWanted(sql`c.value`, groups), sql`0`)
+    : correctedUsers(seating, within(sql`c.value`, groups), isNoneCorrected(seating))
+  return {
+    from: sql`(${uncorrected} ${seating.hasCorrections ? sql`UNION ALL ${corrected}` : sql``}) AS u`,
+    where: sql`true`,
+    value: sql.raw('u.value'),
+    none: sql.raw('u.none'),
+  }
+}
+
+function selectRange(seating: Seating, range: Range): SQL {
   const { from, where } = eligibleUsers(seating, range)
-  return sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id
-    FROM ${from} WHERE ${where} AND NOT ${hasNoValue(seating)}`
+  return sql`SELECT ${groupValueColumn(seating)} AS value, u.user_id, ${hasNoValue(seating)} AS none,
+    0 AS corrected FROM ${from} WHERE ${where}`
+}
+
+/** A query of `value` and `user_id` of eligible users with a value. */
+export function candidates(seating: Seating, groups: Range | Listed): SQL {
+  const { from, where, value, none } = eligible(seating, groups)
+  return sql`SELECT ${value} AS value, u.user_id FROM ${from} WHERE ${where} AND NOT ${none}`
 }
 
 /** The same, with the value of the group that each sits in now as `seat`. */
-export const candidatesWithSeat = (seating: Seating, range: Range): SQL => {
+export const candidatesWithSeat = (seating: Seating, groups: Range | Listed): SQL => {
   const { definitionKey } = seating
   // Most sit where they belong, and are found in the order of values; the others by their id.
   return sql`(
     SELECT c.value, c.user_id,
       coalesce(s.value, (SELECT value FROM identity_members
         WHERE definition_key = ${definitionKey} AND user_id = c.user_id)) AS seat
-    FROM (${candidates(seating, range)}) AS c
+    FROM (${candidates(seating, groups)}) AS c
       LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
         ON s.definition_key = ${definitionKey} AND s.value = c.value AND s.user_id = c.user_id)`
 }
@@ -137,20 +187,9 @@ export const overLimitShown = 5
 /** The query that scans a range: one row, a `Scan`; `crowd` counts the users of a crowded one. */
 export function scanRange(seating: Seating, range: Range, crowd = 0): SQL {
   const { definitionKey, seatsMax } = seating
-  const value = groupValueColumn(seating)
-  const { from, where } = eligibleUsers(seating, range)
-  const users = range.crowded ? sql`${crowd}` : sql`count(*)`
-  const otherSeat = sql`(SELECT value FROM identity_members
-    WHERE definition_key = ${definitionKey} AND user_id = u.user_id)`
   // Rows come in the order of values, so grouping sorts nothing.
   return sql`
-    WITH v AS MATERIALIZED (
-        SELECT ${value} AS value, ${hasNoValue(seating)} AS none, ${users} AS users,
-          count(*) AS eligible, count(s.value) AS staying,
-          count(iif(s.value IS NULL, ${otherSeat}, NULL)) AS moving
-        FROM ${from} LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
-          ON s.definition_key = ${definitionKey} AND s.value = ${value} AND s.user_id = u.user_id
-        WHERE ${where} GROUP BY ${value}),
+    WITH ${countedValues(seating, range, crowd)},
       g AS MATERIALIZED (
         SELECT count(*) AS size FROM identity_members
         WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)} GROUP BY value)
@@ -167,4 +206,27 @@ export function scanRange(seating: Seating, range: Range, crowd = 0): SQL {
             ORDER BY users DESC, value LIMIT ${overLimitShown})),
         '[]') AS overLimit
     FROM v`
+}
+
+/** The table `v` of a range's values, with the users and members of each. */
+function countedValues(seating: Seating, range: Range, crowd: number): SQL {
+  const { definitionKey, hasCorrections } = seating
+  const { from, where, value, none } = eligible(seating, range)
+  const users = range.crowded ? sql`${crowd}` : sql`count(*)`
+  const corrected = hasCorrections ? sql`, u.corrected` : sql``
+  const otherSeat = sql`(SELECT value FROM identity_members
+    WHERE definition_key = ${definitionKey} AND user_id = u.user_id)`
+  const counted = sql`
+        SELECT ${value} AS value, ${none} AS none,
+          ${hasCorrections ? sql`iif(u.corrected, count(*), ${users})` : users} AS users,
+          count(*) AS eligible, count(s.value) AS staying,
+          count(iif(s.value IS NULL, ${otherSeat}, NULL)) AS moving
+        FROM ${from} LEFT JOIN identity_members AS s INDEXED BY identity_members_by_value
+          ON s.definition_key = ${definitionKey} AND s.value = ${value} AND s.user_id = u.user_id
+        WHERE ${where} GROUP BY ${value} ${corrected}`
+  if (!hasCorrections) return sql`v AS MATERIALIZED (${counted})`
+  return sql`v AS MATERIALIZED (
+    SELECT value, none, sum(users) AS users, sum(eligible) AS eligible, sum(staying) AS staying,
+      sum(moving) AS moving
+    FROM (${counted}) GROUP BY value, none)`
 }

@@ -7,15 +7,8 @@ import { guardOf } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Invocation } from '../jobs/invocation.ts'
-import {
-  claimRun,
-  commitRun,
-  findNextRun,
-  findRun,
-  requestRun,
-  type BegunRun,
-  type Run,
-} from './runs.ts'
+import { claimRun } from './claim-run.ts'
+import { commitRun, findNextRun, findRun, requestRun, type BegunRun, type Run } from './runs.ts'
 import { noValues } from './no-value.ts'
 import { countUsersOf } from './crowded.ts'
 import { normalize, usersOf } from './normalize.ts'
@@ -32,7 +25,14 @@ import {
   selectMovers,
 } from './seat-and-share.ts'
 import { enqueueRuns, selectNext, startNextRun, type NextRun } from './turn.ts'
-import { overLimitShown, rangeAfter, scanRange, type Range, type Scan } from './ranges.ts'
+import {
+  overLimitShown,
+  rangeAfter,
+  scanRange,
+  type Range,
+  type RangeEnd,
+  type Scan,
+} from './ranges.ts'
 import type { Seating } from './user-rows.ts'
 
 /** Opens a run beside that of every Monday. Throws `not-found`. */
@@ -84,7 +84,7 @@ async function recomputeRange(
   invocation: Invocation,
 ): Promise<boolean> {
   const { workspace } = run
-  const seating: Seating = {
+  const settings = {
     workspace,
     definitionKey: run.definition,
     source: run.source,
@@ -94,7 +94,7 @@ async function recomputeRange(
     seatsMax: res.limits.groupUsersMax,
   }
   const users = usersOf(res, invocation)
-  const { range, scan } = await scanNextRange(res, run, { seating, users })
+  const { seating, range, scan } = await scanNextRange(res, run, { settings, users })
   const db = res.databaseOf(workspace)
   const withoutBefore =
     run.cursor === ''
@@ -132,18 +132,17 @@ async function recomputeRange(
 async function scanNextRange(
   res: Resources,
   { workspace, cursor }: BegunRun,
-  { seating, users }: { seating: Seating; users: number },
-): Promise<{ range: Range; scan: Scan }> {
+  { settings, users }: { settings: Omit<Seating, 'hasCorrections'>; users: number },
+): Promise<{ seating: Seating; range: Range; scan: Scan }> {
   const db = res.databaseOf(workspace)
-  const [end] = await db.all<{ upTo: string | null; crowded: number }>(
-    rangeAfter(seating, cursor, users),
-  )
+  const [end] = await db.all<RangeEnd>(rangeAfter(settings, cursor, users))
+  const seating = { ...settings, hasCorrections: end?.corrected === 1 }
   const found: Range = { after: cursor, upTo: end?.upTo ?? null, crowded: end?.crowded === 1 }
   const crowd = found.crowded ? await countUsersOf(db, seating, found.upTo ?? '') : undefined
   const range = crowd === undefined ? found : { ...found, first: crowd.first }
   const [scan] = await db.all<Scan>(scanRange(seating, range, crowd?.users))
   if (scan === undefined) throw new Error('the scan of a range gave no row')
-  return { range, scan }
+  return { seating, range, scan }
 }
 
 /** Statements that bring a range's members and shared attributes up to date. */

@@ -13,7 +13,8 @@ import {
   type AttributeChange,
   type UserChange,
 } from './limits.ts'
-import { recordReports, type Report } from './profiles.ts'
+import { recordReports } from './profiles.ts'
+import type { Report } from './write-reports.ts'
 import { messagesOf, reportsOf, withoutOvertaken } from './sent-report.ts'
 
 /**

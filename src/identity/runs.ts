@@ -6,7 +6,7 @@ import type { Resources } from '../resources.ts'
 import { commit } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
 import { getDefinition } from './definitions.ts'
-import { isTurn } from './turn.ts'
+import { openRun } from './open-run.ts'
 
 type RunRow = typeof recomputeRuns.$inferSelect
 
@@ -27,9 +27,6 @@ function readRun({ state, ...row }: RunRow): Run {
   return { ...row, state, source, attributes }
 }
 
-/** Users counted for the progress of a run; of more, it is shown as if they were so many. */
-const countedMax = 500_000
-
 /** Opens a run beside those of the weeks, or gives the waiting one. Throws `not-found`. */
 export async function requestRun(
   res: Resources,
@@ -37,20 +34,9 @@ export async function requestRun(
   definitionId: string,
 ): Promise<Run> {
   const db = res.databaseOf(workspace)
-  const now = res.now()
-  const hasWaitingRun = sql`EXISTS (
-    SELECT 1 FROM recompute_runs AS r
-    WHERE r.definition_key = d.key AND r.state = 'waiting' AND r.ended_at IS NULL)`
   const id = crypto.randomUUID()
   const results = await together(db, [
-    sql`
-    INSERT INTO recompute_runs
-      (id, workspace_id, definition_key, state, created_at, updated_at, actor)
-    SELECT ${id}, d.workspace_id, d.key, 'waiting', ${now}, ${now},
-      ${JSON.stringify(res.actor)}
-    FROM group_definitions AS d
-    WHERE d.workspace_id = ${workspace} AND d.id = ${definitionId} AND d.deleted_at IS NULL
-      AND NOT ${hasWaitingRun}`,
+    openRun(res, workspace, { id, definition: definitionId }),
     ...announce(res, workspace, {
       type: 'recompute.requested',
       data: { definition_id: definitionId, run_id: id },
@@ -122,32 +108,6 @@ export const earlierRunUnended = sql`EXISTS (
   SELECT 1 FROM recompute_runs AS earlier
   WHERE earlier.definition_key = recompute_runs.definition_key
     AND earlier.key < recompute_runs.key AND earlier.ended_at IS NULL)`
-
-const hasNormalizedValues = sql`EXISTS (
-  SELECT 1 FROM normalized_values AS n WHERE n.definition_key = d.key)`
-
-/**
- * Begins a waiting run with its definition as it is now; false where an earlier run of it, or enough
- * of its workspace, go on.
- */
-export async function claimRun(res: Resources, run: Run): Promise<boolean> {
-  const now = res.now()
-  const { meta } = await res.databaseOf(run.workspace).run(sql`
-    UPDATE recompute_runs SET
-      state = iif(d.matching IS NULL AND NOT ${hasNormalizedValues}, 'running', 'normalizing'),
-      step = step + 1, started_at = ${now}, updated_at = ${now},
-      source_user_attribute = d.source_user_attribute, attributes = d.attributes,
-      matching = d.matching, ignore_values = d.ignore_values,
-      expected = (
-        SELECT count(*) FROM (
-          SELECT 1 FROM user_attributes AS u
-          WHERE u.workspace_id = d.workspace_id AND u.name = d.source_user_attribute
-            AND u.value > '' LIMIT ${countedMax}))
-    FROM group_definitions AS d
-    WHERE recompute_runs.key = ${run.key} AND recompute_runs.step = ${run.step}
-      AND d.key = recompute_runs.definition_key AND NOT ${earlierRunUnended} AND ${isTurn}`)
-  return meta.changes === 1
-}
 
 /** Runs one batch of a run as `commit` does. */
 export function commitRun(

@@ -1,8 +1,18 @@
 import { sql, type SQL } from 'drizzle-orm'
 import type { SharedAttribute } from '../db/schema.ts'
 import { aggregates, itemsOf, type Aggregate } from './aggregate.ts'
-import { candidates, candidatesWithSeat, hasNoValue, within, type Range } from './ranges.ts'
-import type { Definition, Seating } from './user-rows.ts'
+import { correctedUsers, isNoneCorrected } from './corrected.ts'
+import type { Listed } from './listed.ts'
+import {
+  candidates,
+  candidatesWithSeat,
+  hasNoValue,
+  isWanted,
+  within,
+  type Groups,
+  type Range,
+} from './ranges.ts'
+import { andUncorrected, type Definition, type Seating } from './user-rows.ts'
 
 // Statements that change the members of groups, and what these share, in one batch: each writes
 // only rows that differ, and only while `guard` holds.
@@ -51,8 +61,8 @@ export function removeMembers(definition: Definition, users: SQL, guard: SQL): S
 }
 
 /** Removes members of a range whose value is no longer their group's, or counts as none. */
-export function removeUnmatched(seating: Seating, range: Range, guard: SQL): SQL {
-  const { workspace, definitionKey, source, matching } = seating
+export function removeUnmatched(seating: Seating, groups: Groups, guard: SQL): SQL {
+  const { workspace, definitionKey, source, matching, hasCorrections } = seating
   const ownValue =
     matching === null
       ? sql`user_attributes AS u INDEXED BY user_attributes_by_value
@@ -62,17 +72,26 @@ export function removeUnmatched(seating: Seating, range: Range, guard: SQL): SQL
         WHERE u.workspace_id = ${workspace} AND u.user_id = identity_members.user_id
           AND u.name = ${source} AND nv.definition_key = ${definitionKey}
           AND nv.normalized = identity_members.value AND nv.value = u.value`
+  const seat = sql.raw('identity_members.value')
+  const isPut = sql`c.value = ${seat} AND c.user_id = identity_members.user_id`
+  const [isValue, isValueOfPut] =
+    'values' in groups
+      ? [isWanted(seat, groups), isWanted(seat, groups)]
+      : [sql`NOT ${hasNoValue(seating)}`, sql`NOT ${isNoneCorrected(seating)}`]
+  const put = correctedUsers(seating, sql`${isPut} AND ${isValueOfPut}`, sql`0`)
   return sql`
-  DELETE FROM identity_members
-  WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)} AND ${guard}
+  DELETE FROM identity_members INDEXED BY identity_members_by_value
+  WHERE definition_key = ${definitionKey} AND ${within(sql`value`, groups)} AND ${guard}
     AND NOT EXISTS (
-      SELECT 1 FROM ${ownValue} AND u.type <> 'list' AND NOT ${hasNoValue(seating)})`
+      SELECT 1 FROM ${ownValue} AND u.type <> 'list' AND ${isValue}
+        ${andUncorrected(seating)})
+    ${hasCorrections ? sql`AND NOT EXISTS (${put})` : sql``}`
 }
 
 /** Removes the last members, by user id, of groups that have more than a lowered limit allows. */
 export const removeBeyondSeats = (
   { definitionKey, seatsMax }: Seating,
-  range: Range,
+  groups: Groups,
   guard: SQL,
 ): SQL => sql`
   DELETE FROM identity_members
@@ -80,32 +99,51 @@ export const removeBeyondSeats = (
     SELECT user_id FROM (
       SELECT user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
       FROM identity_members
-      WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)})
+      WHERE definition_key = ${definitionKey} AND ${within(sql`value`, groups)})
     WHERE place > ${seatsMax})`
 
-/** Gives free seats of a range to users in no group, by user id: the order of the key too. */
-export const fillSeats = (seating: Seating, range: Range, now: number, guard: SQL): SQL => {
+/** Moves members in place to where everybody has a seat: half of the rows of leaving and joining. */
+export const moveSeats = (seating: Seating, listed: Listed, now: number, guard: SQL): SQL => {
+  const { definitionKey, seatsMax } = seating
+  return sql`
+  INSERT INTO identity_members (definition_key, user_id, value, joined_at)
+  SELECT ${definitionKey}, user_id, value, ${now}
+  FROM (
+    SELECT user_id, value, seat, count(*) OVER (PARTITION BY value) AS users
+    FROM ${candidatesWithSeat(seating, listed)})
+  WHERE seat <> value AND users <= ${seatsMax} AND ${within(sql`seat`, listed)} AND ${guard}
+  ON CONFLICT (definition_key, user_id) DO UPDATE
+  SET value = excluded.value, joined_at = excluded.joined_at`
+}
+
+/** Gives free seats to users in no group, by user id: the order of the key too. */
+export const fillSeats = (
+  seating: Seating,
+  groups: Range | Listed,
+  now: number,
+  guard: SQL,
+): SQL => {
   const { definitionKey, seatsMax } = seating
   return sql`
   INSERT INTO identity_members (definition_key, user_id, value, joined_at)
   SELECT ${definitionKey}, n.user_id, n.value, ${now}
   FROM (
     SELECT value, user_id, row_number() OVER (PARTITION BY value ORDER BY user_id) AS place
-    FROM (${candidates(seating, range)}) AS c
+    FROM (${candidates(seating, groups)}) AS c
     WHERE NOT EXISTS (
       SELECT 1 FROM identity_members AS s
       WHERE s.definition_key = ${definitionKey} AND s.user_id = c.user_id)) AS n
   LEFT JOIN (
     SELECT value, count(*) AS size FROM identity_members
-    WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)}
+    WHERE definition_key = ${definitionKey} AND ${within(sql`value`, groups)}
     GROUP BY value) AS g ON g.value = n.value
   WHERE n.place + coalesce(g.size, 0) <= ${seatsMax} AND ${guard}
   ORDER BY n.user_id`
 }
 
-/** Computes what the groups of a range share, once their members are final. */
-export const computeShared = (definition: Definition, range: Range, guard: SQL): SQL[] =>
-  computeSharedOf(definition, sql`${within(sql`m.value`, range)} AND ${guard}`)
+/** Computes what groups share, once their members are final. */
+export const computeShared = (definition: Definition, groups: Groups, guard: SQL): SQL[] =>
+  computeSharedOf(definition, sql`${within(sql`m.value`, groups)} AND ${guard}`)
 
 /** Attributes of one statement: D1 takes a hundred parameters. */
 const aggregatesPerStatement = 20
@@ -197,11 +235,11 @@ const isNotShared = (attributes: SharedAttribute[]) =>
 /** Deletes results that are no longer shared, or of no member. */
 export const deleteUnshared = (
   { definitionKey, attributes }: Definition,
-  range: Range,
+  groups: Groups,
   guard: SQL,
 ): SQL => sql`
   DELETE FROM group_attributes
-  WHERE definition_key = ${definitionKey} AND ${within(sql`value`, range)} AND ${guard} AND (
+  WHERE definition_key = ${definitionKey} AND ${within(sql`value`, groups)} AND ${guard} AND (
     ${isNotShared(attributes)}
     OR NOT EXISTS (
       SELECT 1 FROM identity_members AS m

@@ -1,6 +1,6 @@
 import { forMessages, type ReportsMessage, type SentReport } from '../messages.ts'
 import { valueOf, type Change, type StoredValue } from './attributes.ts'
-import type { Report } from './profiles.ts'
+import type { Report } from './write-reports.ts'
 
 type Sent = SentReport['changes'][number][1]
 

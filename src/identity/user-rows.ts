@@ -15,6 +15,8 @@ export interface Seating extends Definition {
   matching: 'normalized' | null
   noValues: NoValues
   seatsMax: number
+  /** Whether corrections say of some users where they belong. */
+  hasCorrections: boolean
 }
 
 /** Rows `u` of users' attributes, as the parts of a query. */
@@ -28,7 +30,7 @@ export const usersByNormalizedValue = ({
   workspace,
   definitionKey,
   source,
-}: Seating): UserRows => ({
+}: Pick<Seating, 'workspace' | 'definitionKey' | 'source'>): UserRows => ({
   from: sql`normalized_values AS nv
     CROSS JOIN user_attributes AS u INDEXED BY user_attributes_by_value`,
   where: sql`nv.definition_key = ${definitionKey}
@@ -47,5 +49,19 @@ export const usersByExactValue = ({
 export const groupValueColumn = ({ matching }: Pick<Seating, 'matching'>) =>
   sql.raw(matching === null ? 'u.value' : 'nv.normalized')
 
-export const userRows = (seating: Seating): UserRows =>
-  seating.matching === null ? usersByExactValue(seating) : usersByNormalizedValue(seating)
+/** The users of whom no correction says where they belong. */
+export function userRows(seating: Seating): UserRows {
+  const { from, where } =
+    seating.matching === null ? usersByExactValue(seating) : usersByNormalizedValue(seating)
+  return { from, where: sql`${where} ${andUncorrected(seating)}` }
+}
+
+/** Leaves out users `u` whom a correction puts elsewhere. */
+export const andUncorrected = (
+  { definitionKey, hasCorrections }: Pick<Seating, 'definitionKey' | 'hasCorrections'>,
+  user = sql.raw('u.user_id'),
+): SQL =>
+  hasCorrections
+    ? sql`AND NOT EXISTS (SELECT 1 FROM group_corrections AS c
+        WHERE c.definition_key = ${definitionKey} AND c.user_id = ${user})`
+    : sql``

@@ -18,10 +18,11 @@ import type { Event } from '../webhooks/event.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
+import { enqueueMarked, markChanged } from './marks.ts'
 import { findUsersJob } from './users-jobs.ts'
-import { isAfterDeletion, keepNewest } from './profiles.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
+import { isAfterDeletion, keepNewest } from './write-reports.ts'
 
 /**
  * Carries the job of a file of users on, slice by slice. Readers see each batch at once: a job that
@@ -112,6 +113,7 @@ async function contentOf(
       ...jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
         mergeRows(list, names ?? [], current),
       ),
+      ...markChanged(workspace, changedBy(rows, job), res.now()),
       countAdded(current, limits),
       ...(checked
         ? [
@@ -123,6 +125,7 @@ async function contentOf(
           ]
         : []),
     ],
+    written: (results) => enqueueMarked(res, workspace, results),
     bytesOf: ({ text }) => text.length,
     columns: () => ({ header: names, ...addedAreCounted }),
     refuse: async (error, rows) => {
@@ -137,6 +140,12 @@ async function contentOf(
       )
     },
   }
+}
+
+/** A query of the users of rows, and of the time since when what is written of them is true. */
+const changedBy = (rows: UserRow[], { createdAt }: UsersFileJob): SQL => {
+  const users = JSON.stringify([...new Set(rows.map(({ id }) => id))])
+  return sql`SELECT value AS user_id, ${createdAt} AS at FROM json_each(${users})`
 }
 
 /** A row as JSON, or one row for each cell where it is too long for a statement. */

@@ -1,4 +1,5 @@
 import { sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import type { Result } from '../db/connect.ts'
 import { jobs } from '../db/schema.ts'
 import type { Resources } from '../resources.ts'
 import { commit, guardOf, type Checkpoint } from './checkpoint.ts'
@@ -25,6 +26,8 @@ export interface Content<Item, Of extends FileJob> {
   bytesOf?: (item: Item) => number
   /** What the slice changes in the job's row beside its counts. */
   columns?: (slice: Slice<Item>) => Changes
+  /** What follows a batch, by its results. */
+  written?: (results: Result[]) => Promise<void>
   /** The items that exceed a limit, where that failed their batch; throws any other error. */
   refuse?: (error: unknown, items: Item[]) => Promise<Map<Item, RefusedRow>>
 }
@@ -102,7 +105,7 @@ interface Batch<Item> {
 async function commitItems<Item, Of extends FileJob>(
   res: Resources,
   job: Of,
-  { write, refuse }: Content<Item, Of>,
+  { write, written, refuse }: Content<Item, Of>,
   { items, problems, badRows, to }: Batch<Item>,
 ): Promise<{ moved: boolean; ms: number; refused: number }> {
   const commitAll = async (accepted: Item[], refused: RefusedRow[]) => {
@@ -112,7 +115,9 @@ async function commitItems<Item, Of extends FileJob>(
       ...recordProblems(job, [...shown, ...problems]),
     ]
     const counted = { ...to, badRows: job.badRows + badRows + refused.length }
-    return { ...(await commitJob(res, job, statements, counted)), refused: refused.length }
+    const committed = await commitJob(res, job, statements, counted)
+    await written?.(committed.results)
+    return { ...committed, refused: refused.length }
   }
   try {
     return await commitAll(items, [])

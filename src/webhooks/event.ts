@@ -12,13 +12,14 @@ export interface Applied {
   failed: number
 }
 
+/** Of a run, whose figures it has; or of groups that were formed anew since the last such event. */
 interface Recomputed {
   definition_id: string
-  run_id: string
-  groups: number
-  users_seated: number
-  users_over_limit: number
-  rows_changed: number
+  run_id: string | null
+  groups: number | null
+  users_seated: number | null
+  users_over_limit: number | null
+  rows_changed: number | null
 }
 
 interface OfClient {
@@ -99,6 +100,10 @@ export interface EventData {
   'definition.deleted': { definition_id: string }
   'recompute.requested': { definition_id: string; run_id: string }
   'household.recomputed': Recomputed
+  'household.merged': { definition_id: string; corrections: number }
+  'household.split': { definition_id: string; corrections: number }
+  'correction.created': OfUser & { definition_id: string }
+  'correction.deleted': OfUser & { definition_id: string }
   'audience.created': OfAudience
   'audience.updated': OfAudience
   'audience.deleted': OfAudience

@@ -26,6 +26,7 @@ describe('POST /groups/{group_id}/recompute', () => {
       users_seated: 0,
       users_over_limit: 0,
       users_without_value: 0,
+      users_corrected: 0,
       largest_groups: [],
       groups: 0,
       rows_changed: 0,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
 import { audiences } from './audiences.ts'
+import { continuous } from './continuous.ts'
 import { during } from './during.ts'
 import { experiments } from './experiments.ts'
 import { functions } from './functions.ts'
@@ -28,6 +29,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['requests', requests],
   ['mondays', mondays],
   ['functions', functions],
+  ['continuous', continuous],
   ['users', users],
   ['lookups', lookups],
   ['audiences', audiences],

@@ -146,7 +146,7 @@ describe('a preview of a definition', () => {
   it.each([null, 'normalized' as const])('reads a range by its index (%s)', async (matching) => {
     const seating = {
       ...{ workspace: 1, definitionKey: -1, attributes: [], source: 'home', matching },
-      ...{ noValues: noValues(null, matching !== null), seatsMax: 10 },
+      ...{ noValues: noValues(null, matching !== null), seatsMax: 10, hasCorrections: false },
     }
     const range = { after: 'a', upTo: 'b', crowded: false }
     const plan = await planOf(statementOf(forecastRange(seating, range)))

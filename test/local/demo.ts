@@ -9,7 +9,16 @@ import { coupon, couponAWeekLater } from './coupon.ts'
 import { during } from './during.ts'
 import { feature } from './feature.ts'
 import { temporaryFolder } from './folder.ts'
-import { define, firstMonday, load, moveOut, secondMonday, why } from './household.ts'
+import {
+  define,
+  firstMonday,
+  load,
+  moveOut,
+  moveSooner,
+  putRight,
+  secondMonday,
+  why,
+} from './household.ts'
 import { Platform } from './platform.ts'
 import { main } from './program.ts'
 import { startServer, type Server } from './server.ts'
@@ -35,6 +44,8 @@ const chapters = [
   automation,
   feature,
   experiment,
+  moveSooner,
+  putRight,
 ]
 
 /**

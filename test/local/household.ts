@@ -3,6 +3,7 @@ import { bold } from './colour.ts'
 import type { Attributes, Definition, Profile, Report, Run } from './platform.ts'
 import { progress } from './progress.ts'
 import { number, since, type Stage } from './stage.ts'
+import { watch } from './watch.ts'
 
 const john = 'john-doe'
 const jane = 'jane-doe'
@@ -128,6 +129,48 @@ export async function secondMonday(stage: Stage): Promise<void> {
     '123 Main St',
   )
   await expectAtHome(stage, jane, { $address: '7 Elm St', 'household:has_dog': false }, '7 Elm St')
+}
+
+/** Chapter: the definition becomes continuous, and Jane need not wait for a Monday any more. */
+export async function moveSooner(stage: Stage): Promise<void> {
+  const { platform, expect } = stage
+  console.log(
+    bold('The definition becomes continuous: Jane moves on, and it shows without a Monday'),
+  )
+  await platform.makeContinuous(household.id)
+  const [run] = await platform.runs(household.id)
+  if (run === undefined) throw new Error('No run was opened for what was there before')
+  await platform.finished(household.id, run.id, 50)
+  const start = performance.now()
+  const attributes = { $address: '3 Oak Ave' }
+  await platform.merge({ user: jane, attributes })
+  const profile = await settledAt(stage, '3 Oak Ave')
+  console.log(`   after ${since(start)}:`)
+  show(jane, profile)
+  const groups = [{ definition: household.id, value: '3 Oak Ave' }]
+  const shared = { ...attributes, 'household:has_dog': false }
+  expectProfile(expect, 'Jane, without a Monday', profile, shared, groups)
+}
+
+/** Chapter: she is at home with John all the same, whatever the address says. */
+export async function putRight(stage: Stage): Promise<void> {
+  const { platform, expect } = stage
+  console.log(bold(`The form was wrong: a correction says that ${jane} belongs with ${john}`))
+  await platform.putWith(household.id, jane, john, 'only her mail moved')
+  const profile = await settledAt(stage, '123 Main St')
+  show(jane, profile)
+  const home = { definition: household.id, value: '123 Main St', correction: { with: john } }
+  const shared = { $address: '3 Oak Ave', 'household:has_dog': true }
+  expectProfile(expect, 'Jane, by hand', profile, shared, [home])
+  await monday(stage, 3, { users_seated: 5000, groups: 2000, rows_changed: 0 })
+  expectProfile(expect, 'Jane, after a Monday', await platform.profile(jane), shared, [home])
+}
+
+/** Polls until Jane is in the household of an address. */
+async function settledAt({ platform }: Stage, address: string): Promise<Profile> {
+  const read = () => platform.profile(jane)
+  const progress = ({ groups }: Profile) => ({ ended: groups[0]?.value === address, step: '' })
+  return watch({ name: `The household of ${jane}`, read, progress }, 50, () => undefined)
 }
 
 /** Triggers a Monday, follows its run to the end, shows and checks the result. */

@@ -40,7 +40,7 @@ export interface Report {
 
 export interface Profile {
   user_attributes: Attributes
-  groups: { definition: string; value: string }[]
+  groups: { definition: string; value: string | null; correction?: { with?: string } }[]
 }
 
 export interface Explanation {
@@ -93,6 +93,17 @@ export class Platform {
 
   async define(definition: Definition): Promise<Definition> {
     return this.#call('/groups', json('POST', definition))
+  }
+
+  /** Has the groups of a definition follow each change, and those of now form at once. */
+  async makeContinuous(definition: string): Promise<void> {
+    await this.#call(`/groups/${definition}`, json('PUT', { refresh: 'continuous' }))
+  }
+
+  /** Says with whom a user belongs, whatever the attribute says. */
+  async putWith(definition: string, user: string, other: string, reason: string): Promise<void> {
+    const path = `/groups/${definition}/corrections/${encodeURIComponent(user)}`
+    await this.#call(path, json('PUT', { with: other, reason }))
   }
 
   /**
@@ -267,7 +278,7 @@ export class Platform {
   }
 }
 
-const batchOf = ({ user, attributes }: Report) => ({
+export const batchOf = ({ user, attributes }: Report) => ({
   environment: 'production',
   user_identities: { customer_id: user },
   user_attributes: attributes,

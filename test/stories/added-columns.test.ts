@@ -14,8 +14,8 @@ import { hook, hookScopes, tried, type Hook } from '../support/hooks.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { begun, ofTus, piece } from '../support/tus.ts'
 
-/** Of people until they are erased or have moved, of a sync until it ends. */
-const passing = ['erasure_people', 'identity_movers', 'sync_rules']
+/** Of people until they are erased or have moved, of groups and a sync until they are done. */
+const passing = ['erasure_people', 'group_marks', 'identity_movers', 'sync_rules']
 
 /** Of an installation of several shards. */
 const ofShards = ['client_places', 'move_changes', 'moves', 'places']
@@ -79,7 +79,7 @@ describe('a version on the tables of a later one', () => {
 
   it('finds columns that it does not know in each table', async () => {
     const names = await tables()
-    expect(names).toHaveLength(41)
+    expect(names).toHaveLength(43)
     const query = "SELECT count(*) AS n FROM pragma_table_info(?) WHERE name GLOB 'extra*'"
     const found = await env.DB.batch<{ n: number }>(
       names.map((name) => env.DB.prepare(query).bind(name)),
@@ -131,6 +131,16 @@ describe('a version on the tables of a later one', () => {
     expect(profile['user_attributes']).toMatchObject({ 'household:has_dog': true })
   })
 
+  it('follows a change within seconds, and keeps to a correction', async () => {
+    await team.send('PUT', '/groups/household', { refresh: 'continuous' })
+    await team.send('PATCH', '/users/ken', { user_attributes: { $address: '3 Fir' } })
+    const groupOf = async (user: string) =>
+      (await team.get<{ groups: Json[] }>(`/users/${user}`)).groups[0]?.['value']
+    await vi.waitUntil(async () => (await groupOf('ken')) === '3 fir', { timeout: 10_000 })
+    await said(team.send('PUT', '/groups/household/corrections/ken', { with: '1' }))
+    await vi.waitUntil(async () => (await groupOf('ken')) === '2 oak ave', { timeout: 10_000 })
+  })
+
   it('fills a group by an audience, and names who cannot be in', async () => {
     await team.user('x'.repeat(40), { has_dog: true })
     const owners = { operator: 'equals', attribute: 'has_dog', value: true }
@@ -156,6 +166,7 @@ describe('a version on the tables of a later one', () => {
     expect([...new Set(types)].sort()).toEqual([
       'audience.synced',
       'definition.created',
+      'definition.updated',
       'group.created',
       'group.participants.changed',
       'household.recomputed',

@@ -306,6 +306,7 @@ describe('the plan of', () => {
     noValues: noValues(null, false),
     seatsMax: 10,
     attributes: functions.map((type) => ({ id: `a-${type}`, type })),
+    hasCorrections: false,
   }
   const guard = guardOf(recomputeRuns, { key: 1, step: 1 })
   const ranges = [
@@ -321,6 +322,7 @@ describe('the plan of', () => {
       groups: 0,
       changed: 0,
       withoutValue: 0,
+      corrected: 0,
       largest: null,
       ignoreValues: null,
       actor: null,
@@ -329,7 +331,13 @@ describe('the plan of', () => {
   }
   const normalized: Seating = { ...exact, matching: 'normalized' }
   const ignoring: Seating = { ...exact, noValues: noValues(['Zürich'], false) }
-  const kinds = { 'as they are': exact, normalized, 'that ignores its own': ignoring }
+  const corrected: Seating = { ...normalized, hasCorrections: true }
+  const kinds = {
+    'as they are': exact,
+    normalized,
+    'that ignores its own': ignoring,
+    corrected,
+  }
   const statementsOf = (kind: string, at: Seating) =>
     ranges.flatMap((range) => {
       const named: Record<string, SQL[]> = {
@@ -452,6 +460,7 @@ describe('the plan of', () => {
       'SEARCH user_attributes USING PRIMARY KEY (workspace_id=? AND user_id=?)',
       'SEARCH d USING INDEX group_definitions_by_id (workspace_id=?)',
       'SEARCH s USING PRIMARY KEY (definition_key=? AND user_id=?)',
+      'SEARCH c USING PRIMARY KEY (definition_key=? AND user_id=?) LEFT-JOIN',
       'SCAN f VIRTUAL TABLE INDEX 1: LEFT-JOIN', // the attributes that the definition lists
       'SEARCH a USING PRIMARY KEY (definition_key=? AND value=? AND name=?) LEFT-JOIN',
     ])

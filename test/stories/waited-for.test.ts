@@ -22,7 +22,7 @@ type Knock = Pick<NamedDoor, 'name' | 'method' | 'template' | 'query' | 'init' |
 const placeOf = ({ name, method, template }: Knock): number => {
   if (/\/(disable|pause)$/.test(name) || name.startsWith('PATCH')) return 1
   if (name.endsWith('/end')) return 2
-  if (method === 'DELETE') return name.endsWith('/experience-group') ? 2 : 3
+  if (method === 'DELETE') return /\/(experience-group|corrections\/:user_id)$/.test(name) ? 2 : 3
   return name === 'POST /platform/workspaces/:workspace_id/groups' ? 4 : 0
 }
 
@@ -55,7 +55,12 @@ const fromReplica = [
   'POST /ofrep/v1/evaluate/flags',
   'GET /userprofile/v1/:org_id/:account_id/:workspace_id/:mpid',
   ...[
-    ...['/groups', '/groups/:group_id/runs', '/groups/:group_id/instances'],
+    ...[
+      '/groups',
+      '/groups/:group_id/runs',
+      '/groups/:group_id/instances',
+      '/groups/:group_id/corrections',
+    ],
     ...['/imports', '/users/:user_id', '/users/:user_id/attributes/:name/explain'],
     ...['/experiments', '/experiments/:experiment_id/assignments/:participant_id'],
     '/experiments/:experiment_id/assignments/:participant_id/explain',

@@ -143,6 +143,24 @@ const ofWorkspaces: Record<string, Door> = {
   'GET /groups/:group_id/runs': { scope: 'groups:read' },
   'GET /groups/:group_id/runs/:run_id': { scope: 'groups:read' },
   'GET /groups/:group_id/instances': { scope: 'users:read' },
+  'GET /groups/:group_id/corrections': { scope: 'users:read' },
+  'PUT /groups/:group_id/corrections/:user_id': {
+    ...{ scope: 'users:write', also: ['groups:write'] },
+    ...takes('PUT', { alone: true, reason: 'value-zq7' }),
+  },
+  'DELETE /groups/:group_id/corrections/:user_id': {
+    ...{ scope: 'users:write', also: ['groups:write'] },
+    status: 204,
+    stands: { user_id: 'corrected_user_id' },
+  },
+  'POST /groups/:group_id/merge': {
+    ...{ scope: 'users:write', also: ['groups:write'] },
+    ...takes('POST', { value: '123 Main St', into: '5 Oak Ave' }),
+  },
+  'POST /groups/:group_id/split': {
+    ...{ scope: 'users:write', also: ['groups:write'] },
+    ...takes('POST', { value: '123 Main St', into: '5 Oak Ave', users: ['1'] }),
+  },
   'PUT /users': {
     scope: 'users:write',
     init: { ...csv, body: 'user_id,has_dog\n1,true\n' },

@@ -108,6 +108,20 @@ export const makers: Record<string, Maker> = {
     ),
     finds: true,
   },
+  'a merge': {
+    makes: 'household.merged',
+    request: inWorkspace(
+      () => '/groups/household/merge',
+      (n) => post({ value: '123 Main St', into: `${n} Oak Ave` }),
+    ),
+  },
+  'a split': {
+    makes: 'household.split',
+    request: inWorkspace(
+      () => '/groups/household/split',
+      (n) => post({ value: '123 Main St', into: `${n} Oak Ave`, users: ['1'] }),
+    ),
+  },
   'an audience': {
     makes: 'audience.created',
     request: inWorkspace(

@@ -31,6 +31,8 @@ export async function settled(
   const other = await newClient(undefined, team.workspace)
   await team.define(household)
   await team.user('1', { $address: '123 Main St', has_dog: true })
+  await team.user('2', { $address: '123 Main St' })
+  await said(team.send('PUT', '/groups/household/corrections/2', { value: '123 Main St' }))
   const run = isAbout('run') && (await team.recompute())
   const import_id = isAbout('import') && (await imported(team))
   const [groupId, experience_group] = [await bank.group(), await bank.group()]
@@ -51,7 +53,12 @@ export async function settled(
     ...{ groupId, participantId: 'ann', key: groupId, ...(job && { jobId: String(job['jobId']) }) },
     ...(Object.fromEntries(await Promise.all(heldJobs)) as Record<string, string>), // of names
     ...{ workspace_id: String(team.workspace), group_id: household.id },
-    ...{ user_id: '1', name: 'household:has_dog', ...(run && { run_id: String(run['id']) }) },
+    ...{
+      user_id: '1',
+      corrected_user_id: '2',
+      name: 'household:has_dog',
+      ...(run && { run_id: String(run['id']) }),
+    },
     ...{ person: 'nobody', ...(erasure && { erasure_id: String(erasure['id']) }) },
     ...{ org_id: '10', account_id: '20', mpid: '1', audience_id: 'coupon', experience_group },
     ...(experiment_id && { experiment_id, participant_id: 'ann' }),

@@ -15,6 +15,7 @@ import { eraseDefinition } from '../../src/identity/erase.ts'
 import { listHouseholds } from '../../src/identity/households.ts'
 import { recordReports } from '../../src/identity/profiles.ts'
 import { runRecompute } from '../../src/identity/recompute.ts'
+import { refreshGroups } from '../../src/identity/refresh.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Resources } from '../../src/resources.ts'
 import { inBytes, type Groups, type Town } from './town.ts'
@@ -26,7 +27,7 @@ export function defined(
   id: string,
   source: string,
   attributes: SharedAttribute[],
-  more: Pick<DefinitionDraft, 'matching' | 'ignoreValues'> = {},
+  more: Pick<DefinitionDraft, 'matching' | 'ignoreValues' | 'refresh'> = {},
 ) {
   const draft = { description: '', source, attributes, ...more }
   return createDefinition(res, workspace, id, { draft, by: 'tester' })
@@ -57,6 +58,7 @@ export async function deliver(
     if (message.workspace !== workspace) continue
     res.meter.statements = 0 // each message is an event of its own
     if (message.kind === 'recompute') await runRecompute(res, message)
+    if (message.kind === 'refresh-groups') await refreshGroups(res, message)
     if (message.kind === 'erase-definition')
       await eraseDefinition(res, workspace, message.definition)
   }

@@ -37,6 +37,7 @@ const limited: Record<Extract<Reason, { reason: 'limit' }>['what'], string> = {
   definitions: 'group definitions',
   attributes: 'shared attributes',
   previews: 'previews of definitions within an hour',
+  corrections: 'corrections',
   audiences: 'audiences',
   webhooks: 'webhooks',
   experiments: 'experiments',

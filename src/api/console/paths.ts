@@ -20,5 +20,8 @@ export const definitionPath = (definition: string): string =>
 export const householdPath = (definition: string, value: string): string =>
   `${definitionPath(definition)}/look?value=${encodeURIComponent(value)}`
 
+export const correctionsPath = (definition: string): string =>
+  `${definitionPath(definition)}/corrections`
+
 export const runPath = (definition: string, { id }: { id: string }): string =>
   `${definitionPath(definition)}/runs/${id}`

@@ -11,6 +11,7 @@ import { experiments } from './experiments/experiments.tsx'
 import { groups } from './groups/groups.tsx'
 import { reference } from './reference.tsx'
 import { jobs } from './jobs/jobs.tsx'
+import { corrections } from './households/corrections.tsx'
 import { households } from './households/households.tsx'
 import { people } from './people/people.tsx'
 import { signedIn } from './session.ts'
@@ -60,6 +61,7 @@ export const pages = new Hono<Http>()
   .route('/settings', settings)
   .route('/reference', reference)
   .route('/jobs', jobs)
+  .route('/households', corrections)
   .route('/households', households)
   .route('/people', people)
   .route('/experiments', experiments)

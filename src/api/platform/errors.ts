@@ -11,6 +11,7 @@ const limitNames = {
   definitions: 'groups in a workspace',
   attributes: 'attributes of a group',
   previews: 'previews in an hour',
+  corrections: 'corrections of a group',
   audiences: 'audiences in a workspace',
   webhooks: 'webhooks in a workspace',
   experiments: 'experiments in a workspace',

@@ -8,6 +8,7 @@ import { assignments } from './assignments.ts'
 import { audiences } from './audiences.ts'
 import { audienceUsers } from './audience-users.ts'
 import { balance } from './balance.ts'
+import { corrections } from './corrections.ts'
 import { deliveries } from './deliveries.ts'
 import { erasures, people } from './erasures.ts'
 import { events } from './events.ts'
@@ -29,6 +30,7 @@ export const platform = new Hono<Http>()
   .route('/users/uploads', uploadsOffered)
   .use(bearer, rateLimited, ownWorkspace)
   .route('/groups/preview', definitionPreviews)
+  .route('/groups', corrections)
   .route('/groups', groups)
   .route('/usage', usage)
   .route('/users', usersFile)

@@ -58,6 +58,13 @@ export function DefinitionForm({ c, typed, error, isNew, seen, preview }: FormPr
           Without regard to capital letters and spaces
         </label>
       </fieldset>
+      <fieldset>
+        <legend>When changes of users reach their households</legend>
+        <label>
+          <input type="checkbox" name="refresh" value="continuous" checked={typed.continuous} />{' '}
+          Within seconds, and not only on Monday
+        </label>
+      </fieldset>
       <Ignored typed={typed} error={error} />
       <SharedAttributes c={c} typed={typed} error={error} />
       <div class="actions">

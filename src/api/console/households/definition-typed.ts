@@ -10,6 +10,8 @@ export interface Typed {
   description: string
   source: string
   matching: boolean
+  /** Whether households follow each change. */
+  continuous: boolean
   /** Whether the values of `ignored`, one a line, count as none, in place of the usual ones. */
   isOwnIgnored: boolean
   ignored: string
@@ -21,6 +23,7 @@ export const blank: Typed = {
   description: '',
   source: '',
   matching: false,
+  continuous: false,
   isOwnIgnored: false,
   ignored: '',
   attributes: [],
@@ -31,6 +34,7 @@ export const typedOf = (definition: GroupDefinition): Typed => ({
   description: definition.description,
   source: definition.source,
   matching: definition.matching !== null,
+  continuous: definition.refresh !== null,
   isOwnIgnored: definition.ignoreValues !== null,
   ignored: (definition.ignoreValues ?? []).join('\n'),
   attributes: definition.attributes,
@@ -46,6 +50,7 @@ export function readTyped(form: Form): Typed {
     description: lines(form.get('description') ?? ''),
     source: form.get('source') ?? '',
     matching: form.get('matching') === 'normalized',
+    continuous: form.get('refresh') === 'continuous',
     isOwnIgnored: form.get('ignore') === 'own',
     ignored: lines(form.get('ignored') ?? ''),
     attributes: form.getAll('attribute').map((id, i) => ({ id, type: types[i] ?? '' })),
@@ -55,12 +60,16 @@ export function readTyped(form: Form): Typed {
 export const isFilled = ({ id }: { id: string }) => id.trim() !== ''
 
 /** What the wire takes, of all fields. */
-const sent = ({ source, matching, isOwnIgnored, ignored, attributes, ...typed }: Typed) => ({
-  ...typed,
+const sent = ({ id, description, source, matching, isOwnIgnored, ...typed }: Typed) => ({
+  id,
+  description,
   source_user_attribute: source,
   matching: matching ? 'normalized' : null,
-  ignore_values: isOwnIgnored ? ignored.split('\n').filter((line) => line.trim() !== '') : null,
-  attributes: attributes.filter(isFilled),
+  refresh: typed.continuous ? 'continuous' : null,
+  ignore_values: isOwnIgnored
+    ? typed.ignored.split('\n').filter((line) => line.trim() !== '')
+    : null,
+  attributes: typed.attributes.filter(isFilled),
 })
 
 /** A new definition. Throws `required` and `invalid`, as the wire does. */

@@ -20,7 +20,7 @@ import {
   When,
   type FormError,
 } from '../parts/parts.tsx'
-import { definitionPath } from '../paths.ts'
+import { correctionsPath, definitionPath } from '../paths.ts'
 import { Largest, Progress, RunsChart, runsOfPage, RunsTable } from './runs.tsx'
 import { Text } from '../parts/value.tsx'
 import { sharedAs } from '../people/why.tsx'
@@ -76,6 +76,11 @@ export function DefinitionPage({ c, definition, runs, error }: DefinitionPagePro
 
 const Actions = ({ c, id }: { c: Context<Http>; id: string }) => (
   <>
+    {may(c, 'users:read') && (
+      <a class="button" href={correctionsPath(id)}>
+        Corrections
+      </a>
+    )}
     <a class="button" href={`${definitionPath(id)}/change`}>
       Change
     </a>
@@ -93,7 +98,7 @@ interface FactsProps {
 }
 
 function FactsOf({ c, definition, last }: FactsProps) {
-  const { source, matching, ignoreValues, updatedAt, updatedBy } = definition
+  const { source, matching, ignoreValues, refresh, updatedAt, updatedBy } = definition
   const now = c.var.res.now()
   return (
     <Facts
@@ -104,6 +109,7 @@ function FactsOf({ c, definition, last }: FactsProps) {
           'Values left out',
           ignoreValues === null ? 'the usual ones' : plural(ignoreValues.length, 'value'),
         ],
+        ['Changes reach them', refresh === null ? 'every Monday' : 'within seconds'],
         ['Households', last === undefined ? 'none yet' : <Count of={last.groups} />],
         ['Users in them', last === undefined ? 'none yet' : <Count of={last.seated} />],
         [

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { Value } from '../../../identity/attributes.ts'
+import { isUnshown } from '../../../identity/corrections.ts'
 import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import type { Http } from '../../http.ts'
@@ -61,7 +62,7 @@ export function AllHouseholds({ c, definition, after, households, next }: AllPro
               name: 'Household',
               cell: ({ value }) => (
                 <a href={householdPath(definition, value)}>
-                  <Text of={value} />
+                  {isUnshown(value) ? 'Kept alone by hand' : <Text of={value} />}
                 </a>
               ),
             },
@@ -101,6 +102,11 @@ const SharedBriefly = ({ shared }: { shared: [string, Value][] }) => (
   </>
 )
 
+function titleOf(household: Household | undefined): string {
+  if (household === undefined) return 'No such household'
+  return isUnshown(household.value) ? 'Kept alone by hand' : shortened(household.value)
+}
+
 interface OneProps {
   c: Context<Http>
   definition: string
@@ -112,7 +118,7 @@ export function OneHousehold({ c, definition, value, household }: OneProps) {
   return (
     <Page
       c={c}
-      title={household === undefined ? 'No such household' : shortened(household.value)}
+      title={titleOf(household)}
       about={
         <>
           {household !== undefined && `${plural(household.members.length, 'member')} of `}
@@ -121,7 +127,7 @@ export function OneHousehold({ c, definition, value, household }: OneProps) {
       }
       up={{ name: 'All households', path: `${definitionPath(definition)}/look` }}
     >
-      <LookForm definition={definition} value={value} />
+      <LookForm definition={definition} value={isUnshown(value) ? '' : value} />
       {household === undefined ? (
         <Empty title="No household has this value">
           <p>

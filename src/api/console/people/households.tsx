@@ -1,8 +1,9 @@
 import type { Context } from 'hono'
+import { isUnshown, type Correction } from '../../../identity/corrections.ts'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
 import { count, plural, Section, Table, When } from '../parts/parts.tsx'
-import { definitionPath, householdPath, personPath } from '../paths.ts'
+import { correctionsPath, definitionPath, householdPath, personPath } from '../paths.ts'
 import type { Person } from './person.ts'
 import { Text } from '../parts/value.tsx'
 
@@ -18,10 +19,10 @@ export function HouseholdsOf({ c, person }: { c: Context<Http>; person: Person }
     <Section title={households.length > 1 ? 'Households' : 'Household'}>
       {households.length === 0 && (
         <p class="soft">
-          In none. Households form every Monday, of users who have the same value of an attribute.
+          In none. Households form of users who have the same value of an attribute.
         </p>
       )}
-      {households.map(({ definition, value, members }) => (
+      {households.map(({ definition, value, members, correction }) => (
         <div class="part">
           <p>
             {plural(members.length, 'member')} of{' '}
@@ -32,8 +33,15 @@ export function HouseholdsOf({ c, person }: { c: Context<Http>; person: Person }
             ) : (
               <bdi>{definition}</bdi>
             )}
-            , who have <Text of={value} /> in common
+            {isUnshown(value) ? (
+              ', kept alone by hand'
+            ) : (
+              <>
+                , who have <Text of={value} /> in common
+              </>
+            )}
           </p>
+          <Corrected {...{ c, id, definition, correction }} />
           <Members members={members.slice(0, membersMost)} now={now} self={id} />
           {members.length > membersMost && (
             <p class="pages">
@@ -43,6 +51,46 @@ export function HouseholdsOf({ c, person }: { c: Context<Http>; person: Person }
         </div>
       ))}
     </Section>
+  )
+}
+
+/** Where somebody belongs by hand, and the way to say so. */
+function Corrected({ c, id, definition, correction }: CorrectedProps) {
+  const path = `${correctionsPath(definition)}?user=${encodeURIComponent(id)}`
+  return (
+    <p class="help">
+      {correction !== null && (
+        <>
+          By hand: <Belongs correction={correction} />.{' '}
+        </>
+      )}
+      {may(c, ['users:write', 'groups:write']) && <a href={path}>Correct this household</a>}
+    </p>
+  )
+}
+
+interface CorrectedProps {
+  c: Context<Http>
+  id: string
+  definition: string
+  correction: Correction | null
+}
+
+export function Belongs({ correction }: { correction: Correction }) {
+  if ('with' in correction)
+    return (
+      <>
+        with{' '}
+        <a href={personPath(correction.with)}>
+          <bdi>{correction.with}</bdi>
+        </a>
+      </>
+    )
+  if ('alone' in correction) return <>alone</>
+  return (
+    <>
+      with those who have <Text of={correction.value} />
+    </>
   )
 }
 

@@ -3,6 +3,7 @@ import { evaluating } from '../../../access/scopes.ts'
 import { listExperiments, type Experiment } from '../../../experiments/experiments.ts'
 import { findAssignments } from '../../../experiments/lookup-many.ts'
 import type { Assigned } from '../../../experiments/split.ts'
+import type { Correction } from '../../../identity/corrections.ts'
 import { listHouseholds, type Household } from '../../../identity/households.ts'
 import { getProfile, inheritedName, type Profile } from '../../../identity/profiles.ts'
 import { findGroupsOf, type LiveGroup } from '../../../membership/lookup.ts'
@@ -19,7 +20,7 @@ export interface Person {
   id: string
   /** Undefined where there is no user of this id, or it may not be read. */
   profile: Profile | undefined
-  households: ({ definition: string } & Household)[]
+  households: ({ definition: string; correction: Correction | null } & Household)[]
   /** Names of inherited attributes. */
   inherited: ReadonlySet<string>
   groups: { groups: LiveGroup[]; next: string | undefined } | undefined
@@ -57,10 +58,14 @@ async function findUser(c: Context<Http>, id: string) {
   if (profile === undefined) return undefined
   const { groupUsersMax } = res.limits
   const households = await Promise.all(
-    profile.groups.map(async ({ definition, value }) => {
+    profile.groups.map(async ({ definition, value, correction }) => {
       const query = { value, groupUsersMax }
       const found = await ifFound(listHouseholds(replica, workspace, definition, query))
-      return (found?.households ?? []).map((household) => ({ definition, ...household }))
+      return (found?.households ?? []).map((household) => ({
+        definition,
+        correction,
+        ...household,
+      }))
     }),
   )
   return { profile, households: households.flat() }

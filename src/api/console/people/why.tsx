@@ -1,3 +1,4 @@
+import { isUnshown } from '../../../identity/corrections.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import { count, plural, Status, When } from '../parts/parts.tsx'
@@ -70,12 +71,22 @@ export function Why({ attribute, explanation, now }: WhyProps) {
         <ul>
           <li>
             <p>
-              {members.length > 1 ? 'All have the same ' : 'The only one who has this '}
-              <span class="id">{source}</span>: <Text of={group} />
+              {isUnshown(group) ? (
+                'Kept alone by hand'
+              ) : (
+                <>
+                  {members.length > 1 ? 'All have the same ' : 'The only one who has this '}
+                  <span class="id">{source}</span>: <Text of={group} />
+                </>
+              )}
             </p>
             <ul>
               {[...counted, ...others].slice(0, membersMost).map((member) => (
-                <Member member={member} now={now} computedAt={computedAt} />
+                <Member
+                  member={member}
+                  now={now}
+                  computedAt={explanation.refresh === null ? computedAt : null}
+                />
               ))}
               {members.length > membersMost && (
                 <li class="soft">And {count(members.length - membersMost)} more members</li>
@@ -103,6 +114,11 @@ function Member({ member, computedAt, now }: MemberProps) {
       </a>
       {': '}
       {value === null ? <span class="soft">no value</span> : <Short of={value} />}{' '}
+      {member.correction !== null && (
+        <>
+          <Status tone="none">Here by hand</Status>{' '}
+        </>
+      )}
       {excluded === null ? (
         <Status tone="good">Counts</Status>
       ) : (

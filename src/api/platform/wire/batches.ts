@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Failure } from '../../../failure.ts'
 import { readAttributes, readName, userMax, type Change } from '../../../identity/attributes.ts'
 import { isNoValue } from '../../../identity/no-value.ts'
-import type { Report } from '../../../identity/profiles.ts'
+import type { Report } from '../../../identity/write-reports.ts'
 import { canonical, readId } from '../../../text.ts'
 import { problemOfId, UserAttributes } from './users.ts'
 

@@ -103,14 +103,31 @@ export const eventTypes = {
     Definition.extend({ run_id: z.uuid() }),
   ],
   'household.recomputed': [
-    'The groups of a definition were formed again',
+    'The groups of a definition were formed again: all of them by a run, or those of the last ' +
+      'minute whose users have changed, of which there is no figure',
     Definition.extend({
-      run_id: z.uuid(),
-      groups: z.int(),
-      users_seated: z.int(),
-      users_over_limit: z.int(),
-      rows_changed: z.int(),
+      run_id: z.uuid().nullable(),
+      groups: z.int().nullable(),
+      users_seated: z.int().nullable(),
+      users_over_limit: z.int().nullable(),
+      rows_changed: z.int().nullable(),
     }),
+  ],
+  'household.merged': [
+    'The members of a group were put into another one by hand',
+    Definition.extend({ corrections: z.int() }),
+  ],
+  'household.split': [
+    'Members of a group were put into another one by hand',
+    Definition.extend({ corrections: z.int() }),
+  ],
+  'correction.created': [
+    'It was said by hand where a user belongs',
+    Definition.extend(Person.shape),
+  ],
+  'correction.deleted': [
+    'What was said by hand of where a user belongs was taken back',
+    Definition.extend(Person.shape),
   ],
   'audience.created': ['An audience was created', Audience],
   'audience.updated': ['An audience was changed', Audience],

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Caller } from '../../../access/tokens.ts'
 import { aggregates, functions } from '../../../identity/aggregate.ts'
 import { nameMax } from '../../../identity/attributes.ts'
+import { isUnshown } from '../../../identity/corrections.ts'
 import type { DefinitionDraft, GroupDefinition } from '../../../identity/definitions.ts'
 import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
@@ -70,6 +71,15 @@ export const DefinitionChange = z.object({
         'Values of the source attribute that form no group, in any case and within punctuation too, ' +
         'as they mean that there is no value. If null: common ones such as N/A, null, unknown and -.',
     }),
+  refresh: z
+    .enum(['weekly', 'continuous'], 'must be weekly or continuous')
+    .nullish()
+    .meta({
+      description:
+        'continuous: a changed attribute reaches the group within seconds; weekly, also if null: with ' +
+        'the run of the next Monday. A definition that becomes continuous, or is changed while it is, ' +
+        'is recomputed at once.',
+    }),
 })
 
 const definitionId = "must be 3 to 32 characters, and none of them ':', '/' or a control character"
@@ -96,6 +106,9 @@ export const changeOf = (change: z.infer<typeof DefinitionChange>): Partial<Defi
   ...(change.attributes !== undefined && { attributes: change.attributes ?? [] }),
   ...(change.matching !== undefined && { matching: change.matching }),
   ...(change.ignore_values !== undefined && { ignoreValues: change.ignore_values }),
+  ...(change.refresh !== undefined && {
+    refresh: change.refresh === 'continuous' ? change.refresh : null,
+  }),
 })
 
 /** A draft in our words; fields that are not given are empty. */
@@ -113,6 +126,7 @@ export const ShownDefinition = z.object({
   attributes: z.array(SharedAttribute),
   matching: z.literal('normalized').optional(),
   ignore_values: z.array(z.string()).optional(),
+  refresh: z.literal('continuous').optional(),
   created_on: z.iso.datetime(),
   created_by: z.string(),
   last_modified_on: z.iso.datetime(),
@@ -126,6 +140,7 @@ export const showDefinition = (definition: GroupDefinition): z.infer<typeof Show
   attributes: definition.attributes,
   ...(definition.matching !== null && { matching: definition.matching }),
   ...(definition.ignoreValues !== null && { ignore_values: definition.ignoreValues }),
+  ...(definition.refresh !== null && { refresh: definition.refresh }),
   created_on: date(definition.createdAt),
   created_by: definition.createdBy,
   last_modified_on: date(definition.updatedAt),
@@ -162,6 +177,9 @@ export const ShownRun = z.object({
       'Up to five values that more users have than a group takes, most users first. Such a value ' +
       'often means that there is no value: see ignore_values. None without users:read.',
   }),
+  users_corrected: z.int().meta({
+    description: 'Users of whom a correction says where they belong, as the run began.',
+  }),
   groups: z.int(),
   rows_changed: z.int(),
   cursor: z.string().nullable().meta({
@@ -187,6 +205,7 @@ export const showRun = (run: Run, { scopes }: Caller): z.infer<typeof ShownRun> 
   users_over_limit: run.overLimit,
   users_without_value: run.withoutValue,
   largest_groups: scopes.includes('users:read') ? (run.largest ?? []) : [],
+  users_corrected: run.corrected,
   groups: run.groups,
   rows_changed: run.changed,
   cursor: scopes.includes('users:read') ? cursorOf(run) : null,
@@ -209,7 +228,10 @@ export const InstanceQuery = z.object({
 export const ShownInstances = z.object({
   instances: z.array(
     z.object({
-      value: z.string(),
+      value: z
+        .string()
+        .nullable()
+        .meta({ description: 'Null of a user whom a correction keeps alone.' }),
       members: z.array(z.object({ user_id: z.string(), joined_on: z.iso.datetime() })),
       attributes: Attributes,
     }),
@@ -222,7 +244,7 @@ export const showInstances = (
   { households, next }: { households: Household[]; next: string | undefined },
 ): z.infer<typeof ShownInstances> => ({
   instances: households.map(({ value, members, shared }) => ({
-    value,
+    value: isUnshown(value) ? null : value,
     members: members.map(({ user, joinedAt }) => ({ user_id: user, joined_on: date(joinedAt) })),
     attributes: Object.fromEntries(
       shared.map(([attribute, result]) => [

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { Failure } from '../../../failure.ts'
 import { userMax, type Value } from '../../../identity/attributes.ts'
+import { isUnshown } from '../../../identity/corrections.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import { listedMost } from '../../../identity/exclusion.ts'
 import type { Profile } from '../../../identity/profiles.ts'
 import { canonical, control, isTooLong, readId } from '../../../text.ts'
 import { FunctionName } from './groups.ts'
+import { ShownPlace } from './place.ts'
 import { Attributes, AttributeValue, date, dateOrNull, showValue } from './values.ts'
 
 /** The id of a user in a path. Throws `user-missing`, or `invalid` with the field. */
@@ -39,13 +41,29 @@ export const UserAttributes = z.unknown().meta({
   },
 })
 
+/** The value of a group, which is no value of an attribute where a correction keeps a user alone. */
+export const GroupValue = z.string().nullable().meta({
+  description:
+    'The value that the members have in common; null of a user whom a correction keeps alone.',
+})
+
+export const shownValue = (value: string): string | null => (isUnshown(value) ? null : value)
+
 export const UserChange = z.object({ user_attributes: UserAttributes })
 export type UserChange = z.infer<typeof UserChange>
 
 export const ShownUser = z.object({
   user_id: z.string().max(userMax),
   user_attributes: Attributes,
-  groups: z.array(z.object({ definition: z.string(), value: z.string() })),
+  groups: z.array(
+    z.object({
+      definition: z.string(),
+      value: GroupValue,
+      correction: ShownPlace.optional().meta({
+        description: 'Where it is said by hand that the user belongs.',
+      }),
+    }),
+  ),
   created_on: z.iso.datetime(),
   last_modified_on: z.iso.datetime(),
 })
@@ -53,7 +71,11 @@ export const ShownUser = z.object({
 export const showUser = (profile: Profile): z.infer<typeof ShownUser> => ({
   user_id: profile.user,
   user_attributes: showAttributes(profile),
-  groups: profile.groups,
+  groups: profile.groups.map(({ definition, value, correction }) => ({
+    definition,
+    value: shownValue(value),
+    ...(correction !== null && { correction }),
+  })),
   created_on: date(profile.createdAt),
   last_modified_on: date(profile.updatedAt),
 })
@@ -65,18 +87,25 @@ export const ShownExplanation = z.object({
   attribute: z.string(),
   definition: z.string(),
   source_user_attribute: z.string(),
-  group_value: z.string(),
+  group_value: GroupValue,
   function: FunctionName,
   value: AttributeValue,
-  computed_on: z.iso.datetime().nullable().meta({
-    description:
-      'When the run began that computed the value. Later changes count from the next run on.',
-  }),
+  computed_on: z.iso
+    .datetime()
+    .nullable()
+    .meta({
+      description:
+        'When the last run began that computed the value. Later changes count from the next run on, or ' +
+        'within seconds, where the definition is continuous or a correction has touched the group.',
+    }),
   contributions: z.array(
     z.object({
       user_id: z.string(),
       value: AttributeValue.nullable(),
       last_updated_on: z.iso.datetime().nullable(),
+      correction: ShownPlace.optional().meta({
+        description: 'Why the user is a member, where that was said by hand.',
+      }),
       counts: z.boolean().meta({ description: 'Whether this value counts in the result.' }),
       not_counted_because: z
         .string()
@@ -93,7 +122,7 @@ export const showExplanation = (
   attribute,
   definition: explanation.definition,
   source_user_attribute: explanation.source,
-  group_value: explanation.group,
+  group_value: shownValue(explanation.group),
   function: explanation.function,
   value: showValue(explanation.value),
   computed_on: dateOrNull(explanation.computedAt),
@@ -101,6 +130,7 @@ export const showExplanation = (
     user_id: member.user,
     value: showValue(member.value),
     last_updated_on: dateOrNull(member.updatedAt),
+    ...(member.correction !== null && { correction: member.correction }),
     counts: member.counts,
     not_counted_because: whyNotCounted(member),
   })),
