@@ -17,6 +17,7 @@ import { idempotent } from '../idempotent.ts'
 import { jsonBody, valid } from '../valid.ts'
 import { operation } from './describe.ts'
 import * as wire from './wire/groups.ts'
+import { ShownRun, showRun } from './wire/runs.ts'
 
 const idOf = ({ req }: { req: { param: (name: 'group_id') => string } }) =>
   canonical(req.param('group_id'))
@@ -118,16 +119,16 @@ export const groups = new Hono<Http>()
       'recompute',
       'groups:write',
       'Form the groups of a definition again now, besides the run of every Monday',
-      { schema: wire.ShownRun, status: 202 },
+      { schema: ShownRun, status: 202 },
     ),
     idempotent<'recompute.requested'>(async (c, { definition_id, run_id }) => {
       const { db, workspace, caller } = c.var
       const run = await getRun(db, workspace, definition_id, run_id)
-      return c.json(wire.showRun(run, caller), 202)
+      return c.json(showRun(run, caller), 202)
     }),
     async (c) => {
       const { res, workspace, caller } = c.var
-      return c.json(wire.showRun(await requestRecompute(res, workspace, idOf(c)), caller), 202)
+      return c.json(showRun(await requestRecompute(res, workspace, idOf(c)), caller), 202)
     },
   )
 
@@ -137,21 +138,21 @@ export const groups = new Hono<Http>()
       'listRuns',
       'groups:read',
       'List the last hundred runs of a definition, newest first',
-      z.array(wire.ShownRun),
+      z.array(ShownRun),
     ),
     async (c) => {
       const runs = await listRuns(c.var.replica, c.var.workspace, idOf(c))
-      return c.json(runs.map((run) => wire.showRun(run, c.var.caller)))
+      return c.json(runs.map((run) => showRun(run, c.var.caller)))
     },
   )
 
   .get(
     '/:group_id/runs/:run_id',
-    operation('getRun', 'groups:read', 'Get a run: its progress and its outcome', wire.ShownRun),
+    operation('getRun', 'groups:read', 'Get a run: its progress and its outcome', ShownRun),
     async (c) => {
       const { db, workspace, caller } = c.var
       const run = await getRun(db, workspace, idOf(c), c.req.param('run_id'))
-      return c.json(wire.showRun(run, caller))
+      return c.json(showRun(run, caller))
     },
   )
 
