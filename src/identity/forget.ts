@@ -4,7 +4,7 @@ import { listDefinitions, type GroupDefinition } from './definitions.ts'
 import { forgetCorrections } from './forget-corrections.ts'
 import { subtractUsers } from './limits.ts'
 import { forgetPreviews } from './previews.ts'
-import { removeMembers } from './seat-and-share.ts'
+import { removeMembers } from './seat.ts'
 
 /** Users to forget: a query of `user_id`. */
 export interface Forgotten {

@@ -13,17 +13,16 @@ import { noValues } from './no-value.ts'
 import { countUsersOf } from './crowded.ts'
 import { normalize, usersOf } from './normalize.ts'
 import {
-  computeShared,
   countSeated,
   deleteMovers,
-  deleteUnshared,
   fillSeats,
   recordMovers,
   removeBeyondSeats,
   removeMembers,
   removeUnmatched,
   selectMovers,
-} from './seat-and-share.ts'
+} from './seat.ts'
+import { computeShared, deleteUnshared } from './share.ts'
 import { enqueueRuns, selectNext, startNextRun, type NextRun } from './turn.ts'
 import {
   overLimitShown,

@@ -12,14 +12,8 @@ import type { Listed } from './listed.ts'
 import { isNoValue, noValues } from './no-value.ts'
 import { normalizeListed } from './normalize.ts'
 import { candidatesWithSeat } from './ranges.ts'
-import {
-  computeShared,
-  deleteUnshared,
-  fillSeats,
-  moveSeats,
-  removeBeyondSeats,
-  removeUnmatched,
-} from './seat-and-share.ts'
+import { fillSeats, moveSeats, removeBeyondSeats, removeUnmatched } from './seat.ts'
+import { computeShared, deleteUnshared } from './share.ts'
 import type { Seating } from './user-rows.ts'
 
 /** A group that is marked: see `groupMarks`. */

@@ -5,7 +5,8 @@ import { markChanged, markGroups, placesOf } from '../../src/identity/marks.ts'
 import { noValues } from '../../src/identity/no-value.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns } from '../../src/identity/runs.ts'
-import * as seats from '../../src/identity/seat-and-share.ts'
+import * as seats from '../../src/identity/seat.ts'
+import * as shares from '../../src/identity/share.ts'
 import type { Seating } from '../../src/identity/user-rows.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, statementOf } from '../support/plans.ts'
@@ -129,9 +130,9 @@ describe('the plan of', () => {
       [`filling seats, ${kind}`, seats.fillSeats(at, listed, 1, guard)],
       [`removing who does not match, ${kind}`, seats.removeUnmatched(at, listed, guard)],
       [`removing beyond the seats, ${kind}`, seats.removeBeyondSeats(at, listed, guard)],
-      [`deleting what is not shared, ${kind}`, seats.deleteUnshared(at, listed, guard)],
+      [`deleting what is not shared, ${kind}`, shares.deleteUnshared(at, listed, guard)],
     ]),
-    ...seats.computeShared(exact, listed, guard).map((one): [string, SQL] => ['sharing', one]),
+    ...shares.computeShared(exact, listed, guard).map((one): [string, SQL] => ['sharing', one]),
     ...markChanged(1, users, 1).map((one, i): [string, SQL] => [`marking changes (${i + 1})`, one]),
     ...markGroups(placesOf(sql`SELECT 1 AS key, 'ann' AS user_id, 1 AS always`), 1).map(
       (one, i): [string, SQL] => [`marking places (${i + 1})`, one],

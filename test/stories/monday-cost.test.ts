@@ -9,7 +9,8 @@ import { deleteUnused, endOfValues, writeNormalized } from '../../src/identity/n
 import { listRuns, type Run } from '../../src/identity/runs.ts'
 import { recomputeRuns } from '../../src/db/schema.ts'
 import { noValues } from '../../src/identity/no-value.ts'
-import * as seats from '../../src/identity/seat-and-share.ts'
+import * as seats from '../../src/identity/seat.ts'
+import * as shares from '../../src/identity/share.ts'
 import { countPiece } from '../../src/identity/crowded.ts'
 import { scanRange, rangeAfter } from '../../src/identity/ranges.ts'
 import type { Seating } from '../../src/identity/user-rows.ts'
@@ -348,8 +349,8 @@ describe('the plan of', () => {
         'removing who does not match': [seats.removeUnmatched(at, range, guard)],
         'removing beyond the seats': [seats.removeBeyondSeats(at, range, guard)],
         'filling seats': [seats.fillSeats(at, range, 1, guard)],
-        'deleting what is not shared': [seats.deleteUnshared(at, range, guard)],
-        'computing what is shared': seats.computeShared(at, range, guard),
+        'deleting what is not shared': [shares.deleteUnshared(at, range, guard)],
+        'computing what is shared': shares.computeShared(at, range, guard),
         counting: [seats.countSeated(at, range)],
       }
       const name = range.crowded
