@@ -26,6 +26,7 @@ import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
 import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
+import { runMove } from './moving/run.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/sweep.ts'
@@ -193,6 +194,8 @@ async function handle(res: Resources, message: Message): Promise<void> {
       return runErasure(res, message.workspace, message.erasure)
     case 'balance':
       return runBalance(res, message)
+    case 'move':
+      return runMove(res, message)
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:

@@ -51,6 +51,8 @@ export default defineConfig(async () => ({
           DOOR_LIMITER: { namespace_id: '1003', simple: { limit: 10, period: 60 } },
           QUESTION_LIMITER: { namespace_id: '1004', simple: { limit: 5, period: 60 } },
         },
+        // Further shards of installations that tests make of them.
+        d1Databases: { SHARD_1: 'shard-1', SHARD_2: 'shard-2' },
         // At once, so that no test waits a second.
         queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.01, maxRetries: 8 } },
         bindings: {

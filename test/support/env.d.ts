@@ -5,6 +5,8 @@ declare namespace Cloudflare {
   interface Env extends Omit<import('../../src/resources.ts').Env, never> {
     /** Where the receiver of webhooks listens (see receiver-server.ts). */
     RECEIVER: string
+    SHARD_1: D1Database
+    SHARD_2: D1Database
     /** Of a soak (see property.ts). */
     SOAK_SECONDS: string
     SOAK_SEED: string
