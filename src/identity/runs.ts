@@ -146,7 +146,7 @@ export async function claimRun(res: Resources, run: Run): Promise<boolean> {
     FROM group_definitions AS d
     WHERE recompute_runs.key = ${run.key} AND recompute_runs.step = ${run.step}
       AND d.key = recompute_runs.definition_key AND NOT ${earlierRunUnended} AND ${isTurn}`)
-  return meta.changes === 1
+  return meta.changes > 0
 }
 
 /** Runs one batch of a run as `commit` does. */
@@ -196,7 +196,7 @@ export async function giveUpRun(
         before === undefined ? undefined : lte(recomputeRuns.updatedAt, before),
       ),
     )
-  return meta.changes === 1
+  return meta.changes > 0
 }
 
 /** The statement that ends the runs of a deleted definition. */

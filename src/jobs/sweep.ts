@@ -34,7 +34,7 @@ async function sweepPiece(db: Db, before: number, from: Place): Promise<Place | 
       SELECT job_key, line FROM job_problems WHERE job_key IN ${keys} LIMIT ${problemsPerPiece})`,
     sql`DELETE FROM jobs WHERE key IN ${keys} AND NOT ${hasProblems}`,
   ])
-  return problems.changes === problemsPerPiece ? from : next
+  return problems.changes >= problemsPerPiece ? from : next
 }
 
 /**
