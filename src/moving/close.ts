@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
+import { together } from '../db/connect.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { copyChanges, findStanding, takeStep, type Moving, type Standing } from './copy.ts'
-import { close, findFence, open, seal } from './fence.ts'
+import { close, findFence, lookAgain, open, seal } from './fence.ts'
 import { claimState, messageOf, type Move } from './moves.ts'
 
 /** Milliseconds for which writers wait at most. */
@@ -67,7 +68,7 @@ async function reopen(
 ): Promise<void> {
   const copying = { from: ['closing'], step: attempt, to: 'copying' } as const
   if (!(await claimState(res, move.key, copying))) return
-  await moving.source.run(open(moving.workspace, attempt))
+  await together(moving.source, [open(moving.workspace, attempt), lookAgain])
   await enqueue(res, messageOf(move), pauseBetween)
 }
 

@@ -81,3 +81,6 @@ export const open = (workspace: number, attempt: number): SQL => sql`
   ON CONFLICT (workspace_id) DO UPDATE
   SET state = excluded.state, until = excluded.until, step = excluded.step
   WHERE step <= excluded.step`
+
+/** The statement after which crons find definitions that are older than where this Monday has come to. */
+export const lookAgain = sql`DELETE FROM cron_places WHERE part = 'week'`

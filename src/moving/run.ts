@@ -19,7 +19,7 @@ import {
   type Moving,
   type Standing,
 } from './copy.ts'
-import { fenceCopy, firstStep, open } from './fence.ts'
+import { fenceCopy, firstStep, lookAgain, open } from './fence.ts'
 import { beginRange } from './key-range.ts'
 import { claimState, findMove, messageOf, type Move } from './moves.ts'
 import { findColumns } from './rows.ts'
@@ -161,8 +161,7 @@ async function openCopy(
   await together(target, [
     sql`DELETE FROM fences WHERE workspace_id = ${workspace} AND state = 'arriving'
       AND step < ${firstStep(move.key + 1)}`,
-    // Its definitions may be older than where this Monday has come to.
-    sql`DELETE FROM cron_places WHERE part = 'week'`,
+    lookAgain,
   ])
   await claimState(res, move.key, { from: ['switched'], to: 'moved' })
   return false
@@ -196,6 +195,7 @@ async function goBack(
   await together(source, [
     ...dropTriggers(workspace).map((text) => sql.raw(text)),
     open(workspace, firstStep(move.key + 1) - 1),
+    lookAgain,
     sql`DELETE FROM move_changes WHERE workspace_id = ${workspace}`,
   ])
   if (await deleteSome(target, workspace, { state: 'arriving', invocation })) return true

@@ -37,7 +37,8 @@ function createTrigger(workspace: number, table: Table, operation: Operation): s
   return `CREATE TRIGGER IF NOT EXISTS ${nameOf(workspace, table, operation)} AFTER ${operation} ON ${name}
     WHEN ${isOwn} AND (SELECT state FROM fences WHERE workspace_id = ${workspace}) IS NOT 'swept'
     BEGIN
-      SELECT RAISE(ABORT, '${workspaceMoved}') FROM fenced WHERE workspace_id = ${workspace};
+      SELECT RAISE(ABORT, '${workspaceMoved}') FROM fenced
+        WHERE workspace_id = ${workspace} AND ${owner} = ${workspace};
       ${before} ${keep(row)};
     END`
 }
