@@ -1,43 +1,23 @@
-import { sweepClientSecrets } from './access/clients.ts'
-import { sweepSessions } from './access/console-sessions.ts'
-import { sweepRevocations } from './access/revocations.ts'
 import { app } from './api/app.ts'
-import { refreshDue } from './audiences/refresh.ts'
-import { makeDigests } from './audit/make-digests.ts'
+import { runCron } from './crons.ts'
 import { sourceOf } from './audiences/apply.ts'
 import { runErasure } from './erasure/run.ts'
-import { enqueueStalledErasures } from './erasure/stalled.ts'
-import { sweepErasures } from './erasure/sweep.ts'
-import { enqueueDueBalances } from './experiments/due-balances.ts'
 import { runBalance } from './experiments/count-balance.ts'
 import { eraseExperiment } from './experiments/erase.ts'
-import { enqueueStalledBalances, enqueueStalledExperiments } from './experiments/stalled.ts'
 import { eraseGroup } from './experience/erase.ts'
 import { writeExposures } from './experiments/exposures.ts'
-import { sweepKeys } from './idempotency/keys.ts'
 import { runJob } from './experience/apply.ts'
-import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from './experience/prune.ts'
-import { enqueueStalled } from './experience/stalled.ts'
+import { pruneGroup } from './experience/prune.ts'
 import { eraseDefinition } from './identity/erase.ts'
-import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
-import { sweepRuns } from './identity/sweep.ts'
 import { runUsersJob } from './identity/users-file.ts'
-import { beginWeek } from './identity/monday.ts'
 import { runRecompute } from './identity/recompute.ts'
 import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
 import { runMove } from './moving/run.ts'
 import { deliver } from './webhooks/deliver.ts'
-import { deliverDue } from './webhooks/due.ts'
-import { sweepEvents } from './webhooks/sweep.ts'
-import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
 import { giveUp } from './jobs/jobs.ts'
-import { enqueue, queueOf } from './jobs/enqueue.ts'
+import { enqueue, enqueueAll, queueOf } from './jobs/enqueue.ts'
 import { letsOthersGo } from './jobs/others.ts'
-import { measureState } from './jobs/state.ts'
-import { sweepFiles } from './jobs/sweep-files.ts'
-import { sweepUploads } from './jobs/sweep-uploads.ts'
-import { sweepJobs } from './jobs/sweep.ts'
 import { faultOf, isPassing } from './failure.ts'
 import {
   factsOf,
@@ -46,8 +26,10 @@ import {
   sequelOf,
   type EventsMessage,
   type Message,
+  type Queued,
 } from './messages.ts'
-import { resources, type Env, type Resources } from './resources.ts'
+import { atWorkspace } from './places/directory.ts'
+import { at, resources, type Env, type Resources } from './resources.ts'
 
 export default {
   fetch: app.fetch,
@@ -58,14 +40,15 @@ export default {
     for (const { body, attempts } of batch.messages)
       if (dead && attempts === 1)
         res.measure({ kind: 'message', work: body.kind, outcome: 'dead', attempts })
-    await handleEvents(res, batch.queue, batch.messages)
+    await handleEvents(env, batch.queue, batch.messages)
     // Other queues have batches of one, but for dead letters of deliveries, which are dropped.
     await Promise.all(
       batch.messages.map(async (message) => {
         if (isOfEvents(message.body)) return
         const res = resources(env)
         try {
-          await (dead ? handleDeadLetter(res, message.body) : handle(res, message.body))
+          const own = await atShardOf(res, message.body)
+          await (dead ? handleDeadLetter(own, message.body) : handle(own, message.body))
           message.ack()
         } catch (error) {
           await followUp(res, batch.queue, message, error)
@@ -74,59 +57,23 @@ export default {
     )
   },
 
-  async scheduled(controller, env) {
+  async scheduled({ cron, scheduledTime: at }, env) {
     const res = resources(env)
-    if (controller.cron === '0 3 * * MON') return beginWeek(res, controller.scheduledTime)
-    if (controller.cron === '* * * * *')
-      return inTurn(controller.cron, {
-        deliverDue: () => deliverDue(res),
-        enqueueDueBalances: () => enqueueDueBalances(res),
-      })
-    const daily = controller.cron === '0 4 * * *'
-    await inTurn(controller.cron, {
-      enqueueStalled: () => enqueueStalled(res),
-      enqueueStalledRuns: () => enqueueStalledRuns(res),
-      beginMissedWeek: () => beginMissedWeek(res),
-      enqueueStalledErasures: () => enqueueStalledErasures(res),
-      enqueueStalledExperiments: () => enqueueStalledExperiments(res),
-      enqueueStalledBalances: () => enqueueStalledBalances(res),
-      enqueueQuietGroups: () => enqueueQuietGroups(res),
-      sweepEvents: () => sweepEvents(res),
-      sweepJobs: () => sweepJobs(res),
-      sweepRuns: () => sweepRuns(res),
-      sweepUploads: () => sweepUploads(res),
-      sweepRevocations: () => sweepRevocations(res),
-      sweepKeys: () => sweepKeys(res),
-      sweepClientSecrets: () => sweepClientSecrets(res),
-      sweepSessions: () => sweepSessions(res),
-      sweepWebhookSecrets: () => sweepWebhookSecrets(res),
-      ...(daily
-        ? {
-            sweepFiles: () => sweepFiles(res),
-            enqueueBusyGroups: () => enqueueBusyGroups(res),
-            sweepErasures: () => sweepErasures(res),
-          }
-        : { measureState: () => measureState(res) }),
-      makeDigests: () => makeDigests(res, { begins: daily }),
-      // Last, as it goes on for as long as the invocation may.
-      refreshDue: () => refreshDue(res, controller.scheduledTime),
-    })
-  },
-} satisfies ExportedHandler<Env, Message>
-
-/** Runs the parts of a cron, each also if the one before fails. */
-async function inTurn(cron: string, parts: Record<string, () => Promise<void>>): Promise<void> {
-  for (const [part, run] of Object.entries(parts))
-    await run().catch((error: unknown) =>
-      console.error(JSON.stringify({ event: 'cron-failed', cron, part, ...faultOf(error) })),
+    if (res.shards === 1) return runCron(res, { cron, at })
+    const shards = [...Array(res.shards).keys()]
+    // Not among what crons open: on a Monday that is thousands of messages.
+    await enqueueAll(
+      res,
+      shards.map((shard) => ({ kind: 'cron', cron, at, shard, stalled: true })),
     )
-}
+  },
+} satisfies ExportedHandler<Env, Queued>
 
 /** Logs why a message failed, and sees to it that it comes again. */
 async function followUp(
   res: Resources,
   queue: string,
-  message: globalThis.Message<Message>,
+  message: globalThis.Message<Queued>,
   error: unknown,
 ): Promise<void> {
   const { attempts, body } = message
@@ -150,15 +97,41 @@ async function followUp(
     )
 }
 
-/** Writes what events say, dead letters too, and sees to it that messages that failed come again. */
+/** The resources of the shard that a message is of. */
+const atShardOf = (res: Resources, message: Queued): Promise<Resources> | Resources =>
+  message.kind === 'cron'
+    ? at(res, message.shard ?? 0)
+    : atWorkspace(res, message.workspace, message.shard)
+
+type Events = { message: globalThis.Message<Queued>; body: Message & EventsMessage }[]
+
+/** Writes what events say, dead letters too, each shard's by themselves. */
 async function handleEvents(
-  res: Resources,
+  env: Env,
   queue: string,
-  messages: readonly globalThis.Message<Message>[],
+  messages: readonly globalThis.Message<Queued>[],
 ): Promise<void> {
-  const events = messages.flatMap((message) =>
-    isOfEvents(message.body) ? [{ message, body: message.body }] : [],
+  const ofShards = new Map<number, Events>()
+  await Promise.all(
+    messages.map(async (message) => {
+      const { body } = message
+      if (!isOfEvents(body)) return
+      const res = resources(env)
+      try {
+        const { shard } = await atShardOf(res, body)
+        ofShards.set(shard, [...(ofShards.get(shard) ?? []), { message, body }])
+      } catch (error) {
+        await followUp(res, queue, message, error)
+      }
+    }),
   )
+  await Promise.all(
+    [...ofShards].map(([shard, events]) => writeEvents(at(resources(env), shard), queue, events)),
+  )
+}
+
+/** Sees to it that those that failed come again. */
+async function writeEvents(res: Resources, queue: string, events: Events): Promise<void> {
   const bodies = events.map(({ body }) => body)
   const reports = bodies.filter((body) => body.kind === 'reports')
   const exposures = bodies.filter((body) => body.kind === 'exposures')
@@ -173,7 +146,8 @@ async function handleEvents(
   )
 }
 
-async function handle(res: Resources, message: Message): Promise<void> {
+async function handle(res: Resources, message: Queued): Promise<void> {
+  if (message.kind === 'cron') return runCron(res, message)
   if (await letsOthersGo(res, message)) return
   switch (message.kind) {
     case 'job':
@@ -207,7 +181,7 @@ async function handle(res: Resources, message: Message): Promise<void> {
  * Fails the work of a message that is out of retries, unless another message has moved it since;
  * other work comes back through the crons.
  */
-async function handleDeadLetter(res: Resources, message: Message): Promise<void> {
+async function handleDeadLetter(res: Resources, message: Queued): Promise<void> {
   const before = res.now() - revivedWithin
   switch (message.kind) {
     case 'job':

@@ -1,7 +1,22 @@
 import type { Actor } from './actor.ts'
 
 /** May arrive twice, late or in any order: it names a row that says what is to be done, or says since when. */
-export type Message = Work & {
+export type Message = Work & Sent
+
+/** What a cron does on a shard, where there are several. */
+export interface CronMessage extends Sent {
+  kind: 'cron'
+  cron: string
+  /** When it was due, in milliseconds. */
+  at: number
+}
+
+/** Whatever comes from a queue. */
+export type Queued = Message | CronMessage
+
+interface Sent {
+  /** The shard of its workspace, where there are several; missing in older messages. */
+  shard?: number
   /** How often it was sent again because the database was out. */
   waited?: number
   /** Sent by a cron, which comes again. */
@@ -59,7 +74,7 @@ export interface ExposuresMessage {
 /** Of what is in no table before it is written. */
 export type EventsMessage = ReportsMessage | ExposuresMessage
 
-export const isOfEvents = (message: Message): message is Message & EventsMessage =>
+export const isOfEvents = (message: Queued): message is Message & EventsMessage =>
   message.kind === 'reports' || message.kind === 'exposures'
 
 /** An exposure as it travels, by the keys of what it names. */
@@ -72,7 +87,7 @@ export interface SentExposure {
 }
 
 /** A message as a log may have it: kind and keys, as its texts may be ids of people. */
-export const factsOf = (message: Message) =>
+export const factsOf = (message: Queued) =>
   Object.fromEntries(
     Object.entries(message).filter(([name, value]) => name === 'kind' || typeof value === 'number'),
   )
@@ -133,7 +148,7 @@ const deadRetriesMost = 100
 /** What becomes of a message that failed. */
 export type Sequel =
   | { then: 'retry'; delaySeconds: number }
-  | { then: 'send-again'; message: Message; delaySeconds: number }
+  | { then: 'send-again'; message: Queued; delaySeconds: number }
   /** A cron comes again. */
   | { then: 'let-go' }
   /** It is lost. */
@@ -141,7 +156,7 @@ export type Sequel =
 
 /** What fails by itself is retried, and the queue counts; what waits for the database is sent again. */
 export function sequelOf(
-  message: Message,
+  message: Queued,
   { attempts, passing, dead }: { attempts: number; passing: boolean; dead: boolean },
 ): Sequel {
   const { waited = 0, stalled = false, kind } = message

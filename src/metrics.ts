@@ -16,9 +16,9 @@ export const points = {
   deliveries: { blobs: [], doubles: ['attempts', 'delivered'] },
   /** One that failed or waits; a dead letter that came, or is lost. */
   message: { blobs: ['work', 'outcome'], doubles: ['attempts'] },
-  /** Every five minutes. */
+  /** Of each shard every five minutes. */
   state: {
-    blobs: [],
+    blobs: ['shard'],
     doubles: ['oldestJob', 'jobs', 'oldestRun', 'runs', 'bytes'],
   },
 } as const satisfies Record<string, { blobs: readonly string[]; doubles: readonly string[] }>

@@ -10,9 +10,11 @@ import {
 import { limitsOf, type Limits, type LimitVars } from './limits.ts'
 import type { Message } from './messages.ts'
 import { measuring, type Point } from './metrics.ts'
+import { ofShard, type Sender } from './queues.ts'
 import {
   accessOf,
   addressesOf,
+  closedOf,
   type CloudflareAccess,
   type LimiterBindings,
   type Limiters,
@@ -40,6 +42,7 @@ export interface Env extends ShardBindings, LimiterBindings, LimitVars {
   ACCESS_AUDIENCE: string
   WEBHOOKS_LOCAL: boolean
   WEBHOOK_HOSTS: string
+  SHARDS_CLOSED: string
   LOG_LOOKUPS: number
   REVOCATIONS_SECONDS: number
   METRICS?: AnalyticsEngineDataset
@@ -66,23 +69,29 @@ export interface RequestKey {
   fingerprint: () => string
 }
 
+/** The queues, whose messages name the shard at hand where there are several. */
+interface Queues {
+  work: Sender
+  /** Work that a cron opened. */
+  scheduled: Sender
+  deliveries: Sender
+  /** Reports that wait to be written. */
+  events: Sender
+}
+
 /** All that a room may reach; made anew for each invocation, whose cost `meter` counts. */
-export interface Resources extends Shard {
+export interface Resources extends Shard, Queues {
   /** How many there are. */
   shards: number
-  /** Throws for a shard that is not bound: see `at`. */
-  reach: (shard: number) => Shard
+  /** What is another's of each shard: see `at`. */
+  reach: (shard: number) => Shard & Queues
+  /** Those that take no new workspaces. */
+  shardsClosed: readonly number[]
   /** Where workspaces and clients live, where there is more than one shard. */
   directory: Db
   /** The shard of the request's bookmark; undefined where it has none. */
   bookmarked: number | undefined
   files: R2Bucket
-  work: Queue<Message>
-  /** Work that a cron opened. */
-  scheduled: Queue<Message>
-  deliveries: Queue<Message>
-  /** Reports that wait to be written. */
-  events: Queue<Message>
   fetch: (url: string, init: RequestInit) => Promise<Response>
   now: () => number
   /** Who acts: the client that sends a request; otherwise this installation itself. */
@@ -116,18 +125,19 @@ const ownName = 'coterie'
 export function resources(env: Env, bookmark?: string): Resources {
   const meter: Meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
   const shards = shardsOf(env)
-  const reach = openShards(shards, meter, bookmark)
+  const open = openShards(shards, meter, bookmark)
+  const reach = (shard: number) => ({
+    ...open(shard),
+    ...queuesOf(env, shards.length === 1 ? undefined : shard),
+  })
   return {
     ...reach(0),
     shards: shards.length,
+    shardsClosed: closedOf(env.SHARDS_CLOSED, shards.length),
     reach,
     directory: reach(0).database,
     bookmarked: bookmark === undefined || bookmark === '' ? undefined : shardOfBookmark(bookmark),
     files: env.FILES,
-    work: env.WORK,
-    scheduled: env.SCHEDULED,
-    deliveries: env.DELIVERIES,
-    events: env.EVENTS,
     fetch: (url, init) => fetch(url, init),
     now: Date.now,
     actor: { name: ownName },
@@ -147,6 +157,16 @@ export function resources(env: Env, bookmark?: string): Resources {
     },
     meter,
     measure: measuring(env.METRICS),
+  }
+}
+
+function queuesOf(env: Env, shard: number | undefined): Queues {
+  const marked = (queue: Queue<Message>) => (shard === undefined ? queue : ofShard(queue, shard))
+  return {
+    work: marked(env.WORK),
+    scheduled: marked(env.SCHEDULED),
+    deliveries: marked(env.DELIVERIES),
+    events: marked(env.EVENTS),
   }
 }
 

@@ -50,6 +50,19 @@ export const limitersOf = (bound: LimiterBindings): Limiters =>
       }
     : { requests: undefined, lookups: undefined, doors: undefined, questions: undefined }
 
+/** Shards that take no new workspaces, of so many. One is open, or a new workspace had no place. */
+export function closedOf(text: string | number | undefined = '', shards: number): number[] {
+  const closed = String(text)
+    .split(' ')
+    .filter((shard) => shard !== '')
+    .map(Number)
+  if (closed.some((shard) => !Number.isInteger(shard) || shard < 0))
+    throw new Error('SHARDS_CLOSED must be numbers of shards, separated by blanks')
+  if (new Set(closed.filter((shard) => shard < shards)).size === shards)
+    throw new Error('SHARDS_CLOSED must leave a shard open')
+  return closed
+}
+
 /** Where events may be sent. */
 export interface WebhookAddresses {
   /** Also over http, to this machine and to every port. */

@@ -16,7 +16,7 @@ const files = Object.entries(sources).map(([path, text]) => ({
 /** From left to right: each room imports only itself and what stands to its right. */
 const ranks = [
   ['index'],
-  ['api'],
+  ['api', 'crons'],
   ['usage'],
   ['audiences', 'erasure'],
   ['experiments'],
@@ -24,8 +24,9 @@ const ranks = [
   ['access', 'moving'],
   ['membership', 'webhooks', 'jobs'],
   ['idempotency', 'person-hash'],
+  ['places'],
   ['resources'],
-  ['db', 'limits', 'metrics'],
+  ['db', 'limits', 'metrics', 'queues'],
   ['failure', 'json', 'messages', 'spellings', 'text', 'time', 'vars'],
   ['actor'],
 ]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isPassing } from '../src/failure.ts'
-import { forMessages, sequelOf, type Message } from '../src/messages.ts'
+import { forMessages, sequelOf, type Message, type Queued } from '../src/messages.ts'
 
 const job = { kind: 'job', workspace: 1, job: 2 } as const
 const reports: Message = { kind: 'reports', workspace: 1, taken: 1, reports: [] }
@@ -9,7 +9,7 @@ const exposures: Message = {
 }
 const webhook: Message = { kind: 'deliver', workspace: 1, webhook: 2 }
 
-const passing = (message: Message, attempts = 1, dead = false) =>
+const passing = (message: Queued, attempts = 1, dead = false) =>
   sequelOf(message, { attempts, passing: true, dead })
 const failing = (message: Message, attempts: number, dead = false) =>
   sequelOf(message, { attempts, passing: false, dead })
@@ -45,7 +45,7 @@ describe('an error', () => {
 describe('a message', () => {
   it('that waits for the database is sent again after growing pauses', () => {
     const pauses: number[] = []
-    let message: Message = job
+    let message: Queued = job
     for (let waited = 0; waited < 240; waited++) {
       const sequel = passing(message)
       if (sequel.then !== 'send-again') throw new Error('it is not sent again')

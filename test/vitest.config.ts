@@ -4,6 +4,11 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-worker
 import { defineConfig } from 'vitest/config'
 import { startReceiver } from './support/receiver-server.ts'
 
+// With SHARDS=3 the Worker has three; otherwise one, beside which a test may bind the others itself.
+const shardsMost = 3
+const shards = Number(process.env['SHARDS'] ?? 1)
+const others = Array.from({ length: shardsMost - 1 }, (_, i) => i + 1)
+
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
@@ -51,8 +56,14 @@ export default defineConfig(async () => ({
           DOOR_LIMITER: { namespace_id: '1003', simple: { limit: 10, period: 60 } },
           QUESTION_LIMITER: { namespace_id: '1004', simple: { limit: 5, period: 60 } },
         },
-        // Further shards of installations that tests make of them.
-        d1Databases: { SHARD_1: 'shard-1', SHARD_2: 'shard-2' },
+        d1Databases: Object.fromEntries(
+          others.flatMap((shard) =>
+            [`OTHER_${shard}`, ...(shard < shards ? [`DB_${shard}`] : [])].map((binding) => [
+              binding,
+              `shard-${shard}`,
+            ]),
+          ),
+        ),
         // At once, so that no test waits a second.
         queueConsumers: { events: { maxBatchSize: 100, maxBatchTimeout: 0.01, maxRetries: 8 } },
         bindings: {

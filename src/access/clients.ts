@@ -1,8 +1,16 @@
-import { and, asc, eq, getTableColumns, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, getTableColumns, gt, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { clients, consolePeople, revocations } from '../db/schema.ts'
 import { livesHere } from '../db/fenced.ts'
 import { Failure } from '../failure.ts'
+import {
+  atClient,
+  atReadClient,
+  atWorkspace,
+  forgetClient,
+  isKnown,
+  placeClient,
+} from '../places/directory.ts'
 import type { Resources } from '../resources.ts'
 import { day } from '../time.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
@@ -39,7 +47,7 @@ export interface ClientDraft {
 const dataOf = ({ id, name }: Pick<Client, 'id' | 'name'>) => ({ client_id: id, name })
 
 /**
- * Registers a client. Its secret is shown this once: only its hash is stored. Throws `invalid` for
+ * Registers a client, on the shard at hand, which must be that of its workspace. Its secret is shown this once: only its hash is stored. Throws `invalid` for
  * one that has expired.
  */
 export async function registerClient(
@@ -53,6 +61,7 @@ export async function registerClient(
   const secret = randomSecret()
   const scopes = [...new Set(draft.scopes)]
   const client = { ...draft, id: crypto.randomUUID(), workspace, scopes, createdAt }
+  await placeClient(res, client.id, workspace)
   const db = res.databaseOf(workspace)
   const results = await together(db, [
     db.insert(clients).values({ ...client, secretHash: await hashOf(secret) }),
@@ -64,34 +73,48 @@ export async function registerClient(
 
 /** Clients in the order of their ids; of every workspace where `workspace` is undefined. */
 export async function listClients(
-  db: Db,
+  res: Resources,
   workspace: number | undefined,
-  after: string,
-  size: number,
+  page: ClientPage,
 ): Promise<Client[]> {
-  return db
-    .select(shown)
-    .from(clients)
-    .where(
-      and(
-        workspace === undefined ? undefined : eq(clients.workspace, workspace),
-        gt(clients.id, after),
-      ),
-    )
-    .orderBy(asc(clients.id))
-    .limit(size)
+  if (workspace !== undefined) {
+    const { database } = await atWorkspace(res, workspace)
+    return listOf(database, eq(clients.workspace, workspace), page)
+  }
+  const shards = [...Array(res.shards).keys()]
+  const lists = await Promise.all(
+    shards.map((shard) => listOf(res.reach(shard).database, undefined, page)),
+  )
+  return lists
+    .flat()
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, page.size)
 }
 
-/** Throws `not-found`. */
-export async function getClient(db: Db, id: string): Promise<Client> {
-  const [client] = await db.select(shown).from(clients).where(eq(clients.id, id))
+/** So many clients after an id. */
+interface ClientPage {
+  after: string
+  size: number
+}
+
+const listOf = (db: Db, which: SQL | undefined, { after, size }: ClientPage): Promise<Client[]> =>
+  db
+    .select(shown)
+    .from(clients)
+    .where(and(which, gt(clients.id, after)))
+    .orderBy(asc(clients.id))
+    .limit(size)
+
+/** Of the shard at hand. Throws `not-found`. */
+export async function getClient({ database }: Resources, id: string): Promise<Client> {
+  const [client] = await database.select(shown).from(clients).where(eq(clients.id, id))
   if (client === undefined) throw new Failure({ reason: 'not-found', what: 'client', id })
   return client
 }
 
 /** It gets no new tokens, and those it has are revoked. Throws `not-found`. */
 export async function deleteClient(res: Resources, id: string): Promise<void> {
-  const client = await getClient(res.directory, id)
+  const client = await getClient(res, id)
   const { workspace } = client
   const db = res.databaseOf(workspace)
   const [revoked, { changes }, ...announced] = await together(db, [
@@ -100,8 +123,9 @@ export async function deleteClient(res: Resources, id: string): Promise<void> {
     ...announce(res, workspace, { type: 'client.deleted', data: dataOf(client) }),
     db.delete(consolePeople).where(eq(consolePeople.client, id)),
   ])
-  cacheRevocations(revoked.rows)
+  cacheRevocations(res, revoked.rows)
   if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
+  await forgetClient(res, id)
   await enqueueAnnounced(res, workspace, announced)
 }
 
@@ -110,7 +134,7 @@ export async function rotateSecret(
   res: Resources,
   id: string,
 ): Promise<Client & { secret: string }> {
-  const client = await getClient(res.directory, id)
+  const client = await getClient(res, id)
   const secret = randomSecret()
   const formerUntil = res.now() + day
   const { workspace } = client
@@ -133,7 +157,7 @@ export async function rotateSecret(
 
 /** Revokes all tokens that a client was issued. Throws `not-found`. */
 export async function revokeTokens(res: Resources, id: string): Promise<void> {
-  const { workspace, name } = await getClient(res.directory, id)
+  const { workspace, name } = await getClient(res, id)
   await revokeIssued(res, { client: id, name, workspace })
 }
 
@@ -152,18 +176,36 @@ export async function sweepClientSecrets({ database, now }: Resources): Promise<
 export type Authenticated = Caller & Validity
 
 /**
- * Throws `bad-credentials` for a wrong id and a wrong secret alike, after the same work, and for a
- * client that has expired.
+ * The client, and the resources of its shard. Throws `bad-credentials` for a wrong id and a wrong
+ * secret alike, after the same work, and for a client that has expired.
  */
 export async function authenticate(
   res: Resources,
-  { id, secret }: { id: string; secret: string },
+  credentials: { id: string; secret: string },
   later: Later,
-): Promise<Authenticated> {
+): Promise<{ client: Authenticated; res: Resources }> {
+  const wasKnown = isKnown(credentials.id)
+  const own = await atClient(res, credentials.id)
+  const { why, client } = await check(own, credentials)
+  if (why === undefined) return { client, res: own }
+  // Where its place was known already: an answer's time tells nothing.
+  if (wasKnown) await atReadClient(res, credentials.id)
+  if (client !== undefined) announceRefusal(own, client, why === 'wrong' ? 'secret' : why, later)
+  throw new Failure({ reason: 'bad-credentials', why })
+}
+
+type Checked =
+  | { why?: undefined; client: Authenticated }
+  | { why: 'wrong' | 'expired'; client: Caller | undefined }
+
+async function check(
+  res: Resources,
+  { id, secret }: { id: string; secret: string },
+): Promise<Checked> {
   const now = res.now()
   const [hash, [client]] = await Promise.all([
     hashOf(secret),
-    res.directory
+    res.database
       .select({ ...getTableColumns(clients), revokedUntil: revocations.until })
       .from(clients)
       .leftJoin(revocations, eq(revocations.client, clients.id))
@@ -172,22 +214,14 @@ export async function authenticate(
   // The same work where there is no client: an answer's time tells nothing.
   const isCurrent = sameHash(hash, client?.secretHash ?? hash)
   const isFormer = sameHash(hash, client?.formerHash ?? hash) && now < (client?.formerUntil ?? 0)
-  if (client === undefined) throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
+  if (client === undefined) return { why: 'wrong', client }
   const { name, workspace, scopes } = client
   const caller = { client: id, name, workspace, scopes }
-  if (!(isCurrent || isFormer)) {
-    announceRefusal(res, caller, 'secret', later)
-    throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
-  }
+  if (!(isCurrent || isFormer)) return { why: 'wrong', client: caller }
   const expiresAt = client.expiresAt ?? Infinity
-  if (now >= expiresAt) {
-    announceRefusal(res, caller, 'expired', later)
-    throw new Failure({ reason: 'bad-credentials', why: 'expired' })
-  }
+  if (now >= expiresAt) return { why: 'expired', client: caller }
+  const tokenLifetime = client.tokenLifetime ?? longestLifetime
   return {
-    ...caller,
-    tokenLifetime: client.tokenLifetime ?? longestLifetime,
-    expiresAt,
-    revokedUntil: client.revokedUntil ?? 0,
+    client: { ...caller, tokenLifetime, expiresAt, revokedUntil: client.revokedUntil ?? 0 },
   }
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { isFenced } from '../db/fenced.ts'
 import { Failure } from '../failure.ts'
+import { atWorkspace, named } from '../places/directory.ts'
 import type { Resources } from '../resources.ts'
 import { hashOf, randomSecret } from './secret.ts'
 import type { Caller } from './tokens.ts'
@@ -19,16 +20,24 @@ export interface Session {
   person: string | null
 }
 
+/** The resources of the shard that the secret of a session or a link names; older ones name none. */
+export async function atSession(res: Resources, secret: string): Promise<Resources> {
+  const [, shard, workspace] = /^(\d{1,4})\.(\d{1,16})\./.exec(secret) ?? []
+  return shard === undefined ? res : atWorkspace(res, Number(workspace), Number(shard))
+}
+
 /** Begins a session of a client, or makes a link that begins one; gives its secret. */
 export async function openSession(
   res: Resources,
-  client: string,
+  { client, workspace }: Pick<Caller, 'client' | 'workspace'>,
   { kind, person = null }: { kind: 'session' | 'link'; person?: string | null },
 ): Promise<string> {
-  const secret = randomSecret()
+  const shard = named(res)
+  const where = shard === undefined ? '' : `${shard}.${workspace}.`
+  const secret = `${where}${randomSecret()}`
   const now = res.now()
   const expires = now + (kind === 'link' ? linkTime : sessionTime)
-  await res.directory.run(sql`
+  await res.database.run(sql`
     INSERT INTO console_sessions (hash, kind, client_id, person, created_at, expires_at)
     VALUES (${await hashOf(secret)}, ${kind}, ${client}, ${person}, ${now}, ${expires})`)
   return secret
@@ -70,12 +79,14 @@ export async function findSession(
 
 /** Begins the session of a link, which then signs in no more. Throws `bad-credentials`. */
 export async function useLink(res: Resources, link: string): Promise<string> {
-  const [used] = await res.directory.all<{ client: string }>(sql`
+  const own = await atSession(res, link)
+  const [used] = await own.database.all<{ client: string; workspace: number }>(sql`
     DELETE FROM console_sessions
     WHERE hash = ${await hashOf(link)} AND kind = 'link' AND expires_at > ${res.now()}
-    RETURNING client_id AS client`)
+    RETURNING client_id AS client,
+      coalesce((SELECT workspace_id FROM clients WHERE id = client_id), 0) AS workspace`)
   if (used === undefined) throw new Failure({ reason: 'bad-credentials', why: 'expired' })
-  return openSession(res, used.client, { kind: 'session' })
+  return openSession(own, used, { kind: 'session' })
 }
 
 /** Signs out. */

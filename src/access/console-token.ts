@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import { clients, revocations } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
+import { named } from '../places/directory.ts'
 import type { Resources } from '../resources.ts'
 import { issueToken, longestLifetime, spanOf, type Caller } from './tokens.ts'
 
@@ -20,7 +21,7 @@ export async function issuePageToken(
   issuer: string,
 ): Promise<PageToken> {
   const now = res.now()
-  const [client] = await res.directory
+  const [client] = await res.database
     .select({
       tokenLifetime: clients.tokenLifetime,
       expiresAt: clients.expiresAt,
@@ -38,6 +39,6 @@ export async function issuePageToken(
   }
   const span = spanOf(validity, now)
   const audience = res.signing.audiences[0] ?? ''
-  const grant = { caller, issuer, audience, id: crypto.randomUUID(), span }
+  const grant = { caller, issuer, audience, id: crypto.randomUUID(), span, shard: named(res) }
   return { token: await issueToken(res.signing, grant), lifetime: span.expires - span.issuedAt }
 }

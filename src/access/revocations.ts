@@ -53,7 +53,7 @@ export async function revokeIssued(
     insertRevocation(client, res.now(), token),
     ...announce(res, workspace, { type: 'token.revoked', data }),
   ])
-  cacheRevocations(rows)
+  cacheRevocations(res, rows)
   await enqueueAnnounced(res, workspace, announced)
 }
 
@@ -67,19 +67,38 @@ export async function sweepRevocations({ database, now }: Resources): Promise<vo
       LIMIT ${sweptMost})`)
 }
 
-/** The cached revocations, by client. */
-const revokedUntil = new Map<string, number>()
-let readAt = -Infinity
-let triedAt = -Infinity
-/** Whether they were read at all, from the primary or a replica. */
-let everRead = false
-let failing = false
-let reading = Promise.resolve()
+/** The revocations of a shard, as this isolate has cached them. */
+interface Cached {
+  /** By client. */
+  until: Map<string, number>
+  readAt: number
+  triedAt: number
+  /** Whether they were read at all, from the primary or a replica. */
+  everRead: boolean
+  failing: boolean
+  reading: Promise<void>
+}
 
-/** Adds revocations to those that this isolate has cached. */
-export function cacheRevocations(rows: Revocation[]): void {
-  for (const { client, until } of rows)
-    revokedUntil.set(client, Math.max(until, revokedUntil.get(client) ?? 0))
+/** Each shard by itself: one that is out refuses nobody of another. */
+const ofShards = new Map<number, Cached>()
+
+function cachedOf({ shard }: Resources): Cached {
+  const cached = ofShards.get(shard) ?? {
+    until: new Map(),
+    readAt: -Infinity,
+    triedAt: -Infinity,
+    everRead: false,
+    failing: false,
+    reading: Promise.resolve(),
+  }
+  ofShards.set(shard, cached)
+  return cached
+}
+
+/** Adds revocations of the shard at hand to those that this isolate has cached. */
+export function cacheRevocations(res: Resources, rows: Revocation[]): void {
+  const cached = cachedOf(res).until
+  for (const { client, until } of rows) cached.set(client, Math.max(until, cached.get(client) ?? 0))
 }
 
 const pauseBetweenReads = 5000
@@ -95,40 +114,43 @@ export async function refuseRevoked(
   { caller, issuedAt }: Verified,
   later: Later,
 ): Promise<void> {
+  const cached = cachedOf(res)
   const now = res.now()
-  const age = (now - readAt) / 1000
-  if (age >= res.revocationsSeconds && now - triedAt >= pauseBetweenReads) {
-    triedAt = now
-    reading = read(res, now)
-    later(reading.catch(() => undefined)) // thrown below
+  const age = (now - cached.readAt) / 1000
+  if (age >= res.revocationsSeconds && now - cached.triedAt >= pauseBetweenReads) {
+    cached.triedAt = now
+    cached.reading = read(res, cached, now)
+    later(cached.reading.catch(() => undefined)) // thrown below
   }
-  if (!everRead || (age >= 2 * res.revocationsSeconds && !failing)) await waitForReading()
-  if (1000 * issuedAt > (revokedUntil.get(caller.client) ?? 0)) return
+  const isOld = age >= 2 * res.revocationsSeconds && !cached.failing
+  if (!cached.everRead || isOld) await waitForReading(cached)
+  if (1000 * issuedAt > (cached.until.get(caller.client) ?? 0)) return
   announceRefusal(res, caller, 'revoked', later)
   throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
 }
 
 /** Not for ever: the request that began to read may be gone. */
-async function waitForReading(): Promise<void> {
-  const over = await Promise.race([reading, scheduler.wait(waitMost).then(() => 'over')])
-  if (over !== undefined) failing = true
-  if (!everRead) throw new OutOfTime('the revocations are not read yet')
+async function waitForReading(cached: Cached): Promise<void> {
+  const over = await Promise.race([cached.reading, scheduler.wait(waitMost).then(() => 'over')])
+  if (over !== undefined) cached.failing = true
+  if (!cached.everRead) throw new OutOfTime('the revocations are not read yet')
 }
 
-async function read({ apart }: Resources, now: number): Promise<void> {
-  const { primary, replica } = apart()
+async function read(res: Resources, cached: Cached, now: number): Promise<void> {
+  const { primary, replica } = res.apart()
   try {
-    cacheRevocations(await listRevocations(primary, now))
-    readAt = now
-    failing = false
+    cacheRevocations(res, await listRevocations(primary, now))
+    cached.readAt = now
+    cached.failing = false
   } catch (error) {
-    failing = true
-    console.error(JSON.stringify({ event: 'revocations-not-read', ...faultOf(error) }))
-    if (!everRead) cacheRevocations(await listRevocations(replica, now))
+    cached.failing = true
+    const { shard } = res
+    console.error(JSON.stringify({ event: 'revocations-not-read', shard, ...faultOf(error) }))
+    if (!cached.everRead) cacheRevocations(res, await listRevocations(replica, now))
   }
-  everRead = true
-  for (const [client, until] of revokedUntil)
-    if (until <= now - keptFor) revokedUntil.delete(client)
+  cached.everRead = true
+  for (const [client, until] of cached.until)
+    if (until <= now - keptFor) cached.until.delete(client)
 }
 
 const listRevocations = (db: Db, now: number): Promise<Revocation[]> =>

@@ -10,10 +10,12 @@ export interface Caller {
   scopes: readonly string[]
 }
 
-/** A token's caller, and the second in which it was issued. */
+/** A token's caller, the second in which it was issued, and the shard. */
 export interface Verified {
   caller: Caller
   issuedAt: number
+  /** On which its workspace was then; undefined where there was but one. */
+  shard: number | undefined
 }
 
 /**
@@ -112,18 +114,20 @@ export interface Grant {
   audience: string
   id: string
   span: Span
+  shard?: number | undefined
 }
 
 /** Signs a token that holds the whole caller, so that checking it needs no database. */
 export async function issueToken(
   signing: Signing,
-  { caller, issuer, audience, id, span }: Grant,
+  { caller, issuer, audience, id, span, shard }: Grant,
 ): Promise<string> {
   const { kid, key } = (await cacheOf(signing).keys).signing
   return new SignJWT({
     workspace: caller.workspace,
     scope: caller.scopes.join(' '),
     client_name: caller.name,
+    ...(shard !== undefined && { shard }),
   })
     .setProtectedHeader({ alg: algorithm, kid, typ: 'JWT' })
     .setIssuer(issuer)
@@ -174,6 +178,7 @@ export async function verifyToken(signing: Signing, token: string, now: number):
     },
     issuedAt: claims.iat ?? 0,
     expires: claims.exp ?? 0,
+    shard: typeof claims['shard'] === 'number' ? claims['shard'] : undefined,
   }
   if (callers.size >= callersMost) callers.delete(callers.keys().next().value ?? '')
   callers.set(token, verified)

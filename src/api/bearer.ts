@@ -3,6 +3,7 @@ import { refuseRevoked } from '../access/revocations.ts'
 import { missingScope, type Needs } from '../access/scopes.ts'
 import { verifyToken } from '../access/tokens.ts'
 import { Failure } from '../failure.ts'
+import { atWorkspace } from '../places/directory.ts'
 import { actAs } from './actor.ts'
 import { afterAnswer, type Http } from './http.ts'
 
@@ -14,14 +15,17 @@ export function bearerToken(authorization: string | undefined): string {
   return token
 }
 
-/** The caller, from the token and this isolate's list of revocations: no database is read. */
+/** The caller, from the token and this isolate's list of revocations: no database is read unless an
+ * older token does not say where its workspace lives. */
 export const bearer = createMiddleware<Http>(async (c, next) => {
-  const { res } = c.var
+  const { signing, now } = c.var.res
   const token = bearerToken(c.req.header('authorization'))
-  const verified = await verifyToken(res.signing, token, res.now())
-  const { caller } = verified
+  const verified = await verifyToken(signing, token, now())
+  const { caller, shard } = verified
+  c.set('res', await atWorkspace(c.var.res, caller.workspace, shard, afterAnswer(c)))
   actAs(c, caller)
-  await refuseRevoked(c.var.res, verified, afterAnswer(c))
+  const { res } = c.var
+  await refuseRevoked(res, verified, afterAnswer(c))
   c.set('caller', caller)
   c.set('workspace', caller.workspace)
   c.set('db', res.databaseOf(caller.workspace))

@@ -8,7 +8,7 @@ import { limitByNamedClient } from './rate-limit.ts'
 
 /**
  * The client whose id and secret these are: what the request does from here on, that client does.
- * Counts the request before the secret is checked. Throws `bad-credentials`, `too-many-requests`.
+ * Leaves the resources of its shard. Counts the request before the secret is checked. Throws `bad-credentials`, `too-many-requests`.
  */
 export async function authenticatedClient(
   c: Context<Http>,
@@ -18,7 +18,8 @@ export async function authenticatedClient(
   await limitByNamedClient(c.var.res, limiter, credentials.id)
   // Whoever fails here only claims to be that client.
   actAs(c, { name: 'unknown' })
-  const client = await authenticate(c.var.res, credentials, afterAnswer(c))
+  const { client, res } = await authenticate(c.var.res, credentials, afterAnswer(c))
+  c.set('res', res)
   actAs(c, client)
   return client
 }

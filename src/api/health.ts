@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import { describeRoute } from 'hono-openapi'
 import { z } from 'zod'
 import { answers } from '../db/connect.ts'
+import { lookAt } from '../places/look.ts'
 import { json, rateLimitExceeded, type Responses } from './describe.ts'
 import type { Http } from './http.ts'
 import { OAuthError } from './oauth/wire.ts'
@@ -9,15 +10,36 @@ import { limitedByAddress } from './rate-limit.ts'
 
 const Health = z.object({ status: z.enum(['ok', 'down']) })
 
-const operation = (operationId: string, summary: string, more: Responses = {}) =>
+const Ready = Health.extend({
+  shards: z
+    .array(
+      z.object({
+        shard: z.number(),
+        status: z.enum(['ok', 'down', 'unprepared']),
+        bytes: z.number().meta({ description: 'The size of its database; it holds 10 GB.' }),
+        ms: z.number().meta({
+          description: 'Until it answered a small query: others wait as long',
+        }),
+      }),
+    )
+    .meta({
+      description: 'Each database; one that is unprepared has no keys of its own.',
+    }),
+})
+
+const operation = (
+  operationId: string,
+  summary: string,
+  { schema = Health, ...more }: { schema?: z.ZodType; 429?: Responses[number] } = {},
+) =>
   describeRoute({
     operationId,
     summary,
     tags: ['Service'],
     security: [],
     responses: {
-      200: json('The database answers', Health),
-      503: json('The database does not answer', Health),
+      200: json('The database answers', schema),
+      503: json('The database does not answer', schema),
       ...more,
     },
   })
@@ -29,7 +51,7 @@ let last = { at: 0, up: false }
 const show = (c: Context<Http>, up: boolean) =>
   up ? c.json({ status: 'ok' as const }) : c.json({ status: 'down' as const }, 503)
 
-/** Anybody may ask whether the database answers; `/ready` asks it each time. */
+/** Anybody may ask whether the database answers; `/ready` asks all of them each time. */
 export const health = new Hono<Http>()
   .get(
     '/health',
@@ -43,9 +65,19 @@ export const health = new Hono<Http>()
   )
   .get(
     '/ready',
-    operation('ready', 'Check that the database answers now', {
+    operation('ready', 'Check that every database answers now, and see its size and load', {
+      schema: Ready,
       429: rateLimitExceeded(OAuthError),
     }),
     limitedByAddress('doors'),
-    async (c) => show(c, await answers(c.var.res.directory)),
+    async (c) => {
+      const { res } = c.var
+      const shards = await Promise.all(
+        [...Array(res.shards).keys()].map((shard) => lookAt(res, shard)),
+      )
+      const isReady = shards.every(({ status }) => status === 'ok')
+      return isReady
+        ? c.json({ status: 'ok' as const, shards })
+        : c.json({ status: 'down' as const, shards }, 503)
+    },
   )

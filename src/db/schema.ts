@@ -944,7 +944,7 @@ export const places = sqliteTable(
     state: text('state', { enum: placeStates }).notNull().default('settled'),
     /** The shard that it is being moved to. */
     target: integer('target'),
-    /** The shard that it was moved from, until its old rows are deleted there. */
+    /** The shard that it was last moved from. */
     former: integer('former'),
     changedAt: integer('changed_at').notNull(),
   },

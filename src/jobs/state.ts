@@ -7,7 +7,7 @@ import type { Resources } from '../resources.ts'
 /** More unended jobs, or runs, are counted as so many. */
 const countedMost = 10_000
 
-/** Measures how much work is open, since when, and how large the database is. */
+/** Measures how much work is open, since when, and how large its shard is. */
 export async function measureState(res: Resources): Promise<void> {
   const [ofJobs, ofRuns] = await together(res.database, [
     unendedOf(jobs, sql`jobs_unended`),
@@ -19,6 +19,7 @@ export async function measureState(res: Resources): Promise<void> {
   const [[openJobs], [openRuns]] = [ofJobs.rows, ofRuns.rows]
   res.measure({
     kind: 'state',
+    shard: String(res.shard),
     oldestJob: secondsSince(openJobs?.since),
     jobs: openJobs?.count ?? 0,
     oldestRun: secondsSince(openRuns?.since),

@@ -2,14 +2,21 @@ import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
+import { faultOf } from '../failure.ts'
+import { readPlaces } from '../places/directory.ts'
 import { day } from '../time.ts'
 
 /** Of as many files as R2 lists and deletes in one call: 1,000. */
 const pagesMost = 20
 
-/** Deletes uploaded files older than a day that no job needs: a lost answer may leave one. */
-export const sweepFiles = (res: Resources): Promise<void> =>
-  goOn(res.database, 'sweep-files', pagesMost, (from) => sweepPage(res, from))
+/**
+ * Deletes uploaded files older than a day that no job needs: a lost answer may leave one. Of all
+ * shards, as the bucket is one: by the cron of shard 0.
+ */
+export async function sweepFiles(res: Resources): Promise<void> {
+  if (res.shard === 0)
+    await goOn(res.database, 'sweep-files', pagesMost, (from) => sweepPage(res, from))
+}
 
 async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefined> {
   const listed = await res.files.list({
@@ -18,14 +25,29 @@ async function sweepPage(res: Resources, { at }: Place): Promise<Place | undefin
   })
   const before = res.now() - day
   const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < before)
-  const needed = await findNeeded(
-    res.database,
-    old.map(({ key }) => key),
-  )
-  const left = old.filter(({ key }) => !needed.has(key))
-  if (left.length > 0) await res.files.delete(left.map(({ key }) => key))
+  const files = old.map(({ key }) => key)
+  for (const [shard, own] of await byShard(res, files)) {
+    const unneeded = await findUnneeded(res.reach(shard).database, own).catch((error: unknown) => {
+      // They stay until their shard answers.
+      console.error(JSON.stringify({ event: 'sweep-failed', shard, ...faultOf(error) }))
+      return []
+    })
+    if (unneeded.length > 0) await res.files.delete(unneeded)
+  }
   const last = listed.objects.at(-1)
   return listed.truncated && last ? { at: last.key, key: 0 } : undefined
+}
+
+/** Files by the shard of their workspace, which is part of their names. */
+async function byShard(res: Resources, files: string[]): Promise<Map<number, string[]>> {
+  const workspaceOf = (file: string) => Number(file.split('/')[1])
+  const places = await readPlaces(res, [...new Set(files.map(workspaceOf))])
+  return Map.groupBy(files, (file) => places.get(workspaceOf(file)) ?? 0)
+}
+
+async function findUnneeded(db: Db, files: string[]): Promise<string[]> {
+  const needed = await findNeeded(db, files)
+  return files.filter((file) => !needed.has(file))
 }
 
 /** Of these files, those of jobs that have not ended, and of uploads that still may open one. */

@@ -12,7 +12,8 @@ function database() {
     if (state.up) return env.DB.prepare(query)
     throw new Error('D1_ERROR: secret inner words')
   }
-  const session = { prepare, getBookmark: () => null }
+  const batch = (statements: D1PreparedStatement[]) => env.DB.batch(statements)
+  const session = { prepare, batch, getBookmark: () => null }
   const DB = { withSession: () => session } as unknown as D1Database // what `answers` calls
   const request = async (path: string) => {
     const answer = await callWith({ DB }, path)
@@ -28,10 +29,17 @@ const later = (ms: number) => {
 }
 afterEach(() => vi.restoreAllMocks())
 
-const ok = [200, { status: 'ok' }]
-const down = [503, { status: 'down' }]
+const shard = { shard: 0, bytes: expect.any(Number), ms: expect.any(Number) }
+const answersOf = (path: string) => {
+  const more = (status: string) => path === '/ready' && { shards: [{ ...shard, status }] }
+  return {
+    ok: [200, { status: 'ok', ...more('ok') }],
+    down: [503, { status: 'down', ...more('down') }],
+  }
+}
 
 describe.each(['/health', '/ready'])('GET %s', (path) => {
+  const { ok, down } = answersOf(path)
   it('says to anyone that the database answers', async () => {
     later(60_000)
     const answer = await call(path)
@@ -48,6 +56,7 @@ describe.each(['/health', '/ready'])('GET %s', (path) => {
 })
 
 it('GET /health asks the database every five seconds at most', async () => {
+  const { ok, down } = answersOf('/health')
   later(180_000)
   const { state, request } = database()
   for (let i = 0; i < 3; i++) expect(await request('/health')).toEqual(ok)
@@ -61,6 +70,7 @@ it('GET /health asks the database every five seconds at most', async () => {
 })
 
 it('GET /ready asks it each time', async () => {
+  const { ok, down } = answersOf('/ready')
   const { state, request } = database()
   for (const up of [true, false, true]) {
     state.up = up

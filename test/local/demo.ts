@@ -13,6 +13,7 @@ import { define, firstMonday, load, moveOut, secondMonday, why } from './househo
 import { Platform } from './platform.ts'
 import { main } from './program.ts'
 import { startServer, type Server } from './server.ts'
+import { shardsOf } from './shards.ts'
 import type { Stage } from './stage.ts'
 import { safety } from './safety.ts'
 import { add, badRows, remove, replace } from './uploads.ts'
@@ -38,15 +39,21 @@ const chapters = [
 
 /**
  * `npm run demo`: groups, households, audiences, webhooks, flags and an experiment on its own server; `--keep`
- * leaves it running.
+ * leaves it running, `--shards` is how many databases it has.
  */
 await main(async () => {
-  const { keep } = parseArgs({ options: { keep: { type: 'boolean', default: false } } }).values
+  const { keep, shards } = parseArgs({
+    options: { keep: { type: 'boolean', default: false }, shards: { type: 'string' } },
+  }).values
   const start = performance.now()
   console.log(
     'Coterie, on this machine: the real Worker with its database, its file store and its queue.\n',
   )
-  const server = await startServer({ stateDir: temporaryFolder(), during })
+  const server = await startServer({
+    stateDir: temporaryFolder(),
+    during,
+    shards: shardsOf(shards),
+  })
   const expect = new Expectations()
   const stage = await open(server, expect)
   for (const chapter of chapters) {

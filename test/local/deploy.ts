@@ -9,6 +9,7 @@ import * as made from './deploy/resources.ts'
 import { healthy, smoke } from './deploy/smoke.ts'
 import { writeOwn } from './private.ts'
 import { main, root } from './program.ts'
+import { migrations, shardsIn } from './shards.ts'
 import { newSecret, newSigningKey } from './secrets.ts'
 
 /** What an installation is, once all that it needs is there. */
@@ -17,6 +18,7 @@ interface Site {
   url: string
   /** Its generated wrangler.toml. */
   config: string
+  shards: number
 }
 
 /**
@@ -25,12 +27,12 @@ interface Site {
 await main(async () => {
   if (process.argv.includes('--help')) return (console.log(usage), 0)
   const options = readOptions(process.argv.slice(2))
+  if (options.migrateOnly) return (migrate(platform(), deployed(options)), 0)
   const cloudflare = options.dryRun ? dryPlatform : platform()
   const site = await prepare(cloudflare, options)
   const adminToken = putSecrets(cloudflare, site)
 
-  step('Migrations, which only add: the version that runs goes on meanwhile')
-  cloudflare.wrangler(['d1', 'migrations', 'apply', 'DB', '--remote', '--config', site.config])
+  migrate(cloudflare, site)
   step('The Worker')
   deployWorker(cloudflare, site)
   if (options.rotate) {
@@ -55,10 +57,10 @@ async function prepare(cloudflare: Platform, options: Options): Promise<Site> {
   // Wrangler is to be in the same one.
   process.env['CLOUDFLARE_ACCOUNT_ID'] = account
   const url = options.url ?? (await made.addressOf(cloudflare, account, name))
-  step(`The database ${name}`)
-  const databaseId = made.ensureDatabase(cloudflare, options)
-  step('Its replicas near those who read')
-  await made.ensureReplication(cloudflare, account, databaseId)
+  step(`The database ${name}, and those of its other shards`)
+  const databaseIds = made.ensureDatabases(cloudflare, options)
+  step('Replicas near those who read')
+  for (const id of databaseIds) await made.ensureReplication(cloudflare, account, id)
   step(`The bucket ${bucketOf(toml, name)}`)
   made.ensureBucket(cloudflare, bucketOf(toml, name), jurisdiction)
   step('The queues, and those of dead letters')
@@ -70,9 +72,22 @@ async function prepare(cloudflare: Platform, options: Options): Promise<Site> {
   if (!cloudflare.dry)
     writeOwn(
       join(root, config),
-      configOf(toml, { name, databaseId, jurisdiction, domain, previousKeys }),
+      configOf(toml, { name, databaseIds, jurisdiction, domain, previousKeys }),
     )
-  return { name, url, config }
+  return { name, url, config, shards: databaseIds.length }
+}
+
+/** The databases as the last deployment has written them into the config. */
+function deployed({ name }: Options): Pick<Site, 'config' | 'shards'> {
+  const config = `wrangler.${name}.toml`
+  if (!existsSync(join(root, config))) throw new Error(`There is no ${config}: deploy first`)
+  return { config, shards: shardsIn(readFileSync(join(root, config), 'utf8')) }
+}
+
+function migrate({ wrangler }: Platform, { config, shards }: Pick<Site, 'config' | 'shards'>) {
+  step('Migrations, which only add: the version that runs goes on meanwhile')
+  for (let shard = 0; shard < shards; shard++)
+    for (const args of migrations(shard, '--remote', '--config', config)) wrangler(args)
 }
 
 /** The public keys that are accepted besides the one that signs after this. */

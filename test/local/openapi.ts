@@ -25,6 +25,7 @@ const { app } = (await import(pathToFileURL(bundle).href)) as { app: App } // wh
 
 /** Lints the Worker's OpenAPI document by Redocly's recommended rules; only errors fail. */
 const vars = {
+  DB: {},
   ...{ AUDIENCES: '', PREVIOUS_KEYS: '[]', PARTICIPANT_MAX: 32, JOBS_DAYS: 30, HELD_DAYS: 7 },
   ...{ AUDIT_DAYS: 400, ERASURE_DAYS: 400 },
   ...{ REVOCATIONS_SECONDS: 20, EXPERIMENTS_MAX: 100, EXPOSURES_MAX: 1 },

@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { During } from './during.ts'
 import { workerdMemory, type Memory } from './memory.ts'
 import { freePort } from './port.ts'
-import { ownFolder, ownState } from './private.ts'
+import { unknownId } from './deploy/resources.ts'
+import { ownFolder, ownState, writeOwn } from './private.ts'
 import { root, start, type Program } from './program.ts'
 import { ensureSecrets } from './secrets.ts'
+import { migrations as migrationsOf, withShards } from './shards.ts'
 
 /** The real Worker on this machine, as `wrangler dev` runs it. */
 export interface Server {
@@ -45,6 +48,8 @@ export interface ServerOptions {
   heapMax?: number
   /** The wrangler.toml of another Worker; ours if none is named. */
   config?: string
+  /** How many databases it has; one if nothing is said. */
+  shards?: number
   /** The wrangler.toml whose migrations the database gets; ours if none is named. */
   migrations?: string
   /** Replace the vars of wrangler.toml. */
@@ -58,7 +63,8 @@ export async function startServer({
   stateDir,
   onLine,
   heapMax,
-  config,
+  shards = 1,
+  config = shards === 1 ? undefined : configWith(shards),
   migrations,
   vars,
   during = (_, work) => work(),
@@ -68,7 +74,7 @@ export async function startServer({
   ownState(stateDir)
   ownFolder(join(root, '.wrangler'))
   const port = await freePort(options.port)
-  await during('The database', () => migrate(stateDir, migrations))
+  await during('The database', () => migrate(stateDir, migrations ?? config, shards))
 
   const places = ['--persist-to', stateDir, '--ip', '127.0.0.1', '--port', `${port}`]
   // Log lines without a reader would only cost time.
@@ -110,16 +116,26 @@ export async function startServer({
   }
 }
 
-/** Makes the database below a folder what the Worker needs, or another version of it by its wrangler.toml. */
-export async function migrate(stateDir: string, config?: string): Promise<void> {
+/** Makes the databases below a folder what the Worker needs, or another version of it by its wrangler.toml. */
+export async function migrate(stateDir: string, config?: string, shards = 1): Promise<void> {
   const which = config === undefined ? [] : ['--config', config]
-  const run = start(
-    'wrangler',
-    ['d1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateDir, ...which],
-    quiet,
-  )
-  if ((await run.ended) !== 0)
-    throw new Error(`The migrations could not be applied:\n${run.tail()}`)
+  for (let shard = 0; shard < shards; shard++)
+    for (const args of migrationsOf(shard, '--local', '--persist-to', stateDir, ...which)) {
+      const run = start('wrangler', args, quiet)
+      if ((await run.ended) !== 0)
+        throw new Error(`The migrations could not be applied:\n${run.tail()}`)
+    }
+}
+
+/** Writes the config of a Worker on this machine with so many databases. */
+function configWith(shards: number): string {
+  const others = Array.from({ length: shards - 1 }, (_, i) => ({
+    name: `coterie-shard-${i + 1}`,
+    id: unknownId.slice(0, -4) + String(i + 1).padStart(4, '0'),
+  }))
+  const file = join(root, `wrangler.shards-${shards}.toml`)
+  writeOwn(file, withShards(readFileSync(join(root, 'wrangler.toml'), 'utf8'), others))
+  return file
 }
 
 async function answering(url: string, worker: Program): Promise<void> {

@@ -7,13 +7,16 @@ import { during } from './during.ts'
 import { main, root } from './program.ts'
 import { ownLine, readable } from './readable.ts'
 import { startServer } from './server.ts'
+import { shardsOf } from './shards.ts'
 
 /**
  * `npm start`: the Worker on this machine, until Ctrl-C. PORT and STATE_DIR set where it listens
- * and keeps state, `--json` shows its raw log.
+ * and keeps state, `--json` shows its raw log, `--shards` is how many databases it has.
  */
 await main(async () => {
-  const { json } = parseArgs({ options: { json: { type: 'boolean', default: false } } }).values
+  const { json, shards } = parseArgs({
+    options: { json: { type: 'boolean', default: false }, shards: { type: 'string' } },
+  }).values
   const port = Number(process.env['PORT'] || 8787)
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new Error(`PORT is no port: ${process.env['PORT']}`)
@@ -25,7 +28,10 @@ await main(async () => {
     const said = json ? ownLine(line) : readable(line)
     if (said !== undefined) console.log(said)
   }
-  const { url, adminToken, ended } = await startServer({ stateDir, port, onLine, during })
+  const { url, adminToken, ended } = await startServer({
+    ...{ stateDir, port, onLine, during },
+    shards: shardsOf(shards),
+  })
   ready = true
   console.log(welcome(url, await linkToSignIn(url, adminToken), { stateDir, port }))
   tick(url)

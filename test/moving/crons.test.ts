@@ -11,7 +11,7 @@ import { prepareShards, rowsIn } from './scene.ts'
 
 const crons = ['0 3 * * MON', '0 4 * * *', '*/5 * * * *', '* * * * *']
 
-beforeAll(prepareShards)
+beforeAll(async () => void (await prepareShards()))
 afterEach(() => void vi.useRealTimers())
 
 /** Tables whose rows of other workspaces a cron has changed. */

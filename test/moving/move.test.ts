@@ -8,7 +8,7 @@ import { installation, moveOf, prepareShards, rowsIn, shards, until } from './sc
 
 const day = 86_400_000
 
-beforeAll(prepareShards)
+beforeAll(async () => void (await prepareShards()))
 
 /** A workspace with rows in most tables, and two others that have the same ids. */
 async function stage() {
@@ -31,12 +31,12 @@ describe('a workspace', () => {
     const one = installation()
     const move = await one.open(workspace, 1)
     await until(one, move, 'moved')
-    expect(list(await rowsIn(env.SHARD_1))).toEqual(list(own))
+    expect(list(await rowsIn(env.OTHER_1))).toEqual(list(own))
     expect(list(await rowsIn(env.DB))).toEqual(list(own.union(others)))
     one.pass(day)
     await until(one, move, 'complete')
     expect(list(await rowsIn(env.DB))).toEqual(list(others))
-    expect(list(await rowsIn(env.SHARD_1))).toEqual(list(own))
+    expect(list(await rowsIn(env.OTHER_1))).toEqual(list(own))
     console.log(JSON.stringify(await moveOf(move)))
     for (const db of shards())
       expect(

@@ -3,30 +3,14 @@ import { goBack, openMove, type Move } from '../../src/moving/moves.ts'
 import { runMove } from '../../src/moving/run.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
 import { keeping } from '../support/bindings.ts'
+import { migrate } from '../support/databases.ts'
 import { tables } from '../support/store.ts'
 import { watchedCalls } from '../support/watched-calls.ts'
 
 /** The databases of the installation: the directory, and two others. */
-export const shards = () => [env.DB, env.SHARD_1, env.SHARD_2]
+export const shards = () => [env.DB, env.OTHER_1, env.OTHER_2]
 
-let prepared: Promise<void> | undefined
-
-/** Makes the tables of the other shards, once. */
-export const prepareShards = (): Promise<void> => (prepared ??= prepare())
-
-async function prepare(): Promise<void> {
-  const queries = env.MIGRATIONS.flatMap(({ queries }) => queries)
-  for (const [k, db] of shards().entries()) {
-    if (k > 0) await db.batch(queries.map((query) => db.prepare(query)))
-    await db.batch([
-      db.prepare(
-        `INSERT INTO sqlite_sequence (name, seq) SELECT name, 0 FROM sqlite_master
-         WHERE sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)`,
-      ),
-      db.prepare('UPDATE sqlite_sequence SET seq = max(seq, ?)').bind(k * 2 ** 40),
-    ])
-  }
-}
+export const prepareShards = () => Promise.all(shards().map(migrate))
 
 /** Tables that say how far a move is, and those of a shard. */
 const ofMoves = ['cron_places', 'fences', 'move_changes', 'moves', 'places']

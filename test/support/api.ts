@@ -1,5 +1,6 @@
 import { env, exports } from 'cloudflare:workers'
 import { expect } from 'vitest'
+import { databaseOf } from './databases.ts'
 
 const origin = 'https://coterie.test'
 
@@ -64,10 +65,12 @@ export async function newClient(
   )
   expect(answer.status).toBe(201)
   const { client_id, client_secret } = await answer.json<Record<string, string>>()
-  await env.DB.prepare(
-    `DELETE FROM events WHERE workspace_id = ?1 AND type = 'client.created' AND object_kind = 'client'
+  const db = await databaseOf(workspace)
+  await db
+    .prepare(
+      `DELETE FROM events WHERE workspace_id = ?1 AND type = 'client.created' AND object_kind = 'client'
       AND object_id = ?2 AND NOT EXISTS (SELECT 1 FROM webhooks WHERE workspace_id = ?1)`,
-  )
+    )
     .bind(workspace, client_id)
     .run()
   return { workspace, id: String(client_id), secret: String(client_secret) }

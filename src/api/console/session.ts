@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { createMiddleware } from 'hono/factory'
-import { findSession, sessionTime } from '../../access/console-sessions.ts'
+import { atSession, findSession, sessionTime } from '../../access/console-sessions.ts'
 import { hashOf, sameHash } from '../../access/secret.ts'
 import { Failure } from '../../failure.ts'
 import { actAs } from '../actor.ts'
@@ -26,9 +26,10 @@ export const forgetCookie = (c: Context<Http>): string | undefined =>
 
 /** Lets only who is signed in pass; leads everybody else to the page where one signs in. */
 export const signedIn = createMiddleware<Http>(async (c, next) => {
-  const { res } = c.var
   const secret = secretOf(c)
-  const session = secret && (await findSession(res.directory, secret, res.now()))
+  c.set('res', await atSession(c.var.res, secret))
+  const { res } = c.var
+  const session = secret && (await findSession(res.database, secret, res.now()))
   if (!session) {
     if (c.req.method !== 'GET') throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
     return c.redirect(`/console/sign-in?to=${encodeURIComponent(pathAndQuery(c))}`, 303)

@@ -10,6 +10,8 @@ import {
 import { keepOut, letIn, listPeople } from '../../access/console-people.ts'
 import { listSessions } from '../../access/console-sessions.ts'
 import { Failure, invalid } from '../../failure.ts'
+import { atClient, atWorkspace } from '../../places/directory.ts'
+import { atNewWorkspace } from '../../places/settle.ts'
 import { actAsAdmin } from '../admin.ts'
 import type { Http } from '../http.ts'
 import { ClientQuery, draftOf, NewClient } from '../oauth/wire.ts'
@@ -50,7 +52,8 @@ export const settings = new Hono<Http>()
     try {
       await asAdmin(c)
       const draft = readClient(typed)
-      const client = await registerClient(c.var.res, draft.workspace_id, draftOf(draft))
+      const res = await atNewWorkspace(c.var.res, draft.workspace_id)
+      const client = await registerClient(res, draft.workspace_id, draftOf(draft))
       return c.html(<ClientSecret c={c} client={client} isNew />)
     } catch (error) {
       const refused = refusedForm(error, 'name', {
@@ -117,16 +120,18 @@ async function clientsPage(c: Context<Http>, done?: string) {
     ...(form.get('workspace') && { workspace_id: form.get('workspace') }),
     after: form.get('after') ?? '',
   })
+  const { database } = await atWorkspace(res, workspace_id)
   const [clients, people] = await Promise.all([
-    listClients(res.directory, workspace_id, after, size),
-    listPeople(res.directory, workspace_id, { after: form.get('after_email') ?? '', size }),
+    listClients(res, workspace_id, { after, size }),
+    listPeople(database, workspace_id, { after: form.get('after_email') ?? '', size }),
   ])
   return <Clients c={c} {...{ workspace: workspace_id, clients, people, size, done }} />
 }
 
 /** Does to a client what was chosen. Throws `invalid`, `not-found`. */
 async function changed(c: Context<Http>, id: string) {
-  const { res, form } = c.var
+  const { form } = c.var
+  const res = await atClient(c.var.res, id)
   switch (form.get('action')) {
     case 'rotate':
       return <ClientSecret c={c} client={await rotateSecret(res, id)} />
@@ -134,7 +139,7 @@ async function changed(c: Context<Http>, id: string) {
       await revokeTokens(res, id)
       return clientsPage(c, 'All tokens of the client are revoked, and its sessions have ended.')
     case 'delete': {
-      const { name } = await getClient(res.directory, id)
+      const { name } = await getClient(res, id)
       if (form.get('confirm')?.trim() !== name)
         throw invalid('confirm', 'is not the name of the client')
       await deleteClient(res, id)

@@ -1,7 +1,8 @@
 import { Hono, type Context } from 'hono'
 import { verifyAssertion } from '../../access/cloudflare-access.ts'
-import { findClientOf } from '../../access/console-people.ts'
+import { atPerson, findClientOf } from '../../access/console-people.ts'
 import { closeSession, openSession, useLink } from '../../access/console-sessions.ts'
+import type { Caller } from '../../access/tokens.ts'
 import { Failure, faultOf } from '../../failure.ts'
 import { basicCredentials } from '../basic.ts'
 import { boundedBody, textOf } from '../body.ts'
@@ -28,7 +29,7 @@ export const signIn = new Hono<Http>()
     const [id, secret] = [fields.get('client_id') ?? '', fields.get('client_secret') ?? '']
     const to = fields.get('to') ?? undefined
     try {
-      const { client } = await authenticatedClient(c, { id, secret }, 'doors')
+      const client = await authenticatedClient(c, { id, secret }, 'doors')
       return enter(c, await openSession(c.var.res, client, { kind: 'session' }), ownPath(to))
     } catch (error) {
       if (!(error instanceof Failure) || error.facts.reason !== 'bad-credentials') throw error
@@ -44,13 +45,14 @@ export const signIn = new Hono<Http>()
       throw new Failure({ reason: 'bad-credentials', why: 'wrong' })
     const to = new URLSearchParams(await textOf(c, 'form')).get('to') ?? undefined
     const session = { kind: 'session', person: arrival.email } as const
-    return enter(c, await openSession(c.var.res, arrival.client, session), ownPath(to))
+    const own = await atPerson(c.var.res, arrival.email)
+    return enter(c, await openSession(own, arrival.client, session), ownPath(to))
   })
 
   // A program's: whoever knows a client's secret makes a link for a browser.
   .post('/links', door, boundedBody, async (c) => {
     const credentials = basicCredentials(c.req.header('authorization') ?? '')
-    const { client } = await authenticatedClient(c, credentials, 'doors')
+    const client = await authenticatedClient(c, credentials, 'doors')
     const link = await openSession(c.var.res, client, { kind: 'link' })
     return c.json({ url: `${originOf(c)}/console/enter/${link}` })
   })
@@ -82,7 +84,7 @@ export const signIn = new Hono<Http>()
 /** Somebody whom Cloudflare Access has let through, and the client that they may act as. */
 interface Arrival {
   email: string
-  client: string | undefined
+  client: Pick<Caller, 'client' | 'workspace'> | undefined
 }
 
 /** Undefined where nobody came by Cloudflare Access, or it has not signed what it says. */
@@ -91,7 +93,7 @@ async function arrivalOf(c: Context<Http>): Promise<Arrival | undefined> {
   if (c.var.res.cloudflareAccess === undefined || assertion === undefined) return undefined
   try {
     const email = await verifyAssertion(c.var.res, assertion)
-    return { email, client: await findClientOf(c.var.res.directory, email) }
+    return { email, client: await findClientOf(await atPerson(c.var.res, email), email) }
   } catch (error) {
     // A secret does as well, also while the team's keys cannot be read.
     if (!(error instanceof Failure))

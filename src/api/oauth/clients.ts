@@ -10,6 +10,8 @@ import {
   rotateSecret,
 } from '../../access/clients.ts'
 import { Failure } from '../../failure.ts'
+import { atClient } from '../../places/directory.ts'
+import { atNewWorkspace } from '../../places/settle.ts'
 import { actAsAdmin } from '../admin.ts'
 import { bearerToken } from '../bearer.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
@@ -46,6 +48,12 @@ function refuseSecret(_: unknown, { client_id: id }: { client_id: string }): nev
   throw new Failure({ reason: 'secret-lost', what: 'client', id })
 }
 
+/** Leads to the shard of the client that the path names. */
+const placed = createMiddleware<Http, '/:client_id'>(async (c, next) => {
+  c.set('res', await atClient(c.var.res, c.req.param('client_id')))
+  await next()
+})
+
 /** The clients of all workspaces, for the holder of ADMIN_TOKEN. */
 export const clients = new Hono<Http>()
   .use(limitedByAddress('doors'), admin)
@@ -56,6 +64,12 @@ export const clients = new Hono<Http>()
     }),
     jsonBody,
     valid('json', wire.NewClient),
+    createMiddleware<Http, string, { out: { json: z.infer<typeof wire.NewClient> } }>(
+      async (c, next) => {
+        c.set('res', await atNewWorkspace(c.var.res, c.req.valid('json').workspace_id))
+        await next()
+      },
+    ),
     idempotent<'client.created'>(refuseSecret),
     async (c) => {
       const draft = c.req.valid('json')
@@ -74,7 +88,7 @@ export const clients = new Hono<Http>()
     valid('query', wire.ClientQuery),
     async (c) => {
       const { workspace_id, after, size } = c.req.valid('query')
-      const clients = await listClients(c.var.res.directory, workspace_id, after, size)
+      const clients = await listClients(c.var.res, workspace_id, { after, size })
       return c.json({
         clients: clients.map(wire.showClient),
         next: clients.length < size ? null : (clients.at(-1)?.id ?? null),
@@ -88,6 +102,7 @@ export const clients = new Hono<Http>()
       'Delete a client: it gets no new tokens, and those it has are refused within a minute',
       { 204: { description: 'Deleted' }, ...noClient },
     ),
+    placed,
     async (c) => {
       await deleteClient(c.var.res, c.req.param('client_id'))
       return c.body(null, 204)
@@ -100,6 +115,7 @@ export const clients = new Hono<Http>()
       'Give a client a new secret; the one that it had is good for 24 hours, an older one no longer',
       { 200: json('The new secret, shown only this once', wire.ClientWithSecret), ...noClient },
     ),
+    placed,
     idempotent<'client.rotated'>(refuseSecret),
     async (c) => {
       const client = await rotateSecret(c.var.res, c.req.param('client_id'))
@@ -113,6 +129,7 @@ export const clients = new Hono<Http>()
       'Revoke the tokens of a client: all issued until now are refused within a minute',
       { 204: { description: 'Revoked' }, ...noClient },
     ),
+    placed,
     async (c) => {
       await revokeTokens(c.var.res, c.req.param('client_id'))
       return c.body(null, 204)

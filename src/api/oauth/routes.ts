@@ -5,6 +5,7 @@ import { revokeToken } from '../../access/revocations.ts'
 import { scopes as knownScopes } from '../../access/scopes.ts'
 import { issueToken, publishedKeys, spanOf } from '../../access/tokens.ts'
 import { Failure } from '../../failure.ts'
+import { named } from '../../places/directory.ts'
 import { boundedBody } from '../body.ts'
 import { authenticatedClient } from '../client.ts'
 import { json, rateLimitExceeded, type Responses } from '../describe.ts'
@@ -85,6 +86,7 @@ const token = async (c: Context<Http>) => {
     audience,
     id: crypto.randomUUID(),
     span,
+    shard: named(c.var.res),
   })
   return c.json({
     access_token,

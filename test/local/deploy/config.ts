@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { withShards } from '../shards.ts'
 
 export interface Installation {
   name: string
-  databaseId: string
+  /** Of its shards, by their numbers. */
+  databaseIds: string[]
   jurisdiction: string | undefined
   /** A host name of its own. */
   domain: string | undefined
@@ -13,6 +15,10 @@ export interface Installation {
 /** What an installation calls a thing of `wrangler.toml`, so that two of them never share one. */
 export const nameIn = (installation: string, name: string) =>
   name === 'coterie' ? installation : `${installation}-${name.replace(/^coterie-/, '')}`
+
+/** What the database of a shard is called. */
+export const databaseOf = (installation: string, shard: number) =>
+  shard === 0 ? installation : `${installation}-shard-${shard}`
 
 /** Every queue of `wrangler.toml` by its name in the installation, dead letters too. */
 export function queuesOf(toml: string, installation: string): string[] {
@@ -26,7 +32,8 @@ export function bucketOf(toml: string, installation: string): string {
 
 /** The same `wrangler.toml` with the names and ids of one installation. */
 export function configOf(toml: string, installation: Installation): string {
-  const { name, databaseId, jurisdiction, domain, previousKeys } = installation
+  const { name, databaseIds, jurisdiction, domain, previousKeys } = installation
+  const [databaseId = '', ...others] = databaseIds
   const route = `\n[[routes]]\npattern = "${domain ?? ''}"\ncustom_domain = true\n`
   const bucketPlace = jurisdiction === undefined ? '' : `\njurisdiction = "${jurisdiction}"`
   const own = (found: string) => nameIn(name, found)
@@ -39,7 +46,11 @@ export function configOf(toml: string, installation: Installation): string {
     .replace(valuesOf('dataset'), (found) => own(found).replaceAll('-', '_'))
     .replace(/^bucket_name = .+$/gm, (line) => line + bucketPlace)
     .replace(/^PREVIOUS_KEYS = .+$/m, () => `PREVIOUS_KEYS = ${keys}`)
-  return domain === undefined ? config : config + route
+  const all = withShards(
+    config,
+    others.map((id, i) => ({ name: databaseOf(name, i + 1), id })),
+  )
+  return domain === undefined ? all : all + route
 }
 
 /** The same config for an account that has no Analytics Engine. */

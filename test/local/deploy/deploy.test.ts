@@ -198,6 +198,57 @@ describe('a deployment over one that is there', () => {
   })
 })
 
+describe('one more shard', () => {
+  let scene: Scene
+  before(async () => {
+    scene = await Scene.open(worker)
+    await scene.deploy()
+  })
+  after(() => scene.close())
+
+  it('is made, migrated and given keys before the Worker that has it', async () => {
+    const config = `--config wrangler.${scene.name}.toml`
+    for (const shard of [1, 2]) {
+      scene.calls()
+      const { code, said } = await scene.deploy(['--add-shard', '--location', 'weur'])
+      assert.equal(code, 0, said)
+      const calls = scene.calls()
+      const name = `${scene.name}-shard-${shard}`
+      assert.deepEqual(changes(calls), [`d1 create ${name} --location weur --update-config=false`])
+      assert.deepEqual(scene.account.databases.at(-1)?.name, name)
+      assert.equal(scene.puts.length, shard + 1)
+      const keys = calls.findIndex((call) => call.includes(`seq < ${shard * 2 ** 40}`))
+      assert.ok(calls[keys]?.startsWith(`d1 execute DB_${shard} --remote ${config} --yes`))
+      assert.equal(calls[keys - 1], `d1 migrations apply DB_${shard} --remote ${config}`)
+      assert.equal(calls[keys + 1], `deploy ${config}`)
+    }
+  })
+
+  it('is kept by the next deployment, and migrated with the others', async () => {
+    const before = readFileSync(scene.config, 'utf8')
+    const { databases } = scene.account
+    for (const [i, { uuid }] of databases.entries())
+      assert.match(before, new RegExp(`binding = "DB${i === 0 ? '' : `_${i}`}"\n.+\n.+"${uuid}"`))
+    scene.calls()
+    assert.equal((await scene.deploy()).code, 0)
+    assert.equal(readFileSync(scene.config, 'utf8'), before)
+    const migrated = (calls: string[]) =>
+      calls.filter((call) => /^d1 (migr|exec)/.test(call)).length
+    assert.equal(migrated(scene.calls()), 5)
+    assert.equal((await scene.deploy(['--migrate-only'])).code, 0)
+    const calls = scene.calls()
+    assert.deepEqual([calls.length, migrated(calls)], [5, 5])
+  })
+
+  it('is of an installation that is there', async () => {
+    const other = await Scene.open(worker)
+    const { code, said } = await other.deploy(['--add-shard'])
+    other.close()
+    assert.equal(code, 1)
+    assert.match(said, /There is no installation/)
+  })
+})
+
 const previous = ({ config }: Scene) => {
   const [, text = ''] = /^PREVIOUS_KEYS = (.+)$/m.exec(readFileSync(config, 'utf8')) ?? []
   const keys = JSON.parse(JSON.parse(text) as string) as { kid: string }[] // as the Worker reads it
@@ -272,7 +323,12 @@ describe('two installations', () => {
   it('share no name and no id', () => {
     const noPlace = { jurisdiction: undefined, domain: undefined }
     const config = (name: string) =>
-      configOf(toml, { name, databaseId: `${name}-id`, ...noPlace, previousKeys: [] })
+      configOf(toml, {
+        name,
+        databaseIds: [0, 1].map((shard) => `${name}-id-${shard}`),
+        ...noPlace,
+        previousKeys: [],
+      })
     const own = (name: string) => [
       ...config(name).matchAll(
         /^(?:database_\w+|bucket_name|queue|dead_\w+|namespace_id|dataset) = (.+)$/gm,

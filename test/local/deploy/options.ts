@@ -14,11 +14,17 @@ export interface Options {
   url: string | undefined
   rotate: boolean
   dropPrevious: boolean
+  /** Makes one more database. */
+  addShard: boolean
+  /** Brings the databases up to date, and does nothing else. */
+  migrateOnly: boolean
   dryRun: boolean
 }
 
 export const usage = `npm run deploy -- --name coterie [--env staging] [--domain groups.bank.example]
-  [--location weur | --jurisdiction eu] [--rotate-signing-key] [--drop-previous-keys] [--dry-run]`
+  [--location weur | --jurisdiction eu] [--rotate-signing-key] [--drop-previous-keys] [--dry-run]
+npm run add-shard -- --name coterie [--location weur | --jurisdiction eu]
+npm run migrate -- --name coterie`
 
 /** Throws what is wrong, in a line. */
 export function readOptions(args: string[]): Options {
@@ -30,6 +36,7 @@ export function readOptions(args: string[]): Options {
       ...{ name: { ...text, default: 'coterie' }, env: text, domain: text, url: text },
       ...{ location: text, jurisdiction: text },
       ...{ 'rotate-signing-key': flag, 'drop-previous-keys': flag, 'dry-run': flag },
+      ...{ 'add-shard': flag, 'migrate-only': flag },
     },
   })
   const name = values.env === undefined ? values.name : `${values.name}-${values.env}`
@@ -53,6 +60,8 @@ export function readOptions(args: string[]): Options {
     url: url?.replace(/\/+$/, ''),
     rotate: values['rotate-signing-key'],
     dropPrevious: values['drop-previous-keys'],
+    addShard: values['add-shard'],
+    migrateOnly: values['migrate-only'],
     dryRun: values['dry-run'],
   }
 }

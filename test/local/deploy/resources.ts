@@ -1,3 +1,4 @@
+import { databaseOf } from './config.ts'
 import type { Options } from './options.ts'
 import type { Platform } from './platform.ts'
 
@@ -24,18 +25,27 @@ export async function addressOf({ api }: Platform, account: string, name: string
   return `https://${name}.${subdomain}.workers.dev`
 }
 
-/** The id of the database, which is made where it is missing. */
-export function ensureDatabase({ wrangler, dry }: Platform, { name, place }: Options): string {
+/** The ids of the databases, by their shards: the first is made where it is missing, or the next. */
+export function ensureDatabases(
+  { wrangler, dry }: Platform,
+  { name, place, addShard }: Options,
+): string[] {
   const find = () => {
-    const databases = listIn(wrangler(['d1', 'list', '--json'])) as { name: string; uuid: string }[] // as wrangler prints them
-    return databases.find((database) => database.name === name)?.uuid
+    const listed = listIn(wrangler(['d1', 'list', '--json'])) as { name: string; uuid: string }[] // as wrangler prints them
+    const ids: string[] = []
+    const next = () => listed.find((database) => database.name === databaseOf(name, ids.length))
+    for (let found = next(); found !== undefined; found = next()) ids.push(found.uuid)
+    return ids
   }
   const found = find()
-  if (found !== undefined) return found
-  wrangler(['d1', 'create', name, ...place, '--update-config=false'])
+  if (addShard && found.length === 0 && !dry) throw new Error(`There is no installation ${name}`)
+  if (found.length > 0 && !addShard) return found
+  const missing = databaseOf(name, dry && addShard ? 1 : found.length)
+  wrangler(['d1', 'create', missing, ...place, '--update-config=false'])
   const made = find()
-  if (made === undefined && !dry) throw new Error(`The database ${name} is made, but not listed`)
-  return made ?? unknownId
+  if (made.length === found.length && !dry)
+    throw new Error(`The database ${missing} is made, but not listed`)
+  return dry ? Array<string>(addShard ? 2 : 1).fill(unknownId) : made
 }
 
 /** Switches read replication on where it is off. Throws where it stays off. */

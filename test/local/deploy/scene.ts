@@ -21,7 +21,7 @@ export class Scene {
   /** Of the Worker, where it is not to answer by itself. */
   keys: object[] | undefined
   requests: string[] = []
-  replication = 'disabled'
+  readonly #replicated = new Set<string>()
   readonly #worker: Server
   readonly #server = createServer((incoming, answer) => this.#answer(incoming, answer))
 
@@ -99,10 +99,11 @@ export class Scene {
     if (path === '/accounts') return void said([{ id: 'acc' }])
     if (path === '/accounts/acc/workers/subdomain') return void said({ subdomain: 'bank' })
     if (!path.startsWith('/accounts/acc/d1/database/')) return void answer.writeHead(404).end()
-    if (method !== 'PUT') return void said({ read_replication: { mode: this.replication } })
+    const mode = this.#replicated.has(path) ? 'auto' : 'disabled'
+    if (method !== 'PUT') return void said({ read_replication: { mode } })
     incoming.on('data', (body: Buffer) => {
       this.puts.push(`${path} ${String(body)}`)
-      this.replication = 'auto'
+      this.#replicated.add(path)
       said({})
     })
   }

@@ -57,6 +57,7 @@ function answer(account: Account, args: string[], input: string): string {
   if (is('secret list')) return secrets(account)
   if (is('secret put')) return ((account.secrets[args[2] ?? ''] = input), 'Success!')
   if (is('d1 migrations apply')) return 'No migrations to apply!'
+  if (is('d1 execute')) return '[]'
   if (is('deploy')) return deploy(account, args.at(-1) ?? '')
   throw new Refused(`Unknown arguments: ${command}`)
 }
