@@ -47,8 +47,8 @@ export interface ClientDraft {
 const dataOf = ({ id, name }: Pick<Client, 'id' | 'name'>) => ({ client_id: id, name })
 
 /**
- * Registers a client, on the shard at hand, which must be that of its workspace. Its secret is shown this once: only its hash is stored. Throws `invalid` for
- * one that has expired.
+ * Registers a client, on the shard at hand, which must be that of its workspace. Its secret is shown
+ * this once: only its hash is stored. Throws `invalid` for one that has expired.
  */
 export async function registerClient(
   res: Resources,

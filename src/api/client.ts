@@ -7,8 +7,9 @@ import { afterAnswer, type Http } from './http.ts'
 import { limitByNamedClient } from './rate-limit.ts'
 
 /**
- * The client whose id and secret these are: what the request does from here on, that client does.
- * Leaves the resources of its shard. Counts the request before the secret is checked. Throws `bad-credentials`, `too-many-requests`.
+ * The client whose id and secret these are: what the request does from here on, that client does, on
+ * its shard. Counts the request before the secret is checked. Throws `bad-credentials`,
+ * `too-many-requests`.
  */
 export async function authenticatedClient(
   c: Context<Http>,

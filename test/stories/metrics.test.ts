@@ -142,6 +142,7 @@ describe('every five minutes', () => {
     const [state, ...others] = await stateAt()
     expect(others).toEqual([])
     expect(state).toEqual({
+      shard: '0',
       oldestJob: any,
       jobs: 2,
       oldestRun: any,
