@@ -13,6 +13,7 @@ import { enqueueStalled } from './experience/stalled.ts'
 import { beginMissedWeek, enqueueStalledRuns } from './identity/stalled.ts'
 import { sweepRuns } from './identity/sweep.ts'
 import { beginWeek } from './identity/monday.ts'
+import { enqueueStalledMoves } from './moving/stalled.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/sweep.ts'
 import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
@@ -43,6 +44,7 @@ export async function runCron(
     enqueueStalledErasures: () => enqueueStalledErasures(res),
     enqueueStalledExperiments: () => enqueueStalledExperiments(res),
     enqueueStalledBalances: () => enqueueStalledBalances(res),
+    enqueueStalledMoves: () => enqueueStalledMoves(res),
     enqueueQuietGroups: () => enqueueQuietGroups(res),
     sweepEvents: () => sweepEvents(res),
     sweepJobs: () => sweepJobs(res),

@@ -988,7 +988,7 @@ export const moves = sqliteTable(
     step: integer('step').notNull().default(0),
     /** Where it stands, as JSON. */
     place: text('place', { mode: 'json' }).$type<Record<string, unknown>>(),
-    /** Rows that were copied, and changes that were copied after them. */
+    /** Rows that were copied, and changes that were copied after them, once the workspace has moved. */
     rows: integer('rows').notNull().default(0),
     changes: integer('changes').notNull().default(0),
     /** Milliseconds for which writers waited. */

@@ -32,7 +32,7 @@ export async function closeAndSwitch(
   while (now !== undefined && Date.now() - since < pauseMost) {
     if (left.length > 0 && !(await copyChanges(moving, now, left))) break
     const result = await seal(source, workspace, { attempt, copied: left })
-    if (result.sealed) return switchOver(res, move, { attempt, since })
+    if (result.sealed) return switchOver(res, move, { moving, attempt, since })
     left = result.left
     if (left.length === 0) break
     now = await findStanding(moving)
@@ -45,9 +45,10 @@ export async function closeAndSwitch(
 async function switchOver(
   res: Resources,
   { key, workspace, source, target }: Move,
-  { attempt, since }: { attempt: number; since: number },
+  { moving, attempt, since }: { moving: Moving; attempt: number; since: number },
 ): Promise<boolean> {
-  const set = sql`, paused = ${Date.now() - since}`
+  const place = (await findStanding(moving))?.place
+  const set = sql`, paused = ${Date.now() - since}, rows = ${place?.rows ?? 0}, changes = ${place?.changes ?? 0}`
   const closing = { from: ['closing'], step: attempt, to: 'switched', set } as const
   return claimState(
     res,
@@ -78,7 +79,7 @@ export async function goOnClosing(res: Resources, move: Move, moving: Moving): P
   const fence = await findFence(moving.source, moving.workspace)
   const isOfAttempt = fence?.attempt === attempt
   if (isOfAttempt && fence.state === 'left')
-    return switchOver(res, move, { attempt, since: move.updatedAt })
+    return switchOver(res, move, { moving, attempt, since: move.updatedAt })
   if (isOfAttempt ? fence.stands === 1 : res.now() < move.updatedAt + pauseMost) {
     await enqueue(res, messageOf(move), 2)
     return false

@@ -42,7 +42,10 @@ export const beginning: CopyPlace = {
 }
 
 /** Undefined where the target has no copy that is not complete. */
-export async function findStanding({ target, workspace }: Moving): Promise<Standing | undefined> {
+export async function findStanding({
+  target,
+  workspace,
+}: Pick<Moving, 'target' | 'workspace'>): Promise<Standing | undefined> {
   const [fence] = await target.select().from(fences).where(eq(fences.workspace, workspace))
   if (fence === undefined || fence.state !== 'arriving' || fence.place === null) return undefined
   return { step: fence.step, place: fence.place }

@@ -5,6 +5,7 @@ import { Failure, invalid } from '../failure.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
+import { findStanding } from './copy.ts'
 import { rangesFirst } from './key-range.ts'
 
 export type Move = typeof moves.$inferSelect
@@ -26,11 +27,15 @@ export const messageOf = ({ workspace, key }: Pick<Move, 'workspace' | 'key'>): 
  * `invalid` for its own shard and one that there is not, `not-found` for a workspace without clients,
  * `move-state` where another move has not ended.
  */
-export async function openMove(res: Resources, workspace: number, target: number): Promise<Move> {
+export async function openMove(
+  res: Resources,
+  workspace: number,
+  target: number,
+): Promise<ShownMove> {
   const db = res.directory
   if (target >= res.shards) throw invalid('to', 'must be a database of this installation')
   const before = await findUnended(db, workspace)
-  if (before !== undefined) return unlessAnother(before, target)
+  if (before !== undefined) return withCopy(res, unlessAnother(before, target))
   const [place] = await db.select().from(places).where(eq(places.workspace, workspace))
   const source = place?.shard ?? 0
   const [client] = await res
@@ -54,7 +59,7 @@ export async function openMove(res: Resources, workspace: number, target: number
   const opened = await findUnended(db, workspace)
   if (opened === undefined) throw new Error('the workspace has been moved meanwhile')
   await enqueue(res, messageOf(opened))
-  return unlessAnother(opened, target)
+  return withCopy(res, unlessAnother(opened, target))
 }
 
 /** Unless there is one, or the workspace has been moved since it was read where it is. */
@@ -103,11 +108,30 @@ export async function getMove(db: Db, key: number): Promise<Move> {
 }
 
 /** The moves of a workspace, the newest first. */
-export const listMoves = (db: Db, workspace: number, size: number): Promise<Move[]> =>
-  db.select().from(moves).where(eq(moves.workspace, workspace)).orderBy(desc(moves.key)).limit(size)
+export async function listMoves(
+  res: Resources,
+  workspace: number,
+  size: number,
+): Promise<ShownMove[]> {
+  const found = await res.directory
+    .select()
+    .from(moves)
+    .where(eq(moves.workspace, workspace))
+    .orderBy(desc(moves.key))
+    .limit(size)
+  return Promise.all(found.map((move) => withCopy(res, move)))
+}
+
+/** With how far the copy is, which the target says until the workspace has moved. */
+async function withCopy(res: Resources, move: Move): Promise<ShownMove> {
+  if (move.endedAt !== null) return { ...move, copy: undefined }
+  const { database: target } = res.reach(move.target)
+  const standing = await findStanding({ workspace: move.workspace, target })
+  return { ...move, copy: standing?.place }
+}
 
 /** Has a move go back. Throws `not-found`, `move-state` once the workspace has moved. */
-export async function goBack(res: Resources, key: number): Promise<Move> {
+export async function goBack(res: Resources, key: number): Promise<ShownMove> {
   const went = await claimState(res, key, {
     from: ['preparing', 'copying', 'closing'],
     to: 'returning',
@@ -116,7 +140,7 @@ export async function goBack(res: Resources, key: number): Promise<Move> {
   if (!went && move.state !== 'returning' && move.state !== 'cancelled')
     throw new Failure({ reason: 'move-state', id: String(key), is: stateOf(move) })
   await enqueue(res, messageOf(move))
-  return move
+  return withCopy(res, move)
 }
 
 /** A change of a move's state, where it is in one of `from`, and at `step` where that is named. */

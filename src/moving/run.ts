@@ -27,7 +27,7 @@ import { deleteSome } from './sweep.ts'
 import { createTriggers, dropTriggers } from './triggers.ts'
 
 /** Milliseconds for which the old copy stays: longer than any invocation that began before. */
-const keptFor = day
+export const keptFor = day
 
 /** Carries a move on: by steps that may run twice, at once, or die anywhere. */
 export async function runMove(res: Resources, message: MessageOf<'move'>): Promise<void> {
@@ -35,6 +35,7 @@ export async function runMove(res: Resources, message: MessageOf<'move'>): Promi
   await carryOnSteps(res, { kind: 'move', ...message }, async (invocation) => {
     const move = await findMove(res.directory, message.move)
     if (move === undefined || move.endedAt !== null) return false
+    if (res.now() - move.updatedAt > aliveFor) await stayAlive(res, move)
     const source = res.reach(move.source).database
     columns ??= await findColumns(source)
     const { workspace } = move
@@ -42,6 +43,15 @@ export async function runMove(res: Resources, message: MessageOf<'move'>): Promi
     return step(res, move, { moving, invocation })
   })
 }
+
+/** Milliseconds after which a move says again that messages move it. */
+const aliveFor = 60_000
+
+/** It is not stalled. */
+const stayAlive = ({ directory, now }: Resources, { key }: Move) =>
+  directory.run(sql`
+    UPDATE moves SET updated_at = ${now()}
+    WHERE key = ${key} AND state IN ('copying', 'sweeping', 'returning')`)
 
 /** Gives whether there is a next step now. */
 async function step(

@@ -8,6 +8,7 @@ let readAt = -Infinity
 let triedAt = -Infinity
 let reading = Promise.resolve()
 
+/** At most, where they fail. */
 const pauseBetweenReads = 5000
 const waitMost = 3000
 
@@ -23,7 +24,8 @@ export async function hasMoved(
 ): Promise<boolean> {
   const now = res.now()
   const age = (now - readAt) / 1000
-  if (age >= res.revocationsSeconds && now - triedAt >= pauseBetweenReads) {
+  const pause = Math.min(pauseBetweenReads, 1000 * res.revocationsSeconds)
+  if (age >= res.revocationsSeconds && now - triedAt >= pause) {
     triedAt = now
     reading = read(res, now)
     later?.(reading)

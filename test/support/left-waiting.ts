@@ -7,7 +7,7 @@ export function ageWhatIsLeft(): void {
     const age = (table: string) =>
       env.DB.prepare(
         `UPDATE ${table} SET updated_at = updated_at - 60000
-          WHERE ended_at IS NULL AND state = 'waiting' AND updated_at > ?`,
+          WHERE workspace_id NOT IN (SELECT workspace_id FROM fenced) AND ended_at IS NULL AND state = 'waiting' AND updated_at > ?`,
       ).bind(Date.now() - 60_000)
     await env.DB.batch(['jobs', 'recompute_runs'].map(age))
   })
