@@ -22,13 +22,13 @@ export async function closeAndSwitch(
   { moving, standing }: { moving: Moving; standing: Standing },
 ): Promise<boolean> {
   const { workspace, source } = moving
-  const attempt = standing.step + 1
-  if (!(await takeStep(moving, standing))) return true
+  let now = await takeStep(moving, standing)
+  if (now === undefined) return true
+  const attempt = now.step
   const set = sql`, step = ${attempt}`
   if (!(await claimState(res, move.key, { from: ['copying'], to: 'closing', set }))) return true
   const since = Date.now()
   let left = await close(source, workspace, { ms: pauseMost, attempt })
-  let now: Standing | undefined = { ...standing, step: attempt }
   while (now !== undefined && Date.now() - since < pauseMost) {
     if (left.length > 0 && !(await copyChanges(moving, now, left))) break
     const result = await seal(source, workspace, { attempt, copied: left })

@@ -65,12 +65,12 @@ const rowsMost = 5000
 
 const itemsOf = (invocation: Invocation) => Math.min(invocation.items(rowsFirst), rowsMost)
 
-/** Copies the next range of rows. False: another invocation was first. */
+/** Copies the next range of rows. Gives where the copy stands then; undefined: another invocation was first. */
 export async function copyRange(
   moving: Moving,
   standing: Standing,
   invocation: Invocation,
-): Promise<boolean> {
+): Promise<Standing | undefined> {
   const { place } = standing
   const { table, ...part } = partOf(moving, place)
   if (table === undefined) return toPhase(moving, standing, 'comparing')
@@ -80,21 +80,22 @@ export async function copyRange(
     rowsOf(own, place, most),
     nextParent(own, place.parent),
   ])
-  const next = nextPlace(place, { table, rows, isLast: areLast(rows, most), parents })
+  const after = nextPlace(place, { table, rows, isLast: areLast(rows, most), parents })
+  const next = { ...after, rows: place.rows + rows.length }
   const results = await together(moving.target, [
     ...writeRows(own, rows, guardOf(moving, standing)),
-    moveTo(moving, standing, { ...next, rows: place.rows + rows.length }),
+    moveTo(moving, standing, next),
   ])
   await invocation.took(costOf(results).ms, rows.length)
-  return results.at(-1)?.changes === 1
+  return results.at(-1)?.changes === 1 ? { step: standing.step + 1, place: next } : undefined
 }
 
-/** Compares the next range of both databases, but for rows that have changed since they were copied. */
+/** The same for the next range of both databases, which it compares, but for rows that have changed since. */
 export async function compareRange(
   moving: Moving,
   standing: Standing,
   invocation: Invocation,
-): Promise<boolean> {
+): Promise<Standing | undefined> {
   const { place } = standing
   const { table, ...part } = partOf(moving, place)
   if (table === undefined) return toPhase(moving, standing, 'following')
@@ -160,13 +161,17 @@ function nextPlace(
 const toPhase = (moving: Moving, standing: Standing, phase: CopyPlace['phase']) =>
   moved(moving, standing, { ...standing.place, phase, table: 0, parent: 0, after: null })
 
-async function moved(moving: Moving, standing: Standing, place: CopyPlace): Promise<boolean> {
+async function moved(
+  moving: Moving,
+  standing: Standing,
+  place: CopyPlace,
+): Promise<Standing | undefined> {
   const { meta } = await moving.target.run(moveTo(moving, standing, place))
-  return meta.changes === 1
+  return meta.changes === 1 ? { step: standing.step + 1, place } : undefined
 }
 
-/** Takes a step that does nothing, so that nothing from before it counts; false: another was first. */
-export const takeStep = (moving: Moving, standing: Standing): Promise<boolean> =>
+/** Takes a step that does nothing, so that nothing from before it counts; undefined: another was first. */
+export const takeStep = (moving: Moving, standing: Standing) =>
   moved(moving, standing, standing.place)
 
 /** Changes that are copied together. */

@@ -23,7 +23,7 @@ import { fenceCopy, firstStep, lookAgain, open } from './fence.ts'
 import { beginRange } from './key-range.ts'
 import { claimState, findMove, messageOf, type Move } from './moves.ts'
 import { findColumns } from './rows.ts'
-import { deleteSome } from './sweep.ts'
+import { deleteAll } from './sweep.ts'
 import { createTriggers, dropTriggers } from './triggers.ts'
 
 /** Milliseconds for which the old copy stays: longer than any invocation that began before. */
@@ -107,31 +107,40 @@ const fewChanges = 100
 /** Ranges that may be unlike in a row: a change of that moment makes one so. */
 const unlikeMost = 5
 
+/** Ranges until it is asked again whether the move goes back. */
+const rangesMost = 20
+
 async function copyOn(
   res: Resources,
   move: Move,
   { moving, invocation }: { moving: Moving; invocation: Invocation },
 ): Promise<boolean> {
-  const standing = await findStanding(moving)
-  if (standing === undefined) throw new Error('the copy of a move is gone')
-  const { phase, unlike } = standing.place
-  if (phase === 'copying') {
-    await copyRange(moving, standing, invocation)
-    return true
+  const found = await findStanding(moving)
+  if (found === undefined) throw new Error('the copy of a move is gone')
+  let standing: Standing = found
+  for (let ranges = 0; ranges < rangesMost && !invocation.isOutOfTime(); ranges++) {
+    const { phase, unlike } = standing.place
+    if (unlike > unlikeMost) return giveUp(res, move)
+    if (ranges === 0 || phase !== 'copying') {
+      const most = phase === 'following' || unlike > 0 ? fewChanges : changesMost
+      const isDue = unlike > 0 || (await countChanges(moving, most)) >= most
+      if (isDue && (await copyNext(moving, standing))) return true
+    }
+    if (phase === 'following') return end(res, move, { moving, standing })
+    const range = phase === 'copying' ? copyRange : compareRange
+    const next = await range(moving, standing, invocation)
+    if (next === undefined) return true
+    standing = next
   }
-  if (unlike > unlikeMost)
-    return claimState(res, move.key, {
-      from: ['copying'],
-      to: 'returning',
-      set: sql`, problem = 'the copy differs'`,
-    })
-  const most = phase === 'comparing' && unlike === 0 ? changesMost : fewChanges
-  if ((await countChanges(moving, most)) >= most || unlike > 0)
-    if (await copyNext(moving, standing)) return true
-  if (phase === 'following') return end(res, move, { moving, standing })
-  await compareRange(moving, standing, invocation)
   return true
 }
+
+const giveUp = (res: Resources, { key }: Move) =>
+  claimState(res, key, {
+    from: ['copying'],
+    to: 'returning',
+    set: sql`, problem = 'the copy differs'`,
+  })
 
 /** Copies the first changes. False: there are none. */
 async function copyNext(moving: Moving, standing: Standing): Promise<boolean> {
@@ -184,7 +193,7 @@ async function sweepSource(
   { moving, invocation }: { moving: Moving; invocation: Invocation },
 ): Promise<boolean> {
   const { workspace, source } = moving
-  if (await deleteSome(source, workspace, { state: 'left', invocation })) return true
+  if (!(await deleteAll(source, workspace, { state: 'left', invocation }))) return true
   await together(source, [
     ...dropTriggers(workspace).map((text) => sql.raw(text)),
     sql`DELETE FROM move_changes WHERE workspace_id = ${workspace}`,
@@ -208,7 +217,7 @@ async function goBack(
     lookAgain,
     sql`DELETE FROM move_changes WHERE workspace_id = ${workspace}`,
   ])
-  if (await deleteSome(target, workspace, { state: 'arriving', invocation })) return true
+  if (!(await deleteAll(target, workspace, { state: 'arriving', invocation }))) return true
   await target.run(sql`
     DELETE FROM fences WHERE workspace_id = ${workspace} AND state = 'arriving'
       AND step < ${firstStep(move.key + 1)}`)

@@ -8,26 +8,27 @@ const rowsFirst = 1000
 const rowsMost = 5000
 
 /**
- * Deletes some of the rows of a workspace that are fenced in this state: those that belong to others
- * first. False: there are none.
+ * Deletes the rows of a workspace that are fenced in this state: those that belong to others first.
+ * False: the invocation is out of time.
  */
-export async function deleteSome(
+export async function deleteAll(
   db: Db,
   workspace: number,
   { state, invocation }: { state: 'left' | 'arriving'; invocation: Invocation },
 ): Promise<boolean> {
-  for (const table of tables.toReversed()) {
-    const most = Math.min(invocation.items(rowsFirst), rowsMost)
-    const isSwept = sql`(SELECT state FROM fences WHERE workspace_id = ${workspace}) = 'swept'`
-    // Its own triggers let no other row of it be changed.
-    const results = await together(db, [
-      sql`UPDATE fences SET state = 'swept' WHERE workspace_id = ${workspace} AND state = ${state}`,
-      deleteSomeOf({ workspace, table }, most, isSwept),
-      sql`UPDATE fences SET state = ${state} WHERE workspace_id = ${workspace} AND state = 'swept'`,
-    ])
-    if (results[1].changes === 0) continue
-    await invocation.took(costOf(results).ms, results[1].changes)
-    return true
-  }
-  return false
+  const isSwept = sql`(SELECT state FROM fences WHERE workspace_id = ${workspace}) = 'swept'`
+  for (const table of tables.toReversed())
+    for (let [most, deleted] = [0, 0]; deleted === most;) {
+      if (invocation.isOutOfTime()) return false
+      most = Math.min(invocation.items(rowsFirst), rowsMost)
+      // Its own triggers let no other row of it be changed.
+      const results = await together(db, [
+        sql`UPDATE fences SET state = 'swept' WHERE workspace_id = ${workspace} AND state = ${state}`,
+        deleteSomeOf({ workspace, table }, most, isSwept),
+        sql`UPDATE fences SET state = ${state} WHERE workspace_id = ${workspace} AND state = 'swept'`,
+      ])
+      deleted = results[1].changes
+      await invocation.took(costOf(results).ms, deleted)
+    }
+  return true
 }

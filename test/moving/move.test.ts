@@ -37,7 +37,6 @@ describe('a workspace', () => {
     await until(one, move, 'complete')
     expect(list(await rowsIn(env.DB))).toEqual(list(others))
     expect(list(await rowsIn(env.OTHER_1))).toEqual(list(own))
-    console.log(JSON.stringify(await moveOf(move)))
     for (const db of shards())
       expect(
         (await db.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()).results,

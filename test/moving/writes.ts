@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 
-/** Statements that change rows of a workspace, as its requests might; `n` chooses among rows. */
-export type Write = (workspace: number, n: number) => string[]
+/** Statements that change rows of a workspace, as its requests might. */
+export type Write = (workspace: number) => string[]
 
 const group = (w: number, n: number) =>
   `(SELECT key FROM experience_groups WHERE workspace_id = ${w} ORDER BY key LIMIT 1 OFFSET ${n % 3})`
@@ -24,7 +24,8 @@ const odd = [
 ]
 const oddOf = (n: number) => odd[n % odd.length] ?? 'NULL'
 
-const writes: Record<string, Write> = {
+/** `n` chooses among rows. */
+const writes: Record<string, (workspace: number, n: number) => string[]> = {
   member: (w, n) => [
     `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
       VALUES (${w}, 'm${n % 50}', ${group(w, n)}, 1, ${n})
