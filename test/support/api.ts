@@ -171,11 +171,13 @@ export class Bank {
 }
 
 export async function membersOf(workspace: number, groupId: string): Promise<string[]> {
-  const { results } = await env.DB.prepare(
-    `SELECT participant_id AS id FROM members JOIN experience_groups AS g ON g.key = group_key
+  const db = await databaseOf(workspace)
+  const { results } = await db
+    .prepare(
+      `SELECT participant_id AS id FROM members JOIN experience_groups AS g ON g.key = group_key
      WHERE g.workspace_id = ?1 AND members.workspace_id = ?1 AND g.id = ?2 AND g.deleted_at IS NULL
        AND added_rev <= revision AND (removed_rev IS NULL OR removed_rev > revision) ORDER BY participant_id`,
-  )
+    )
     .bind(workspace, groupId)
     .all<{ id: string }>()
   return results.map(({ id }) => id)

@@ -7,7 +7,7 @@ import {
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
 import worker from '../../src/index.ts'
-import type { Message } from '../../src/messages.ts'
+import type { Message, Queued } from '../../src/messages.ts'
 import type { Env } from '../../src/resources.ts'
 
 /** A message as a queue was sent it. */
@@ -48,14 +48,14 @@ export async function tick(cron: string, bound: Env, at = Date.now()): Promise<v
 }
 
 /** Hands messages to the Worker as one batch of a queue. What it gives tells what became of them, by their places. */
-export async function consume(queue: string, bodies: Message[], bound: Env, attempts = 1) {
+export async function consume(queue: string, bodies: Queued[], bound: Env, attempts = 1) {
   const messages = bodies.map((body, i) => ({
     id: String(i),
     timestamp: new Date(),
     attempts,
     body,
   }))
-  const batch = createMessageBatch<Message>(queue, messages)
+  const batch = createMessageBatch<Queued>(queue, messages)
   const retried = batch.messages.map((message) => vi.spyOn(message, 'retry'))
   await worker.queue(batch, bound)
   return async () => {

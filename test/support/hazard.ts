@@ -3,6 +3,7 @@ import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { resources, type Env, type Resources } from '../../src/resources.ts'
 import { strictDatabase, strictQueue } from './strict.ts'
+import { databases } from './databases.ts'
 import { everyCall } from './property.ts'
 
 /** A call failed: before it had its effect, or after. */
@@ -93,12 +94,17 @@ export function hazardous(
   let duration: number | undefined
   const timed = (result: D1Result): D1Result =>
     duration === undefined ? result : { ...result, meta: { ...result.meta, duration } }
-  const queried = {
-    prepare: (query: string) => watched(env.DB.prepare(query), !reads.test(query)),
-    batch: (statements: D1PreparedStatement[]) =>
-      guarded(async () => (await env.DB.batch(statements)).map(timed)),
+  const failingOf = (db: D1Database): D1Database => {
+    const queried = {
+      prepare: (query: string) => watched(db.prepare(query), !reads.test(query)),
+      batch: (statements: D1PreparedStatement[]) =>
+        guarded(async () => (await db.batch(statements)).map(timed)),
+    }
+    const session = { ...queried, getBookmark: () => null }
+    const only = { ...queried, withSession: () => session } as unknown as D1Database // what is called
+    return strictDatabase(only, uncounted)
   }
-  const db = { ...queried, withSession: () => ({ ...queried, getBookmark: () => null }) }
+  const [DB = env.DB, ...others] = databases().map(failingOf)
   const deliveriesEnqueued: Message[] = []
   const reportsEnqueued: Message[] = []
   const delayed: { message: Message; seconds: number }[] = []
@@ -125,7 +131,8 @@ export function hazardous(
     TURN_MS: 60_000,
     ...vars,
     FILES: failing(vars.FILES ?? env.FILES, (run) => burning(run, true, 'files')),
-    DB: strictDatabase(db as unknown as D1Database, uncounted),
+    DB,
+    ...Object.fromEntries(others.map((db, i) => [`DB_${i + 1}`, db])),
     WORK: queue(enqueued) as unknown as Queue<Message>,
     SCHEDULED: queue(enqueued) as unknown as Queue<Message>,
     DELIVERIES: queue(deliveriesEnqueued, delayed) as unknown as Queue<Message>,

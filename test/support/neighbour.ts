@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { Bank, call, eventually, json, type Json } from './api.ts'
 import { groupDoors, knock, workspaceDoors } from './doors.ts'
 import { hook, hookScopes, tryOut } from './hooks.ts'
@@ -6,6 +5,7 @@ import { cron, mondayIn, Team } from './identity.ts'
 import { tables } from './store.ts'
 import { allWritten } from './taken.ts'
 import { begun } from './tus.ts'
+import { databaseOf } from './databases.ts'
 
 /** Stands in what a neighbour keeps, and so in no answer to others. */
 export const mark = 'theirs-alone'
@@ -45,7 +45,8 @@ export class Neighbour {
       method: 'POST',
       headers: { authorization: `Basic ${btoa(`${team.client.id}:guess`)}` },
     })
-    const told = env.DB.prepare('SELECT count(*) AS n FROM events WHERE workspace_id = ?')
+    const db = await databaseOf(team.workspace)
+    const told = db.prepare('SELECT count(*) AS n FROM events WHERE workspace_id = ?')
     await eventually(
       () => told.bind(team.workspace).first('n'),
       (n) => n === 1,
@@ -64,7 +65,8 @@ export class Neighbour {
   /** Waits until nothing of it is under way. */
   async settled(): Promise<void> {
     await allWritten()
-    const underWay = env.DB.prepare(`SELECT
+    const db = await databaseOf(this.team.workspace)
+    const underWay = db.prepare(`SELECT
       (SELECT count(*) FROM jobs WHERE workspace_id = ?1 AND ended_at IS NULL)
       + (SELECT count(*) FROM recompute_runs WHERE workspace_id = ?1 AND ended_at IS NULL)
       + (SELECT count(*) FROM erasures WHERE workspace_id = ?1 AND ended_at IS NULL)
@@ -217,11 +219,13 @@ export async function lastAnswers(of: Neighbour): Promise<Record<string, string>
 }
 
 async function rowsOf(workspace: number): Promise<string> {
+  const db = await databaseOf(workspace)
   const counts = await Promise.all(
     (await tables()).map(async (table) => {
-      const columns = env.DB.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?')
+      if (table.endsWith('places')) return [] // only of shard 0, where the directory is
+      const columns = db.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?')
       if ((await columns.bind(table, 'workspace_id').first()) === null) return []
-      const rows = env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE workspace_id = ?`)
+      const rows = db.prepare(`SELECT count(*) AS n FROM ${table} WHERE workspace_id = ?`)
       return [`${table} ${String(await rows.bind(workspace).first('n'))}`]
     }),
   )

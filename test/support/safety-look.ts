@@ -1,5 +1,5 @@
-import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
+import { databaseOf, databases } from './databases.ts'
 import { bodyOf, lost, type Answer, type Calls, type Person } from './safety-calls.ts'
 import type { JobSeen, Meanwhile, ModelGroup, ModelJob } from './safety-model.ts'
 import { idOf, lookAt, type Sending } from './safety-pieces.ts'
@@ -96,11 +96,13 @@ const fails = (): never => {
 }
 
 async function jobsSeen({ id, workspace }: ModelGroup): Promise<JobSeen[]> {
-  const { results } = await env.DB.prepare(
-    `SELECT j.id, j.revision, j.state, j.failure, j.file_name AS fileName FROM jobs AS j
+  const db = await databaseOf(workspace)
+  const { results } = await db
+    .prepare(
+      `SELECT j.id, j.revision, j.state, j.failure, j.file_name AS fileName FROM jobs AS j
       JOIN experience_groups AS g ON g.key = j.group_key
       WHERE g.workspace_id = ? AND g.id = ? ORDER BY j.revision`,
-  )
+    )
     .bind(workspace, id)
     .all<JobSeen>()
   return results
@@ -109,10 +111,14 @@ async function jobsSeen({ id, workspace }: ModelGroup): Promise<JobSeen[]> {
 /** Small slices and batches, so that jobs take many steps. */
 async function slow(groups: ModelGroup[]): Promise<void> {
   const workspaces = JSON.stringify(groups.map(({ workspace }) => workspace))
-  await env.DB.prepare(
-    `UPDATE jobs SET batch_ids = 40, slice_bytes = iif(file_size > 100000, slice_bytes, 600)
+  const slowed = databases().map((db) =>
+    db
+      .prepare(
+        `UPDATE jobs SET batch_ids = 40, slice_bytes = iif(file_size > 100000, slice_bytes, 600)
       WHERE state = 'waiting' AND workspace_id IN (SELECT value FROM json_each(?))`,
+      )
+      .bind(workspaces)
+      .run(),
   )
-    .bind(workspaces)
-    .run()
+  await Promise.all(slowed)
 }

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import type { Message } from '../../src/messages.ts'
 import { json } from './api.ts'
@@ -8,6 +7,7 @@ import type { Deed } from './safety-deeds.ts'
 import { bytesOf, idsOf, sha256Of } from './safety-files.ts'
 import { hasEnded, isCancelled, isTooMany } from './safety-model.ts'
 import type { ModelGroup, ModelJob, Move, Wish } from './safety-model.ts'
+import { databases } from './databases.ts'
 
 // How each deed is asked for, and what it must be answered where nothing else happens.
 
@@ -179,8 +179,12 @@ const shows = (job: ModelJob, statuses: string[]) => (answer: Answer) => {
 }
 
 async function keyIn(table: 'jobs' | 'experience_groups', id: string): Promise<number> {
-  const key = await env.DB.prepare(`SELECT key FROM ${table} WHERE id = ?`).bind(id).first('key')
-  return Number(key)
+  const keys = await Promise.all(
+    databases().map((db) =>
+      db.prepare(`SELECT key FROM ${table} WHERE id = ?`).bind(id).first('key'),
+    ),
+  )
+  return Number(keys.find((key) => key !== null))
 }
 
 export const consumed = async (

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { json } from './api.ts'
+import { databaseOf } from './databases.ts'
 import { bodyOf, lost, safetyCalls, type Person } from './safety-calls.ts'
 import type { Deed, Step } from './safety-deeds.ts'
 import { look as learn, type Done } from './safety-look.ts'
@@ -183,7 +184,8 @@ export async function safetyScene() {
   /** Of what has ended no file is left. */
   const checkFiles = async (): Promise<void> => {
     for (const { workspace } of groups) {
-      const ended = env.DB.prepare('SELECT file_key AS file FROM jobs WHERE workspace_id = ?')
+      const db = await databaseOf(workspace)
+      const ended = db.prepare('SELECT file_key AS file FROM jobs WHERE workspace_id = ?')
       const { results } = await ended.bind(workspace).all<{ file: string }>()
       const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })
       const left = new Set(objects.map(({ key }) => key))

@@ -1,5 +1,6 @@
 import type { Message } from '../../src/messages.ts'
 import type { Env } from '../../src/resources.ts'
+import { shardsOf } from '../../src/db/shards.ts'
 
 // Cloudflare's limits, as its documentation of D1 and Queues has them: the local stand-ins forgive more.
 const limits = {
@@ -21,6 +22,11 @@ export class Refused extends Error {}
 export const strict = (env: Env): Env => ({
   ...env,
   DB: strictDatabase(env.DB),
+  ...Object.fromEntries(
+    shardsOf(env)
+      .map((db, shard) => [`DB_${shard}`, strictDatabase(db)])
+      .slice(1),
+  ),
   WORK: strictQueue(env.WORK),
   SCHEDULED: strictQueue(env.SCHEDULED),
   DELIVERIES: strictQueue(env.DELIVERIES),
