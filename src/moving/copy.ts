@@ -3,8 +3,6 @@ import { costOf, together, type Db } from '../db/connect.ts'
 import { fences, type CopyPlace } from '../db/schema.ts'
 import type { Invocation } from '../jobs/invocation.ts'
 import {
-  areLast,
-  bytesMost,
   deleteRows,
   nextParent,
   rowsOf,
@@ -59,9 +57,9 @@ const moveTo = ({ workspace }: Moving, { step }: Standing, place: CopyPlace): SQ
   UPDATE fences SET step = step + 1, place = ${JSON.stringify(place)}
   WHERE workspace_id = ${workspace} AND state = 'arriving' AND step = ${step}`
 
-/** Rows of a first batch, and of any. */
+/** Rows of a first batch, as some are large, and of any. */
 const rowsFirst = 500
-const rowsMost = 5000
+const rowsMost = 2500
 
 const itemsOf = (invocation: Invocation) => Math.min(invocation.items(rowsFirst), rowsMost)
 
@@ -80,7 +78,7 @@ export async function copyRange(
     rowsOf(own, place, most),
     nextParent(own, place.parent),
   ])
-  const after = nextPlace(place, { table, rows, isLast: areLast(rows, most), parents })
+  const after = nextPlace(place, { table, rows, isLast: rows.length < most, parents })
   const next = { ...after, rows: place.rows + rows.length }
   const results = await together(moving.target, [
     ...writeRows(own, rows, guardOf(moving, standing)),
@@ -107,11 +105,11 @@ export async function compareRange(
     sql<{ key: string }>`SELECT row_key AS key FROM move_changes
       WHERE workspace_id = ${moving.workspace} AND table_name = ${table.name}`,
   ])
-  const isLast = areLast(rows, most)
+  const isLast = rows.length < most
   const upTo = isLast ? null : (rows.at(-1)?.mark ?? null)
   const range: Range = { parent: place.parent, after: place.after, upTo }
   const [{ rows: copies }, { rows: copiedParents }] = await together(moving.target, [
-    rowsOf(own, range, rows.length + changed.length + 1, 2 * bytesMost),
+    rowsOf(own, range, rows.length + changed.length + 1),
     nextParent(own, place.parent),
   ])
   await invocation.took(meta.duration, rows.length)

@@ -9,7 +9,6 @@ export interface Row {
   /** Its columns of the table's order. */
   mark: string
   row: string
-  bytes: number
 }
 
 /** A table of a workspace, with the columns that the databases have, which may be newer than this version. */
@@ -26,9 +25,6 @@ export interface Range {
   upTo?: string | null
 }
 
-/** Bytes of a range, and of the rows of a statement. */
-export const bytesMost = 500_000
-
 /** The columns of each table. */
 export async function findColumns(db: Db): Promise<Map<string, string[]>> {
   const names = JSON.stringify(tables.map(({ name }) => name))
@@ -40,32 +36,18 @@ export async function findColumns(db: Db): Promise<Map<string, string[]>> {
   return new Map(found.map(({ name, columns }) => [name, JSON.parse(columns) as string[]]))
 }
 
-/** The next rows of a range: up to `most`, and about `bytes`, but at least one. */
-export function rowsOf(
-  { workspace, table, columns }: Part,
-  range: Range,
-  most: number,
-  bytes = bytesMost,
-): SQL<Row> {
+/** The next rows of a range, up to `most`. */
+export function rowsOf({ workspace, table, columns }: Part, range: Range, most: number): SQL<Row> {
   const order = table.order.map((column) => `r."${column}"`).join()
   return sql`
-    SELECT key, mark, row, bytes FROM (
-      SELECT key, mark, row, octet_length(row) AS bytes,
-        sum(octet_length(row)) OVER (ROWS UNBOUNDED PRECEDING) - octet_length(row) AS before
-      FROM (
-        SELECT ${textsOf(table, columns)} FROM ${sql.raw(table.name)} AS r
-        WHERE ${isOwn(table, workspace, range.parent)} ${within(table, range)}
-        ${sql.raw(order === '' ? '' : `ORDER BY ${order}`)} LIMIT ${most}))
-    WHERE before < ${bytes}`
+    SELECT ${textsOf(table, columns)} FROM ${sql.raw(table.name)} AS r
+    WHERE ${isOwn(table, workspace, range.parent)} ${within(table, range)}
+    ${sql.raw(order === '' ? '' : `ORDER BY ${order}`)} LIMIT ${most}`
 }
-
-/** Whether rows that were read are the last of their range. */
-export const areLast = (rows: readonly Row[], most: number): boolean =>
-  rows.length < most && rows.reduce((sum, { bytes }) => sum + bytes, 0) < bytesMost
 
 /** The rows of these keys that there are. */
 export const rowsWith = ({ table, columns }: Part, keys: readonly string[]): SQL<Row> => sql`
-  SELECT ${textsOf(table, columns)}, 0 AS bytes FROM ${sql.raw(table.name)} AS r
+  SELECT ${textsOf(table, columns)} FROM ${sql.raw(table.name)} AS r
   WHERE ${hasKey(table, 'r', keys)}`
 
 /** The key of the next parent that has rows of the table. */

@@ -42,6 +42,8 @@ export async function runMove(res: Resources, message: MessageOf<'move'>): Promi
     const moving = { workspace, source, target: res.reach(move.target).database, columns }
     return step(res, move, { moving, invocation })
   })
+  const { workspace, move } = message
+  console.info(JSON.stringify({ event: 'move', workspace, move, ...res.meter }))
 }
 
 /** Milliseconds after which a move says again that messages move it. */

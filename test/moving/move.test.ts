@@ -4,7 +4,7 @@ import { settled } from '../support/settled.ts'
 import { emptyTables } from '../support/store.ts'
 import { allWritten } from '../support/taken.ts'
 import { twinsOf } from '../support/twin.ts'
-import { installation, moveOf, prepareShards, rowsIn, shards, until } from './scene.ts'
+import { installation, prepareShards, rowsIn, shards, until } from './scene.ts'
 
 const day = 86_400_000
 
