@@ -15,6 +15,7 @@ import { enqueueStalledMarks, tellRefreshed } from './identity/refreshed.ts'
 import { sweepPreviews } from './identity/previews.ts'
 import { sweepRuns } from './identity/sweep.ts'
 import { beginWeek } from './identity/monday.ts'
+import { enqueueStalledMoves } from './moving/stalled.ts'
 import { deliverDue } from './webhooks/due.ts'
 import { sweepEvents } from './webhooks/sweep.ts'
 import { sweepWebhookSecrets } from './webhooks/sweep-secrets.ts'
@@ -47,6 +48,7 @@ export async function runCron(
     enqueueStalledErasures: () => enqueueStalledErasures(res),
     enqueueStalledExperiments: () => enqueueStalledExperiments(res),
     enqueueStalledBalances: () => enqueueStalledBalances(res),
+    enqueueStalledMoves: () => enqueueStalledMoves(res),
     enqueueQuietGroups: () => enqueueQuietGroups(res),
     sweepEvents: () => sweepEvents(res),
     sweepJobs: () => sweepJobs(res),

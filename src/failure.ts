@@ -42,6 +42,8 @@ export type Reason =
         | 'experiment'
         | 'flag'
         | 'upload'
+        | 'workspace'
+        | 'move'
       id: string
     }
   | { reason: 'taken'; what: 'group' | 'definition' | 'audience' | 'experiment'; name: string }
@@ -78,6 +80,8 @@ export type Reason =
   | { reason: 'job-before'; id: string }
   | { reason: 'nothing-to-revert'; id: string; why: 'no-revision' | 'erasure' }
   | { reason: 'removal'; removed: number; given: number | undefined }
+  | { reason: 'moving' }
+  | { reason: 'move-state'; id: string; is: 'under-way' | 'to-be-swept' | 'over' }
   | { reason: 'out-of-time'; scanned: number; users?: number }
   | { reason: 'uploads-in-flight'; seconds: number }
   | { reason: 'resumable'; refusal: ResumableRefusal }
@@ -152,12 +156,19 @@ const passing = [
   'transient issue on remote node',
 ]
 
+/** What the database says of a write to a workspace that is moved at that moment, or was. */
+export const workspaceMoved = 'workspace-moved'
+
+/** Whether an error, or what caused it, says that: where the workspace is then, it succeeds. */
+export const isMoving = (error: unknown): boolean =>
+  error instanceof Error && (error.message.includes(workspaceMoved) || isMoving(error.cause))
+
 /** An invocation was over before it came to some of its work. */
 export class OutOfTime extends Error {}
 
 /** Whether an error, or what caused it, passes: the database's, or that of an invocation. */
 export function isPassing(error: unknown): boolean {
-  if (error instanceof OutOfTime) return true
+  if (error instanceof OutOfTime || isMoving(error)) return true
   if (!(error instanceof Error)) return false
   return passing.some((text) => error.message.includes(text)) || isPassing(error.cause)
 }

@@ -14,6 +14,7 @@ import { runRecompute } from './identity/recompute.ts'
 import { refreshGroups } from './identity/refresh.ts'
 import { writeReports } from './identity/reports.ts'
 import { giveUpRun } from './identity/runs.ts'
+import { runMove } from './moving/run.ts'
 import { deliver } from './webhooks/deliver.ts'
 import { giveUp } from './jobs/jobs.ts'
 import { enqueue, enqueueAll, queueOf } from './jobs/enqueue.ts'
@@ -170,6 +171,8 @@ async function handle(res: Resources, message: Queued): Promise<void> {
       return runErasure(res, message.workspace, message.erasure)
     case 'balance':
       return runBalance(res, message)
+    case 'move':
+      return runMove(res, message)
     case 'deliver':
       return deliver(res, message.workspace, message.webhook)
     default:

@@ -42,6 +42,7 @@ type Work =
   | { kind: 'deliver'; workspace: number; webhook: number }
   | { kind: 'balance'; workspace: number; experiment: number }
   | { kind: 'erase-experiment'; workspace: number; experiment: number }
+  | { kind: 'move'; workspace: number; move: number }
   | ReportsMessage
   | ExposuresMessage
 

@@ -1,6 +1,7 @@
 import { and, asc, eq, getTableColumns, gt, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { clients, consolePeople, revocations } from '../db/schema.ts'
+import { livesHere } from '../db/fenced.ts'
 import { Failure } from '../failure.ts'
 import {
   atClient,
@@ -167,6 +168,7 @@ export async function sweepClientSecrets({ database, now }: Resources): Promise<
   await database.run(sql`
     UPDATE clients SET former_secret_hash = NULL, former_until = NULL WHERE id IN (
       SELECT id FROM clients WHERE former_secret_hash IS NOT NULL AND former_until <= ${now()}
+        AND ${livesHere()}
       LIMIT ${secretsPerInvocation})`)
 }
 

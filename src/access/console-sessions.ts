@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
+import { isFenced } from '../db/fenced.ts'
 import { Failure } from '../failure.ts'
 import { atWorkspace, named } from '../places/directory.ts'
 import type { Resources } from '../resources.ts'
@@ -162,5 +163,6 @@ const sweptMost = 1000
 export async function sweepSessions({ database, now }: Resources): Promise<void> {
   await database.run(sql`
     DELETE FROM console_sessions WHERE hash IN (
-      SELECT hash FROM console_sessions WHERE expires_at <= ${now()} LIMIT ${sweptMost})`)
+      SELECT hash FROM console_sessions WHERE expires_at <= ${now()}
+        AND client_id NOT IN (SELECT id FROM clients WHERE ${isFenced(sql`workspace_id`)}) LIMIT ${sweptMost})`)
 }

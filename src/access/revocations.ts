@@ -1,6 +1,7 @@
 import { gt, sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { revocations } from '../db/schema.ts'
+import { livesHere } from '../db/fenced.ts'
 import { Failure, faultOf, OutOfTime } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
@@ -62,7 +63,8 @@ const sweptMost = 1000
 export async function sweepRevocations({ database, now }: Resources): Promise<void> {
   await database.run(sql`
     DELETE FROM revocations WHERE client_id IN (
-      SELECT client_id FROM revocations WHERE not_before <= ${now() - keptFor} LIMIT ${sweptMost})`)
+      SELECT client_id FROM revocations WHERE not_before <= ${now() - keptFor} AND ${livesHere()}
+      LIMIT ${sweptMost})`)
 }
 
 /** The revocations of a shard, as this isolate has cached them. */

@@ -22,7 +22,7 @@ export const bearer = createMiddleware<Http>(async (c, next) => {
   const token = bearerToken(c.req.header('authorization'))
   const verified = await verifyToken(signing, token, now())
   const { caller, shard } = verified
-  c.set('res', await atWorkspace(c.var.res, caller.workspace, shard))
+  c.set('res', await atWorkspace(c.var.res, caller.workspace, shard, afterAnswer(c)))
   actAs(c, caller)
   const { res } = c.var
   await refuseRevoked(res, verified, afterAnswer(c))

@@ -74,6 +74,7 @@ export function setRateLimitHeaders(c: Context<Http>, facts: Reason): void {
   if (facts.reason === 'uploads-in-flight') c.header('Retry-After', `${facts.seconds}`)
   if (facts.reason === 'resumable' && facts.refusal.is === 'crowded')
     c.header('Retry-After', `${facts.refusal.seconds}`)
+  if (facts.reason === 'moving') c.header('Retry-After', '1')
   if (facts.reason !== 'too-many-requests') return
   c.header('Retry-After', `${facts.seconds}`)
   c.header('RateLimit-Policy', `"client";q=${facts.most};w=${facts.seconds}`)

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { Failure, faultOf, type Reason } from '../failure.ts'
+import { Failure, faultOf, isMoving, type Reason } from '../failure.ts'
 import { isTaken } from '../idempotency/keys.ts'
 import type { Http } from './http.ts'
 
@@ -10,6 +10,7 @@ export function refusalOf(error: Error, c: Context<Http>): Reason | undefined {
   // hono's own error for a malformed body.
   if (error instanceof HTTPException && error.status === 400)
     return { reason: 'malformed', what: 'JSON' }
+  if (isMoving(error)) return { reason: 'moving' }
   // Another request with the key was first: what that one was answered is the answer.
   if (isTaken(error)) return undefined
   console.error(
@@ -22,6 +23,8 @@ export const keyReusedSentence = 'The Idempotency-Key was sent with another requ
 
 export const secretLostSentence = ({ what, id }: Extract<Reason, { reason: 'secret-lost' }>) =>
   `The ${what} ${id} has got its secret, but the answer that showed it is lost: rotate the secret`
+
+export const movingSentence = 'The workspace is being moved: try again in a second'
 
 const namedMost = 10
 

@@ -71,7 +71,7 @@ export async function applyAudience(
   const failing = failIfMissing(job, firstMissing(job.workspace, references), res.now())
   const { moved, ms, results } = await commitJob(res, job, [...failing, ...statements], to)
   await invocation.took(ms, size)
-  return moved || results[failing.length - 1]?.changes === 1
+  return moved || (results[failing.length - 1]?.changes ?? 0) > 0
 }
 
 /** The users of an audience, a range at a time. */

@@ -98,7 +98,7 @@ export async function createAudience(
       ...announce(res, workspace, { type: 'audience.created', data: { audience_id: id } }),
     ])
     await enqueueAnnounced(res, workspace, results)
-    if (results[0].changes === 1) return getAudience(db, workspace, id)
+    if (results[0].changes > 0) return getAudience(db, workspace, id)
     const [taken] = await select(db).where(hasId(workspace, id))
     if (taken !== undefined) throw new Failure({ reason: 'taken', what: 'audience', name: id })
     const found = await db.get<{ count: number }>(sql`SELECT ${count} AS count`)

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { jsonLengthMax } from '../db/json-lists.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
+import { livesHere } from '../db/fenced.ts'
 import { Failure, faultOf, isPassing } from '../failure.ts'
 import { Invocation } from '../jobs/invocation.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
@@ -167,7 +168,8 @@ export function findDue(
   const next = (which: SQL) => sql`
     SELECT * FROM (SELECT key, workspace_id, id, ${since} AS at
       FROM audiences INDEXED BY audiences_by_due
-      WHERE refresh <> 'on_demand' AND refresh = ${refresh} AND ${which} LIMIT ${audiencesPerPiece})`
+      WHERE refresh <> 'on_demand' AND refresh = ${refresh} AND ${livesHere()} AND ${which}
+      LIMIT ${audiencesPerPiece})`
   // Two, as SQLite seeks no place of two columns where one is an expression.
   return db.all<Due>(sql`
     WITH next AS MATERIALIZED (

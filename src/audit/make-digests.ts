@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import { signText } from '../access/tokens.ts'
 import { together, type Db } from '../db/connect.ts'
 import { findPlace, goOn } from '../db/cron-place.ts'
+import { isFenced } from '../db/fenced.ts'
 import { faultOf, isPassing } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { day as dayLength } from '../time.ts'
@@ -42,6 +43,7 @@ export async function makeDigests(res: Resources, { begins }: { begins: boolean 
   await goOn(db, part, mayGoOn, async (from) => {
     const next = await findNext(db, from.key)
     if (next === undefined) return undefined
+    if (next.isFenced === 1) return { at: 0, key: next.workspace }
     const isDone = await makeDigestsOf(res, next, { until, mayGoOn }).catch((error: unknown) => {
       if (isPassing(error)) throw error
       // The others' digests do not wait for what fails here; it is tried again tomorrow.
@@ -61,14 +63,15 @@ interface Next {
   workspace: number
   last: Stored | undefined
   since: number | null
+  isFenced: number
 }
 
 /** The next workspace that has events or a digest. */
 async function findNext(db: Db, after: number): Promise<Next | undefined> {
   const nextIn = (table: 'events' | 'event_digests') => sql`(SELECT workspace_id
     FROM ${sql.raw(table)} WHERE workspace_id > ${after} ORDER BY workspace_id LIMIT 1)`
-  const [row] = await db.all<{ workspace: number | null } & Pick<Next, 'since'>>(sql`
-    SELECT workspace, (SELECT at FROM events
+  const [row] = await db.all<{ workspace: number | null } & Pick<Next, 'since' | 'isFenced'>>(sql`
+    SELECT workspace, ${isFenced(sql`workspace`)} AS isFenced, (SELECT at FROM events
       WHERE workspace_id = workspace AND key > 0 ORDER BY key LIMIT 1) AS since
     FROM (SELECT min(id) AS workspace FROM (
       SELECT ${nextIn('events')} AS id UNION ALL SELECT ${nextIn('event_digests')}))`)
@@ -76,7 +79,7 @@ async function findNext(db: Db, after: number): Promise<Next | undefined> {
   const [last] = await db.all<Stored>(sql`
     SELECT day, first, last, last_key AS lastKey, count, sha256, previous, signature
     FROM event_digests WHERE workspace_id = ${row.workspace} ORDER BY day DESC LIMIT 1`)
-  return { workspace: row.workspace, last, since: row.since }
+  return { ...row, workspace: row.workspace, last }
 }
 
 /** False: days are left for the next invocation. */

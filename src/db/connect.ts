@@ -25,6 +25,7 @@ const dialect = new SQLiteSyncDialect()
 /** The result of a statement `sql<Row>` of a batch. */
 export interface Result<Row = unknown> extends Pick<D1Result, 'meta'> {
   rows: Row[]
+  /** More than its own where the workspace is being moved: to count, ask SQL for `changes()`. */
   changes: number
 }
 

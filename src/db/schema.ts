@@ -1054,7 +1054,7 @@ export const places = sqliteTable(
     state: text('state', { enum: placeStates }).notNull().default('settled'),
     /** The shard that it is being moved to. */
     target: integer('target'),
-    /** The shard that it was moved from, until its old rows are deleted there. */
+    /** The shard that it was last moved from. */
     former: integer('former'),
     changedAt: integer('changed_at').notNull(),
   },
@@ -1072,6 +1072,19 @@ export const clientPlaces = sqliteTable('client_places', {
   workspace: integer('workspace_id').notNull(),
 })
 
+/** `switched`: the workspace lives on the target, whose crons do not know yet; `moved`: they do. */
+export const moveStates = [
+  'preparing',
+  'copying',
+  'closing',
+  'switched',
+  'moved',
+  'sweeping',
+  'complete',
+  'returning',
+  'cancelled',
+] as const
+
 /** Of the directory: moves of workspaces from one shard to another, guarded by `step`, as jobs are. */
 export const moves = sqliteTable(
   'moves',
@@ -1080,11 +1093,12 @@ export const moves = sqliteTable(
     workspace: integer('workspace_id').notNull(),
     source: integer('source').notNull(),
     target: integer('target').notNull(),
-    state: text('state').notNull(),
+    state: text('state', { enum: moveStates }).notNull(),
+    /** The last attempt to end it. */
     step: integer('step').notNull().default(0),
     /** Where it stands, as JSON. */
     place: text('place', { mode: 'json' }).$type<Record<string, unknown>>(),
-    /** Rows that were copied, and changes that were copied after them. */
+    /** Rows that were copied, and changes that were copied after them, once the workspace has moved. */
     rows: integer('rows').notNull().default(0),
     changes: integer('changes').notNull().default(0),
     /** Milliseconds for which writers waited. */
@@ -1093,6 +1107,8 @@ export const moves = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     endedAt: integer('ended_at'),
+    /** From where the target numbers its rows from then on (see moving/key-range.ts). */
+    keyRange: integer('key_range'),
   },
   (t) => [
     uniqueIndex('moves_unended')
@@ -1114,3 +1130,34 @@ export const moveChanges = sqliteTable(
   },
   (t) => [index('move_changes_by_workspace').on(t.workspace, t.seq)],
 )
+
+/**
+ * On a shard: workspaces whose rows there nobody but a move may change: a copy that is not complete
+ * (`arriving`), what it is made from while writers wait (`closed`), and what is `left` behind, or is
+ * deleted in this batch (`swept`). `open`: they wait no more.
+ */
+export const fences = sqliteTable('fences', {
+  workspace: integer('workspace_id').primaryKey(),
+  state: text('state', { enum: ['arriving', 'closed', 'left', 'open', 'swept'] }).notNull(),
+  /** Milliseconds, by the clock of the database. */
+  until: integer('until').notNull(),
+  /** Guards a copy, as that of a job; of what it is made from, the attempt to end the move. */
+  step: integer('step').notNull().default(0),
+  place: text('place', { mode: 'json' }).$type<CopyPlace>(),
+})
+
+/** How far a copy is: `table` by its place in the list of moving/tables.ts. */
+export interface CopyPlace {
+  phase: 'copying' | 'comparing' | 'following'
+  table: number
+  /** The key of the row that its rows belong to, where they belong to one. */
+  parent: number
+  /** The last row's columns of the table's order, as a JSON list. */
+  after: string | null
+  /** Copied, compared, and copied again as they had changed. */
+  rows: number
+  compared: number
+  changes: number
+  /** Ranges in a row that were not alike. */
+  unlike: number
+}

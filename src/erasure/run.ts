@@ -79,5 +79,5 @@ async function waitForJobs(res: Resources, erasing: Erasing): Promise<boolean> {
     WHERE key = ${key} AND ${hasWaited}`,
   ])
   if (opened.rows.length > 0) await startNext(res, workspace)
-  return moved.changes === 1
+  return moved.changes > 0
 }

@@ -99,7 +99,7 @@ export async function goLive(
   const undoing = undoIfTooMany(res, job, added - removed)
   const statements = [...undoing, group]
   const { moved, results } = await end(res, job, { statements, to, events, actor: publisher })
-  return moved || (undoing.length > 0 && results[0]?.changes === 1)
+  return moved || (undoing.length > 0 && results[0]?.changes !== 0)
 }
 
 /** How many the live revision of a job's group has removed: once it is live no more, they may go. */

@@ -199,7 +199,7 @@ async function move(
     rowsRead: cost.rowsRead + own.rowsRead,
     rowsWritten: cost.rowsWritten + own.rowsWritten,
   }
-  const moved = results[0].changes === 1
+  const moved = results[0].changes > 0
   const facts = { event: 'balance-step', workspace, experimentId: experiment?.id, step, state }
   console.info(JSON.stringify({ ...facts, last: isLast, moved, ...whole }))
   res.measure({ kind: 'step', work: 'balance', state, ...whole })

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { goOn, type Place } from '../db/cron-place.ts'
+import { livesHere } from '../db/fenced.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { balanceMessage, requestBalances } from './balance.ts'
@@ -15,7 +16,7 @@ const experimentsPerMinute = 40
 export const enqueueDueBalances = (res: Resources): Promise<void> =>
   goOn(res.database, 'due-balances', 1, async ({ key: after }) => {
     const looked = await res.database.all<Place & { due: number }>(sql`
-      SELECT e.key, 0 AS at, g.key IS NOT NULL AND (b.state IS NULL OR b.state = 'complete'
+      SELECT e.key, 0 AS at, g.key IS NOT NULL AND ${livesHere(sql`e.workspace_id`)} AND (b.state IS NULL OR b.state = 'complete'
         AND (b.result ->> 'revision', b.result ->> 'modifiedAt') IS NOT (g.revision, e.last_modified_on)
       ) AS due
       FROM (SELECT key, workspace_id, group_id, last_modified_on

@@ -2,6 +2,7 @@ import { and, eq, sql, type SQL } from 'drizzle-orm'
 import type { Db } from '../db/connect.ts'
 import { deleteSome } from '../db/delete-some.ts'
 import { idempotencyKeys } from '../db/schema.ts'
+import { livesHere } from '../db/fenced.ts'
 import type { RequestKey, Resources } from '../resources.ts'
 import { day } from '../time.ts'
 
@@ -88,7 +89,12 @@ const sweepsMost = 20
 export async function sweepKeys({ database, now }: Resources): Promise<void> {
   const [table, key] = [sql`idempotency_keys`, sql`workspace_id, client_id, key_hash`]
   for (let sweeps = 0; sweeps < sweepsMost; sweeps++) {
-    const sweep = deleteSome(table, key, sql`at <= ${now() - keptFor}`, keysPerSweep)
+    const sweep = deleteSome(
+      table,
+      key,
+      sql`at <= ${now() - keptFor} AND ${livesHere()}`,
+      keysPerSweep,
+    )
     const { meta } = await database.run(sweep)
     if (meta.changes < keysPerSweep) return
   }

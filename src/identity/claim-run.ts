@@ -37,5 +37,5 @@ export async function claimRun(res: Resources, run: Run): Promise<boolean> {
     claim,
     resolveAll(run.definition),
   ])
-  return claimed.changes === 1
+  return claimed.changes > 0
 }

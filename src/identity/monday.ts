@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { Resources } from '../resources.ts'
 import { findPlace, savePlace } from '../db/cron-place.ts'
+import { livesHere } from '../db/fenced.ts'
 import { enqueueRuns, runsAtOnce } from './turn.ts'
 import { mondayOf, weekOf } from './week.ts'
 
@@ -52,7 +53,7 @@ async function openWeeklyRuns(
   const db = res.database
   const now = res.now()
   const definitions = await db.all<{ key: number; due: number }>(sql`
-    SELECT d.key, iif(d.deleted_at IS NULL AND d.created_on <= ${before},
+    SELECT d.key, iif(d.deleted_at IS NULL AND d.created_on <= ${before} AND ${livesHere(sql`d.workspace_id`)},
       NOT EXISTS (SELECT 1 FROM recompute_runs AS r
         WHERE r.definition_key = d.key AND r.week = ${week}), 0) AS due
     FROM group_definitions AS d WHERE d.key > ${after} ORDER BY d.key LIMIT ${definitionsPerPiece}`)
@@ -66,7 +67,7 @@ async function openWeeklyRuns(
       (id, workspace_id, definition_key, week, state, created_at, updated_at)
     SELECT value ->> 0, d.workspace_id, d.key, ${week}, 'waiting', ${now}, ${now}
     FROM json_each(${JSON.stringify(rows)}) CROSS JOIN group_definitions AS d ON d.key = value ->> 1
-    WHERE d.deleted_at IS NULL -- some may have been deleted since the query above
+    WHERE d.deleted_at IS NULL AND ${livesHere(sql`d.workspace_id`)} -- some may have been deleted since the query above
     ON CONFLICT (definition_key, week) DO NOTHING
     RETURNING workspace_id AS workspace, key AS run`)
   return { opened, last }

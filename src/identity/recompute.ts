@@ -186,9 +186,13 @@ const recomputedData = ({ key }: Run) => sql`
   FROM recompute_runs AS r JOIN group_definitions AS d ON d.key = r.definition_key
   WHERE r.key = ${key})`
 
+/** Rows that the connection has changed, but for those that a move keeps of each. */
+const changedRows = sql`(total_changes() - (SELECT count(*) FROM move_changes AS m
+  WHERE m.workspace_id = recompute_runs.workspace_id))`
+
 /** Stands before the statements whose changed rows are counted, `endCountingChanges` after them. */
 const beginCountingChanges = ({ key, step }: Run) => sql`
-  UPDATE recompute_runs SET changed = changed - total_changes()
+  UPDATE recompute_runs SET changed = changed - ${changedRows}
   WHERE key = ${key} AND step = ${step}`
 
 /** Less one, as the statement before the counted ones changes the run's own row. */
@@ -198,7 +202,7 @@ const endCountingChanges = (
   range: Range,
   users: number,
 ) => sql`
-  UPDATE recompute_runs SET changed = changed + total_changes() - 1,
+  UPDATE recompute_runs SET changed = changed + ${changedRows} - 1,
     seated = recompute_runs.seated + s.seated,
     over_limit = over_limit + max(0, ${users} - s.seated),
     groups = recompute_runs.groups + s.groups

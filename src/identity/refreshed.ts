@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
+import { livesHere } from '../db/fenced.ts'
 import { enqueueAll } from '../jobs/enqueue.ts'
 import type { Resources } from '../resources.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
@@ -25,7 +26,7 @@ export const enqueueStalledMarks = (res: Resources): Promise<void> =>
         UNION ALL SELECT ${next(sql`m.key`)} FROM m WHERE key IS NOT NULL LIMIT ${definitionsMost})
       SELECT m.key, 0 AS at, d.workspace_id AS workspace, (SELECT min(marked_at) FROM (
         SELECT marked_at FROM group_marks WHERE definition_key = m.key LIMIT ${marksLooked}
-      )) < ${res.now() - longAfter} AS isLong
+      )) < ${res.now() - longAfter} AND ${livesHere(sql`d.workspace_id`)} AS isLong
       FROM m CROSS JOIN group_definitions AS d ON d.key = m.key`)
     await enqueueAll(
       res,
@@ -46,7 +47,7 @@ export async function tellRefreshed(res: Resources): Promise<void> {
   const definitions = await res.database.all<{ workspace: number; key: number; id: string }>(sql`
     SELECT workspace_id AS workspace, key, id
     FROM group_definitions INDEXED BY group_definitions_refreshed
-    WHERE refreshed_since IS NOT NULL ORDER BY refreshed_since LIMIT ${definitionsMost}`)
+    WHERE refreshed_since IS NOT NULL AND ${livesHere()} ORDER BY refreshed_since LIMIT ${definitionsMost}`)
   for (const { workspace, key, id } of definitions) {
     const nothing = { groups: null, users_seated: null, users_over_limit: null, rows_changed: null }
     const data = { definition_id: id, run_id: null, ...nothing }

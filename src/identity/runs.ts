@@ -156,7 +156,7 @@ export async function giveUpRun(
         before === undefined ? undefined : lte(recomputeRuns.updatedAt, before),
       ),
     )
-  return meta.changes === 1
+  return meta.changes > 0
 }
 
 /** The statement that ends the runs of a deleted definition. */

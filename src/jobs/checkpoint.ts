@@ -37,7 +37,7 @@ export async function commit(
 ): Promise<{ moved: boolean; ms: number; results: Result[] }> {
   const results = await together(res.databaseOf(facts.workspace), statements)
   const cost = costOf(results)
-  const moved = results.at(-1)?.changes === 1
+  const moved = (results.at(-1)?.changes ?? 0) > 0
   console.info(JSON.stringify({ ...facts, moved, ...cost }))
   res.measure({ kind: 'step', work: facts.work, state: facts.status, ...cost })
   return { moved, ms: cost.ms, results }

@@ -202,5 +202,5 @@ export async function giveUp(
         sql`state NOT IN ('held', 'undoing')`,
       ),
     )
-  return meta.changes === 1
+  return meta.changes > 0
 }

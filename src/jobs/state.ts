@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm'
 import { together } from '../db/connect.ts'
 import { jobs, recomputeRuns } from '../db/schema.ts'
+import { livesHere } from '../db/fenced.ts'
 import type { Resources } from '../resources.ts'
 
 /** More unended jobs, or runs, are counted as so many. */
@@ -36,4 +37,4 @@ const unendedOf = (of: typeof jobs | typeof recomputeRuns, index: SQL) =>
   SELECT count, (SELECT created_at FROM ${of} WHERE key = first) AS since FROM (
     SELECT count(*) AS count, min(key) AS first FROM (
       SELECT key FROM ${of} INDEXED BY ${index}
-      WHERE ended_at IS NULL AND state <> 'held' ORDER BY updated_at LIMIT ${countedMost}))`
+      WHERE ended_at IS NULL AND state <> 'held' AND ${livesHere()} ORDER BY updated_at LIMIT ${countedMost}))`

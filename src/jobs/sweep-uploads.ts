@@ -1,6 +1,7 @@
 import { and, asc, sql } from 'drizzle-orm'
 import { goOn, type Place } from '../db/cron-place.ts'
 import { resumableUploads } from '../db/schema.ts'
+import { livesHere } from '../db/fenced.ts'
 import { faultOf } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { removeUpload } from './delete-upload.ts'
@@ -24,6 +25,7 @@ const deleteEnded = (res: Resources) =>
     DELETE FROM resumable_uploads WHERE key IN (
       SELECT key FROM resumable_uploads INDEXED BY resumable_uploads_by_time
       WHERE ${isExpired(res.now())} AND job_id IS NOT NULL AND format IS NOT NULL
+        AND ${livesHere()}
       LIMIT ${endedMost})`)
 
 async function sweepPiece(res: Resources, { at, key }: Place): Promise<Place | undefined> {
@@ -31,7 +33,7 @@ async function sweepPiece(res: Resources, { at, key }: Place): Promise<Place | u
   const expired = await db
     .select()
     .from(resumableUploads)
-    .where(and(isExpired(res.now()), sql`(updated_at, key) > (${at}, ${key})`))
+    .where(and(isExpired(res.now()), livesHere(), sql`(updated_at, key) > (${at}, ${key})`))
     .orderBy(asc(resumableUploads.updatedAt), asc(resumableUploads.key))
     .limit(uploadsPerPiece)
   for (const upload of expired)

@@ -3,6 +3,7 @@ import { together, type Db } from '../db/connect.ts'
 import type { Resources } from '../resources.ts'
 import { day } from '../time.ts'
 import { goOn, type Place } from '../db/cron-place.ts'
+import { livesHere } from '../db/fenced.ts'
 
 const rowsPerPiece = 50
 const problemsPerPiece = 10_000
@@ -34,7 +35,7 @@ async function sweepPiece(db: Db, before: number, from: Place): Promise<Place | 
       SELECT job_key, line FROM job_problems WHERE job_key IN ${keys} LIMIT ${problemsPerPiece})`,
     sql`DELETE FROM jobs WHERE key IN ${keys} AND NOT ${hasProblems}`,
   ])
-  return problems.changes === problemsPerPiece ? from : next
+  return problems.changes >= problemsPerPiece ? from : next
 }
 
 /**
@@ -46,7 +47,8 @@ export async function findOld(
   { work, before, from, where }: { work: SQL; before: number; from: Place; where: SQL },
 ): Promise<{ old: number[]; next: Place | undefined }> {
   const rows = await db.all<{ key: number; young: number; old: number }>(sql`
-    SELECT key, created_at >= ${before} AS young, iif(ended_at < ${before}, ${where}, 0) AS old
+    SELECT key, created_at >= ${before} AS young, 
+      iif(ended_at < ${before} AND ${livesHere()}, ${where}, 0) AS old
     FROM ${work} WHERE key > ${from.key} ORDER BY key LIMIT ${rowsPerPiece}`)
   const isEnd = rows.length < rowsPerPiece || rows.some(({ young }) => young === 1)
   return {

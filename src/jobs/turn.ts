@@ -62,7 +62,7 @@ export async function claimJob(
         sql`${places} > 0`,
       ),
     )
-  return meta.changes === 1
+  return meta.changes > 0
 }
 
 /** What the message about a job is made of. */

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { at, type Resources } from '../resources.ts'
+import { hasMoved, shardOfMoved } from './moved.ts'
 
 /** What this isolate has found: where workspaces live, and whose clients are. */
 const shardOf = new Map<number, number>()
@@ -18,16 +19,19 @@ export const named = ({ shards, shard }: Resources): number | undefined =>
 
 /**
  * The resources of the shard on which a workspace lives. Where a token or a message names one, nothing
- * is read, unless the request has seen another.
+ * is read, unless the request has seen another, or the workspace is being moved.
  */
 export async function atWorkspace(
   res: Resources,
   workspace: number,
   named?: number,
+  later?: (work: Promise<void>) => void,
 ): Promise<Resources> {
   if (res.shards === 1) return res
-  const hasMoved = named !== undefined && (res.bookmarked ?? named) !== named
-  const shard = hasMoved ? undefined : (named ?? shardOf.get(workspace))
+  const isMoved = await hasMoved(res, workspace, later)
+  const hasSeenAnother = named !== undefined && (res.bookmarked ?? named) !== named
+  const known = isMoved ? shardOfMoved(workspace) : (named ?? shardOf.get(workspace))
+  const shard = hasSeenAnother ? undefined : known
   if (shard !== undefined && shard < res.shards) return at(res, shard)
   return at(res, await readShard(res, workspace))
 }

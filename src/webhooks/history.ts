@@ -152,16 +152,13 @@ export async function replay(
             SELECT ${key}, key, ${workspace}, 'pending', 0, 0, ${now} FROM (${matching}) WHERE true
             ON CONFLICT (webhook_key, event_key) DO UPDATE
             SET state = 'pending', tries = 0, next_attempt_at = excluded.next_attempt_at`
-    const [requeued, end] = await together(db, [
+    const [, end] = await together(db, [
       requeue,
-      sql<{ scanned: number; reached: number }>`
-      SELECT count(*) AS scanned, max(key) AS reached FROM (${step})`,
+      sql<{ scanned: number; reached: number; requeued: number }>`
+      SELECT count(*) AS scanned, max(key) AS reached, changes() AS requeued FROM (${step})`,
     ])
-    const [{ scanned, reached } = { scanned: 0, reached: 0 }]: {
-      scanned: number
-      reached: number
-    }[] = end.rows
-    count += requeued.changes
+    const { scanned, reached, requeued } = end.rows[0] ?? { scanned: 0, reached: 0, requeued: 0 }
+    count += requeued
     after = scanned < eventsPerStep ? undefined : reached
   }
   await enqueueDeliveries(res, [{ workspace, webhook: key }])

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
+import { livesHere } from '../db/fenced.ts'
 import type { Resources } from '../resources.ts'
 import { day } from '../time.ts'
 import { deliveryDays } from './history.ts'
@@ -26,24 +27,28 @@ async function repeat(sweep: () => Promise<boolean>): Promise<void> {
 async function sweepDeliveries(db: Db, before: number): Promise<boolean> {
   const [end] = await db.all<{ key: number | null }>(sql`
     SELECT max(d.event_key) AS key
-    FROM (SELECT event_key FROM deliveries ORDER BY event_key LIMIT ${rowsPerSweep}) AS d
+    FROM (SELECT event_key FROM deliveries WHERE ${livesHere()}
+        ORDER BY event_key LIMIT ${rowsPerSweep}) AS d
       LEFT JOIN events AS e ON e.key = d.event_key
     WHERE coalesce(e.at, 0) < ${before}`)
   if (end === undefined || end.key === null) return false
   await together(db, [
     sql`
     DELETE FROM delivery_attempts WHERE (webhook_key, event_key) IN
-      (SELECT webhook_key, event_key FROM deliveries WHERE event_key <= ${end.key})`,
-    sql`DELETE FROM deliveries WHERE event_key <= ${end.key}`,
+      (SELECT webhook_key, event_key FROM deliveries
+        WHERE event_key <= ${end.key} AND ${livesHere()})`,
+    sql`DELETE FROM deliveries WHERE event_key <= ${end.key} AND ${livesHere()}`,
   ])
   return true
 }
 
 async function sweepOldest(db: Db, before: number): Promise<boolean> {
   const [end] = await db.all<{ key: number | null }>(sql`
-    SELECT max(key) AS key FROM (SELECT key, at FROM events ORDER BY key LIMIT ${rowsPerSweep})
+    SELECT max(key) AS key FROM (
+      SELECT key, at FROM events WHERE ${livesHere()} ORDER BY key LIMIT ${rowsPerSweep})
     WHERE at < ${before}`)
   if (end === undefined || end.key === null) return false
-  await db.run(sql`DELETE FROM events WHERE key <= ${end.key} AND at < ${before}`)
+  await db.run(sql`
+    DELETE FROM events WHERE key <= ${end.key} AND at < ${before} AND ${livesHere()}`)
   return true
 }

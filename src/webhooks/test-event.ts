@@ -30,7 +30,7 @@ export async function testWebhook(res: Resources, workspace: number, id: string)
     to: sql`w.key = ${key}`,
   })
   const results = await together(res.databaseOf(workspace), statements)
-  if (results[0]?.changes !== 1)
+  if (results[0]?.changes === 0)
     throw new Failure({ reason: 'too-many-requests', most: testsMost, seconds: testsPeriod })
   await enqueueAnnounced(res, workspace, results)
   return event.id

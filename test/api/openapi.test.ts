@@ -115,7 +115,7 @@ describe('GET /openapi.json', () => {
         expect(Object.keys(document.components.securitySchemes)).toContain(scheme)
       expect(requestBody !== undefined, name).toBe(
         /^(POST|PUT|PATCH)/.test(name) &&
-          !/\/(recompute|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|\{client_id\}\/revoke)$/.test(
+          !/\/(recompute|balance|start|pause|end|enable|disable|rotate|test|retry|cancel|back|\{client_id\}\/revoke)$/.test(
             name,
           ),
       )
@@ -134,7 +134,7 @@ describe('GET /openapi.json', () => {
           status.startsWith('2') ? replayed : undefined,
         )
     const changing =
-      /\/(oauth\/(token|revoke)|memberships|publish|cancel|preview|assignments|start|pause|end|enable|disable|clients\/\{client_id\}\/revoke|uploads\/\{\w+\})$|\/flags/
+      /\/(oauth\/(token|revoke|moves)|back|memberships|publish|cancel|preview|assignments|start|pause|end|enable|disable|clients\/\{client_id\}\/revoke|uploads\/\{\w+\})$|\/flags/
     const names = operations.map(([name]) => name)
     expect(making.map(([name]) => name)).toEqual(
       names.filter(

@@ -23,11 +23,13 @@ import { Platform } from './platform.ts'
 import { main } from './program.ts'
 import { startServer, type Server } from './server.ts'
 import { shardsOf } from './shards.ts'
+import { moved } from './moved.ts'
 import type { Stage } from './stage.ts'
 import { safety } from './safety.ts'
 import { add, badRows, remove, replace } from './uploads.ts'
 
-const chapters = [
+/** Of installations with so many databases. */
+const chaptersOf = (shards: number) => [
   add,
   replace,
   remove,
@@ -37,6 +39,7 @@ const chapters = [
   define,
   firstMonday,
   why,
+  ...(shards > 1 ? [moved] : []),
   coupon,
   moveOut,
   secondMonday,
@@ -60,14 +63,17 @@ await main(async () => {
   console.log(
     'Coterie, on this machine: the real Worker with its database, its file store and its queue.\n',
   )
+  const count = shardsOf(shards)
   const server = await startServer({
     stateDir: temporaryFolder(),
     during,
-    shards: shardsOf(shards),
+    shards: count,
+    // A move waits for twice as long.
+    vars: { REVOCATIONS_SECONDS: '1' },
   })
   const expect = new Expectations()
   const stage = await open(server, expect)
-  for (const chapter of chapters) {
+  for (const chapter of chaptersOf(count)) {
     console.log()
     await chapter(stage)
   }
@@ -124,5 +130,13 @@ async function open({ url, adminToken }: Server, expect: Expectations): Promise<
     { groupParticipantCount: await groups.participantCount(group) },
     { groupParticipantCount: 0 },
   )
-  return { url, token, groups, group, platform: new Platform(url, client, token), expect }
+  return {
+    url,
+    adminToken,
+    token,
+    groups,
+    group,
+    platform: new Platform(url, client, token),
+    expect,
+  }
 }

@@ -6,6 +6,8 @@ import type { Platform } from './platform.ts'
 export interface Stage {
   /** Of the server. */
   url: string
+  /** Of the holder of ADMIN_TOKEN. */
+  adminToken: string
   /** For calls without the clients below. */
   token: string
   groups: Groups

@@ -79,7 +79,7 @@ describe('a version on the tables of a later one', () => {
 
   it('finds columns that it does not know in each table', async () => {
     const names = await tables()
-    expect(names).toHaveLength(43)
+    expect(names).toHaveLength(44)
     const query = "SELECT count(*) AS n FROM pragma_table_info(?) WHERE name GLOB 'extra*'"
     const found = await env.DB.batch<{ n: number }>(
       names.map((name) => env.DB.prepare(query).bind(name)),

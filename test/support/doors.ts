@@ -335,10 +335,19 @@ export const adminDoors: Record<string, { init: RequestInit; status: number }> =
   'POST /oauth/clients/:client_id/rotate': { init: { method: 'POST' }, status: 200 },
   'POST /oauth/clients/:client_id/revoke': { init: { method: 'POST' }, status: 204 },
   'DELETE /oauth/clients/:client_id': { init: { method: 'DELETE' }, status: 204 },
+  // Of an installation with one database, in which nothing moves.
+  'POST /oauth/moves': { init: json('POST', { workspace_id: 7, to: 'DB_1' }), status: 400 },
+  'GET /oauth/moves': { init: {}, status: 400 },
+  'POST /oauth/moves/:move_id/back': { init: { method: 'POST' }, status: 400 },
 }
 
 /** Doors that take JSON, open ones too. */
-export const oauthTakesJson = ['POST /oauth/clients', 'POST /oauth/revoke', 'POST /oauth/token']
+export const oauthTakesJson = [
+  'POST /oauth/clients',
+  'POST /oauth/moves',
+  'POST /oauth/revoke',
+  'POST /oauth/token',
+]
 
 export const openDoors: Record<string, number> = {
   ...Object.fromEntries(

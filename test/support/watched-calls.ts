@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 
-/** The database, whose calls go through `call`. */
-export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>) {
+/** A database, whose calls go through `call`. */
+export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>, db = env.DB) {
   const watch = (statement: D1PreparedStatement): D1PreparedStatement =>
     new Proxy(statement, {
       get(target, key) {
@@ -12,7 +12,7 @@ export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>) {
       },
     })
   return {
-    prepare: (query: string) => watch(env.DB.prepare(query)),
-    batch: (statements: D1PreparedStatement[]) => call(() => env.DB.batch(statements)),
+    prepare: (query: string) => watch(db.prepare(query)),
+    batch: (statements: D1PreparedStatement[]) => call(() => db.batch(statements)),
   }
 }

@@ -134,6 +134,8 @@ export function sentenceOf(facts: Reason): [Status, string] {
       return [422, `It would remove ${count(facts.removed)} people now. Read the numbers again.`]
     case 'out-of-time':
       return [503, 'This took too long. Try again in a minute.']
+    case 'moving':
+      return [503, 'This workspace is being moved. Nothing has changed: try again in a second.']
     case 'uploads-in-flight':
     case 'too-many-requests':
       return [429, 'Too much at once. Try again in a minute.']
@@ -144,6 +146,7 @@ export function sentenceOf(facts: Reason): [Status, string] {
       return [400, 'The file did not arrive completely. Nothing has changed: try again.']
     case 'too-large':
       return [400, `This is too large: it can have ${count(facts.max)} bytes at most.`]
+    case 'move-state':
     case 'encoding':
     case 'malformed':
     case 'media-type':

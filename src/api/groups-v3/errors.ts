@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Problem } from '../../jobs/problem.ts'
 import type { JobIs, Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { keyReusedSentence, named, refusalOf } from '../refusal.ts'
+import { keyReusedSentence, movingSentence, named, refusalOf } from '../refusal.ts'
 import { tusRefusal, type TusStatus } from '../tus-errors.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
@@ -48,7 +48,7 @@ function removalSentence({ removed, given }: Extract<Reason, { reason: 'removal'
 }
 
 type Refusal = [
-  status: 400 | 401 | 429 | TusStatus,
+  status: 400 | 401 | 429 | 503 | TusStatus,
   code: '2000' | '2001' | '2003' | '2004',
   message: string,
 ]
@@ -60,6 +60,8 @@ function answerTo(facts: Reason): Refusal {
     case 'forbidden':
     case 'bad-credentials':
       return [401, '2003', 'Invalid Authorization']
+    case 'moving':
+      return [503, '2001', `${movingSentence}.`]
     case 'header-invalid':
       return [400, '2000', `Header ${facts.header} is invalid`]
     case 'key-reused':
@@ -152,6 +154,7 @@ function answerTo(facts: Reason): Refusal {
         '2001',
         `groupId ${facts.id} is used by ${named('experiment', facts.by)}: end them first.`,
       ]
+    case 'move-state':
     case 'rule-refused':
     case 'out-of-time':
     case 'cycle':

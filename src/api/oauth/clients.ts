@@ -22,7 +22,7 @@ import { jsonBody, valid } from '../valid.ts'
 import * as wire from './wire.ts'
 
 /** Lets only the holder of ADMIN_TOKEN pass. */
-const admin = createMiddleware<Http>(async (c, next) => {
+export const admin = createMiddleware<Http>(async (c, next) => {
   await actAsAdmin(c, bearerToken(c.req.header('authorization')))
   await next()
 })

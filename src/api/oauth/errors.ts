@@ -2,13 +2,19 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { rateLimitSentence, setRateLimitHeaders } from '../rate-limit.ts'
-import { keyReusedSentence, refusalOf, secretLostSentence } from '../refusal.ts'
+import { keyReusedSentence, movingSentence, refusalOf, secretLostSentence } from '../refusal.ts'
 
-type Refusal = [status: 400 | 401 | 404 | 429, error: string, description: string]
+type Refusal = [status: 400 | 401 | 404 | 409 | 429 | 503, error: string, description: string]
 
 const clientSentences = {
   wrong: 'Unknown client or wrong secret',
   expired: 'The client has expired',
+} as const
+
+const moveSentences = {
+  'under-way': (id: string) => `The move ${id} of the workspace is under way`,
+  'to-be-swept': (id: string) => `What the move ${id} of the workspace has left is not deleted yet`,
+  over: (id: string) => `The move ${id} is over`,
 } as const
 
 /** Refusals as OAuth says them (RFC 6749 §5.2, RFC 6750 §3.1). */
@@ -58,6 +64,10 @@ function answerTo(facts: Reason): Refusal {
       return [404, 'not_found', `There is no operation ${facts.method} ${facts.path}`]
     case 'too-many-requests':
       return [429, 'temporarily_unavailable', rateLimitSentence(facts)]
+    case 'moving':
+      return [503, 'temporarily_unavailable', movingSentence]
+    case 'move-state':
+      return [409, 'invalid_request', moveSentences[facts.is](facts.id)]
     case 'header-invalid':
     case 'not-an-id':
     case 'taken':

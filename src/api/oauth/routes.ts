@@ -15,6 +15,7 @@ import { limitedByAddress } from '../rate-limit.ts'
 import { unknownOperation } from '../refusal.ts'
 import { clients } from './clients.ts'
 import { onError } from './errors.ts'
+import { moves } from './moves.ts'
 import { grantedScopes, readClientRequest } from './client-request.ts'
 import * as wire from './wire.ts'
 
@@ -111,6 +112,7 @@ export const oauth = new Hono<Http>()
     return c.body(null, 200)
   })
   .route('/clients', clients)
+  .route('/moves', moves)
   .all('*', unknownOperation)
 
 const document = (operationId: string, summary: string) =>

@@ -2,11 +2,11 @@ import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
-import { refusalOf } from '../refusal.ts'
+import { movingSentence, refusalOf } from '../refusal.ts'
 import { requestedFlag } from './key.ts'
 import { targetingKeyMissing } from './wire.ts'
 
-type Refusal = [status: 400 | 401 | 403 | 404 | 429, code: string, details: string]
+type Refusal = [status: 400 | 401 | 403 | 404 | 429 | 503, code: string, details: string]
 
 /** Refusals as OFREP 0.3.0 says them. */
 function answerTo(facts: Reason): Refusal {
@@ -22,6 +22,8 @@ function answerTo(facts: Reason): Refusal {
       return [404, 'GENERAL', `There is no operation ${facts.method} ${facts.path}`]
     case 'too-many-requests':
       return [429, 'GENERAL', rateLimitSentence(facts)]
+    case 'moving':
+      return [503, 'GENERAL', movingSentence]
     case 'malformed':
       return [400, 'PARSE_ERROR', `The body is not valid ${facts.what}`]
     case 'media-type':

@@ -1,7 +1,13 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../failure.ts'
 import type { Http } from '../http.ts'
-import { keyReusedSentence, named, refusalOf, secretLostSentence } from '../refusal.ts'
+import {
+  keyReusedSentence,
+  movingSentence,
+  named,
+  refusalOf,
+  secretLostSentence,
+} from '../refusal.ts'
 import { tusRefusal, type TusStatus } from '../tus-errors.ts'
 import { setRateLimitHeaders, rateLimitSentence } from '../rate-limit.ts'
 
@@ -54,6 +60,8 @@ function answerTo(facts: Reason): Refusal {
       return [429, rateLimitSentence(facts)]
     case 'out-of-time':
       return [503, `There was time for ${scannedOf(facts)}`]
+    case 'moving':
+      return [503, movingSentence]
     case 'user-missing':
       return [400, 'No user ID provided']
     case 'attribute-refused':
@@ -127,6 +135,7 @@ function answerTo(facts: Reason): Refusal {
       return [400, `The upload has ended, as nothing came for ${facts.seconds} seconds`]
     case 'header-invalid':
       return [400, `Header ${facts.header} is invalid`]
+    case 'move-state':
     case 'form-expired':
     case 'not-an-id':
     case 'two-credentials':
@@ -157,7 +166,7 @@ export function onError(error: Error, c: Context<Http>): Response {
   const [status, message] = answerTo(facts)
   if (status === 401) c.header('WWW-Authenticate', 'Bearer')
   setRateLimitHeaders(c, facts)
-  if (status === 503) c.header('Retry-After', `${retryAfter}`)
+  if (facts.reason === 'out-of-time') c.header('Retry-After', `${retryAfter}`)
   return c.json(
     { errors: [{ message, ...(facts.reason === 'rule-refused' && { pointer: facts.pointer }) }] },
     status,
@@ -170,6 +179,7 @@ const codes = {
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   429: 'TOO_MANY_REQUESTS',
+  503: 'SERVICE_UNAVAILABLE',
 } as const
 
 const isShown = (status: number): status is keyof typeof codes => status in codes
