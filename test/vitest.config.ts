@@ -12,8 +12,8 @@ const others = Array.from({ length: shardsMost - 1 }, (_, i) => i + 1)
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
-// They look at what an isolate does first.
-const alone = ['test/stories/revocations.test.ts']
+// They look at what an isolate does first, or set its clock forward by days.
+const alone = ['test/stories/revocations.test.ts', 'test/moving/*.test.ts']
 
 // Whose tests find rows by `databaseOf`: on three shards only these run.
 const onShards = [

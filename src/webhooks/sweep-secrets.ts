@@ -9,6 +9,6 @@ export async function sweepWebhookSecrets({ database, now }: Resources): Promise
   await database.run(sql`
     UPDATE webhooks SET former_secret = NULL, former_until = NULL WHERE key IN (
       SELECT key FROM webhooks WHERE former_secret IS NOT NULL AND former_until <= ${now()}
-        AND ${livesHere()}
-      LIMIT ${secretsPerInvocation})`)
+      LIMIT ${secretsPerInvocation})
+    AND ${livesHere()}`)
 }

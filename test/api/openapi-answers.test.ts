@@ -109,6 +109,10 @@ walk("open and administrator's operations answer as the document says", async ()
     await request('POST', '/oauth/clients/{client_id}/revoke', at, asAdmin())
     await request('DELETE', '/oauth/clients/{client_id}', at, asAdmin())
   }
+  for (const to of ['DB_1', 'nowhere'])
+    await request('POST', '/oauth/moves', {}, asAdmin(json('POST', { workspace_id: 7, to })))
+  await request('GET', '/oauth/moves', {}, asAdmin())
+  await request('POST', '/oauth/moves/{move_id}/back', { move_id: '1' }, asAdmin())
 })
 
 walk('what Experience Groups answer is as the document says', async () => {

@@ -12,8 +12,8 @@ export const shards = () => [env.DB, env.OTHER_1, env.OTHER_2]
 
 export const prepareShards = () => Promise.all(shards().map(migrate))
 
-/** Tables that say how far a move is, and those of a shard. */
-const ofMoves = ['cron_places', 'fences', 'move_changes', 'moves', 'places']
+/** Tables that say how far a move is, and those of a shard, where previews stay. */
+const ofMoves = ['cron_places', 'definition_previews', 'fences', 'move_changes', 'moves', 'places']
 
 /** Every row of a database, each as a line of text that begins with its table. */
 export async function rowsIn(db: D1Database): Promise<Set<string>> {
