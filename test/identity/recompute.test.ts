@@ -7,6 +7,7 @@ import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun, listRuns } from '../../src/identity/runs.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
@@ -226,7 +227,8 @@ describe('a run that fails for good', () => {
     const { res } = hazardous()
     const first = await requestRecompute(res, team.workspace, 'household')
     await beginWeek(res, mondayIn(1))
-    await env.DB.prepare("UPDATE recompute_runs SET state = 'running' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE recompute_runs SET state = 'running' WHERE key = ?")
       .bind(first.key)
       .run()
     await beginWeek(res, mondayIn(2))

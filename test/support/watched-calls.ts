@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { homeDb } from './databases.ts'
 
 /** The database, whose calls go through `call`. */
 export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>) {
@@ -12,7 +12,7 @@ export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>) {
       },
     })
   return {
-    prepare: (query: string) => watch(env.DB.prepare(query)),
-    batch: (statements: D1PreparedStatement[]) => call(() => env.DB.batch(statements)),
+    prepare: (query: string) => watch(homeDb.prepare(query)),
+    batch: (statements: D1PreparedStatement[]) => call(() => homeDb.batch(statements)),
   }
 }
