@@ -31,7 +31,6 @@ const last = [
   'test/experience/{apply,as-of,changes,files,revert,revisions,turns}.test.ts',
   'test/experiments/exposures.test.ts',
   'test/identity/{aggregate,import,meanwhile,normalize,recompute,reports}.test.ts',
-  'test/jobs/pieces.test.ts',
   'test/membership/export-revisions.test.ts',
   'test/webhooks/nothing-lost.test.ts',
 ]

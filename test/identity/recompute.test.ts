@@ -7,7 +7,7 @@ import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun, listRuns } from '../../src/identity/runs.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
-import { homeDb } from '../support/databases.ts'
+import { homeDb, sentAtHome } from '../support/databases.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
@@ -152,7 +152,9 @@ describe('a definition that is deleted', () => {
       meanwhile(undefined)
       if (calls <= at) await deleteDefinition(hand.res, workspace, 'household')
       expect((await momentOf(workspace)).definitions).toEqual([])
-      expect(hand.enqueued).toEqual([{ kind: 'erase-definition', workspace, definition: key }])
+      expect(hand.enqueued).toEqual([
+        sentAtHome({ kind: 'erase-definition', workspace, definition: key }),
+      ])
       await deliver(res, hand.enqueued, workspace)
       expect(await left(key)).toEqual([0, 0, 0, 0, 0])
     }
