@@ -90,8 +90,9 @@ async function followUp(
   if (sequel.then === 'let-go' || sequel.then === 'give-up') return message.ack()
   const { delaySeconds } = sequel
   if (sequel.then === 'retry') return message.retry({ delaySeconds })
+  // One that names no shard may be of another than the one at hand.
   await queueOf(res, sequel.message)
-    .send(sequel.message, { delaySeconds })
+    .send({ shard: undefined, ...sequel.message }, { delaySeconds })
     .then(
       () => message.ack(),
       () => message.retry({ delaySeconds }),

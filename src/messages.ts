@@ -16,7 +16,7 @@ export type Queued = Message | CronMessage
 
 interface Sent {
   /** The shard of its workspace, where there are several; missing in older messages. */
-  shard?: number
+  shard?: number | undefined
   /** How often it was sent again because the database was out. */
   waited?: number
   /** Sent by a cron, which comes again. */

@@ -36,14 +36,14 @@ export async function atWorkspace(
   return at(res, await readShard(res, workspace))
 }
 
-/** One that has no place is older than the other shards. */
+/** One that has no place is older than the other shards, or new: then it is about to get one. */
 async function readShard({ directory }: Resources, workspace: number): Promise<number> {
   const [place] = await directory.all<{ shard: number }>(
     sql`SELECT shard FROM places WHERE workspace_id = ${workspace}`,
   )
-  const shard = place?.shard ?? 0
-  cache(shardOf, workspace, shard)
-  return shard
+  if (place === undefined) return 0
+  cache(shardOf, workspace, place.shard)
+  return place.shard
 }
 
 /** The shards of workspaces as they are now, but of those without a place: see `readShard`. */

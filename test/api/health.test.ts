@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
-import { call } from '../support/api.ts'
+import { asAdmin, Bank, call } from '../support/api.ts'
 import { callWith } from '../support/door.ts'
 
 /** A database that counts its queries, and answers only while it is up. */
@@ -29,7 +29,7 @@ const later = (ms: number) => {
 }
 afterEach(() => vi.restoreAllMocks())
 
-const shard = { shard: 0, bytes: expect.any(Number), ms: expect.any(Number) }
+const shard = { shard: 0 }
 const answersOf = (path: string) => {
   const more = (status: string) => path === '/ready' && { shards: [{ ...shard, status }] }
   return {
@@ -77,6 +77,22 @@ it('GET /ready asks it each time', async () => {
     expect(await request('/ready')).toEqual(up ? ok : down)
   }
   expect(state.queries).toBe(3)
+})
+
+describe('GET /ready with a token', () => {
+  it('shows the holder of ADMIN_TOKEN how large and busy each shard is', async () => {
+    const answer = await call('/ready', asAdmin())
+    const shards = [{ shard: 0, status: 'ok', bytes: expect.any(Number), ms: expect.any(Number) }]
+    expect([answer.status, await answer.json()]).toEqual([200, { status: 'ok', shards }])
+  })
+
+  it('refuses any other', async () => {
+    const bank = await Bank.open()
+    for (const token of [bank.token, 'wrong']) {
+      const answer = await call('/ready', { headers: { authorization: `Bearer ${token}` } })
+      expect(await said(answer)).toMatchObject({ status: 401, error: 'invalid_token' })
+    }
+  })
 })
 
 describe('a path that leads nowhere', () => {

@@ -1,7 +1,7 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { attachAudience, detachAudience } from '../../src/audiences/attach.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -15,9 +15,8 @@ describe('the event of an audience that is detached', () => {
       await attachAudience(hazardous().res, at, 'reds', other.id)
     })
     await detachAudience(res, at, 'reds')
-    const { results } = await env.DB.prepare(
-      "SELECT data FROM events WHERE workspace_id = ? AND type = 'audience.detached'",
-    )
+    const { results } = await homeDb
+      .prepare("SELECT data FROM events WHERE workspace_id = ? AND type = 'audience.detached'")
       .bind(at)
       .all<{ data: string }>()
     const named = { audience_id: 'reds', group_id: other.id }

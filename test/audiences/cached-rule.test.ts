@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { queryAudience } from '../../src/audiences/cached-rule.ts'
 import {
@@ -10,6 +9,7 @@ import {
 import { explainUser } from '../../src/audiences/explain.ts'
 import { countUsers, listUsers } from '../../src/audiences/query.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
+import { homeDb } from '../support/databases.ts'
 import { Crash, hazardous } from '../support/hazard.ts'
 import { peopled } from './populate.ts'
 
@@ -106,12 +106,13 @@ describe('a question of an audience', () => {
     const { count, create, workspace } = await open()
     await create('dogs', { operator: 'exists', attribute: 'home:has_dog' })
     expect(await count('dogs')).toEqual({ count: 1, trips: 2 })
-    await env.DB.prepare(
-      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
+    await homeDb
+      .prepare(
+        `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
         attributes, created_on, created_by, last_modified_on, last_modified_by, deleted_at)
           SELECT ?1 * 1000, ?1, 'home', '', '$address',
           '[{"id":"has_dog","function":"boolean_or"}]', 0, '', 0, '', NULL`,
-    )
+      )
       .bind(workspace)
       .run()
     expect(await count('dogs')).toEqual({ count: 0, trips: 2 })
@@ -147,9 +148,8 @@ describe('a question of an audience', () => {
 
   it('resolves the rule once, however many batches it takes', async () => {
     const { res, workspace, count } = await open()
-    await env.DB.prepare(
-      `INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`,
-    )
+    await homeDb
+      .prepare(`INSERT INTO users SELECT ?1, printf('more-%05d', value), 0 FROM json_each(?2)`)
       .bind(workspace, JSON.stringify(Array.from({ length: 5000 }, (_, i) => i)))
       .run()
     await count()
@@ -170,11 +170,12 @@ describe('a question of an audience', () => {
   it('leaves the cache once five hundred others were queried, not before', async () => {
     const { count, workspace } = await open()
     const columns = `name, description, rule, uses, refresh, created_on, created_by, last_modified_on, last_modified_by`
-    await env.DB.prepare(
-      `INSERT INTO audiences (workspace_id, id, ${columns})
+    await homeDb
+      .prepare(
+        `INSERT INTO audiences (workspace_id, id, ${columns})
         SELECT workspace_id, 'other-' || n.value, ${columns} FROM audiences, json_each(?2) AS n
         WHERE workspace_id = ?1`,
-    )
+      )
       .bind(workspace, JSON.stringify(Array.from({ length: 500 }, (_, i) => i)))
       .run()
     await count()

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { explainUser } from '../../src/audiences/explain.ts'
 import { exportUsers } from '../../src/audiences/export.ts'
@@ -8,6 +7,7 @@ import { readRule } from '../../src/audiences/rule.ts'
 import { connect, type Db } from '../../src/db/connect.ts'
 import { membersOf } from '../support/api.ts'
 import { addAudience, deliverAll, syncBy } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { belonging, peopled, resolved } from './populate.ts'
 
@@ -26,11 +26,12 @@ beforeAll(async () => {
     ['cid', 'abe'],
   ] as const)
     for (const name of ['tags', 'more'])
-      await env.DB.prepare(
-        `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, folded)
+      await homeDb
+        .prepare(
+          `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, folded)
           VALUES (?1, ?2, ?3, ?4, 'list', 0, ?4)
           ON CONFLICT DO UPDATE SET value = excluded.value, folded = excluded.folded`,
-      )
+        )
         .bind(workspace, id, name, JSON.stringify(long(last)))
         .run()
 })
@@ -51,7 +52,7 @@ const expected = ['bob']
 function timed(): { db: Db; times: number[] } {
   const times: number[] = []
   const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
-  return { db: connect(env.DB, meter, ({ duration }) => times.push(duration)), times }
+  return { db: connect(homeDb, meter, ({ duration }) => times.push(duration)), times }
 }
 
 /** The machine may be busy: hardly any statement takes long, and none as long as a user would. */
@@ -102,7 +103,8 @@ describe('conditions on the longest lists', () => {
   it('are told of a user who goes meanwhile as of nobody', async () => {
     const question = await resolved(workspace, rule)
     const { db } = timed()
-    await env.DB.prepare('DELETE FROM users WHERE workspace_id = ? AND user_id = ?')
+    await homeDb
+      .prepare('DELETE FROM users WHERE workspace_id = ? AND user_id = ?')
       .bind(workspace, 'bob')
       .run()
     expect(await countUsers(db, workspace, question)).toBe(0)

@@ -1,9 +1,9 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { momentOf } from '../../src/moment.ts'
 import * as oracle from './evaluate.ts'
 import { peopled, populate } from './populate.ts'
+import { homeDb } from '../support/databases.ts'
 import { runs } from '../support/property.ts'
 
 describe('a text as a moment', () => {
@@ -141,7 +141,7 @@ describe('a text as a moment', () => {
           })
           const list = await peopled({ ann: { a: texts } })
           const read = async (query: string, key: number) =>
-            (await env.DB.prepare(query).bind(key).all<{ m: number | null }>()).results.map(
+            (await homeDb.prepare(query).bind(key).all<{ m: number | null }>()).results.map(
               ({ m }) => m,
             )
           const ofWorkspace = 'SELECT m FROM own_readings WHERE workspace_id = ? ORDER BY user_id'

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { checkReferences, withShared } from '../../src/audiences/references.ts'
 import { namesIn } from '../../src/audiences/resolve.ts'
 import type { ResolvedRule } from '../../src/audiences/compile.ts'
@@ -9,9 +8,10 @@ import { connect, type Db } from '../../src/db/connect.ts'
 import { columnsOf, readAttributes, type Value } from '../../src/identity/attributes.ts'
 import { parseJson, stringifyJson } from '../../src/json.ts'
 import type { Population } from './evaluate.ts'
+import { homeDb } from '../support/databases.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
-export const db: Db = connect(env.DB, { statements: 0, rowsRead: 0, rowsWritten: 0 })
+export const db: Db = connect(homeDb, { statements: 0, rowsRead: 0, rowsWritten: 0 })
 
 /** A workspace of one's own, in which only these users are. */
 export async function peopled(users: Record<string, Record<string, Value>>): Promise<number> {
@@ -53,8 +53,8 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
     members.map((member) => ({ key: workspace * 1000 + i, ...member })),
   )
   const write = (query: string, rows: unknown[]) =>
-    env.DB.prepare(query).bind(workspace, JSON.stringify(rows))
-  await env.DB.batch([
+    homeDb.prepare(query).bind(workspace, JSON.stringify(rows))
+  await homeDb.batch([
     write(
       `INSERT INTO users (workspace_id, user_id, created_at) SELECT ?1, value ->> 'id', 0 FROM json_each(?2)`,
       users,
@@ -108,12 +108,13 @@ export async function populate({ users, definitions, cohorts }: Population): Pro
 /** Groups of nobody, for a rule that names them. */
 export async function grouping(workspace: number, ids: string[]): Promise<void> {
   // Negative keys, as keys of groups start with the workspace's number.
-  await env.DB.prepare(
-    `INSERT OR IGNORE INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at)
+  await homeDb
+    .prepare(
+      `INSERT OR IGNORE INTO experience_groups (key, id, workspace_id, name, type, platform, created_at, updated_at)
       SELECT -1000 * ?1 - key - (SELECT count(*) FROM experience_groups
         WHERE workspace_id = ?1), value, ?1, value, '', '', 0, 0
       FROM json_each(?2)`,
-  )
+    )
     .bind(workspace, JSON.stringify(ids))
     .run()
 }
@@ -125,9 +126,8 @@ export async function resolved(
   audiences: ReadonlyMap<string, Rule> = new Map(),
 ): Promise<ResolvedRule> {
   const rule = readRule(parseJson(stringifyJson(given)))
-  const { results } = await env.DB.prepare(
-    'SELECT id FROM experience_groups WHERE workspace_id = ? AND deleted_at IS NULL',
-  )
+  const { results } = await homeDb
+    .prepare('SELECT id FROM experience_groups WHERE workspace_id = ? AND deleted_at IS NULL')
     .bind(workspace)
     .all<{ id: string }>()
   const groups = new Set(results.map(({ id }) => id))

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
@@ -6,6 +5,7 @@ import { cancelJob, publishJob } from '../../src/experience/held.ts'
 import { renameGroup } from '../../src/experience/groups.ts'
 import { membersOf } from '../support/api.ts'
 import { changeAudience, deliverAll, held, jobsIn, people, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import {
   before,
@@ -40,7 +40,8 @@ async function guarded() {
   }
   const states = async () => (await jobsIn(workspace)).map(({ state }) => state)
   const first = async () => {
-    const id = await env.DB.prepare('SELECT id FROM jobs WHERE workspace_id = ? ORDER BY key')
+    const id = await homeDb
+      .prepare('SELECT id FROM jobs WHERE workspace_id = ? ORDER BY key')
       .bind(workspace)
       .first<string>('id')
     return id ?? ''

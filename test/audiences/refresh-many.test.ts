@@ -1,7 +1,7 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { clearAudiences, day, hour, monday, red } from '../support/refresh.ts'
 
@@ -9,9 +9,9 @@ const at = monday + hour
 
 beforeEach(async () => {
   await clearAudiences()
-  await env.DB.batch(
+  await homeDb.batch(
     ['experience_groups', 'cron_places', 'group_definitions'].map((table) =>
-      env.DB.prepare(`DELETE FROM ${table}`),
+      homeDb.prepare(`DELETE FROM ${table}`),
     ),
   )
 })
@@ -19,19 +19,23 @@ beforeEach(async () => {
 /** So many audiences, ten to a workspace, which have not been refreshed for a day or a week. */
 const seed = (count: number, { attached = true, rule = JSON.stringify(red) } = {}) => {
   const numbers = 'WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)'
-  const audiences = env.DB.prepare(
-    `${numbers} INSERT INTO audiences (workspace_id, id, name, description, rule, uses, refresh,
+  const audiences = homeDb
+    .prepare(
+      `${numbers} INSERT INTO audiences (workspace_id, id, name, description, rule, uses, refresh,
       refreshed, created_on, created_by, last_modified_on, last_modified_by)
     SELECT 1 + i / 10, 'reds ' || i, '', '', ?2, '[]', iif(i % 2, 'daily', 'weekly'),
       iif(i % 2, '${periodOf('daily', at - day)}', '${periodOf('weekly', at - 7 * day)}'),
       0, '', 0, '' FROM n`,
-  ).bind(count, rule)
-  const groups = env.DB.prepare(
-    `${numbers} INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at,
+    )
+    .bind(count, rule)
+  const groups = homeDb
+    .prepare(
+      `${numbers} INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at,
       updated_at, audience_id)
     SELECT 'group ' || i, 1 + i / 10, 'group ' || i, '', '', 0, 0, 'reds ' || i FROM n`,
-  ).bind(count)
-  return env.DB.batch(attached ? [audiences, groups] : [audiences])
+    )
+    .bind(count)
+  return homeDb.batch(attached ? [audiences, groups] : [audiences])
 }
 
 /** What an invocation opens, and what that costs. */
@@ -44,7 +48,7 @@ async function comes(now = at) {
 }
 
 const count = (what: string) =>
-  env.DB.prepare(`SELECT count(*) AS n FROM ${what}`).first<number>('n')
+  homeDb.prepare(`SELECT count(*) AS n FROM ${what}`).first<number>('n')
 
 describe('50,000 audiences that are due', () => {
   it('have their syncs opened within half an hour', { timeout: 300_000 }, async () => {
@@ -70,12 +74,14 @@ describe('50,000 audiences that are due', () => {
 describe('10,000 audiences', () => {
   it('that wait for the recomputes read one row each', async () => {
     await seed(10_000)
-    await env.DB.prepare("UPDATE audiences SET refresh = 'weekly', refreshed = '2020-W01'").run()
-    await env.DB.prepare(
-      `INSERT INTO group_definitions (workspace_id, id, description, source_user_attribute,
+    await homeDb.prepare("UPDATE audiences SET refresh = 'weekly', refreshed = '2020-W01'").run()
+    await homeDb
+      .prepare(
+        `INSERT INTO group_definitions (workspace_id, id, description, source_user_attribute,
         attributes, created_on, created_by, last_modified_on, last_modified_by)
       SELECT DISTINCT workspace_id, 'household', '', 'town', '[]', 0, '', 0, '' FROM audiences`,
-    ).run()
+      )
+      .run()
     const { jobs, rowsRead, statements } = await comes()
     console.log(`${statements} statements, ${rowsRead} rows read`)
     expect(jobs).toEqual([])
@@ -88,13 +94,14 @@ describe('10,000 audiences', () => {
     const again = await comes()
     expect([again.jobs.length, again.statements]).toEqual([0, 4])
     expect(again.rowsRead).toBeLessThan(10)
-    await env.DB.prepare("UPDATE audiences SET refresh = 'daily'").run()
+    await homeDb.prepare("UPDATE audiences SET refresh = 'daily'").run()
     expect((await comes(at + 23 * hour)).rowsRead).toBeLessThan(10)
   })
 
   it('whose rules are broken hold the others up only for a while', async () => {
     await seed(300, { rule: '{' })
-    await env.DB.prepare("UPDATE audiences SET rule = ? WHERE id GLOB 'reds *99'")
+    await homeDb
+      .prepare("UPDATE audiences SET rule = ? WHERE id GLOB 'reds *99'")
       .bind(JSON.stringify(red))
       .run()
     const error = vi.spyOn(console, 'error').mockReturnValue()

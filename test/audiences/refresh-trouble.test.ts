@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -13,6 +12,7 @@ import {
   rulesKept,
   teamIs,
 } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import {
   before,
@@ -149,7 +149,8 @@ describe('the trouble of one workspace does not hold up another', () => {
     await addAudience(before, refused, 'used', red)
     await filling(before, refused, 'reds', { operator: 'in_audience', audience: 'used' }, 'weekly')
     await filling(before, well, 'reds', red, 'weekly')
-    await env.DB.prepare(`UPDATE audiences SET rule = ? WHERE workspace_id = ? AND id = 'used'`)
+    await homeDb
+      .prepare(`UPDATE audiences SET rule = ? WHERE workspace_id = ? AND id = 'used'`)
       .bind(
         JSON.stringify({ operator: 'or', expressions: Array.from({ length: 101 }, () => red) }),
         refused,
@@ -174,7 +175,8 @@ describe('the trouble of one workspace does not hold up another', () => {
     const [broken, well] = [newWorkspace(), newWorkspace()]
     await filling(before, broken, 'reds', red, 'weekly')
     await filling(before, well, 'reds', red, 'weekly')
-    await env.DB.prepare('UPDATE audiences SET rule = ? WHERE workspace_id = ?')
+    await homeDb
+      .prepare('UPDATE audiences SET rule = ? WHERE workspace_id = ?')
       .bind('{', broken)
       .run()
     const error = vi.spyOn(console, 'error').mockImplementation(() => undefined)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
@@ -12,6 +11,7 @@ import {
   grouped,
   jobsIn,
 } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
 import {
@@ -61,7 +61,8 @@ describe('an audience of the week', () => {
     const [job] = await jobsIn(workspace)
     expect(job).toMatchObject({ state: 'successful', added: 1, createdBy: 'refresh' })
     expect(
-      await env.DB.prepare('SELECT participant_count AS n FROM experience_groups WHERE key = ?')
+      await homeDb
+        .prepare('SELECT participant_count AS n FROM experience_groups WHERE key = ?')
         .bind(group.key)
         .first('n'),
     ).toBe(1)

@@ -1,10 +1,10 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { deliverAll, inStepsOf, jobsIn, invokeJob, rulesKept } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { person, Stage, unended, type Request } from '../support/sync-stage.ts'
 import { deliveries, type Delivery } from '../support/deliveries.ts'
@@ -155,10 +155,11 @@ describe('uploads to a group and syncs of its audience', () => {
             })
             for (const { key } of accepted) await invokeJob(res, workspace, key)
             await eraseGroup(stage.hand.res, workspace, group.key)
-            const rows = await env.DB.prepare(
-              `SELECT (SELECT count(*) FROM members WHERE group_key = ?2)
+            const rows = await homeDb
+              .prepare(
+                `SELECT (SELECT count(*) FROM members WHERE group_key = ?2)
                 + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
-            )
+              )
               .bind(workspace, group.key)
               .first('n')
             expect(rows).toBe(0)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compile, compiler, type Names } from '../../src/audiences/compile.ts'
@@ -16,6 +15,7 @@ import { connect } from '../../src/db/connect.ts'
 import { stringifyJson } from '../../src/json.ts'
 import { rule } from './arbitrary.ts'
 import { resolved, belonging, grouping, populate } from './populate.ts'
+import { homeDb } from '../support/databases.ts'
 import { runs } from '../support/property.ts'
 
 const leaf: Rule = { operator: 'ends_with', attribute: 'a', value: 'b' }
@@ -74,9 +74,9 @@ describe('the text of a condition', () => {
       {
         prepare: (query: string) => {
           said.push(query)
-          return env.DB.prepare(query)
+          return homeDb.prepare(query)
         },
-        batch: (statements: D1PreparedStatement[]) => env.DB.batch(statements),
+        batch: (statements: D1PreparedStatement[]) => homeDb.batch(statements),
       } as Pick<D1Database, 'prepare' | 'batch'>, // all that `connect` calls
       { statements: 0, rowsRead: 0, rowsWritten: 0 },
     )

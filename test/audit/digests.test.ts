@@ -6,7 +6,8 @@ import { check, read, scopeOf } from '../local/audit/verify.ts'
 import { makeDigests } from '../../src/audit/make-digests.ts'
 import type { Env } from '../../src/resources.ts'
 import { call } from '../support/api.ts'
-import { tick } from '../support/bindings.ts'
+import { tickEverywhere } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
 
@@ -15,20 +16,21 @@ const today = Date.UTC(2027, 2, 10)
 const daily = '0 4 * * *'
 
 const clear = () =>
-  env.DB.batch(
+  homeDb.batch(
     ['events', 'event_digests', 'cron_places'].map((table) =>
-      env.DB.prepare(`DELETE FROM ${table}`),
+      homeDb.prepare(`DELETE FROM ${table}`),
     ),
   )
 beforeEach(async () => void (await clear()))
 
 /** Writes events of these times, in this order. */
 const write = (workspace: number, times: number[]) =>
-  env.DB.prepare(
-    `INSERT INTO events (workspace_id, id, type, at, data, actor, object_kind, object_id)
+  homeDb
+    .prepare(
+      `INSERT INTO events (workspace_id, id, type, at, data, actor, object_kind, object_id)
      SELECT ?1, 'evt_' || ?1 || '_' || value, 'group.deleted', value, '{"group_id":"7"}',
        '{"client":"c","name":"tester"}', 'group', '7' FROM json_each(?2)`,
-  )
+    )
     .bind(workspace, JSON.stringify(times))
     .run()
 
@@ -58,7 +60,7 @@ describe('a day that is over', () => {
     const one = await team()
     const now = Date.now()
     await write(one.workspace, [now - 2 * day, now - day - 5000, now - day, now])
-    await tick(daily, env, now)
+    await tickEverywhere(daily, env, now)
     const digests = await digestsOf(one)
     expect(digests.length).toBeGreaterThanOrEqual(2)
     expect(digests[0]).toMatchObject({ previous: null, count: 1 })
@@ -153,7 +155,7 @@ describe('the digests of many workspaces', () => {
     for (const workspace of many) await write(workspace, [today - 1])
     const now = today + 5 * 3_600_000
     const made = async () =>
-      (await env.DB.prepare('SELECT count(*) AS n FROM event_digests').first<number>('n')) ?? 0
+      (await homeDb.prepare('SELECT count(*) AS n FROM event_digests').first<number>('n')) ?? 0
     const { res } = hazardous({}, { now: () => now })
     res.meter.statements = 0
     await makeDigests(res, { begins: false })
@@ -173,7 +175,7 @@ describe('the digests of many workspaces', () => {
     const [one, other] = [await team(), await team()]
     for (const { workspace } of [one, other]) await write(workspace, [today - 1])
     const say = (data: string) =>
-      env.DB.prepare('UPDATE events SET data = ? WHERE workspace_id = ?').bind(data, one.workspace)
+      homeDb.prepare('UPDATE events SET data = ? WHERE workspace_id = ?').bind(data, one.workspace)
     await say('{').run()
     await sumUp(today + 5 * 3_600_000).catch(() => undefined)
     expect([await digestsOf(one), (await digestsOf(other)).length]).toEqual([[], 1])
@@ -185,11 +187,12 @@ describe('the digests of many workspaces', () => {
   it('of a hundred thousand events read each row a bounded number of times', async () => {
     const one = await team()
     const count = 100_000
-    await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?3 - 1)
+    await homeDb
+      .prepare(
+        `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?3 - 1)
        INSERT INTO events (workspace_id, id, type, at, data)
        SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2 + i * 800, '{}' FROM n`,
-    )
+      )
       .bind(one.workspace, today - day, count)
       .run()
     const { res } = hazardous({}, { now: () => today + 5 * 3_600_000 })
@@ -282,11 +285,11 @@ describe('what was tampered with', () => {
   it('is not signed anew where digests are gone from the table', async () => {
     const { workspace, lines, wrong, digests } = await audit()
     for (const gone of ["day >= '2027-03-08'", 'true']) {
-      await env.DB.batch(
+      await homeDb.batch(
         [
           `DELETE FROM event_digests WHERE workspace_id = ? AND ${gone}`,
           "UPDATE events SET data = '{}' WHERE workspace_id = ? AND id LIKE '%1000'",
-        ].map((query) => env.DB.prepare(query).bind(workspace)),
+        ].map((query) => homeDb.prepare(query).bind(workspace)),
       )
       // One that was written late, after its day was summed up.
       await write(workspace, [today - (gone === 'true' ? 2 : 1)])
@@ -309,14 +312,16 @@ describe('what was tampered with', () => {
     )
     const other = await generateKeyPair('EdDSA', { extractable: true })
     const SIGNING_KEY = JSON.stringify({ ...(await exportJWK(other.privateKey)), kid: 'other' })
-    await env.DB.prepare("DELETE FROM event_digests WHERE workspace_id = ? AND day >= '2027-03-08'")
+    await homeDb
+      .prepare("DELETE FROM event_digests WHERE workspace_id = ? AND day >= '2027-03-08'")
       .bind(workspace)
       .run()
     for (const day of ['08', '09']) await env.FILES.delete(`audit/${workspace}/2027-03-${day}.json`)
     await sumUp(today + 5 * 3_600_000, { SIGNING_KEY })
-    const { results } = await env.DB.prepare(
-      'SELECT day, first, last, count, sha256, previous, signature FROM event_digests WHERE workspace_id = ?',
-    )
+    const { results } = await homeDb
+      .prepare(
+        'SELECT day, first, last, count, sha256, previous, signature FROM event_digests WHERE workspace_id = ?',
+      )
       .bind(workspace)
       .all<Digest>()
     const [, resigned] = results

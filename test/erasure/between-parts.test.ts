@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { getErasure } from '../../src/erasure/erasures.ts'
 import { erasePerson } from '../../src/erasure/request.ts'
@@ -13,6 +12,7 @@ import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { filling, grouped, inStepsOf, jobsIn, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous, parts, unlessCrash, type Fuse } from '../support/hazard.ts'
 import { answer, answerAll } from '../support/stale.ts'
 import { emptyTables, everyRow } from '../support/store.ts'
@@ -98,7 +98,7 @@ describe('a recompute', () => {
     expect(enqueued).toContainEqual(message)
     expect(enqueued).toContainEqual(message)
     await answer(res, message)
-    const run = env.DB.prepare('SELECT state, seated FROM recompute_runs WHERE workspace_id = ?')
+    const run = homeDb.prepare('SELECT state, seated FROM recompute_runs WHERE workspace_id = ?')
     expect(await run.bind(workspace).first()).toEqual({ state: 'successful', seated: 2 })
     await ends()
     expect([await stateOf(erasure), await traces()]).toEqual(['complete', []])

@@ -14,6 +14,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import type { Message } from '../../src/messages.ts'
 import { lines } from '../support/api.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
 import { fileParts, hazardous, parts, unlessCrash, type Fault } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
@@ -190,7 +191,7 @@ class Scene {
     fuse(undefined)
     if (died) await request()
     this.erasures.push({ before: this.uploads.length, who })
-    const at = await env.DB.prepare('SELECT max(erased_at) AS at FROM erased_people').first('at')
+    const at = await homeDb.prepare('SELECT max(erased_at) AS at FROM erased_people').first('at')
     for (const one of who) {
       this.forgottenAt.set(one, Number(at))
       this.said.delete(one)
@@ -211,19 +212,21 @@ class Scene {
 
   /** Counts are exact at each moment. */
   async check(): Promise<void> {
-    const { results } = await env.DB.prepare(
-      `SELECT g.key, participant_count AS count, (SELECT count(*) FROM members AS m
+    const { results } = await homeDb
+      .prepare(
+        `SELECT g.key, participant_count AS count, (SELECT count(*) FROM members AS m
         WHERE m.group_key = g.key AND m.added_rev <= g.revision
           AND (m.removed_rev IS NULL OR m.removed_rev > g.revision)) AS rows
       FROM experience_groups AS g WHERE deleted_at IS NULL`,
-    ).all<{ count: number; rows: number }>()
+      )
+      .all<{ count: number; rows: number }>()
     for (const { count, rows } of results) expect(count).toBe(rows)
   }
 
   /** Until nothing is left to do; what nobody has sent again, the crons find. */
   async settle(): Promise<void> {
     const { res, enqueued } = this.hazard
-    const left = env.DB.prepare(
+    const left = homeDb.prepare(
       `SELECT (SELECT count(*) FROM jobs WHERE ended_at IS NULL)
         + (SELECT count(*) FROM erasures WHERE ended_at IS NULL)
         + (SELECT count(*) FROM experience_groups WHERE deleted_at IS NOT NULL) AS n`,
@@ -261,31 +264,34 @@ class Scene {
   }
 
   async checkEnd(): Promise<void> {
-    const { results: jobs } = await env.DB.prepare(
-      `SELECT key FROM jobs WHERE state = 'failed' AND erasure_key IS NULL`,
-    ).all<{ key: number }>()
+    const { results: jobs } = await homeDb
+      .prepare(`SELECT key FROM jobs WHERE state = 'failed' AND erasure_key IS NULL`)
+      .all<{ key: number }>()
     const failed = new Set(jobs.map(({ key }) => key))
     for (const [to, { key }] of this.groups.entries()) {
-      const { results } = await env.DB.prepare(
-        `SELECT participant_id AS id FROM members AS m JOIN experience_groups AS g ON g.key = m.group_key
+      const { results } = await homeDb
+        .prepare(
+          `SELECT participant_id AS id FROM members AS m JOIN experience_groups AS g ON g.key = m.group_key
         WHERE g.key = ? AND added_rev <= revision AND (removed_rev IS NULL OR removed_rev > revision)
         ORDER BY 1`,
-      )
+        )
         .bind(key)
         .all<{ id: string }>()
       expect(results.map(({ id }) => id)).toEqual(this.membersOf(to, failed))
     }
-    const { results: users } = await env.DB.prepare(
-      `SELECT u.user_id AS user, value AS team FROM users AS u
+    const { results: users } = await homeDb
+      .prepare(
+        `SELECT u.user_id AS user, value AS team FROM users AS u
         LEFT JOIN user_attributes AS a USING (workspace_id, user_id) ORDER BY 1`,
-    ).all<{ user: string; team: string }>()
+      )
+      .all<{ user: string; team: string }>()
     expect(users).toEqual(
       people.flatMap((user) => {
         const newest = (this.said.get(user) ?? []).toSorted((a, b) => b.at - a.at)[0]
         return newest === undefined ? [] : [{ user, team: newest.team }]
       }),
     )
-    const counted = env.DB.prepare('SELECT users FROM workspaces WHERE workspace_id = ?')
+    const counted = homeDb.prepare('SELECT users FROM workspaces WHERE workspace_id = ?')
     expect((await counted.bind(this.workspace).first('users')) ?? 0).toBe(users.length)
     const gone = [...this.forgottenAt.keys()].filter((id) => !this.back.has(id))
     const { objects } = await env.FILES.list({ prefix: `uploads/${this.workspace}/` })

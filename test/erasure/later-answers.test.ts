@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { getErasure } from '../../src/erasure/erasures.ts'
 import { erasePerson } from '../../src/erasure/request.ts'
@@ -6,6 +5,7 @@ import { enqueueStalledErasures } from '../../src/erasure/stalled.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { grouped } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { answerAll } from '../support/stale.ts'
 import { emptyTables, everyRow } from '../support/store.ts'
@@ -44,10 +44,11 @@ async function scene() {
       await answerAll(res, enqueued)
     },
     answers: async () => {
-      const { results } = await env.DB.prepare(
-        `SELECT status, answer FROM delivery_attempts WHERE webhook_key = ?
+      const { results } = await homeDb
+        .prepare(
+          `SELECT status, answer FROM delivery_attempts WHERE webhook_key = ?
         ORDER BY event_key, attempt`,
-      )
+        )
         .bind(key)
         .all<{ status: number; answer: string }>()
       return results.map(({ status, answer }) => `${status} ${answer}`)
@@ -125,7 +126,7 @@ describe('an answer that names an erased person', () => {
       await happens()
       await delivers()
       clock.ahead += 10_000
-      await env.DB.prepare(`UPDATE deliveries SET state = 'failed'`).run()
+      await homeDb.prepare(`UPDATE deliveries SET state = 'failed'`).run()
     }
     expect((await answers()).map((answer) => answer.slice(0, 20))).toEqual([
       ...['500 ', '500 Zoé 7f3', '500 ', '500 ', `500 ${'x'.repeat(16)}`, '500 ', '500 '],

@@ -16,6 +16,7 @@ import type { Message } from '../../src/messages.ts'
 import type { Resources } from '../../src/resources.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { grouped, jobsIn } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous, parts } from '../support/hazard.ts'
 import { staged } from '../support/exposures.ts'
 import { planOf, watched } from '../support/plans.ts'
@@ -42,9 +43,8 @@ async function scene(members = ['ann', 'bob'], vars: Parameters<typeof hazardous
     (await getErasure(res.databaseOf(workspace), workspace, id)).state
   const here = () => membersOf(workspace, group.id)
   const users = async () => {
-    const { results } = await env.DB.prepare(
-      'SELECT user_id AS id FROM users WHERE workspace_id = ? ORDER BY 1',
-    )
+    const { results } = await homeDb
+      .prepare('SELECT user_id AS id FROM users WHERE workspace_id = ? ORDER BY 1')
       .bind(workspace)
       .all<{ id: string }>()
     return results.map(({ id }) => id)
@@ -81,9 +81,11 @@ describe('an erasure', () => {
     fuse({ at: 4, when: 'after' })
     await goesOn(removing).catch(() => undefined)
     fuse(undefined)
-    const rows = env.DB.prepare(
-      `SELECT removed_rev AS rev FROM members WHERE workspace_id = ? AND participant_id = 'ann'`,
-    ).bind(workspace)
+    const rows = homeDb
+      .prepare(
+        `SELECT removed_rev AS rev FROM members WHERE workspace_id = ? AND participant_id = 'ann'`,
+      )
+      .bind(workspace)
     expect(await rows.all()).toMatchObject({ results: [{ rev: 2 }] })
     await erases()
     await giveUp(res, workspace, removing.key)
@@ -96,9 +98,9 @@ describe('an erasure', () => {
   it('leaves nothing of its own to prune', async () => {
     const { res, enqueued, sends, goesOn, erases, group } = await scene(['ann', 'bob', 'cid'])
     await goesOn(await sends('REMOVE', ['cid']))
-    const toPrune = env.DB.prepare(
-      'SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?',
-    ).bind(group.key)
+    const toPrune = homeDb
+      .prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?')
+      .bind(group.key)
     await erases()
     await answerAll(res, enqueued)
     expect(await toPrune.first('n')).toBe(1)
@@ -128,9 +130,8 @@ describe('an erasure', () => {
     expect((await jobsIn(workspace)).length).toBe(4)
     await answerAll(res, enqueued)
     expect(await here()).toEqual(['bob'])
-    const { results } = await env.DB.prepare(
-      `SELECT type FROM events WHERE workspace_id = ? AND type LIKE '%eras%'`,
-    )
+    const { results } = await homeDb
+      .prepare(`SELECT type FROM events WHERE workspace_id = ? AND type LIKE '%eras%'`)
       .bind(workspace)
       .all()
     expect(results).toEqual([{ type: 'erasure.requested' }, { type: 'person.erased' }])
@@ -171,13 +172,14 @@ describe('an erasure', () => {
     const { res, enqueued, workspace, here } = await scene([...many, 'bob'])
     const { people } = await erasePeople(res, workspace, many, 'tester')
     expect(people).toBe(900)
-    await env.DB.prepare('UPDATE jobs SET batch_ids = 100 WHERE ended_at IS NULL').run()
+    await homeDb.prepare('UPDATE jobs SET batch_ids = 100 WHERE ended_at IS NULL').run()
     await answerAll(res, enqueued)
     expect(await here()).toEqual(['bob'])
-    const { results } = await env.DB.prepare(
-      `SELECT cursor, removed, rows, state FROM jobs
+    const { results } = await homeDb
+      .prepare(
+        `SELECT cursor, removed, rows, state FROM jobs
         WHERE workspace_id = ? AND erasure_key IS NOT NULL`,
-    )
+      )
       .bind(workspace)
       .all()
     expect(results).toEqual([{ cursor: '', removed: 900, rows: 900, state: 'successful' }])
@@ -229,9 +231,9 @@ describe('users of before an erasure', () => {
     await answerAll(res, enqueued)
     await deleteDefinition(res, workspace, 'household')
     enqueued.length = 0
-    const seats = env.DB.prepare(
-      'SELECT count(*) AS n FROM identity_members WHERE definition_key = ?',
-    ).bind(key)
+    const seats = homeDb
+      .prepare('SELECT count(*) AS n FROM identity_members WHERE definition_key = ?')
+      .bind(key)
     expect(await seats.first('n')).toBe(1)
     await erases()
     await answerAll(res, enqueued)
@@ -265,10 +267,11 @@ describe('the last parts of an erasure', () => {
     if (message?.kind !== 'recompute') throw new Error('no recompute')
     await runRecompute(res, message)
     const stands = (ended: number | null) =>
-      env.DB.prepare(
-        `UPDATE recompute_runs SET cursor = 'ann', ended_at = ?,
+      homeDb
+        .prepare(
+          `UPDATE recompute_runs SET cursor = 'ann', ended_at = ?,
           largest = '[{"value":"ann","users":12},{"value":"annex","users":11}]' WHERE key = ?`,
-      )
+        )
         .bind(ended, message.run)
         .run()
     await stands(null)
@@ -279,7 +282,7 @@ describe('the last parts of an erasure', () => {
     await stands(1)
     await answerAll(res, messages)
     expect(await stateOf(erasure)).toBe('complete')
-    const run = env.DB.prepare('SELECT cursor, largest FROM recompute_runs WHERE key = ?')
+    const run = homeDb.prepare('SELECT cursor, largest FROM recompute_runs WHERE key = ?')
     expect(await run.bind(message.run).first()).toEqual({
       cursor: '',
       largest: '[{"value":"annex","users":11}]',
@@ -293,16 +296,17 @@ describe('the last parts of an erasure', () => {
       await staged(res, workspace, 'beside', { arms: ['a', 'b'] }),
       await staged(res, workspace, 'gone', { arms: ['a', 'b'] }),
     ]
-    await env.DB.prepare('UPDATE experiments SET deleted_at = 1 WHERE key = ?').bind(gone).run()
+    await homeDb.prepare('UPDATE experiments SET deleted_at = 1 WHERE key = ?').bind(gone).run()
     for (const [key, after] of [
       [at, 'ann'],
       [beside, 'bob'],
       [gone, 'ann'],
     ])
-      await env.DB.prepare(
-        `INSERT INTO experiment_balances (experiment_key, workspace_id, state, step, progress, updated_at)
+      await homeDb
+        .prepare(
+          `INSERT INTO experiment_balances (experiment_key, workspace_id, state, step, progress, updated_at)
         VALUES (?, ?, 'counting', 7, json_object('after', ?), 1)`,
-      )
+        )
         .bind(key, workspace, after)
         .run()
     const erasure = await erases()
@@ -311,9 +315,11 @@ describe('the last parts of an erasure', () => {
     if (message?.kind !== 'erase-people') throw new Error('no erasure')
     await runErasure(res, workspace, message.erasure)
     expect(await stateOf(erasure)).toBe('complete')
-    const balances = env.DB.prepare(
-      'SELECT step, progress FROM experiment_balances WHERE workspace_id = ? ORDER BY experiment_key',
-    ).bind(workspace)
+    const balances = homeDb
+      .prepare(
+        'SELECT step, progress FROM experiment_balances WHERE workspace_id = ? ORDER BY experiment_key',
+      )
+      .bind(workspace)
     expect((await balances.all()).results).toEqual([
       { step: 8, progress: null },
       { step: 8, progress: '{"after":"bob"}' },
@@ -346,7 +352,7 @@ describe('what is kept of erased people', () => {
     await answerAll(res, enqueued)
     const later = (days: number) => ({ ...res, now: () => Date.now() + days * 86_400_000 })
     await sweepErasures(later(399))
-    const kept = env.DB.prepare(
+    const kept = homeDb.prepare(
       'SELECT (SELECT count(*) FROM erased_people) + (SELECT count(*) FROM erasures) AS n',
     )
     expect(await kept.first('n')).toBe(2)
@@ -387,11 +393,12 @@ it('asks by indexes alone', async () => {
 
 it('lets a thousand erasures of a workspace go on at once', async () => {
   const { erases, workspace } = await scene()
-  await env.DB.prepare(
-    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+  await homeDb
+    .prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
     INSERT INTO erasures (id, workspace_id, people, state, removed, created_at, updated_at)
     SELECT i, ?, 1, 'waiting', '{}', 1, 1 FROM n`,
-  )
+    )
     .bind(workspace)
     .run()
   const { id } = await erases()
@@ -402,13 +409,14 @@ it('lets a thousand erasures of a workspace go on at once', async () => {
 it('is refused where ten thousand jobs of erasures have not ended', async () => {
   const { erases, workspace, group } = await scene()
   const { id } = await erases()
-  await env.DB.prepare(
-    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+  await homeDb
+    .prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, batch_ids, created_by, created_at, updated_at, erasure_key)
     SELECT 'erasing-' || i, ?1, ?2, i + 2, 'remove', 'waiting', 'erasure', '', 1, 0, 1, '', 1, 1, 1
     FROM n`,
-  )
+    )
     .bind(workspace, group.key)
     .run()
   await expect(erases('bob')).rejects.toMatchObject({ facts: { reason: 'jobs-waiting' } })

@@ -12,6 +12,7 @@ import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, insisting, parts, unlessCrash, type Fault } from '../support/hazard.ts'
 import { deliveries, faults, type Delivery } from '../support/deliveries.ts'
 import { runs } from '../support/property.ts'
@@ -106,11 +107,12 @@ type Shown = Pick<JobRow, 'state' | 'failure' | 'rows' | 'badRows' | 'added' | '
 }
 
 async function jobsOf(workspace: number): Promise<Shown[]> {
-  const { results } = await env.DB.prepare(
-    `SELECT state, failure, rows, bad_rows AS badRows, added, removed,
+  const { results } = await homeDb
+    .prepare(
+      `SELECT state, failure, rows, bad_rows AS badRows, added, removed,
       (SELECT json_group_array(line ORDER BY line) FROM job_problems WHERE job_key = key) AS lines
     FROM jobs WHERE workspace_id = ? ORDER BY revision`,
-  )
+    )
     .bind(workspace)
     .all<Shown>()
   return results
@@ -148,7 +150,8 @@ describe('a sequence of uploads to one group', () => {
             keys.push({ workspace, ...opened })
           }
           for (const { workspace } of places)
-            await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
+            await homeDb
+              .prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
               .bind(batchIds, workspace)
               .run()
 
@@ -170,9 +173,8 @@ describe('a sequence of uploads to one group', () => {
               expected = after
             })
             expect(await membersOf(workspace, id)).toEqual([...expected].sort(inBytes))
-            const count = await env.DB.prepare(
-              'SELECT participant_count AS n FROM experience_groups WHERE id = ?',
-            )
+            const count = await homeDb
+              .prepare('SELECT participant_count AS n FROM experience_groups WHERE id = ?')
               .bind(id)
               .first('n')
             expect(count).toBe(expected.size)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
@@ -7,6 +6,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { lines } from '../support/api.ts'
 import { filled, grouped, inStepsOf, invokeJob, jobsIn, people } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -25,7 +25,7 @@ describe('the batches of a file', () => {
     takes(ms)
     const touched: number[] = [0]
     meanwhile(async () => {
-      const job = env.DB.prepare('SELECT touched FROM jobs WHERE key = ?').bind(key)
+      const job = homeDb.prepare('SELECT touched FROM jobs WHERE key = ?').bind(key)
       const now = await job.first<number>('touched')
       if (now !== null && now !== touched.at(-1)) touched.push(now)
     })
@@ -84,7 +84,7 @@ describe('a slice that a lower limit of ids makes smaller than what is applied',
     await giveUp(res, workspace, key)
     await invokeJob(lower, workspace, key)
     expect(await jobsIn(workspace)).toMatchObject([{ state: 'failed', failure: 'gave-up' }])
-    const members = env.DB.prepare('SELECT count(*) AS n FROM members WHERE workspace_id = ?')
+    const members = homeDb.prepare('SELECT count(*) AS n FROM members WHERE workspace_id = ?')
     expect(await members.bind(workspace).first('n')).toBe(0)
   })
 })
@@ -134,17 +134,18 @@ describe('pruning', () => {
       ['removed by one to come', 1, 5],
       ['added by one to come', 5, null],
     ]
-    await env.DB.batch([
-      env.DB.prepare(
-        `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
+    await homeDb.batch([
+      homeDb
+        .prepare(
+          `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
           SELECT ?, value ->> 0, ?, value ->> 1, value ->> 2, 0 FROM json_each(?)`,
-      ).bind(workspace, groupKey, JSON.stringify(rows)),
-      env.DB.prepare('UPDATE experience_groups SET revision = 4 WHERE key = ?').bind(groupKey),
+        )
+        .bind(workspace, groupKey, JSON.stringify(rows)),
+      homeDb.prepare('UPDATE experience_groups SET revision = 4 WHERE key = ?').bind(groupKey),
     ])
     await pruneGroup(res, { workspace, group: groupKey, after: '' })
-    const { results } = await env.DB.prepare(
-      'SELECT participant_id AS id FROM members WHERE group_key = ? ORDER BY id',
-    )
+    const { results } = await homeDb
+      .prepare('SELECT participant_id AS id FROM members WHERE group_key = ? ORDER BY id')
       .bind(groupKey)
       .all<{ id: string }>()
     expect(results.map(({ id }) => id)).toEqual([
@@ -163,7 +164,7 @@ describe('two events of one job', () => {
     const { key: webhook } = await createWebhook(res, workspace, draft, 'tester')
     const { key } = await sync()
     await invokeJob(res, workspace, key)
-    const events = env.DB.prepare('SELECT count(*) AS n FROM deliveries WHERE webhook_key = ?')
+    const events = homeDb.prepare('SELECT count(*) AS n FROM deliveries WHERE webhook_key = ?')
     expect(await events.bind(webhook).first('n')).toBe(2)
     expect(deliveriesEnqueued).toEqual([{ kind: 'deliver', workspace, webhook }])
   })

@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Failure } from '../../src/failure.ts'
 import { grouped } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 import { checkExpected } from '../../src/experience/expected.ts'
@@ -22,7 +22,8 @@ async function scene() {
         ...{ createdBy: 'tester', parts: parts('ADD', `${id}\n`), expected },
       }),
     jobs: () =>
-      env.DB.prepare('SELECT count(*) AS n FROM jobs WHERE workspace_id = ?')
+      homeDb
+        .prepare('SELECT count(*) AS n FROM jobs WHERE workspace_id = ?')
         .bind(workspace)
         .first<number>('n'),
   }

@@ -1,5 +1,4 @@
 import { gzipSync } from 'node:zlib'
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
@@ -8,6 +7,7 @@ import { createGroup } from '../../src/experience/groups.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { membersOf } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -127,7 +127,8 @@ it('a file of any clothes has the members that its rows name', async () => {
       expect(await membersOf(workspace, id)).toEqual(
         [...good].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
       )
-      const job = await env.DB.prepare('SELECT rows, bad_rows AS bad FROM jobs WHERE key = ?')
+      const job = await homeDb
+        .prepare('SELECT rows, bad_rows AS bad FROM jobs WHERE key = ?')
         .bind(key)
         .first()
       const bad = several && made.trailing !== '' ? made.rows.length : refused.length

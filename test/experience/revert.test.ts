@@ -1,10 +1,10 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { runErasure } from '../../src/erasure/run.ts'
 import { erasePerson } from '../../src/erasure/request.ts'
 import { getMemberAt } from '../../src/experience/as-of.ts'
 import { membersOf } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { deeds, everybody, groupHistory, type Deed } from '../support/group-history.ts'
 import { runs } from '../support/property.ts'
 import { inBytes } from '../support/town.ts'
@@ -97,7 +97,7 @@ describe('a history with reverts', () => {
           const members = await membersOf(workspace, group.id)
           expect(revisions[1]).toBe(await live())
           expect(members.filter(isKnown)).toEqual([...at.live].filter(isKnown).sort(inBytes))
-          const row = env.DB.prepare(
+          const row = homeDb.prepare(
             'SELECT participant_count AS n FROM experience_groups WHERE id = ?',
           )
           expect(await row.bind(group.id).first('n')).toBe(members.length)
@@ -141,9 +141,8 @@ async function count(
 }
 
 async function unendedErasures(workspace: number): Promise<number[]> {
-  const { results } = await env.DB.prepare(
-    'SELECT key FROM erasures WHERE workspace_id = ? AND ended_at IS NULL',
-  )
+  const { results } = await homeDb
+    .prepare('SELECT key FROM erasures WHERE workspace_id = ? AND ended_at IS NULL')
     .bind(workspace)
     .all<{ key: number }>()
   return results.map(({ key }) => key)

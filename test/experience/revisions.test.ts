@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { listRevisions, recentCounts, recentMost } from '../../src/experience/revisions.ts'
 import { membersOf } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { group as groupRow, job } from '../support/rows.ts'
 import { watched } from '../support/plans.ts'
 import { deeds, everybody, groupHistory, type Deed } from '../support/group-history.ts'
@@ -50,7 +50,7 @@ describe('the revisions of a group', () => {
     const key = 10_000_000 // beyond those of groups that other tests create in the same database
     const revisions = Array.from({ length: 200 }, (_, i) => i + 1)
     const ended = { state: 'successful', ended_at: 1, added: 2, removed: 1 }
-    await env.DB.batch([
+    await homeDb.batch([
       groupRow(key, { revision: 200, participant_count: 200 }),
       ...revisions.map((revision) => job(key + revision, key, { revision, ...ended })),
     ])

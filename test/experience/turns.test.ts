@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { requestSync } from '../../src/audiences/sync.ts'
@@ -10,6 +9,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import { atOnce } from '../../src/jobs/turn.ts'
 import { lines } from '../support/api.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
 import { answer, unlessFileIsMissing } from '../support/stale.ts'
@@ -44,16 +44,18 @@ const groupsMost = 5
 
 /** Jobs under way, of the workspace and most of a queue: those that are undone had their turn. */
 const underWay = (workspace: number) =>
-  env.DB.prepare(
-    `SELECT coalesce(sum(n), 0) AS jobs, coalesce(max(n), 0) AS ofOne FROM (
+  homeDb
+    .prepare(
+      `SELECT coalesce(sum(n), 0) AS jobs, coalesce(max(n), 0) AS ofOne FROM (
       SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL
         AND state NOT IN ('waiting', 'undoing') GROUP BY group_key)`,
-  )
+    )
     .bind(workspace)
     .first<{ jobs: number; ofOne: number }>()
 
 const waiting = (workspace: number) =>
-  env.DB.prepare('SELECT count(*) FROM jobs WHERE workspace_id = ? AND ended_at IS NULL')
+  homeDb
+    .prepare('SELECT count(*) FROM jobs WHERE workspace_id = ? AND ended_at IS NULL')
     .bind(workspace)
     .first('count(*)')
 

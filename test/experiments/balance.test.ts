@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import type { BalanceCount } from '../../src/db/schema.ts'
@@ -9,6 +8,7 @@ import { pruneGroup } from '../../src/experience/prune.ts'
 import type { Message } from '../../src/messages.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { grouped, held, people } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 import { experiment as experimentRow, halves, insert } from '../support/rows.ts'
@@ -52,9 +52,8 @@ async function scene(more: Record<string, unknown> = {}, members = somebody) {
     hand.fuse(undefined)
   }
   const stored = async (of = key) => {
-    const row = await env.DB.prepare(
-      'SELECT state, progress, result FROM experiment_balances WHERE experiment_key = ?',
-    )
+    const row = await homeDb
+      .prepare('SELECT state, progress, result FROM experiment_balances WHERE experiment_key = ?')
       .bind(of)
       .first<{ state: string; progress: string | null; result: string | null }>()
     if (row === null) return undefined
@@ -65,7 +64,7 @@ async function scene(more: Record<string, unknown> = {}, members = somebody) {
     await answer(res, { kind: 'job', workspace, job })
   }
   const set = (change: string, of = key) =>
-    env.DB.prepare(`UPDATE experiments SET ${change} WHERE key = ?`).bind(of).run()
+    homeDb.prepare(`UPDATE experiments SET ${change} WHERE key = ?`).bind(of).run()
   return { ...hand, workspace, group, experiment, key, id, message, run, stored, upload, set }
 }
 
@@ -171,9 +170,8 @@ describe('a balance', () => {
   it('leaves forced members to their variants, and counts them as members', async () => {
     const { run, stored, key, id } = await scene()
     const forced = somebody.slice(0, 1000)
-    await env.DB.prepare(
-      "INSERT INTO experiment_forced SELECT ?, value, 'control' FROM json_each(?)",
-    )
+    await homeDb
+      .prepare("INSERT INTO experiment_forced SELECT ?, value, 'control' FROM json_each(?)")
       .bind(key, JSON.stringify(['nobody', ...forced]))
       .run()
     await run()
@@ -210,7 +208,7 @@ describe('a balance', () => {
 
   it('comes from no request about a deleted experiment', async () => {
     const { res, set, workspace, key, stored } = await scene()
-    await env.DB.prepare('DELETE FROM experiment_balances WHERE experiment_key = ?').bind(key).run()
+    await homeDb.prepare('DELETE FROM experiment_balances WHERE experiment_key = ?').bind(key).run()
     await set('deleted_at = 1')
     await res.databaseOf(workspace).all(requestBalances(sql`e.key = ${key}`, 'waiting', 1))
     expect(await stored()).toBeUndefined()
@@ -232,7 +230,7 @@ describe('a balance of households', () => {
       ...{ source_user_attribute: 'x', attributes: '[]', created_on: 0, created_by: '' },
       ...{ last_modified_on: 0, last_modified_by: '' },
     }).run()
-    await env.DB.batch(
+    await homeDb.batch(
       Object.entries(of).flatMap(([value, users]) =>
         users.map((user_id) =>
           insert('identity_members', { definition_key: definition, user_id, value, joined_at: 0 }),
@@ -263,7 +261,7 @@ describe('a balance of households', () => {
   it('counts one by the first of its members who is not forced', async () => {
     const { run, stored, key, id } = await households(streets)
     const forced = ['a-1', 'a-2', 'b-2', 'a-3', 'b-3', 'c-3']
-    await env.DB.batch(
+    await homeDb.batch(
       forced.map((participant_id) =>
         insert('experiment_forced', { experiment_key: key, participant_id, variant: 'control' }),
       ),
@@ -283,7 +281,8 @@ describe('a balance of households', () => {
 
   it('counts nobody once its definition is deleted', async () => {
     const { run, stored, definition } = await households(streets)
-    await env.DB.prepare('UPDATE group_definitions SET deleted_at = 1 WHERE key = ?')
+    await homeDb
+      .prepare('UPDATE group_definitions SET deleted_at = 1 WHERE key = ?')
       .bind(definition)
       .run()
     await run()

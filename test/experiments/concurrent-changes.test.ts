@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { createGroup, renameGroup } from '../../src/experience/groups.ts'
@@ -10,6 +9,7 @@ import { deleteDefinition } from '../../src/identity/erase.ts'
 import { Failure } from '../../src/failure.ts'
 import type { Resources } from '../../src/resources.ts'
 import { grouped } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { drafted, halves, turned } from '../support/experiments.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { answer } from '../support/stale.ts'
@@ -215,9 +215,10 @@ describe('what happens between read and write', () => {
     const { at } = await staged({ variants: forcing(['ann', 'zoe'], ['bob']) })
     const { key } = await shown(at)
     const erase = () =>
-      env.DB.prepare(
-        `DELETE FROM experiment_forced WHERE experiment_key = ? AND participant_id = 'ann'`,
-      )
+      homeDb
+        .prepare(
+          `DELETE FROM experiment_forced WHERE experiment_key = ? AND participant_id = 'ann'`,
+        )
         .bind(key)
         .run()
     await between(erase, (res) =>
@@ -234,14 +235,15 @@ describe('what happens between read and write', () => {
 
 describe('a change that dies at any of its calls', () => {
   const stateOf = async (at: number) => {
-    const { results } = await env.DB.prepare(
-      `SELECT (SELECT group_concat(id || status || version || traffic) FROM experiments
+    const { results } = await homeDb
+      .prepare(
+        `SELECT (SELECT group_concat(id || status || version || traffic) FROM experiments
           WHERE workspace_id = ?1 AND deleted_at IS NULL) AS rows,
         (SELECT group_concat(f.participant_id || f.variant) FROM experiment_forced AS f
           JOIN experiments AS e ON e.key = f.experiment_key
           WHERE e.workspace_id = ?1 AND e.deleted_at IS NULL) AS forced,
         (SELECT count(*) FROM events WHERE workspace_id = ?1) AS events`,
-    )
+      )
       .bind(at)
       .all()
     return results[0]

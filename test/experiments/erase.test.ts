@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { deleteExperiment, eraseExperiment } from '../../src/experiments/erase.ts'
 import { isEmpty } from '../support/answers.ts'
 import { eventually } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { drafted, halves, Lab } from '../support/experiments.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { answerAll } from '../support/stale.ts'
@@ -12,11 +12,11 @@ const tables = ['experiment_forced', 'exposures', 'exposure_counts', 'experiment
 
 /** Rows of each kind of an experiment, and the experiment itself. */
 const rowsOf = async (key: number) => {
-  const counts = await env.DB.batch<{ n: number }>([
+  const counts = await homeDb.batch<{ n: number }>([
     ...tables.map((table) =>
-      env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE experiment_key = ?`).bind(key),
+      homeDb.prepare(`SELECT count(*) AS n FROM ${table} WHERE experiment_key = ?`).bind(key),
     ),
-    env.DB.prepare('SELECT count(*) AS n FROM experiments WHERE key = ?').bind(key),
+    homeDb.prepare('SELECT count(*) AS n FROM experiments WHERE key = ?').bind(key),
   ])
   return counts.map(({ results }) => results[0]?.n)
 }
@@ -28,7 +28,7 @@ async function filled(workspace: number, id: string, rows: number): Promise<numb
   const { res } = hazardous()
   const { key } = await drafted(res, workspace, id)
   const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)`
-  await env.DB.batch(
+  await homeDb.batch(
     [
       `INSERT INTO experiment_forced (experiment_key, participant_id, variant)
         ${numbers} SELECT ?1, 'person-' || i, 'control' FROM n`,
@@ -38,7 +38,7 @@ async function filled(workspace: number, id: string, rows: number): Promise<numb
         ${numbers} SELECT ?1, 1, 'day-' || i, 'control', 1 FROM n WHERE i <= 5`,
       `INSERT INTO experiment_balances (experiment_key, workspace_id, state, updated_at)
         SELECT ?1, 1, 'waiting', ?2`,
-    ].map((statement) => env.DB.prepare(statement).bind(key, rows)),
+    ].map((statement) => homeDb.prepare(statement).bind(key, rows)),
   )
   return key
 }
@@ -49,7 +49,8 @@ describe('an experiment that is deleted', () => {
     const variants = halves.map((half, i) => ({ ...half, forced: [`person-${i}`] }))
     await lab.running('plain', { variants })
     await lab.end('plain')
-    const key = await env.DB.prepare(`SELECT key FROM experiments WHERE workspace_id = ?`)
+    const key = await homeDb
+      .prepare(`SELECT key FROM experiments WHERE workspace_id = ?`)
       .bind(lab.team.workspace)
       .first<number>('key')
     expect(await rowsOf(Number(key))).toEqual([2, 0, 0, expect.any(Number), 1])

@@ -8,6 +8,7 @@ import { takeExposures, writeExposures } from '../../src/experiments/exposures.t
 import type { Exposure } from '../../src/experiments/resolve-exposures.ts'
 import type { ExposuresMessage, SentExposure } from '../../src/messages.ts'
 import { resources } from '../../src/resources.ts'
+import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
 import { redrawn, staged, storedExposures, type StoredExposures } from '../support/exposures.ts'
 import { failures, hazardous, insisting, unlessCrash, type Fault } from '../support/hazard.ts'
@@ -241,9 +242,8 @@ async function scene(...hands: Parameters<typeof hazardous>) {
   })
   const listed = async () => (await storedExposures(workspace)).rows.map(({ who }) => who)
   const events = async (type: string) => {
-    const { results } = await env.DB.prepare(
-      'SELECT data FROM events WHERE workspace_id = ? AND type = ?',
-    )
+    const { results } = await homeDb
+      .prepare('SELECT data FROM events WHERE workspace_id = ? AND type = ?')
       .bind(workspace, type)
       .all<{ data: string }>()
     return results.map(({ data }) => JSON.parse(data) as Record<string, unknown>)
@@ -309,7 +309,7 @@ describe('a batch of exposures', () => {
   it('waits as a whole where the database is out, and is written once', async () => {
     const { res, message, listed } = await scene()
     const out = {
-      prepare: (query: string) => env.DB.prepare(query),
+      prepare: (query: string) => homeDb.prepare(query),
       batch: () => Promise.reject(new Error(overloaded)),
     }
     const DB = out as unknown as D1Database // what `connect` calls
@@ -321,7 +321,7 @@ describe('a batch of exposures', () => {
 
   it('leaves out experiments that are deleted, of which nothing stays', async () => {
     const { res, key, message, workspace } = await scene()
-    await env.DB.prepare('UPDATE experiments SET deleted_at = 1 WHERE key = ?').bind(key).run()
+    await homeDb.prepare('UPDATE experiments SET deleted_at = 1 WHERE key = ?').bind(key).run()
     expect(await writeExposures(res, [message(['ann'], 'control')])).toEqual(new Map())
     const kept = [...(await everyRow())].filter((row) => /^exposure/.test(row))
     expect(kept.filter((row) => row.includes(`"experiment_key":${key},`))).toEqual([])

@@ -3,7 +3,7 @@ import { connect, type Db } from '../../src/db/connect.ts'
 import { findAssignments } from '../../src/experiments/lookup-many.ts'
 import { getFlag, listFlags } from '../../src/experiments/flags.ts'
 import { getAssignment } from '../../src/experiments/lookup.ts'
-import { env } from 'cloudflare:workers'
+import { homeDb } from '../support/databases.ts'
 import { definition, group, insert } from '../support/rows.ts'
 import { plansOf, watched } from '../support/plans.ts'
 
@@ -26,15 +26,17 @@ const people = (count: number) => Array.from({ length: count }, (_, i) => `perso
 
 /** Many rows of one kind, in few batches. */
 async function write(statements: D1PreparedStatement[]): Promise<void> {
-  for (let i = 0; i < statements.length; i += 500) await env.DB.batch(statements.slice(i, i + 500))
+  for (let i = 0; i < statements.length; i += 500) await homeDb.batch(statements.slice(i, i + 500))
 }
 
 /** Of groups that everybody is in: `members` are ids, `groups` keys. */
 const everywhere = (workspace: number, members: string[], groups: number[]) =>
-  env.DB.prepare(
-    `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
+  homeDb
+    .prepare(
+      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
     SELECT ?1, p.value, g.value, 1, 1 FROM json_each(?2) AS p CROSS JOIN json_each(?3) AS g`,
-  ).bind(workspace, JSON.stringify(members), JSON.stringify(groups))
+    )
+    .bind(workspace, JSON.stringify(members), JSON.stringify(groups))
 
 async function cost(read: (db: Db) => Promise<unknown>) {
   const { db, meter } = watched()
@@ -127,12 +129,12 @@ describe('what an assignment costs', () => {
       last = now
     }
     const batch = async (all: D1PreparedStatement[]) => {
-      const results = await env.DB.batch(all)
+      const results = await homeDb.batch(all)
       last = performance.now()
       return results
     }
     // What `together` calls is there.
-    const d1 = { prepare: (query: string) => env.DB.prepare(query), batch } as unknown as D1Database
+    const d1 = { prepare: (query: string) => homeDb.prepare(query), batch } as unknown as D1Database
     const db = connect(d1, { statements: 0, rowsRead: 0, rowsWritten: 0 })
     const heart = setInterval(beat, 1)
     const { assignments, experiments } = await findAssignments(db, workspace, most, undefined)
@@ -151,7 +153,7 @@ describe('what an assignment costs', () => {
     await expect(findAssignments(db, workspace, ['ann'], undefined)).rejects.toMatchObject({
       facts: { reason: 'invalid', field: 'experiment_ids' },
     })
-    await env.DB.prepare('DELETE FROM experiments WHERE key = 5100').run()
+    await homeDb.prepare('DELETE FROM experiments WHERE key = 5100').run()
   })
 })
 

@@ -1,7 +1,7 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createDefinition } from '../../src/identity/definitions.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { logged } from '../support/log.ts'
 import { writeUsers } from '../support/weeks.ts'
@@ -27,15 +27,19 @@ async function settled(count: number) {
       spelling(from + i),
     ])
     const list = JSON.stringify(rows)
-    await env.DB.batch([
-      env.DB.prepare(
-        `INSERT INTO users (workspace_id, user_id, created_at)
+    await homeDb.batch([
+      homeDb
+        .prepare(
+          `INSERT INTO users (workspace_id, user_id, created_at)
         SELECT ?, value ->> 0, 1 FROM json_each(?)`,
-      ).bind(workspace, list),
-      env.DB.prepare(
-        `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+        )
+        .bind(workspace, list),
+      homeDb
+        .prepare(
+          `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
         SELECT ?, value ->> 0, 'region', value ->> 1, 'string', 1 FROM json_each(?)`,
-      ).bind(workspace, list),
+        )
+        .bind(workspace, list),
     ])
   }
   const draft = {
@@ -50,10 +54,11 @@ async function settled(count: number) {
 }
 
 async function seatsOf(workspace: number): Promise<string[]> {
-  const { results } = await env.DB.prepare(
-    `SELECT s.user_id FROM identity_members AS s JOIN group_definitions AS d
+  const { results } = await homeDb
+    .prepare(
+      `SELECT s.user_id FROM identity_members AS s JOIN group_definitions AS d
       ON d.key = s.definition_key WHERE d.workspace_id = ? ORDER BY s.user_id`,
-  )
+    )
     .bind(workspace)
     .all<{ user_id: string }>()
   return results.map(({ user_id }) => user_id)
@@ -66,7 +71,7 @@ describe('a value of thousands of spellings', () => {
     const steps = log.events('recompute-step')
     expect(steps.at(-2)).toMatchObject({ status: 'running', users: 60_000 })
     expect(steps.at(-2)?.['rowsRead']).toBeLessThan(1000)
-    const run = env.DB.prepare('SELECT * FROM recompute_runs WHERE key = ?').bind(key)
+    const run = homeDb.prepare('SELECT * FROM recompute_runs WHERE key = ?').bind(key)
     expect(await run.first()).toMatchObject({ state: 'successful', seated: 10, over_limit: 59_990 })
     expect(await seatsOf(workspace)).toEqual(Array.from({ length: 10 }, (_, i) => idOf(i)))
   })
@@ -82,9 +87,8 @@ describe('a value of thousands of spellings', () => {
     const again = async () => (await requestRecompute(res, workspace, 'region')).key
     const ids = (from: number, to: number) =>
       Array.from({ length: to - from }, (_, i) => idOf(from + i))
-    await env.DB.prepare(
-      `UPDATE user_attributes SET type = 'list' WHERE workspace_id = ? AND user_id < ?`,
-    )
+    await homeDb
+      .prepare(`UPDATE user_attributes SET type = 'list' WHERE workspace_id = ? AND user_id < ?`)
       .bind(workspace, idOf(100))
       .run()
     expect(await run(40, key)).toEqual(ids(100, 140))

@@ -8,6 +8,7 @@ import { receiveUsers } from '../../src/identity/users-upload.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
 import { fileParts, hazardous, insisting, unlessCrash, type Fault } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
@@ -100,7 +101,7 @@ function model(files: File[], since: Delivery[]): Map<string, Map<string, string
 }
 
 const all = async <Row>(query: string, workspace: number) =>
-  (await env.DB.prepare(query).bind(workspace).all<Row>()).results
+  (await homeDb.prepare(query).bind(workspace).all<Row>()).results
 
 describe('files of users', () => {
   it('end as if merged once, in order, whatever repeats, overlaps or dies', async () => {
@@ -124,7 +125,8 @@ describe('files of users', () => {
             )
             keys.push(key)
           }
-          await env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
+          await homeDb
+            .prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
             .bind(batchIds, workspace)
             .run()
 
@@ -255,7 +257,7 @@ describe('files of users', () => {
     const rows = Array.from({ length: 9 }, (_, i) => `user-${i},yes`)
     const file = fileParts(lines(['user_id,home:dog', ...rows]))
     const { key } = await receiveUsers(res, workspace, 'tester', file)
-    await env.DB.prepare('UPDATE jobs SET batch_ids = 4 WHERE key = ?').bind(key).run()
+    await homeDb.prepare('UPDATE jobs SET batch_ids = 4 WHERE key = ?').bind(key).run()
     enqueued.length = 0
     fuse({ at: 2, only: 'writes', when: 'before' })
     await runUsersJob(res, workspace, key).catch(unlessCrash)
@@ -281,7 +283,7 @@ describe('files of users', () => {
     const { key } = await receiveUsers(res, workspace, 'tester', file)
     const added: number[] = []
     meanwhile(async () => {
-      const job = env.DB.prepare('SELECT added FROM jobs WHERE key = ?').bind(key)
+      const job = homeDb.prepare('SELECT added FROM jobs WHERE key = ?').bind(key)
       const now = (await job.first<number>('added')) ?? 0
       if (now !== added.at(-1)) added.push(now)
     })

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { erasePerson } from '../../src/erasure/request.ts'
@@ -12,6 +11,7 @@ import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { findUsersJob } from '../../src/identity/users-jobs.ts'
 import type { ReportsMessage } from '../../src/messages.ts'
 import { lines } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -47,12 +47,13 @@ const largest = (measure: string) => `(SELECT coalesce(max(n), 0) FROM (
   WHERE workspace_id = ?1 AND value IS NOT NULL GROUP BY user_id))`
 
 async function limitsHold(workspace: number): Promise<void> {
-  const found = await env.DB.prepare(
-    `SELECT coalesce((SELECT users FROM workspaces WHERE workspace_id = ?1), 0) AS counted,
+  const found = await homeDb
+    .prepare(
+      `SELECT coalesce((SELECT users FROM workspaces WHERE workspace_id = ?1), 0) AS counted,
       (SELECT count(*) FROM users WHERE workspace_id = ?1) AS users,
       ${largest('count(*)')} AS attributes,
       ${largest('sum(octet_length(name) + octet_length(value))')} AS bytes`,
-  )
+    )
     .bind(workspace)
     .first<{ counted: number; users: number; attributes: number; bytes: number }>()
   expect(found?.counted).toBe(found?.users)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { deleteUser } from '../../src/identity/delete-user.ts'
 import { getProfile, mergeUser, replaceUser } from '../../src/identity/profiles.ts'
@@ -13,15 +12,17 @@ import { declined, said } from '../support/answers.ts'
 import { json, lines } from '../support/api.ts'
 import { people } from '../support/audiences.ts'
 import { ask, keeping } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 const counted = (workspace: number) =>
-  env.DB.prepare(
-    `SELECT coalesce((SELECT users FROM workspaces WHERE workspace_id = ?1), 0) AS counted,
+  homeDb
+    .prepare(
+      `SELECT coalesce((SELECT users FROM workspaces WHERE workspace_id = ?1), 0) AS counted,
       (SELECT count(*) FROM users WHERE workspace_id = ?1) AS there`,
-  )
+    )
     .bind(workspace)
     .first<{ counted: number; there: number }>()
 
@@ -62,9 +63,8 @@ function stage(vars: Partial<Env>) {
       await runUsersJob(res, workspace, key).catch(() => undefined)
       fuse(undefined)
       await runUsersJob(res, workspace, key)
-      const { results } = await env.DB.prepare(
-        'SELECT line, problem, value FROM job_problems WHERE job_key = ? ORDER BY line',
-      )
+      const { results } = await homeDb
+        .prepare('SELECT line, problem, value FROM job_problems WHERE job_key = ? ORDER BY line')
         .bind(key)
         .all()
       const job = await findUsersJob(res.databaseOf(workspace), workspace, key)
@@ -197,7 +197,7 @@ describe('the attributes of a user', () => {
 
   it('leave no more behind than so many, whoever clears them', async () => {
     const { put, patch, take, written, workspace } = stage({ USER_ATTRIBUTES_MAX: 5 })
-    const rows = env.DB.prepare('SELECT name FROM user_attributes WHERE workspace_id = ?')
+    const rows = homeDb.prepare('SELECT name FROM user_attributes WHERE workspace_id = ?')
     const names = async () => {
       const { results } = await rows.bind(workspace).all<{ name: string }>()
       return results.map(({ name }) => name).sort()

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { functions, type SharedAttribute } from '../../src/db/schema.ts'
@@ -10,6 +9,7 @@ import { deleteUser } from '../../src/identity/delete-user.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
 import type { Resources } from '../../src/resources.ts'
+import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
 import { hazardous, unlessCrash, type Fault } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
@@ -295,9 +295,10 @@ describe('users who are written, moved and deleted while a run goes', () => {
             await check()
           })
           const lastKey = async () => {
-            const { results } = await env.DB.prepare(
-              'SELECT key FROM recompute_runs WHERE definition_key = ? ORDER BY key DESC LIMIT 1',
-            )
+            const { results } = await homeDb
+              .prepare(
+                'SELECT key FROM recompute_runs WHERE definition_key = ? ORDER BY key DESC LIMIT 1',
+              )
               .bind(key)
               .all<{ key: number }>()
             return results[0]?.key ?? 0

@@ -1,9 +1,9 @@
-import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import type { Value } from '../../src/identity/attributes.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { listRuns, type Run } from '../../src/identity/runs.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined, deliver, momentOf, writeUsers } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -104,13 +104,13 @@ export async function expectAsOnce(workspace: number) {
 
 export const left = async (definition: number) => {
   const tables = ['identity_members', 'group_attributes', 'normalized_values', 'recompute_runs']
-  const counted = await env.DB.batch<{ n: number }>([
+  const counted = await homeDb.batch<{ n: number }>([
     ...tables.map((table) =>
-      env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE definition_key = ?`).bind(
-        definition,
-      ),
+      homeDb
+        .prepare(`SELECT count(*) AS n FROM ${table} WHERE definition_key = ?`)
+        .bind(definition),
     ),
-    env.DB.prepare('SELECT count(*) AS n FROM group_definitions WHERE key = ?').bind(definition),
+    homeDb.prepare('SELECT count(*) AS n FROM group_definitions WHERE key = ?').bind(definition),
   ])
   return counted.map(({ results }) => results[0]?.n)
 }

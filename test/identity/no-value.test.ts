@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -11,6 +10,7 @@ import {
   type NoValues,
 } from '../../src/identity/no-value.ts'
 import { canonical, folded, foldedBeyondAscii } from '../../src/text.ts'
+import { homeDb } from '../support/databases.ts'
 import { statementOf } from '../support/plans.ts'
 import { runs } from '../support/property.ts'
 
@@ -120,7 +120,8 @@ async function judged(texts: string[], values: NoValues) {
   const { query, params } = statementOf(sql`
     SELECT ${isNoValueSql(sql`(t.value ->> 0)`, caseless, values)} AS none, ${collapsedSql(caseless)} AS normalized
     FROM json_each(${JSON.stringify(kept)}) AS t`)
-  const { results } = await env.DB.prepare(query)
+  const { results } = await homeDb
+    .prepare(query)
     .bind(...params)
     .all<{ none: number; normalized: string }>()
   return results

@@ -1,9 +1,9 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { updateDefinition } from '../../src/identity/definitions.ts'
 import { deleteDefinition } from '../../src/identity/erase.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun } from '../../src/identity/runs.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { defined, deliver, formed, writeUsers } from '../support/weeks.ts'
 import { counts, inhabitants, left, runsOf, shared, small, stateOf } from './moved-town.ts'
@@ -14,9 +14,10 @@ const normalized = { matching: 'normalized' as const }
 
 /** Values of the definition, as they are written down. */
 const written = async (definition: number) => {
-  const { results } = await env.DB.prepare(
-    'SELECT normalized, value FROM normalized_values WHERE definition_key = ? ORDER BY value',
-  )
+  const { results } = await homeDb
+    .prepare(
+      'SELECT normalized, value FROM normalized_values WHERE definition_key = ? ORDER BY value',
+    )
     .bind(definition)
     .all<{ normalized: string; value: string }>()
   return Object.fromEntries(results.map(({ normalized, value }) => [value, normalized]))
@@ -123,9 +124,8 @@ describe('a run that compares values normalized', () => {
     const { workspace } = await respelled()
     const { res } = hazardous(small)
     const { key } = await requestRecompute(res, workspace, 'household')
-    await env.DB.prepare(
-      "UPDATE recompute_runs SET state = 'normalizing', cursor = 'zzz' WHERE key = ?",
-    )
+    await homeDb
+      .prepare("UPDATE recompute_runs SET state = 'normalizing', cursor = 'zzz' WHERE key = ?")
       .bind(key)
       .run()
     await giveUpRun(res, workspace, key)
@@ -196,9 +196,10 @@ describe('what the values of a definition are', () => {
     const { key } = await defined(res, workspace, 'household', 'street', shared, normalized)
     await writeUsers(res, workspace, inhabitants({ ZÜRICH: 'abc', zürich: 'd' }))
     const fold = (folded: string | null, where: string) =>
-      env.DB.prepare(
-        `UPDATE user_attributes SET folded = ? WHERE workspace_id = ? AND name = 'street' AND ${where}`,
-      )
+      homeDb
+        .prepare(
+          `UPDATE user_attributes SET folded = ? WHERE workspace_id = ? AND name = 'street' AND ${where}`,
+        )
         .bind(folded, workspace)
         .run()
     await fold(null, 'true')

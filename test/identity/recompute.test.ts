@@ -7,6 +7,7 @@ import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import { giveUpRun, listRuns } from '../../src/identity/runs.ts'
 import worker from '../../src/index.ts'
 import type { Message } from '../../src/messages.ts'
+import { homeDb, sentAtHome } from '../support/databases.ts'
 import { failures, hazardous, unlessCrash } from '../support/hazard.ts'
 import { household, mondayIn, Team } from '../support/identity.ts'
 import { expectSame, groupsOf, seatAll } from '../support/town.ts'
@@ -151,7 +152,9 @@ describe('a definition that is deleted', () => {
       meanwhile(undefined)
       if (calls <= at) await deleteDefinition(hand.res, workspace, 'household')
       expect((await momentOf(workspace)).definitions).toEqual([])
-      expect(hand.enqueued).toEqual([{ kind: 'erase-definition', workspace, definition: key }])
+      expect(hand.enqueued).toEqual([
+        sentAtHome({ kind: 'erase-definition', workspace, definition: key }),
+      ])
       await deliver(res, hand.enqueued, workspace)
       expect(await left(key)).toEqual([0, 0, 0, 0, 0])
     }
@@ -226,7 +229,8 @@ describe('a run that fails for good', () => {
     const { res } = hazardous()
     const first = await requestRecompute(res, team.workspace, 'household')
     await beginWeek(res, mondayIn(1))
-    await env.DB.prepare("UPDATE recompute_runs SET state = 'running' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE recompute_runs SET state = 'running' WHERE key = ?")
       .bind(first.key)
       .run()
     await beginWeek(res, mondayIn(2))

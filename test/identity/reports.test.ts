@@ -6,6 +6,7 @@ import { type Report } from '../../src/identity/write-reports.ts'
 import { takeReports, writeReports } from '../../src/identity/reports.ts'
 import type { ReportsMessage } from '../../src/messages.ts'
 import { resources } from '../../src/resources.ts'
+import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
 import { hazardous, insisting, type Fault } from '../support/hazard.ts'
 import { logged } from '../support/log.ts'
@@ -82,12 +83,13 @@ function model(reports: Report[], deleted: Map<string, number>) {
 }
 
 async function stored(workspace: number) {
-  const { results } = await env.DB.prepare(
-    `SELECT u.user_id AS user, a.name, coalesce(a.sent, a.value) AS text
+  const { results } = await homeDb
+    .prepare(
+      `SELECT u.user_id AS user, a.name, coalesce(a.sent, a.value) AS text
     FROM users AS u LEFT JOIN user_attributes AS a
       ON a.workspace_id = u.workspace_id AND a.user_id = u.user_id AND a.value IS NOT NULL
     WHERE u.workspace_id = ?`,
-  )
+    )
     .bind(workspace)
     .all<{ user: string; name: string | null; text: string }>()
   const users = Map.groupBy(results, ({ user }) => user)
@@ -256,7 +258,7 @@ describe('a batch of messages', () => {
     const [one, other] = [newWorkspace(), newWorkspace()]
     let batches = 0
     const out = {
-      prepare: (query: string) => env.DB.prepare(query),
+      prepare: (query: string) => homeDb.prepare(query),
       batch: () => (batches++, Promise.reject(new Error(overloaded))),
     }
     const DB = out as unknown as D1Database // what `connect` calls

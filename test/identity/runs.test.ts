@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createDefinition } from '../../src/identity/definitions.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { getRun, listRuns, percentOfRun } from '../../src/identity/runs.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 
 let workspaces = 6_100_000
@@ -31,10 +31,11 @@ describe('the runs of a definition', () => {
   it('are shown up to the last hundred', async () => {
     const { workspace, db, own } = await defined()
     const ids = Array.from({ length: 101 }, (_, i) => `${workspace} ${i}`)
-    await env.DB.prepare(
-      `INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at, ended_at)
+    await homeDb
+      .prepare(
+        `INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at, ended_at)
        SELECT value, ?1, ?2, 'successful', 1, 1, 1 FROM json_each(?3)`,
-    )
+      )
       .bind(workspace, own.key, JSON.stringify(ids))
       .run()
     const shown = await listRuns(db, workspace, 'own')

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { claimRun } from '../../src/identity/claim-run.ts'
 import { deleteDefinition, eraseDefinition } from '../../src/identity/erase.ts'
@@ -8,6 +7,7 @@ import { findRun } from '../../src/identity/runs.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
 import { runsAtOnce } from '../../src/identity/turn.ts'
 import type { Message } from '../../src/messages.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, unlessCrash } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { plansOf } from '../support/plans.ts'
@@ -31,9 +31,10 @@ const of = (workspace: number, messages: Message[]) =>
   messages.filter((message) => message.workspace === workspace)
 
 const states = async (workspace: number): Promise<Record<string, number>> => {
-  const { results } = await env.DB.prepare(
-    'SELECT state, count(*) AS n FROM recompute_runs WHERE workspace_id = ? GROUP BY state',
-  )
+  const { results } = await homeDb
+    .prepare(
+      'SELECT state, count(*) AS n FROM recompute_runs WHERE workspace_id = ? GROUP BY state',
+    )
     .bind(workspace)
     .all<{ state: string; n: number }>()
   return Object.fromEntries(results.map(({ state, n }) => [state, n]))
@@ -91,11 +92,12 @@ describe('the definitions of a workspace', () => {
     const { workspace, res, enqueued } = await definitions(4)
     await beginWeek(res, mondayIn(1))
     enqueued.length = 0
-    await env.DB.prepare(
-      `UPDATE recompute_runs SET ended_at = 1, state = 'failed'
+    await homeDb
+      .prepare(
+        `UPDATE recompute_runs SET ended_at = 1, state = 'failed'
        WHERE workspace_id = ? AND definition_key = (
          SELECT max(key) FROM group_definitions WHERE workspace_id = ?1)`,
-    )
+      )
       .bind(workspace)
       .run()
     await requestRecompute(res, workspace, 'household-3')
@@ -130,9 +132,8 @@ describe('the turn of a run', () => {
   it('is found by an index, without the runs before it', async () => {
     const { workspace, res } = await definitions(many)
     await beginWeek(res, mondayIn(1))
-    const last = await env.DB.prepare(
-      'SELECT max(key) AS key FROM recompute_runs WHERE workspace_id = ?',
-    )
+    const last = await homeDb
+      .prepare('SELECT max(key) AS key FROM recompute_runs WHERE workspace_id = ?')
       .bind(workspace)
       .first<number>('key')
     const run = await findRun(res.databaseOf(workspace), workspace, last ?? 0)

@@ -1,14 +1,14 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { requestBalance } from '../../src/experiments/balance.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { othersWait } from '../../src/jobs/others.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Resources } from '../../src/resources.ts'
+import type { Resources } from '../../src/resources.ts'
 import { lines } from '../support/api.ts'
 import { grouped, people } from '../support/audiences.ts'
 import { consume, keeping } from '../support/bindings.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { parts } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { plansOf } from '../support/plans.ts'
@@ -21,17 +21,17 @@ const upload = async (res: Resources, workspace: number, ids = ['ann']) =>
   uploaded(res, workspace, (await grouped(res, workspace)).id, parts('ADD', lines(ids)))
 
 const stateOf = (job: { key: number }) =>
-  env.DB.prepare('SELECT state FROM jobs WHERE key = ?').bind(job.key).first<string>('state')
+  homeDb.prepare('SELECT state FROM jobs WHERE key = ?').bind(job.key).first<string>('state')
 
 /** A workspace with a job under way and another that waits. */
 async function busy() {
-  await env.DB.prepare('DELETE FROM jobs').run()
-  await env.DB.prepare('DELETE FROM recompute_runs').run()
+  await homeDb.prepare('DELETE FROM jobs').run()
+  await homeDb.prepare('DELETE FROM recompute_runs').run()
   const { bound, work } = keeping({ SLICE_BYTES: 64 })
-  const res = resources(bound)
+  const res = homeResources(bound)
   const workspace = newWorkspace()
   const [first, second] = [await upload(res, workspace), await upload(res, workspace)]
-  await env.DB.prepare("UPDATE jobs SET state = 'writing' WHERE key = ?").bind(first.key).run()
+  await homeDb.prepare("UPDATE jobs SET state = 'writing' WHERE key = ?").bind(first.key).run()
   work.length = 0
   const message: Message = { kind: 'job', workspace, job: second.key }
   return { bound, work, res, workspace, first, second, message }
@@ -67,7 +67,7 @@ describe('a message of a busy workspace', () => {
       async ({ res }) => {
         const other = newWorkspace()
         const { key } = await upload(res, other)
-        await env.DB.prepare("UPDATE jobs SET state = 'writing' WHERE key = ?").bind(key).run()
+        await homeDb.prepare("UPDATE jobs SET state = 'writing' WHERE key = ?").bind(key).run()
         await upload(res, other)
       },
     ],
@@ -76,7 +76,7 @@ describe('a message of a busy workspace', () => {
       async ({ res }) => {
         const { key } = await upload(res, newWorkspace())
         const sql = 'UPDATE jobs SET updated_at = updated_at - 60000 WHERE key = ?'
-        await env.DB.prepare(sql).bind(key).run()
+        await homeDb.prepare(sql).bind(key).run()
       },
     ],
     [
@@ -95,7 +95,7 @@ describe('a message of a busy workspace', () => {
 
   it('goes on where nothing else of its own is under way', async () => {
     const { bound, res, second, first, message } = await busy()
-    await env.DB.prepare('UPDATE jobs SET ended_at = 1 WHERE key = ?').bind(first.key).run()
+    await homeDb.prepare('UPDATE jobs SET ended_at = 1 WHERE key = ?').bind(first.key).run()
     await upload(res, newWorkspace())
     await consume('work', [message], bound)
     expect(await stateOf(second)).toBe('successful')
@@ -105,7 +105,7 @@ describe('a message of a busy workspace', () => {
 describe('a message of a balance', () => {
   it('lets another workspace go first, though nothing else is under way', async () => {
     const { bound, work, res } = await busy()
-    await env.DB.prepare('DELETE FROM jobs').run()
+    await homeDb.prepare('DELETE FROM jobs').run()
     const workspace = newWorkspace()
     const { id } = await grouped(res, workspace)
     await experiment(7, { workspace_id: workspace, group_id: id }).run()
@@ -115,11 +115,11 @@ describe('a message of a balance', () => {
     if (message === undefined) throw new Error('no balance was enqueued')
     work.length = 0
     const stateNow = () =>
-      env.DB.prepare('SELECT state FROM experiment_balances').first<string>('state')
+      homeDb.prepare('SELECT state FROM experiment_balances').first<string>('state')
     await consume('work', [message], bound)
     const again = { ...message, hasLetOthersGo: true }
     expect([await stateNow(), work]).toEqual(['waiting', [{ message: again, delaySeconds: 1 }]])
-    await env.DB.prepare('DELETE FROM jobs WHERE key = ?').bind(key).run()
+    await homeDb.prepare('DELETE FROM jobs WHERE key = ?').bind(key).run()
     await consume('work', [again], bound)
     expect(await stateNow()).toBe('complete')
   })
@@ -128,7 +128,7 @@ describe('a message of a balance', () => {
 describe('an invocation', () => {
   it('gives its place back where another workspace comes', async () => {
     const { bound, work, res, workspace } = await busy()
-    await env.DB.prepare('UPDATE jobs SET ended_at = 1').run()
+    await homeDb.prepare('UPDATE jobs SET ended_at = 1').run()
     const large = await upload(res, workspace, people('person', 1000))
     const message: Message = { kind: 'job', workspace, job: large.key }
     const running = consume('work', [message], bound)
@@ -144,11 +144,12 @@ describe('an invocation', () => {
 describe('the look whether others wait', () => {
   it('reads a few rows of two indexes, however much is open', async () => {
     const { res, workspace } = await busy()
-    await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+    await homeDb
+      .prepare(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
        INSERT INTO recompute_runs (id, workspace_id, definition_key, week, state, created_at, updated_at)
        SELECT i, ?1, i, '2027-W01', 'waiting', ?2, ?2 FROM n`,
-    )
+      )
       .bind(workspace, Date.now())
       .run()
     const before = res.meter.rowsRead

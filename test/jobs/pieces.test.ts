@@ -14,6 +14,7 @@ import { createUpload, getUpload } from '../../src/jobs/resumable.ts'
 import { sweepFiles } from '../../src/jobs/sweep-files.ts'
 import { sweepUploads } from '../../src/jobs/sweep-uploads.ts'
 import { membersOf } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
 import { hazardous, unlessCrash, type Fault } from '../support/hazard.ts'
 import { runs } from '../support/property.ts'
@@ -73,9 +74,10 @@ async function stage(file: Uint8Array, now: { ahead: number } = { ahead: 0 }) {
     })
   const jobs = async () =>
     (
-      await env.DB.prepare(
-        'SELECT key, id, file_key AS file, file_sha256 AS hash FROM jobs WHERE workspace_id = ?',
-      )
+      await homeDb
+        .prepare(
+          'SELECT key, id, file_key AS file, file_sha256 AS hash FROM jobs WHERE workspace_id = ?',
+        )
         .bind(workspace)
         .all<{ key: number; id: string; file: string; hash: string }>()
     ).results
@@ -148,7 +150,7 @@ async function finish(
 }
 
 beforeEach(async () => {
-  await env.DB.prepare('DELETE FROM resumable_uploads').run()
+  await homeDb.prepare('DELETE FROM resumable_uploads').run()
   const left = await objects()
   if (left.length > 0) await env.FILES.delete(left)
 })
@@ -369,17 +371,18 @@ describe('an upload that nobody goes on with', () => {
     const at = await stage(fileOf(2 * partBytes))
     const { fileKey, multipart } = await at.send(0, partBytes)
     at.now.ahead += 13 * hour
-    await env.DB.prepare(
-      `INSERT INTO resumable_uploads (id, workspace_id, length, file_name, fields, file_key, format,
+    await homeDb
+      .prepare(
+        `INSERT INTO resumable_uploads (id, workspace_id, length, file_name, fields, file_key, format,
           created_at, updated_at, job_id)
         SELECT 'u' || value, 1, 4, 'a.csv', '{}', 'uploads/1/' || value, '{}', 1, 1, 'u' || value
         FROM json_each(?)`,
-    )
+      )
       .bind(JSON.stringify(Array.from({ length: 300 }, (_, i) => i)))
       .run()
     await sweepUploads(at.res)
     expect(await parts(fileKey, multipart)).toBe('gone')
-    const left = await env.DB.prepare('SELECT count(*) AS n FROM resumable_uploads').first('n')
+    const left = await homeDb.prepare('SELECT count(*) AS n FROM resumable_uploads').first('n')
     expect(left).toBe(0)
   })
 
@@ -395,21 +398,23 @@ describe('an upload that nobody goes on with', () => {
         await sweepUploads(at.res)
         expect(await parts(fileKey, multipart)).toBe('gone')
       }
-    const { results } = await env.DB.prepare('SELECT id FROM resumable_uploads').all()
+    const { results } = await homeDb.prepare('SELECT id FROM resumable_uploads').all()
     expect(results).toEqual([])
   })
 
   it('keeps its file while it may end, and that of its job', async () => {
     const file = fileOf(1000)
     const at = await stage(file)
-    await env.DB.prepare("UPDATE experience_groups SET audience_id = 'owls' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE experience_groups SET audience_id = 'owls' WHERE key = ?")
       .bind(at.group.key)
       .run()
     await told(at.send(0, file.length))
     expect(await objects()).toHaveLength(1)
     await sweepFiles({ ...at.res, now: () => Date.now() + 25 * hour })
     expect(await objects()).toHaveLength(1)
-    await env.DB.prepare('UPDATE experience_groups SET audience_id = NULL WHERE key = ?')
+    await homeDb
+      .prepare('UPDATE experience_groups SET audience_id = NULL WHERE key = ?')
       .bind(at.group.key)
       .run()
     await finish(at, file)

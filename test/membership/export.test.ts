@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { exportMembers, RevisionChanged } from '../../src/membership/export.ts'
-import { resources } from '../../src/resources.ts'
 import { refused, said } from '../support/answers.ts'
 import { Bank, eventually, lines } from '../support/api.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { held } from '../support/held.ts'
 
 const count = 10_000
@@ -18,7 +18,7 @@ const file = (bank: Bank, group: string, after = '') =>
 
 /** The same from the room itself, piece by piece, with its cost so far. */
 async function pieces({ workspace }: Bank, group: string, after = '') {
-  const { databaseOf, meter } = resources(env)
+  const { databaseOf, meter } = homeResources(env)
   const { file, revision } = await exportMembers(databaseOf(workspace), workspace, group, {
     after,
   })
@@ -184,7 +184,7 @@ describe('a file', () => {
     const preview = { type: 'REPLACE', mode: 'preview' }
     const { jobId } = await held(bank, group, preview, members.slice(3_000))
     await said(bank.call('POST', `/jobs/${String(jobId)}/cancel`))
-    const undoing = env.DB.prepare('SELECT ended_at FROM jobs WHERE id = ?').bind(jobId)
+    const undoing = homeDb.prepare('SELECT ended_at FROM jobs WHERE id = ?').bind(jobId)
     await eventually(
       () => undoing.first('ended_at'),
       (at) => at !== null,
@@ -201,10 +201,11 @@ describe('a file', () => {
   it('is not broken off by an upload that is still being applied', async () => {
     const { group, members, next } = await begun()
     // Its rows are written, and its revision is not the group's yet.
-    await env.DB.prepare(
-      `UPDATE members SET removed_rev = 2 WHERE group_key = (SELECT key FROM experience_groups
+    await homeDb
+      .prepare(
+        `UPDATE members SET removed_rev = 2 WHERE group_key = (SELECT key FROM experience_groups
         WHERE id = ?) AND participant_id LIKE '%5'`,
-    )
+      )
       .bind(group)
       .run()
     expect(await next()).toEqual(members.slice(4_000))

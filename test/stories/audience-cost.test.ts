@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { applyAudience } from '../../src/audiences/apply.ts'
 import { Invocation } from '../../src/jobs/invocation.ts'
@@ -23,6 +22,7 @@ import {
   syncBy,
   teamIs,
 } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched, type Statement } from '../support/plans.ts'
 import { defined, deliver, writeUsers } from '../support/weeks.ts'
@@ -66,9 +66,10 @@ describe('what a sync costs', () => {
     expect(again.written).toBeGreaterThanOrEqual(20_000)
     expect(again.written).toBeLessThan(20_000 + bookkeeping)
 
-    await env.DB.prepare(
-      `UPDATE user_attributes SET value = 'blue' WHERE workspace_id = ? AND user_id >= 'user-015000'`,
-    )
+    await homeDb
+      .prepare(
+        `UPDATE user_attributes SET value = 'blue' WHERE workspace_id = ? AND user_id >= 'user-015000'`,
+      )
       .bind(workspace)
       .run()
     await crowd(workspace, people(20_000, 21_000))
@@ -161,10 +162,11 @@ async function town(households: number) {
 let here = 0
 beforeAll(async () => {
   here = await town(30)
-  await env.DB.prepare(
-    `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at)
+  await homeDb
+    .prepare(
+      `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at, updated_at)
       VALUES (?, ?, 'nobody', '', '', 0, 0)`,
-  )
+    )
     .bind(nobodys, here)
     .run()
   for (let i = 0; i < 5; i++) await town(100)
@@ -227,13 +229,14 @@ const tables = [
 
 /** The tables that a statement scans, by its bytecode: a plan names aliases. */
 async function walked({ query, params }: Statement): Promise<string[]> {
-  const { results: pages } = await env.DB.prepare(
-    'SELECT rootpage AS page, tbl_name AS name FROM sqlite_master',
-  ).all<{
-    page: number
-    name: string
-  }>()
-  const { results } = await env.DB.prepare(`EXPLAIN ${query}`)
+  const { results: pages } = await homeDb
+    .prepare('SELECT rootpage AS page, tbl_name AS name FROM sqlite_master')
+    .all<{
+      page: number
+      name: string
+    }>()
+  const { results } = await homeDb
+    .prepare(`EXPLAIN ${query}`)
     .bind(...params)
     .all<{ opcode: string; p1: number; p2: number }>()
   const cursors = new Map<number, string>()

@@ -2,9 +2,9 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { said } from '../support/answers.ts'
 import { asAdmin, call, eventually, json, newClient, tokenOf, type Client } from '../support/api.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { Team } from '../support/identity.ts'
 import { plansOf } from '../support/plans.ts'
-import { resources } from '../../src/resources.ts'
 
 interface Shown {
   type: string
@@ -126,7 +126,7 @@ describe('a client who is refused', () => {
       plans.push(
         ...(await plansOf(async (db) => {
           const told: Promise<void>[] = []
-          const res = { ...resources(env), databaseOf: () => db }
+          const res = { ...homeResources(env), databaseOf: () => db }
           isolate.announceRefusal(res, caller, 'secret', (work) => void told.push(work))
           await Promise.all(told)
         })),
@@ -142,12 +142,12 @@ describe('a client who is refused', () => {
   it('leaves its refusal as it is where no event can be written', async () => {
     const team = await Team.open()
     const client = await newClient(undefined, team.workspace)
-    await env.DB.prepare('ALTER TABLE events RENAME TO events_gone').run()
+    await homeDb.prepare('ALTER TABLE events RENAME TO events_gone').run()
     try {
       expect(await asked({ ...client, secret: 'wrong' })).toBe(401)
       await scheduler.wait(50)
     } finally {
-      await env.DB.prepare('ALTER TABLE events_gone RENAME TO events').run()
+      await homeDb.prepare('ALTER TABLE events_gone RENAME TO events').run()
     }
     expect(await eventsOf(team)).toEqual([])
   })

@@ -3,9 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Env } from '../../src/resources.ts'
+import type { Env } from '../../src/resources.ts'
 import { Bank, json, lines } from '../support/api.ts'
 import { ask, consume, keeping, type Kept } from '../support/bindings.ts'
+import { atHome, homeDb, homeResources, sentAtHome } from '../support/databases.ts'
 import { fileParts, parts } from '../support/hazard.ts'
 import { hook, hookScopes } from '../support/hooks.ts'
 import { household, Team } from '../support/identity.ts'
@@ -20,7 +21,7 @@ const people = (from: number, to: number) =>
 
 // Work of one test that still waits would have the messages of the next let it go first.
 beforeEach(async () => {
-  for (const table of ['jobs', 'recompute_runs']) await env.DB.prepare(`DELETE FROM ${table}`).run()
+  for (const table of ['jobs', 'recompute_runs']) await homeDb.prepare(`DELETE FROM ${table}`).run()
 })
 
 /** A workspace in which work waits that no message was delivered for. */
@@ -30,7 +31,7 @@ async function waiting() {
   const bank = await Bank.open(undefined, workspace)
   const group = await bank.group()
   const kept = keeping()
-  const res = resources(kept.bound)
+  const res = homeResources(kept.bound)
   const sent = () => kept.work.splice(0)
   return {
     ...{ team, bank, workspace, group, res, ...kept, sent },
@@ -54,7 +55,8 @@ async function waiting() {
 
 const rows = async (query: string, ...values: unknown[]): Promise<Record<string, unknown>[]> =>
   (
-    await env.DB.prepare(query)
+    await homeDb
+      .prepare(query)
       .bind(...values)
       .all()
   ).results
@@ -76,7 +78,10 @@ async function answered(queue: string, message: Message, bound: Env) {
   expect(await outcome()).toEqual(isAcked)
 }
 
-const later = (message: Message, delaySeconds = 0): Kept => ({ message, delaySeconds })
+const later = (message: Message, delaySeconds = 0): Kept => ({
+  message: sentAtHome(message),
+  delaySeconds,
+})
 
 describe('a message of the queue of work', () => {
   it('for a job applies it, deletes its file, enqueues the next', async () => {
@@ -143,11 +148,13 @@ describe('a message of the queue of work', () => {
     await team.define(household)
     await team.user('ann', { $address: 'here' })
     const one = await recompute()
-    await env.DB.prepare("UPDATE recompute_runs SET state = 'failed' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE recompute_runs SET state = 'failed' WHERE key = ?")
       .bind(one.key)
       .run()
     const two = await recompute()
-    await env.DB.prepare("UPDATE recompute_runs SET state = 'waiting' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE recompute_runs SET state = 'waiting' WHERE key = ?")
       .bind(one.key)
       .run()
     await answered('work', one.message, bound)
@@ -168,11 +175,11 @@ describe('a message of the queue of work', () => {
       'SELECT key FROM group_definitions WHERE workspace_id = ?',
       workspace,
     )
-    await env.DB.batch([
-      env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?').bind(group),
-      env.DB.prepare('UPDATE group_definitions SET deleted_at = 1 WHERE workspace_id = ?').bind(
-        workspace,
-      ),
+    await homeDb.batch([
+      homeDb.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?').bind(group),
+      homeDb
+        .prepare('UPDATE group_definitions SET deleted_at = 1 WHERE workspace_id = ?')
+        .bind(workspace),
     ])
     await answered('work', { kind: 'erase', workspace, group: Number(known?.['key']) }, bound)
     expect(await rows(count, group, workspace)).toEqual([{ left: 1 }])
@@ -278,7 +285,7 @@ describe('a message that failed for good', () => {
     ] as const) {
       await unmoved(of, work.key)
       // The revival dies once it has begun.
-      const dying = { ...bound, DB: outAfter(3).db }
+      const dying = { ...bound, ...atHome(outAfter(3).db) }
       expect(await (await consume('work', [work.message], dying))()).toMatchObject({ acked: [0] })
       const state = await stateOf(of, work.key)
       expect(state).not.toBe('waiting')

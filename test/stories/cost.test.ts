@@ -1,10 +1,10 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import { isPruneDue, pruneGroup } from '../../src/experience/prune.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 
 const people = (from: number, to: number) =>
@@ -97,10 +97,11 @@ describe('rows long dead', () => {
     await bill(bank, group, 'ADD', people(0, 30_000))
     await bill(bank, group, 'REMOVE', people(0, 29_000))
     await bill(bank, group, 'REMOVE', people(29_000, 29_500))
-    const row = await env.DB.prepare(
-      `SELECT key, participant_count AS groupCount, removed_since_prune AS groupRemoved
+    const row = await homeDb
+      .prepare(
+        `SELECT key, participant_count AS groupCount, removed_since_prune AS groupRemoved
         FROM experience_groups WHERE id = ?`,
-    )
+      )
       .bind(group)
       .first<{ key: number; groupCount: number; groupRemoved: number }>()
     if (row === null) throw new Error('no group')
@@ -109,9 +110,10 @@ describe('rows long dead', () => {
 
     const { res } = hazardous()
     await pruneGroup(res, { workspace: bank.workspace, group: row.key, after: '' })
-    const { results } = await env.DB.prepare(
-      'SELECT removed_rev AS rev, count(*) AS n FROM members WHERE group_key = ? GROUP BY 1',
-    )
+    const { results } = await homeDb
+      .prepare(
+        'SELECT removed_rev AS rev, count(*) AS n FROM members WHERE group_key = ? GROUP BY 1',
+      )
       .bind(row.key)
       .all()
     expect(results).toEqual([
@@ -120,7 +122,8 @@ describe('rows long dead', () => {
     ])
     expect(await bank.members(group)).toEqual(people(29_500, 30_000))
     expect(
-      await env.DB.prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?')
+      await homeDb
+        .prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?')
         .bind(row.key)
         .first('n'),
     ).toBe(0)

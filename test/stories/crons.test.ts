@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import config from '../../wrangler.toml?raw'
 import { weekOf } from '../../src/identity/week.ts'
 import { keeping, tick, type Kept } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { mondayIn } from '../support/identity.ts'
 import {
   audience,
@@ -40,7 +40,7 @@ const balance = (experiment_key: number, more: Record<string, unknown> = {}) =>
 /** Work of each kind, last moved at a moment, and other work behind it. */
 const stalledAt = (at: number) => {
   const [moved, made] = [{ updated_at: at }, { created_on: wednesday }]
-  return env.DB.batch([
+  return homeDb.batch([
     ...[group(11), group(12, { deleted_at: at })],
     ...[job(21, 11, moved), job(22, 11, moved)],
     ...[job(23, -1, { ...moved, type: 'users' }), job(24, -1, { ...moved, type: 'users' })],
@@ -68,7 +68,7 @@ const used =
   sync_rules webhooks`.split(/\s+/)
 
 beforeEach(async () => {
-  await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await homeDb.batch(used.map((table) => homeDb.prepare(`DELETE FROM ${table}`)))
   vi.setSystemTime(wednesday)
 })
 afterEach(() => void vi.useRealTimers())
@@ -92,7 +92,7 @@ const log = logged()
 
 /** The database, which fails where a query is of this kind. */
 const failing = (what: RegExp) =>
-  new Proxy(env.DB, {
+  new Proxy(homeDb, {
     get(target, key) {
       if (key === 'prepare')
         return (query: string) => {
@@ -105,7 +105,7 @@ const failing = (what: RegExp) =>
   })
 
 const count = (table: string) =>
-  env.DB.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')
+  homeDb.prepare(`SELECT count(*) AS n FROM ${table}`).first<number>('n')
 
 it('knows all the crons of wrangler.toml', () => {
   const crons = /^crons = (.*)$/m.exec(config)?.[1]
@@ -123,7 +123,7 @@ describe.each(others)('%s', (cron) => {
   it('enqueues what a cron opened to the queue of such work', async () => {
     const at = wednesday - 10 * minute - 1
     const sync = { audience_id: 'owls', created_by: 'refresh', updated_at: at }
-    await env.DB.batch([
+    await homeDb.batch([
       ...[group(11), group(12), job(21, 11, sync), job(22, 12, { ...sync, created_by: 'ann' })],
       ...[balance(81, { state: 'due', updated_at: at }), balance(82, { updated_at: at })],
       ...[definition(31, { created_on: wednesday }), definition(32, { created_on: wednesday })],
@@ -154,7 +154,7 @@ describe.each(others)('%s', (cron) => {
     const run = expect.any(Number) as number
     expect(scheduled).toEqual([{ kind: 'recompute', workspace: 1, run, scheduled: true }])
     expect(work).toEqual([])
-    const { results } = await env.DB.prepare('SELECT week FROM recompute_runs').all()
+    const { results } = await homeDb.prepare('SELECT week FROM recompute_runs').all()
     expect(results).toEqual([{ week: weekOf(wednesday) }])
     expect((await comes(cron)).scheduled).toEqual([])
   })
@@ -210,20 +210,20 @@ describe.each(others)('%s', (cron) => {
         ...{ file_key: `uploads/1/${key}.csv`, created_at: 0, updated_at },
       })
     const old = wednesday - 12 * 60 * minute
-    await env.DB.batch([upload(91, 0), upload(92, old), upload(93, old + 1)])
+    await homeDb.batch([upload(91, 0), upload(92, old), upload(93, old + 1)])
     await comes(cron)
-    const { results } = await env.DB.prepare('SELECT key FROM resumable_uploads').all()
+    const { results } = await homeDb.prepare('SELECT key FROM resumable_uploads').all()
     expect(results).toEqual([{ key: 93 }])
   })
 
   it('takes away deliveries of thirty days ago, and events of four hundred', async () => {
     const old = wednesday - 30 * day
-    await env.DB.batch([
+    await homeDb.batch([
       ...[event(60, wednesday - 401 * day), event(61, old - 1), event(62, old)],
       ...[delivery(71, 61, 0), delivery(71, 62, 0)],
     ])
     await comes(cron)
-    const { results } = await env.DB.prepare('SELECT key FROM events').all()
+    const { results } = await homeDb.prepare('SELECT key FROM events').all()
     expect(results).toEqual([{ key: 61 }, { key: 62 }])
     expect(await count('deliveries')).toBe(1)
   })
@@ -232,12 +232,12 @@ describe.each(others)('%s', (cron) => {
 describe(mondays, () => {
   it('opens and enqueues the run of its week, and nothing else', async () => {
     await stalledAt(wednesday - day)
-    await env.DB.batch([definition(33), event(61, 0), webhook(71), delivery(71, 61, 0)])
+    await homeDb.batch([definition(33), event(61, 0), webhook(71), delivery(71, 61, 0)])
     const monday = mondayIn(4)
     const { work, scheduled, deliveries } = await comes(mondays, monday)
-    const { results } = await env.DB.prepare(
-      'SELECT key AS run, week FROM recompute_runs WHERE week IS NOT NULL',
-    ).all<{ run: number; week: string }>()
+    const { results } = await homeDb
+      .prepare('SELECT key AS run, week FROM recompute_runs WHERE week IS NOT NULL')
+      .all<{ run: number; week: string }>()
     expect(results.map(({ week }) => week)).toEqual([weekOf(monday), weekOf(monday)])
     expect(scheduled).toEqual(
       results.map(({ run }) => ({ kind: 'recompute', workspace: 1, run, scheduled: true })),
@@ -250,7 +250,7 @@ describe(mondays, () => {
 describe(everyMinute, () => {
   it('enqueues webhooks whose events are due, and does nothing else', async () => {
     await stalledAt(wednesday - day)
-    await env.DB.batch([
+    await homeDb.batch([
       ...[definition(33), event(61, 0), webhook(71), webhook(72), webhook(73)],
       ...[webhook(74, { disabled: 'asked' }), webhook(75, { busy_until: wednesday + 1 })],
       ...[delivery(71, 61, wednesday), delivery(72, 61, wednesday + 1)],
@@ -269,7 +269,7 @@ describe(everyMinute, () => {
 
   it('has balances counted that are not of the live revision or experiment', async () => {
     const [on, off] = [{ group_id: 'group 11' }, { group_id: 'group 12' }]
-    await env.DB.batch([
+    await homeDb.batch([
       ...[group(11, { revision: 1 }), group(12, { revision: 1, deleted_at: 1 })],
       ...[experiment(81, on), experiment(82, on), experiment(83, on), experiment(84, on)],
       ...[counted(82), counted(83, { revision: 0 }), counted(84, { modifiedAt: 7 })],
@@ -283,9 +283,11 @@ describe(everyMinute, () => {
       [],
       [81, 83, 84].map((experiment) => ({ kind: 'balance', experiment, ...flags })),
     ])
-    const { results } = await env.DB.prepare(
-      "SELECT experiment_key AS key FROM experiment_balances WHERE state = 'due' ORDER BY 1",
-    ).all()
+    const { results } = await homeDb
+      .prepare(
+        "SELECT experiment_key AS key FROM experiment_balances WHERE state = 'due' ORDER BY 1",
+      )
+      .all()
     expect(results).toEqual([{ key: 81 }, { key: 83 }, { key: 84 }])
     // They are not requested again.
     expect((await comes(everyMinute)).scheduled).toEqual([])
@@ -293,7 +295,7 @@ describe(everyMinute, () => {
 
   it('looks at forty experiments, and at the next ones in the next minute', async () => {
     const on = { group_id: 'group 11' }
-    await env.DB.batch([
+    await homeDb.batch([
       group(11, { revision: 1 }),
       ...Array.from({ length: 90 }, (_, i) => experiment(100 + i, on)),
     ])
@@ -303,7 +305,7 @@ describe(everyMinute, () => {
       (await comes(everyMinute)).scheduled.length,
     ]
     expect(minutes).toEqual([40, 40, 10])
-    await env.DB.prepare('DELETE FROM experiment_balances').run()
+    await homeDb.prepare('DELETE FROM experiment_balances').run()
     expect((await comes(everyMinute)).scheduled).toHaveLength(40)
   })
 
@@ -311,7 +313,7 @@ describe(everyMinute, () => {
     ['deliverDue', /FROM deliveries/],
     ['enqueueDueBalances', /INDEXED BY experiments_running/],
   ])('goes on after %s has failed, which it logs once', async (part, query) => {
-    await env.DB.batch([
+    await homeDb.batch([
       ...[event(61, 0), webhook(71), delivery(71, 61, wednesday)],
       ...[group(11), experiment(81, { group_id: 'group 11' })],
     ])

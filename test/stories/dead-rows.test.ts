@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { enqueueBusyGroups, enqueueQuietGroups, pruneGroup } from '../../src/experience/prune.ts'
 import { Bank, lines } from '../support/api.ts'
-import { keeping, tick } from '../support/bindings.ts'
+import { keeping, tickEverywhere } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { group, insert, job, member } from '../support/rows.ts'
 import { planOf, watched } from '../support/plans.ts'
@@ -12,13 +12,13 @@ const [now, quiet] = [Date.now() + 100 * hour, 12 * hour]
 
 beforeEach(async () => {
   const used = ['cron_places', 'experience_groups', 'jobs', 'members']
-  await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await homeDb.batch(used.map((table) => homeDb.prepare(`DELETE FROM ${table}`)))
 })
 afterEach(() => void vi.useRealTimers())
 
 /** A group whose third revision is live; each has removed one, and those of two may go. */
 const withDeadRows = (key: number, changedAt: number) =>
-  env.DB.batch([
+  homeDb.batch([
     group(key, { revision: 3, updated_at: changedAt, removed_since_prune: 2 }),
     ...[1, 2, 3, 4].map((rev) => member(key, `removed by ${rev}`, { removed_rev: rev })),
     member(key, 'alive'),
@@ -33,13 +33,13 @@ const withDeadRows = (key: number, changedAt: number) =>
   ])
 
 const left = async (key: number) => {
-  const [members, groups] = await env.DB.batch<Record<string, unknown>>([
-    env.DB.prepare(
-      `SELECT participant_id AS id FROM members WHERE group_key = ? ORDER BY removed_rev`,
-    ).bind(key),
-    env.DB.prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?').bind(
-      key,
-    ),
+  const [members, groups] = await homeDb.batch<Record<string, unknown>>([
+    homeDb
+      .prepare(`SELECT participant_id AS id FROM members WHERE group_key = ? ORDER BY removed_rev`)
+      .bind(key),
+    homeDb
+      .prepare('SELECT removed_since_prune AS n FROM experience_groups WHERE key = ?')
+      .bind(key),
   ])
   return { ids: members?.results.map(({ id }) => id), dead: groups?.results[0]?.['n'] }
 }
@@ -48,7 +48,7 @@ const left = async (key: number) => {
 async function comes(cron: string) {
   vi.setSystemTime(now)
   const { bound, scheduled } = keeping()
-  await tick(cron, bound)
+  await tickEverywhere(cron, bound)
   const { res } = hazardous({}, { now: () => now })
   const groups = []
   for (const { message } of scheduled)
@@ -86,7 +86,7 @@ describe('dead rows', () => {
   it('are counted from the going live of the next revision on', async () => {
     const { bank, group: id } = await Bank.withGroup('owls', lines(['ann', 'bob', 'cid']))
     const counted = async () => {
-      const row = env.DB.prepare(
+      const row = homeDb.prepare(
         'SELECT removed_since_prune AS n FROM experience_groups WHERE id = ?',
       )
       return row.bind(id).first('n')
@@ -104,8 +104,8 @@ describe('dead rows', () => {
     const { res, meanwhile } = hazardous({}, { now: () => now })
     meanwhile(async () => {
       meanwhile(undefined)
-      await env.DB.batch([
-        env.DB.prepare('UPDATE experience_groups SET revision = 4, updated_at = ?').bind(now),
+      await homeDb.batch([
+        homeDb.prepare('UPDATE experience_groups SET revision = 4, updated_at = ?').bind(now),
         job(104, 1, { revision: 4, state: 'successful', ended_at: 1, removed: 1 }),
       ])
     })
@@ -115,11 +115,13 @@ describe('dead rows', () => {
 
   it('are gone within bounds, however many invocations it takes', async () => {
     await withDeadRows(1, now - quiet - 1)
-    await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
+    await homeDb
+      .prepare(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
       INSERT INTO members (workspace_id, participant_id, group_key, added_rev, removed_rev, seen_rev)
       SELECT 1, 'person ' || i, 1, 1, 2, 1 FROM n`,
-    ).run()
+      )
+      .run()
     let time = now
     // An invocation has time for one step.
     const { res, enqueued } = hazardous({}, { now: () => (time += 9000) })
@@ -151,7 +153,8 @@ describe('dead rows', () => {
     const { bank, group: id } = await Bank.withGroup('owls', lines(['ann', 'bob', 'cid']))
     await bank.apply(id, 'REMOVE', lines(['bob']))
     await bank.apply(id, 'ADD', lines(['eve']))
-    await env.DB.prepare('UPDATE experience_groups SET updated_at = ?')
+    await homeDb
+      .prepare('UPDATE experience_groups SET updated_at = ?')
       .bind(now - 13 * hour)
       .run()
     expect(await comes('*/5 * * * *')).toHaveLength(1)

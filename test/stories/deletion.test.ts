@@ -6,17 +6,19 @@ import { eraseGroup } from '../../src/experience/erase.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { receiveUpload } from '../../src/experience/upload.ts'
 import { Bank, lines } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 
 const people = (count: number) => lines(Array.from({ length: count }, (_, i) => `person-${i}`))
 
 const rowsOf = (workspace: number) =>
-  env.DB.prepare(
-    `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) AS members,
+  homeDb
+    .prepare(
+      `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1) AS members,
       (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS jobs,
        (SELECT count(*) FROM experience_groups WHERE workspace_id = ?1) AS groups,
        (SELECT count(*) FROM job_problems WHERE job_key IN (SELECT key FROM jobs WHERE workspace_id = ?1)) AS problems`,
-  )
+    )
     .bind(workspace)
     .first()
 

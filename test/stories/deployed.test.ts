@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
@@ -9,6 +8,7 @@ import { findUsersJob } from '../../src/identity/users-jobs.ts'
 import type { ParticipantsFileJob } from '../../src/jobs/job.ts'
 import { claimJob } from '../../src/jobs/turn.ts'
 import { Bank, lines } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { uploaded } from '../support/uploads.ts'
 
@@ -27,7 +27,7 @@ describe('a job that one version begins and another ends', () => {
     const db = res.databaseOf(bank.workspace)
     const job = await uploaded(res, bank.workspace, group, parts('ADD', lines(ids)))
     expect(await claimJob(res, job)).toBe(true)
-    await env.DB.prepare('UPDATE jobs SET state = ? WHERE key = ?').bind(state, job.key).run()
+    await homeDb.prepare('UPDATE jobs SET state = ? WHERE key = ?').bind(state, job.key).run()
 
     // It reads the job, writes two batches of ids, and dies.
     fuse({ at: 3, when: 'before' })
@@ -44,7 +44,7 @@ describe('a job that one version begins and another ends', () => {
       applied,
       touched: applied,
     })
-    const written = env.DB.prepare(
+    const written = homeDb.prepare(
       'SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?',
     )
     const run = ids.slice(0, slice).sort()
@@ -74,7 +74,8 @@ describe('a job that one version begins and another ends', () => {
       state: 'applying',
       offset: 0,
     })
-    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
       .bind(job.key)
       .run()
     await runUsersJob(res, workspace, job.key)
@@ -89,7 +90,8 @@ describe('a job that one version begins and another ends', () => {
     const group = await bank.group()
     const { res } = hazardous()
     const job = await uploaded(res, bank.workspace, group, parts('ADD', 'ann\n'))
-    await env.DB.prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
+    await homeDb
+      .prepare("UPDATE jobs SET state = 'of another version' WHERE key = ?")
       .bind(job.key)
       .run()
     const before = await findJob(res.databaseOf(bank.workspace), bank.workspace, job.key)

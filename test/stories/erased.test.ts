@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
 import { eventually, lines, type Bank } from '../support/api.ts'
 import { consume, keeping } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { Lab } from '../support/experiments.ts'
 import { reports, seen } from '../support/exposures.ts'
 import { deliveriesOf, hook, hookScopes, tried, tryOut } from '../support/hooks.ts'
@@ -149,7 +150,8 @@ describe('an erased person', () => {
     const none = { variants: [{ participants: 0 }, { participants: 0 }], days: [] }
     expect(await shown()).toMatchObject(none)
     // It was accepted before, and its message is late.
-    const { results } = await env.DB.prepare('SELECT key FROM experiments WHERE workspace_id = ?')
+    const { results } = await homeDb
+      .prepare('SELECT key FROM experiments WHERE workspace_id = ?')
       .bind(workspace)
       .all<{ key: number }>()
     const [{ key } = { key: 0 }] = results

@@ -5,11 +5,13 @@ import { deleteGroup } from '../../src/experience/delete-group.ts'
 import { eraseDefinition } from '../../src/identity/erase.ts'
 import { Bank } from '../support/api.ts'
 import { grouped } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { household, Team } from '../support/identity.ts'
 
 const keyOf = (table: string, workspace: number) =>
-  env.DB.prepare(`SELECT key FROM ${table} WHERE workspace_id = ?`)
+  homeDb
+    .prepare(`SELECT key FROM ${table} WHERE workspace_id = ?`)
     .bind(workspace)
     .first<number>('key')
     .then(Number)
@@ -54,26 +56,28 @@ describe('a deleted group of more jobs than one step takes', () => {
     const { workspace } = bank
     const { id, key } = await grouped(res, workspace)
     const jobs = Array.from({ length: 120 }, (_, i) => `uploads/${workspace}/${i}.csv`)
-    await env.DB.prepare(
-      `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name,
+    await homeDb
+      .prepare(
+        `INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name,
          file_key, file_size, slice_bytes,
          created_by, created_at, updated_at, ended_at)
        SELECT ?1 || ' ' || key, ?1, ?2, key + 1, 'add', 'failed', 'old', value, 1, 1, 'tester', 1, 1, 1
        FROM json_each(?3)`,
-    )
+      )
       .bind(workspace, key, JSON.stringify(jobs))
       .run()
 
-    await env.DB.prepare(
-      `INSERT INTO sync_rules (job_key, rule) SELECT key, '{}' FROM jobs WHERE group_key = ?`,
-    )
+    await homeDb
+      .prepare(
+        `INSERT INTO sync_rules (job_key, rule) SELECT key, '{}' FROM jobs WHERE group_key = ?`,
+      )
       .bind(key)
       .run()
     await Promise.all(jobs.map((file) => env.FILES.put(file, 'ann\n')))
     await deleteGroup(res, workspace, id)
     await eraseGroup(res, workspace, key)
     expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
-    expect(await env.DB.prepare('SELECT count(*) AS n FROM sync_rules').first('n')).toBe(0)
+    expect(await homeDb.prepare('SELECT count(*) AS n FROM sync_rules').first('n')).toBe(0)
     expect(await keyOf('experience_groups', workspace)).toBe(0)
   })
 })

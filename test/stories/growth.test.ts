@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { findDue } from '../../src/audiences/refresh.ts'
@@ -14,6 +13,7 @@ import { claimJob, findNextJobs } from '../../src/jobs/turn.ts'
 import { usersQueue } from '../../src/jobs/job.ts'
 import type { Resources } from '../../src/resources.ts'
 import { filling, grouped, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 import { defined } from '../support/weeks.ts'
@@ -21,25 +21,30 @@ import { newWorkspace } from '../support/workspaces.ts'
 
 /** Jobs of a queue that have ended; or runs of a definition. */
 const endedJobs = (workspace: number, queue: number, count: number) =>
-  env.DB.prepare(
-    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+  homeDb
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
     INSERT INTO jobs (id, workspace_id, group_key, revision, type, state, file_name, file_key,
       file_size, slice_bytes, created_by, created_at, updated_at, ended_at)
     SELECT ?1 || ' ' || ?2 || ' ' || i, ?1, ?2, i, 'add', 'successful', '', '', 1, 1, '', i, i, i
     FROM n`,
-  ).bind(workspace, queue, count)
+    )
+    .bind(workspace, queue, count)
 
 const endedRuns = (workspace: number, definition: number, count: number) =>
-  env.DB.prepare(
-    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+  homeDb
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
     INSERT INTO recompute_runs (id, workspace_id, definition_key, state, created_at, updated_at,
       ended_at)
     SELECT ?1 || ' ' || ?2 || ' ' || i, ?1, ?2, 'successful', i, i, i FROM n`,
-  ).bind(workspace, definition, count)
+    )
+    .bind(workspace, definition, count)
 
 const keyOf = async (table: string, workspace: number) =>
   Number(
-    await env.DB.prepare(`SELECT key FROM ${table} WHERE workspace_id = ? LIMIT 1`)
+    await homeDb
+      .prepare(`SELECT key FROM ${table} WHERE workspace_id = ? LIMIT 1`)
       .bind(workspace)
       .first('key'),
   )
@@ -69,14 +74,14 @@ async function costsAfter(
   if (ofSync === undefined) throw new Error('no group')
   await defined(res, workspace, 'household', 'street', [])
   const definition = await keyOf('group_definitions', workspace)
-  await env.DB.batch([
+  await homeDb.batch([
     endedJobs(workspace, queue, ended),
     endedJobs(workspace, usersQueue(workspace), ended),
     endedJobs(ofSync.workspace, ofSync.key, ended),
     endedRuns(workspace, definition, ended),
   ])
 
-  await env.DB.prepare('UPDATE audiences SET refreshed = NULL').run()
+  await homeDb.prepare('UPDATE audiences SET refreshed = NULL').run()
 
   const seen = watched()
   const watchedRes: Resources = { ...res, database: seen.db, databaseOf: () => seen.db }
@@ -114,9 +119,9 @@ async function costsAfter(
   await cost('cancel runs', (db) => cancelRuns(db, workspace, definition, 1))
   await cost('look for stalled jobs', (_, res) => enqueueStalled(res))
   await cost('look for stalled runs', (_, res) => enqueueStalledRuns(res))
-  await env.DB.batch(
+  await homeDb.batch(
     ['jobs', 'recompute_runs', 'audiences', 'group_definitions', 'cron_places'].map((table) =>
-      env.DB.prepare(`DELETE FROM ${table}`),
+      homeDb.prepare(`DELETE FROM ${table}`),
     ),
   )
   return { costs, db: seen }

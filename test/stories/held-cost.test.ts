@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { cancelJob, publishJob } from '../../src/experience/held.ts'
 import { sourceOf } from '../../src/audiences/apply.ts'
@@ -7,6 +6,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { grouped, invokeJob } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous, parts } from '../support/hazard.ts'
 import { people } from '../support/held.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -35,15 +35,15 @@ async function scene(mode: 'apply' | 'preview', count: number) {
     cancel: () => cancelJob(res, workspace, id),
     giveUp: () => giveUp(res, workspace, key),
     /** As a job is that has written all and is not held yet. */
-    resume: () => env.DB.prepare("UPDATE jobs SET state = 'writing' WHERE key = ?").bind(key).run(),
+    resume: () => homeDb.prepare("UPDATE jobs SET state = 'writing' WHERE key = ?").bind(key).run(),
     state: () =>
-      env.DB.prepare('SELECT state FROM jobs WHERE key = ?').bind(key).first<string>('state'),
+      homeDb.prepare('SELECT state FROM jobs WHERE key = ?').bind(key).first<string>('state'),
     members: async () => (await membersOf(workspace, group)).length,
   }
 }
 
-const rowsLeft = () => env.DB.prepare('SELECT count(*) AS n FROM members').first<number>('n')
-beforeEach(async () => void (await env.DB.prepare('DELETE FROM members').run()))
+const rowsLeft = () => homeDb.prepare('SELECT count(*) AS n FROM members').first<number>('n')
+beforeEach(async () => void (await homeDb.prepare('DELETE FROM members').run()))
 
 /** Batches are as long as time allows, and each moves its job by a row or two. */
 const ofBatches = 60

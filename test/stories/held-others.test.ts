@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { said } from '../support/answers.ts'
 import { Bank, lines } from '../support/api.ts'
 import { detach, opened, sync } from '../support/coupon.ts'
+import { homeDb } from '../support/databases.ts'
 import { held, people, published, sent } from '../support/held.ts'
 import { hookScopes } from '../support/hooks.ts'
 import { Team } from '../support/identity.ts'
@@ -31,10 +31,11 @@ describe('a sync that would remove too many', () => {
       jobStatus: 'SUCCESSFUL',
     })
     expect(await bank.count(group)).toBe(Number(job['addedCount']))
-    const synced = await env.DB.prepare(
-      `SELECT data ->> 'removed' AS removed FROM events
+    const synced = await homeDb
+      .prepare(
+        `SELECT data ->> 'removed' AS removed FROM events
         WHERE workspace_id = ? AND type = 'audience.synced'`,
-    )
+      )
       .bind(bank.workspace)
       .all()
     expect(synced.results).toEqual([{ removed: 100 }])

@@ -12,12 +12,13 @@ import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Resources } from '../../src/resources.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { grouped } from '../support/audiences.ts'
+import { homeDb, sentAtHome } from '../support/databases.ts'
 import { failures, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { people } from '../support/held.ts'
 import { day, enqueuedBy, everyFive } from '../support/refresh.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
-beforeEach(async () => void (await env.DB.prepare('DELETE FROM jobs').run()))
+beforeEach(async () => void (await homeDb.prepare('DELETE FROM jobs').run()))
 
 async function* preview(type: string, content: string): AsyncGenerator<UploadPart> {
   yield { field: 'mode', value: 'preview' }
@@ -25,7 +26,7 @@ async function* preview(type: string, content: string): AsyncGenerator<UploadPar
 }
 
 const stateOf = (key: number) =>
-  env.DB.prepare('SELECT state FROM jobs WHERE key = ?').bind(key).first<string>('state')
+  homeDb.prepare('SELECT state FROM jobs WHERE key = ?').bind(key).first<string>('state')
 const run = (res: Resources, workspace: number, job: number) =>
   runJob(res, { workspace, job }, sourceOf)
 
@@ -155,7 +156,7 @@ describe('a held job', () => {
     const next = await receiveUpload(res, workspace, id, { createdBy: 'tester', parts: file })
     enqueued.length = 0
     await run(res, workspace, key)
-    expect(enqueued).toEqual([{ kind: 'job', workspace, job: next.key }])
+    expect(enqueued).toEqual([sentAtHome({ kind: 'job', workspace, job: next.key })])
   })
 
   it('makes no other workspace let those go first who wait behind it', async () => {
@@ -172,7 +173,8 @@ describe('a held job', () => {
   it('is cancelled after HELD_DAYS, not before', async () => {
     const { res, workspace, key, group, settle } = await scene('REPLACE')
     const heldFor = (days: number) =>
-      env.DB.prepare('UPDATE jobs SET updated_at = ? WHERE key = ?')
+      homeDb
+        .prepare('UPDATE jobs SET updated_at = ? WHERE key = ?')
         .bind(Date.now() - days * day, key)
         .run()
     const enqueued = async () =>
@@ -184,10 +186,11 @@ describe('a held job', () => {
     await heldFor(7.1)
     expect(await enqueued()).toMatchObject([{ workspace, job: key }])
     expect(await settle()).toEqual({ state: 'cancelled', members: ['ann'] })
-    const { results } = await env.DB.prepare(
-      `SELECT actor ->> 'name' AS name, data ->> 'group_id' AS "group" FROM events
+    const { results } = await homeDb
+      .prepare(
+        `SELECT actor ->> 'name' AS name, data ->> 'group_id' AS "group" FROM events
         WHERE workspace_id = ? AND type = 'job.cancelled'`,
-    )
+      )
       .bind(workspace)
       .all()
     expect(results).toEqual([{ name: res.actor.name, group }])

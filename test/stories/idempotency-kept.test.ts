@@ -4,8 +4,9 @@ import { erasePerson } from '../../src/erasure/request.ts'
 import { runErasure } from '../../src/erasure/run.ts'
 import { findKey, keepAnswer, sweepKeys } from '../../src/idempotency/keys.ts'
 import type { RequestKey } from '../../src/resources.ts'
-import { tick } from '../support/bindings.ts'
+import { tickEverywhere } from '../support/bindings.ts'
 import { Bank, call, type Json } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { hookScopes } from '../support/hooks.ts'
 import { Team } from '../support/identity.ts'
@@ -16,7 +17,7 @@ import { allWritten } from '../support/taken.ts'
 const day = 86_400_000
 
 beforeEach(async () => {
-  await env.DB.prepare('DELETE FROM idempotency_keys').run()
+  await homeDb.prepare('DELETE FROM idempotency_keys').run()
 })
 
 const keyOf = (workspace: number, hash: string): RequestKey => ({
@@ -26,24 +27,25 @@ const keyOf = (workspace: number, hash: string): RequestKey => ({
 
 /** So many keys of a workspace, taken at a moment. */
 const write = (workspace: number, count: number, at: number) =>
-  env.DB.prepare(
-    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+  homeDb
+    .prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
      INSERT INTO idempotency_keys
        (workspace_id, client_id, key_hash, request, fingerprint, at, made, answer)
      SELECT ?1, 'one', 'key ' || i, '', '', ?3, iif(i % 2, '{}', NULL), 'sealed' FROM n`,
-  )
+    )
     .bind(workspace, count, at)
     .run()
 
 const countKeys = async () =>
-  (await env.DB.prepare('SELECT count(*) AS n FROM idempotency_keys').first<{ n: number }>())?.n
+  (await homeDb.prepare('SELECT count(*) AS n FROM idempotency_keys').first<{ n: number }>())?.n
 
 describe('the cron', () => {
   it('deletes keys of a day ago', async () => {
     const now = Date.now()
     await write(1, 3, now - day)
     await write(2, 2, now - day + 60_000)
-    await tick('*/5 * * * *', env, now)
+    await tickEverywhere('*/5 * * * *', env, now)
     expect([await keysOf(1), await keysOf(2)].map(({ length }) => length)).toEqual([0, 2])
   })
 
@@ -99,16 +101,17 @@ describe('an erasure of people', () => {
   it('reads answers that are kept meanwhile twice, however many events there are', async () => {
     const team = await Team.open(hookScopes)
     const { res } = hazardous()
-    await env.DB.prepare(
-      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+    await homeDb
+      .prepare(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
        INSERT INTO events (workspace_id, id, type, at, data)
        SELECT ?, 'evt_' || i, 'webhook.test', 0, '{}' FROM n`,
-    )
+      )
       .bind(team.workspace)
       .run()
     await erasePerson(res, team.workspace, 'lars', 'tester')
     await write(team.workspace, 3000, Date.now() + 60_000)
-    const erasure = env.DB.prepare('SELECT key FROM erasures WHERE workspace_id = ?')
+    const erasure = homeDb.prepare('SELECT key FROM erasures WHERE workspace_id = ?')
     const key = (await erasure.bind(team.workspace).first<number>('key')) ?? 0
     const before = res.meter.rowsRead
     await runErasure(res, team.workspace, key)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { refreshDue } from '../../src/audiences/refresh.ts'
 import { periodOf } from '../../src/audiences/refresh-period.ts'
@@ -11,6 +10,7 @@ import { sweepRuns } from '../../src/identity/sweep.ts'
 import { sweepJobs } from '../../src/jobs/sweep.ts'
 import { deliverDue } from '../../src/webhooks/due.ts'
 import { sweepEvents } from '../../src/webhooks/sweep.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 
@@ -21,13 +21,14 @@ const now = monday + 2 * day
 const used = `audiences cron_places experience_groups deliveries events experiments
   experiment_balances group_definitions recompute_runs webhooks`
 beforeEach(async () => {
-  await env.DB.batch(used.split(/\s+/).map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await homeDb.batch(used.split(/\s+/).map((table) => homeDb.prepare(`DELETE FROM ${table}`)))
 })
 
 const seed = (count: number, insert: string) =>
-  env.DB.prepare(
-    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) ${insert}`,
-  )
+  homeDb
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) ${insert}`,
+    )
     .bind(count)
     .run()
 
@@ -120,20 +121,22 @@ describe('the week of 100,000 definitions', () => {
     }
     expect(begun).toEqual([30_000, 30_000, 30_000, 10_000, 0])
     expect(
-      await env.DB.prepare(
-        'SELECT count(*) AS n, count(DISTINCT definition_key) AS d FROM recompute_runs',
-      ).first(),
+      await homeDb
+        .prepare('SELECT count(*) AS n, count(DISTINCT definition_key) AS d FROM recompute_runs')
+        .first(),
     ).toEqual({ n: 100_000, d: 100_000 })
   })
 
   it('begins for those that come meanwhile, and anew next week', async () => {
     await definitions(3)
     expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(3)
-    await env.DB.prepare(
-      `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
+    await homeDb
+      .prepare(
+        `INSERT INTO group_definitions (key, workspace_id, id, description, source_user_attribute,
         attributes, created_on, created_by, last_modified_on, last_modified_by)
       VALUES (4, 4, 'household', '', 'town', '[]', 0, '', 0, '')`,
-    ).run()
+      )
+      .run()
     expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(1)
     expect((await cost((res) => beginWeek(res, monday))).enqueued).toHaveLength(0)
     expect((await cost((res) => beginWeek(res, monday + 7 * day))).enqueued).toHaveLength(4)
@@ -162,9 +165,11 @@ it('reads few rows while 10,000 of each kind have nothing due', async () => {
   await audiences(10_000, now)
   await experiments(10_000)
   await cost((res) => beginWeek(res, monday))
-  await env.DB.prepare(
-    `UPDATE recompute_runs SET state = 'successful', ended_at = ${monday}, updated_at = ${monday}`,
-  ).run()
+  await homeDb
+    .prepare(
+      `UPDATE recompute_runs SET state = 'successful', ended_at = ${monday}, updated_at = ${monday}`,
+    )
+    .run()
   const five = await cost(everyFive)
   const one = await cost(everyMinute)
   console.log(`every five minutes ${five.rowsRead} rows read, every minute ${one.rowsRead}`)

@@ -1,7 +1,7 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { asAdmin, json, newClient, tokenOf, type Client } from '../support/api.ts'
 import { ask, keeping } from '../support/bindings.ts'
+import { atHome, homeDb } from '../support/databases.ts'
 
 /** A database that `before` or `after` a statement like this does something else. */
 function holding(
@@ -32,10 +32,10 @@ function holding(
   const held = {
     withSession: () => held,
     getBookmark: () => null,
-    prepare: (query: string) => statement(env.DB.prepare(query), query),
+    prepare: (query: string) => statement(homeDb.prepare(query), query),
     batch: (statements: D1PreparedStatement[]) =>
       around(statements.map((one) => queries.get(one)).join(), () =>
-        env.DB.batch(statements.map((one) => inner.get(one) ?? one)),
+        homeDb.batch(statements.map((one) => inner.get(one) ?? one)),
       ),
   }
   return held as unknown as D1Database // nothing else is called
@@ -55,15 +55,15 @@ const ways: [string, (client: Client) => [path: string, method: string]][] = [
 ]
 
 describe.each(ways)('a token of a client that is %s', (_, way) => {
-  const end = async (client: Client, DB = env.DB) => {
+  const end = async (client: Client, db = homeDb) => {
     const [path, method] = way(client)
-    const answer = await ask(path, asAdmin({ method }), keeping({ DB }).bound)
+    const answer = await ask(path, asAdmin({ method }), keeping(atHome(db)).bound)
     expect(answer.status).toBe(204)
   }
 
   it('is refused if its client was read before', async () => {
     const client = await newClient()
-    const DB = holding(/from "clients"/, {
+    const db = holding(/from "clients"/, {
       after: async () => {
         await end(client)
         await past()
@@ -71,7 +71,7 @@ describe.each(ways)('a token of a client that is %s', (_, way) => {
     })
     const body = { grant_type: 'client_credentials', client_id: client.id }
     const init = json('POST', { ...body, client_secret: client.secret })
-    const answer = await ask('/oauth/token', init, keeping({ DB }).bound)
+    const answer = await ask('/oauth/token', init, keeping(atHome(db)).bound)
     const { access_token } = await answer.json<{ access_token: string }>()
     expect(await isGood(access_token)).toBe(false)
   })

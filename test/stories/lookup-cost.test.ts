@@ -7,7 +7,7 @@ import {
   listMembers,
 } from '../../src/membership/lookup.ts'
 import type { Db } from '../../src/db/connect.ts'
-import { resources } from '../../src/resources.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 
 /** Groups of one member and up, written as an upload would have left them. */
 async function groups(
@@ -20,23 +20,27 @@ async function groups(
     `group ${i}`,
     members(i),
   ])
-  await env.DB.batch([
-    env.DB.prepare(
-      `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at,
+  await homeDb.batch([
+    homeDb
+      .prepare(
+        `INSERT INTO experience_groups (id, workspace_id, name, type, platform, created_at,
         updated_at, revision, participant_count)
       SELECT value ->> 0, ?1, value ->> 1, 'EXPERIENCE_GROUP', 'RETAIL_BANKING', 1, 1, 1,
         json_array_length(value, '$[2]') FROM json_each(?2)`,
-    ).bind(workspace, JSON.stringify(rows)),
-    env.DB.prepare(
-      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
+      )
+      .bind(workspace, JSON.stringify(rows)),
+    homeDb
+      .prepare(
+        `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
       SELECT ?1, m.value, g.key, 1, 1 FROM json_each(?2) AS r, json_each(r.value, '$[2]') AS m
         CROSS JOIN experience_groups AS g ON g.workspace_id = ?1 AND g.id = r.value ->> 0`,
-    ).bind(workspace, JSON.stringify(rows)),
+      )
+      .bind(workspace, JSON.stringify(rows)),
   ])
 }
 
 async function cost(read: (db: Db) => Promise<unknown>, workspace: number) {
-  const res = resources(env)
+  const res = homeResources(env)
   await read(res.replicaOf(workspace))
   return res.meter
 }
@@ -50,11 +54,13 @@ describe('what a look-up costs', () => {
       (db: Db) => findMemberships(db, 1, [id], undefined),
     ]
     const before = await Promise.all(reads('alone').map((read) => cost(read, 1)))
-    await env.DB.prepare(
-      `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+    await homeDb
+      .prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
       INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
         SELECT i, 'shared', 100000 + i, 1, 1 FROM n`,
-    ).run()
+      )
+      .run()
     expect(await Promise.all(reads('shared').map((read) => cost(read, 1)))).toEqual(before)
   })
 
@@ -75,7 +81,7 @@ describe('what a look-up costs', () => {
   it('writes nothing, and reads a page of members only to its end', async () => {
     await groups(3, 1, () => Array.from({ length: 1000 }, (_, i) => `person-${i}`))
     const id = String(
-      await env.DB.prepare('SELECT id FROM experience_groups WHERE workspace_id = 3').first('id'),
+      await homeDb.prepare('SELECT id FROM experience_groups WHERE workspace_id = 3').first('id'),
     )
     const { rowsRead, rowsWritten } = await cost(
       (db) => listMembers(db, 3, id, { after: '', size: 10 }),

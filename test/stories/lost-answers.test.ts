@@ -4,6 +4,7 @@ import { receiveUpload } from '../../src/experience/upload.ts'
 import { receiveUsers } from '../../src/identity/users-upload.ts'
 import type { Message } from '../../src/messages.ts'
 import { Bank } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 
 const receivers = {
@@ -29,9 +30,8 @@ interface Left {
 }
 
 async function leftIn(workspace: number): Promise<Left> {
-  const { results } = await env.DB.prepare(
-    'SELECT key, file_key AS file FROM jobs WHERE workspace_id = ?',
-  )
+  const { results } = await homeDb
+    .prepare('SELECT key, file_key AS file FROM jobs WHERE workspace_id = ?')
     .bind(workspace)
     .all<{ key: number; file: string }>()
   const { objects } = await env.FILES.list({ prefix: `uploads/${workspace}/` })

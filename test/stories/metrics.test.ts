@@ -1,12 +1,11 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import { measureState } from '../../src/jobs/state.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources } from '../../src/resources.ts'
 import { Bank, json, lines } from '../support/api.ts'
-import { ask, consume, keeping, tick } from '../support/bindings.ts'
+import { ask, consume, keeping, tickEverywhere } from '../support/bindings.ts'
+import { atHome, homeDb, homeResources } from '../support/databases.ts'
 import { fileParts, parts } from '../support/hazard.ts'
 import { hook, hookScopes } from '../support/hooks.ts'
 import { household, Team } from '../support/identity.ts'
@@ -25,7 +24,7 @@ async function opened() {
   const team = await Team.open(hookScopes)
   const { vars, ...points } = recorder()
   const kept = keeping(vars)
-  return { team, workspace: team.workspace, ...kept, ...points, res: resources(kept.bound) }
+  return { team, workspace: team.workspace, ...kept, ...points, res: homeResources(kept.bound) }
 }
 
 describe('a step', () => {
@@ -91,8 +90,8 @@ describe('a message', () => {
 
   it('that waits, fails, or is lost is a point', async () => {
     const { workspace, bound, of } = await opened()
-    await consume('work', [work(workspace)], { ...bound, DB: outAfter(0).db }, 2)
-    await consume('work', [work(workspace)], { ...bound, DB: outAfter(0, 'a bug').db })
+    await consume('work', [work(workspace)], { ...bound, ...atHome(outAfter(0).db) }, 2)
+    await consume('work', [work(workspace)], { ...bound, ...atHome(outAfter(0, 'a bug').db) })
     await consume('events', [broken(workspace)], bound, 3)
     await consume('events-dead', [broken(workspace)], bound, 101)
     expect(of('message')).toEqual([
@@ -119,21 +118,21 @@ describe('a message', () => {
 describe('every five minutes', () => {
   const minute = 60_000
   beforeEach(async () => {
-    await env.DB.batch(
-      ['jobs', 'recompute_runs'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+    await homeDb.batch(
+      ['jobs', 'recompute_runs'].map((table) => homeDb.prepare(`DELETE FROM ${table}`)),
     )
   })
 
   const stateAt = async (cron = '*/5 * * * *') => {
     const { bound, of } = await opened()
-    await tick(cron, bound)
+    await tickEverywhere(cron, bound)
     return of('state')
   }
 
   it('the state is a point: open work, since when, and bytes', async () => {
     const now = Date.now()
     const ago = (minutes: number) => ({ created_at: now - minutes * minute, updated_at: now })
-    await env.DB.batch([
+    await homeDb.batch([
       job(901, 1, { ...ago(90), ended_at: now }),
       job(902, 2, ago(60)),
       job(903, 3, { ...ago(30), updated_at: now - 20 * minute }),
@@ -163,7 +162,7 @@ describe('every five minutes', () => {
       job(10_000 + i, 10_000 + i, { updated_at: i }),
     )
     for (let from = 0; from < rows.length; from += 500)
-      await env.DB.batch(rows.slice(from, from + 500))
+      await homeDb.batch(rows.slice(from, from + 500))
     const { res, of } = await opened()
     await measureState(res)
     expect(of('state')).toMatchObject([{ jobs: 10_000 }])

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { sql, type SQL } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { connect, type Db, type Meter } from '../../src/db/connect.ts'
@@ -16,6 +15,7 @@ import { scanRange, rangeAfter } from '../../src/identity/ranges.ts'
 import type { Seating } from '../../src/identity/user-rows.ts'
 import { guardOf } from '../../src/jobs/checkpoint.ts'
 import { crowd, people as peopleOf } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { statementOf, planOf } from '../support/plans.ts'
 import { defined, deliver, writeUsers } from '../support/weeks.ts'
@@ -185,7 +185,7 @@ describe('what a Monday costs', () => {
       await crowd(workspace, peopleOf('none', 25_000), 'country', '')
       const { key } = await requestRecompute(res, workspace, 'country')
       const reads: number[] = []
-      const db = connect(env.DB, res.meter, ({ rows_read: read }) => reads.push(read))
+      const db = connect(homeDb, res.meter, ({ rows_read: read }) => reads.push(read))
       await runRecompute({ ...res, databaseOf: () => db }, { workspace, run: key })
       const [run] = await listRuns(db, workspace, 'country')
       expect(run).toMatchObject({
@@ -217,8 +217,8 @@ describe('what a profile costs', () => {
       return made
     }
     const d1 = {
-      prepare: (query: string) => env.DB.prepare(query),
-      batch: (all: D1PreparedStatement[]) => count(env.DB.batch(all)),
+      prepare: (query: string) => homeDb.prepare(query),
+      batch: (all: D1PreparedStatement[]) => count(homeDb.batch(all)),
     }
     const meter = { statements: 0, rowsRead: 0, rowsWritten: 0 }
     return { db: connect(d1 as D1Database, meter), meter, calls: () => calls } // what `together` calls is there

@@ -7,13 +7,13 @@ import { resolveRule } from '../../src/audiences/resolve.ts'
 import { readRule } from '../../src/audiences/rule.ts'
 import { connect, type Db } from '../../src/db/connect.ts'
 import { Failure } from '../../src/failure.ts'
-import { resources } from '../../src/resources.ts'
 import { Bank, call, json, lines, type Json } from '../support/api.ts'
 import { crowd, people } from '../support/audiences.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { callWith } from '../support/door.ts'
 import { Team } from '../support/identity.ts'
 
-const { limits } = resources(env)
+const { limits } = homeResources(env)
 const users = 2000
 const long = 'a'.repeat(4095)
 const everyType = ['É', '2026-11-01', 5, 1e30, true]
@@ -80,16 +80,20 @@ beforeAll(async () => {
   const ids = people('user', users)
   await hostile.define({ id: 'home', source_user_attribute: 'street' })
   await crowd(hostile.workspace, ids, 'text', `${long}z`)
-  await env.DB.batch([
-    env.DB.prepare(
-      `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, folded)
+  await homeDb.batch([
+    homeDb
+      .prepare(
+        `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at, folded)
         SELECT ?1, value, 'accented', ?3, 'string', 1, ?3 FROM json_each(?2)`,
-    ).bind(hostile.workspace, JSON.stringify(ids), `${long}é`),
-    env.DB.prepare(
-      `INSERT INTO identity_members (definition_key, user_id, value, joined_at)
+      )
+      .bind(hostile.workspace, JSON.stringify(ids), `${long}é`),
+    homeDb
+      .prepare(
+        `INSERT INTO identity_members (definition_key, user_id, value, joined_at)
         SELECT d.key, u.value, u.key / 10, 1 FROM json_each(?2) AS u
         CROSS JOIN group_definitions AS d ON d.workspace_id = ?1`,
-    ).bind(hostile.workspace, JSON.stringify(ids)),
+      )
+      .bind(hostile.workspace, JSON.stringify(ids)),
   ])
   bank = await Bank.open()
   const group = await bank.group()
@@ -116,10 +120,11 @@ async function longestWait(work: Promise<unknown>): Promise<number> {
 
 /** Milliseconds of a statement whose time is in proportion to `rows`. */
 async function takes(rows: number): Promise<number> {
-  const { meta } = await env.DB.prepare(
-    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+  const { meta } = await homeDb
+    .prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
       SELECT count(*) FROM n`,
-  )
+    )
     .bind(rows)
     .all()
   return meta.duration
@@ -138,11 +143,11 @@ async function slowness(): Promise<number> {
 function timed(): { db: Db; times: number[] } {
   const times: number[] = []
   const batch = async <T>(statements: D1PreparedStatement[]) => {
-    const results = await env.DB.batch<T>(statements)
+    const results = await homeDb.batch<T>(statements)
     times.push(results.reduce((sum, { meta }) => sum + meta.duration, 0))
     return results
   }
-  const queried = { prepare: (query: string) => env.DB.prepare(query), batch }
+  const queried = { prepare: (query: string) => homeDb.prepare(query), batch }
   return { db: connect(queried, { statements: 0, rowsRead: 0, rowsWritten: 0 }), times }
 }
 

@@ -1,11 +1,11 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { requestRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Env } from '../../src/resources.ts'
+import type { Env } from '../../src/resources.ts'
 import { Bank, lines } from '../support/api.ts'
 import { ask, consume, keeping, type Kept } from '../support/bindings.ts'
+import { atHome, homeDb, homeResources } from '../support/databases.ts'
 import { fileParts, parts } from '../support/hazard.ts'
 import { household, Team } from '../support/identity.ts'
 import { logged } from '../support/log.ts'
@@ -25,7 +25,7 @@ async function opened() {
   await team.define(household)
   await team.user('ann', { $address: 'here' })
   const kept = keeping({ SLICE_BYTES: 16 })
-  const res = resources(kept.bound)
+  const res = homeResources(kept.bound)
   const message = {
     job: async (): Promise<Message> => {
       const file = parts('ADD', lines(people))
@@ -78,7 +78,7 @@ describe.each(['job', 'import', 'recompute'] as const)('an outage of days amid a
   it.each([0, 1, 2, 3, 4, 5])('after %i calls is waited for, and it ends well', async (calls) => {
     const { bound, work, message, ends } = await opened()
     const outage = outAfter(calls)
-    const without = { bound: { ...bound, DB: outage.db }, work }
+    const without = { bound: { ...bound, ...atHome(outage.db) }, work }
     const { pauses, left } = await goesOn(await message[kind](), without, days * 86_400)
     expect(pauses.slice(0, 12)).toEqual([0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048])
     expect(new Set(pauses.slice(12))).toEqual(new Set([3600]))
@@ -96,7 +96,7 @@ describe('a message that waits', () => {
     const silent = { send: () => Promise.reject(new Error('the queue is silent')) }
     const out = {
       ...bound,
-      DB: outAfter(0).db,
+      ...atHome(outAfter(0).db),
       WORK: silent as unknown as Queue<Message>, // nothing else is called
     }
     const body = { ...(await message.job()), waited: 3 }
@@ -106,7 +106,7 @@ describe('a message that waits', () => {
 
   it('is let go after a minute where a cron comes again', async () => {
     const { bound, work, message } = await opened()
-    const out = { ...bound, DB: outAfter(0).db }
+    const out = { ...bound, ...atHome(outAfter(0).db) }
     const stalled: Message = { ...(await message.job()), stalled: true }
     work.splice(0)
     const soon = await consume('work', [stalled], out, 4)
@@ -119,9 +119,10 @@ describe('a message that waits', () => {
   it('in the dead-letter queue gives nothing up until the database answers', async () => {
     const { bound, message } = await opened()
     const body = await message.job()
-    const outcome = await consume('work-dead', [body], { ...bound, DB: outAfter(0).db }, 20)
+    const outcome = await consume('work-dead', [body], { ...bound, ...atHome(outAfter(0).db) }, 20)
     expect(await outcome()).toEqual({ acked: [], retried: [[0, 3600]] })
-    const { results } = await env.DB.prepare('SELECT state FROM jobs WHERE workspace_id = ?')
+    const { results } = await homeDb
+      .prepare('SELECT state FROM jobs WHERE workspace_id = ?')
       .bind(body.workspace)
       .all()
     expect(results).toEqual([{ state: 'waiting' }])
@@ -138,7 +139,7 @@ describe('while the primary is out', () => {
     await team.define(household)
     await team.user('ann', { $address: 'here' })
     await team.audience('here', { attribute: '$address', operator: 'exists' })
-    const { bound } = keeping({ DB: primaryOut() })
+    const { bound } = keeping(atHome(primaryOut()))
     const statusOf = async (path: string, headers: Record<string, string>) =>
       (await ask(path, { headers }, bound)).status
     const identity = `/platform/workspaces/${workspace}`

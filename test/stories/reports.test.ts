@@ -4,6 +4,7 @@ import type { Message } from '../../src/messages.ts'
 import { isEmpty } from '../support/answers.ts'
 import { json } from '../support/api.ts'
 import { ask, consume, keeping, type Kept } from '../support/bindings.ts'
+import { atHome, homeDb } from '../support/databases.ts'
 import { ann, at } from '../support/events.ts'
 import { Lab } from '../support/experiments.ts'
 import { seen, storedExposures } from '../support/exposures.ts'
@@ -29,7 +30,7 @@ const poison = (workspace: number): Message => ({
 
 const known = async (team: Team) => {
   const query = 'SELECT user_id AS user FROM users WHERE workspace_id = ? ORDER BY user_id'
-  const { results } = await env.DB.prepare(query).bind(team.workspace).all<{ user: string }>()
+  const { results } = await homeDb.prepare(query).bind(team.workspace).all<{ user: string }>()
   return results.map(({ user }) => user)
 }
 
@@ -84,7 +85,7 @@ describe('messages of the queue of events', () => {
     const { workspace } = team
     const { bound, events } = keeping()
     const outage = outAfter(0)
-    const out = { ...bound, DB: outage.db }
+    const out = { ...bound, ...atHome(outage.db) }
     let left: Kept[] = [
       { message: message(workspace, 'ann'), delaySeconds: 0 },
       { message: message(workspace, 'bob'), delaySeconds: 0 },
@@ -115,7 +116,7 @@ describe('messages of the queue of events', () => {
     const team = await Team.open()
     const silent = { send: () => Promise.reject(new Error('the queue is silent')) }
     const EVENTS = silent as unknown as Queue<Message> // nothing else is called
-    const out = { ...env, DB: outAfter(0).db, EVENTS }
+    const out = { ...env, ...atHome(outAfter(0).db), EVENTS }
     const outcome = await consume('events', [{ ...message(team.workspace), waited: 3 }], out)
     expect(await outcome()).toEqual({ acked: [], retried: [[0, 16]] })
   })
@@ -162,7 +163,7 @@ describe('messages of both kinds', () => {
   it('wait on the queue of events while the database is out', async () => {
     const { team, bound, events, good, exposed } = await exposing()
     const outage = outAfter(0)
-    const out = { ...bound, DB: outage.db }
+    const out = { ...bound, ...atHome(outage.db) }
     const outcome = await consume('events', [good, message(team.workspace, 'ann')], out)
     expect(await outcome()).toEqual({ acked: [0, 1], retried: [] })
     expect(await exposed()).toEqual([])
@@ -217,7 +218,7 @@ describe('dead letters of events', () => {
 
   it('are lost too where the database has been out as long', async () => {
     const { workspace } = await Team.open()
-    const out = { ...keeping().bound, DB: outAfter(0).db }
+    const out = { ...keeping().bound, ...atHome(outAfter(0).db) }
     const waits = await consume('events-dead', [message(workspace, 'ann')], out, 100)
     expect(await waits()).toEqual({ acked: [], retried: [[0, 3600]] })
     const lost = await consume('events-dead', [message(workspace, 'ann')], out, 101)

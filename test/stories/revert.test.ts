@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { erasePerson } from '../../src/erasure/request.ts'
@@ -11,6 +10,7 @@ import { giveUp } from '../../src/jobs/jobs.ts'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import { lines, membersOf } from '../support/api.ts'
 import { grouped, jobsIn } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, hazardous, insisting, parts, unlessCrash } from '../support/hazard.ts'
 import { people } from '../support/held.ts'
 import { everyCall } from '../support/property.ts'
@@ -55,7 +55,7 @@ async function scene(vars: Parameters<typeof hazardous>[0] = {}) {
     /** Cancels what is held. */
     cancel: () =>
       billed(async () => {
-        const id = env.DB.prepare('SELECT id FROM jobs WHERE key = ?').bind(await last())
+        const id = homeDb.prepare('SELECT id FROM jobs WHERE key = ?').bind(await last())
         await cancelJob(res, workspace, (await id.first<string>('id')) ?? '')
       }),
     members: () => membersOf(workspace, group.id),
@@ -122,7 +122,8 @@ describe('a revert', () => {
     await one.upload('ADD', before)
     await one.upload('REPLACE', after)
     const inSmallSteps = () =>
-      env.DB.prepare('UPDATE jobs SET batch_ids = 3 WHERE workspace_id = ? AND ended_at IS NULL')
+      homeDb
+        .prepare('UPDATE jobs SET batch_ids = 3 WHERE workspace_id = ? AND ended_at IS NULL')
         .bind(one.workspace)
         .run()
     return { ...one, inSmallSteps }
@@ -132,7 +133,7 @@ describe('a revert', () => {
     const { upload, revert, prune, members, workspace } = await changed()
     await upload('REPLACE', people(3, 8))
     await prune()
-    const dead = env.DB.prepare(
+    const dead = homeDb.prepare(
       `SELECT DISTINCT removed_rev AS rev FROM members
         WHERE workspace_id = ? AND removed_rev IS NOT NULL`,
     )
@@ -183,7 +184,7 @@ describe('a revert', () => {
       for (let times = 0; times < 2; times++) await run()
       expect(await members()).toEqual(before)
       expect((await jobsIn(workspace)).at(-1)).toMatchObject({ added: 6, removed: 3, rows: 9 })
-      const events = env.DB.prepare(
+      const events = homeDb.prepare(
         `SELECT count(*) AS n FROM events WHERE workspace_id = ? AND type = 'group.reverted'`,
       )
       expect(await events.bind(workspace).first('n')).toBe(1)
@@ -248,7 +249,8 @@ describe('rows of a version that keeps no removals', () => {
     await upload('ADD', people(0, 6))
     await upload('REMOVE', people(0, 2))
     await upload('ADD', people(0, 2), 'preview')
-    await env.DB.prepare('UPDATE members SET was_removed_rev = NULL WHERE workspace_id = ?')
+    await homeDb
+      .prepare('UPDATE members SET was_removed_rev = NULL WHERE workspace_id = ?')
       .bind(workspace)
       .run()
     await cancel()
@@ -266,7 +268,8 @@ describe('rows of a version that keeps no removals', () => {
     const { upload, revert, members, workspace } = await scene()
     await upload('ADD', people(0, 6))
     await upload('REPLACE', people(3, 8))
-    await env.DB.prepare('DELETE FROM members WHERE workspace_id = ? AND participant_id = ?')
+    await homeDb
+      .prepare('DELETE FROM members WHERE workspace_id = ? AND participant_id = ?')
       .bind(workspace, people(0, 1)[0] ?? '')
       .run()
     await revert()
@@ -283,9 +286,8 @@ describe('rows of a version that keeps no removals', () => {
     // Added again by a version that does not write the column, which names an older removal.
     await upload('REMOVE', people(0, 1))
     await upload('ADD', people(0, 1), 'preview')
-    await env.DB.prepare(
-      'UPDATE members SET was_removed_rev = 2 WHERE workspace_id = ? AND added_rev = 5',
-    )
+    await homeDb
+      .prepare('UPDATE members SET was_removed_rev = 2 WHERE workspace_id = ? AND added_rev = 5')
       .bind(workspace)
       .run()
     await cancel()

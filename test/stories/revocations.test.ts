@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { sweepClientSecrets } from '../../src/access/clients.ts'
-import { resources } from '../../src/resources.ts'
 import { asAdmin, call, eventually, newClient, tokenOf, type Client } from '../support/api.ts'
-import { ask, keeping, tick } from '../support/bindings.ts'
+import { ask, keeping, tickEverywhere } from '../support/bindings.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { logged } from '../support/log.ts'
 import { outAfter, primaryOut } from '../support/outage.ts'
 import { plansOf } from '../support/plans.ts'
@@ -17,7 +17,7 @@ afterAll(() => void vi.useRealTimers())
 
 const pass = (seconds: number) => void vi.setSystemTime((now += 1000 * seconds))
 
-async function status(token: string, DB = env.DB): Promise<number> {
+async function status(token: string, DB = homeDb): Promise<number> {
   const headers = { authorization: `Bearer ${token}`, transactionId: crypto.randomUUID() }
   return (await ask(lookup, { headers }, keeping({ DB, REVOCATIONS_SECONDS: 20 }).bound)).status
 }
@@ -26,7 +26,8 @@ async function status(token: string, DB = env.DB): Promise<number> {
 async function revokedElsewhere(): Promise<{ client: Client; token: string }> {
   const client = await newClient()
   const token = await tokenOf(client)
-  await env.DB.prepare('INSERT INTO revocations VALUES (?, ?, ?)')
+  await homeDb
+    .prepare('INSERT INTO revocations VALUES (?, ?, ?)')
     .bind(client.id, client.workspace, now + 1000)
     .run()
   return { client, token }
@@ -36,7 +37,7 @@ async function revokedElsewhere(): Promise<{ client: Client; token: string }> {
 function counted(wait?: Promise<void>) {
   const reads = { all: 0, others: 0 }
   const listing = /^select .* from "revocations" where "revocations"."not_before"/
-  const DB = new Proxy(env.DB, {
+  const DB = new Proxy(homeDb, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key)
       if (key !== 'prepare') return typeof value === 'function' ? value.bind(target) : value
@@ -200,21 +201,21 @@ describe('while the database is out', () => {
 describe('every five minutes', () => {
   const ids = async () =>
     (
-      await env.DB.prepare('SELECT client_id AS id FROM revocations').all<{ id: string }>()
+      await homeDb.prepare('SELECT client_id AS id FROM revocations').all<{ id: string }>()
     ).results.map(({ id }) => id)
 
   it('revocations go whose tokens have all expired, a thousand at once', async () => {
-    await env.DB.prepare('DELETE FROM revocations').run()
+    await homeDb.prepare('DELETE FROM revocations').run()
     const until = now - 28_800_000 - 300_000
-    const insert = env.DB.prepare(
+    const insert = homeDb.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
       INSERT INTO revocations SELECT 'old ' || i, 1, ? FROM n`,
     )
-    const young = env.DB.prepare("INSERT INTO revocations VALUES ('young', 1, ?)")
-    await env.DB.batch([insert.bind(until), young.bind(until + 1)])
-    await tick('*/5 * * * *', keeping().bound)
+    const young = homeDb.prepare("INSERT INTO revocations VALUES ('young', 1, ?)")
+    await homeDb.batch([insert.bind(until), young.bind(until + 1)])
+    await tickEverywhere('*/5 * * * *', keeping().bound)
     expect(await ids()).toHaveLength(2)
-    await tick('*/5 * * * *', keeping().bound)
+    await tickEverywhere('*/5 * * * *', keeping().bound)
     expect(await ids()).toEqual(['young'])
   })
 
@@ -222,17 +223,21 @@ describe('every five minutes', () => {
     const [over, good] = [await newClient(), await newClient()]
     for (const { id } of [over, good])
       await call(`/oauth/clients/${id}/rotate`, asAdmin({ method: 'POST' }))
-    const until = env.DB.prepare('UPDATE clients SET former_until = ? WHERE id = ?')
-    await env.DB.batch([until.bind(now, over.id), until.bind(now + 1, good.id)])
-    await tick('*/5 * * * *', keeping().bound)
-    const { results } = await env.DB.prepare(
-      'SELECT id FROM clients WHERE former_secret_hash IS NOT NULL OR former_until IS NOT NULL',
-    ).all()
+    const until = homeDb.prepare('UPDATE clients SET former_until = ? WHERE id = ?')
+    await homeDb.batch([until.bind(now, over.id), until.bind(now + 1, good.id)])
+    await tickEverywhere('*/5 * * * *', keeping().bound)
+    const { results } = await homeDb
+      .prepare(
+        'SELECT id FROM clients WHERE former_secret_hash IS NOT NULL OR former_until IS NOT NULL',
+      )
+      .all()
     expect(results).toEqual([{ id: good.id }])
   })
 
   it('former secrets are found by their index', async () => {
-    const [swept] = await plansOf((db) => sweepClientSecrets({ ...resources(env), database: db }))
+    const [swept] = await plansOf((db) =>
+      sweepClientSecrets({ ...homeResources(env), database: db }),
+    )
     expect(swept?.plan.join()).toMatch(/SEARCH clients USING (COVERING )?INDEX clients_by_former/)
     expect(swept?.plan.join()).not.toMatch(/SCAN clients/)
   })

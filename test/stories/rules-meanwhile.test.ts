@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { deleteAudience } from '../../src/audiences/audiences.ts'
 import { requestSync } from '../../src/audiences/sync.ts'
@@ -25,6 +24,7 @@ import {
   teamIs,
 } from '../support/audiences.ts'
 import { Bank } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { defined } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -157,9 +157,8 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
       await running
       await deliverAll(res, enqueued)
       const shown = await bank.get(`/jobs/${job.id}`)
-      const { results } = await env.DB.prepare(
-        'SELECT line, problem, value FROM job_problems WHERE job_key = ?',
-      )
+      const { results } = await homeDb
+        .prepare('SELECT line, problem, value FROM job_problems WHERE job_key = ?')
         .bind(job.key)
         .all()
       if (shown['jobStatus'] === 'FAILED') {
@@ -168,9 +167,10 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
         expect(results).toEqual([{ line: 0, problem: 'rule', value }])
         expect(await bank.members(group.id)).toEqual(['ann', 'red-00001'])
         expect(await bank.count(group.id)).toBe(2)
-        const failed = await env.DB.prepare(
-          `SELECT data ->> 'reason' AS reason FROM events WHERE workspace_id = ? AND type = 'job.failed'`,
-        )
+        const failed = await homeDb
+          .prepare(
+            `SELECT data ->> 'reason' AS reason FROM events WHERE workspace_id = ? AND type = 'job.failed'`,
+          )
           .bind(workspace)
           .all()
         expect(failed.results).toEqual([{ reason: 'rule' }])
@@ -185,4 +185,4 @@ describe.each(Object.keys(kinds))('%s that a rule names', (kind) => {
   }, 120_000)
 })
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
+beforeEach(() => homeDb.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind

@@ -10,7 +10,8 @@ import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { retryDelay, revivedWithin } from '../../src/messages.ts'
 import { Bank, lines } from '../support/api.ts'
 import { grouped } from '../support/audiences.ts'
-import { tick } from '../support/bindings.ts'
+import { tickEverywhere } from '../support/bindings.ts'
+import { homeDb, sentAtHome } from '../support/databases.ts'
 import { fileParts, hazardous, parts } from '../support/hazard.ts'
 
 describe('every five minutes', () => {
@@ -23,22 +24,25 @@ describe('every five minutes', () => {
       createdBy: 'tester',
       parts: parts('ADD', 'ann\n'),
     })
-    await env.DB.prepare('UPDATE jobs SET updated_at = updated_at - 700000 WHERE id = ?')
+    await homeDb
+      .prepare('UPDATE jobs SET updated_at = updated_at - 700000 WHERE id = ?')
       .bind(job.id)
       .run()
-    await tick('*/5 * * * *', env)
+    await tickEverywhere('*/5 * * * *', env)
     expect(await bank.ended(job.id)).toMatchObject({ jobStatus: 'SUCCESSFUL', addedCount: 1 })
   })
 
   it('a deleted group whose message was lost is erased', async () => {
     const bank = await Bank.open()
     const group = await bank.group()
-    await env.DB.prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?')
+    await homeDb
+      .prepare('UPDATE experience_groups SET deleted_at = 1 WHERE id = ?')
       .bind(group)
       .run()
-    await tick('*/5 * * * *', env)
+    await tickEverywhere('*/5 * * * *', env)
     const left = () =>
-      env.DB.prepare('SELECT count(*) AS n FROM experience_groups WHERE id = ?')
+      homeDb
+        .prepare('SELECT count(*) AS n FROM experience_groups WHERE id = ?')
         .bind(group)
         .first('n')
     await vi.waitUntil(async () => (await left()) === 0, { timeout: 5000, interval: 50 })
@@ -66,11 +70,13 @@ describe('every five minutes', () => {
     now += 10 * 60_000
     expect(await stalled()).toEqual([])
     now += 1
-    expect(await stalled()).toEqual([
-      { kind: 'job', stalled: true, workspace, job: first.key },
-      { kind: 'import', stalled: true, workspace, job: users.key },
-      { kind: 'erase', stalled: true, workspace, group: key },
-    ])
+    expect(await stalled()).toEqual(
+      [
+        { kind: 'job', stalled: true, workspace, job: first.key },
+        { kind: 'import', stalled: true, workspace, job: users.key },
+        { kind: 'erase', stalled: true, workspace, group: key },
+      ].map(sentAtHome),
+    )
   })
 
   it('an upload is accepted although the queue is silent', async () => {
@@ -105,7 +111,9 @@ describe('a long job', () => {
       expect(invocation.res.meter.statements).toBeLessThan(1000)
       state = String((await bank.get(`/jobs/${job.id}`))['jobStatus'])
       expect(invocation.enqueued).toEqual(
-        state === 'SUCCESSFUL' ? [] : [{ kind: 'job', workspace: bank.workspace, job: job.key }],
+        state === 'SUCCESSFUL'
+          ? []
+          : [sentAtHome({ kind: 'job', workspace: bank.workspace, job: job.key })],
       )
     }
     expect(invocations).toBeGreaterThan(1)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { refreshDue } from '../../src/audiences/refresh.ts'
@@ -7,9 +6,10 @@ import { runJob } from '../../src/experience/apply.ts'
 import { beginWeek } from '../../src/identity/monday.ts'
 import { requestRecompute, runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Resources } from '../../src/resources.ts'
+import type { Resources } from '../../src/resources.ts'
 import { jobsIn } from '../support/audiences.ts'
 import { consume, keeping, type Kept } from '../support/bindings.ts'
+import { atHome, homeDb, homeResources } from '../support/databases.ts'
 import { mondayIn } from '../support/identity.ts'
 import { outAfter } from '../support/outage.ts'
 import { hour, workspaceWith } from '../support/refresh.ts'
@@ -21,7 +21,7 @@ const isAcked = { acked: [0], retried: [] }
 async function opened() {
   const kept = keeping()
   const { workspace } = await workspaceWith('daily')
-  const res: Resources = { ...resources(kept.bound), now: () => monday }
+  const res: Resources = { ...homeResources(kept.bound), now: () => monday }
   const taken = (queue: Kept[]) =>
     queue.splice(0).flatMap(({ message }) => (message.workspace === workspace ? [message] : []))
   const all = () => ({ work: taken(kept.work), scheduled: taken(kept.scheduled) })
@@ -87,20 +87,22 @@ describe.each(Object.entries(kinds))('a %s that a cron opened', (_, { table, ...
 
   it('stays there when the database is out', async () => {
     const { message, bound, all } = await begun()
-    const outcome = await consume('scheduled', [message], { ...bound, DB: outAfter(0).db })
+    const outcome = await consume('scheduled', [message], { ...bound, ...atHome(outAfter(0).db) })
     expect(await outcome()).toEqual(isAcked)
     expect(all()).toEqual({ work: [], scheduled: [{ ...message, waited: 1 }] })
   })
 
   it('stays there when it is given up, and is carried on by its consumer', async () => {
     const { message, bound, all } = await begun()
-    await env.DB.prepare(`UPDATE ${table} SET updated_at = 1 WHERE key = ?`)
+    await homeDb
+      .prepare(`UPDATE ${table} SET updated_at = 1 WHERE key = ?`)
       .bind(keyOf(message))
       .run()
     expect(await (await consume('scheduled-dead', [message], bound))()).toEqual(isAcked)
     expect(all()).toEqual({ work: [], scheduled: [message] })
     expect(await (await consume('scheduled', [message], bound))()).toEqual(isAcked)
-    const ended = await env.DB.prepare(`SELECT state FROM ${table} WHERE key = ?`)
+    const ended = await homeDb
+      .prepare(`SELECT state FROM ${table} WHERE key = ?`)
       .bind(keyOf(message))
       .first('state')
     expect(ended).toBe('failed')

@@ -94,6 +94,14 @@ describe('a new workspace', () => {
     }
   })
 
+  it('gets its place though it was asked for before', async () => {
+    const closed = await threeShards({ SHARDS_CLOSED: '0' })
+    const workspace = newWorkspace()
+    await closed.admin('GET', `/oauth/clients?workspace_id=${workspace}`)
+    const token = await closed.tokenOf(await closed.client(workspace))
+    expect(decodeJwt(token)['shard']).toBe(await closed.shardOf(workspace))
+  })
+
   it('stays on the first shard where it is older than the others', async () => {
     const one = await threeShards({ DB_1: undefined, DB_2: undefined })
     const workspace = newWorkspace()
@@ -236,6 +244,17 @@ describe('work', () => {
     for (const kept of it3.work) delete kept.message.shard
     await it3.deliver()
     expect(await memberIn(at(1), group, 'ann')).toBe(true)
+  })
+
+  it('that waits for its shard is of no other, where its message names none', async () => {
+    const group = await uploaded(at(2), ['ann'])
+    const messages = it3.work.splice(0).map(({ message }) => message)
+    for (const message of messages) delete message.shard
+    it3.out.add(2)
+    await consume('work', messages, it3.bound)
+    it3.out.delete(2)
+    expect(await it3.deliver()).not.toEqual([])
+    expect(await memberIn(at(2), group, 'ann')).toBe(true)
   })
 
   it('is of events of several shards in one batch', async () => {

@@ -1,15 +1,15 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { enqueueStalled } from '../../src/experience/stalled.ts'
 import { enqueueStalledBalances, enqueueStalledExperiments } from '../../src/experiments/stalled.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { planOf, watched } from '../support/plans.ts'
 
 const used = `cron_places experience_groups experiments experiment_balances group_definitions jobs
   recompute_runs`.split(/\s+/)
 beforeEach(async () => {
-  await env.DB.batch(used.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await homeDb.batch(used.map((table) => homeDb.prepare(`DELETE FROM ${table}`)))
 })
 
 const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)`
@@ -56,7 +56,7 @@ const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_,
 
 describe.each(Object.entries(rows))('stalled work (%s)', (kind, statement) => {
   it('is all enqueued, a thousand at a time, although it stays stalled', async () => {
-    await env.DB.prepare(`${numbers} ${statement}`).bind(2500).run()
+    await homeDb.prepare(`${numbers} ${statement}`).bind(2500).run()
     for (const [from, to] of [
       [0, 1000],
       [1000, 2000],
@@ -73,19 +73,20 @@ describe.each(Object.entries(rows))('stalled work (%s)', (kind, statement) => {
 })
 
 it('of the balances of a workspace is the one whose turn it is', async () => {
-  await env.DB.batch([
-    env.DB.prepare(`${numbers} ${rows['balance']}`).bind(120),
-    env.DB.prepare(
-      `${numbers} ${rows['erase-experiment']?.replace("'', i / 7 FROM", "'', NULL FROM")}`,
-    ).bind(110),
-    env.DB.prepare('UPDATE experiment_balances SET workspace_id = 1 WHERE experiment_key <= 110'),
-    env.DB.prepare("UPDATE experiment_balances SET state = 'due' WHERE experiment_key < 9"),
+  await homeDb.batch([
+    homeDb.prepare(`${numbers} ${rows['balance']}`).bind(120),
+    homeDb
+      .prepare(`${numbers} ${rows['erase-experiment']?.replace("'', i / 7 FROM", "'', NULL FROM")}`)
+      .bind(110),
+    homeDb.prepare('UPDATE experiment_balances SET workspace_id = 1 WHERE experiment_key <= 110'),
+    homeDb.prepare("UPDATE experiment_balances SET state = 'due' WHERE experiment_key < 9"),
   ])
   expect((await enqueuedBy()).found).toEqual([9, ...upTo(110, 120)])
   const counts = (at: number) =>
-    env.DB.prepare(
-      "UPDATE experiment_balances SET state = 'counting', updated_at = ? WHERE experiment_key = 50",
-    )
+    homeDb
+      .prepare(
+        "UPDATE experiment_balances SET state = 'counting', updated_at = ? WHERE experiment_key = 50",
+      )
       .bind(at)
       .run()
   await counts(Date.now())
@@ -95,8 +96,8 @@ it('of the balances of a workspace is the one whose turn it is', async () => {
 })
 
 it('of a queue is its first, though hundreds wait behind others', async () => {
-  await env.DB.prepare(`${numbers} ${rows['job']}`).bind(900).run()
-  await env.DB.prepare('UPDATE jobs SET group_key = 1, revision = key WHERE key <= 800').run()
+  await homeDb.prepare(`${numbers} ${rows['job']}`).bind(900).run()
+  await homeDb.prepare('UPDATE jobs SET group_key = 1, revision = key WHERE key <= 800').run()
   expect((await enqueuedBy()).found).toEqual([1, ...upTo(800, 900)])
 })
 

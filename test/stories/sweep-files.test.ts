@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { sweepFiles } from '../../src/jobs/sweep-files.ts'
-import { keeping, tick } from '../support/bindings.ts'
+import { keeping, tickEverywhere } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { job } from '../support/rows.ts'
 
@@ -11,9 +12,9 @@ const list = async () => (await env.FILES.list()).objects.map(({ key }) => key)
 const put = (...keys: string[]) => Promise.all(keys.map((key) => env.FILES.put(key, 'x')))
 
 beforeEach(async () => {
-  await env.DB.batch([
-    env.DB.prepare('DELETE FROM jobs'),
-    env.DB.prepare('DELETE FROM cron_places'),
+  await homeDb.batch([
+    homeDb.prepare('DELETE FROM jobs'),
+    homeDb.prepare('DELETE FROM cron_places'),
   ])
   for (let keys = await list(); keys.length > 0; keys = await list()) await env.FILES.delete(keys)
 })
@@ -23,7 +24,7 @@ describe('files that no job needs', () => {
   const [lost, ended, waiting] = ['uploads/1/a.csv', 'uploads/1/b.csv', 'uploads/2/c.csv'] as const
   beforeEach(async () => {
     await put(lost, ended, waiting, 'other/d.csv')
-    await env.DB.batch([
+    await homeDb.batch([
       job(1, 11, { file_key: ended, ended_at: 1, state: 'failed' }),
       job(2, -2, { file_key: waiting, workspace_id: 2, type: 'users' }),
     ])
@@ -31,9 +32,9 @@ describe('files that no job needs', () => {
 
   it('are deleted by the morning cron, a day after their upload', async () => {
     vi.setSystemTime(Date.now() + day + 60_000)
-    await tick('*/5 * * * *', keeping().bound)
+    await tickEverywhere('*/5 * * * *', keeping().bound)
     expect(await list()).toHaveLength(4)
-    await tick('0 4 * * *', keeping().bound)
+    await tickEverywhere('0 4 * * *', keeping().bound)
     expect(await list()).toEqual(['other/d.csv', waiting])
   })
 
@@ -48,8 +49,8 @@ it('goes on at the next cron where it stopped', async () => {
   const keys = Array.from({ length: 25 }, (_, i) => `uploads/1/${String(i).padStart(2, '0')}.csv`)
   await put(...keys)
   // One file of each page is needed, so that a walk from the beginning would never come by.
-  await env.DB.batch(keys.map((file_key, i) => job(i + 1, i + 1, { file_key })))
-  await env.DB.prepare('UPDATE jobs SET ended_at = 1 WHERE key = 25').run()
+  await homeDb.batch(keys.map((file_key, i) => job(i + 1, i + 1, { file_key })))
+  await homeDb.prepare('UPDATE jobs SET ended_at = 1 WHERE key = 25').run()
   let listed = 0
   const ones = {
     list: (options: R2ListOptions) => (listed++, env.FILES.list({ ...options, limit: 1 })),

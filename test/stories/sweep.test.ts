@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openJob } from '../../src/experience/jobs.ts'
 import { enqueueStalledRuns } from '../../src/identity/stalled.ts'
@@ -6,7 +5,8 @@ import { sweepRuns } from '../../src/identity/sweep.ts'
 import { weekOf } from '../../src/identity/week.ts'
 import { sweepJobs } from '../../src/jobs/sweep.ts'
 import type { Env } from '../../src/resources.ts'
-import { keeping, tick } from '../support/bindings.ts'
+import { keeping, tickEverywhere } from '../support/bindings.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { mondayIn } from '../support/identity.ts'
 import { definition, group, insert, job, run } from '../support/rows.ts'
@@ -18,7 +18,7 @@ const ago = (days: number, ms = 0) => now - days * day - ms
 const used = `cron_places experience_groups group_definitions job_problems jobs recompute_runs`
 beforeEach(async () => {
   vi.setSystemTime(now)
-  await env.DB.batch(used.split(' ').map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await homeDb.batch(used.split(' ').map((table) => homeDb.prepare(`DELETE FROM ${table}`)))
 })
 
 afterEach(() => void vi.useRealTimers())
@@ -33,7 +33,7 @@ const problem = (job_key: number, line: number) =>
 
 const keysOf = async (table: string, column = 'key') =>
   (
-    await env.DB.prepare(`SELECT DISTINCT ${column} AS key FROM ${table} ORDER BY 1`).all()
+    await homeDb.prepare(`SELECT DISTINCT ${column} AS key FROM ${table} ORDER BY 1`).all()
   ).results.map(({ key }) => key)
 
 const at = (vars: Partial<Env> = {}) => hazardous(vars, { now: () => now }).res
@@ -42,13 +42,13 @@ const at = (vars: Partial<Env> = {}) => hazardous(vars, { now: () => now }).res
 async function history(jobs: number, withProblems: number, problems: number) {
   const numbers = (most: number) =>
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${most})`
-  await env.DB.batch([
-    env.DB.prepare(
+  await homeDb.batch([
+    homeDb.prepare(
       `${numbers(jobs)} INSERT INTO jobs (key, id, workspace_id, group_key, revision, type, state,
         file_name, file_key, file_size, slice_bytes, created_by, created_at, updated_at, ended_at)
       SELECT i, 'job ' || i, 1, 11, i, 'add', 'partial', '', '', 1, 1, '', i, i, i FROM n`,
     ),
-    env.DB.prepare(
+    homeDb.prepare(
       `${numbers(problems)} INSERT INTO job_problems (job_key, line, problem)
       SELECT key, i, 'format' FROM jobs CROSS JOIN n WHERE key <= ${withProblems}`,
     ),
@@ -63,7 +63,7 @@ async function swept() {
 
 describe('jobs', () => {
   it('are kept thirty days, and then deleted with their problems', async () => {
-    await env.DB.batch([
+    await homeDb.batch([
       ...[
         endedJob(1, 11, ago(40)),
         endedJob(2, -1, ago(31)),
@@ -77,19 +77,19 @@ describe('jobs', () => {
       ...[endedJob(7, -1, ago(0))],
       ...[1, 2, 3, 4, 7].flatMap((key) => [problem(key, 1), problem(key, 2)]),
     ])
-    await tick('*/5 * * * *', keeping().bound, now)
+    await tickEverywhere('*/5 * * * *', keeping().bound, now)
     expect(await keysOf('jobs')).toEqual([4, 5, 6, 7])
     expect(await keysOf('job_problems', 'job_key')).toEqual([4, 7])
   })
 
   it('are kept as long as JOBS_DAYS says', async () => {
-    await env.DB.batch([endedJob(1, 11, ago(8)), endedJob(2, 11, ago(6)), endedJob(3, 11, ago(1))])
+    await homeDb.batch([endedJob(1, 11, ago(8)), endedJob(2, 11, ago(6)), endedJob(3, 11, ago(1))])
     await sweepJobs(at({ JOBS_DAYS: 7 }))
     expect(await keysOf('jobs')).toEqual([2, 3])
   })
 
   it('that have not ended stay, however old', async () => {
-    await env.DB.batch([
+    await homeDb.batch([
       job(1, 11, { state: 'undoing' }),
       job(2, 11, { created_at: now, updated_at: now }),
     ])
@@ -98,7 +98,7 @@ describe('jobs', () => {
   })
 
   it('never repeat a revision: the last of each queue stays', async () => {
-    await env.DB.batch([group(11), endedJob(1, 11, ago(90)), endedJob(2, 11, ago(80))])
+    await homeDb.batch([group(11), endedJob(1, 11, ago(90)), endedJob(2, 11, ago(80))])
     const res = at()
     await sweepJobs(res)
     expect(await keysOf('jobs')).toEqual([2])
@@ -111,7 +111,7 @@ describe('jobs', () => {
   })
 
   it('stay where a group still has the revision that they made', async () => {
-    await env.DB.batch([
+    await homeDb.batch([
       group(11, { revision: 2 }),
       ...[1, 2].map((key) => endedJob(key, 11, ago(90), { revision: key })),
       endedJob(3, 11, ago(80), { state: 'failed' }),
@@ -136,8 +136,8 @@ describe('jobs', () => {
 
   it('that stay are scanned a few at a time, in turn', async () => {
     const queues = 1000
-    await env.DB.batch(Array.from({ length: queues }, (_, i) => endedJob(i + 1, i + 1, ago(90))))
-    await env.DB.batch([endedJob(queues + 1, queues, ago(80))])
+    await homeDb.batch(Array.from({ length: queues }, (_, i) => endedJob(i + 1, i + 1, ago(90))))
+    await homeDb.batch([endedJob(queues + 1, queues, ago(80))])
     for (let crons = 0; crons < 3; crons++) {
       const { meter } = await swept()
       expect(meter.rowsRead).toBeLessThan(1100)
@@ -149,7 +149,7 @@ describe('jobs', () => {
 
 describe('runs', () => {
   it('are deleted but for the last successful and what came after it', async () => {
-    await env.DB.batch([
+    await homeDb.batch([
       ...[endedRun(1, 31, ago(90)), endedRun(2, 31, ago(80), { state: 'failed' })],
       ...[endedRun(3, 31, ago(70)), endedRun(4, 31, ago(60), { state: 'failed' })],
       ...[endedRun(5, 32, ago(31)), endedRun(6, 32, ago(30)), endedRun(7, 32, ago(1))],
@@ -160,7 +160,7 @@ describe('runs', () => {
   })
 
   it('of this week stay, so that it does not begin again', async () => {
-    await env.DB.batch([
+    await homeDb.batch([
       definition(31),
       endedRun(1, 31, ago(2), { week: weekOf(now) }),
       endedRun(2, 31, ago(1.5)),

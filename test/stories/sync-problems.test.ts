@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { problemSentences } from '../../src/api/groups-v3/errors.ts'
 import { readId } from '../../src/text.ts'
@@ -11,19 +10,19 @@ import {
   people,
   rulesKept,
 } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 
 /** The kept problems of a job. */
 const problemsOf = async (job: number) =>
   (
-    await env.DB.prepare(
-      'SELECT line, problem, value FROM job_problems WHERE job_key = ? ORDER BY line',
-    )
+    await homeDb
+      .prepare('SELECT line, problem, value FROM job_problems WHERE job_key = ? ORDER BY line')
       .bind(job)
       .all()
   ).results
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
+beforeEach(() => homeDb.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
 
 describe('users of whom there are no participants', () => {
   it('are row problems of the job, by line of the equal file', async () => {
@@ -113,7 +112,7 @@ describe('users of whom there are no participants', () => {
       failedRecordsCount: 10_050,
       addedCount: 1,
     })
-    const kept = env.DB.prepare(
+    const kept = homeDb.prepare(
       'SELECT count(*) AS n, min(line) AS first, max(line) AS last FROM job_problems WHERE job_key = ?',
     )
     expect(await kept.bind(key).first()).toEqual({ n: 10_000, first: 2, last: 10_001 })

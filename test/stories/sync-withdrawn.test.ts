@@ -19,10 +19,11 @@ import {
   people,
   rulesKept,
 } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { parts } from '../support/hazard.ts'
 import { everyCall } from '../support/property.ts'
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
+beforeEach(() => homeDb.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
 
 /** Hands a message to the Worker as its queue does. */
 async function deliver(body: Message) {
@@ -111,7 +112,7 @@ describe('a sync whose group or audience goes', () => {
         expect(
           (await deliver({ kind: 'job', workspace: one.workspace, job: one.key })).explicitAcks,
         ).toHaveLength(1)
-        const left = env.DB.prepare(
+        const left = homeDb.prepare(
           `SELECT (SELECT count(*) FROM members WHERE workspace_id = ?1)
             + (SELECT count(*) FROM jobs WHERE workspace_id = ?1) AS n`,
         )

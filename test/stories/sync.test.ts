@@ -21,13 +21,14 @@ import {
   teamIs,
 } from '../support/audiences.ts'
 import { Bank, lines, type Json } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import { failures, parts, unlessCrash } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
 import { everyCall } from '../support/property.ts'
 
 const red = teamIs('red')
 
-beforeEach(() => env.DB.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
+beforeEach(() => homeDb.prepare('DELETE FROM sync_rules').run()) // a failed test leaves rules behind
 
 describe('a sync', () => {
   it('ends as after the earlier upload, whichever message comes first', async () => {

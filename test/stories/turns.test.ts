@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { requestSync } from '../../src/audiences/sync.ts'
 import { deleteGroup } from '../../src/experience/delete-group.ts'
@@ -8,10 +7,11 @@ import { receiveUsers } from '../../src/identity/users-upload.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { atOnce, scheduledAtOnce } from '../../src/jobs/turn.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Resources } from '../../src/resources.ts'
+import type { Resources } from '../../src/resources.ts'
 import { lines } from '../support/api.ts'
 import { filling, grouped, jobsIn, people, teamIs } from '../support/audiences.ts'
 import { consume, keeping } from '../support/bindings.ts'
+import { homeDb, homeResources, sentAtHome } from '../support/databases.ts'
 import { fileParts, hazardous, parts, unlessCrash } from '../support/hazard.ts'
 import { answer, answerAll } from '../support/stale.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -31,10 +31,11 @@ async function uploads(res: Resources, workspace: number, count: number, ids?: s
 
 /** The keys of jobs that have begun and not ended, oldest first. */
 async function underWay(workspace: number): Promise<number[]> {
-  const { results } = await env.DB.prepare(
-    `SELECT key FROM jobs WHERE workspace_id = ? AND ended_at IS NULL AND state <> 'waiting'
+  const { results } = await homeDb
+    .prepare(
+      `SELECT key FROM jobs WHERE workspace_id = ? AND ended_at IS NULL AND state <> 'waiting'
       ORDER BY key`,
-  )
+    )
     .bind(workspace)
     .all<{ key: number }>()
   return results.map(({ key }) => key)
@@ -67,7 +68,7 @@ async function busy(waiting: number) {
 describe('a hundred uploads of one workspace', () => {
   it('do not delay an upload of another workspace', { timeout: 120_000 }, async () => {
     const { bound, work } = keeping({ SLICE_BYTES: 64 })
-    const res = resources(bound)
+    const res = homeResources(bound)
     const [many, one] = [newWorkspace(), newWorkspace()]
     await uploads(res, many, 100, people('person', 20))
     const [last] = await uploads(res, one, 1)
@@ -122,7 +123,7 @@ describe('a job of a workspace that has enough under way', () => {
     await answer(res, message)
     expect(await underWay(workspace)).toEqual(keys(jobs))
     await go(jobs[0]?.key ?? 0)
-    expect(enqueued.splice(0)).toEqual([message])
+    expect(enqueued.splice(0)).toEqual([sentAtHome(message)])
     await answer(res, message)
     expect(await jobsIn(workspace)).toMatchObject([
       ...[{ state: 'successful' }, ...Array<object>(atOnce - 1).fill({ state: 'writing' })],
@@ -183,8 +184,8 @@ describe('syncs that a cron opened', () => {
     )
     for (const [message] of [sent]) if (message !== undefined) await answer(res, message)
     expect(enqueued).toEqual([
-      { kind: 'job', workspace, job: jobs[2]?.key },
-      { kind: 'job', workspace, job: syncs[2]?.key, scheduled: true },
+      sentAtHome({ kind: 'job', workspace, job: jobs[2]?.key }),
+      sentAtHome({ kind: 'job', workspace, job: syncs[2]?.key, scheduled: true }),
     ])
     for (const { key } of jobs) await answer(res, { kind: 'job', workspace, job: key })
     await answer(res, sent[1] ?? { kind: 'job', workspace, job: 0 })

@@ -20,6 +20,7 @@ import { createWebhook, deleteWebhook } from '../../src/webhooks/subscriptions.t
 import { eventTypes } from '../../src/webhooks/event.ts'
 import { eventually, json } from '../support/api.ts'
 import { addAudience, filling, grouped, teamIs } from '../support/audiences.ts'
+import { homeDb } from '../support/databases.ts'
 import { groupDoors, knock, ofrepDoors, workspaceDoors, type NamedDoor } from '../support/doors.ts'
 import { fileParts, hazardous, parts } from '../support/hazard.ts'
 import { Team } from '../support/identity.ts'
@@ -196,7 +197,7 @@ async function change(ids: Record<string, string>): Promise<Record<string, strin
     const unended = `SELECT (SELECT count(*) FROM jobs WHERE workspace_id = ?1 AND ended_at IS NULL)
       + (SELECT count(*) FROM recompute_runs WHERE workspace_id = ?1 AND ended_at IS NULL)
       + (SELECT count(*) FROM experiment_balances WHERE workspace_id = ?1 AND state <> 'complete') AS n`
-    const left = env.DB.prepare(unended).bind(Number(ids['workspace_id']))
+    const left = homeDb.prepare(unended).bind(Number(ids['workspace_id']))
     await eventually(
       () => left.first('n'),
       (n) => n === 0,
@@ -302,7 +303,7 @@ describe('every door', () => {
       if (!remains.test(name)) expect([name, beside[name]]).toEqual([name, answer])
     const after = await everyRow()
     expect([...theirs.difference(after)]).toEqual([])
-    const astray = env.DB.prepare(`SELECT count(*) AS n FROM deliveries AS d
+    const astray = homeDb.prepare(`SELECT count(*) AS n FROM deliveries AS d
       JOIN events AS e ON e.key = d.event_key WHERE e.workspace_id <> d.workspace_id`)
     expect(await astray.first('n')).toBe(0)
     const named = new RegExp(`"workspace_id":(${twins.join('|')})\\b`)

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import { createAudience, updateAudience } from '../../src/audiences/audiences.ts'
 import type { Refresh } from '../../src/audiences/refresh-period.ts'
 import type { Rule } from '../../src/audiences/rule.ts'
@@ -14,6 +13,7 @@ import type { Resources } from '../../src/resources.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { attachAudience } from '../../src/audiences/attach.ts'
 import { Bank } from './api.ts'
+import { homeDb } from './databases.ts'
 import { hazardous } from './hazard.ts'
 
 export const audienceScopes = [
@@ -74,7 +74,8 @@ export async function syncBy(
   const id = crypto.randomUUID()
   const group = await filling(res, workspace, id, teamIs('nobody'))
   const { key } = await requestSync(res, workspace, id, { by: 'tester' })
-  await env.DB.prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?')
+  await homeDb
+    .prepare('UPDATE sync_rules SET rule = ? WHERE job_key = ?')
     .bind(stringifyJson(rule), key)
     .run()
   return { group, key }
@@ -112,11 +113,12 @@ type Shown = Pick<
 
 /** The jobs of a workspace in the order in which they were opened. */
 export async function jobsIn(workspace: number): Promise<Shown[]> {
-  const { results } = await env.DB.prepare(
-    `SELECT key, revision, state, failure, rows, bad_rows AS badRows, added, removed,
+  const { results } = await homeDb
+    .prepare(
+      `SELECT key, revision, state, failure, rows, bad_rows AS badRows, added, removed,
       audience_id AS audience, step, created_by AS createdBy
     FROM jobs WHERE workspace_id = ? ORDER BY key`,
-  )
+    )
     .bind(workspace)
     .all<Shown>()
   return results
@@ -124,11 +126,12 @@ export async function jobsIn(workspace: number): Promise<Shown[]> {
 
 /** Rules stored for syncs, of deleted jobs too. */
 export const rulesKept = () =>
-  env.DB.prepare('SELECT count(*) AS n FROM sync_rules').first<number>('n')
+  homeDb.prepare('SELECT count(*) AS n FROM sync_rules').first<number>('n')
 
 /** Sets the users per step of a workspace's unended jobs. */
 export const inStepsOf = (users: number, workspace: number) =>
-  env.DB.prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ? AND ended_at IS NULL')
+  homeDb
+    .prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ? AND ended_at IS NULL')
     .bind(users, workspace)
     .run()
 
@@ -140,28 +143,33 @@ export async function crowd(
   value = 'red',
 ): Promise<void> {
   const listed = JSON.stringify(ids)
-  await env.DB.batch([
-    env.DB.prepare(
-      'INSERT INTO users (workspace_id, user_id, created_at) SELECT ?, value, 1 FROM json_each(?)',
-    ).bind(workspace, listed),
-    env.DB.prepare(
-      `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
+  await homeDb.batch([
+    homeDb
+      .prepare(
+        'INSERT INTO users (workspace_id, user_id, created_at) SELECT ?, value, 1 FROM json_each(?)',
+      )
+      .bind(workspace, listed),
+    homeDb
+      .prepare(
+        `INSERT INTO user_attributes (workspace_id, user_id, name, value, type, updated_at)
         SELECT ?, value, ?, ?, 'string', 1 FROM json_each(?)`,
-    ).bind(workspace, name, value, listed),
+      )
+      .bind(workspace, name, value, listed),
   ])
 }
 
 /** Members of a new group, there before its first job. */
 export const held = (group: Pick<Group, 'key' | 'workspace'>, ids: string[]) =>
-  env.DB.batch([
-    env.DB.prepare(
-      `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
+  homeDb.batch([
+    homeDb
+      .prepare(
+        `INSERT INTO members (workspace_id, participant_id, group_key, added_rev, seen_rev)
         SELECT ?, value, ?, 0, 0 FROM json_each(?)`,
-    ).bind(group.workspace, group.key, JSON.stringify(ids)),
-    env.DB.prepare('UPDATE experience_groups SET participant_count = ? WHERE key = ?').bind(
-      ids.length,
-      group.key,
-    ),
+      )
+      .bind(group.workspace, group.key, JSON.stringify(ids)),
+    homeDb
+      .prepare('UPDATE experience_groups SET participant_count = ? WHERE key = ?')
+      .bind(ids.length, group.key),
   ])
 
 /** A workspace with an audience of the red team, which fills a group of `before`. */

@@ -6,6 +6,7 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
+import { shardsOf } from '../../src/db/shards.ts'
 import worker from '../../src/index.ts'
 import type { Message, Queued } from '../../src/messages.ts'
 import type { Env } from '../../src/resources.ts'
@@ -45,6 +46,14 @@ export function keeping(vars: Partial<Env> = {}) {
 /** Has a cron come. */
 export async function tick(cron: string, bound: Env, at = Date.now()): Promise<void> {
   await worker.scheduled(createScheduledController({ cron, scheduledTime: new Date(at) }), bound)
+}
+
+/** Has a cron come, and done its work on each shard. */
+export async function tickEverywhere(cron: string, bound: Env, at = Date.now()): Promise<void> {
+  const shards = shardsOf(bound)
+  if (shards.length === 1) return tick(cron, bound, at)
+  for (const shard of shards.keys())
+    await consume('work', [{ kind: 'cron', cron, at, shard, stalled: true }], bound)
 }
 
 /** Hands messages to the Worker as one batch of a queue. What it gives tells what became of them, by their places. */

@@ -1,10 +1,10 @@
-import { env } from 'cloudflare:workers'
 import { createExperiment } from '../../src/experiments/create.ts'
 import { setStatus } from '../../src/experiments/status.ts'
 import { updateExperiment } from '../../src/experiments/update.ts'
 import type { Resources } from '../../src/resources.ts'
 import { isEmpty } from './answers.ts'
 import type { Json } from './api.ts'
+import { homeDb } from './databases.ts'
 import type { Lab } from './experiments.ts'
 import { allWritten } from './taken.ts'
 
@@ -32,16 +32,20 @@ export interface StoredExposures {
 
 /** Exposures of a workspace, and what is counted of them. */
 export async function storedExposures(workspace: number): Promise<StoredExposures> {
-  const [rows, counts] = await env.DB.batch<Json>([
-    env.DB.prepare(
-      `SELECT e.id, x.version, x.participant_id AS who, x.variant, x.at FROM exposures AS x
+  const [rows, counts] = await homeDb.batch<Json>([
+    homeDb
+      .prepare(
+        `SELECT e.id, x.version, x.participant_id AS who, x.variant, x.at FROM exposures AS x
        JOIN experiments AS e ON e.key = x.experiment_key WHERE e.workspace_id = ? ORDER BY 1, 2, 3`,
-    ).bind(workspace),
-    env.DB.prepare(
-      `SELECT e.id, c.version, c.day, c.variant, c.participants FROM exposure_counts AS c
+      )
+      .bind(workspace),
+    homeDb
+      .prepare(
+        `SELECT e.id, c.version, c.day, c.variant, c.participants FROM exposure_counts AS c
        JOIN experiments AS e ON e.key = c.experiment_key
        WHERE e.workspace_id = ? AND c.participants <> 0 AND c.day <> '' ORDER BY 1, 2, 3, 4`,
-    ).bind(workspace),
+      )
+      .bind(workspace),
   ])
   return { rows: rows?.results ?? [], counts: counts?.results ?? [] }
 }

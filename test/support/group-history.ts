@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
@@ -11,6 +10,7 @@ import { Failure } from '../../src/failure.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
 import { lines } from './api.ts'
+import { homeDb } from './databases.ts'
 import { hazardous, parts, unlessCrash } from './hazard.ts'
 import { newWorkspace } from './workspaces.ts'
 
@@ -85,10 +85,11 @@ export async function groupHistory() {
   const group = await createGroup(res, workspace, draft)
 
   const jobs = async () => {
-    const { results } = await env.DB.prepare(
-      `SELECT key, id, revision, state, failure, added, removed, rows, ended_at AS endedAt FROM jobs
+    const { results } = await homeDb
+      .prepare(
+        `SELECT key, id, revision, state, failure, added, removed, rows, ended_at AS endedAt FROM jobs
         WHERE workspace_id = ? ORDER BY revision`,
-    )
+      )
       .bind(workspace)
       .all<JobOfHistory>()
     return results
@@ -135,7 +136,8 @@ export async function groupHistory() {
       return void (await giveUp({ ...res, now: () => 1 }, workspace, job.key))
     if (deed.what === 'is cancelled') {
       const waiting = (await jobs()).findLast(({ state }) => state === 'waiting')
-      await env.DB.prepare("UPDATE jobs SET state = 'cancelled', ended_at = 1 WHERE key = ?")
+      await homeDb
+        .prepare("UPDATE jobs SET state = 'cancelled', ended_at = 1 WHERE key = ?")
         .bind(waiting?.key ?? 0)
         .run()
       return
@@ -145,7 +147,8 @@ export async function groupHistory() {
     fuse(undefined)
   }
   const live = async () =>
-    (await env.DB.prepare('SELECT revision FROM experience_groups WHERE key = ?')
+    (await homeDb
+      .prepare('SELECT revision FROM experience_groups WHERE key = ?')
       .bind(group.key)
       .first<number>('revision')) ?? 0
   return { workspace, res, db, group, jobs, asked, does, live }

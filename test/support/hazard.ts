@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import type { UploadPart } from '../../src/jobs/upload.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Env, type Resources } from '../../src/resources.ts'
+import type { Env, Resources } from '../../src/resources.ts'
 import { strictDatabase, strictQueue } from './strict.ts'
-import { databases } from './databases.ts'
+import { databases, homeResources } from './databases.ts'
 import { everyCall } from './property.ts'
 
 /** A call failed: before it had its effect, or after. */
@@ -139,7 +139,7 @@ export function hazardous(
     EVENTS: strictQueue(queue(reportsEnqueued) as unknown as Queue<Message>),
   }
   return {
-    res: { ...resources(bound), ...hands },
+    res: { ...homeResources(bound), ...hands },
     bound,
     enqueued,
     deliveriesEnqueued,

@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { Webhook } from 'standardwebhooks'
 import { expect } from 'vitest'
 import { usualTypes } from '../../src/webhooks/event.ts'
 import { Bank, type Json } from './api.ts'
+import { homeDb } from './databases.ts'
 import { cron, platformScopes, Team } from './identity.ts'
 import type { Arrived } from './receiver-server.ts'
 import { Receiver } from './receiver.ts'
@@ -56,20 +56,22 @@ export const eventsOf = async (team: Team, query = '') =>
 
 /** Writes this many events into a workspace. */
 export const writeEvents = (workspace: number, count: number) =>
-  env.DB.prepare(
-    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+  homeDb
+    .prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
      INSERT INTO events (workspace_id, id, type, at, data)
        SELECT ?1, 'evt_' || ?1 || '_' || i, 'job.failed', ?2, '{}' FROM n`,
-  )
+    )
     .bind(workspace, Date.now(), count)
     .run()
 
 /** The deliveries of an event have failed for good. */
 export const failForGood = (event: string | undefined) =>
-  env.DB.prepare(
-    `UPDATE deliveries SET state = 'failed', tries = 10, next_attempt_at = NULL
+  homeDb
+    .prepare(
+      `UPDATE deliveries SET state = 'failed', tries = 10, next_attempt_at = NULL
      WHERE event_key = (SELECT key FROM events WHERE id = ?)`,
-  )
+    )
     .bind(event)
     .run()
 
@@ -98,10 +100,11 @@ export async function tryOut(team: Team, { id }: { id: string }): Promise<string
 
 /** Makes a webhook's next attempts due, and triggers the cron. */
 export async function elapse({ id }: { id: string }): Promise<void> {
-  await env.DB.prepare(
-    `UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending' AND webhook_key
+  await homeDb
+    .prepare(
+      `UPDATE deliveries SET next_attempt_at = ? WHERE state = 'pending' AND webhook_key
       = (SELECT key FROM webhooks WHERE id = ?)`,
-  )
+    )
     .bind(Date.now(), id)
     .run()
   await cron('* * * * *', Date.now())

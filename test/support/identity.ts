@@ -2,9 +2,8 @@ import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import { scopes } from '../../src/access/scopes.ts'
 import { call, eventually, hasEnded, json, newClient, tokenOf, type Json } from './api.ts'
-import { consume, tick } from './bindings.ts'
+import { tickEverywhere } from './bindings.ts'
 import { allWritten } from './taken.ts'
-import { databases } from './databases.ts'
 
 /** All scopes of Group Identity. */
 export const platformScopes: string[] = [...scopes]
@@ -130,12 +129,9 @@ export class Team {
   }
 }
 
-/** Has a cron come, and done its work on each shard. */
-export async function cron(expression: string, at: number): Promise<void> {
-  if (databases().length === 1) return tick(expression, env, at)
-  for (const shard of databases().keys())
-    await consume('work', [{ kind: 'cron', cron: expression, at, shard }], env)
-}
+/** Has a cron come to the Worker, and done its work. */
+export const cron = (expression: string, at: number): Promise<void> =>
+  tickEverywhere(expression, env, at)
 
 /** The Monday, 03:00 UTC, so many weeks from now. */
 export function mondayIn(weeks: number): number {

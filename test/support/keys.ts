@@ -1,5 +1,5 @@
-import { env } from 'cloudflare:workers'
 import type { Json } from './api.ts'
+import { homeDb } from './databases.ts'
 
 /** An answer as it is repeated, and whether it says so. */
 export interface Answered {
@@ -24,9 +24,8 @@ async function taken(answering: Response | Promise<Response>) {
 
 /** The rows of keys in a workspace. */
 export async function keysOf(workspace: number): Promise<Json[]> {
-  const { results } = await env.DB.prepare(
-    'SELECT * FROM idempotency_keys WHERE workspace_id = ? ORDER BY client_id, key_hash',
-  )
+  const { results } = await homeDb
+    .prepare('SELECT * FROM idempotency_keys WHERE workspace_id = ? ORDER BY client_id, key_hash')
     .bind(workspace)
     .all<Json>()
   return results

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import type { Env } from '../../src/resources.ts'
 import type { EventType } from '../../src/webhooks/event.ts'
 import { asAdmin, json } from './api.ts'
+import { homeDb } from './databases.ts'
 import { callWith } from './door.ts'
 import { halves } from './experiments.ts'
 import { household } from './identity.ts'
@@ -228,6 +229,6 @@ export function make(
 /** How many events of what it makes its workspace has. */
 export async function countMade({ makes }: Maker, { team }: Stage): Promise<number> {
   const query = 'SELECT count(*) AS n FROM events WHERE workspace_id = ? AND type = ?'
-  const found = await env.DB.prepare(query).bind(team.workspace, makes).first<{ n: number }>()
+  const found = await homeDb.prepare(query).bind(team.workspace, makes).first<{ n: number }>()
   return found?.n ?? 0
 }

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { homeDb } from './databases.ts'
 import { watchedCalls } from './watched-calls.ts'
 
 export const overloaded = 'D1_ERROR: D1 DB is overloaded. Requests queued for too long.'
@@ -18,6 +18,6 @@ export function outAfter(calls: number, message = overloaded) {
 export function primaryOut(message = overloaded): D1Database {
   const { db } = outAfter(0, message)
   const withSession = (from = '') =>
-    from === 'first-primary' ? db.withSession(from) : env.DB.withSession(from)
+    from === 'first-primary' ? db.withSession(from) : homeDb.withSession(from)
   return { ...db, withSession } as D1Database // what `connect` and `resources` call is there
 }

@@ -1,7 +1,7 @@
-import { env } from 'cloudflare:workers'
 import type { SQL } from 'drizzle-orm'
 import { SQLiteSyncDialect } from 'drizzle-orm/sqlite-core'
 import { connect, type Db, type Meter } from '../../src/db/connect.ts'
+import { homeDb } from './databases.ts'
 
 /** A statement as D1 gets it. */
 export interface Statement {
@@ -23,21 +23,22 @@ export function watched(): { db: Db; meter: Meter; statements: Statement[] } {
   const prepare = (query: string) => {
     const bind = (...params: unknown[]) => {
       statements.push({ query, params })
-      return env.DB.prepare(query).bind(...params)
+      return homeDb.prepare(query).bind(...params)
     }
     return { bind }
   }
   // What `together` and drizzle call is there.
   const d1 = {
     prepare,
-    batch: (all: D1PreparedStatement[]) => env.DB.batch(all),
+    batch: (all: D1PreparedStatement[]) => homeDb.batch(all),
   } as unknown as D1Database
   return { db: connect(d1, meter), meter, statements }
 }
 
 /** The steps in which SQLite answers a statement. */
 export async function planOf({ query, params }: Statement): Promise<string[]> {
-  const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${query}`)
+  const { results } = await homeDb
+    .prepare(`EXPLAIN QUERY PLAN ${query}`)
     .bind(...params)
     .all<{ detail: string }>()
   return results.map(({ detail }) => detail)

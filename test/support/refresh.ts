@@ -1,10 +1,10 @@
-import { env } from 'cloudflare:workers'
 import type { Refresh } from '../../src/audiences/refresh-period.ts'
 import { runRecompute } from '../../src/identity/recompute.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Env, Resources } from '../../src/resources.ts'
 import { deliverAll, filling, jobsIn, teamIs } from './audiences.ts'
-import { keeping, tick } from './bindings.ts'
+import { keeping, tickEverywhere } from './bindings.ts'
+import { homeDb } from './databases.ts'
 import { hazardous } from './hazard.ts'
 import { mondayIn } from './identity.ts'
 import { defined, writeUsers } from './weeks.ts'
@@ -21,8 +21,8 @@ export const red = teamIs('red')
 
 /** A cron scans all workspaces, and would find what earlier tests left. */
 export const clearAudiences = () =>
-  env.DB.batch(
-    ['audiences', 'jobs', 'sync_rules'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+  homeDb.batch(
+    ['audiences', 'jobs', 'sync_rules'].map((table) => homeDb.prepare(`DELETE FROM ${table}`)),
   )
 
 /** What a cron enqueues, and nobody delivers. */
@@ -32,7 +32,7 @@ export async function enqueuedBy(
   vars: Partial<Env> = {},
 ): Promise<Message[]> {
   const { bound, work, scheduled } = keeping(vars)
-  await tick(cron, bound, at)
+  await tickEverywhere(cron, bound, at)
   return [...work, ...scheduled].map(({ message }) => message)
 }
 

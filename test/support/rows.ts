@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { homeDb } from './databases.ts'
 
 // Rows as they stand in the database, whoever has written them: of workspace 1, with keys of the test's choice.
 
@@ -6,9 +6,11 @@ import { env } from 'cloudflare:workers'
 type Row = Record<string, unknown>
 
 export const insert = (table: string, row: Row): D1PreparedStatement =>
-  env.DB.prepare(
-    `INSERT INTO ${table} (${Object.keys(row).join()}) VALUES (${Object.keys(row).map(() => '?')})`,
-  ).bind(...Object.values(row))
+  homeDb
+    .prepare(
+      `INSERT INTO ${table} (${Object.keys(row).join()}) VALUES (${Object.keys(row).map(() => '?')})`,
+    )
+    .bind(...Object.values(row))
 
 export const group = (key: number, more: Row = {}) =>
   insert('experience_groups', {
@@ -18,7 +20,8 @@ export const group = (key: number, more: Row = {}) =>
 
 /** As if nobody had moved it for the last five minutes. */
 export const unmoved = (table: 'jobs' | 'recompute_runs', key: number) =>
-  env.DB.prepare(`UPDATE ${table} SET updated_at = updated_at - 300000 WHERE key = ?`)
+  homeDb
+    .prepare(`UPDATE ${table} SET updated_at = updated_at - 300000 WHERE key = ?`)
     .bind(key)
     .run()
 

@@ -17,6 +17,7 @@ import {
   rulesKept,
   teamIs,
 } from './audiences.ts'
+import { homeDb } from './databases.ts'
 import { hazardous, parts } from './hazard.ts'
 import { endOf } from './uploads.ts'
 import { writeUsers } from './weeks.ts'
@@ -248,16 +249,20 @@ export class Stage {
 
   /** Readers see the results of live jobs, in order, and nothing of others. */
   private async checkNow(): Promise<void> {
-    const [groups, found, jobs] = await env.DB.batch([
-      env.DB.prepare(
-        'SELECT revision, participant_count AS count FROM experience_groups WHERE key = ?',
-      ).bind(this.group.key),
-      env.DB.prepare(
-        `SELECT participant_id AS id FROM live_members WHERE workspace_id = ? AND group_id = ? ORDER BY participant_id`,
-      ).bind(this.workspace, this.group.id),
-      env.DB.prepare(
-        'SELECT key, state, rows, bad_rows AS badRows, added, removed FROM jobs WHERE group_key = ? AND revision > ?',
-      ).bind(this.group.key, this.live.revision),
+    const [groups, found, jobs] = await homeDb.batch([
+      homeDb
+        .prepare('SELECT revision, participant_count AS count FROM experience_groups WHERE key = ?')
+        .bind(this.group.key),
+      homeDb
+        .prepare(
+          `SELECT participant_id AS id FROM live_members WHERE workspace_id = ? AND group_id = ? ORDER BY participant_id`,
+        )
+        .bind(this.workspace, this.group.id),
+      homeDb
+        .prepare(
+          'SELECT key, state, rows, bad_rows AS badRows, added, removed FROM jobs WHERE group_key = ? AND revision > ?',
+        )
+        .bind(this.group.key, this.live.revision),
     ])
     // The columns selected above.
     const [group] = (groups?.results ?? []) as { revision: number; count: number }[]
@@ -316,9 +321,10 @@ export class Stage {
       else if (one.file !== undefined) expect(state).toBe(endOf(one.file))
       else expect(state).toBe(badRows === 0 ? 'successful' : 'partial')
     }
-    const { results } = await env.DB.prepare(
-      'SELECT job_key AS key, line, problem FROM job_problems WHERE job_key IN (SELECT value FROM json_each(?))',
-    )
+    const { results } = await homeDb
+      .prepare(
+        'SELECT job_key AS key, line, problem FROM job_problems WHERE job_key IN (SELECT value FROM json_each(?))',
+      )
       .bind(
         JSON.stringify(this.accepted.flatMap(({ key, file }) => (file === undefined ? [key] : []))),
       )
@@ -334,9 +340,9 @@ export class Stage {
       for (const { line, problem } of problems)
         expect([problem, line >= 1, line <= rows]).toEqual(['too-long', true, true])
     }
-    const open = env.DB.prepare(
-      'SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL',
-    ).bind(this.workspace)
+    const open = homeDb
+      .prepare('SELECT count(*) AS n FROM jobs WHERE workspace_id = ? AND ended_at IS NULL')
+      .bind(this.workspace)
     expect(await open.first('n')).toBe(0)
     expect(await rulesKept()).toBe(0)
     expect((await env.FILES.list({ prefix: `uploads/${this.workspace}/` })).objects).toEqual([])

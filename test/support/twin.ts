@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { homeDb } from './databases.ts'
 import { tables } from './store.ts'
 
 const keys = [
@@ -40,8 +40,8 @@ const others: Record<string, Record<string, string>> = {
  */
 export async function twinsOf(workspace: number, twins: [number, number]): Promise<void> {
   const names = (await tables()).filter((name) => name !== 'clients')
-  const found = await env.DB.batch<{ name: string }>(
-    names.map((name) => env.DB.prepare('SELECT name FROM pragma_table_info(?)').bind(name)),
+  const found = await homeDb.batch<{ name: string }>(
+    names.map((name) => homeDb.prepare('SELECT name FROM pragma_table_info(?)').bind(name)),
   )
   const copies = names.flatMap((table, i) => {
     const columns = found[i]?.results.map(({ name }) => name) ?? []
@@ -58,7 +58,7 @@ export async function twinsOf(workspace: number, twins: [number, number]): Promi
         `SELECT ${columns.map((column) => values(column, twins[nth] ?? 0, by)).join()} FROM ${table}`,
     )
     const all = rows.join(' UNION ALL ')
-    return env.DB.prepare(`INSERT INTO ${table} (${columns.join()}) ${all}`)
+    return homeDb.prepare(`INSERT INTO ${table} (${columns.join()}) ${all}`)
   })
-  await env.DB.batch(copies)
+  await homeDb.batch(copies)
 }

@@ -1,7 +1,7 @@
-import { env } from 'cloudflare:workers'
+import { homeDb } from './databases.ts'
 
 /** A database, whose calls go through `call`. */
-export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>, db = env.DB) {
+export function watchedCalls(call: <T>(run: () => Promise<T>) => Promise<T>, db = homeDb) {
   const watch = (statement: D1PreparedStatement): D1PreparedStatement =>
     new Proxy(statement, {
       get(target, key) {

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import type { SharedAttribute } from '../../src/db/schema.ts'
 import {
   readAttributes,
@@ -18,6 +17,7 @@ import { runRecompute } from '../../src/identity/recompute.ts'
 import { refreshGroups } from '../../src/identity/refresh.ts'
 import type { Message } from '../../src/messages.ts'
 import type { Resources } from '../../src/resources.ts'
+import { homeDb } from './databases.ts'
 import { inBytes, type Groups, type Town } from './town.ts'
 
 /** A definition by the rooms alone, in a workspace that has no client. */
@@ -103,9 +103,9 @@ export interface Moment {
 
 /** Reads the tables directly, at any moment of a run; shared attributes as readers see them. */
 export async function momentOf(workspace: number): Promise<Moment> {
-  const of = (query: string) => env.DB.prepare(query).bind(workspace)
+  const of = (query: string) => homeDb.prepare(query).bind(workspace)
   const live = 'group_definitions AS d WHERE d.workspace_id = ? AND d.deleted_at IS NULL'
-  const [users, attributes, definitions, members, shared] = await env.DB.batch([
+  const [users, attributes, definitions, members, shared] = await homeDb.batch([
     of('SELECT user_id AS user FROM users WHERE workspace_id = ?'),
     of(
       `SELECT user_id AS user, name, coalesce(sent, value) AS text, type, updated_at AS at

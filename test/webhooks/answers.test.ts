@@ -1,6 +1,6 @@
-import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { Json } from '../support/api.ts'
+import { homeDb } from '../support/databases.ts'
 import {
   deliveriesOf,
   elapse,
@@ -19,7 +19,8 @@ const day = 24 * hour
 
 /** So long ago was the first failure of the webhook since something arrived. */
 const failingFor = (ms: number, { id }: Hook) =>
-  env.DB.prepare('UPDATE webhooks SET failing_since = ? WHERE id = ? AND failing_since IS NOT NULL')
+  homeDb
+    .prepare('UPDATE webhooks SET failing_since = ? WHERE id = ? AND failing_since IS NOT NULL')
     .bind(Date.now() - ms, id)
     .run()
 

@@ -1,5 +1,5 @@
-import { env } from 'cloudflare:workers'
 import type { EventType } from '../../src/webhooks/event.ts'
+import { homeDb } from '../support/databases.ts'
 
 /** The event that announces a change. */
 export interface Announced {
@@ -49,10 +49,10 @@ export type Moment = { [Table in keyof Rows]: Map<number, Rows[Table]> }
 
 export async function momentOf(workspace: number): Promise<Moment> {
   const of = (columns: string, table: string) =>
-    env.DB.prepare(
-      `SELECT key, id, ${columns} FROM ${table} WHERE workspace_id = ? ORDER BY key`,
-    ).bind(workspace)
-  const [groups, jobs, definitions, runs, experiments, webhooks] = await env.DB.batch([
+    homeDb
+      .prepare(`SELECT key, id, ${columns} FROM ${table} WHERE workspace_id = ? ORDER BY key`)
+      .bind(workspace)
+  const [groups, jobs, definitions, runs, experiments, webhooks] = await homeDb.batch([
     of('name, updated_at AS updated, revision, deleted_at AS deleted', 'experience_groups'),
     of(
       'group_key AS "group", type, state, failure, revision, rows, bad_rows AS bad, added, removed',

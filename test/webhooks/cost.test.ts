@@ -3,7 +3,6 @@ import { sql } from 'drizzle-orm'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Db } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
-import { resources } from '../../src/resources.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
 import { deliverDue } from '../../src/webhooks/due.ts'
 import { deliveryStates } from '../../src/webhooks/event.ts'
@@ -13,15 +12,16 @@ import { listEvents } from '../../src/webhooks/event-list.ts'
 import { sweepEvents } from '../../src/webhooks/sweep.ts'
 import { scene } from './scene.ts'
 import { grouped } from '../support/audiences.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { plansOf } from '../support/plans.ts'
 import { day, happened, now } from './past.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
 beforeEach(async () => {
-  await env.DB.batch(
+  await homeDb.batch(
     ['events', 'deliveries', 'delivery_attempts', 'webhooks'].map((table) =>
-      env.DB.prepare(`DELETE FROM ${table}`),
+      homeDb.prepare(`DELETE FROM ${table}`),
     ),
   )
 })
@@ -80,11 +80,11 @@ describe('what a scan for deliveries costs', () => {
         'tester',
       )
       await happened(Array.from({ length: 5000 }, () => ({ age: 1, workspace })))
-      await env.DB.batch([
-        env.DB.prepare('UPDATE deliveries SET webhook_key = ?').bind(key),
-        env.DB.prepare(
-          'UPDATE deliveries SET state = ?, next_attempt_at = 1 WHERE event_key % 500 = 0',
-        ).bind(state),
+      await homeDb.batch([
+        homeDb.prepare('UPDATE deliveries SET webhook_key = ?').bind(key),
+        homeDb
+          .prepare('UPDATE deliveries SET state = ?, next_attempt_at = 1 WHERE event_key % 500 = 0')
+          .bind(state),
       ])
       const before = res.meter.rowsRead
       const range = { state, after: undefined, size: 20 }
@@ -126,7 +126,7 @@ describe('what an invocation costs', () => {
     }
     const alone = await cost()
     await happened(Array.from({ length: 5000 }, () => ({ age: 1, workspace, webhooks: 1 })))
-    await env.DB.prepare('UPDATE deliveries SET webhook_key = ?').bind(key).run()
+    await homeDb.prepare('UPDATE deliveries SET webhook_key = ?').bind(key).run()
     expect(await cost()).toBeLessThan(alone + 100)
   })
 })
@@ -145,7 +145,7 @@ describe('the plan of', () => {
   const workspace = newWorkspace()
   const fetch = async () => new Response(null, { status: 500 })
   const over = (db: Db) => ({
-    ...resources(env),
+    ...homeResources(env),
     databaseOf: () => db,
     database: db,
     fetch,

@@ -1,4 +1,3 @@
-import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Failure } from '../../src/failure.ts'
@@ -7,6 +6,7 @@ import { deliverDue } from '../../src/webhooks/due.ts'
 import { usualTypes, type EventType } from '../../src/webhooks/event.ts'
 import { listDeliveries, replay, retryDelivery } from '../../src/webhooks/history.ts'
 import { enableWebhook } from '../../src/webhooks/subscriptions.ts'
+import { homeDb } from '../support/databases.ts'
 import { unlessCrash } from '../support/hazard.ts'
 import { writeUsers } from '../support/weeks.ts'
 import { changesBetween, listeners, momentOf, type Moment, type Announced } from './changes.ts'
@@ -80,10 +80,11 @@ class Witness {
     const [before, after] = [this.#moment, await momentOf(this.#workspace)]
     this.#moment = after
     for (const { key, url } of after.webhooks.values()) this.keyOf.set(url, key)
-    const { results } = await env.DB.prepare(
-      `SELECT key, id, type, at, data FROM events WHERE workspace_id = ? AND key > ?
+    const { results } = await homeDb
+      .prepare(
+        `SELECT key, id, type, at, data FROM events WHERE workspace_id = ? AND key > ?
         AND type IN (${usualTypes.map((type) => `'${type}'`).join()}) ORDER BY key`,
-    )
+      )
       .bind(this.#workspace, this.#last)
       .all<{ key: number; id: string; type: EventType; at: number; data: string }>()
     const events = results.map(({ data, ...event }) => ({
@@ -188,10 +189,11 @@ async function endWell(at: Scene, witness: Witness): Promise<void> {
 
   const webhooks = [...witness.moment.webhooks.values()]
   const pending = () =>
-    env.DB.prepare(
-      `SELECT count(*) AS n FROM deliveries WHERE workspace_id = ? AND state = 'pending'
+    homeDb
+      .prepare(
+        `SELECT count(*) AS n FROM deliveries WHERE workspace_id = ? AND state = 'pending'
         AND webhook_key IN (SELECT key FROM webhooks)`,
-    )
+      )
       .bind(workspace)
       .first<number>('n')
   const drained = async () => {

@@ -1,10 +1,10 @@
-import { env } from 'cloudflare:workers'
 import { sql } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
 import { together } from '../../src/db/connect.ts'
 import { createGroup } from '../../src/experience/groups.ts'
 import { announce, enqueueAnnounced } from '../../src/webhooks/announce.ts'
 import { deliverDue } from '../../src/webhooks/due.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { scene } from './scene.ts'
 
@@ -105,6 +105,6 @@ describe('the cron of every minute', () => {
     await deliverDue(res)
     const enqueued = deliveriesEnqueued.filter((message) => message.workspace === workspace)
     expect(enqueued).toEqual(wanted.map(({ webhook }) => ({ kind: 'deliver', workspace, webhook })))
-    await env.DB.prepare('DELETE FROM webhooks WHERE workspace_id = ?').bind(workspace).run()
+    await homeDb.prepare('DELETE FROM webhooks WHERE workspace_id = ?').bind(workspace).run()
   })
 })

@@ -1,8 +1,8 @@
-import { env } from 'cloudflare:workers'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, it } from 'vitest'
 import { headersOf, newSecret, secretsAt } from '../../src/webhooks/sign.ts'
 import { said } from '../support/answers.ts'
+import { homeDb } from '../support/databases.ts'
 import { elapse, hook, openedHooks, tried, tryOut, type Hook } from '../support/hooks.ts'
 import type { Team } from '../support/identity.ts'
 import type { Arrived } from '../support/receiver-server.ts'
@@ -108,7 +108,8 @@ async function believers(team: Team, one: Hook, secrets: string[]): Promise<bool
 
 /** Shortens the former secret's validity by this time. */
 const elapseOf = (ms: number, { id }: Hook) =>
-  env.DB.prepare('UPDATE webhooks SET former_until = former_until - ? WHERE id = ?')
+  homeDb
+    .prepare('UPDATE webhooks SET former_until = former_until - ? WHERE id = ?')
     .bind(ms, id)
     .run()
 

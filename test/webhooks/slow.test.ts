@@ -2,8 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { sourceOf } from '../../src/audiences/apply.ts'
 import { runJob } from '../../src/experience/apply.ts'
 import type { Message } from '../../src/messages.ts'
-import { resources, type Env } from '../../src/resources.ts'
+import type { Env } from '../../src/resources.ts'
 import { consume, keeping } from '../support/bindings.ts'
+import { homeResources } from '../support/databases.ts'
 import { parts } from '../support/hazard.ts'
 import { hook, openedHooks, tried, verified, type Hook } from '../support/hooks.ts'
 import type { Team } from '../support/identity.ts'
@@ -18,7 +19,7 @@ const consumed = (messages: Message[], bound: Env) =>
 describe('a receiver', () => {
   const limits = { timeout: 120_000 }
   const { bound, deliveries } = keeping()
-  const res = resources(bound)
+  const res = homeResources(bound)
   let team: Team
   let group: string
   let hung: Hook

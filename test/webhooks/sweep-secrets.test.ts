@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { sweepWebhookSecrets } from '../../src/webhooks/sweep-secrets.ts'
-import { resources } from '../../src/resources.ts'
 import { said } from '../support/answers.ts'
-import { keeping, tick } from '../support/bindings.ts'
+import { keeping, tickEverywhere } from '../support/bindings.ts'
+import { homeDb, homeResources } from '../support/databases.ts'
 import { Team } from '../support/identity.ts'
 import { plansOf } from '../support/plans.ts'
 import { emptyTables, everyRow } from '../support/store.ts'
@@ -14,7 +14,7 @@ const url = 'https://hooks.example.com/in'
 async function rotated(team: Team, left: number): Promise<{ id: string; former: string }> {
   const { id, secret } = await said(team.send('POST', '/webhooks', { url }))
   await team.call('POST', `/webhooks/${String(id)}/rotate`)
-  const until = env.DB.prepare('UPDATE webhooks SET former_until = ? WHERE id = ?')
+  const until = homeDb.prepare('UPDATE webhooks SET former_until = ? WHERE id = ?')
   await until.bind(Date.now() + left, id).run()
   return { id: String(id), former: String(secret) }
 }
@@ -32,7 +32,7 @@ describe('the former secret of a webhook', () => {
     const [over, good] = [await rotated(team, -1), await rotated(team, 60_000)]
     const before = await team.get(`/webhooks/${over.id}`)
     expect(await Promise.all([over, good].map(({ former }) => holds(former)))).toEqual([true, true])
-    await tick(cron, keeping().bound)
+    await tickEverywhere(cron, keeping().bound)
     expect(await Promise.all([over, good].map(({ former }) => holds(former)))).toEqual([
       false,
       true,
@@ -60,29 +60,32 @@ describe('the former secret of a webhook', () => {
     const { id } = await rotated(team, -1)
     const columns = `workspace_id, url, description, secret, created_on, created_by,
       last_modified_on, last_modified_by`
-    await env.DB.prepare(
-      `INSERT INTO webhooks (id, former_secret, former_until, ${columns})
+    await homeDb
+      .prepare(
+        `INSERT INTO webhooks (id, former_secret, former_until, ${columns})
        SELECT value, iif(value < 2000, 'old', NULL), iif(value < 2000, 1, NULL), ${columns}
        FROM webhooks, json_each(?) WHERE webhooks.id = ?`,
-    )
+      )
       .bind(JSON.stringify(Array.from({ length: 4000 }, (_, i) => i)), id)
       .run()
-    const res = resources(env)
+    const res = homeResources(env)
     const left = () =>
-      env.DB.prepare('SELECT count(*) AS n FROM webhooks WHERE former_secret IS NOT NULL').first(
-        'n',
-      )
+      homeDb
+        .prepare('SELECT count(*) AS n FROM webhooks WHERE former_secret IS NOT NULL')
+        .first('n')
     await sweepWebhookSecrets(res)
     expect(await left()).toBe(1001)
     // One of each is to see that its workspace lives here.
     expect(res.meter.rowsRead).toBeLessThanOrEqual(6 * 1000 + 1)
-    for (let times = 0; times < 2; times++) await sweepWebhookSecrets(resources(env))
+    for (let times = 0; times < 2; times++) await sweepWebhookSecrets(homeResources(env))
     expect(await left()).toBe(0)
-    const idle = resources(env)
+    const idle = homeResources(env)
     await sweepWebhookSecrets(idle)
     expect(idle.meter.rowsRead).toBeLessThan(10)
     expect(idle.meter.rowsWritten).toBe(0)
-    const [plan] = await plansOf((db) => sweepWebhookSecrets({ ...resources(env), database: db }))
+    const [plan] = await plansOf((db) =>
+      sweepWebhookSecrets({ ...homeResources(env), database: db }),
+    )
     expect(plan?.plan.join()).toMatch(/webhooks_by_former/)
   })
 })

@@ -1,9 +1,9 @@
-import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createGroup } from '../../src/experience/groups.ts'
 import { deliver } from '../../src/webhooks/deliver.ts'
 import { createWebhook } from '../../src/webhooks/subscriptions.ts'
 import { sweepEvents } from '../../src/webhooks/sweep.ts'
+import { homeDb } from '../support/databases.ts'
 import { hazardous } from '../support/hazard.ts'
 import { day, happened, now } from './past.ts'
 import { newWorkspace } from '../support/workspaces.ts'
@@ -13,7 +13,7 @@ const eventsKept = 401 * day
 const tables = ['events', 'deliveries', 'delivery_attempts']
 
 beforeEach(async () => {
-  await env.DB.batch([...tables, 'webhooks'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  await homeDb.batch([...tables, 'webhooks'].map((table) => homeDb.prepare(`DELETE FROM ${table}`)))
 })
 
 /** The ages of remaining events, deliveries and attempts; undefined without an event. */
@@ -23,8 +23,8 @@ async function left(): Promise<(number | undefined)[][]> {
     'SELECT e.at FROM deliveries AS d LEFT JOIN events AS e ON e.key = d.event_key ORDER BY d.event_key',
     'SELECT e.at FROM delivery_attempts AS d LEFT JOIN events AS e ON e.key = d.event_key ORDER BY d.event_key',
   ]
-  const answers = await env.DB.batch<{ at: number | null }>(
-    queries.map((query) => env.DB.prepare(query)),
+  const answers = await homeDb.batch<{ at: number | null }>(
+    queries.map((query) => homeDb.prepare(query)),
   )
   return answers.map(({ results }) => results.map(({ at }) => (at === null ? undefined : now - at)))
 }
@@ -101,9 +101,9 @@ describe('the sweep', () => {
       let before = count
       const { res, meanwhile } = hazardous({}, { now: () => now })
       meanwhile(async () => {
-        const rows = await env.DB.prepare(
-          'SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM deliveries) AS n',
-        ).first<number>('n')
+        const rows = await homeDb
+          .prepare('SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM deliveries) AS n')
+          .first<number>('n')
         if (rows !== before) steps.push(before - (rows ?? 0))
         before = rows ?? 0
       })
@@ -161,7 +161,8 @@ describe('the sweep', () => {
       type: 'EXPERIENCE_GROUP',
       platform: 'RETAIL_BANKING',
     })
-    await env.DB.prepare('UPDATE events SET at = ?')
+    await homeDb
+      .prepare('UPDATE events SET at = ?')
       .bind(now - eventsKept)
       .run()
     await deliver(res, workspace, key)
