@@ -11,6 +11,7 @@ import { functions } from './functions.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
 import { mondays } from './mondays.ts'
+import { move } from './move.ts'
 import { neighbour } from './neighbour.ts'
 import { requests } from './requests.ts'
 import { meets, table, valueOf, type Row } from './row.ts'
@@ -36,6 +37,7 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['webhooks', webhooks],
   ['experiments', experiments],
   ['safety', safety],
+  ['move', move],
 ])
 
 /** `npm run bench`, or some sections of it: `npm run bench -- growth requests`. */

@@ -15,7 +15,7 @@ const plans = ['free', 'silver', 'gold']
 
 /** A file of users, five attributes each, beside the same rows written into plain SQLite. */
 export async function users(folder: string, { users: count, rounds } = full): Promise<Row[]> {
-  const file = writeFile(join(folder, 'users.csv'), count)
+  const file = writeUsersFile(join(folder, 'users.csv'), count)
   const trips: number[] = []
   const loads: number[] = []
   for (let number = 1; number <= rounds; number++) {
@@ -43,7 +43,7 @@ export async function users(folder: string, { users: count, rounds } = full): Pr
   ]
 }
 
-function writeFile(path: string, count: number): string {
+export function writeUsersFile(path: string, count: number): string {
   const file = openSync(path, 'w')
   writeSync(file, `user_id,${names.join()}\n`)
   let lines: string[] = []

@@ -14,6 +14,7 @@ interface Line {
   event: string
   runId?: string
   jobId?: string
+  move?: number
   experimentId?: string
   last?: boolean
   status?: string | number
@@ -57,6 +58,15 @@ export class WorkerLog {
     const steps = (line: Line) => line.event === 'job-step' && line.jobId === jobId
     const lines = await this.#once(steps, (found) => ended.test(`${found.at(-1)?.status}`))
     return Math.max(...lines.map(({ ms }) => ms))
+  }
+
+  /** What the invocations of a move have taken that has ended. */
+  async costOfMove(move: number): Promise<{ rowsRead: number; rowsWritten: number }> {
+    const own = (line: Line) => line.event === 'move' && line.move === move
+    const lines = await this.#once(own, (found) => found.length > 0)
+    const sum = (figure: 'rowsRead' | 'rowsWritten') =>
+      lines.reduce((total, line) => total + line[figure], 0)
+    return { rowsRead: sum('rowsRead'), rowsWritten: sum('rowsWritten') }
   }
 
   /** The same of a balance that is complete. */
