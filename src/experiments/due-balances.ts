@@ -16,8 +16,9 @@ const experimentsPerMinute = 40
 export const enqueueDueBalances = (res: Resources): Promise<void> =>
   goOn(res.database, 'due-balances', 1, async ({ key: after }) => {
     const looked = await res.database.all<Place & { due: number }>(sql`
-      SELECT e.key, 0 AS at, g.key IS NOT NULL AND ${livesHere(sql`e.workspace_id`)} AND (b.state IS NULL OR b.state = 'complete'
-        AND (b.result ->> 'revision', b.result ->> 'modifiedAt') IS NOT (g.revision, e.last_modified_on)
+      SELECT e.key, 0 AS at, g.key IS NOT NULL AND ${livesHere(sql`e.workspace_id`)}
+        AND (b.state IS NULL OR b.state = 'complete'
+          AND (b.result ->> 'revision', b.result ->> 'modifiedAt') IS NOT (g.revision, e.last_modified_on)
       ) AS due
       FROM (SELECT key, workspace_id, group_id, last_modified_on
         FROM experiments INDEXED BY experiments_running

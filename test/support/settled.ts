@@ -65,6 +65,7 @@ export async function settled(
     ...{ webhook_id: one.id, delivery_id: await tryOut(team, one), client_id: other.id },
     ...(import_id && { import_id }),
     ...(preview_id && { preview_id }),
+    move_id: 'x',
     ...uploads,
   }
   return { team, bank, ids }

@@ -75,8 +75,7 @@ describe('the former secret of a webhook', () => {
         .first('n')
     await sweepWebhookSecrets(res)
     expect(await left()).toBe(1001)
-    // One of each is to see that its workspace lives here.
-    expect(res.meter.rowsRead).toBeLessThanOrEqual(6 * 1000 + 1)
+    expect(res.meter.rowsRead).toBeLessThanOrEqual(5 * 1000 + 1)
     for (let times = 0; times < 2; times++) await sweepWebhookSecrets(homeResources(env))
     expect(await left()).toBe(0)
     const idle = homeResources(env)
