@@ -18,7 +18,7 @@ import { begun, ofTus, piece } from '../support/tus.ts'
 const passing = ['erasure_people', 'identity_movers', 'sync_rules']
 
 /** Of an installation of several shards. */
-const ofShards = ['client_places', 'move_changes', 'moves', 'places']
+const ofShards = ['client_places', 'fences', 'move_changes', 'moves', 'places']
 
 /** Waits until what was accepted has ended. */
 async function ended(team: Team, { location }: { location: string }): Promise<Json> {
