@@ -31,6 +31,7 @@ import {
 } from './messages.ts'
 import { atWorkspace } from './places/directory.ts'
 import { at, resources, type Env, type Resources } from './resources.ts'
+import { day } from './time.ts'
 
 export default {
   fetch: app.fetch,
@@ -99,11 +100,15 @@ async function followUp(
     )
 }
 
+/** Milliseconds for which what a workspace has left refuses to be written, at least. */
+const refusedFor = day / 2
+
 /** The resources of the shard that a message is of. */
-const atShardOf = (res: Resources, message: Queued): Promise<Resources> | Resources =>
-  message.kind === 'cron'
-    ? at(res, message.shard ?? 0)
-    : atWorkspace(res, message.workspace, message.shard)
+function atShardOf(res: Resources, message: Queued): Promise<Resources> | Resources {
+  if (message.kind === 'cron') return at(res, message.shard ?? 0)
+  const isOld = isOfEvents(message) && message.taken < res.now() - refusedFor
+  return atWorkspace(res, message.workspace, isOld ? undefined : message.shard)
+}
 
 type Events = { message: globalThis.Message<Queued>; body: Message & EventsMessage }[]
 
