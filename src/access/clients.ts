@@ -123,7 +123,7 @@ export async function deleteClient(res: Resources, id: string): Promise<void> {
     ...announce(res, workspace, { type: 'client.deleted', data: dataOf(client) }),
     db.delete(consolePeople).where(eq(consolePeople.client, id)),
   ])
-  cacheRevocations(res, revoked.rows)
+  cacheRevocations(revoked.rows)
   if (changes === 0) throw new Failure({ reason: 'not-found', what: 'client', id })
   await forgetClient(res, id)
   await enqueueAnnounced(res, workspace, announced)

@@ -104,7 +104,7 @@ export async function findSession(res: Resources, secret: string): Promise<Sessi
 const isGood = ({ session, readAt }: { session: Session; readAt: number }, res: Resources) =>
   res.now() - readAt < 1000 * res.revocationsSeconds &&
   res.now() < session.expiresAt &&
-  session.createdAt > revokedUntil(res, session.caller.client)
+  session.createdAt > revokedUntil(session.caller.client)
 
 /** Reads all sessions again, as somebody is let in no more. */
 export const forgetSessions = (): void => cached.clear()

@@ -53,7 +53,7 @@ export async function revokeIssued(
     insertRevocation(client, res.now(), token),
     ...announce(res, workspace, { type: 'token.revoked', data }),
   ])
-  cacheRevocations(res, rows)
+  cacheRevocations(rows)
   await enqueueAnnounced(res, workspace, announced)
 }
 
@@ -67,10 +67,11 @@ export async function sweepRevocations({ database, now }: Resources): Promise<vo
       LIMIT ${sweptMost})`)
 }
 
-/** The revocations of a shard, as this isolate has cached them. */
+/** By client, of all shards: a workspace may have moved since its own was read. */
+const untils = new Map<string, number>()
+
+/** How this isolate has cached the revocations of a shard. */
 interface Cached {
-  /** By client. */
-  until: Map<string, number>
   readAt: number
   triedAt: number
   /** Whether they were read at all, from the primary or a replica. */
@@ -84,7 +85,6 @@ const ofShards = new Map<number, Cached>()
 
 function cachedOf({ shard }: Resources): Cached {
   const cached = ofShards.get(shard) ?? {
-    until: new Map(),
     readAt: -Infinity,
     triedAt: -Infinity,
     everRead: false,
@@ -96,14 +96,11 @@ function cachedOf({ shard }: Resources): Cached {
 }
 
 /** Milliseconds: until when what a client was issued is revoked, as far as this isolate knows. */
-export const revokedUntil = (res: Resources, client: string): number =>
-  cachedOf(res).until.get(client) ?? 0
+export const revokedUntil = (client: string): number => untils.get(client) ?? 0
 
-/** Adds revocations of the shard at hand to those that this isolate has cached. */
-export function cacheRevocations(res: Resources, rows: Revocation[]): void {
-  const cached = cachedOf(res).until
-  for (const { client, until } of rows)
-    cached.set(client, Math.max(until, revokedUntil(res, client)))
+/** Adds revocations to those that this isolate has cached. */
+export function cacheRevocations(rows: Revocation[]): void {
+  for (const { client, until } of rows) untils.set(client, Math.max(until, revokedUntil(client)))
 }
 
 const pauseBetweenReads = 5000
@@ -129,7 +126,7 @@ export async function refuseRevoked(
   }
   const isOld = age >= 2 * res.revocationsSeconds && !cached.failing
   if (!cached.everRead || isOld) await waitForReading(cached)
-  if (1000 * issuedAt > revokedUntil(res, caller.client)) return
+  if (1000 * issuedAt > revokedUntil(caller.client)) return
   announceRefusal(res, caller, 'revoked', later)
   throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
 }
@@ -144,18 +141,17 @@ async function waitForReading(cached: Cached): Promise<void> {
 async function read(res: Resources, cached: Cached, now: number): Promise<void> {
   const { primary, replica } = res.apart()
   try {
-    cacheRevocations(res, await listRevocations(primary, now))
+    cacheRevocations(await listRevocations(primary, now))
     cached.readAt = now
     cached.failing = false
   } catch (error) {
     cached.failing = true
     const { shard } = res
     console.error(JSON.stringify({ event: 'revocations-not-read', shard, ...faultOf(error) }))
-    if (!cached.everRead) cacheRevocations(res, await listRevocations(replica, now))
+    if (!cached.everRead) cacheRevocations(await listRevocations(replica, now))
   }
   cached.everRead = true
-  for (const [client, until] of cached.until)
-    if (until <= now - keptFor) cached.until.delete(client)
+  for (const [client, until] of untils) if (until <= now - keptFor) untils.delete(client)
 }
 
 const listRevocations = (db: Db, now: number): Promise<Revocation[]> =>

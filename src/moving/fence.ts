@@ -21,6 +21,11 @@ export const fenceCopy = (workspace: number, step: number, place: object): SQL =
 const stepsOfMove = 2 ** 24
 export const firstStep = (move: number): number => move * stepsOfMove
 
+/** The statement after which nobody writes a copy that is to be deleted, whatever is under way. */
+export const endCopy = (workspace: number, step: number): SQL => sql`
+  UPDATE fences SET step = ${step}, place = NULL
+  WHERE workspace_id = ${workspace} AND state = 'arriving' AND step < ${step}`
+
 /**
  * Has writers wait for `ms` at most, unless a later attempt has closed or opened the workspace; gives
  * the first changes that are not copied.

@@ -95,6 +95,17 @@ async function findUnended(db: Db, workspace: number): Promise<Move | undefined>
   return move
 }
 
+/**
+ * Whether a workspace still leaves the target by an earlier move. Its rows would come by the keys of
+ * this one's range to where an earlier range is: two databases would number rows alike.
+ */
+export async function waitsForEarlier(db: Db, { key, target }: Move): Promise<boolean> {
+  const found = await db.all(sql`
+    SELECT 1 FROM moves WHERE ended_at IS NULL AND key < ${key} AND source = ${target}
+      AND state IN ('preparing', 'copying', 'closing') LIMIT 1`)
+  return found.length > 0
+}
+
 export async function findMove(db: Db, key: number): Promise<Move | undefined> {
   const [move] = await db.select().from(moves).where(eq(moves.key, key))
   return move

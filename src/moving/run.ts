@@ -19,9 +19,9 @@ import {
   type Moving,
   type Standing,
 } from './copy.ts'
-import { fenceCopy, firstStep, lookAgain, open } from './fence.ts'
+import { endCopy, fenceCopy, firstStep, lookAgain, open } from './fence.ts'
 import { beginRange } from './key-range.ts'
-import { claimState, findMove, messageOf, type Move } from './moves.ts'
+import { claimState, findMove, messageOf, waitsForEarlier, type Move } from './moves.ts'
 import { findColumns } from './rows.ts'
 import { deleteAll } from './sweep.ts'
 import { createTriggers, dropTriggers } from './triggers.ts'
@@ -53,7 +53,7 @@ const aliveFor = 60_000
 const stayAlive = ({ directory, now }: Resources, { key }: Move) =>
   directory.run(sql`
     UPDATE moves SET updated_at = ${now()}
-    WHERE key = ${key} AND state IN ('copying', 'sweeping', 'returning')`)
+    WHERE key = ${key} AND state IN ('preparing', 'copying', 'sweeping', 'returning')`)
 
 /** Gives whether there is a next step now. */
 async function step(
@@ -85,6 +85,10 @@ async function step(
 /** Fences the copy that is to come, and has what changes from then on kept. */
 async function prepare(res: Resources, move: Move, moving: Moving): Promise<boolean> {
   const { workspace, source, target } = moving
+  if (await waitsForEarlier(res.directory, move)) {
+    await enqueue(res, messageOf(move), 10)
+    return false
+  }
   await beginRange(target, move.keyRange ?? 0)
   await together(target, [fenceCopy(workspace, firstStep(move.key), beginning)])
   await together(
@@ -219,6 +223,7 @@ async function goBack(
     lookAgain,
     sql`DELETE FROM move_changes WHERE workspace_id = ${workspace}`,
   ])
+  await target.run(endCopy(workspace, firstStep(move.key + 1) - 1))
   if (!(await deleteAll(target, workspace, { state: 'arriving', invocation }))) return true
   await target.run(sql`
     DELETE FROM fences WHERE workspace_id = ${workspace} AND state = 'arriving'

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { lines, type Json } from '../support/api.ts'
-import { consume, tick, type Kept } from '../support/bindings.ts'
+import { ask, consume, tick, type Kept } from '../support/bindings.ts'
 import { threeShards, type Own } from '../support/three-shards.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
@@ -165,6 +165,26 @@ describe('a workspace that is moved', () => {
     await move(to)
     await until('MOVED')
     expect(await isIn('ivy')).toBe(true)
+  })
+})
+
+describe('a token that is revoked', () => {
+  it('stays so where revocations were last read before the workspace came', async () => {
+    const { shard, target } = await elsewhere()
+    const form = new URLSearchParams({
+      token: own.token,
+      client_id: own.id,
+      client_secret: own.secret,
+    })
+    const revoked = await ask('/oauth/revoke', { method: 'POST', body: form }, it3.bound)
+    expect(revoked.status).toBe(200)
+    const refused = () => call('GET', `/groups/v3/groups/${group}`)
+    expect((await refused()).status).toBe(401)
+    await env.DB.prepare('UPDATE places SET shard = ?, former = ? WHERE workspace_id = ?')
+      .bind(target, shard, own.workspace)
+      .run()
+    await scheduler.wait(2500)
+    expect((await refused()).status).toBe(401)
   })
 })
 
