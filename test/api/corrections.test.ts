@@ -146,6 +146,24 @@ describe('PUT /groups/{id}/corrections/{user_id}', () => {
   })
 })
 
+describe('a group that a correction forms anew, where the definition is weekly', () => {
+  it('keeps members who write their value in a new way', async () => {
+    const team = await town({ matching: 'normalized' })
+    await team.user('john', { $address: '1  OAK' })
+    await put(team, 'mary', { value: '1 Oak' })
+    await isIn(team, 'mary', '1 oak')
+    await isIn(team, 'john', '1 oak')
+  })
+
+  it('seats those who leave it where they belong', async () => {
+    const team = await town()
+    await team.user('john', { $address: '3 Fir' })
+    await put(team, 'mary', { value: '1 Oak' })
+    await isIn(team, 'mary', '1 Oak')
+    await isIn(team, 'john', '3 Fir')
+  })
+})
+
 describe('DELETE /groups/{id}/corrections/{user_id}', () => {
   it('puts the user back where the attribute says', async () => {
     const team = await town()
