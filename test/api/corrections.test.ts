@@ -235,6 +235,20 @@ describe('POST /groups/{id}/merge and split', () => {
   })
 })
 
+describe('POST /groups/{id}/merge, twice at once', () => {
+  it('has seats for all of one, and refuses the other', async () => {
+    const team = await Team.open()
+    await team.define(household)
+    for (const street of ['Oak', 'Elm'])
+      for (let i = 0; i < 6; i++) await team.user(`${street}${i}`, { $address: `1 ${street}` })
+    await team.recompute()
+    const merge = (value: string) =>
+      team.send('POST', '/groups/household/merge', { value, into: '2 Fir' })
+    const both = await Promise.all([merge('1 Oak'), merge('1 Elm')])
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 422])
+  })
+})
+
 describe('an erasure', () => {
   it('takes corrections of people and to people, and reasons that name them', async () => {
     const team = await town()
