@@ -106,6 +106,25 @@ describe('PUT /groups/{id}/corrections/{user_id}', () => {
     expect(await team.recompute()).toMatchObject({ rows_changed: 0, groups: 3 })
   })
 
+  it('pages over users who are alone without a word of their values', async () => {
+    const team = await town()
+    for (const user of ['john', 'jane', 'mary']) await put(team, user, { alone: true })
+    for (const user of ['john', 'jane', 'mary']) await isIn(team, user, null)
+    const seen: string[] = []
+    for (let after = '', pages = 0; pages < 4; pages++) {
+      const path = `/groups/household/instances?size=1&after=${encodeURIComponent(after)}`
+      const { instances, next } = await team.get<{
+        instances: { members: { user_id: string }[] }[]
+        next: string | null
+      }>(path)
+      seen.push(...instances.flatMap(({ members }) => members.map(({ user_id }) => user_id)))
+      if (next === null) break
+      expect(next.slice(1)).toBe(seen.at(-1))
+      after = next
+    }
+    expect(seen.sort()).toEqual(['jane', 'john', 'mary'])
+  })
+
   it.each([
     ['a draft without a place', {}, 'must have one of with, value and alone'],
     ['two places', { alone: true, value: 'x' }, 'must have one of with, value and alone'],
