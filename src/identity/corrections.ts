@@ -20,6 +20,13 @@ export const newUnshownValue = () => `${mark}${crypto.randomUUID()}`
 export const isUnshown = (value: string): boolean =>
   value.startsWith(mark) && isUuid(value.slice(mark.length))
 
+/** Where a page goes on behind the group of a user who is alone: it has no value to show. */
+export const placeBehind = (user: string) => `${mark}${user}`
+
+/** The user of such a place. */
+export const userOfPlace = (place: string): string | undefined =>
+  place.startsWith(mark) ? place.slice(mark.length) : undefined
+
 /** The value of a group, by that of a user or by its own. */
 export const valueOfGroup = (text: string, matching: GroupDefinition['matching']): string =>
   isUnshown(text) ? text : groupValue(text, matching)

@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm'
+import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { valueOf, type StoredValue, type Value } from './attributes.ts'
-import { valueOfGroup } from './corrections.ts'
+import { isUnshown, placeBehind, userOfPlace, valueOfGroup } from './corrections.ts'
 import { getDefinition } from './definitions.ts'
 
 /** The users who have a value in common, and what they share. */
@@ -16,7 +16,7 @@ const membersMax = 10_000
 
 /**
  * The household of `value`, or up to `size` after `after` in the order of values; `next` is the
- * value to go on after, if there may be more. Throws `not-found`.
+ * place to go on after, if there may be more. Throws `not-found`.
  */
 export async function listHouseholds(
   db: Db,
@@ -30,7 +30,7 @@ export async function listHouseholds(
   const condition =
     'value' in query
       ? sql`value = ${valueOfGroup(query.value, matching)}`
-      : sql`value > ${query.after}`
+      : sql`value > ${valueOfPlace(key, query.after)}`
   const page = sql`WITH page AS MATERIALIZED (
     SELECT DISTINCT value FROM identity_members
     WHERE definition_key = ${key} AND ${condition} ORDER BY value LIMIT ${size})`
@@ -57,5 +57,21 @@ export async function listHouseholds(
     byValue.get(in_group)?.shared.push([name, valueOf(stored)])
   const households = [...byValue.values()]
   const isLast = 'value' in query || households.length < size
-  return { households, next: isLast ? undefined : households.at(-1)?.value }
+  return { households, next: isLast ? undefined : placeOf(households.at(-1)) }
+}
+
+function placeOf(last: Household | undefined): string | undefined {
+  const [member] = last?.members ?? []
+  return last !== undefined && member !== undefined && isUnshown(last.value)
+    ? placeBehind(member.user)
+    : last?.value
+}
+
+/** The value behind which a page begins. A user who is alone no more is where those who are begin. */
+function valueOfPlace(key: number, place: string): SQL {
+  const user = userOfPlace(place)
+  if (user === undefined) return sql`${place}`
+  const begin = placeBehind('')
+  return sql`coalesce((SELECT value FROM identity_members
+    WHERE definition_key = ${key} AND user_id = ${user} AND value >= ${begin}), ${begin})`
 }

@@ -28,7 +28,7 @@ export const valueOfUser = sql`(
  * `user_id` and `always`: the group where the user belongs, by the value or correction of now, and
  * the one that the user is in. Unless `always`, none for a user who is where they belong.
  */
-export const placesOf = (users: SQL, corrected = sql`c.value`): SQL => sql`
+export const placesOf = (users: SQL, corrected = sql`nullif(c.value, '')`): SQL => sql`
   SELECT key, coalesce(wanted, seat) AS value, iif(wanted IS NULL, NULL, nullif(seat, wanted)) AS left
   FROM (
     SELECT p.key, p.always, s.value AS seat, iif(c.user_id IS NULL,

@@ -78,14 +78,22 @@ async function put(
   throw invalid('into', 'has no seats for all of them, or they have moved meanwhile')
 }
 
-/** Whether the users are members of a group still, and another group has seats for them. */
+/**
+ * Whether the users are members of a group still, and another group has seats for them beside its
+ * members and those whom corrections put there, who may not have come yet.
+ */
 function areThere(
   key: number,
   { users, from, to, seatsMax }: { users: string[]; from: string; to: string; seatsMax: number },
 ): SQL {
-  const members = (value: string) => sql`
-    SELECT count(*) FROM identity_members WHERE definition_key = ${key} AND value = ${value}`
-  return sql`(${members(to)}) + ${users.length} <= ${seatsMax}
-    AND (${members(from)} AND user_id IN (
-      SELECT value FROM json_each(${JSON.stringify(users)}))) = ${users.length}`
+  const list = sql`SELECT value FROM json_each(${JSON.stringify(users)})`
+  return sql`(SELECT count(*) FROM (
+      SELECT m.user_id FROM identity_members AS m
+        LEFT JOIN group_corrections AS c ON c.definition_key = ${key} AND c.user_id = m.user_id
+      WHERE m.definition_key = ${key} AND m.value = ${to} AND (c.user_id IS NULL OR c.value = ${to})
+      UNION SELECT user_id FROM group_corrections
+      WHERE definition_key = ${key} AND value = ${to}
+      UNION ${list})) <= ${seatsMax}
+    AND (SELECT count(*) FROM identity_members
+      WHERE definition_key = ${key} AND value = ${from} AND user_id IN (${list})) = ${users.length}`
 }

@@ -96,13 +96,25 @@ const valuesOf = (run: Normalizing, values: Range) =>
 export const writeNormalized = (run: Normalizing, values: Range, guard: SQL): SQL =>
   writeNormalizedOf(run, valuesOf(run, values), guard)
 
-/** The same of each value of a JSON list that users have. */
-export function normalizeListed(definition: GroupDefinition, values: string): SQL {
-  const { key, workspace, source } = definition
+/**
+ * The same of each value that users have of a JSON list, and of the values that members of some
+ * groups have by now: who writes the same in a new way stays.
+ */
+export function normalizeListed(
+  { key, workspace, source }: GroupDefinition,
+  { texts, groups }: { texts: string; groups: string },
+  guard: SQL,
+): SQL {
   const of = { definition: key, workspace, source }
-  const used = sql`SELECT l.value FROM json_each(${values}) AS l WHERE EXISTS (
+  const listed = sql`SELECT value FROM json_each(${texts})
+    UNION SELECT u.value FROM json_each(${groups}) AS g
+      CROSS JOIN identity_members AS m INDEXED BY identity_members_by_value
+        ON m.definition_key = ${key} AND m.value = g.value
+      CROSS JOIN user_attributes AS u
+        ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${source}`
+  const used = sql`SELECT l.value FROM (${listed}) AS l WHERE EXISTS (
     SELECT 1 FROM ${sourceRows(of)} AND u.value = l.value AND u.type <> 'list')`
-  return writeNormalizedOf(of, used, sql`true`)
+  return writeNormalizedOf(of, used, guard)
 }
 
 const writeNormalizedOf = (of: Source, values: SQL, guard: SQL): SQL => sql`

@@ -1,5 +1,6 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm'
-import { costOf, together, type Db } from '../db/connect.ts'
+import { costOf, together, type Db, type Result } from '../db/connect.ts'
+import { jsonLengthMax } from '../db/json-lists.ts'
 import { groupDefinitions } from '../db/schema.ts'
 import { carryOnSteps } from '../jobs/carry-on.ts'
 import type { Invocation } from '../jobs/invocation.ts'
@@ -9,6 +10,7 @@ import { hasCorrections } from './corrected.ts'
 import { isUnshown, valueOfGroup } from './corrections.ts'
 import { isLive, type GroupDefinition } from './definitions.ts'
 import type { Listed } from './listed.ts'
+import { markGroups, placesOf } from './marks.ts'
 import { isNoValue, noValues } from './no-value.ts'
 import { normalizeListed } from './normalize.ts'
 import { candidatesWithSeat } from './ranges.ts'
@@ -90,20 +92,71 @@ async function refreshPage(
   page: Mark[],
   invocation: Invocation,
 ): Promise<void> {
-  const { definition } = found
-  const { key, workspace, matching } = definition
+  const { key, workspace } = found.definition
   const db = res.databaseOf(workspace)
-  const seating = seatingOf(res, found)
-  const texts = page.flatMap(({ value, left }) => (left === null ? [value] : [value, left]))
-  const values = texts.map((text) => valueOfGroup(text, matching))
-  const before = await together(db, [
-    ...(matching === null ? [] : [normalizeListed(definition, JSON.stringify(texts))]),
-    selectSeatsElsewhere(seating, listOf(seating, values)),
-  ])
-  const left = (before.at(-1)?.rows ?? []) as { seat: string }[] // as it selects
-  const groups = listOf(seating, [...values, ...left.map(({ seat }) => seat)])
-  const [now, guard] = [res.now(), isAsRead(found)]
+  const before = await touchedGroups(db, seatingOf(res, found), found, page)
+  if (before === undefined) {
+    const middle = Math.ceil(page.length / 2)
+    for (const half of [page.slice(0, middle), page.slice(middle)])
+      await refreshPage(res, found, half, invocation)
+    return
+  }
+  const results = await together(db, formAnew(res, found, page, before))
+  const cost = costOf([...before.results, ...results])
+  const facts = { event: 'refresh-step', work: 'refresh', workspace, definition: key }
+  console.info(JSON.stringify({ ...facts, groups: page.length, ...cost }))
+  res.measure({ kind: 'step', work: 'refresh', state: 'running', ...cost })
+  await invocation.took(cost.ms, page.length)
+}
+
+/** The groups of some marks, and with them those where who moves into them sits. */
+interface Touched {
+  texts: string
+  marked: Listed
+  groups: Listed
+  results: Result[]
+}
+
+/** Undefined where the marks, or the groups, are more than a statement takes. */
+async function touchedGroups(
+  db: Db,
+  seating: Seating,
+  found: Found,
+  page: Mark[],
+): Promise<Touched | undefined> {
+  const { matching } = found.definition
+  const list = page.flatMap(({ value, left }) => (left === null ? [value] : [value, left]))
+  const values = list.map((text) => valueOfGroup(text, matching))
+  const [texts, marked] = [JSON.stringify(list), listOf(seating, values)]
+  const isTooLong = (json: string) => json.length > jsonLengthMax && page.length > 1
+  if (isTooLong(texts)) return undefined
   const results = await together(db, [
+    ...normalizing(found, texts, marked),
+    selectSeatsElsewhere(seating, marked),
+  ])
+  const left = (results.at(-1)?.rows ?? []) as { seat: string }[] // as it selects
+  const groups = listOf(seating, [...values, ...left.map(({ seat }) => seat)])
+  return isTooLong(groups.values) ? undefined : { texts, marked, groups, results }
+}
+
+/** Members may have written theirs in a new way, and users have come, since it was last done. */
+const normalizing = (found: Found, texts: string, { values }: Listed): SQL[] =>
+  found.definition.matching === null
+    ? []
+    : [normalizeListed(found.definition, { texts, groups: values }, isAsRead(found))]
+
+/** The statements that seat and compute groups from what is true by then. */
+function formAnew(
+  res: Resources,
+  found: Found,
+  page: Mark[],
+  { texts, marked, groups }: Touched,
+): SQL[] {
+  const { key } = found.definition
+  const [seating, now, guard] = [seatingOf(res, found), res.now(), isAsRead(found)]
+  return [
+    ...normalizing(found, texts, groups),
+    ...markLeaving(found.definition, groups, now),
     moveSeats(seating, groups, now, guard),
     removeUnmatched(seating, groups, guard),
     removeBeyondSeats(seating, groups, guard),
@@ -111,14 +164,21 @@ async function refreshPage(
     deleteUnshared(seating, groups, guard),
     ...computeShared(seating, groups, guard),
     noteRefreshed(key, now),
-    unmark(key, page, sql`${guard} AND ${isNobodyElsewhere(seating, listOf(seating, values))}`),
-  ])
-  const cost = costOf([...before, ...results])
-  const facts = { event: 'refresh-step', work: 'refresh', workspace, definition: key }
-  console.info(JSON.stringify({ ...facts, groups: page.length, ...cost }))
-  res.measure({ kind: 'step', work: 'refresh', state: 'running', ...cost })
-  await invocation.took(cost.ms, page.length)
+    unmark(key, page, sql`${guard} AND ${isNobodyElsewhere(seating, marked)}`),
+  ]
 }
+
+/** Marks where members belong whose change nothing has marked, as the definition is weekly. */
+const markLeaving = ({ key, refresh }: GroupDefinition, { values }: Listed, now: number): SQL[] =>
+  refresh === 'continuous'
+    ? []
+    : markGroups(
+        placesOf(sql`
+          SELECT ${key} AS key, m.user_id, 0 AS always FROM json_each(${values}) AS g
+            CROSS JOIN identity_members AS m INDEXED BY identity_members_by_value
+              ON m.definition_key = ${key} AND m.value = g.value`),
+        now,
+      )
 
 const seatingOf = ({ limits }: Resources, { definition, corrected }: Found): Seating => ({
   workspace: definition.workspace,

@@ -271,6 +271,29 @@ describe('GET …/experiments/{id}/assignments/{participant}/explain', () => {
       ...['running', 'forced', 'group', 'unit'],
     ])
   })
+
+  it('tells nobody the value of a user whom a correction keeps alone', async () => {
+    const alone = await Lab.open()
+    await alone.team.define(household)
+    await alone.team.user('ann', { $address: '1 Elm St' })
+    const correction = { alone: true }
+    await alone.team.send('PUT', '/groups/household/corrections/ann', correction)
+    await alone.team.recompute()
+    await alone.running('homes', { unit: 'household' })
+    const { reason, checks } = await explained('homes', 'ann', alone)
+    expect(reason).toBe('SPLIT')
+    expect(checks).toContainEqual({ check: 'unit', passed: true, unit: 'household', key: null })
+    const { metadata } = await said(
+      call('/ofrep/v1/evaluate/flags/homes', {
+        ...json('POST', { context: { targetingKey: 'ann' } }),
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${alone.team.token}`,
+        },
+      }),
+    )
+    expect(metadata).toEqual({ version: 1 })
+  })
 })
 
 describe('POST …/experiments/assignments', () => {

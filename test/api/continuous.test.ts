@@ -76,4 +76,20 @@ describe('a change of a user, where the definition is continuous', () => {
     await team.call('DELETE', '/users/zoe')
     await shows(team, 'jane', false, '3 fir')
   })
+
+  it('shows where the marked values are more than a statement takes', async () => {
+    const team = await Team.open()
+    await team.define(continuous)
+    const users = Array.from({ length: 300 }, (_, i) => [`u${i}`, `${i} ${'李'.repeat(4090)}`])
+    const body = `user_id,$address\n${users.map((row) => `${row.join()}\n`).join('')}`
+    await team.call('PUT', '/users', { body, headers: { 'content-type': 'text/csv' } })
+    await eventually(
+      () => team.call('GET', '/users/u299'),
+      ({ status }) => status === 200,
+    )
+    for (const [user = '', address = ''] of [users.at(0), users.at(99), users.at(299)].map(
+      (row) => row ?? [],
+    ))
+      await shows(team, user, false, address)
+  })
 })

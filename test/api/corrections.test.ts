@@ -106,6 +106,25 @@ describe('PUT /groups/{id}/corrections/{user_id}', () => {
     expect(await team.recompute()).toMatchObject({ rows_changed: 0, groups: 3 })
   })
 
+  it('pages over users who are alone without a word of their values', async () => {
+    const team = await town()
+    for (const user of ['john', 'jane', 'mary']) await put(team, user, { alone: true })
+    for (const user of ['john', 'jane', 'mary']) await isIn(team, user, null)
+    const seen: string[] = []
+    for (let after = '', pages = 0; pages < 4; pages++) {
+      const path = `/groups/household/instances?size=1&after=${encodeURIComponent(after)}`
+      const { instances, next } = await team.get<{
+        instances: { members: { user_id: string }[] }[]
+        next: string | null
+      }>(path)
+      seen.push(...instances.flatMap(({ members }) => members.map(({ user_id }) => user_id)))
+      if (next === null) break
+      expect(next.slice(1)).toBe(seen.at(-1))
+      after = next
+    }
+    expect(seen.sort()).toEqual(['jane', 'john', 'mary'])
+  })
+
   it.each([
     ['a draft without a place', {}, 'must have one of with, value and alone'],
     ['two places', { alone: true, value: 'x' }, 'must have one of with, value and alone'],
@@ -143,6 +162,24 @@ describe('PUT /groups/{id}/corrections/{user_id}', () => {
     expect((await team.send('PUT', `${other}/jane`, { alone: true })).status).toBe(404)
     expect((await team.call('GET', other)).status).toBe(404)
     expect((await team.call('DELETE', '/groups/household/corrections/jane')).status).toBe(404)
+  })
+})
+
+describe('a group that a correction forms anew, where the definition is weekly', () => {
+  it('keeps members who write their value in a new way', async () => {
+    const team = await town({ matching: 'normalized' })
+    await team.user('john', { $address: '1  OAK' })
+    await put(team, 'mary', { value: '1 Oak' })
+    await isIn(team, 'mary', '1 oak')
+    await isIn(team, 'john', '1 oak')
+  })
+
+  it('seats those who leave it where they belong', async () => {
+    const team = await town()
+    await team.user('john', { $address: '3 Fir' })
+    await put(team, 'mary', { value: '1 Oak' })
+    await isIn(team, 'mary', '1 Oak')
+    await isIn(team, 'john', '3 Fir')
   })
 })
 
@@ -214,6 +251,20 @@ describe('POST /groups/{id}/merge and split', () => {
     })
     expect(answer.status).toBe(422)
     expect(await team.get('/groups/household/corrections')).toMatchObject({ corrections: [] })
+  })
+})
+
+describe('POST /groups/{id}/merge, twice at once', () => {
+  it('has seats for all of one, and refuses the other', async () => {
+    const team = await Team.open()
+    await team.define(household)
+    for (const street of ['Oak', 'Elm'])
+      for (let i = 0; i < 6; i++) await team.user(`${street}${i}`, { $address: `1 ${street}` })
+    await team.recompute()
+    const merge = (value: string) =>
+      team.send('POST', '/groups/household/merge', { value, into: '2 Fir' })
+    const both = await Promise.all([merge('1 Oak'), merge('1 Elm')])
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 422])
   })
 })
 

@@ -78,6 +78,23 @@ describe('a mark', () => {
   })
 })
 
+describe('who follows a user whose value becomes blank', () => {
+  it('leaves, and no mark stays that nobody works on', async () => {
+    const { workspace, key, res, enqueued } = await town()
+    await correct(res, workspace, 'household', {
+      user: 'cid',
+      correction: { with: 'bob' },
+      reason: null,
+    })
+    await deliver(res, enqueued, workspace)
+    await writeUsers(res, workspace, [['bob', { street: '' }]], 2)
+    await deliver(res, enqueued, workspace)
+    const groups = await formed(res, workspace, 'household')
+    expect([...groups].map(([value, { members }]) => [value, members])).toEqual([['ash', ['ann']]])
+    expect(await count('group_marks', key)).toBe(0)
+  })
+})
+
 describe('who moves to where many wait', () => {
   it('leaves the group before, also where nobody gets a seat', async () => {
     const workspace = newWorkspace()

@@ -1,3 +1,4 @@
+import { isUnshown } from '../../identity/corrections.ts'
 import { z } from 'zod'
 import type { Flag } from '../../experiments/flags.ts'
 import type { Assignment } from '../../experiments/lookup.ts'
@@ -113,7 +114,7 @@ const showMetadata = (
   mayReadUsers: boolean,
 ): z.infer<typeof ExperimentMetadata> => ({
   version,
-  ...(key !== null && (mayReadUsers || unit === null) && { contextId: key }),
+  ...(key !== null && !isUnshown(key) && (mayReadUsers || unit === null) && { contextId: key }),
   ...(group !== null && { flagSetId: group }),
 })
 

@@ -1,3 +1,4 @@
+import { isUnshown } from '../../../identity/corrections.ts'
 import { z } from 'zod'
 import type { Assignments } from '../../../experiments/lookup-many.ts'
 import type { Check } from '../../../experiments/explain.ts'
@@ -101,10 +102,14 @@ const ShownCheck = z.discriminatedUnion('check', [
     check: z.literal('unit'),
     passed: Passed,
     unit: z.string(),
-    key: z.string().nullable().meta({
-      description:
-        "The participant's id, or its household's value, which only a token with users:read is shown.",
-    }),
+    key: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          "The participant's id, or its household's value, which only a token with users:read is " +
+          'shown, and nobody where a correction keeps the user alone.',
+      }),
   }),
   draw('holdout', 'Where the experiment has one. Passed from the share of the holdout on.'),
   draw('layer', 'Where the experiment has one.'),
@@ -134,7 +139,11 @@ export const showExplanation = (
 ): z.infer<typeof ShownExplanation> => ({
   ...showAssignment(participant, assignment),
   checks: assignment.checks.map((check) =>
-    showCheck(check, mayReadUsers || assignment.experiment.unit === null),
+    showCheck(
+      check,
+      (mayReadUsers || assignment.experiment.unit === null) &&
+        !isUnshown(assignment.candidate.key ?? ''),
+    ),
   ),
 })
 

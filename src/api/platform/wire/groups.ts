@@ -152,7 +152,7 @@ export const InstanceQuery = z.object({
   after: z
     .string()
     .default('')
-    .meta({ description: 'The value after which the page begins: `next` of the page before.' }),
+    .meta({ description: 'The place after which the page begins: `next` of the page before.' }),
   size: pageSize(100, 20),
 })
 
