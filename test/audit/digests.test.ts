@@ -59,7 +59,8 @@ describe('a day that is over', () => {
   it('is summed up by the cron, and what is exported agrees', async () => {
     const one = await team()
     const now = Date.now()
-    await write(one.workspace, [now - 2 * day, now - day - 5000, now - day, now])
+    // Yesterday is summed up only some hours after midnight.
+    await write(one.workspace, [now - 3 * day, now - 2 * day - 5000, now - 2 * day, now])
     await tickEverywhere(daily, env, now)
     const digests = await digestsOf(one)
     expect(digests.length).toBeGreaterThanOrEqual(2)
