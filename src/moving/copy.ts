@@ -59,7 +59,7 @@ const moveTo = ({ workspace }: Moving, { step }: Standing, place: CopyPlace): SQ
 
 /** Rows of a first batch, as some are large, and of any. */
 const rowsFirst = 500
-const rowsMost = 1000
+const rowsMost = 2500
 
 const itemsOf = (invocation: Invocation) => Math.min(invocation.items(rowsFirst), rowsMost)
 
