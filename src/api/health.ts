@@ -27,7 +27,7 @@ const Ready = Health.extend({
       }),
     )
     .meta({
-      description: 'Each database; one that is unprepared has no keys of its own.',
+      description: 'Each database; one that is unprepared has no tables, or no keys of its own.',
     }),
 })
 

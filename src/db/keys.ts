@@ -4,11 +4,11 @@ export const keysOfShard = 2 ** 40
 /** Of D1's own tables keys are nobody's. */
 const counted = `m.type = 'table' AND m.sql LIKE '%AUTOINCREMENT%' AND m.name NOT LIKE 'd1_%'`
 
-/** SQL that counts the tables whose next key may be another shard's. */
-export const tablesWithoutKeys = (shard: number): string => `
-  SELECT count(*) AS tables
+/** SQL that counts the tables that number their rows, and those whose next key may be another shard's. */
+export const countKeys = (shard: number): string => `
+  SELECT count(*) AS tables, count(*) FILTER (WHERE coalesce(s.seq, 0) < ${shard * keysOfShard}) AS unset
   FROM sqlite_master AS m LEFT JOIN sqlite_sequence AS s ON s.name = m.name
-  WHERE ${counted} AND coalesce(s.seq, 0) < ${shard * keysOfShard}`
+  WHERE ${counted}`
 
 /** SQL by which the next key of each table is above those of the shards before. Safe to repeat. */
 export const setKeys = (shard: number): string[] => [

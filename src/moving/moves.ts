@@ -4,6 +4,7 @@ import { clients, moves, places, type CopyPlace } from '../db/schema.ts'
 import { Failure, invalid } from '../failure.ts'
 import { enqueue } from '../jobs/enqueue.ts'
 import type { Message } from '../messages.ts'
+import { lookAt } from '../places/look.ts'
 import type { Resources } from '../resources.ts'
 import { findStanding } from './copy.ts'
 import { rangesFirst } from './key-range.ts'
@@ -24,7 +25,7 @@ export const messageOf = ({ workspace, key }: Pick<Move, 'workspace' | 'key'>): 
 
 /**
  * Begins to move a workspace to another shard; gives the move that is under way to there. Throws
- * `invalid` for its own shard and one that there is not, `not-found` for a workspace without clients,
+ * `invalid` for its own shard, one that there is not and one that is not ready, `not-found` for a workspace without clients,
  * `move-state` where another move has not ended.
  */
 export async function openMove(
@@ -47,6 +48,8 @@ export async function openMove(
   if (client === undefined)
     throw new Failure({ reason: 'not-found', what: 'workspace', id: String(workspace) })
   if (source === target) throw invalid('to', 'is where the workspace is')
+  const { status } = await lookAt(res, target)
+  if (status !== 'ok') throw invalid('to', 'is not ready: see /ready, and npm run migrate')
   await together(db, [
     insertMove(workspace, { source, target, now: res.now() }),
     sql`

@@ -209,6 +209,33 @@ describe('POST /oauth/moves', () => {
   })
 })
 
+describe('a database that is not ready', () => {
+  const notReady = { status: 400, error_description: /not ready/ }
+
+  it('is no target while it does not answer', async () => {
+    const target = (await it3.shardOf(own.workspace)) === 1 ? 2 : 1
+    it3.out.add(target)
+    expect(await move(`DB_${target}`)).toMatchObject(notReady)
+    it3.out.clear()
+    expect(await moves()).toEqual([])
+  })
+
+  it('is no target while its keys are another’s', async () => {
+    const target = (await it3.shardOf(own.workspace)) === 1 ? 2 : 1
+    const db = target === 1 ? env.OTHER_1 : env.OTHER_2
+    const ofMembers = `WHERE name = 'experience_groups'`
+    const found = await db.prepare(`SELECT seq FROM sqlite_sequence ${ofMembers}`).first('seq')
+    const setKey = (key: unknown) =>
+      db.prepare(`UPDATE sqlite_sequence SET seq = ? ${ofMembers}`).bind(key).run()
+    await setKey(1)
+    const { shards } = await (await ask('/ready', {}, it3.bound)).json<{ shards: Json[] }>()
+    expect(await move(`DB_${target}`)).toMatchObject(notReady)
+    await setKey(found)
+    expect(shards[target]).toEqual({ shard: target, status: 'unprepared' })
+    expect(await moves()).toEqual([])
+  })
+})
+
 describe('a move whose message is lost', () => {
   it('is gone on with by the cron of the directory', async () => {
     const { to } = await elsewhere()
