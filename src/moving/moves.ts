@@ -25,8 +25,8 @@ export const messageOf = ({ workspace, key }: Pick<Move, 'workspace' | 'key'>): 
 
 /**
  * Begins to move a workspace to another shard; gives the move that is under way to there. Throws
- * `invalid` for its own shard, one that there is not and one that is not ready, `not-found` for a workspace without clients,
- * `move-state` where another move has not ended.
+ * `invalid` for its own shard, one that there is not and one that is not ready, `not-found` for a
+ * workspace without clients, `move-state` where another move has not ended.
  */
 export async function openMove(
   res: Resources,
