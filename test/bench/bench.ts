@@ -5,11 +5,13 @@ import { temporaryFolder } from '../local/folder.ts'
 import { main } from '../local/program.ts'
 import { audiences } from './audiences.ts'
 import { continuous } from './continuous.ts'
+import { definitions } from './definitions.ts'
 import { during } from './during.ts'
 import { experiments } from './experiments.ts'
 import { functions } from './functions.ts'
 import { growth } from './growth.ts'
 import { lookups } from './lookups.ts'
+import { marked } from './marked.ts'
 import { mondays } from './mondays.ts'
 import { move } from './move.ts'
 import { neighbour } from './neighbour.ts'
@@ -30,7 +32,9 @@ const sections = new Map<string, (folder: string) => Promise<Row[]>>([
   ['requests', requests],
   ['mondays', mondays],
   ['functions', functions],
+  ['definitions', definitions],
   ['continuous', continuous],
+  ['marked', marked],
   ['users', users],
   ['lookups', lookups],
   ['audiences', audiences],
