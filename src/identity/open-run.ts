@@ -24,7 +24,7 @@ export function openRun(
 
 /** The same of one whose groups follow each change: what was there before must follow, too. */
 export const openRunOfContinuous = (
-  res: Resources,
+  res: Pick<Resources, 'now' | 'actor'>,
   workspace: number,
   definition: string,
   guard: SQL,

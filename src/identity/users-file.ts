@@ -18,7 +18,8 @@ import type { Event } from '../webhooks/event.ts'
 import { columnsOfText } from './attributes.ts'
 import { sharedNames } from './definitions.ts'
 import { checkProfiles, findRefused, isOverLimit } from './limits.ts'
-import { enqueueMarked, markChanged } from './marks.ts'
+import { enqueueMarked, isContinuous, markChanged } from './marks.ts'
+import { enqueueOpened, openRunOfContinuous } from './open-run.ts'
 import { findUsersJob } from './users-jobs.ts'
 import { addedAreCounted, changeOfRows, countAdded, mayExceed } from './users-limits.ts'
 import { cellsOf, readUsers, type UserRow } from './users-slice.ts'
@@ -64,13 +65,28 @@ async function end(
   const event = { ...eventOf(job, failure), actor: actorOf(job) }
   const events = announce(res, job.workspace, event, guardOf(jobs, job))
   const problems = failure === null ? [] : recordFileProblem(job, failure)
-  const { moved, results } = await commitJob(res, job, [...problems, ...events], {
+  const runs = hasSlices(job) ? await openFollowingRuns(res, job) : []
+  const { moved, results } = await commitJob(res, job, [...problems, ...events, ...runs], {
     state,
     failure,
     endedAt: now,
   })
   await enqueueAnnounced(res, job.workspace, results)
+  await enqueueOpened(res, job.workspace, results)
   return moved
+}
+
+/** Whether a file is long: groups follow it by a run at its end, which costs less than marks. */
+const hasSlices = ({ fileSize, sliceBytes }: UsersFileJob): boolean => fileSize > sliceBytes
+
+/** The statements that open the runs by which the groups of continuous definitions follow a file. */
+async function openFollowingRuns(res: Resources, job: UsersFileJob): Promise<SQL[]> {
+  const { workspace } = job
+  const found = await res.databaseOf(workspace).all<{ id: string }>(sql`
+    SELECT d.id FROM group_definitions AS d INDEXED BY group_definitions_continuous
+    WHERE ${isContinuous(workspace)}`)
+  const opening = { now: res.now, actor: actorOf(job) }
+  return found.map(({ id }) => openRunOfContinuous(opening, workspace, id, guardOf(jobs, job)))
 }
 
 const eventOf = (job: UsersFileJob, failure: ReturnType<typeof failureOf> | null): Event =>
@@ -113,7 +129,7 @@ async function contentOf(
       ...jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
         mergeRows(list, names ?? [], current),
       ),
-      ...markChanged(workspace, changedBy(rows, job), res.now()),
+      ...(hasSlices(job) ? [] : markChanged(workspace, changedBy(rows, job), res.now())),
       countAdded(current, limits),
       ...(checked
         ? [

@@ -3,10 +3,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createDefinition } from '../../src/identity/definitions.ts'
 import { deleteUser } from '../../src/identity/delete-user.ts'
+import { runRecompute } from '../../src/identity/recompute.ts'
+import { refreshGroups } from '../../src/identity/refresh.ts'
 import { runUsersJob } from '../../src/identity/users-file.ts'
 import { receiveUsers } from '../../src/identity/users-upload.ts'
 import type { JobRow } from '../../src/jobs/job.ts'
 import { giveUp } from '../../src/jobs/jobs.ts'
+import type { Resources } from '../../src/resources.ts'
 import { lines } from '../support/api.ts'
 import { homeDb } from '../support/databases.ts'
 import { faults } from '../support/deliveries.ts'
@@ -103,6 +106,29 @@ function model(files: File[], since: Delivery[]): Map<string, Map<string, string
 const all = async <Row>(query: string, workspace: number) =>
   (await homeDb.prepare(query).bind(workspace).all<Row>()).results
 
+/** Groups that follow each change. */
+const homes = {
+  description: 'users of one address',
+  source: '$address',
+  attributes: [],
+  refresh: 'continuous' as const,
+}
+
+/** Ends what groups have to follow, as the crons do where a message is lost. */
+async function follow(res: Resources, workspace: number): Promise<void> {
+  const runs = await all<{ run: number }>(
+    'SELECT key AS run FROM recompute_runs WHERE workspace_id = ? AND ended_at IS NULL ORDER BY key',
+    workspace,
+  )
+  for (const { run } of runs) await runRecompute(res, { workspace, run })
+  const marked = await all<{ definition: number }>(
+    `SELECT DISTINCT definition_key AS definition FROM group_marks WHERE definition_key IN
+      (SELECT key FROM group_definitions WHERE workspace_id = ?)`,
+    workspace,
+  )
+  for (const { definition } of marked) await refreshGroups(res, { workspace, definition })
+}
+
 describe('files of users', () => {
   it('end as if merged once, in order, whatever repeats, overlaps or dies', async () => {
     await fc.assert(
@@ -129,6 +155,9 @@ describe('files of users', () => {
             .prepare('UPDATE jobs SET batch_ids = ? WHERE workspace_id = ?')
             .bind(batchIds, workspace)
             .run()
+
+          await createDefinition(hand, workspace, 'household', { draft: homes, by: 'tester' })
+          await follow(hand, workspace)
 
           const run = (pick: number) => runUsersJob(res, workspace, keys[pick % keys.length] ?? 0)
           for (const next of deliveries) {
@@ -197,11 +226,57 @@ describe('files of users', () => {
           )
           expect(found.sort()).toEqual(should.sort())
           expect((await env.FILES.list({ prefix: `uploads/${workspace}/` })).objects).toEqual([])
+
+          await follow(hand, workspace)
+          const seats = await all<Record<string, string>>(
+            'SELECT user_id, value FROM identity_members WHERE definition_key IN ' +
+              '(SELECT key FROM group_definitions WHERE workspace_id = ?)',
+            workspace,
+          )
+          expect(seats.map(({ user_id, value }) => `${user_id} $address ${value}`).sort()).toEqual(
+            should.filter((line) => line.includes(' $address ')),
+          )
         },
       ),
       runs(8),
     )
   }, 120_000)
+
+  it('mark no group where they have several slices: a run follows their end', async () => {
+    const workspace = newWorkspace()
+    const { res, enqueued } = hazardous({ SLICE_BYTES: 64, DEFINITIONS_MAX: 2 })
+    await createDefinition(res, workspace, 'household', { draft: homes, by: 'tester' })
+    await createDefinition(res, workspace, 'weekly', {
+      draft: { ...homes, refresh: null },
+      by: 'tester',
+    })
+    await follow(res, workspace)
+    const send = async (count: number) => {
+      const rows = Array.from({ length: count }, (_, i) => `user-${i},${count} Elm`)
+      const file = fileParts(lines(['user_id,$address', ...rows]))
+      const sender = { ...res, actor: { name: 'ann' } }
+      const { key } = await receiveUsers(sender, workspace, 'tester', file)
+      enqueued.length = 0
+      await runUsersJob(res, workspace, key)
+      return enqueued.splice(0).map(({ kind }) => kind)
+    }
+    expect(await send(2)).toEqual(['refresh-groups'])
+    expect(await send(9)).toEqual(['recompute'])
+    const opened = await all(
+      `SELECT d.id, r.state, r.actor FROM recompute_runs AS r
+      JOIN group_definitions AS d ON d.key = r.definition_key
+      WHERE r.workspace_id = ? AND r.ended_at IS NULL`,
+      workspace,
+    )
+    expect(opened).toEqual([{ id: 'household', state: 'waiting', actor: '{"name":"ann"}' }])
+    await follow(res, workspace)
+    const seats = await all<{ value: string }>(
+      'SELECT DISTINCT value FROM identity_members JOIN group_definitions AS d ON ' +
+        'd.key = definition_key WHERE d.workspace_id = ?',
+      workspace,
+    )
+    expect(seats).toEqual([{ value: '9 Elm' }])
+  })
 
   it('that cannot be finished fail, and let the next one through', async () => {
     const workspace = newWorkspace()

@@ -74,9 +74,9 @@ export const DefinitionChange = z.object({
     .nullish()
     .meta({
       description:
-        'continuous: a changed attribute reaches the group within seconds; weekly, also if null: with ' +
-        'the run of the next Monday. A definition that becomes continuous, or is changed while it is, ' +
-        'is recomputed at once.',
+        'continuous: a changed attribute reaches the group within seconds, and a file of users that is ' +
+        'longer than 8 MiB by a run at its end; weekly, also if null: with the run of the next ' +
+        'Monday. A definition that becomes continuous, or is changed while it is, is recomputed at once.',
     }),
 })
 
