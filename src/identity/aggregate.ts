@@ -24,9 +24,11 @@ interface Chosen {
   where?: (u: SQL) => SQL
 }
 
-/** A query of `in_group`, `result`, `type` and `folded` over the rows of `items`. */
+/** A query of a list of result, type and folded result, of the rows of `items` of a group. */
 interface OfItems {
   ofItems: (items: SQL) => SQL
+  /** The same of rows `u` that have no list, which takes less; NULL where it is not certain. */
+  ofTexts: (u: SQL) => SQL
 }
 
 // SQLite gives infinity beyond a double's range, which JSON has not.
@@ -41,6 +43,13 @@ const inOrder = (direction: 'ASC' | 'DESC') => (u: SQL) => {
   )} ${u}.updated_at DESC`
 }
 const isComparable = (u: SQL) => sql`${u}.type NOT IN ('boolean', 'list')`
+
+// As text, for parameters are few.
+const [listedMost, listedLength] = [why.listedMost, why.listedLength].map((n) => sql.raw(`${n}`))
+
+// A group's texts make one, of which SQLite allows two million bytes.
+const isShort = (u: SQL) => sql`length(${u}.value) <= 64`
+const areShort = (u: SQL) => sql`max(length(${u}.value)) <= 64`
 
 /** Of Group Identity, "Group attributes": the first four. */
 export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
@@ -91,8 +100,8 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
   },
   count_distinct: {
     ofItems: (items) => sql`
-      SELECT in_group, count(text) AS result, 'number' AS type, NULL AS folded
-      FROM (${items}) GROUP BY in_group`,
+      SELECT json_array(count(text), 'number', NULL) FROM (${items})`,
+    ofTexts: (u) => sql`json_array(count(DISTINCT ${u}.value), 'number', NULL)`,
     exclusions: why.withoutItems,
     means:
       'how many different values members have; 0 without. Each item of a list is a value. A number ' +
@@ -113,11 +122,12 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
   },
   most_frequent: {
     ofItems: (items) => sql`
-      SELECT in_group, text AS result, type, folded
-      FROM (SELECT *, row_number() OVER (PARTITION BY in_group
-          ORDER BY text IS NULL, members DESC, updated_at DESC, text) AS place
-        FROM (${items}))
-      WHERE place = 1`,
+      SELECT json_array(text, type, folded) FROM (${items}) WHERE text IS NOT NULL
+      ORDER BY members DESC, updated_at DESC, text LIMIT 1`,
+    ofTexts: (u) => sql`
+      iif(count(DISTINCT ${u}.value) = count(${u}.value) AND count(${u}.folded) = 0 AND ${areShort(u)},
+        json_group_array(json_array(${u}.value, ${u}.type, NULL)
+          ORDER BY ${u}.updated_at DESC, ${u}.value) FILTER (WHERE ${isShort(u)}) -> 0, NULL)`,
     exclusions: why.notFrequent,
     means:
       'the value that most members have, told apart as by count_distinct; of two, the one that was ' +
@@ -125,16 +135,16 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
   },
   unique_list: {
     ofItems: (items) => sql`
-      SELECT in_group,
-        nullif(json_group_array(text ORDER BY text) FILTER (WHERE ${isListed}), '[]') AS result,
-        'list' AS type,
-        iif(count(folded) FILTER (WHERE ${isListed}) > 0,
-          json_group_array(coalesce(folded, lower(text)) ORDER BY text) FILTER (WHERE ${isListed}),
-          NULL) AS folded
-      FROM (SELECT *, row_number() OVER (PARTITION BY in_group
-          ORDER BY ${isShort} DESC, text) AS place
-        FROM (${items}))
-      GROUP BY in_group`,
+      SELECT json_array(
+        nullif(json_group_array(text ORDER BY text), '[]'), 'list',
+        iif(count(folded) > 0,
+          json_group_array(coalesce(folded, lower(text)) ORDER BY text), NULL))
+      FROM (SELECT text, folded FROM (${items}) WHERE length(text) <= ${listedLength}
+        ORDER BY text LIMIT ${listedMost})`,
+    ofTexts: (u) => sql`
+      iif(count(${u}.folded) = 0 AND ${areShort(u)} AND count(${u}.value) <= ${listedMost},
+        json_array(json_group_array(DISTINCT ${u}.value ORDER BY ${u}.value)
+          FILTER (WHERE ${isShort(u)}), 'list', NULL), NULL)`,
     exclusions: why.notListed,
     means:
       `a list of the different values, as texts, told apart as by count_distinct: the first ` +
@@ -143,15 +153,11 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
   },
 }
 
-const isShort = sql`ifnull(length(text) <= ${why.listedLength}, 0)`
-const isListed = sql`${isShort} AND place <= ${why.listedMost}`
-
-/** A query of the different values `text` of each group, of rows of members `m` with values `u`. */
+/** A query of the different values `text` of a group, of rows of members `m` with values `u`. */
 export const itemsOf = (rows: { from: SQL; where: SQL }): SQL => sql`
-  SELECT m.value AS in_group, ${item.text} AS text, min(${item.type}) AS type,
-    max(${item.folded}) AS folded, count(DISTINCT m.user_id) AS members,
-    max(u.updated_at) AS updated_at
-  FROM ${rows.from} LEFT JOIN ${item.from} WHERE ${rows.where} GROUP BY in_group, text`
+  SELECT ${item.text} AS text, min(${item.type}) AS type, max(${item.folded}) AS folded,
+    count(DISTINCT m.user_id) AS members, max(u.updated_at) AS updated_at
+  FROM ${rows.from} LEFT JOIN ${item.from} WHERE ${rows.where} GROUP BY text`
 
 /** The functions, in the order of the table. */
 export const functions = Object.keys(aggregates) as SharedAttribute['type'][] // its keys

@@ -14,12 +14,15 @@ const ifNumber = (u: SQL, as: 'REAL' | 'NUMERIC') => sql`
 
 export const number = (u: SQL) => ifNumber(u, 'REAL')
 
-// Few texts are like a date, and the view reads those in full.
+const day = '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
+
+// A date is most of them, and few other texts are like one: the view reads those in full.
 const moment = (u: SQL) => sql`
-  iif(${u}.value GLOB '*[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*',
-    (SELECT r.m FROM own_readings AS r WHERE r.workspace_id = ${u}.workspace_id
-      AND r.user_id = ${u}.user_id AND r.name = ${u}.name),
-    NULL)`
+  CASE WHEN ${u}.value GLOB ${sql.raw(`'${day}'`)}
+    THEN iif(date(${u}.value, '+0 days') = ${u}.value, 1000 * unixepoch(${u}.value), NULL)
+    WHEN ${u}.value GLOB ${sql.raw(`'*${day}*'`)}
+    THEN (SELECT r.m FROM own_readings AS r WHERE r.workspace_id = ${u}.workspace_id
+      AND r.user_id = ${u}.user_id AND r.name = ${u}.name) END`
 
 /** A text without regard to case, as rules of audiences compare it. */
 export const caseless = (u: SQL) => sql`lower(coalesce(${u}.folded, ${u}.sent, ${u}.value))`

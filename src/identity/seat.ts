@@ -41,9 +41,9 @@ export function removeMembers(definition: Definition, users: SQL, guard: SQL): S
         WHERE definition_key = ${definitionKey}
           AND user_id IN (SELECT user_id FROM removed))`
   const remains = sql`m.user_id NOT IN (SELECT user_id FROM removed)`
-  const remaining = sql`m.value IN (SELECT value FROM changed) AND ${remains}`
+  const groups = sql`m.value IN (SELECT value FROM changed) AND ${guard}`
   return [
-    ...computeSharedOf(definition, sql`${remaining} AND ${guard}`, removed),
+    ...computeSharedOf(definition, { groups, members: remains }, removed),
     sql`${removed}
     DELETE FROM group_attributes
     WHERE definition_key = ${definitionKey} AND value IN (SELECT value FROM changed)

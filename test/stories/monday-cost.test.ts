@@ -274,6 +274,29 @@ describe('what a profile costs', () => {
     expect(more.map((read) => read - ten)).toEqual([30, 90])
   })
 
+  it('shows lists of more attributes than a statement takes', async () => {
+    const { res, enqueued } = hazardous({ SHARED_ATTRIBUTES_MAX: 40 })
+    const workspace = newWorkspace()
+    const all = Array.from({ length: 40 }, (_, i): SharedAttribute => ({
+      id: `a-${i}`,
+      type: 'unique_list',
+    }))
+    await defined(res, workspace, 'household', 'street', all)
+    const likes = Object.fromEntries(all.map(({ id }) => [id, id]))
+    await writeUsers(res, workspace, [
+      ['ann', { street: 'ash', ...likes }],
+      ['bob', { street: 'ash', 'a-39': ['b', 'a-39'] }],
+    ])
+    await requestRecompute(res, workspace, 'household')
+    await deliver(res, enqueued, workspace)
+    const { attributes } = await getProfile(res.databaseOf(workspace), workspace, 'ann')
+    expect(attributes).toHaveLength(1 + 40 + 40)
+    expect(Object.fromEntries(attributes)).toMatchObject({
+      'household:a-0': ['a-0'],
+      'household:a-39': ['a-39', 'b'],
+    })
+  })
+
   it('grows by the groups that a user is in', async () => {
     const workspace = newWorkspace()
     const { res, enqueued } = hazardous({ DEFINITIONS_MAX: 20 })
