@@ -11,7 +11,7 @@ import { Digests } from './digests.tsx'
 import { refusedForm } from '../errors.tsx'
 import { shaped } from '../shape.ts'
 
-const size = 50
+const size = 30
 const digestsSize = 31
 const needs = [['audit:read', 'webhooks:read']] as const
 

@@ -38,7 +38,9 @@ export async function usesOf(c: Context<Http>, group: Group): Promise<Uses> {
       .map(({ id, url }) => as('Webhook', 'webhooks')({ id, name: url })),
   ]
   const filledBy =
-    group.audience === null ? undefined : <AudienceLink {...{ c, id: group.audience, names }} />
+    group.audience === null ? undefined : (
+      <AudienceLink {...{ c, id: group.audience, name: names.get(group.audience) ?? null }} />
+    )
   return { filledBy, by }
 }
 

@@ -51,7 +51,7 @@ export function AllHouseholds({ c, definition, after, households, next }: AllPro
       <LookForm definition={definition} />
       {households.length === 0 ? (
         <Empty title={after === '' ? 'No household has formed yet' : 'No more households'}>
-          <p>Households form on Monday at 03:00 UTC, or when you recompute.</p>
+          <p>Households form with the next recompute of their definition.</p>
         </Empty>
       ) : (
         <Table
@@ -131,8 +131,8 @@ export function OneHousehold({ c, definition, value, household }: OneProps) {
       {household === undefined ? (
         <Empty title="No household has this value">
           <p>
-            One forms on Monday, or when you recompute, of users who have this value by then. Values
-            that mean “none” form no household.
+            One forms with the next recompute, of users who have this value by then. Values that
+            mean “none” form no household.
           </p>
         </Empty>
       ) : (

@@ -11,6 +11,10 @@ export function pageNumber(c: Context<Http>): number {
   return /^\d{1,6}$/.test(text) ? Math.min(Number(text), pagesMost) : 0
 }
 
+/** A page of a list that is read as a whole. */
+export const paged = <Item,>(items: Item[], page: number, size: number): Item[] =>
+  items.slice(page * size, (page + 1) * size)
+
 /** The path with other values in its query; an empty one is left out. */
 export function hrefWith(path: string, query: Record<string, string>): string {
   const filled = Object.entries(query).filter(([, value]) => value !== '')
