@@ -4,7 +4,10 @@ import { objects } from '../../../webhooks/event-object.ts'
 import { recordOf, type EventRecord, type PastEvent } from '../../../webhooks/record.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Empty, Field, Refused, Table, TextField, When, type FormError } from '../parts/parts.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import { Field, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 
 /** Which events are listed. */
 export interface Filters {

@@ -9,7 +9,9 @@ import { audiencePerson } from './person.tsx'
 import { audienceEditing } from './edit.tsx'
 import { overlapping } from './overlap.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { Empty, Status } from '../parts/blocks.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { audiencePath, groupPath } from '../paths.ts'
 
 const size = 50

@@ -10,7 +10,8 @@ import { Cost } from './cost.tsx'
 import { explainScopes } from './scopes.ts'
 import { Seen } from '../seen.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { Field, FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { Count } from '../parts/figures.tsx'
 
 /** What was typed of an audience. */
 export interface Typed {

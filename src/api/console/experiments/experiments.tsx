@@ -13,7 +13,9 @@ import { statuses } from './status.ts'
 import { experimentEditing } from './edit.tsx'
 import { hrefWith, paged, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { Empty, Status } from '../parts/blocks.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { experimentPath, groupPath } from '../paths.ts'
 
 const size = 50

@@ -14,7 +14,8 @@ import { Jobs } from '../jobs/table.tsx'
 import { FindPerson } from '../parts/find-person.tsx'
 import { hrefWith, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Facts, Section, When } from '../parts/parts.tsx'
+import { Facts, Section } from '../parts/blocks.tsx'
+import { Count, When } from '../parts/figures.tsx'
 import { groupPath } from '../paths.ts'
 
 /** One group: what it is now, who is in it, and what has become of it. */

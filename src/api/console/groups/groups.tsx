@@ -11,17 +11,10 @@ import { group } from './group.tsx'
 import { groupSettings } from './settings.tsx'
 import { hrefWith, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
-import {
-  Count,
-  Empty,
-  FormToken,
-  Refused,
-  Table,
-  TextField,
-  When,
-  type Column,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import { FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table, type Column } from '../parts/table.tsx'
 import { groupPath } from '../paths.ts'
 import { undo } from './undo.tsx'
 import { upload } from './upload.tsx'

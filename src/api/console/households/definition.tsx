@@ -8,18 +8,10 @@ import { LookForm } from './look.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
 import { hrefWith, paged, PageLinks, pageNumber } from '../parts/page-links.tsx'
-import {
-  Count,
-  Empty,
-  Facts,
-  FormToken,
-  plural,
-  Refused,
-  Section,
-  Table,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Empty, Facts, Section } from '../parts/blocks.tsx'
+import { FormToken, Refused, type FormError } from '../parts/fields.tsx'
+import { Count, plural, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { correctionsPath, definitionPath } from '../paths.ts'
 import { Largest, Progress, RunsChart, runsOfPage, RunsTable } from './runs.tsx'
 import { Text } from '../parts/value.tsx'

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
-import { count } from './parts.tsx'
+import { count } from './figures.tsx'
 
 /** Pages that anybody leafs through; beyond, one searches. */
 const pagesMost = 100_000

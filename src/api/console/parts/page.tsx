@@ -3,7 +3,7 @@ import { raw } from 'hono/html'
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { missingScope, type Needs } from '../../../access/scopes.ts'
 import type { Http } from '../../http.ts'
-import { FormToken } from './parts.tsx'
+import { FormToken } from './fields.tsx'
 
 const places: { name: string; path: string; needs: Needs }[] = [
   { name: 'Groups', path: '/console/groups', needs: 'groups:read' },
