@@ -155,6 +155,15 @@ describe('the pages', () => {
       for (const door of shut) await isShut(door, { cookie, token: own.token })
   })
 
+  it('lead HEAD as GET to where one signs in', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers } = await visit('/console/groups', undefined, { method })
+      const to = '/console/sign-in?to=%2Fconsole%2Fgroups'
+      expect([status, headers.get('location')]).toEqual([303, to])
+      expect((await visit('/console/groups', own.cookie, { method })).status).toBe(200)
+    }
+  })
+
   it('are not open to a bearer token', async () => {
     const headers = { authorization: `Bearer ${env.ADMIN_TOKEN}` }
     expect((await visit('/console/groups', undefined, { headers })).status).toBe(303)
@@ -330,7 +339,14 @@ describe('GET /', () => {
       return (await visit('/', undefined, { headers })).headers.get('location')
     }
     expect(await to('text/html,application/xhtml+xml,*/*;q=0.8')).toBe('/console')
-    for (const accept of [undefined, '*/*', 'application/json'])
+    for (const accept of [
+      undefined,
+      '*/*',
+      'application/json',
+      'text/html;q=0',
+      'text/html; q=0.000, */*',
+      'application/json, text/html;q=0.5',
+    ])
       expect(await to(accept)).toBe('/openapi.json')
   })
 })
