@@ -17,6 +17,8 @@ await build({
   inject: [join(from, 'buffer.ts')],
   outdir: to,
   bundle: true,
+  // What few pages need, they alone load.
+  splitting: true,
   minify: true,
   format: 'esm',
   target: 'es2022',

@@ -18,7 +18,7 @@ import { Count, When } from '../parts/figures.tsx'
 import { Table } from '../parts/table.tsx'
 import { experimentPath, groupPath } from '../paths.ts'
 
-const size = 50
+const size = 30
 
 /** All experiments, and what can be done with one. */
 export const experiments = new Hono<Http>()
