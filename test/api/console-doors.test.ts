@@ -53,7 +53,8 @@ let other: Browser
 beforeAll(async () => {
   const all = await settled()
   workspace = all.team.workspace
-  ids = namedAsPages(all.ids)
+  const { events } = await all.team.get<{ events: { id: string }[] }>('/events')
+  ids = { ...namedAsPages(all.ids), event: events[0]?.id ?? '' }
   wide = await newClient([...scopes], workspace)
   own = await signIn(wide)
   narrow = await signIn(await newClient(['flags:evaluate'], workspace))

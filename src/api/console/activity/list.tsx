@@ -4,33 +4,12 @@ import { objects } from '../../../webhooks/event-object.ts'
 import { recordOf, type EventRecord, type PastEvent } from '../../../webhooks/record.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
+import { shortened } from '../parts/value.tsx'
+import { About, addressOf, By, factsOf, nameOf, path, said, type Filters } from './words.tsx'
 import { Empty } from '../parts/blocks.tsx'
 import { Field, Refused, TextField, type FormError } from '../parts/fields.tsx'
 import { When } from '../parts/figures.tsx'
 import { Table } from '../parts/table.tsx'
-
-/** Which events are listed. */
-export interface Filters {
-  /** Of the things that events are about. */
-  kind: string
-  /** Days, both included. */
-  from: string
-  until: string
-  /** A client's id. */
-  actor: string
-  /** A kind, a colon and an id. */
-  object: string
-  after: string
-}
-
-const path = '/console/activity'
-
-/** The address of the list with these filters. */
-function addressOf(filters: Partial<Filters>, below = ''): string {
-  const given = Object.entries(filters).filter(([, value]) => value !== '')
-  const query = String(new URLSearchParams(given))
-  return query === '' ? path + below : `${path}${below}?${query}`
-}
 
 interface ActivityProps {
   c: Context<Http>
@@ -123,66 +102,29 @@ function FilterForm({ filters, error }: { filters: Filters; error: FormError | u
   )
 }
 
-/** `group.participants.changed` in plain words. */
-function nameOf(type: string): string {
-  const words = type.replaceAll('.', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
-}
+/** Facts of a row; all of them are on the event's own page. */
+const factsShown = 8
 
-interface OfEvent {
-  of: EventRecord
-  filters: Omit<Filters, 'after'>
-}
-
-function About({ of: { object, data }, filters }: OfEvent) {
-  if (object === null) return <span class="soft">many people</span>
-  const { kind, id } = object
-  const name = typeof data['name'] === 'string' ? data['name'] : undefined
-  return (
-    <a href={addressOf({ ...filters, object: `${kind}:${id}` })} title={id}>
-      {kind} <bdi>{name ?? shortened(id)}</bdi>
-    </a>
-  )
-}
-
-const shortened = (id: string) => (id.length > 24 ? `${id.slice(0, 8)}…` : id)
-
-function By({ of: { actor }, filters }: OfEvent) {
-  if (actor === null) return <span class="soft">not known</span>
-  if (actor.client_id === null) return <bdi>{actor.name}</bdi>
-  return (
-    <a href={addressOf({ ...filters, actor: actor.client_id })} title={`Client ${actor.client_id}`}>
-      <bdi>{actor.name}</bdi>
-    </a>
-  )
-}
-
-/** All that is kept of an event. */
-function Details({
-  of: { id, data, change, transaction_id, address_family },
-}: {
-  of: EventRecord
-}) {
-  const facts = Object.entries(data).filter(([, value]) => value !== null)
-  const changed = change === null ? [] : Object.keys({ ...change.before, ...change.after })
+/** The first of what is kept of an event, shortened. */
+function Details({ of }: { of: EventRecord }) {
   return (
     <details>
-      <summary>{change === null ? 'Details' : 'What changed'}</summary>
+      <summary>{of.change === null ? 'Details' : 'What changed'}</summary>
       <dl class="pairs">
-        {changed.map((field) => (
-          <Pair name={field}>
-            <bdi>{said(change?.before[field])}</bdi> → <bdi>{said(change?.after[field])}</bdi>
-          </Pair>
-        ))}
-        {facts.map(([field, value]) => (
-          <Pair name={field}>
-            <bdi>{said(value)}</bdi>
-          </Pair>
-        ))}
-        <Pair name="event">{id}</Pair>
-        {transaction_id !== null && <Pair name="transaction">{transaction_id}</Pair>}
-        {address_family !== null && <Pair name="came by">{address_family}</Pair>}
+        {factsOf(of)
+          .slice(0, factsShown)
+          .map(([name, ...values]) => (
+            <Pair name={name}>
+              {values.map((value, i) => (
+                <>
+                  {i > 0 && ' → '}
+                  <bdi>{shortened(said(value))}</bdi>
+                </>
+              ))}
+            </Pair>
+          ))}
       </dl>
+      <a href={`${path}/events/${of.id}`}>All of it</a>
     </details>
   )
 }
@@ -193,10 +135,3 @@ const Pair = ({ name, children }: PropsWithChildren<{ name: string }>) => (
     <dd>{children}</dd>
   </>
 )
-
-/** A value as people read it. */
-function said(value: unknown): string {
-  if (value === null || value === undefined || value === '') return 'nothing'
-  if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
