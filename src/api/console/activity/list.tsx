@@ -93,7 +93,7 @@ function FilterForm({ filters, error }: { filters: Filters; error: FormError | u
       <TextField name="from" label="From (UTC)" type="date" value={from} error={error} />
       <TextField name="until" label="Until (UTC)" type="date" value={until} error={error} />
       <TextField name="actor" label="Client id" value={actor} error={error} />
-      <TextField name="object" label="One thing" value={object} error={error} />
+      <TextField name="object" label="One thing (kind:id)" value={object} error={error} />
       <div class="actions">
         <button>Show</button>
         {Object.values(filters).some((value) => value !== '') && <a href={path}>Show everything</a>}

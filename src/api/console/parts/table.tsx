@@ -38,11 +38,13 @@ export function Table<Row>({
         <tbody>
           {rows.map((row) => (
             <tr>
-              {columns.map(({ cell, isNumber }, i) =>
+              {columns.map(({ name, cell, isNumber }, i) =>
                 i === 0 ? (
                   <th scope="row">{cell(row)}</th>
                 ) : (
-                  <td class={isNumber === true ? 'number' : undefined}>{cell(row)}</td>
+                  <td class={isNumber === true ? 'number' : undefined} data-name={name}>
+                    {cell(row)}
+                  </td>
                 ),
               )}
             </tr>
