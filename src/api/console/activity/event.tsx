@@ -4,7 +4,7 @@ import type { Http } from '../../http.ts'
 import { Facts, Section, type Fact } from '../parts/blocks.tsx'
 import { When } from '../parts/figures.tsx'
 import { Page } from '../parts/page.tsx'
-import { About, By, factsOf, nameOf, path, said } from './words.tsx'
+import { About, By, changesOf, nameOf, path, said } from './words.tsx'
 
 /** Characters of a value; an export has all of them. */
 const shownMost = 4000
@@ -23,19 +23,28 @@ export function Event({ c, event }: { c: Context<Http>; event: EventRecord }) {
   return (
     <Page c={c} title={nameOf(type)} up={{ name: 'Activity', path }}>
       <Facts of={facts} />
-      {factsOf(event).map(([name, ...values]) => (
-        <Section title={name.replaceAll('_', ' ')}>
-          {values.map((value, i) => (
-            <>
-              {values.length > 1 && <p class="soft">{i === 0 ? 'Before' : 'Afterwards'}</p>}
-              <Value text={said(value)} />
-            </>
-          ))}
+      {changesOf(event).map(([field, before, after]) => (
+        <Section title={titleOf(field)}>
+          <p class="soft">Before</p>
+          <Value text={said(before)} />
+          <p class="soft after">Afterwards</p>
+          <Value text={said(after)} />
         </Section>
       ))}
+      {Object.entries(event.data)
+        .filter(([, value]) => value !== null)
+        .map(([field, value]) => (
+          <Section title={titleOf(field)}>
+            <Value text={said(value)} />
+          </Section>
+        ))}
     </Page>
   )
 }
+
+/** `job_id` in words. */
+const titleOf = (field: string) =>
+  (field.charAt(0).toUpperCase() + field.slice(1)).replaceAll('_', ' ')
 
 const Value = ({ text }: { text: string }) => (
   <>

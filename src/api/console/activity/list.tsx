@@ -5,7 +5,7 @@ import { recordOf, type EventRecord, type PastEvent } from '../../../webhooks/re
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
 import { shortened } from '../parts/value.tsx'
-import { About, addressOf, By, factsOf, nameOf, path, said, type Filters } from './words.tsx'
+import { About, addressOf, By, changesOf, nameOf, path, said, type Filters } from './words.tsx'
 import { Empty } from '../parts/blocks.tsx'
 import { Field, Refused, TextField, type FormError } from '../parts/fields.tsx'
 import { When } from '../parts/figures.tsx'
@@ -102,29 +102,26 @@ function FilterForm({ filters, error }: { filters: Filters; error: FormError | u
   )
 }
 
-/** Facts of a row; all of them are on the event's own page. */
-const factsShown = 8
+/** Fields of a row; all of them are on the event's own page. */
+const fieldsShown = 8
 
-/** The first of what is kept of an event, shortened. */
+/** What has changed, shortened, and the way to all that is kept of an event. */
 function Details({ of }: { of: EventRecord }) {
+  const whole = `${path}/events/${of.id}`
+  if (of.change === null) return <a href={whole}>Details</a>
   return (
     <details>
-      <summary>{of.change === null ? 'Details' : 'What changed'}</summary>
+      <summary>What changed</summary>
       <dl class="pairs">
-        {factsOf(of)
-          .slice(0, factsShown)
-          .map(([name, ...values]) => (
+        {changesOf(of)
+          .slice(0, fieldsShown)
+          .map(([name, before, after]) => (
             <Pair name={name}>
-              {values.map((value, i) => (
-                <>
-                  {i > 0 && ' → '}
-                  <bdi>{shortened(said(value))}</bdi>
-                </>
-              ))}
+              <bdi>{shortened(said(before))}</bdi> → <bdi>{shortened(said(after))}</bdi>
             </Pair>
           ))}
       </dl>
-      <a href={`${path}/events/${of.id}`}>All of it</a>
+      <a href={whole}>Details</a>
     </details>
   )
 }

@@ -57,13 +57,14 @@ export function By({ of: { actor }, filters }: OfEvent) {
   )
 }
 
-/** What has changed, and what else is known, in the order in which it is shown. */
-export const factsOf = ({ data, change }: EventRecord): [name: string, ...values: unknown[]][] => [
-  ...Object.keys({ ...change?.before, ...change?.after }).map(
-    (field): [string, unknown, unknown] => [field, change?.before[field], change?.after[field]],
-  ),
-  ...Object.entries(data).filter(([, value]) => value !== null),
-]
+export const changesOf = ({
+  change,
+}: EventRecord): [field: string, before: unknown, after: unknown][] =>
+  Object.keys({ ...change?.before, ...change?.after }).map((field) => [
+    field,
+    change?.before[field],
+    change?.after[field],
+  ])
 
 /** A value as people read it. */
 export function said(value: unknown): string {
