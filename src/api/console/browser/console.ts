@@ -10,9 +10,3 @@ inReadersZone(document)
 refreshLive()
 addRows()
 slideTraffic()
-
-// Larger than all else, and on few pages.
-if (document.querySelector('[data-upload]') !== null)
-  void import('./upload.ts').then(({ improveUpload }) => improveUpload())
-if (document.querySelector('[data-rule]') !== null)
-  void import('./rule-builder.ts').then(({ buildRules }) => buildRules())

@@ -96,6 +96,11 @@ function Nav({ c, here }: { c: Context<Http>; here: string }) {
   )
 }
 
+/** What a page needs in a browser beyond all others: a file of `browser/`. */
+export const Script = ({ name }: { name: 'upload' | 'rule-builder' }) => (
+  <script type="module" src={`/console/assets/${name}.js`}></script>
+)
+
 /** The document around any page; the browser's parts are served as files, as no page has code of its own. */
 export function Document({ title, children }: PropsWithChildren<{ title: string }>) {
   return (
