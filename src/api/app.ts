@@ -1,4 +1,5 @@
 import { Hono, type Context } from 'hono'
+import { accepts } from 'hono/accepts'
 import { createMiddleware } from 'hono/factory'
 import { getPathNoStrict } from 'hono/utils/url'
 import { describeRoute, generateSpecs } from 'hono-openapi'
@@ -9,7 +10,7 @@ import { isUuid } from '../text.ts'
 import { bookmarked, bookmarkHeader, withBookmarks } from './bookmark.ts'
 import { pages } from './console/routes.tsx'
 import { confidential } from './confidential.ts'
-import { acceptsPages, json } from './describe.ts'
+import { json } from './describe.ts'
 import { groupsV3 } from './groups-v3/routes.ts'
 import { health } from './health.ts'
 import type { Http } from './http.ts'
@@ -65,7 +66,12 @@ const pathOf = (request: Request) => routedPath(request.url, getPathNoStrict(req
 export const app = new Hono<Http>({ getPath: pathOf })
   .onError(onError)
   .use(logged, bookmarked, confidential)
-  .get('/', (c) => c.redirect(acceptsPages(c.req.header('accept')) ? '/console' : '/openapi.json'))
+  .get('/', (c) => {
+    const [pages, document] = ['text/html', 'application/json']
+    const supports = [pages, document]
+    const shown = accepts(c, { header: 'Accept', supports, default: document })
+    return c.redirect(shown === pages ? '/console' : '/openapi.json')
+  })
   .route('/', health)
   .get(
     '/openapi.json',

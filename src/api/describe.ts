@@ -51,9 +51,6 @@ export const jsonOrLines = (description: string, schema: z.ZodType) => ({
 export const acceptsLines = (accept: string | undefined) =>
   /\bapplication\/x-ndjson\b/i.test(accept ?? '')
 
-/** Whether a client is a browser, which shows pages to people. */
-export const acceptsPages = (accept: string | undefined) => /\btext\/html\b/i.test(accept ?? '')
-
 /** Whether a client accepts CSV: the file of a whole list in place of a page. */
 export const acceptsCsv = (accept: string | undefined) => /\btext\/csv\b/i.test(accept ?? '')
 

@@ -18,6 +18,8 @@ export type Audience = Omit<typeof audiences.$inferSelect, 'rule'> & {
   rule: Rule
   /** The experience group that it fills. */
   group: string | null
+  groupName: string | null
+  groupCount: number | null
 }
 
 export interface AudienceDraft {
@@ -30,18 +32,28 @@ export interface AudienceDraft {
 /** A draft and the client that sent it. */
 type Change = AudienceDraft & { by: string }
 
-const group = sql<string | null>`(SELECT g.id FROM experience_groups AS g
-  WHERE g.workspace_id = audiences.workspace_id AND g.audience_id = audiences.id
-    AND g.deleted_at IS NULL)`
+const ofGroup = {
+  group: sql<string | null>`g.id`.as('group_id'),
+  groupName: sql<string | null>`g.name`.as('group_name'),
+  groupCount: sql<number | null>`g.participant_count`.as('group_count'),
+}
 
-const select = (db: Db) => db.select({ audience: audiences, group }).from(audiences)
+const select = (db: Db) =>
+  db
+    .select({ audience: audiences, ...ofGroup })
+    .from(audiences)
+    .leftJoin(
+      sql`experience_groups AS g`,
+      sql`g.workspace_id = ${audiences.workspace} AND g.audience_id = ${audiences.id}
+        AND g.deleted_at IS NULL`,
+    )
 
 type Row = Awaited<ReturnType<typeof select>>[number]
 
-const audienceOf = ({ audience, group }: Row): Audience => ({
+const audienceOf = ({ audience, ...ofGroup }: Row): Audience => ({
   ...audience,
   rule: audience.rule as Rule, // only rules are written
-  group,
+  ...ofGroup,
 })
 
 const hasId = (workspace: number, id: string) =>

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, getTableColumns, isNull, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups } from '../db/schema.ts'
 import { checkNoExperiment, isNoExperiment } from '../db/uses.ts'
@@ -94,24 +94,40 @@ export type GroupField = keyof typeof sortColumns
 const isNamedLike = (text: string) =>
   text === '' ? undefined : sql`instr(lower(name), lower(${canonical(text)})) > 0`
 
-/** One page of the workspace's groups, of those whose name has `search`, and their total. */
+/** Which of the workspace's groups, of those whose name has `search`. */
+export type GroupPage = Paging<GroupField> & { search?: string }
+
+/** The queries of a page of groups with the names of the audiences that fill them, and of their total. */
+export function selectGroups(
+  db: Db,
+  workspace: number,
+  { page, size, sort, search = '' }: GroupPage,
+) {
+  const order = sort.descending ? desc : asc
+  const isListed = and(isLive(workspace), isNamedLike(search))
+  const groups = db
+    .select({ ...getTableColumns(experienceGroups), audienceName })
+    .from(experienceGroups)
+    .where(isListed)
+    .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
+    .limit(size)
+    .offset(page * size)
+  return [groups, db.select({ total: count() }).from(experienceGroups).where(isListed)] as const
+}
+
+const audienceName = sql<string | null>`(SELECT a.name FROM audiences AS a
+  WHERE a.workspace_id = experience_groups.workspace_id
+    AND a.id = experience_groups.audience_id)`.as('audience_name')
+
+export type ListedGroup = Group & { audienceName: string | null }
+
+/** One page of groups, and their total. */
 export async function listGroups(
   db: Db,
   workspace: number,
-  { page, size, sort, search = '' }: Paging<GroupField> & { search?: string },
-): Promise<{ items: Group[]; total: number }> {
-  const order = sort.descending ? desc : asc
-  const isListed = and(isLive(workspace), isNamedLike(search))
-  const [items, [counted]] = await Promise.all([
-    db
-      .select()
-      .from(experienceGroups)
-      .where(isListed)
-      .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
-      .limit(size)
-      .offset(page * size),
-    db.select({ total: count() }).from(experienceGroups).where(isListed),
-  ])
+  page: GroupPage,
+): Promise<{ items: ListedGroup[]; total: number }> {
+  const [items, [counted]] = await db.batch(selectGroups(db, workspace, page))
   return { items, total: counted?.total ?? 0 }
 }
 

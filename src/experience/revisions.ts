@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { Failure } from '../failure.ts'
 import { groupOf } from '../membership/lookup.ts'
+import { selectGroups, type GroupPage, type ListedGroup } from './groups.ts'
 import type { JobType } from './jobs.ts'
 
 /** A revision of a group, the job that made it, and how many members the group had at it. */
@@ -74,14 +75,40 @@ export async function recentCounts(
   workspace: number,
   groupIds: string[],
 ): Promise<Map<string, number[]>> {
-  const rows = await db.all<RecentJob>(sql`
-    SELECT g.id AS "group", g.participant_count AS live, j.revision,
-      iif(${wentLive}, j.added - j.removed, NULL) AS more
-    FROM json_each(${JSON.stringify(groupIds)}) AS n
+  const ids = sql`SELECT value AS id FROM json_each(${JSON.stringify(groupIds)})`
+  return countsByGroup(await selectRecent(db, workspace, ids))
+}
+
+/** A page of groups as `listGroups` gives it, with the counts of each as `recentCounts` does. */
+export async function listGroupsWithCounts(
+  db: Db,
+  workspace: number,
+  page: GroupPage,
+): Promise<{ items: ListedGroup[]; total: number; counts: Map<string, number[]> }> {
+  const [groups, total] = selectGroups(db, workspace, page)
+  const recent = selectRecent(db, workspace, groups.getSQL())
+  const [items, [counted], jobs] = await db.batch([groups, total, recent])
+  return { items, total: counted?.total ?? 0, counts: countsByGroup(jobs) }
+}
+
+/** The query of the last jobs of groups, whose ids another query gives. */
+const selectRecent = (db: Db, workspace: number, ids: SQL) =>
+  db
+    .select({
+      group: sql<string>`g.id`.as('group'),
+      live: sql<number>`g.participant_count`.as('live'),
+      revision: sql<number>`j.revision`.as('revision'),
+      more: sql<number | null>`iif(${wentLive}, j.added - j.removed, NULL)`.as('more'),
+    })
+    .from(
+      sql`(${ids}) AS n
       CROSS JOIN experience_groups AS g
-        ON g.workspace_id = ${workspace} AND g.id = n.value AND g.deleted_at IS NULL
+        ON g.workspace_id = ${workspace} AND g.id = n.id AND g.deleted_at IS NULL
       CROSS JOIN jobs AS j ON j.group_key = g.key
-        AND j.revision <= g.revision AND j.revision > g.revision - ${recentMost}`)
+        AND j.revision <= g.revision AND j.revision > g.revision - ${recentMost}`,
+    )
+
+function countsByGroup(rows: RecentJob[]): Map<string, number[]> {
   const ofGroups = Map.groupBy(rows, ({ group }) => group)
   return new Map([...ofGroups].map(([group, jobs]) => [group, countsOf(jobs)]))
 }

@@ -94,12 +94,17 @@ export async function getExperiment(db: Db, workspace: number, id: string): Prom
   return { ...experimentOf(row), forced: new Map(ids) }
 }
 
+export type ListedExperiment = Experiment & {
+  /** Of the group, where it is not deleted. */
+  groupName: string | null
+}
+
 /** The experiments of a workspace, in the order in which they were made. */
-export async function listExperiments(db: Db, workspace: number): Promise<Experiment[]> {
-  const rows = await db.all<ExperimentRow>(
-    sql`SELECT ${columns} FROM ${experimentsOf(workspace)} ORDER BY e.key`,
-  )
-  return rows.map(experimentOf)
+export async function listExperiments(db: Db, workspace: number): Promise<ListedExperiment[]> {
+  const rows = await db.all<ExperimentRow & { groupName: string | null }>(sql`
+    SELECT ${columns}, g.name AS groupName FROM experiments AS e ${joinGroup}
+    WHERE ${isOf(workspace)} ORDER BY e.key`)
+  return rows.map(({ groupName, ...row }) => ({ ...experimentOf(row), groupName }))
 }
 
 /** Whether an experiment `e` is as it was read: no two changes of one have the same time. */

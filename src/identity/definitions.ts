@@ -26,14 +26,12 @@ export const isLive = (workspace: number) =>
   and(eq(groupDefinitions.workspace, workspace), isNull(groupDefinitions.deletedAt))
 const byId = (workspace: number, id: string) => and(isLive(workspace), eq(groupDefinitions.id, id))
 
+export const selectDefinitions = (db: Db, workspace: number) =>
+  db.select().from(groupDefinitions).where(isLive(workspace)).orderBy(asc(groupDefinitions.key))
+
 /** All definitions of a workspace, oldest first; limits bound their number. */
-export async function listDefinitions(db: Db, workspace: number): Promise<GroupDefinition[]> {
-  return db
-    .select()
-    .from(groupDefinitions)
-    .where(isLive(workspace))
-    .orderBy(asc(groupDefinitions.key))
-}
+export const listDefinitions = (db: Db, workspace: number): Promise<GroupDefinition[]> =>
+  selectDefinitions(db, workspace)
 
 /** A query of `name`: the names of inherited attributes (Group Identity, "Step 2"). */
 export const selectSharedNames = (workspace: number): SQL =>

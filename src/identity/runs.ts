@@ -1,11 +1,22 @@
-import { and, asc, desc, eq, isNull, lte, sql, type SQL, type SQLWrapper } from 'drizzle-orm'
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  inArray,
+  isNull,
+  lte,
+  sql,
+  type SQL,
+  type SQLWrapper,
+} from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
 import { recomputeRuns, type SharedAttribute } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import type { Resources } from '../resources.ts'
 import { commit } from '../jobs/checkpoint.ts'
 import { announce, enqueueAnnounced } from '../webhooks/announce.ts'
-import { getDefinition } from './definitions.ts'
+import { getDefinition, selectDefinitions, type GroupDefinition } from './definitions.ts'
 import { openRun } from './open-run.ts'
 
 type RunRow = typeof recomputeRuns.$inferSelect
@@ -101,6 +112,21 @@ export async function listRuns(db: Db, workspace: number, definitionId: string):
     .orderBy(desc(recomputeRuns.key))
     .limit(100)
   return runs.map(readRun)
+}
+
+/** The definitions of a workspace, oldest first, and the last run of each, by its key. */
+export async function listDefinitionsWithRuns(
+  db: Db,
+  workspace: number,
+): Promise<{ definitions: GroupDefinition[]; runs: Map<number, Run> }> {
+  const last = sql`(SELECT (SELECT max(r.key) FROM recompute_runs AS r
+      WHERE r.definition_key = d.key) FROM group_definitions AS d
+    WHERE d.workspace_id = ${workspace} AND d.deleted_at IS NULL)`
+  const [definitions, runs] = await db.batch([
+    selectDefinitions(db, workspace),
+    db.select().from(recomputeRuns).where(inArray(recomputeRuns.key, last)),
+  ])
+  return { definitions, runs: new Map(runs.map((run) => [run.definition, readRun(run)])) }
 }
 
 /** Whether an earlier run of the same definition has not ended. */

@@ -189,6 +189,15 @@ export async function keyOf(db: Db, workspace: number, event: string): Promise<n
   return row.key
 }
 
+/** Throws `not-found`. */
+export async function getEvent(db: Db, workspace: number, id: string): Promise<PastEvent> {
+  const [row] = await db.all<EventRow>(sql`
+    SELECT ${eventColumns(sql`e`)} FROM events AS e
+    WHERE e.workspace_id = ${workspace} AND e.id = ${id}`)
+  if (row === undefined) throw new Failure({ reason: 'not-found', what: 'event', id })
+  return readEvent(row)
+}
+
 /** A row of `eventColumns`. */
 export type EventRow = Omit<PastEvent, 'data' | 'actor' | 'change'> & {
   data: string

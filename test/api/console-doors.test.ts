@@ -53,7 +53,8 @@ let other: Browser
 beforeAll(async () => {
   const all = await settled()
   workspace = all.team.workspace
-  ids = namedAsPages(all.ids)
+  const { events } = await all.team.get<{ events: { id: string }[] }>('/events')
+  ids = { ...namedAsPages(all.ids), event: events[0]?.id ?? '' }
   wide = await newClient([...scopes], workspace)
   own = await signIn(wide)
   narrow = await signIn(await newClient(['flags:evaluate'], workspace))
@@ -153,6 +154,15 @@ describe('the pages', () => {
     const [name = '', secret = ''] = own.cookie.split('=')
     for (const cookie of [`${name}=`, `${name}=x`, `session=${secret}`, `${own.cookie}x`])
       for (const door of shut) await isShut(door, { cookie, token: own.token })
+  })
+
+  it('lead HEAD as GET to where one signs in', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers } = await visit('/console/groups', undefined, { method })
+      const to = '/console/sign-in?to=%2Fconsole%2Fgroups'
+      expect([status, headers.get('location')]).toEqual([303, to])
+      expect((await visit('/console/groups', own.cookie, { method })).status).toBe(200)
+    }
   })
 
   it('are not open to a bearer token', async () => {
@@ -330,7 +340,14 @@ describe('GET /', () => {
       return (await visit('/', undefined, { headers })).headers.get('location')
     }
     expect(await to('text/html,application/xhtml+xml,*/*;q=0.8')).toBe('/console')
-    for (const accept of [undefined, '*/*', 'application/json'])
+    for (const accept of [
+      undefined,
+      '*/*',
+      'application/json',
+      'text/html;q=0',
+      'text/html; q=0.000, */*',
+      'application/json, text/html;q=0.5',
+    ])
       expect(await to(accept)).toBe('/openapi.json')
   })
 })

@@ -6,7 +6,7 @@ const hostile = '<b>x</b> \u202E"\'& 🦉'
 
 it('shows what was done, narrowed down, and exports that', async () => {
   const { open, groups, url, complaints } = await newDesk()
-  await groups.create(hostile.replace('\u202E', ''))
+  await groups.guard(await groups.create(hostile.replace('\u202E', '')), 20)
   await groups.create('second')
   const page = await open()
   await page.getByRole('link', { name: 'Activity' }).click()
@@ -14,6 +14,11 @@ it('shows what was done, narrowed down, and exports that', async () => {
   expect(await page.locator('tbody tr').first().innerText()).toContain('second')
   await page.locator('tbody summary').first().click()
   expect(await barriers(page)).toEqual([])
+  await page.getByRole('link', { name: 'Details' }).first().click()
+  await page.getByRole('heading', { name: 'Group created' }).waitFor()
+  expect(await page.locator('main').innerText()).toContain('second')
+  expect(await barriers(page)).toEqual([])
+  await page.goBack()
 
   await page.getByLabel('About').selectOption('client')
   await page.getByRole('button', { name: 'Show' }).click()

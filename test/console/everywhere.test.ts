@@ -17,6 +17,14 @@ async function placesOf(page: Page): Promise<string[]> {
   return found
 }
 
+interface Box {
+  scrollWidth: number
+  clientWidth: number
+}
+
+const sideways = (all: unknown): boolean =>
+  (all as Box[]).some(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth) // elements
+
 it('bars nobody from a page, in the dark and on a phone', async () => {
   const { open, complaints } = await newDesk()
   const page = await open('/console/groups', {
@@ -29,6 +37,8 @@ it('bars nobody from a page, in the dark and on a phone', async () => {
     await page.goto(path)
     expect([path, await barriers(page)]).toEqual([path, []])
     expect([path, (await widthOf(page)) <= 360]).toEqual([path, true])
+    // Nor does anything within it go sideways.
+    expect([path, await page.locator('.scroll').evaluateAll(sideways)]).toEqual([path, false])
   }
   expect(complaints).toEqual([])
 })
@@ -99,6 +109,9 @@ it('sends nothing larger than 60 KB for a page with all that it needs', async ()
   const assets = ['console.css', 'console.js', 'icon.svg'].map((one) => `/console/assets/${one}`)
   const sizeOf = async (path: string) => (await (await page.request.get(path)).body()).length
   const shared = (await Promise.all(assets.map(sizeOf))).reduce((sum, size) => sum + size, 0)
+  // A full page has the other 35: see `api/console-cost`.
+  expect(shared).toBeLessThan(25_000)
+  expect(await sizeOf('/console/assets/console.css')).toBeLessThan(12_000)
   for (const path of places)
     expect([path, (await sizeOf(path)) + shared < 60_000]).toEqual([path, true])
 })

@@ -52,7 +52,7 @@ it('makes a draft and starts it', async () => {
   await second.getByLabel('Id', { exact: true }).fill('blue')
   await second.getByText('Forced on some').click()
   await second.getByLabel('Ids of participants').fill('tester\n')
-  expect(await page.getByText('Together 125 %: 25 % too much.').count()).toBe(1)
+  await expect.poll(() => page.getByText('Together 125 %: 25 % too much.').count()).toBe(1)
   await page.getByLabel('Traffic in %').fill('10')
   await page.getByRole('button', { name: 'Create the draft' }).click()
   await page.getByRole('alert').getByText('must be 100 % together').waitFor()

@@ -10,13 +10,16 @@ const to = join(root, 'dist/assets/console/assets')
 rmSync(join(root, 'dist/assets'), { recursive: true, force: true })
 mkdirSync(to, { recursive: true })
 await build({
-  entryPoints: ['console.ts', 'console.css', 'reference.ts', 'reference.css'].map((name) =>
-    join(from, name),
-  ),
+  // A file for all pages, and one for each page that needs more.
+  entryPoints: [
+    ...['console.ts', 'console.css', 'upload.ts', 'rule-builder.ts'],
+    ...['reference.ts', 'reference.css'],
+  ].map((name) => join(from, name)),
   // The Worker's own readers of files run in the browser, too.
   inject: [join(from, 'buffer.ts')],
   outdir: to,
   bundle: true,
+  splitting: true,
   minify: true,
   format: 'esm',
   target: 'es2022',

@@ -4,7 +4,8 @@ import type { Http } from '../http.ts'
 import { named, refusalOf } from '../refusal.ts'
 import { setRateLimitHeaders } from '../rate-limit.ts'
 import { Document } from './parts/page.tsx'
-import { count, type FormError } from './parts/parts.tsx'
+import type { FormError } from './parts/fields.tsx'
+import { count } from './parts/figures.tsx'
 import { placeIn } from './audiences/rule-words.ts'
 
 type Status = 400 | 401 | 403 | 404 | 422 | 429 | 500 | 503

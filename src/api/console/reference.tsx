@@ -4,7 +4,7 @@ import type { Http } from '../http.ts'
 import { originOf } from '../origin.ts'
 import { form } from './form.ts'
 import { Page } from './parts/page.tsx'
-import { FormToken } from './parts/parts.tsx'
+import { FormToken } from './parts/fields.tsx'
 
 /** The API, to read and to try. */
 export const reference = new Hono<Http>()

@@ -31,7 +31,8 @@ export const signedIn = createMiddleware<Http>(async (c, next) => {
   const { res } = c.var
   const session = secret && (await findSession(res, secret))
   if (!session) {
-    if (c.req.method !== 'GET') throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
+    if (!/^(GET|HEAD)$/.test(c.req.method))
+      throw new Failure({ reason: 'unauthenticated', why: 'invalid' })
     return c.redirect(`/console/sign-in?to=${encodeURIComponent(pathAndQuery(c))}`, 303)
   }
   const { caller, person } = session

@@ -13,7 +13,7 @@ import { limitedByAddress } from '../rate-limit.ts'
 import { sentenceOf } from './errors.tsx'
 import { form } from './form.ts'
 import { Document } from './parts/page.tsx'
-import { Refused, TextField, type FormError } from './parts/parts.tsx'
+import { Refused, TextField, type FormError } from './parts/fields.tsx'
 import { enter, forgetCookie, fromOwnPage, ownPath, secretOf, signedIn } from './session.ts'
 
 const limited = limitedByAddress('doors')

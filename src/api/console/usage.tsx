@@ -3,7 +3,9 @@ import { findUsage, type Usage } from '../../usage.ts'
 import { allows } from '../bearer.ts'
 import type { Http } from '../http.ts'
 import { Page } from './parts/page.tsx'
-import { Count, count, Section, Table } from './parts/parts.tsx'
+import { Section } from './parts/blocks.tsx'
+import { Count, count } from './parts/figures.tsx'
+import { Table } from './parts/table.tsx'
 
 /** What the workspace has, beside what it may have. */
 export const usage = new Hono<Http>().get('/', allows('groups:read'), async (c) => {

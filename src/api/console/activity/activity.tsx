@@ -2,16 +2,24 @@ import { Hono } from 'hono'
 import { listDigests } from '../../../audit/digest-list.ts'
 import { eventTypes } from '../../../webhooks/event.ts'
 import { objects } from '../../../webhooks/event-object.ts'
-import { exportEvents, listEvents, type EventFilter } from '../../../webhooks/event-list.ts'
+import {
+  exportEvents,
+  getEvent,
+  listEvents,
+  type EventFilter,
+} from '../../../webhooks/event-list.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { DigestsQuery, EventsQuery, filterOf } from '../../platform/wire/event-list.ts'
-import { Activity, type Filters } from './list.tsx'
+import { recordOf } from '../../../webhooks/record.ts'
+import { Event } from './event.tsx'
+import { Activity } from './list.tsx'
+import type { Filters } from './words.tsx'
 import { Digests } from './digests.tsx'
 import { refusedForm } from '../errors.tsx'
 import { shaped } from '../shape.ts'
 
-const size = 50
+const size = 30
 const digestsSize = 31
 const needs = [['audit:read', 'webhooks:read']] as const
 
@@ -45,6 +53,11 @@ export const activity = new Hono<Http>()
     const page = { after, size: digestsSize }
     const digests = await listDigests(c.var.replica, c.var.workspace, page)
     return c.html(<Digests c={c} digests={digests} isLast={digests.length < digestsSize} />)
+  })
+
+  .get('/events/:event', allows(needs), async (c) => {
+    const event = await getEvent(c.var.replica, c.var.workspace, c.req.param('event'))
+    return c.html(<Event c={c} event={recordOf(event)} />)
   })
 
 /** What was asked for, as it stands in the address; empty where nothing was. */

@@ -2,7 +2,9 @@ import type { Context } from 'hono'
 import type { Digest } from '../../../audit/digest.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Count, Empty, Table } from '../parts/parts.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import { Count } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 
 interface DigestsProps {
   c: Context<Http>

@@ -4,30 +4,12 @@ import { objects } from '../../../webhooks/event-object.ts'
 import { recordOf, type EventRecord, type PastEvent } from '../../../webhooks/record.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Empty, Field, Refused, Table, TextField, When, type FormError } from '../parts/parts.tsx'
-
-/** Which events are listed. */
-export interface Filters {
-  /** Of the things that events are about. */
-  kind: string
-  /** Days, both included. */
-  from: string
-  until: string
-  /** A client's id. */
-  actor: string
-  /** A kind, a colon and an id. */
-  object: string
-  after: string
-}
-
-const path = '/console/activity'
-
-/** The address of the list with these filters. */
-function addressOf(filters: Partial<Filters>, below = ''): string {
-  const given = Object.entries(filters).filter(([, value]) => value !== '')
-  const query = String(new URLSearchParams(given))
-  return query === '' ? path + below : `${path}${below}?${query}`
-}
+import { shortened } from '../parts/value.tsx'
+import { About, addressOf, By, changesOf, nameOf, path, said, type Filters } from './words.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import { Field, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 
 interface ActivityProps {
   c: Context<Http>
@@ -111,7 +93,7 @@ function FilterForm({ filters, error }: { filters: Filters; error: FormError | u
       <TextField name="from" label="From (UTC)" type="date" value={from} error={error} />
       <TextField name="until" label="Until (UTC)" type="date" value={until} error={error} />
       <TextField name="actor" label="Client id" value={actor} error={error} />
-      <TextField name="object" label="One thing" value={object} error={error} />
+      <TextField name="object" label="One thing (kind:id)" value={object} error={error} />
       <div class="actions">
         <button>Show</button>
         {Object.values(filters).some((value) => value !== '') && <a href={path}>Show everything</a>}
@@ -120,66 +102,26 @@ function FilterForm({ filters, error }: { filters: Filters; error: FormError | u
   )
 }
 
-/** `group.participants.changed` in plain words. */
-function nameOf(type: string): string {
-  const words = type.replaceAll('.', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
-}
+/** Fields of a row; all of them are on the event's own page. */
+const fieldsShown = 8
 
-interface OfEvent {
-  of: EventRecord
-  filters: Omit<Filters, 'after'>
-}
-
-function About({ of: { object, data }, filters }: OfEvent) {
-  if (object === null) return <span class="soft">many people</span>
-  const { kind, id } = object
-  const name = typeof data['name'] === 'string' ? data['name'] : undefined
-  return (
-    <a href={addressOf({ ...filters, object: `${kind}:${id}` })} title={id}>
-      {kind} <bdi>{name ?? shortened(id)}</bdi>
-    </a>
-  )
-}
-
-const shortened = (id: string) => (id.length > 24 ? `${id.slice(0, 8)}…` : id)
-
-function By({ of: { actor }, filters }: OfEvent) {
-  if (actor === null) return <span class="soft">not known</span>
-  if (actor.client_id === null) return <bdi>{actor.name}</bdi>
-  return (
-    <a href={addressOf({ ...filters, actor: actor.client_id })} title={`Client ${actor.client_id}`}>
-      <bdi>{actor.name}</bdi>
-    </a>
-  )
-}
-
-/** All that is kept of an event. */
-function Details({
-  of: { id, data, change, transaction_id, address_family },
-}: {
-  of: EventRecord
-}) {
-  const facts = Object.entries(data).filter(([, value]) => value !== null)
-  const changed = change === null ? [] : Object.keys({ ...change.before, ...change.after })
+/** What has changed, shortened, and the way to all that is kept of an event. */
+function Details({ of }: { of: EventRecord }) {
+  const whole = `${path}/events/${of.id}`
+  if (of.change === null) return <a href={whole}>Details</a>
   return (
     <details>
-      <summary>{change === null ? 'Details' : 'What changed'}</summary>
+      <summary>What changed</summary>
       <dl class="pairs">
-        {changed.map((field) => (
-          <Pair name={field}>
-            <bdi>{said(change?.before[field])}</bdi> → <bdi>{said(change?.after[field])}</bdi>
-          </Pair>
-        ))}
-        {facts.map(([field, value]) => (
-          <Pair name={field}>
-            <bdi>{said(value)}</bdi>
-          </Pair>
-        ))}
-        <Pair name="event">{id}</Pair>
-        {transaction_id !== null && <Pair name="transaction">{transaction_id}</Pair>}
-        {address_family !== null && <Pair name="came by">{address_family}</Pair>}
+        {changesOf(of)
+          .slice(0, fieldsShown)
+          .map(([name, before, after]) => (
+            <Pair name={name}>
+              <bdi>{shortened(said(before))}</bdi> → <bdi>{shortened(said(after))}</bdi>
+            </Pair>
+          ))}
       </dl>
+      <a href={whole}>Details</a>
     </details>
   )
 }
@@ -190,10 +132,3 @@ const Pair = ({ name, children }: PropsWithChildren<{ name: string }>) => (
     <dd>{children}</dd>
   </>
 )
-
-/** A value as people read it. */
-function said(value: unknown): string {
-  if (value === null || value === undefined || value === '') return 'nothing'
-  if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}

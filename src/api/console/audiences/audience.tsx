@@ -18,7 +18,7 @@ import { checkConfirmed } from '../parts/confirm.tsx'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
-import type { FormError } from '../parts/parts.tsx'
+import type { FormError } from '../parts/fields.tsx'
 import { shaped } from '../shape.ts'
 import { audiencePath, jobPath } from '../paths.ts'
 

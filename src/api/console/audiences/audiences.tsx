@@ -1,17 +1,17 @@
 import { Hono, type Context } from 'hono'
 import { listAudiences } from '../../../audiences/audiences.ts'
 import { priced, type Priced } from '../../../audiences/prices.ts'
-import type { Group } from '../../../experience/groups.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { audiencePage } from './audience.tsx'
 import { ruleScopes } from './scopes.ts'
 import { audiencePerson } from './person.tsx'
 import { audienceEditing } from './edit.tsx'
-import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
 import { overlapping } from './overlap.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { Empty, Status } from '../parts/blocks.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { audiencePath, groupPath } from '../paths.ts'
 
 const size = 50
@@ -21,13 +21,10 @@ export const audiences = new Hono<Http>()
   .get('/', allows('audiences:read'), async (c) => {
     const { replica, workspace, res } = c.var
     const after = c.req.query('after') ?? ''
-    const [listed, groups] = await Promise.all([
-      listAudiences(replica, workspace, { after, size: size + 1 }),
-      groupsByName(c),
-    ])
+    const listed = await listAudiences(replica, workspace, { after, size: size + 1 })
     const shown = await priced(replica, workspace, listed.slice(0, size), res.limits)
     const next = listed.length > size ? shown.at(-1)?.id : undefined
-    return c.html(<Audiences c={c} audiences={shown} groups={groups} next={next} />)
+    return c.html(<Audiences c={c} audiences={shown} next={next} />)
   })
   .route('/', overlapping)
   .route('/', audienceEditing)
@@ -37,12 +34,11 @@ export const audiences = new Hono<Http>()
 interface AudiencesProps {
   c: Context<Http>
   audiences: Priced[]
-  groups: Group[]
   /** After which the next page begins. */
   next: string | undefined
 }
 
-function Audiences({ c, audiences, groups, next }: AudiencesProps) {
+function Audiences({ c, audiences, next }: AudiencesProps) {
   return (
     <Page
       c={c}
@@ -71,7 +67,7 @@ function Audiences({ c, audiences, groups, next }: AudiencesProps) {
           </p>
         </Empty>
       ) : (
-        <List c={c} audiences={audiences} groups={groups} />
+        <List c={c} audiences={audiences} />
       )}
       {next !== undefined && (
         <nav class="pages" aria-label="Pages">
@@ -84,9 +80,9 @@ function Audiences({ c, audiences, groups, next }: AudiencesProps) {
 
 const refreshes = { on_demand: 'by hand', daily: 'every day', weekly: 'every Monday' } as const
 
-function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
+function List({ c, audiences }: Omit<AudiencesProps, 'next'>) {
   const now = c.var.res.now()
-  const filled = ({ group }: Priced) => groups.find(({ id }) => id === group)
+  const mayRead = may(c, 'groups:read')
   return (
     <Table
       label="Audiences"
@@ -106,29 +102,23 @@ function List({ c, audiences, groups }: Omit<AudiencesProps, 'next'>) {
         {
           name: 'Users',
           isNumber: true,
-          cell: (audience) => {
-            const group = filled(audience)
-            return group === undefined ? (
-              <a
-                class="nowrap"
-                href={`${audiencePath(audience.id)}/users`}
-                aria-label={`Count ${audience.name}`}
-              >
+          cell: ({ id, name, groupCount }) =>
+            mayRead && groupCount !== null ? (
+              <Count of={groupCount} />
+            ) : (
+              <a class="nowrap" href={`${audiencePath(id)}/users`} aria-label={`Count ${name}`}>
                 Count
               </a>
-            ) : (
-              <Count of={group.participantCount} />
-            )
-          },
+            ),
         },
         {
           name: 'Fills the group',
-          cell: ({ group }) =>
+          cell: ({ group, groupName }) =>
             group === null ? (
               <span class="soft">none</span>
             ) : (
               <a href={groupPath(group)}>
-                <bdi>{nameOfGroup(groups, group)}</bdi>
+                <bdi>{mayRead ? (groupName ?? group) : group}</bdi>
               </a>
             ),
         },

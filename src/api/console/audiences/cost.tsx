@@ -1,4 +1,4 @@
-import { Count } from '../parts/parts.tsx'
+import { Count } from '../parts/figures.tsx'
 
 /** What a rule costs, beside what it may cost. */
 export const Cost = ({ is, max }: { is: number; max: number }) => (

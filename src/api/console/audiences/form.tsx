@@ -9,8 +9,9 @@ import { Ids } from '../parts/value.tsx'
 import { Cost } from './cost.tsx'
 import { explainScopes } from './scopes.ts'
 import { Seen } from '../seen.tsx'
-import { may, Page } from '../parts/page.tsx'
-import { Count, Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { may, Page, Script } from '../parts/page.tsx'
+import { Field, FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { Count } from '../parts/figures.tsx'
 
 /** What was typed of an audience. */
 export interface Typed {
@@ -95,6 +96,7 @@ const example =
 /** The rule as JSON, and the builder's place beside it. */
 const RuleField = ({ rule, error }: { rule: string; error: FormError | undefined }) => (
   <div class="beside">
+    <Script name="rule-builder" />
     <fieldset data-rule="rule" hidden>
       <legend>Who belongs to it</legend>
     </fieldset>

@@ -9,7 +9,10 @@ import { JobStatus } from '../jobs/words.tsx'
 import { fillScopes } from './scopes.ts'
 import { GroupField } from '../parts/choose-group.tsx'
 import { may } from '../parts/page.tsx'
-import { Count, FormToken, Section, Table, When, type FormError } from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { FormToken, type FormError } from '../parts/fields.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { audiencePath, groupPath, jobPath } from '../paths.ts'
 
 interface FilledGroupProps {

@@ -6,16 +6,16 @@ import { audiencePath } from '../paths.ts'
 interface AudienceLinkProps {
   c: Context<Http>
   id: string
-  /** Of audiences, by their ids. */
-  names: ReadonlyMap<string, string>
+  /** Null where it is not known. */
+  name: string | null
 }
 
 /** An audience by its name, with a link for whoever may see it. */
-export function AudienceLink({ c, id, names }: AudienceLinkProps) {
+export function AudienceLink({ c, id, name }: AudienceLinkProps) {
   if (!may(c, 'audiences:read')) return <>An audience</>
   return (
     <a href={audiencePath(id)}>
-      <bdi>{names.get(id) ?? id}</bdi>
+      <bdi>{name ?? id}</bdi>
     </a>
   )
 }

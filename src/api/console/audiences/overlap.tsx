@@ -8,7 +8,9 @@ import { questionLimited } from '../../rate-limit.ts'
 import { distanceFor } from './circles.ts'
 import { refusedForm } from '../errors.tsx'
 import { Page } from '../parts/page.tsx'
-import { Count, count, Field, Refused, Table, type FormError } from '../parts/parts.tsx'
+import { Field, Refused, type FormError } from '../parts/fields.tsx'
+import { Count, count } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 
 interface Compared {
   a: number

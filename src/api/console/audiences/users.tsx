@@ -3,7 +3,9 @@ import type { Audience } from '../../../audiences/audiences.ts'
 import type { Count as Counted } from '../../../audiences/questions.ts'
 import type { Http } from '../../http.ts'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Empty, Table } from '../parts/parts.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import { Count } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { audiencePath, personPath } from '../paths.ts'
 
 interface AudienceUsersProps {

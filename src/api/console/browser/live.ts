@@ -1,7 +1,7 @@
 import { inReadersZone } from './times.ts'
 
 /** Milliseconds before each look while nothing changes: what waits for somebody may wait for days. */
-const pauses = [500, 1000, 1000, 2000, 2000, 5000, 10_000]
+const pauses = [200, 500, 1000, 1000, 2000, 2000, 5000, 10_000]
 
 /** What the server said last of a part, in which times are not yet those of the reader's zone. */
 const said = new Map<string, string>()
@@ -15,7 +15,7 @@ export function refreshLive(looks = 0): void {
 async function refresh(looks: number): Promise<void> {
   const answer = await fetch(location.href).catch(() => undefined)
   const hasChanged = answer?.ok === true && show(await answer.text())
-  refreshLive(hasChanged ? 0 : looks + 1)
+  refreshLive(hasChanged ? 1 : looks + 1)
 }
 
 /** Whether something is shown otherwise than before. */

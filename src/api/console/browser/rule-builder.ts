@@ -3,8 +3,10 @@ import { element } from './element.ts'
 import { liveCount } from './rule-count.ts'
 import { draw, isNode } from './rule-node.ts'
 
+buildRules()
+
 /** A builder beside a rule's JSON: both edit the same. */
-export function buildRules(): void {
+function buildRules(): void {
   const builder = document.querySelector<HTMLElement>('[data-rule]')
   const text = document.querySelector<HTMLTextAreaElement>('#rule')
   if (builder === null || text === null) return

@@ -5,8 +5,10 @@ import { lookAt } from './file-look.ts'
 import { bytesText } from './numbers.ts'
 import { showLook, wrong } from './show-look.ts'
 
+improveUpload()
+
 /** Shows what a chosen file looks like, takes one that is dropped, and sends it while it says how far. */
-export function improveUpload(): void {
+function improveUpload(): void {
   const form = document.querySelector<HTMLFormElement>('form[data-upload]')
   const input = form?.querySelector<HTMLInputElement>('input[type=file]')
   const header = form?.querySelector<HTMLSelectElement>('select[name=header]')

@@ -19,7 +19,7 @@ import { ExperimentView, type Shown } from './view.tsx'
 import { requested } from './edit.tsx'
 import { form } from '../form.ts'
 import { may } from '../parts/page.tsx'
-import type { FormError } from '../parts/parts.tsx'
+import type { FormError } from '../parts/fields.tsx'
 import { experimentPath } from '../paths.ts'
 import { shaped } from '../shape.ts'
 

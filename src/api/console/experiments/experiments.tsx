@@ -1,28 +1,30 @@
 import { Hono, type Context } from 'hono'
-import { listExperiments, type Experiment } from '../../../experiments/experiments.ts'
-import type { Group } from '../../../experience/groups.ts'
+import {
+  listExperiments,
+  type Experiment,
+  type ListedExperiment,
+} from '../../../experiments/experiments.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
-import { groupsByName, nameOfGroup } from '../parts/choose-group.tsx'
 import { experimentFiles } from './files.ts'
 import { experimentPage } from './experiment.tsx'
 import { percentOf } from './typed.ts'
 import { statuses } from './status.ts'
 import { experimentEditing } from './edit.tsx'
+import { hrefWith, paged, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Empty, Status, Table, When } from '../parts/parts.tsx'
+import { Empty, Status } from '../parts/blocks.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { experimentPath, groupPath } from '../paths.ts'
 
-const size = 50
+const size = 30
 
 /** All experiments, and what can be done with one. */
 export const experiments = new Hono<Http>()
   .get('/', allows('experiments:read'), async (c) => {
-    const [all, groups] = await Promise.all([
-      listExperiments(c.var.replica, c.var.workspace),
-      groupsByName(c),
-    ])
-    return c.html(<Experiments c={c} all={all.reverse()} groups={groups} />)
+    const all = await listExperiments(c.var.replica, c.var.workspace)
+    return c.html(<Experiments c={c} all={all.reverse()} />)
   })
   .route('/', experimentEditing)
   .route('/', experimentFiles)
@@ -30,16 +32,14 @@ export const experiments = new Hono<Http>()
 
 interface ExperimentsProps {
   c: Context<Http>
-  all: Experiment[]
-  groups: Group[]
+  all: ListedExperiment[]
 }
 
-function Experiments({ c, all, groups }: ExperimentsProps) {
+function Experiments({ c, all }: ExperimentsProps) {
   const chosen = c.req.query('status') ?? ''
-  const page = Math.max(0, Number.parseInt(c.req.query('page') ?? '0', 10) || 0)
+  const page = pageNumber(c)
   const found = all.filter(({ status }) => chosen === '' || status === chosen)
-  const shown = found.slice(page * size, (page + 1) * size)
-  const hasMore = found.length > (page + 1) * size
+  const shown = paged(found, page, size)
   return (
     <Page
       c={c}
@@ -69,20 +69,14 @@ function Experiments({ c, all, groups }: ExperimentsProps) {
               </p>
             </Empty>
           ) : (
-            <List c={c} experiments={shown} groups={groups} />
+            <List c={c} experiments={shown} />
           )}
         </>
       )}
-      {(page > 0 || hasMore) && (
-        <nav class="pages" aria-label="Pages">
-          {page > 0 && (
-            <a href={`?status=${encodeURIComponent(chosen)}&page=${page - 1}`}>Previous page</a>
-          )}
-          {hasMore && (
-            <a href={`?status=${encodeURIComponent(chosen)}&page=${page + 1}`}>Next page</a>
-          )}
-        </nav>
-      )}
+      <PageLinks
+        {...{ page, size, total: found.length }}
+        href={(page) => hrefWith('/console/experiments', { status: chosen, page })}
+      />
     </Page>
   )
 }
@@ -104,11 +98,7 @@ const Filter = ({ all, chosen }: { all: Experiment[]; chosen: string }) => (
 
 const variantsShown = 4
 
-const List = ({
-  c,
-  experiments,
-  groups,
-}: Omit<ExperimentsProps, 'all'> & { experiments: Experiment[] }) => (
+const List = ({ c, experiments }: { c: Context<Http>; experiments: ListedExperiment[] }) => (
   <Table
     label="Experiments"
     rows={experiments}
@@ -132,12 +122,12 @@ const List = ({
       { name: 'Traffic', isNumber: true, cell: ({ traffic }) => `${percentOf(traffic)}\u00a0%` },
       {
         name: 'Group',
-        cell: ({ group }) =>
+        cell: ({ group, groupName }) =>
           group === null ? (
             <span class="soft">everybody</span>
           ) : (
             <a href={groupPath(group)}>
-              <bdi>{nameOfGroup(groups, group)}</bdi>
+              <bdi>{may(c, 'groups:read') ? (groupName ?? group) : group}</bdi>
             </a>
           ),
       },

@@ -1,5 +1,6 @@
 import type { showExplanation } from '../../platform/wire/assignments.ts'
-import { count, Section, Status } from '../parts/parts.tsx'
+import { Section, Status } from '../parts/blocks.tsx'
+import { count } from '../parts/figures.tsx'
 
 export type Explained = ReturnType<typeof showExplanation>
 type Check = Explained['checks'][number]

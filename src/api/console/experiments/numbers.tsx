@@ -9,7 +9,10 @@ import {
 import { shards } from '../../../experiments/shard.ts'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
-import { Count, FormToken, Section, Table } from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { FormToken } from '../parts/fields.tsx'
+import { Count } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { DayColumns, ShareBar } from './share-bar.tsx'
 import { experimentPath } from '../paths.ts'
 

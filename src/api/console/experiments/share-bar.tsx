@@ -1,4 +1,4 @@
-import { count } from '../parts/parts.tsx'
+import { count } from '../parts/figures.tsx'
 
 /** A part of a whole as a bar; the number stands beside it. */
 export const ShareBar = ({ part, of }: { part: number; of: number }) => (

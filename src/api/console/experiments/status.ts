@@ -1,5 +1,5 @@
 import type { Experiment } from '../../../experiments/experiments.ts'
-import type { Tone } from '../parts/parts.tsx'
+import type { Tone } from '../parts/blocks.tsx'
 
 export const statuses: Record<Experiment['status'], [Tone, string]> = {
   draft: ['none', 'Draft'],

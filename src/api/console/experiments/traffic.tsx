@@ -1,4 +1,5 @@
-import { Count, Field, type FormError } from '../parts/parts.tsx'
+import { Field, type FormError } from '../parts/fields.tsx'
+import { Count } from '../parts/figures.tsx'
 
 interface TrafficFieldProps {
   /** In percent, as typed. */

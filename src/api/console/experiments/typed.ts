@@ -4,7 +4,7 @@ import { Failure, invalid } from '../../../failure.ts'
 import { parseJson, stringifyJson } from '../../../json.ts'
 import { refusedForm } from '../errors.tsx'
 import type { Form } from '../form.ts'
-import type { FormError } from '../parts/parts.tsx'
+import type { FormError } from '../parts/fields.tsx'
 
 /** A row of a variant; fields of forms have the names that the JSON of a request has. */
 export interface TypedVariant {

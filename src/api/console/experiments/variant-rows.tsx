@@ -1,5 +1,5 @@
 import type { Typed, TypedVariant } from './typed.ts'
-import type { FormError } from '../parts/parts.tsx'
+import type { FormError } from '../parts/fields.tsx'
 
 interface VariantRowsProps {
   typed: Typed

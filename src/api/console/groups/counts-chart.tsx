@@ -1,4 +1,4 @@
-import { count } from '../parts/parts.tsx'
+import { count } from '../parts/figures.tsx'
 
 /** The line of some numbers in a box, from zero up. */
 function pathOf(values: number[], width: number, height: number): string {

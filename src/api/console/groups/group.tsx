@@ -7,6 +7,7 @@ import { listRevisions, recentCounts, type GroupRevision } from '../../../experi
 import { hasEnded } from '../../../jobs/outcome.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
+import { AudienceLink } from '../audiences/link.tsx'
 import { csvFile } from '../csv-file.ts'
 import { History, size } from './history.tsx'
 import { usesOf, UsedBy, type Uses } from './uses.tsx'
@@ -14,7 +15,8 @@ import { Jobs } from '../jobs/table.tsx'
 import { FindPerson } from '../parts/find-person.tsx'
 import { hrefWith, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { Count, Facts, Section, When } from '../parts/parts.tsx'
+import { Facts, Section } from '../parts/blocks.tsx'
+import { Count, When } from '../parts/figures.tsx'
 import { groupPath } from '../paths.ts'
 
 /** One group: what it is now, who is in it, and what has become of it. */
@@ -24,12 +26,12 @@ export const group = new Hono<Http>()
     const id = c.req.param('group')
     const participant = (c.req.query('person') ?? '').trim()
     const page = pageNumber(c)
-    const found = await getGroup(db, workspace, id)
-    const [revisions, counts, jobs, uses, member] = await Promise.all([
+    const [found, revisions, counts, jobs, uses, member] = await Promise.all([
+      getGroup(db, workspace, id),
       listRevisions(db, workspace, id, { page, size }),
       recentCounts(db, workspace, [id]),
       listJobs(db, workspace, id, newest({ page: 0, size })),
-      usesOf(c, found),
+      usesOf(c, id),
       participant === '' ? undefined : getMemberAt(replica, workspace, id, { participant }),
     ])
     const is = member?.member === true ? 'is in this group.' : 'is not in this group.'
@@ -141,7 +143,14 @@ function GroupFacts({ c, group, uses }: Pick<GroupPageProps, 'c' | 'group' | 'us
       of={[
         ['Participants', <Count of={group.participantCount} />],
         ['Last change', <When at={group.updatedAt} now={now} />],
-        ['Filled by', uses.filledBy ?? 'Files'],
+        [
+          'Filled by',
+          group.audience === null ? (
+            'Files'
+          ) : (
+            <AudienceLink c={c} id={group.audience} name={uses.filledBy} />
+          ),
+        ],
         ['Guard', percent === 100 ? 'None' : `At most ${percent} % may leave at once`],
       ]}
     />

@@ -1,7 +1,6 @@
 import { Hono, type Context } from 'hono'
-import { listAudiences } from '../../../audiences/audiences.ts'
-import { createGroup, listGroups, type Group, type GroupField } from '../../../experience/groups.ts'
-import { recentCounts } from '../../../experience/revisions.ts'
+import { createGroup, type GroupField, type ListedGroup } from '../../../experience/groups.ts'
+import { listGroupsWithCounts } from '../../../experience/revisions.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { AudienceLink } from '../audiences/link.tsx'
@@ -12,17 +11,10 @@ import { group } from './group.tsx'
 import { groupSettings } from './settings.tsx'
 import { hrefWith, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { may, Page } from '../parts/page.tsx'
-import {
-  Count,
-  Empty,
-  FormToken,
-  Refused,
-  Table,
-  TextField,
-  When,
-  type Column,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import { FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table, type Column } from '../parts/table.tsx'
 import { groupPath } from '../paths.ts'
 import { undo } from './undo.tsx'
 import { upload } from './upload.tsx'
@@ -42,14 +34,8 @@ export const groups = new Hono<Http>()
   .get('/', allows('groups:read'), async (c) => {
     const { replica, workspace } = c.var
     const query = queryOf(c)
-    const [found, audiences] = await Promise.all([
-      listGroups(replica, workspace, { ...query, size }),
-      may(c, 'audiences:read') ? listAudiences(replica, workspace) : [],
-    ])
-    const ids = found.items.map(({ id }) => id)
-    const counts = await recentCounts(replica, workspace, ids)
-    const names = new Map(audiences.map(({ id, name }) => [id, name]))
-    return c.html(<Groups c={c} {...found} {...{ counts, names, query }} />)
+    const found = await listGroupsWithCounts(replica, workspace, { ...query, size })
+    return c.html(<Groups c={c} {...found} query={query} />)
   })
 
   .get('/new', allows('groups:write'), (c) => c.html(<NewGroup c={c} />))
@@ -95,15 +81,13 @@ function queryOf(c: Context<Http>): Query {
 
 interface GroupsProps {
   c: Context<Http>
-  items: Group[]
+  items: ListedGroup[]
   total: number
   counts: Map<string, number[]>
-  /** Of audiences. */
-  names: Map<string, string>
   query: Query
 }
 
-function Groups({ c, items, total, query, ...more }: GroupsProps) {
+function Groups({ c, items, total, counts, query }: GroupsProps) {
   const { search, page, order } = query
   const href = (page: string) => hrefWith(path, { q: search, sort: sortOf(order), page })
   return (
@@ -136,7 +120,7 @@ function Groups({ c, items, total, query, ...more }: GroupsProps) {
         </Empty>
       )}
       {items.length > 0 && (
-        <Table label="Groups" rows={items} columns={columnsOf(c, { query, ...more })} />
+        <Table label="Groups" rows={items} columns={columnsOf(c, { counts, query })} />
       )}
       <PageLinks {...{ page, size, total, href }} />
     </Page>
@@ -147,10 +131,10 @@ const sortOf = (order: string) => (order === 'name' ? '' : order)
 
 function columnsOf(
   c: Context<Http>,
-  { counts, names, query }: Pick<GroupsProps, 'counts' | 'names' | 'query'>,
-): Column<Group>[] {
+  { counts, query }: Pick<GroupsProps, 'counts' | 'query'>,
+): Column<ListedGroup>[] {
   const now = c.var.res.now()
-  const sort = (by: string): NonNullable<Column<Group>['sort']> => {
+  const sort = (by: string): NonNullable<Column<ListedGroup>['sort']> => {
     const { order, search, sort } = query
     const isBy = order.replace(/^-/, '') === by
     const next = order === by ? `-${by}` : by
@@ -176,8 +160,8 @@ function columnsOf(
     { name: 'Trend', cell: ({ id }) => <Sparkline values={counts.get(id)} /> },
     {
       name: 'Filled by',
-      cell: ({ audience }) =>
-        audience === null ? 'Files' : <AudienceLink {...{ c, id: audience, names }} />,
+      cell: ({ audience, audienceName: name }) =>
+        audience === null ? 'Files' : <AudienceLink {...{ c, id: audience, name }} />,
     },
     {
       name: 'Last change',

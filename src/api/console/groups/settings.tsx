@@ -9,7 +9,8 @@ import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
 import { checkConfirmed, Confirm } from '../parts/confirm.tsx'
 import { Page } from '../parts/page.tsx'
-import { FormToken, plural, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { plural } from '../parts/figures.tsx'
 import { groupPath } from '../paths.ts'
 
 /** What a group is called, how it is guarded, and its end. */

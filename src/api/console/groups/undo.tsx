@@ -6,7 +6,7 @@ import type { Http } from '../../http.ts'
 import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { Page } from '../parts/page.tsx'
-import { FormToken, Refused } from '../parts/parts.tsx'
+import { FormToken, Refused } from '../parts/fields.tsx'
 import { groupPath, jobPath } from '../paths.ts'
 
 /** The way back from the last change of a group, which is checked before it goes live, too. */

@@ -8,8 +8,9 @@ import type { Http } from '../../http.ts'
 import { finishAlways, uploadParts } from '../../upload.ts'
 import { refusedForm } from '../errors.tsx'
 import { effects } from '../jobs/words.tsx'
-import { Page } from '../parts/page.tsx'
-import { Field, FormToken, plural, Refused, type FormError } from '../parts/parts.tsx'
+import { Page, Script } from '../parts/page.tsx'
+import { Field, FormToken, Refused, type FormError } from '../parts/fields.tsx'
+import { plural } from '../parts/figures.tsx'
 import { checkFormToken, formTokenField } from '../session.ts'
 import { groupPath, jobPath } from '../paths.ts'
 
@@ -132,6 +133,7 @@ function UploadForm({ c, group, sent, error }: Omit<UploadProps, 'error'> & Erro
       data-upload
       data-participant-max={c.var.res.limits.participantMax}
     >
+      <Script name="upload" />
       <FormToken c={c} />
       <h2>Choose the file</h2>
       <div class="drop">

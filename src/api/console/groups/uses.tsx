@@ -1,44 +1,39 @@
 import type { Context } from 'hono'
-import type { Child } from 'hono/jsx'
 import { listAudiences } from '../../../audiences/audiences.ts'
 import { groupsIn } from '../../../audiences/rule.ts'
-import type { Group } from '../../../experience/groups.ts'
 import { listExperiments } from '../../../experiments/experiments.ts'
 import { listWebhooks } from '../../../webhooks/subscriptions.ts'
 import type { Http } from '../../http.ts'
-import { AudienceLink } from '../audiences/link.tsx'
 import { may } from '../parts/page.tsx'
 
 /** What fills a group, and what reads it, as far as the reader may see it. */
 export interface Uses {
-  /** Undefined where files do. */
-  filledBy: Child | undefined
+  /** The name of the audience that fills it; null also where it may not be read. */
+  filledBy: string | null
   by: { what: string; name: string; path: string }[]
 }
 
 /** Shown of each kind. */
 const shownMost = 20
 
-export async function usesOf(c: Context<Http>, group: Group): Promise<Uses> {
+export async function usesOf(c: Context<Http>, group: string): Promise<Uses> {
   const { replica, workspace } = c.var
   const [audiences, experiments, webhooks] = await Promise.all([
     may(c, 'audiences:read') ? listAudiences(replica, workspace) : [],
     may(c, 'experiments:read') ? listExperiments(replica, workspace) : [],
     may(c, 'webhooks:read') ? listWebhooks(replica, workspace, { after: '', size: 100 }) : [],
   ])
-  const names = new Map(audiences.map(({ id, name }) => [id, name]))
+  const filledBy = audiences.find((one) => one.group === group)?.name ?? null
   const by = [
-    ...experiments.filter((one) => one.group === group.id).map(as('Experiment', 'experiments')),
+    ...experiments.filter((one) => one.group === group).map(as('Experiment', 'experiments')),
     ...audiences
-      .filter(({ rule }) => groupsIn(rule).includes(group.id))
+      .filter(({ rule }) => groupsIn(rule).includes(group))
       .map(as('Audience', 'audiences')),
     ...webhooks
       .filter(({ eventTypes }) => eventTypes?.includes('group.participants.changed') ?? true)
       .slice(0, shownMost)
       .map(({ id, url }) => as('Webhook', 'webhooks')({ id, name: url })),
   ]
-  const filledBy =
-    group.audience === null ? undefined : <AudienceLink {...{ c, id: group.audience, names }} />
   return { filledBy, by }
 }
 

@@ -1,4 +1,4 @@
-import { count } from '../parts/parts.tsx'
+import { count } from '../parts/figures.tsx'
 
 /** One measure over time: a column for each moment, oldest first. */
 export interface Measure {

@@ -9,16 +9,10 @@ import { userIdOf } from '../../platform/wire/users.ts'
 import { refusedForm } from '../errors.tsx'
 import { form, type Form } from '../form.ts'
 import { may, Page } from '../parts/page.tsx'
-import {
-  Empty,
-  FormToken,
-  Refused,
-  Section,
-  Table,
-  TextField,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Empty, Section } from '../parts/blocks.tsx'
+import { FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { correctionsPath, definitionPath, personPath } from '../paths.ts'
 import { Belongs } from '../people/households.tsx'
 import { shaped } from '../shape.ts'

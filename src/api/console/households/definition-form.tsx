@@ -5,7 +5,7 @@ import type { Http } from '../../http.ts'
 import { isFilled, type Typed } from './definition-typed.ts'
 import { may } from '../parts/page.tsx'
 import { previewing, previewPath, PreviewOf } from './preview.tsx'
-import { Field, FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { Field, FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
 import { Seen } from '../seen.tsx'
 import { sharedAs } from '../people/why.tsx'
 

@@ -7,19 +7,11 @@ import { up } from './definitions.tsx'
 import { LookForm } from './look.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
-import { paged, pageIn, Pages } from '../parts/pages.tsx'
-import {
-  Count,
-  Empty,
-  Facts,
-  FormToken,
-  plural,
-  Refused,
-  Section,
-  Table,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { hrefWith, paged, PageLinks, pageNumber } from '../parts/page-links.tsx'
+import { Empty, Facts, Section } from '../parts/blocks.tsx'
+import { FormToken, Refused, type FormError } from '../parts/fields.tsx'
+import { Count, plural, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { correctionsPath, definitionPath } from '../paths.ts'
 import { Largest, Progress, RunsChart, runsOfPage, RunsTable } from './runs.tsx'
 import { Text } from '../parts/value.tsx'
@@ -62,7 +54,11 @@ export function DefinitionPage({ c, definition, runs, error }: DefinitionPagePro
       <Section title="Recomputes">
         {runs.length === 0 ? (
           <Empty title="Not recomputed yet">
-            <p>The first recompute is on Monday at 03:00 UTC, or when you ask for one.</p>
+            <p>
+              {definition.refresh === null
+                ? 'The first recompute is on Monday at 03:00 UTC, or when you ask for one.'
+                : 'The first recompute begins within seconds, or when you ask for one.'}
+            </p>
           </Empty>
         ) : (
           <Recomputes c={c} id={id} runs={runs} />
@@ -157,13 +153,13 @@ const Shared = ({ definition: { id, attributes } }: { definition: GroupDefinitio
 )
 
 function Recomputes({ c, id, runs }: { c: Context<Http>; id: string; runs: Run[] }) {
-  const page = pageIn(c)
-  const { shown, pages } = paged(runs, page, runsOfPage)
+  const page = pageNumber(c)
+  const list = { page, size: runsOfPage, total: runs.length }
   return (
     <>
       <RunsChart runs={runs} />
-      <RunsTable c={c} definition={id} runs={shown} />
-      <Pages path={definitionPath(id)} before="Newer" after="Older" {...{ page, pages }} />
+      <RunsTable c={c} definition={id} runs={paged(runs, page, runsOfPage)} />
+      <PageLinks {...list} href={(page) => hrefWith(definitionPath(id), { page })} />
     </>
   )
 }

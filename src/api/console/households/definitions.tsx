@@ -6,8 +6,11 @@ import type { Http } from '../../http.ts'
 import { DefinitionForm } from './definition-form.tsx'
 import type { Typed } from './definition-typed.ts'
 import { may, Page } from '../parts/page.tsx'
-import { Pages } from '../parts/pages.tsx'
-import { Count, Empty, plural, Table, When, type FormError } from '../parts/parts.tsx'
+import { hrefWith, paged, PageLinks, pageNumber } from '../parts/page-links.tsx'
+import { Empty } from '../parts/blocks.tsx'
+import type { FormError } from '../parts/fields.tsx'
+import { Count, plural, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { definitionPath } from '../paths.ts'
 import { StatusOf } from './runs.tsx'
 import { Text } from '../parts/value.tsx'
@@ -16,19 +19,26 @@ export const up = { name: 'Households', path: '/console/households' }
 
 interface DefinitionsProps {
   c: Context<Http>
-  rows: { definition: GroupDefinition; last: Run | undefined }[]
-  total: number
-  page: number
-  pages: number
+  definitions: GroupDefinition[]
+  /** The last of each, by its key. */
+  runs: Map<number, Run>
 }
 
-export function Definitions({ c, rows, total, page, pages }: DefinitionsProps) {
+const size = 20
+
+export function Definitions({ c, definitions, runs }: DefinitionsProps) {
+  const page = pageNumber(c)
+  const total = definitions.length
+  const rows = paged(definitions, page, size).map((definition) => ({
+    definition,
+    last: runs.get(definition.key),
+  }))
   const { definitionsMax } = c.var.res.limits
   return (
     <Page
       c={c}
       title="Households"
-      about="Groups that form themselves every Monday of users who have the same value of an attribute."
+      about="Groups that form themselves of users who have the same value of an attribute."
       action={
         may(c, 'groups:write') &&
         total < definitionsMax && (
@@ -51,12 +61,17 @@ export function Definitions({ c, rows, total, page, pages }: DefinitionsProps) {
       {total >= definitionsMax && (
         <p class="help">A workspace can have {plural(definitionsMax, 'definition')} at most.</p>
       )}
-      <Pages path={up.path} before="Previous" after="Next" {...{ page, pages }} />
+      <PageLinks {...{ page, size, total }} href={(page) => hrefWith(up.path, { page })} />
     </Page>
   )
 }
 
-const DefinitionsTable = ({ rows, now }: Pick<DefinitionsProps, 'rows'> & { now: number }) => (
+interface TableProps {
+  rows: { definition: GroupDefinition; last: Run | undefined }[]
+  now: number
+}
+
+const DefinitionsTable = ({ rows, now }: TableProps) => (
   <Table
     label="Definitions"
     rows={rows}
@@ -106,7 +121,7 @@ export const NewDefinition = ({ c, typed, error, preview }: DefinitionFormProps)
   <Page
     c={c}
     title="New definition"
-    about="Its first households form on Monday, or when you recompute."
+    about="Its first households form on Monday, when you recompute, or at once if you choose so."
     up={up}
   >
     <DefinitionForm c={c} typed={typed} error={error} preview={preview} isNew />

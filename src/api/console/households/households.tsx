@@ -2,7 +2,6 @@ import { Hono, type Context } from 'hono'
 import {
   createDefinition,
   getDefinition,
-  listDefinitions,
   updateDefinition,
   type GroupDefinition,
 } from '../../../identity/definitions.ts'
@@ -10,7 +9,7 @@ import { deleteDefinition } from '../../../identity/erase.ts'
 import { listHouseholds } from '../../../identity/households.ts'
 import { getPreview, openPreview } from '../../../identity/previews.ts'
 import { requestRecompute } from '../../../identity/recompute.ts'
-import { getRun, listRuns, type Run } from '../../../identity/runs.ts'
+import { getRun, listDefinitionsWithRuns, listRuns, type Run } from '../../../identity/runs.ts'
 import { canonical } from '../../../text.ts'
 import { allows } from '../../bearer.ts'
 import { questionLimited } from '../../rate-limit.ts'
@@ -31,13 +30,10 @@ import { form } from '../form.ts'
 import { checkSeen } from '../seen.tsx'
 import { AllHouseholds, OneHousehold } from './look.tsx'
 import { checkConfirmed } from '../parts/confirm.tsx'
-import { paged, pageIn } from '../parts/pages.tsx'
 import { definitionPath, runPath } from '../paths.ts'
-import { ifFound } from '../if-found.ts'
 import { previewing } from './preview.tsx'
 import { RunPage } from './runs.tsx'
 
-const definitionsOfPage = 20
 const householdsOfPage = 20
 
 type Of = Context<Http, '/:definition'>
@@ -55,16 +51,8 @@ const toDefinition = (c: Context<Http>, id: string) => c.redirect(definitionPath
 /** Group definitions, what each Monday made of them, and the households. */
 export const households = new Hono<Http>()
   .get('/', allows('groups:read'), async (c) => {
-    const all = await listDefinitions(c.var.replica, c.var.workspace)
-    const page = pageIn(c)
-    const { shown, pages } = paged(all, page, definitionsOfPage)
-    const rows = await Promise.all(
-      shown.map(async (definition) => ({
-        definition,
-        last: (await ifFound(runsOf(c, definition.id)))?.[0],
-      })),
-    )
-    return c.html(<Definitions c={c} rows={rows} total={all.length} {...{ page, pages }} />)
+    const found = await listDefinitionsWithRuns(c.var.replica, c.var.workspace)
+    return c.html(<Definitions c={c} {...found} />)
   })
 
   // No definition has an id so short.

@@ -5,7 +5,9 @@ import type { Household } from '../../../identity/households.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { count, Count, Empty, plural, Section, Table } from '../parts/parts.tsx'
+import { Empty, Section } from '../parts/blocks.tsx'
+import { count, Count, plural } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { attributePath, definitionPath, householdPath } from '../paths.ts'
 import { Members } from '../people/households.tsx'
 import { Attributes } from '../parts/attributes.tsx'
@@ -51,7 +53,7 @@ export function AllHouseholds({ c, definition, after, households, next }: AllPro
       <LookForm definition={definition} />
       {households.length === 0 ? (
         <Empty title={after === '' ? 'No household has formed yet' : 'No more households'}>
-          <p>Households form on Monday at 03:00 UTC, or when you recompute.</p>
+          <p>Households form with the next recompute of their definition.</p>
         </Empty>
       ) : (
         <Table
@@ -131,8 +133,8 @@ export function OneHousehold({ c, definition, value, household }: OneProps) {
       {household === undefined ? (
         <Empty title="No household has this value">
           <p>
-            One forms on Monday, or when you recompute, of users who have this value by then. Values
-            that mean “none” form no household.
+            One forms with the next recompute, of users who have this value by then. Values that
+            mean “none” form no household.
           </p>
         </Empty>
       ) : (

@@ -1,16 +1,9 @@
 import type { Needs } from '../../../access/scopes.ts'
 import { sizesFrom } from '../../../identity/forecast.ts'
 import { percentOfPreview, type Preview } from '../../../identity/previews.ts'
-import {
-  count,
-  Count,
-  Facts,
-  plural,
-  Section,
-  Status,
-  Table,
-  type Column,
-} from '../parts/parts.tsx'
+import { Facts, Section, Status } from '../parts/blocks.tsx'
+import { count, Count, plural } from '../parts/figures.tsx'
+import { Table, type Column } from '../parts/table.tsx'
 import { listed, Text } from '../parts/value.tsx'
 
 /** It is asked by who makes definitions, and shows values of users and their ids. */

@@ -3,18 +3,9 @@ import { percentOfRun, type Run } from '../../../identity/runs.ts'
 import type { Http } from '../../http.ts'
 import { Columns, type Measure } from './columns.tsx'
 import { may, Page } from '../parts/page.tsx'
-import {
-  count,
-  Count,
-  Facts,
-  plural,
-  Section,
-  Status,
-  Table,
-  When,
-  type Fact,
-  type Tone,
-} from '../parts/parts.tsx'
+import { Facts, Section, Status, type Fact, type Tone } from '../parts/blocks.tsx'
+import { count, Count, plural, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { definitionPath, householdPath, runPath } from '../paths.ts'
 import { Text } from '../parts/value.tsx'
 

@@ -1,6 +1,6 @@
 import type { GroupJob } from '../../../experience/jobs.ts'
 import { removesTooMany } from '../../../jobs/outcome.ts'
-import { count, plural } from '../parts/parts.tsx'
+import { count, plural } from '../parts/figures.tsx'
 
 /** The exact effect of a job on its group. */
 export interface Delta {

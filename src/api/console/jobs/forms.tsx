@@ -5,15 +5,9 @@ import { removesTooMany } from '../../../jobs/outcome.ts'
 import { day } from '../../../time.ts'
 import type { Http } from '../../http.ts'
 import { verdictOf } from './delta.tsx'
-import {
-  count,
-  FormToken,
-  plural,
-  Section,
-  TextField,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { FormToken, TextField, type FormError } from '../parts/fields.tsx'
+import { count, plural, When } from '../parts/figures.tsx'
 import { jobPath } from '../paths.ts'
 
 interface PublishProps {

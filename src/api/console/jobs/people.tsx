@@ -6,7 +6,8 @@ import { Failure } from '../../../failure.ts'
 import type { ChangeKind } from '../../../membership/changes.ts'
 import type { Http } from '../../http.ts'
 import { FindPerson } from '../parts/find-person.tsx'
-import { count, Section } from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { count } from '../parts/figures.tsx'
 import { jobPath } from '../paths.ts'
 
 /** People of each list who are shown. */

@@ -4,7 +4,9 @@ import { listProblems, problemsMax, type JobProblem } from '../../../jobs/job-pr
 import { cellOf } from '../../../membership/csv-cell.ts'
 import type { Http } from '../../http.ts'
 import { hrefWith, PageLinks } from '../parts/page-links.tsx'
-import { Count, count, plural, Section, Table } from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { Count, count, plural } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { problemWords } from './problem-words.ts'
 import { jobPath } from '../paths.ts'
 

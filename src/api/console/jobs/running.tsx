@@ -2,7 +2,8 @@ import type { GroupJob } from '../../../experience/jobs.ts'
 import { percentOf } from '../../../jobs/outcome.ts'
 import { JobLink } from './link.tsx'
 import { failureWords, nameOf } from './words.tsx'
-import { plural, Section } from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { plural } from '../parts/figures.tsx'
 
 interface RunningProps {
   job: GroupJob

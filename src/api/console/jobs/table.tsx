@@ -3,7 +3,8 @@ import type { GroupJob } from '../../../experience/jobs.ts'
 import type { Http } from '../../http.ts'
 import { JobLink } from './link.tsx'
 import { JobStatus, nameOf, typeWords } from './words.tsx'
-import { Table, When } from '../parts/parts.tsx'
+import { When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 
 /** Jobs of a group, whatever has become of them. */
 export function Jobs({ c, label, jobs }: { c: Context<Http>; label: string; jobs: GroupJob[] }) {

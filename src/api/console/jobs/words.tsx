@@ -1,6 +1,6 @@
 import type { Child } from 'hono/jsx'
 import type { GroupJob } from '../../../experience/jobs.ts'
-import { Status, type Tone } from '../parts/parts.tsx'
+import { Status, type Tone } from '../parts/blocks.tsx'
 
 /** What people call a job: its file, or what has opened it. */
 export function nameOf(job: GroupJob): string {

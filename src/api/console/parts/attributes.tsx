@@ -1,5 +1,5 @@
 import type { Value } from '../../../identity/attributes.ts'
-import { Table } from './parts.tsx'
+import { Table } from './table.tsx'
 import { Short, Text } from './value.tsx'
 
 interface AttributesProps {

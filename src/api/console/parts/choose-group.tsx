@@ -4,7 +4,7 @@ import { invalid } from '../../../failure.ts'
 import { canonical, isUuid } from '../../../text.ts'
 import type { Http } from '../../http.ts'
 import { may } from './page.tsx'
-import { TextField, type FormError } from './parts.tsx'
+import { TextField, type FormError } from './fields.tsx'
 
 const suggestedMost = 100
 

@@ -3,7 +3,8 @@ import type { Child, PropsWithChildren } from 'hono/jsx'
 import { invalid } from '../../../failure.ts'
 import { canonical } from '../../../text.ts'
 import type { Http } from '../../http.ts'
-import { FormToken, Section, TextField, type FormError } from './parts.tsx'
+import { Section } from './blocks.tsx'
+import { FormToken, TextField, type FormError } from './fields.tsx'
 
 interface ConfirmProps {
   c: Context<Http>

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
-import { count } from './parts.tsx'
+import { count } from './figures.tsx'
 
 /** Pages that anybody leafs through; beyond, one searches. */
 const pagesMost = 100_000
@@ -10,6 +10,10 @@ export function pageNumber(c: Context<Http>): number {
   const text = c.req.query('page') ?? ''
   return /^\d{1,6}$/.test(text) ? Math.min(Number(text), pagesMost) : 0
 }
+
+/** A page of a list that is read as a whole. */
+export const paged = <Item,>(items: Item[], page: number, size: number): Item[] =>
+  items.slice(page * size, (page + 1) * size)
 
 /** The path with other values in its query; an empty one is left out. */
 export function hrefWith(path: string, query: Record<string, string>): string {

@@ -3,7 +3,7 @@ import { raw } from 'hono/html'
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { missingScope, type Needs } from '../../../access/scopes.ts'
 import type { Http } from '../../http.ts'
-import { FormToken } from './parts.tsx'
+import { FormToken } from './fields.tsx'
 
 const places: { name: string; path: string; needs: Needs }[] = [
   { name: 'Groups', path: '/console/groups', needs: 'groups:read' },
@@ -95,6 +95,11 @@ function Nav({ c, here }: { c: Context<Http>; here: string }) {
     </details>
   )
 }
+
+/** What a page needs in a browser beyond all others: a file of `browser/`. */
+export const Script = ({ name }: { name: 'upload' | 'rule-builder' }) => (
+  <script type="module" src={`/console/assets/${name}.js`}></script>
+)
 
 /** The document around any page; the browser's parts are served as files, as no page has code of its own. */
 export function Document({ title, children }: PropsWithChildren<{ title: string }>) {

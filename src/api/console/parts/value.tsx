@@ -1,5 +1,5 @@
 import type { Value } from '../../../identity/attributes.ts'
-import { count } from './parts.tsx'
+import { count } from './figures.tsx'
 
 /** Characters, and items of a list, of a value in a table. */
 const shownMost = 120

@@ -3,17 +3,9 @@ import { getErasure, listErasures, type Erasure } from '../../../erasure/erasure
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { may, Page } from '../parts/page.tsx'
-import {
-  count,
-  Count,
-  Empty,
-  Facts,
-  Section,
-  Status,
-  Table,
-  When,
-  type Fact,
-} from '../parts/parts.tsx'
+import { Empty, Facts, Section, Status, type Fact } from '../parts/blocks.tsx'
+import { count, Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { erasing } from './erase.tsx'
 
 const size = 50

@@ -15,15 +15,9 @@ import { refusedForm } from '../errors.tsx'
 import { form } from '../form.ts'
 import { checkConfirmed } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
-import {
-  Facts,
-  plural,
-  Refused,
-  Section,
-  When,
-  type Fact,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Facts, Section, type Fact } from '../parts/blocks.tsx'
+import { Refused, type FormError } from '../parts/fields.tsx'
+import { plural, When } from '../parts/figures.tsx'
 import { personPath } from '../paths.ts'
 import { ifFound } from '../if-found.ts'
 import { findPerson, isNobody, type Person } from './person.ts'

@@ -2,8 +2,10 @@ import type { Context } from 'hono'
 import type { Assigned } from '../../../experiments/split.ts'
 import type { Value } from '../../../identity/attributes.ts'
 import type { Http } from '../../http.ts'
-import { count, Count, Section, Table } from '../parts/parts.tsx'
-import { paged, pageIn, Pages } from '../parts/pages.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { count, Count } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
+import { hrefWith, paged, PageLinks, pageNumber } from '../parts/page-links.tsx'
 import { attributePath, experimentPath, groupPath, personPath } from '../paths.ts'
 import type { Person } from './person.ts'
 import { Attributes } from '../parts/attributes.tsx'
@@ -54,11 +56,11 @@ export function GroupsOf({ c, person }: { c: Context<Http>; person: Person }) {
 export function AttributesOf({ c, person }: { c: Context<Http>; person: Person }) {
   const { id, profile, inherited } = person
   if (profile === undefined) return <></>
-  const page = pageIn(c)
+  const page = pageNumber(c)
   const [theirs, own] = [true, false].map((is) =>
     profile.attributes.filter(([name]) => inherited.has(name) === is),
   ) as [[string, Value][], [string, Value][]] // as many as are mapped
-  const { shown, pages } = paged(own, page, attributesOfPage)
+  const shown = paged(own, page, attributesOfPage)
   return (
     <>
       <Section title="Inherited attributes">
@@ -83,11 +85,9 @@ export function AttributesOf({ c, person }: { c: Context<Http>; person: Person }
             }
           />
         )}
-        <Pages
-          path={personPath(id)}
-          before="Previous attributes"
-          after="Next attributes"
-          {...{ page, pages }}
+        <PageLinks
+          {...{ page, size: attributesOfPage, total: own.length }}
+          href={(page) => hrefWith('/console/people', { id, page })}
         />
       </Section>
     </>

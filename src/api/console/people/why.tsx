@@ -1,7 +1,8 @@
 import { isUnshown } from '../../../identity/corrections.ts'
 import type { Contribution, Explanation } from '../../../identity/explain.ts'
 import { inheritedName } from '../../../identity/profiles.ts'
-import { count, plural, Status, When } from '../parts/parts.tsx'
+import { Status } from '../parts/blocks.tsx'
+import { count, plural, When } from '../parts/figures.tsx'
 import { personPath } from '../paths.ts'
 import { Short, Text } from '../parts/value.tsx'
 

@@ -3,15 +3,8 @@ import type { Client } from '../../../access/clients.ts'
 import { scopes } from '../../../access/scopes.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import {
-  Field,
-  FormToken,
-  Once,
-  Refused,
-  TextField,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Field, FormToken, Once, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { When } from '../parts/figures.tsx'
 import { AdminToken } from './page.tsx'
 
 const up = { name: 'Settings', path: '/console/settings' }

@@ -3,7 +3,10 @@ import type { Client } from '../../../access/clients.ts'
 import type { ConsolePerson } from '../../../access/console-people.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Empty, FormToken, Section, Table, When } from '../parts/parts.tsx'
+import { Empty, Section } from '../parts/blocks.tsx'
+import { FormToken } from '../parts/fields.tsx'
+import { When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import { AdminToken } from './page.tsx'
 
 interface ClientsProps {

@@ -2,16 +2,10 @@ import type { Context } from 'hono'
 import type { ShownSession } from '../../../access/console-sessions.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import {
-  Facts,
-  FormToken,
-  Refused,
-  Section,
-  Table,
-  TextField,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Facts, Section } from '../parts/blocks.tsx'
+import { FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
+import { When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 
 /** The field that every change of clients asks for anew. */
 export const AdminToken = ({ error }: { error: FormError | undefined }) => (

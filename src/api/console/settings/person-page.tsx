@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { FormToken, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { FormToken, Refused, TextField, type FormError } from '../parts/fields.tsx'
 import { AdminToken } from './page.tsx'
 
 interface PersonPageProps {

@@ -8,16 +8,10 @@ import {
 } from '../../../webhooks/history.ts'
 import type { Http } from '../../http.ts'
 import { may } from '../parts/page.tsx'
-import {
-  Count,
-  Empty,
-  FormToken,
-  Section,
-  Status,
-  Table,
-  When,
-  type Tone,
-} from '../parts/parts.tsx'
+import { Empty, Section, Status, type Tone } from '../parts/blocks.tsx'
+import { FormToken } from '../parts/fields.tsx'
+import { Count, When } from '../parts/figures.tsx'
+import { Table } from '../parts/table.tsx'
 import type { OfWebhook } from './words.tsx'
 import { webhookPath } from '../paths.ts'
 

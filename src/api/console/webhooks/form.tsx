@@ -3,7 +3,7 @@ import { eventTypes, usualTypes } from '../../../webhooks/event.ts'
 import type { Subscription } from '../../../webhooks/subscriptions.ts'
 import type { Http } from '../../http.ts'
 import { Page } from '../parts/page.tsx'
-import { Field, FormToken, Once, Refused, TextField, type FormError } from '../parts/parts.tsx'
+import { Field, FormToken, Once, Refused, TextField, type FormError } from '../parts/fields.tsx'
 import { webhookPath } from '../paths.ts'
 import { hostOf, up } from './words.tsx'
 

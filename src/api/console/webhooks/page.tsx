@@ -4,17 +4,9 @@ import type { Http } from '../../http.ts'
 import { Deliveries, type DeliveriesProps } from './deliveries.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { may, Page } from '../parts/page.tsx'
-import {
-  count,
-  Facts,
-  type Fact,
-  FormToken,
-  Once,
-  Refused,
-  Section,
-  When,
-  type FormError,
-} from '../parts/parts.tsx'
+import { Facts, type Fact, Section } from '../parts/blocks.tsx'
+import { FormToken, Once, Refused, type FormError } from '../parts/fields.tsx'
+import { count, When } from '../parts/figures.tsx'
 import { hostOf, pathOf, stateOf, typesOf, type OfWebhook } from './words.tsx'
 import { Replay } from './replay.tsx'
 

@@ -1,5 +1,6 @@
 import { deliveryDays } from '../../../webhooks/history.ts'
-import { Field, FormToken, Section, type FormError } from '../parts/parts.tsx'
+import { Section } from '../parts/blocks.tsx'
+import { Field, FormToken, type FormError } from '../parts/fields.tsx'
 import { pathOf, type OfWebhook } from './words.tsx'
 
 /** For a receiver that was out. */

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { usualTypes } from '../../../webhooks/event.ts'
 import type { Subscription } from '../../../webhooks/subscriptions.ts'
 import type { Http } from '../../http.ts'
-import { Status } from '../parts/parts.tsx'
+import { Status } from '../parts/blocks.tsx'
 import { webhookPath } from '../paths.ts'
 
 export const hostOf = (url: string): string => URL.parse(url)?.host ?? url
