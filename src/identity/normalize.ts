@@ -112,7 +112,8 @@ export function normalizeListed(
         ON m.definition_key = ${key} AND m.value = g.value
       CROSS JOIN user_attributes AS u
         ON u.workspace_id = ${workspace} AND u.user_id = m.user_id AND u.name = ${source}`
-  const used = sql`SELECT l.value FROM (${listed}) AS l WHERE EXISTS (
+  // No range has the blank value: who has it is counted apart.
+  const used = sql`SELECT l.value FROM (${listed}) AS l WHERE l.value > '' AND EXISTS (
     SELECT 1 FROM ${sourceRows(of)} AND u.value = l.value AND u.type <> 'list')`
   return writeNormalizedOf(of, used, guard)
 }

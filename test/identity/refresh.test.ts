@@ -26,10 +26,14 @@ const count = async (table: string, definition: number) =>
   )?.n
 
 /** A continuous definition, and its users. */
-async function town(refresh: 'continuous' | null = 'continuous') {
+async function town(
+  refresh: 'continuous' | null = 'continuous',
+  matching: 'normalized' | null = null,
+) {
   const workspace = newWorkspace()
   const hand = hazardous()
-  const { key } = await defined(hand.res, workspace, 'household', 'street', shared, { refresh })
+  const more = { refresh, matching }
+  const { key } = await defined(hand.res, workspace, 'household', 'street', shared, more)
   await writeUsers(hand.res, workspace, [
     ['ann', { street: 'ash', dog: true }],
     ['bob', { street: 'ash' }],
@@ -92,6 +96,18 @@ describe('who follows a user whose value becomes blank', () => {
     const groups = await formed(res, workspace, 'household')
     expect([...groups].map(([value, { members }]) => [value, members])).toEqual([['ash', ['ann']]])
     expect(await count('group_marks', key)).toBe(0)
+  })
+})
+
+describe('a member whose value becomes blank', () => {
+  it('is counted once among those without one', async () => {
+    const { workspace, res, enqueued } = await town('continuous', 'normalized')
+    await writeUsers(res, workspace, [['bob', { street: '' }]], 2)
+    await deliver(res, enqueued, workspace)
+    await requestRecompute(res, workspace, 'household')
+    await deliver(res, enqueued, workspace)
+    const [run] = await listRuns(res.databaseOf(workspace), workspace, 'household')
+    expect(run).toMatchObject({ changed: 0, seated: 2, withoutValue: 1 })
   })
 })
 
