@@ -70,7 +70,9 @@ function Nav({ c, here }: { c: Context<Http>; here: string }) {
   const { caller, workspace, who } = c.var
   return (
     <details class="nav" open>
-      <summary>Workspace {workspace}</summary>
+      <summary>
+        Workspace {workspace} <span>Menu ▾</span>
+      </summary>
       <nav aria-label="Console">
         <p class="workspace">Workspace {workspace}</p>
         <ul>
