@@ -101,7 +101,7 @@ export async function writeCorrections(
 const follow = (key: number, users: SQL, now: number): SQL[] => [
   resolveUsers(key, users),
   selectUnmarked(sql`d.key = ${key}`),
-  ...markGroups(
+  markGroups(
     placesOf(sql`
       SELECT ${key} AS key, user_id, 1 AS always FROM (${users})
       UNION SELECT c.definition_key, c.user_id, 1

@@ -26,7 +26,7 @@ export function forgetCorrections(
     WHERE workspace_id = ${workspace} AND name = ${source} AND user_id IN (${users})`
   return [
     selectUnmarked(sql`d.key = ${key}`),
-    ...markGroups(
+    markGroups(
       placesOf(
         sql`SELECT ${key} AS key, user_id, 1 AS always FROM (${followers}) WHERE ${guard}
           AND user_id NOT IN (${users})`,
@@ -34,7 +34,7 @@ export function forgetCorrections(
       ),
       at,
     ),
-    ...(refresh === 'continuous' ? markGroups(left, at) : []),
+    ...(refresh === 'continuous' ? [markGroups(left, at)] : []),
     sql`
     DELETE FROM group_corrections WHERE definition_key = ${key} AND ${guard}
       AND user_id IN (${users} UNION ${followers})`,

@@ -40,21 +40,21 @@ export const placesOf = (users: SQL, corrected = sql`nullif(c.value, '')`): SQL 
     SELECT 1 FROM normalized_values AS nv
     WHERE nv.definition_key = p.key AND nv.value = p.wanted AND nv.normalized = p.seat))`
 
-/** The statements that mark groups: a query of `key`, `value` and `left`. Marked ones stay as they are. */
-export const markGroups = (groups: SQL, now: number): SQL[] => [
-  sql`
+/**
+ * The statement that marks groups: a query of `key`, `value` and `left`. Marked ones stay as they
+ * are: a group that was left and stands beside none of them gets a mark of its own.
+ */
+export const markGroups = (groups: SQL, now: number): SQL => sql`
+  WITH g AS MATERIALIZED (${groups}),
+    first AS MATERIALIZED (SELECT key, value, min(left) AS left FROM g GROUP BY key, value)
   INSERT INTO group_marks (definition_key, value, left_value, marked_at)
-  SELECT key, value, left, ${now} FROM (${groups}) WHERE true
+  SELECT key, value, left, ${now} FROM first WHERE true
+  UNION ALL
+  SELECT g.key, g.left, NULL, ${now} FROM g CROSS JOIN first AS f USING (key, value)
+    LEFT JOIN group_marks AS m ON m.definition_key = g.key AND m.value = g.value
+  WHERE g.left IS NOT NULL AND g.left IS NOT iif(m.value IS NULL, f.left, m.left_value)
   ON CONFLICT (definition_key, value) DO NOTHING
-  RETURNING definition_key AS marked`,
-  sql`
-  INSERT INTO group_marks (definition_key, value, marked_at)
-  SELECT key, left, ${now} FROM (${groups}) AS g
-  WHERE left IS NOT NULL AND NOT EXISTS (SELECT 1 FROM group_marks AS m
-    WHERE m.definition_key = g.key AND m.value = g.value AND m.left_value = g.left)
-  ON CONFLICT (definition_key, value) DO NOTHING
-  RETURNING definition_key AS marked`,
-]
+  RETURNING definition_key AS marked`
 
 /** The query of the definitions that have no marks yet: who marks their first group enqueues. */
 export const selectUnmarked = (definitions: SQL): SQL => sql`
@@ -106,6 +106,6 @@ export function markChanged(workspace: number, users: SQL, now: number): SQL[] {
   return [
     resolveFollowers(sql`SELECT d.key, x.user_id ${from} AND ${moves}`),
     selectUnmarked(isContinuous(workspace)),
-    ...markGroups(placesOf(touched), now),
+    markGroups(placesOf(touched), now),
   ]
 }

@@ -172,13 +172,15 @@ function formAnew(
 const markLeaving = ({ key, refresh }: GroupDefinition, { values }: Listed, now: number): SQL[] =>
   refresh === 'continuous'
     ? []
-    : markGroups(
-        placesOf(sql`
+    : [
+        markGroups(
+          placesOf(sql`
           SELECT ${key} AS key, m.user_id, 0 AS always FROM json_each(${values}) AS g
             CROSS JOIN identity_members AS m INDEXED BY identity_members_by_value
               ON m.definition_key = ${key} AND m.value = g.value`),
-        now,
-      )
+          now,
+        ),
+      ]
 
 const seatingOf = ({ limits }: Resources, { definition, corrected }: Found): Seating => ({
   workspace: definition.workspace,

@@ -24,7 +24,7 @@ export interface Writing<Message extends Sent> {
 }
 
 /** Rows of an invocation's first batch, which take some forty milliseconds. */
-const firstRows = 5000
+const firstRows = 3000
 
 /**
  * Writes messages, those of a workspace together, in batches that are short. Gives those that
