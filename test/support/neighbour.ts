@@ -69,6 +69,8 @@ export class Neighbour {
     const underWay = db.prepare(`SELECT
       (SELECT count(*) FROM jobs WHERE workspace_id = ?1 AND ended_at IS NULL)
       + (SELECT count(*) FROM recompute_runs WHERE workspace_id = ?1 AND ended_at IS NULL)
+      + (SELECT count(*) FROM group_marks AS m JOIN group_definitions AS d
+        ON d.key = m.definition_key WHERE d.workspace_id = ?1)
       + (SELECT count(*) FROM erasures WHERE workspace_id = ?1 AND ended_at IS NULL)
       + (SELECT count(*) FROM deliveries WHERE workspace_id = ?1 AND state = 'pending') AS n`)
     await eventually(
@@ -140,6 +142,15 @@ export const history: Step[] = [
   async (of) => {
     const run = await of.told('recompute', of.team.call('POST', '/groups/household/recompute'))
     of.ids['run_id'] = String(run['id'])
+  },
+  async (of) => {
+    const path = '/groups/household/corrections'
+    const put = (user: string, what: object) => of.team.send('PUT', `${path}/${user}`, what)
+    await of.told('alone', put('bob', { alone: true, reason: mark }))
+    await of.told('with', put('dan', { with: 'ann' }))
+    await of.told('value', put('5', { value: 'oak' }))
+    await of.told('taken back', of.team.call('DELETE', `${path}/bob`))
+    of.ids['corrected_user_id'] = 'dan'
   },
   async (of) => {
     const draft = { id: 'coupon', name: mark, rule: owners, refresh: 'daily' }
