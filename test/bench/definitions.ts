@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { getToken, registerClient } from '../local/api.ts'
-import { Platform, type Definition, type Report, type Run } from '../local/platform.ts'
+import { Platform, type Definition, type Report } from '../local/platform.ts'
 import { startServer } from '../local/server.ts'
 import { prepareState } from './households.ts'
 import { randomUsers } from './population.ts'
@@ -103,11 +104,18 @@ const inCircles = (
   },
 })
 
+/** A run, which may wait long for its turn. */
 async function run(platform: Platform, id: string): Promise<{ seconds: number; changed: number }> {
   const start = performance.now()
-  const ended: Run = await platform.finished(id, (await platform.recompute(id)).id, 200)
-  if (ended.status !== 'SUCCESSFUL') throw new Error(`A run ended as ${JSON.stringify(ended)}`)
-  return { seconds: (performance.now() - start) / 1000, changed: ended.rows_changed }
+  const { id: wanted } = await platform.recompute(id)
+  for (;;) {
+    const found = (await platform.runs(id)).find((one) => one.id === wanted)
+    if (found?.status === 'SUCCESSFUL')
+      return { seconds: (performance.now() - start) / 1000, changed: found.rows_changed }
+    if (found?.status === 'FAILED' || found?.status === 'CANCELLED')
+      throw new Error(`A run ended as ${JSON.stringify(found)}`)
+    await sleep(500)
+  }
 }
 
 /** Reads profiles over one connection; gives the milliseconds of each. */
