@@ -40,7 +40,8 @@ export const corrections = new Hono<Http>()
       'correctUser',
       changing,
       'Say where a user belongs, although the source attribute says otherwise: the groups that this ' +
-        'touches are formed anew within seconds, and each Monday keeps to it',
+        'touches are formed anew within seconds, and each Monday keeps to it. A full group seats the ' +
+        'user once a seat is free',
       { schema: wire.ShownCorrection, tag },
     ),
     jsonBody,
