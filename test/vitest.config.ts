@@ -13,8 +13,11 @@ const others = Array.from({ length: shardsMost - 1 }, (_, i) => i + 1)
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
 
-// They look at what an isolate does first, or set its clock forward by days.
-const alone = ['test/stories/revocations.test.ts', 'test/moving/*.test.ts']
+// They look at what an isolate does first, at shards that are new, or set the clock forward by days.
+const alone = ['test/stories/revocations.test.ts', 'test/moving/{crons,crossing,story}.test.ts']
+
+// Each takes its three databases as they are; others do not find them so.
+const moving = ['test/moving/{anywhere,cost,move,nothing-lost,tables}.test.ts']
 
 // On three shards their workspaces live on any.
 const spread = [
@@ -38,6 +41,7 @@ const last = [
 // They cannot, or it makes no difference to them.
 const notOnShards = [
   ...alone,
+  ...moving,
   // Each binds its own databases.
   'test/stories/{shards,two-versions,waited-for}.test.ts',
   // A cron is a message here: `shards` has it.
@@ -134,8 +138,9 @@ export default defineConfig({
         : [
             project('shared', {
               include: ['test/*.test.ts', 'test/*/*.test.ts'],
-              exclude: ['test/{local,console}/*', ...alone],
+              exclude: ['test/{local,console}/*', ...alone, ...moving],
             }),
+            project('moving', { include: moving }),
             {
               extends: true as const,
               plugins: [worker()],

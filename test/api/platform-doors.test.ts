@@ -3,14 +3,27 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventTypes } from '../../src/webhooks/event.ts'
 import { declined, deepJson, said } from '../support/answers.ts'
 import { call, newClient, tokenOf, type Client } from '../support/api.ts'
-import { choicesOf, eventDoors, knock, withoutOne, workspaceDoors } from '../support/doors.ts'
+import {
+  choicesOf,
+  eventDoors,
+  inTurn,
+  knock,
+  withoutOne,
+  workspaceDoors,
+} from '../support/doors.ts'
 import { platformScopes as scopes, type Team } from '../support/identity.ts'
 import { readied, settled } from '../support/settled.ts'
 import { wrongTokens } from '../support/tokens.ts'
 
 const unauthorized = declined(401, 'Unauthorized')
 const forbidden = declined(403, 'Forbidden')
-const tokenWith = (held: readonly string[]) => tokenOf(wide, { scope: held.join(' ') })
+/** Tokens of `wide`, of which many doors are asked with the same. */
+const tokens = new Map<string, Promise<string>>()
+const tokenWith = (held: readonly string[]) => {
+  const known = tokens.get(held.join()) ?? tokenOf(wide, { scope: held.join(' ') })
+  tokens.set(held.join(), known)
+  return known
+}
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 let team: Team
@@ -21,6 +34,10 @@ let wide: Client
 
 /** Clients are made here, and refused; who comes in may export. */
 const ofNoClient = eventTypes.filter((type) => !/^(client|token)\.|\.exported$/.test(type))
+
+/** Whatever changes is an event, which stays. */
+const eventsOf = (whose: Team) => whose.get<unknown>(`/events?types=${ofNoClient.join()}`)
+const eventsOfBoth = () => Promise.all([team, other].map(eventsOf))
 
 /** All that a caller who should not have come in could have changed. */
 const stateOf = (whose: Team) =>
@@ -34,8 +51,8 @@ const stateOf = (whose: Team) =>
       '/experiments',
       '/experiments/summer',
       '/webhooks',
-      `/events?types=${ofNoClient.join()}`,
     ].map((path) => whose.get<unknown>(path)),
+    eventsOf(whose),
     said(
       call('/groups/v3/jobs', {
         headers: { ...bearer(whose.token), transactionId: crypto.randomUUID() },
@@ -44,6 +61,7 @@ const stateOf = (whose: Team) =>
   ])
 let before: unknown
 let beforeOfOther: unknown
+let eventsBefore: unknown
 
 beforeAll(async () => {
   ;({ team, ids } = await settled())
@@ -51,17 +69,21 @@ beforeAll(async () => {
   wrong = Object.entries(await wrongTokens(team.token, other.token))
   wide = await newClient(scopes, team.workspace)
   ;[before, beforeOfOther] = [await stateOf(team), await stateOf(other)]
+  eventsBefore = await eventsOfBoth()
 })
 
 /** Whoever stayed outside of a door has changed nothing. */
-const unchanged = async () => {
+const unchanged = async () => expect(await eventsOfBoth()).toEqual(eventsBefore)
+
+afterAll(async () => {
   expect(await stateOf(team)).toEqual(before)
   expect(await stateOf(other)).toEqual(beforeOfOther)
-}
+})
 
 describe.each(workspaceDoors)('$name', (door) => {
   afterAll(unchanged)
   const { method, template, status = 200 } = door
+  const place = workspaceDoors.indexOf(door)
 
   it.each(choicesOf(door))('opens to a token with nothing but %s %s', async (...held) => {
     const { team: owner, ids: own } = method === 'GET' ? { team, ids } : await settled(template)
@@ -84,7 +106,10 @@ describe.each(workspaceDoors)('$name', (door) => {
       `Bearer ${team.token} x`,
       `Bearer ${env.ADMIN_TOKEN}`,
     ]
-    for (const headers of [{}, ...others.map((authorization) => ({ authorization }))]) {
+    for (const headers of [
+      {},
+      ...inTurn(others, place).map((authorization) => ({ authorization })),
+    ]) {
       const answer = await knock(door, headers, ids)
       expect(answer.headers.get('www-authenticate'), JSON.stringify(headers)).toMatch(/^Bearer/)
       expect(await said(answer), JSON.stringify(headers)).toEqual(unauthorized)
@@ -92,7 +117,7 @@ describe.each(workspaceDoors)('$name', (door) => {
   })
 
   it('stays shut to a token that is not what it seems', async () => {
-    for (const [why, token] of wrong) {
+    for (const [why, token] of inTurn(wrong, place)) {
       const answer = await knock(door, bearer(token), ids)
       expect(answer.headers.get('www-authenticate'), why).toMatch(/^Bearer/)
       expect(await said(answer), why).toEqual(unauthorized)
@@ -108,7 +133,7 @@ describe.each(workspaceDoors)('$name', (door) => {
 
   it("stays shut on another workspace's path, and on an invalid one", async () => {
     expect(await said(knock(door, bearer(other.token), ids))).toEqual(forbidden)
-    for (const workspace_id of [
+    const wrongIds = [
       other.workspace,
       0,
       -1,
@@ -118,7 +143,8 @@ describe.each(workspaceDoors)('$name', (door) => {
       'x',
       '__proto__',
       '🎉',
-    ])
+    ]
+    for (const workspace_id of inTurn(wrongIds, place))
       expect(
         await said(knock(door, bearer(team.token), { ...ids, workspace_id: String(workspace_id) })),
         String(workspace_id),
@@ -131,7 +157,8 @@ describe.each(workspaceDoors.filter(({ takesJson }) => takesJson))('$name', (doo
 
   it('refuses broken JSON', async () => {
     const empty = door.mayBeEmpty ? [] : ['']
-    for (const body of [...empty, '{', '{"id":', 'undefined', deepJson().slice(1)]) {
+    const broken = ['{', '{"id":', 'undefined', deepJson().slice(1)]
+    for (const body of [...empty, ...inTurn(broken, workspaceDoors.indexOf(door))]) {
       const answer = await said(
         knock({ ...door, init: { ...door.init, body } }, bearer(team.token), ids),
       )

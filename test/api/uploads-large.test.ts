@@ -37,15 +37,17 @@ describe('a file larger than a part of its storage', () => {
 
   it('is applied completely', async () => {
     const { bank, group } = await opened()
-    const ids = Array.from({ length: 300_000 }, (_, i) => String(i).padStart(32, '0'))
-    const job = await bank.apply(group, 'ADD', lines(ids))
+    const ids = Array.from({ length: 30_000 }, (_, i) => String(i).padStart(32, '0'))
+    // What stands behind an id is trimmed.
+    const blanks = ' '.repeat(320)
+    const job = await bank.apply(group, 'ADD', lines(ids.map((id) => id + blanks)))
     expect(job).toMatchObject({
       jobStatus: 'SUCCESSFUL',
-      totalRecordsCount: 300_000,
-      addedCount: 300_000,
+      totalRecordsCount: 30_000,
+      addedCount: 30_000,
       failedRecordsCount: 0,
     })
-    expect(await bank.count(group)).toBe(300_000)
+    expect(await bank.count(group)).toBe(30_000)
     const { results } = await env.DB.prepare(
       'SELECT min(participant_id) AS least, max(participant_id) AS most FROM members WHERE workspace_id = ?',
     )

@@ -65,9 +65,9 @@ describe('a rule in SQL', () => {
           }
       }
     }
-    await fc.assert(fc.asyncProperty(asked, compare), runs(30))
-    expect(scanned).toBeGreaterThan(5000)
-    expect(lacking).toBeGreaterThan(20)
+    await fc.assert(fc.asyncProperty(asked, compare), runs(18))
+    while (scanned <= 5000 || lacking <= 20)
+      for (const one of fc.sample(asked, 1)) await compare(one)
     for (const [operator, results] of came)
       for (const result of [true, false])
         while (!results.has(result)) await compare(askedSoThat(operator, result))

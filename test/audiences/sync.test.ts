@@ -174,7 +174,7 @@ describe('uploads to a group and syncs of its audience', () => {
           await stage.checkEnds()
         },
       ),
-      runs(12),
+      runs(8),
     )
   }, 240_000)
 })

@@ -270,7 +270,7 @@ describe('a sequence of uploads to one group', () => {
           }
         },
       ),
-      runs(10),
+      runs(6),
     )
   }, 120_000)
 })

@@ -115,7 +115,7 @@ describe('a history with reverts', () => {
         if (!unended) expect(members.filter((id) => erased.has(id))).toEqual([])
         await count(scene, erased)
       }),
-      runs(10),
+      runs(6),
     )
     for (const [what, count] of Object.entries(seen))
       expect([what, count > 0]).toEqual([what, true])

@@ -63,14 +63,23 @@ function dearestOf(one: (i: number) => Json): Json {
     operator: 'or',
     expressions: Array.from({ length: count }, (_, i) => one(i)),
   })
-  for (let count = 100; count > 0; count--)
+  const isAllowed = (count: number) => {
     try {
       checkCost(readRule(rule(count)), limits)
-      return rule(count)
+      return true
     } catch (error) {
       if (!(error instanceof Failure)) throw error
+      return false
     }
-  throw new Error('one of them is too dear')
+  }
+  let [most, tooMany] = [0, 101]
+  while (tooMany - most > 1) {
+    const count = Math.floor((most + tooMany) / 2)
+    if (isAllowed(count)) most = count
+    else tooMany = count
+  }
+  if (most === 0) throw new Error('one of them is too dear')
+  return rule(most)
 }
 
 let hostile: Team
@@ -181,10 +190,11 @@ describe('the dearest rule of another workspace', () => {
       expect(error).toMatchObject({ facts: { reason: 'out-of-time' } })
     })
     const counting = dearOf(times.splice(0))
-    for (const user of people('user', 5))
+    for (const user of people('user', 2))
       await explainUser(db, workspace, { rule, names }, { user })
     const explaining = dearOf(times)
-    const slow = await slowness()
+    // A look at the machine takes longer than both, and can only help where one is slow.
+    const slow = Math.max(counting, explaining) < 100 ? 1 : await slowness()
     console.log(
       `${question.pace.most} users at most, ${counting} ms, ${explaining} ms to explain, ${slow} times as slow`,
     )

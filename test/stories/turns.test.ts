@@ -70,7 +70,7 @@ describe('a hundred uploads of one workspace', () => {
     const { bound, work } = keeping({ SLICE_BYTES: 64 })
     const res = homeResources(bound)
     const [many, one] = [newWorkspace(), newWorkspace()]
-    await uploads(res, many, 100, people('person', 20))
+    await uploads(res, many, 100, people('person', 8))
     const [last] = await uploads(res, one, 1)
 
     /** What had ended when the message of a job had been delivered. */

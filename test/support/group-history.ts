@@ -100,7 +100,7 @@ export async function groupHistory() {
   const asked = new Map<number, Deed>()
   const opened = async (key: number, deed: Deed) => {
     asked.set(key, deed)
-    await db.run('UPDATE jobs SET batch_ids = 3')
+    await homeDb.prepare('UPDATE jobs SET batch_ids = 3 WHERE key = ?').bind(key).run()
   }
 
   const does = async (deed: Deed) => {
