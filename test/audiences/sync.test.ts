@@ -174,7 +174,7 @@ describe('uploads to a group and syncs of its audience', () => {
           await stage.checkEnds()
         },
       ),
-      runs(8),
+      runs(12),
     )
   }, 240_000)
 })
