@@ -1,14 +1,15 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 import { startReceiver } from './support/receiver-server.ts'
 
 const migrations = await readD1Migrations('./migrations')
-// With SHARDS=3 the Worker has three; otherwise one, beside which a test may bind the others itself.
-const shardsMost = 3
-const shards = Number(process.env['SHARDS'] ?? 1)
-const others = Array.from({ length: shardsMost - 1 }, (_, i) => i + 1)
+// Stories and properties run with a Worker of three shards, the rest with one: with SHARDS=1 all
+// with one, with SHARDS=3 those with three alone.
+const only = process.env['SHARDS']
+const others = [1, 2]
 
 const { privateKey } = generateKeyPairSync('ed25519')
 const receiver = await startReceiver()
@@ -53,8 +54,14 @@ const notOnShards = [
   'test/stories/{metrics,neighbours,reports,schedule,stale-steps}.test.ts',
 ]
 
-/** The Worker, with bindings of a project's own. */
-const worker = (bindings: Record<string, string> = {}) =>
+interface Installation {
+  /** Of the Worker; a test may bind the other databases itself. */
+  shards?: number
+  bindings?: Record<string, string>
+}
+
+/** The Worker of an installation. */
+const worker = ({ shards = 1, bindings = {} }: Installation = {}) =>
   cloudflareTest({
     main: 'test/support/strict-worker.ts',
     wrangler: { configPath: './wrangler.toml' },
@@ -102,15 +109,36 @@ const worker = (bindings: Record<string, string> = {}) =>
 /** A Worker for each file would cost more than most files do: it is emptied instead. */
 const project = (
   name: string,
-  {
-    bindings,
-    ...files
-  }: { include: string[]; exclude?: string[]; bindings?: Record<string, string> },
+  { shards, bindings, ...files }: { include: string[]; exclude?: string[] } & Installation,
 ) => ({
   extends: true as const,
-  plugins: [worker(bindings)],
+  plugins: [worker({ shards, bindings })],
   test: { name, ...files, isolate: false },
 })
+
+const lastFiles = globSync(last, { exclude: [...notOnShards, ...spread] })
+
+const onOne = [
+  project('shared', {
+    include: ['test/*.test.ts', 'test/*/*.test.ts'],
+    exclude: [
+      ...['test/{local,console}/*', ...alone, ...moving],
+      ...(only === '1' ? [] : [...spread, ...lastFiles]),
+    ],
+  }),
+  project('moving', { include: moving }),
+  { extends: true as const, plugins: [worker()], test: { name: 'alone', include: alone } },
+]
+
+const onShards = [
+  // Each has a Worker of its own, as `idempotency` looks at the first workspace on shard 0.
+  {
+    extends: true as const,
+    plugins: [worker({ shards: 3 })],
+    test: { name: 'spread', include: spread },
+  },
+  project('last', { include: lastFiles, shards: 3, bindings: { SHARDS_CLOSED: '0 1' } }),
+]
 
 export default defineConfig({
   test: {
@@ -120,32 +148,6 @@ export default defineConfig({
     maxWorkers: availableParallelism() + 1,
     // Request logs only matter for failed tests.
     silent: 'passed-only' as const,
-    projects:
-      shards > 1
-        ? [
-            // Each has a Worker of its own, as `idempotency` looks at the first workspace on shard 0.
-            {
-              extends: true as const,
-              plugins: [worker()],
-              test: { name: 'spread', include: spread },
-            },
-            project('last', {
-              include: last,
-              exclude: [...notOnShards, ...spread],
-              bindings: { SHARDS_CLOSED: '0 1' },
-            }),
-          ]
-        : [
-            project('shared', {
-              include: ['test/*.test.ts', 'test/*/*.test.ts'],
-              exclude: ['test/{local,console}/*', ...alone, ...moving],
-            }),
-            project('moving', { include: moving }),
-            {
-              extends: true as const,
-              plugins: [worker()],
-              test: { name: 'alone', include: alone },
-            },
-          ],
+    projects: only === '3' ? onShards : only === '1' ? onOne : [...onOne, ...onShards],
   },
 })
