@@ -22,7 +22,7 @@ const moving = ['test/moving/{anywhere,cost,move,nothing-lost,tables}.test.ts']
 
 // On three shards their workspaces live on any.
 const spread = [
-  'test/stories/{assignments,coupon,erased,household,idempotency,one-revision}.test.ts',
+  'test/stories/{assignments,coupon,household,one-revision}.test.ts',
   'test/stories/{openfeature,openfeature-experiments,refused-deletion}.test.ts',
   'test/stories/{safety-net,two-tenants,upload,users-file,webhook}.test.ts',
 ]
@@ -131,12 +131,7 @@ const onOne = [
 ]
 
 const onShards = [
-  // Each has a Worker of its own, as `idempotency` looks at the first workspace on shard 0.
-  {
-    extends: true as const,
-    plugins: [worker({ shards: 3 })],
-    test: { name: 'spread', include: spread },
-  },
+  project('spread', { include: spread, shards: 3 }),
   project('last', { include: lastFiles, shards: 3, bindings: { SHARDS_CLOSED: '0 1' } }),
 ]
 
