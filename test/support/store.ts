@@ -12,12 +12,16 @@ export async function tables(): Promise<string[]> {
   return results.map(({ name }) => name)
 }
 
-/** Every row of every table, each as a line of text that begins with its table. */
+/** Every row of every table of every database, each as a line of text that begins with its table. */
 export async function everyRow(): Promise<Set<string>> {
   const names = await tables()
-  const found = await homeDb.batch(names.map((name) => homeDb.prepare(`SELECT * FROM ${name}`)))
+  const found = await Promise.all(
+    databases().map((db) => db.batch(names.map((name) => db.prepare(`SELECT * FROM ${name}`)))),
+  )
   return new Set(
-    found.flatMap(({ results }, i) => results.map((row) => `${names[i]} ${JSON.stringify(row)}`)),
+    found.flatMap((ofOne) =>
+      ofOne.flatMap(({ results }, i) => results.map((row) => `${names[i]} ${JSON.stringify(row)}`)),
+    ),
   )
 }
 
