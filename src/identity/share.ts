@@ -17,8 +17,8 @@ interface Shared {
 export const computeShared = (definition: Definition, groups: Groups, guard: SQL): SQL[] =>
   computeSharedOf(definition, { groups: sql`${within(sql`m.value`, groups)} AND ${guard}` })
 
-/** Attributes of one statement: D1 takes a hundred parameters. */
-const attributesPerStatement = 14
+/** Attributes of one statement: D1 takes a hundred parameters, SQLite a hundred columns to aggregate. */
+const attributesPerStatement = 12
 
 /** Computes what the groups share; `withClause` stands before each statement. */
 export function computeSharedOf(definition: Definition, shared: Shared, withClause = sql``): SQL[] {
