@@ -65,7 +65,7 @@ async function end(
   const event = { ...eventOf(job, failure), actor: actorOf(job) }
   const events = announce(res, job.workspace, event, guardOf(jobs, job))
   const problems = failure === null ? [] : recordFileProblem(job, failure)
-  const runs = hasSlices(job) ? await openFollowingRuns(res, job) : []
+  const runs = hasSlices(job) && job.attributesChanged > 0 ? await openFollowingRuns(res, job) : []
   const { moved, results } = await commitJob(res, job, [...problems, ...events, ...runs], {
     state,
     failure,
