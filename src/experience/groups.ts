@@ -94,7 +94,7 @@ export type GroupField = keyof typeof sortColumns
 const isNamedLike = (text: string) =>
   text === '' ? undefined : sql`instr(lower(name), lower(${canonical(text)})) > 0`
 
-/** Which of the workspace's groups, of those whose name has `search`. */
+/** A page of the groups whose name has `search`; of all, where it is not given. */
 export type GroupPage = Paging<GroupField> & { search?: string }
 
 /** The queries of a page of groups with the names of the audiences that fill them, and of their total. */

@@ -7,9 +7,10 @@ import type { Definition } from './user-rows.ts'
 // Statements that compute what groups share, in the batch that changes their members: each writes
 // only rows that differ, and only while `guard` holds.
 
-/** Which groups are computed, of members `m`, and of which of their members, where not of all. */
+/** Of whom it is computed, as conditions of members `m`. */
 interface Shared {
   groups: SQL
+  /** Which members of these groups count; all, where it is not given. */
   members?: SQL
 }
 
@@ -49,7 +50,7 @@ interface Selected {
   join: SQL
   computed: SQL
   query?: SQL
-  /** The type of a result; that of the member's value, or of the query, goes with it. */
+  /** That of the result; `member`: that of the member's value; `items`: the result is a list that has it. */
   type: 'number' | 'boolean' | 'member' | 'items'
 }
 
