@@ -1,4 +1,5 @@
-import { and, asc, count, desc, eq, getTableColumns, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, isNull, sql, type SQL } from 'drizzle-orm'
+import type { SQLiteSelect } from 'drizzle-orm/sqlite-core'
 import { together, type Db } from '../db/connect.ts'
 import { experienceGroups } from '../db/schema.ts'
 import { checkNoExperiment, isNoExperiment } from '../db/uses.ts'
@@ -94,40 +95,39 @@ export type GroupField = keyof typeof sortColumns
 const isNamedLike = (text: string) =>
   text === '' ? undefined : sql`instr(lower(name), lower(${canonical(text)})) > 0`
 
-/** Which of the workspace's groups, of those whose name has `search`. */
+/** A page of the groups whose name has `search`; of all, where it is not given. */
 export type GroupPage = Paging<GroupField> & { search?: string }
 
-/** The queries of a page of groups with the names of the audiences that fill them, and of their total. */
-export function selectGroups(
-  db: Db,
+const isListed = (workspace: number, search = '') => and(isLive(workspace), isNamedLike(search))
+
+/** The part of a query of groups that a page shows. */
+export function inPage<Select extends SQLiteSelect>(
+  select: Select,
   workspace: number,
-  { page, size, sort, search = '' }: GroupPage,
+  { page, size, sort, search }: GroupPage,
 ) {
   const order = sort.descending ? desc : asc
-  const isListed = and(isLive(workspace), isNamedLike(search))
-  const groups = db
-    .select({ ...getTableColumns(experienceGroups), audienceName })
-    .from(experienceGroups)
-    .where(isListed)
+  return select
+    .where(isListed(workspace, search))
     .orderBy(order(sortColumns[sort.field]), asc(experienceGroups.key))
     .limit(size)
     .offset(page * size)
-  return [groups, db.select({ total: count() }).from(experienceGroups).where(isListed)] as const
 }
 
-const audienceName = sql<string | null>`(SELECT a.name FROM audiences AS a
-  WHERE a.workspace_id = experience_groups.workspace_id
-    AND a.id = experience_groups.audience_id)`.as('audience_name')
-
-export type ListedGroup = Group & { audienceName: string | null }
+/** The query of how many groups all pages have. */
+export const countListed = (db: Db, workspace: number, { search }: GroupPage) =>
+  db.select({ total: count() }).from(experienceGroups).where(isListed(workspace, search))
 
 /** One page of groups, and their total. */
 export async function listGroups(
   db: Db,
   workspace: number,
   page: GroupPage,
-): Promise<{ items: ListedGroup[]; total: number }> {
-  const [items, [counted]] = await db.batch(selectGroups(db, workspace, page))
+): Promise<{ items: Group[]; total: number }> {
+  const [items, [counted]] = await db.batch([
+    inPage(db.select().from(experienceGroups).$dynamic(), workspace, page),
+    countListed(db, workspace, page),
+  ])
   return { items, total: counted?.total ?? 0 }
 }
 

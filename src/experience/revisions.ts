@@ -1,8 +1,9 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { getTableColumns, sql, type SQL } from 'drizzle-orm'
 import { together, type Db } from '../db/connect.ts'
+import { experienceGroups } from '../db/schema.ts'
 import { Failure } from '../failure.ts'
 import { groupOf } from '../membership/lookup.ts'
-import { selectGroups, type GroupPage, type ListedGroup } from './groups.ts'
+import { countListed, inPage, type Group, type GroupPage } from './groups.ts'
 import type { JobType } from './jobs.ts'
 
 /** A revision of a group, the job that made it, and how many members the group had at it. */
@@ -79,15 +80,30 @@ export async function recentCounts(
   return countsByGroup(await selectRecent(db, workspace, ids))
 }
 
-/** A page of groups as `listGroups` gives it, with the counts of each as `recentCounts` does. */
+const audienceName = sql<string | null>`(SELECT a.name FROM audiences AS a
+  WHERE a.workspace_id = experience_groups.workspace_id
+    AND a.id = experience_groups.audience_id)`.as('audience_name')
+
+export type NamedGroup = Group & { audienceName: string | null }
+
+/** The query of a page of groups with the names of the audiences that fill them. */
+function selectNamedGroups(db: Db, workspace: number, page: GroupPage) {
+  const columns = { ...getTableColumns(experienceGroups), audienceName }
+  return inPage(db.select(columns).from(experienceGroups).$dynamic(), workspace, page)
+}
+
+/** A page of groups with the names of their audiences, and the counts of each as `recentCounts` gives them. */
 export async function listGroupsWithCounts(
   db: Db,
   workspace: number,
   page: GroupPage,
-): Promise<{ items: ListedGroup[]; total: number; counts: Map<string, number[]> }> {
-  const [groups, total] = selectGroups(db, workspace, page)
-  const recent = selectRecent(db, workspace, groups.getSQL())
-  const [items, [counted], jobs] = await db.batch([groups, total, recent])
+): Promise<{ items: NamedGroup[]; total: number; counts: Map<string, number[]> }> {
+  const groups = selectNamedGroups(db, workspace, page)
+  const [items, [counted], jobs] = await db.batch([
+    groups,
+    countListed(db, workspace, page),
+    selectRecent(db, workspace, groups.getSQL()),
+  ])
   return { items, total: counted?.total ?? 0, counts: countsByGroup(jobs) }
 }
 

@@ -24,10 +24,11 @@ interface Chosen {
   where?: (u: SQL) => SQL
 }
 
-/** A query of a list of result, type and folded result, of the rows of `items` of a group. */
+/** Computed as a JSON list: the result, its type, and the result without regard to case. */
 interface OfItems {
+  /** A query over the items of a group, as `itemsOf` gives them. */
   ofItems: (items: SQL) => SQL
-  /** The same of rows `u` that have no list, which takes less; NULL where it is not certain. */
+  /** The same of the group's rows `u` without lists, which costs less; NULL where only items tell. */
   ofTexts: (u: SQL) => SQL
 }
 
@@ -44,10 +45,10 @@ const inOrder = (direction: 'ASC' | 'DESC') => (u: SQL) => {
 }
 const isComparable = (u: SQL) => sql`${u}.type NOT IN ('boolean', 'list')`
 
-// As text, for parameters are few.
+// Not as parameters, of which a statement has a hundred.
 const [listedMost, listedLength] = [why.listedMost, why.listedLength].map((n) => sql.raw(`${n}`))
 
-// A group's texts make one, of which SQLite allows two million bytes.
+// SQLite allows two million bytes for all texts of a group together.
 const isShort = (u: SQL) => sql`length(${u}.value) <= 64`
 const areShort = (u: SQL) => sql`max(length(${u}.value)) <= 64`
 
@@ -153,7 +154,7 @@ export const aggregates: Record<SharedAttribute['type'], Aggregate> = {
   },
 }
 
-/** A query of the different values `text` of a group, of rows of members `m` with values `u`. */
+/** A query of the different items `text` of a group: of rows of its members `m` and their values `u`. */
 export const itemsOf = (rows: { from: SQL; where: SQL }): SQL => sql`
   SELECT ${item.text} AS text, min(${item.type}) AS type, max(${item.folded}) AS folded,
     count(DISTINCT m.user_id) AS members, max(u.updated_at) AS updated_at

@@ -5,7 +5,7 @@ import type { Message } from '../messages.ts'
 import type { Resources } from '../resources.ts'
 import { resolveFollowers } from './resolve.ts'
 
-/** What a batch says of marks, in its statements that `marking` made. */
+/** A row that `selectUnmarked` or `markGroups` gives. */
 interface Marked {
   /** A definition that had no mark before. */
   unmarked?: number
@@ -41,8 +41,8 @@ export const placesOf = (users: SQL, corrected = sql`nullif(c.value, '')`): SQL 
     WHERE nv.definition_key = p.key AND nv.value = p.wanted AND nv.normalized = p.seat))`
 
 /**
- * The statement that marks groups: a query of `key`, `value` and `left`. Marked ones stay as they
- * are: a group that was left and stands beside none of them gets a mark of its own.
+ * The statement that marks groups, a query of `key`, `value` and `left`. A mark that is there stays
+ * as it is; a group that was left, and that no mark names so, gets a mark of its own.
  */
 export const markGroups = (groups: SQL, now: number): SQL => sql`
   WITH g AS MATERIALIZED (${groups}),

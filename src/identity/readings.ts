@@ -16,7 +16,7 @@ export const number = (u: SQL) => ifNumber(u, 'REAL')
 
 const day = '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
 
-// A date is most of them, and few other texts are like one: the view reads those in full.
+// Most moments are a date alone; the view reads the few texts that have a date and more.
 const moment = (u: SQL) => sql`
   CASE WHEN ${u}.value GLOB ${sql.raw(`'${day}'`)}
     THEN iif(date(${u}.value, '+0 days') = ${u}.value, 1000 * unixepoch(${u}.value), NULL)

@@ -7,9 +7,10 @@ import type { Definition } from './user-rows.ts'
 // Statements that compute what groups share, in the batch that changes their members: each writes
 // only rows that differ, and only while `guard` holds.
 
-/** Which groups are computed, of members `m`, and of which of their members, where not of all. */
+/** Of whom it is computed, as conditions of members `m`. */
 interface Shared {
   groups: SQL
+  /** Which members of these groups count; all, where it is not given. */
   members?: SQL
 }
 
@@ -17,8 +18,8 @@ interface Shared {
 export const computeShared = (definition: Definition, groups: Groups, guard: SQL): SQL[] =>
   computeSharedOf(definition, { groups: sql`${within(sql`m.value`, groups)} AND ${guard}` })
 
-/** Attributes of one statement: D1 takes a hundred parameters. */
-const attributesPerStatement = 14
+/** Attributes of one statement: D1 takes a hundred parameters, SQLite a hundred columns to aggregate. */
+const attributesPerStatement = 12
 
 /** Computes what the groups share; `withClause` stands before each statement. */
 export function computeSharedOf(definition: Definition, shared: Shared, withClause = sql``): SQL[] {
@@ -49,7 +50,7 @@ interface Selected {
   join: SQL
   computed: SQL
   query?: SQL
-  /** The type of a result; that of the member's value, or of the query, goes with it. */
+  /** That of the result; `member`: that of the member's value; `items`: the result is a list that has it. */
   type: 'number' | 'boolean' | 'member' | 'items'
 }
 

@@ -65,7 +65,7 @@ async function end(
   const event = { ...eventOf(job, failure), actor: actorOf(job) }
   const events = announce(res, job.workspace, event, guardOf(jobs, job))
   const problems = failure === null ? [] : recordFileProblem(job, failure)
-  const runs = hasSlices(job) ? await openFollowingRuns(res, job) : []
+  const runs = isLong(job) && job.attributesChanged > 0 ? await openFollowingRuns(res, job) : []
   const { moved, results } = await commitJob(res, job, [...problems, ...events, ...runs], {
     state,
     failure,
@@ -76,10 +76,10 @@ async function end(
   return moved
 }
 
-/** Whether a file is long: groups follow it by a run at its end, which costs less than marks. */
-const hasSlices = ({ fileSize, sliceBytes }: UsersFileJob): boolean => fileSize > sliceBytes
+/** Whether groups follow a file by a run at its end, which costs less than marks of many slices. */
+const isLong = ({ fileSize, sliceBytes }: UsersFileJob): boolean => fileSize > sliceBytes
 
-/** The statements that open the runs by which the groups of continuous definitions follow a file. */
+/** The statements that open a run of each continuous definition, by which its groups follow a file. */
 async function openFollowingRuns(res: Resources, job: UsersFileJob): Promise<SQL[]> {
   const { workspace } = job
   const found = await res.databaseOf(workspace).all<{ id: string }>(sql`
@@ -129,7 +129,7 @@ async function contentOf(
       ...jsonLists(rows.flatMap((row) => rowJson(row, names ?? [], current))).flatMap((list) =>
         mergeRows(list, names ?? [], current),
       ),
-      ...(hasSlices(job) ? [] : markChanged(workspace, changedBy(rows, job), res.now())),
+      ...(isLong(job) ? [] : markChanged(workspace, changedBy(rows, job), res.now())),
       countAdded(current, limits),
       ...(checked
         ? [

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { scopes } from '../../src/access/scopes.ts'
 import { listAudiences } from '../../src/audiences/audiences.ts'
+import { listGroups } from '../../src/experience/groups.ts'
 import { listGroupsWithCounts } from '../../src/experience/revisions.ts'
 import { listExperiments } from '../../src/experiments/experiments.ts'
 import { listDefinitionsWithRuns } from '../../src/identity/runs.ts'
@@ -126,6 +127,7 @@ describe('a full page', () => {
     const { workspace } = lab.team
     const sort = { field: 'name', descending: false } as const
     const reads: [rows: number, read: (db: Db) => Promise<unknown>][] = [
+      [90, (db) => listGroups(db, workspace, { page: 0, size: 30, sort })],
       [200, (db) => listGroupsWithCounts(db, workspace, { page: 0, size: 30, sort })],
       [180, (db) => listAudiences(db, workspace)],
       [180, (db) => listExperiments(db, workspace)],

@@ -109,6 +109,7 @@ const own: fc.Arbitrary<Value | null> = fc.oneof(
   fc.constantFrom(...moments),
   fc.constantFrom('Ann', 'ANN', ' ann', 'Zoë', 'zoe\u0308', 'É', 'e', 'É ', 'x'.repeat(513)),
   fc.constantFrom('9007199254740992', '9223372036854775807', '9223372036854775808', '5.0', '1e0'),
+  fc.constantFrom('y'.repeat(64), 'y'.repeat(65), '😀'.repeat(64), '😀'.repeat(65), '\u0001"\\'),
   fc.constant(null),
 )
 
@@ -426,6 +427,25 @@ function inRuns(events: Event[]): (Said[] | Gone)[] {
   }
   return runs
 }
+
+describe('a definition of thirty attributes', () => {
+  it('shares all of them, whichever their function is', async () => {
+    const workspace = newWorkspace()
+    const { res, enqueued } = hazardous({ SHARED_ATTRIBUTES_MAX: 30 })
+    const ids = Array.from({ length: 30 }, (_, i) => `attribute ${i}`)
+    await defined(res, workspace, 'household', 'address', [], { matching: 'normalized' })
+    const own = Object.fromEntries(ids.map((id) => [id, '5']))
+    await writeUsers(res, workspace, [['ann', { address: '1 Main St', ...own }]])
+    for (const type of functions) {
+      const change = { attributes: ids.map((id) => ({ id, type })) }
+      await updateDefinition(res, workspace, 'household', { change, by: 'tester' })
+      await requestRecompute(res, workspace, 'household')
+      await deliver(res, enqueued, workspace)
+      const [group] = [...(await formed(res, workspace, 'household')).values()]
+      expect(Object.keys(group?.shared ?? {}).sort()).toEqual([...ids].sort())
+    }
+  })
+})
 
 describe('numbers at the end of all numbers', () => {
   it.each([

@@ -278,6 +278,19 @@ describe('files of users', () => {
     expect(seats).toEqual([{ value: '9 Elm' }])
   })
 
+  it('open no run where they have several slices and nothing to write', async () => {
+    const workspace = newWorkspace()
+    const { res, enqueued } = hazardous({ SLICE_BYTES: 64 })
+    await createDefinition(res, workspace, 'household', { draft: homes, by: 'tester' })
+    const rows = Array<string>(9).fill(',nobody lives here')
+    const file = fileParts(lines(['user_id,$address', ...rows]))
+    const { key } = await receiveUsers(res, workspace, 'tester', file)
+    await follow(res, workspace)
+    enqueued.length = 0
+    await runUsersJob(res, workspace, key)
+    expect(enqueued).toEqual([])
+  })
+
   it('that cannot be finished fail, and let the next one through', async () => {
     const workspace = newWorkspace()
     const { res } = hazardous()

@@ -4,6 +4,7 @@ import type { Http } from '../../http.ts'
 import { Facts, Section, type Fact } from '../parts/blocks.tsx'
 import { When } from '../parts/figures.tsx'
 import { Page } from '../parts/page.tsx'
+import { beginningOf } from '../parts/value.tsx'
 import { About, By, changesOf, nameOf, path, said } from './words.tsx'
 
 /** Characters of a value; an export has all of them. */
@@ -46,9 +47,12 @@ export function Event({ c, event }: { c: Context<Http>; event: EventRecord }) {
 const titleOf = (field: string) =>
   (field.charAt(0).toUpperCase() + field.slice(1)).replaceAll('_', ' ')
 
-const Value = ({ text }: { text: string }) => (
-  <>
-    <pre class="value">{text.slice(0, shownMost)}</pre>
-    {text.length > shownMost && <p class="help">An export of the activity has all of it.</p>}
-  </>
-)
+function Value({ text }: { text: string }) {
+  const shown = beginningOf(text, shownMost)
+  return (
+    <>
+      <pre class="value">{shown}</pre>
+      {shown !== text && <p class="help">An export of the activity has all of it.</p>}
+    </>
+  )
+}

@@ -4,6 +4,7 @@ import { isMembersRule, type Condition, type Rule, type Scalar } from '../../../
 import type { Group } from '../../../experience/groups.ts'
 import { stringifyJson } from '../../../json.ts'
 import { comparisonWords, joinWords, memberWords } from './rule-words.ts'
+import { shortened } from '../parts/value.tsx'
 import { audiencePath, groupPath } from '../paths.ts'
 
 /** A rule as JSON, as people write it. */
@@ -77,9 +78,6 @@ export function HeadInWords({ rule, names }: { rule: Rule; names: Names }) {
 const shownMost = 20
 const charactersMost = 200
 
-const cut = (text: string) =>
-  text.length > charactersMost ? `${text.slice(0, charactersMost)}…` : text
-
 function Compared({ condition }: { condition: Condition }) {
   const { attribute, operator } = condition
   const values: Scalar[] = 'value' in condition ? [condition.value].flat() : []
@@ -89,7 +87,7 @@ function Compared({ condition }: { condition: Condition }) {
       {values.slice(0, shownMost).map((value, i) => (
         <>
           {i > 0 && ', '}
-          <bdi class="strong">{cut(String(value))}</bdi>
+          <bdi class="strong">{shortened(String(value), charactersMost)}</bdi>
         </>
       ))}
       {values.length > shownMost && ` and ${values.length - shownMost} more`}

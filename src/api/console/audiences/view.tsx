@@ -13,6 +13,7 @@ import { may, Page } from '../parts/page.tsx'
 import { Facts, Section } from '../parts/blocks.tsx'
 import { Refused, type FormError } from '../parts/fields.tsx'
 import { Count, When } from '../parts/figures.tsx'
+import { beginningOf } from '../parts/value.tsx'
 import { namesOf, RuleInWords, textOfRule, type Names } from './rule.tsx'
 import { audiencePath } from '../paths.ts'
 
@@ -114,12 +115,15 @@ const ShownRule = ({ audience, names }: { audience: Priced; names: Names }) => (
 
 const shownMost = 20_000
 
-const ShownJson = ({ text }: { text: string }) => (
-  <>
-    <pre tabindex={0}>{text.slice(0, shownMost)}</pre>
-    {text.length > shownMost && <p class="soft">It is cut here: the API has all of it.</p>}
-  </>
-)
+function ShownJson({ text }: { text: string }) {
+  const shown = beginningOf(text, shownMost)
+  return (
+    <>
+      <pre tabindex={0}>{shown}</pre>
+      {shown !== text && <p class="soft">It is cut here: the API has all of it.</p>}
+    </>
+  )
+}
 
 const Compare = ({ audience, others }: { audience: Audience; others: Audience[] }) => (
   <Section title="Compare it">

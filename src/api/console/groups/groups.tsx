@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono'
-import { createGroup, type GroupField, type ListedGroup } from '../../../experience/groups.ts'
-import { listGroupsWithCounts } from '../../../experience/revisions.ts'
+import { createGroup, type GroupField } from '../../../experience/groups.ts'
+import { listGroupsWithCounts, type NamedGroup } from '../../../experience/revisions.ts'
 import { allows } from '../../bearer.ts'
 import type { Http } from '../../http.ts'
 import { AudienceLink } from '../audiences/link.tsx'
@@ -81,7 +81,7 @@ function queryOf(c: Context<Http>): Query {
 
 interface GroupsProps {
   c: Context<Http>
-  items: ListedGroup[]
+  items: NamedGroup[]
   total: number
   counts: Map<string, number[]>
   query: Query
@@ -132,9 +132,9 @@ const sortOf = (order: string) => (order === 'name' ? '' : order)
 function columnsOf(
   c: Context<Http>,
   { counts, query }: Pick<GroupsProps, 'counts' | 'query'>,
-): Column<ListedGroup>[] {
+): Column<NamedGroup>[] {
   const now = c.var.res.now()
-  const sort = (by: string): NonNullable<Column<ListedGroup>['sort']> => {
+  const sort = (by: string): NonNullable<Column<NamedGroup>['sort']> => {
     const { order, search, sort } = query
     const isBy = order.replace(/^-/, '') === by
     const next = order === by ? `-${by}` : by

@@ -1,4 +1,6 @@
-import { jobPath } from '../paths.ts' /** Characters of a name that are shown in a table, and of its end. */
+import { jobPath } from '../paths.ts'
+
+/** Characters of a name that are shown in a table, and of its end. */
 const shownMost = 48
 const endMost = 12
 

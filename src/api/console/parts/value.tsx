@@ -14,10 +14,14 @@ export function Text({ of }: { of: string }) {
   return <bdi>{shortened(of)}</bdi>
 }
 
-/** The beginning of a text, cut between characters. */
-export function shortened(text: string): string {
-  const characters = [...text.slice(0, 2 * (shownMost + 1))]
-  return characters.length > shownMost ? `${characters.slice(0, shownMost).join('')}…` : text
+/** The first characters of a text. */
+export const beginningOf = (text: string, most: number): string =>
+  [...text.slice(0, 2 * most)].slice(0, most).join('')
+
+/** A text, or its beginning and an ellipsis where it is long. */
+export function shortened(text: string, most = shownMost): string {
+  const beginning = beginningOf(text, most)
+  return beginning.length < text.length ? `${beginning}…` : text
 }
 
 /** The value of an attribute in a table. */
