@@ -14,7 +14,7 @@ export function unpack(folder: string, commit?: string): string {
   else extract(commit, folder)
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   ensureSecrets()
-  for (const name of ['package.json', 'tsconfig.json', '.dev.vars']) copy(name, folder)
+  for (const name of ['package.json', 'tsconfig.json', '.dev.vars', 'dist']) copy(name, folder)
   const config = join(folder, 'wrangler.toml')
   writeFileSync(config, sideBySide(readFileSync(config, 'utf8')))
   return config
