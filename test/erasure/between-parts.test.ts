@@ -14,6 +14,7 @@ import { lines, membersOf } from '../support/api.ts'
 import { filling, grouped, inStepsOf, jobsIn, teamIs } from '../support/audiences.ts'
 import { homeDb } from '../support/databases.ts'
 import { fileParts, hazardous, parts, unlessCrash, type Fuse } from '../support/hazard.ts'
+import { everyCall } from '../support/property.ts'
 import { answer, answerAll } from '../support/stale.ts'
 import { emptyTables, everyRow } from '../support/store.ts'
 import { defined, writeUsers } from '../support/weeks.ts'
@@ -201,7 +202,7 @@ describe('an earlier job', () => {
     ['that imports users', 3, imports],
     ['that syncs', 4, syncs],
   ])('%s is waited for wherever it sleeps, and keeps no id', async (_, writes, opens) => {
-    for (let at = 0; ; at++) {
+    for (let at = 0; ; at += everyCall) {
       await emptyTables()
       const one = scene()
       await writeUsers(one.res, one.workspace, [

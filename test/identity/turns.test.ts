@@ -15,8 +15,6 @@ import { answer } from '../support/stale.ts'
 import { defined, writeUsers } from '../support/weeks.ts'
 import { newWorkspace } from '../support/workspaces.ts'
 
-const many = 60
-
 /** A workspace of this many definitions. */
 async function definitions(count: number) {
   const workspace = newWorkspace()
@@ -56,6 +54,7 @@ async function drained(
 
 describe('the definitions of a workspace', () => {
   it('take turns on a Monday, and those of another do not wait', { timeout: 60_000 }, async () => {
+    const many = 8 * runsAtOnce
     const { workspace, ...hazard } = await definitions(many)
     const other = await definitions(1)
     await beginWeek(hazard.res, mondayIn(1))
@@ -130,7 +129,7 @@ describe('the definitions of a workspace', () => {
 
 describe('the turn of a run', () => {
   it('is found by an index, without the runs before it', async () => {
-    const { workspace, res } = await definitions(many)
+    const { workspace, res } = await definitions(60)
     await beginWeek(res, mondayIn(1))
     const last = await homeDb
       .prepare('SELECT max(key) AS key FROM recompute_runs WHERE workspace_id = ?')

@@ -3,9 +3,19 @@ import { describe, expect, it } from 'vitest'
 import type { Db } from '../../src/db/connect.ts'
 import { exportMembers, RevisionChanged } from '../../src/membership/export.ts'
 import { membersOf } from '../support/api.ts'
-import { deeds, everybody, groupHistory } from '../support/group-history.ts'
+import { deeds, everybody, groupHistory, type Deed } from '../support/group-history.ts'
 import { plansOf } from '../support/plans.ts'
 import { runs } from '../support/property.ts'
+
+/** Histories that end in each way, whatever others are drawn. */
+const goesOn: Deed = { what: 'goes on', calls: undefined }
+const oneGoesLive: Deed[] = [{ what: 'uploads', type: 'remove', ids: ['person-1'] }, goesOn]
+const between = (...first: Deed[][]) => [...first, ...Array<Deed[]>(8).fill([])].slice(0, 8)
+const examples: [Deed[], Deed[][], number][] = [
+  [[], between(), 4],
+  [[], between([], oneGoesLive), 4],
+  [[], between([], oneGoesLive, oneGoesLive), 4],
+]
 
 /** Counts each kind of end over all runs, as each must occur. */
 const ends = { whole: 0, 'whole after one went live': 0, 'broken off': 0 }
@@ -51,7 +61,7 @@ describe('a file that has begun', () => {
           }
         },
       ),
-      runs(25),
+      { ...runs(8), examples },
     )
     for (const count of Object.values(ends)) expect(count).toBeGreaterThan(0)
   }, 120_000)

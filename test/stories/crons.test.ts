@@ -63,7 +63,7 @@ const stalled = [
 ].map((message) => ({ ...message, stalled: true }))
 
 const used =
-  `audiences cron_places deliveries erasures events experience_groups experiments experiment_balances
+  `audiences cron_places deliveries erasures events event_digests experience_groups experiments experiment_balances
   group_definitions jobs recompute_runs resumable_uploads
   sync_rules webhooks`.split(/\s+/)
 

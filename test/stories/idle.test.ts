@@ -110,21 +110,21 @@ const everyFive = async (res: Parameters<typeof enqueueStalled>[0]) => {
   await sweepRuns(res)
 }
 
-describe('the week of 100,000 definitions', () => {
+describe('the week of 40,000 definitions', () => {
   it('begins over some invocations, each definition once', { timeout: 120_000 }, async () => {
-    await definitions(100_000)
+    await definitions(40_000)
     const begun: number[] = []
-    for (let crons = 0; crons < 5; crons++) {
+    for (let crons = 0; crons < 3; crons++) {
       const { enqueued, rowsRead } = await cost((res) => beginWeek(res, monday))
       begun.push(enqueued.length)
       expect(rowsRead).toBeLessThan(6 * enqueued.length + 10)
     }
-    expect(begun).toEqual([30_000, 30_000, 30_000, 10_000, 0])
+    expect(begun).toEqual([30_000, 10_000, 0])
     expect(
       await homeDb
         .prepare('SELECT count(*) AS n, count(DISTINCT definition_key) AS d FROM recompute_runs')
         .first(),
-    ).toEqual({ n: 100_000, d: 100_000 })
+    ).toEqual({ n: 40_000, d: 40_000 })
   })
 
   it('begins for those that come meanwhile, and anew next week', async () => {
@@ -143,18 +143,18 @@ describe('the week of 100,000 definitions', () => {
   })
 })
 
-describe('deliveries of 100,000 webhooks', () => {
-  it('are all enqueued in four minutes', { timeout: 120_000 }, async () => {
-    await webhooks(100_000)
-    await deliveries(100_000, now)
+describe('deliveries of 40,000 webhooks', () => {
+  it('are all enqueued in two minutes', { timeout: 120_000 }, async () => {
+    await webhooks(40_000)
+    await deliveries(40_000, now)
     const sent: number[] = []
-    for (let minutes = 0; minutes < 4; minutes++) {
+    for (let minutes = 0; minutes < 2; minutes++) {
       const { deliveriesEnqueued, rowsRead } = await cost(deliverDue)
       sent.push(deliveriesEnqueued.length)
       expect(new Set(deliveriesEnqueued.map((m) => JSON.stringify(m))).size).toBe(sent.at(-1))
       expect(rowsRead).toBeLessThan(6 * deliveriesEnqueued.length + 10)
     }
-    expect(sent).toEqual([30_000, 30_000, 30_000, 10_000])
+    expect(sent).toEqual([30_000, 10_000])
   })
 })
 

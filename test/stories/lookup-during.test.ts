@@ -73,11 +73,11 @@ function questions(bank: Bank, group: string): Record<string, (id: string) => Pr
       return groups[1]?.['revision']
     },
     'a page': async () => {
-      const page = (await bank.get(`/groups/${group}/participants?size=10000&after=l`)) as {
+      const page = (await bank.get(`/groups/${group}/participants?size=1000&after=l`)) as {
         participants: string[]
         revision: number
       }
-      expect(page.participants).toHaveLength(10_000)
+      expect(page.participants).toHaveLength(1000)
       expect(page.participants.filter((id) => !isIn(id, page.revision))).toEqual([])
       return page.revision
     },

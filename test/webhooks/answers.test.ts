@@ -45,44 +45,35 @@ async function answered(...answers: Parameters<Receiver['answers']>) {
 }
 
 describe('an answer', () => {
-  it.each([200, 201, 202, 203, 204, 206, 207, 226, 299])(
-    'of %i is the end of it',
-    async (status) => {
-      const { team, one, delivery } = await answered({ status })
-      expect(delivery).toMatchObject({
-        status: 'delivered',
-        next_attempt_on: null,
-        attempts: [{ status_code: status }],
-      })
-      await elapse(one)
-      expect(await shown(team, one)).toMatchObject({ enabled: true, failing_since: null })
-      expect(await one.receiver.arrived()).toHaveLength(1)
-    },
-  )
+  it.each([200, 202, 204, 299])('of %i is the end of it', async (status) => {
+    const { team, one, delivery } = await answered({ status })
+    expect(delivery).toMatchObject({
+      status: 'delivered',
+      next_attempt_on: null,
+      attempts: [{ status_code: status }],
+    })
+    await elapse(one)
+    expect(await shown(team, one)).toMatchObject({ enabled: true, failing_since: null })
+    expect(await one.receiver.arrived()).toHaveLength(1)
+  })
 
-  it.each([300, 304, 400, 401, 404, 408, 409, 418, 429, 500, 502, 503, 504, 599])(
-    'of %i is a failure',
-    async (status) => {
-      const { team, one, delivery } = await answered(
-        { status, body: status === 304 ? '' : 'no' },
-        {},
-      )
-      expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: status }] })
-      expect(waitOf(delivery)).toBeGreaterThanOrEqual(5000)
-      expect(waitOf(delivery)).toBeLessThanOrEqual(6000 + slack)
-      const { enabled, failing_since } = await shown(team, one)
-      expect(enabled).toBe(true)
-      expect(Date.parse(String(failing_since))).toBeGreaterThanOrEqual(
-        Date.parse(delivery.attempts[0]?.timestamp ?? ''),
-      )
-      await elapse(one)
-      expect((await tried(team, one, 2))[0]).toMatchObject({
-        status: 'delivered',
-        attempts: [{}, { attempt: 2, status_code: 204 }],
-      })
-      expect(await shown(team, one)).toMatchObject({ failing_since: null })
-    },
-  )
+  it.each([300, 304, 400, 404, 409, 429, 500, 503, 599])('of %i is a failure', async (status) => {
+    const { team, one, delivery } = await answered({ status, body: status === 304 ? '' : 'no' }, {})
+    expect(delivery).toMatchObject({ status: 'pending', attempts: [{ status_code: status }] })
+    expect(waitOf(delivery)).toBeGreaterThanOrEqual(5000)
+    expect(waitOf(delivery)).toBeLessThanOrEqual(6000 + slack)
+    const { enabled, failing_since } = await shown(team, one)
+    expect(enabled).toBe(true)
+    expect(Date.parse(String(failing_since))).toBeGreaterThanOrEqual(
+      Date.parse(delivery.attempts[0]?.timestamp ?? ''),
+    )
+    await elapse(one)
+    expect((await tried(team, one, 2))[0]).toMatchObject({
+      status: 'delivered',
+      attempts: [{}, { attempt: 2, status_code: 204 }],
+    })
+    expect(await shown(team, one)).toMatchObject({ failing_since: null })
+  })
 
   it.each([301, 302, 303, 307, 308])(
     'of %i is a failure, and nobody goes where it points to',
