@@ -1,10 +1,8 @@
-import { createReadStream, mkdirSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getToken, registerClient } from '../local/api.ts'
-import { Platform } from '../local/platform.ts'
-import { startServer } from '../local/server.ts'
+import { openTown } from './households.ts'
 import { household } from './one-shot.ts'
 import type { Row } from './row.ts'
 import { writeUsersFile } from './users.ts'
@@ -33,18 +31,15 @@ export async function marked(folder: string, { users } = full): Promise<Row[]> {
       unit: 's',
       by: 'ratio',
       most: 1,
-      note: `After the file: ${after.toFixed(1)} s beside a run of ${formed.toFixed(1)} s; a run after it changes ${unchanged} rows.`,
+      note: `After the file: ${after.toFixed(1)} s beside a run of ${formed.toFixed(1)} s;
+a run after it changes ${unchanged} rows.`,
     },
   ]
 }
 
 /** A server to which a file of users has been sent. */
 async function sent(stateDir: string, file: string, isContinuous = false) {
-  mkdirSync(stateDir)
-  const server = await startServer({ stateDir })
-  const client = await registerClient(server.url, server.adminToken, 'bench')
-  const platform = new Platform(server.url, client, await getToken(server.url, client))
-  await platform.define(household)
+  const { server, platform } = await openTown(stateDir)
   if (isContinuous) await platform.makeContinuous(household.id)
   const took = await seconds(async () => {
     const job = await platform.imported(await platform.sendUsers(createReadStream(file)), 200)
