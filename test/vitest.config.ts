@@ -46,7 +46,6 @@ const last = [
 // They cannot, or it makes no difference to them.
 const notOnShards = [
   ...alone,
-  ...moving,
   // Each binds its own databases.
   'test/stories/{shards,two-versions,waited-for}.test.ts',
   // A cron is a message here: `shards` has it.
