@@ -17,8 +17,8 @@ import { plansOf, watched } from '../support/plans.ts'
 import { settled } from '../support/settled.ts'
 import { watchedCalls } from '../support/watched-calls.ts'
 
-/** An answer's status, and how often the database was asked for it. */
-async function askedFor(path: string, headers: Record<string, string>) {
+/** An answer's status, and how many calls of the database it took. */
+async function roundsOf(path: string, headers: Record<string, string>) {
   let rounds = 0
   const db = watchedCalls((run) => {
     rounds++
@@ -65,8 +65,8 @@ describe('a page of the menu', () => {
   it.each(pages)('asks the database no oftener for %s than %s does', async (page, json, rounds) => {
     const path = /^.(groups.v3|openapi)/.test(json) ? json : own + json
     expect({
-      page: await askedFor(`/console/${page}`, { cookie }),
-      json: await askedFor(path, bearer),
+      page: await roundsOf(`/console/${page}`, { cookie }),
+      json: await roundsOf(path, bearer),
     }).toEqual({
       page: { status: 200, rounds: rounds.page },
       json: { status: 200, rounds: rounds.json },

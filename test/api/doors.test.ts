@@ -58,7 +58,7 @@ const bearerOf = async (client: Client, held: readonly string[]) => ({
   authorization: `Bearer ${await tokenOf(client, { scope: held.join(' ') })}`,
 })
 
-/** Tokens of `wide`, of which many doors are asked with the same. */
+/** Tokens of `wide`, each kept for many doors. */
 const tokens = new Map<string, ReturnType<typeof bearerOf>>()
 const bearerWith = (held: readonly string[]) => {
   const known = tokens.get(held.join()) ?? bearerOf(wide, held)

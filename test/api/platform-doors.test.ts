@@ -17,7 +17,7 @@ import { wrongTokens } from '../support/tokens.ts'
 
 const unauthorized = declined(401, 'Unauthorized')
 const forbidden = declined(403, 'Forbidden')
-/** Tokens of `wide`, of which many doors are asked with the same. */
+/** Tokens of `wide`, each kept for many doors. */
 const tokens = new Map<string, Promise<string>>()
 const tokenWith = (held: readonly string[]) => {
   const known = tokens.get(held.join()) ?? tokenOf(wide, { scope: held.join(' ') })

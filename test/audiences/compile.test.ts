@@ -13,7 +13,7 @@ import { evaluate, lacks, type Population } from './evaluate.ts'
 import { resolved, belonging, db, populate } from './populate.ts'
 import { runs } from '../support/property.ts'
 
-const asked = fc.record({
+const drawn = fc.record({
   people: population,
   audiences,
   rules: fc.array(fc.record({ rule, size: fc.integer({ min: 1, max: 5 }) }), {
@@ -21,12 +21,12 @@ const asked = fc.record({
     maxLength: 8,
   }),
 })
-type Asked = typeof asked extends fc.Arbitrary<infer One> ? One : never
+type Drawn = typeof drawn extends fc.Arbitrary<infer One> ? One : never
 
 /** Rules of which an operator comes to a result, which may be rare by chance. */
-function askedSoThat(operator: Rule['operator'], result: boolean): Asked {
+function drawnSoThat(operator: Rule['operator'], result: boolean): Drawn {
   for (let times = 0; times < 200; times++)
-    for (const { people, audiences, rules } of fc.sample(asked, 20))
+    for (const { people, audiences, rules } of fc.sample(drawn, 20))
       for (const one of rules) {
         const whole = expand(one.rule, audiences)
         if (lacks(whole, people)) continue
@@ -43,7 +43,7 @@ describe('a rule in SQL', () => {
     const came = new Map(operators.map((operator) => [operator, new Set<boolean>()]))
     let scanned = 0
     let lacking = 0
-    const compare = async ({ people, audiences, rules }: Asked) => {
+    const compare = async ({ people, audiences, rules }: Drawn) => {
       const workspace = await populate(people)
       const ids = people.users.map(({ id }) => id).sort(inBytes)
       for (const { rule, size } of rules) {
@@ -65,12 +65,12 @@ describe('a rule in SQL', () => {
           }
       }
     }
-    await fc.assert(fc.asyncProperty(asked, compare), runs(18))
+    await fc.assert(fc.asyncProperty(drawn, compare), runs(18))
     while (scanned <= 5000 || lacking <= 20)
-      for (const one of fc.sample(asked, 1)) await compare(one)
+      for (const one of fc.sample(drawn, 1)) await compare(one)
     for (const [operator, results] of came)
       for (const result of [true, false])
-        while (!results.has(result)) await compare(askedSoThat(operator, result))
+        while (!results.has(result)) await compare(drawnSoThat(operator, result))
   }, 180_000)
 
   it('holds for the same users where it is asked about each in parts', async () => {

@@ -19,7 +19,7 @@ const definition = (i: number): Definition => ({
   attributes: [{ id: 'has_dog', type: 'boolean_or' }],
 })
 
-/** The runs of many definitions of one workspace, all asked for at once; profiles show all of them. */
+/** The runs of many definitions of one workspace, all requested at once; profiles show all of them. */
 export async function definitions(folder: string, size = full): Promise<Row[]> {
   const all = Array.from({ length: size.definitions }, (_, i) => definition(i))
   const users = randomUsers(size.users).map((report, at) => inCircles(report, at, size))
